@@ -1,0 +1,35 @@
+# Everything runs inside .venv, which `make install` makes from pyproject.toml and constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.PHONY: help install demo serve test lint clean
+
+help:  ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+install: $(STAMP)  ## Make .venv and install everything
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(STAMP)  ## Start the service, run CARTL beside plain transfer, print the report, stop
+	$(BIN)/cartl demo
+
+serve: $(STAMP)  ## Start the service and leave it running
+	$(BIN)/cartl up
+
+test: $(STAMP) lint  ## Every check and test
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## Style, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:  ## Remove .venv and caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

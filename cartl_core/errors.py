@@ -1,0 +1,107 @@
+"""The tree of errors. A class's docstring is its message; values are attached by the raiser.
+
+    CartlError
+    |-- SpecError                 the request cannot be run as written: nothing was started
+    |-- JobError                  the run ended, and would end the same way again
+    |   |-- DatasetMissing        |-- DatasetInvalid     |-- DataOverlap
+    |   |-- LossNotFinite         |-- OutOfMemory        |-- DiskFull
+    |   `-- ResumeMismatch
+    `-- Interruption              the run stopped without a result; it is not a failure
+        |-- Cancelled             |-- Interrupted        `-- WaitingForStage
+
+Each ``JobError`` carries a stable ``reason`` (snake case) that clients may match on.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class CartlError(Exception):
+    """Something went wrong in robust transfer."""
+
+    def __init__(self, message: str | None = None, **values: object) -> None:
+        self.values = values
+        super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class SpecError(CartlError):
+    """The specification is not valid.
+
+    ``field`` is the dotted path of the offending field; ``allowed`` says in words what it may be.
+    """
+
+    def __init__(self, field: str, message: str, *, allowed: str | None = None) -> None:
+        self.field = field
+        self.message = message
+        self.allowed = allowed
+        hint = f"; allowed: {allowed}" if allowed else ""
+        super().__init__(f"{field}: {message}{hint}", field=field, allowed=allowed)
+
+
+class JobError(CartlError):
+    """The run failed in a way that would repeat."""
+
+    reason: ClassVar[str] = "failed"
+
+
+class DatasetMissing(JobError):
+    """The data set is not on this machine and could not be downloaded."""
+
+    reason = "dataset_missing"
+
+
+class DatasetInvalid(JobError):
+    """The data set's files are there but cannot be used."""
+
+    reason = "dataset_invalid"
+
+
+class DataOverlap(JobError):
+    """Source and target share images, so the transfer would be measured on data it has seen."""
+
+    reason = "data_overlap"
+
+
+class LossNotFinite(JobError):
+    """The training loss became infinite or not a number."""
+
+    reason = "loss_not_finite"
+
+
+class OutOfMemory(JobError):
+    """The device ran out of memory."""
+
+    reason = "out_of_memory"
+
+
+class DiskFull(JobError):
+    """No space is left where checkpoints and artifacts are written."""
+
+    reason = "disk_full"
+
+
+class ResumeMismatch(JobError):
+    """A stored stage does not match what this run expects."""
+
+    reason = "resume_mismatch"
+
+
+class Interruption(CartlError):
+    """The run stopped before it had a result."""
+
+
+class Cancelled(Interruption):
+    """The run was cancelled by its owner."""
+
+
+class Interrupted(Interruption):
+    """The run was asked to stop; it can be resumed from its last checkpoint."""
+
+
+class WaitingForStage(Interruption):
+    """Another run is computing a stage that this one needs."""
+
+    def __init__(self, digest: str) -> None:
+        self.digest = digest
+        super().__init__(f"stage {digest} is being computed by another run", digest=digest)

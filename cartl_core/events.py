@@ -1,0 +1,207 @@
+"""What a run tells while it works: typed events, one reporter.
+
+A library user passes a function; the command line prints JSON lines; the service turns them into
+rows. Adding a listener never edits the library. Every event is one JSON object with a ``type``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from cartl_core.report import AttackResult, Report
+from cartl_core.spec import Runtime
+
+StageKind = Literal["pretrain", "transfer", "evaluate"]
+
+
+class EventBase(BaseModel):
+    """A frozen value with a ``type`` that names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RuntimeResolved(EventBase):
+    """The machine has decided what it runs on; kept for every later attempt."""
+
+    type: Literal["runtime_resolved"] = "runtime_resolved"
+    runtime: Runtime
+
+
+class StageStarted(EventBase):
+    """A stage begins or goes on from a checkpoint."""
+
+    type: Literal["stage_started"] = "stage_started"
+    stage: StageKind
+    label: str = Field(description="For people: `teacher (fdm)`, `student (cartl)`, `attack pgd20 on cartl`.")
+    digest: str
+    resumed_at: float | None = Field(default=None, description="Fraction done when it was resumed.")
+
+
+class StageFinished(EventBase):
+    """A stage's result is complete on disk."""
+
+    type: Literal["stage_finished"] = "stage_finished"
+    stage: StageKind
+    label: str
+    digest: str
+    reused: bool = Field(description="True when a finished result was found and nothing was computed.")
+    seconds: float = Field(ge=0)
+
+
+class EpochFinished(EventBase):
+    """An epoch of training is over. Metrics are plain numbers, named as in the field."""
+
+    type: Literal["epoch_finished"] = "epoch_finished"
+    stage: StageKind
+    label: str
+    digest: str
+    epoch: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    metrics: dict[str, float]
+
+
+class Progress(EventBase):
+    """How far the whole run is. Sent at most about once a second."""
+
+    type: Literal["progress"] = "progress"
+    stage: StageKind
+    label: str
+    fraction: float = Field(ge=0, le=1, description="Of the whole run, by estimated cost.")
+    seconds_left: float | None = Field(default=None, ge=0)
+
+
+class AttackFinished(EventBase):
+    """One attack on one network is complete."""
+
+    type: Literal["attack_finished"] = "attack_finished"
+    subject: str = Field(description="`student`, `teacher` or the baseline's method.")
+    result: AttackResult
+
+
+class ReportUpdated(EventBase):
+    """The report as known so far; the last one of a run is complete."""
+
+    type: Literal["report_updated"] = "report_updated"
+    report: Report
+
+
+class Warned(EventBase):
+    """Something a person should know that does not stop the run."""
+
+    type: Literal["warned"] = "warned"
+    message: str
+
+
+class StageRequested(EventBase):
+    """A supervised run asks its supervisor for a stage; it waits for a ``StageReply``."""
+
+    type: Literal["stage_requested"] = "stage_requested"
+    stage: StageKind
+    label: str
+    digest: str
+    shared: bool = Field(description="True for teachers: only one run at a time may compute it.")
+
+
+class CheckpointWritten(EventBase):
+    """A checkpoint is complete on disk (relative to the stages directory) and may be counted."""
+
+    type: Literal["checkpoint_written"] = "checkpoint_written"
+    stage: StageKind
+    digest: str
+    path: str
+    fraction: float = Field(ge=0, le=1)
+
+
+class StageStored(EventBase):
+    """A stage's result directory is complete on disk (relative to the stages directory)."""
+
+    type: Literal["stage_stored"] = "stage_stored"
+    stage: StageKind
+    digest: str
+    path: str
+
+
+class ArtifactWritten(EventBase):
+    """A file for the person is complete (relative to the output directory)."""
+
+    type: Literal["artifact_written"] = "artifact_written"
+    name: str
+    path: str
+    media_type: str
+
+
+class Finished(EventBase):
+    """The run has succeeded; nothing follows."""
+
+    type: Literal["finished"] = "finished"
+    seconds: float = Field(ge=0)
+
+
+class Failed(EventBase):
+    """The run has failed in a way that would repeat; nothing follows."""
+
+    type: Literal["failed"] = "failed"
+    reason: str
+    message: str
+
+
+class Stopped(EventBase):
+    """The run stopped without a result and can go on later; nothing follows."""
+
+    type: Literal["stopped"] = "stopped"
+    why: Literal["cancelled", "interrupted", "waiting"]
+    waiting_for: str | None = None
+
+
+Event = Annotated[
+    RuntimeResolved
+    | StageStarted
+    | StageFinished
+    | EpochFinished
+    | Progress
+    | AttackFinished
+    | ReportUpdated
+    | Warned
+    | StageRequested
+    | CheckpointWritten
+    | StageStored
+    | ArtifactWritten
+    | Finished
+    | Failed
+    | Stopped,
+    Field(discriminator="type"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+Reporter = Callable[[Event], None]
+
+
+class Ping(EventBase):
+    """The supervisor is alive. A child that hears nothing for a lease length ends itself."""
+
+    type: Literal["ping"] = "ping"
+
+
+class Stop(EventBase):
+    """The supervisor asks the child to checkpoint and stop."""
+
+    type: Literal["stop"] = "stop"
+    why: Literal["cancelled", "interrupted"]
+
+
+class StageReply(EventBase):
+    """Answer to ``StageRequested``: use a finished result, compute it, or wait for another run."""
+
+    type: Literal["stage_reply"] = "stage_reply"
+    digest: str
+    verdict: Literal["finished", "compute", "wait"]
+    path: str | None = Field(
+        default=None, description="`finished`: the result directory; `compute`: the directory to write."
+    )
+    checkpoints: tuple[str, ...] = Field(default=(), description="Newest first; for `compute`.")
+
+
+Order = Annotated[Ping | Stop | StageReply, Field(discriminator="type")]
+ORDER: TypeAdapter[Order] = TypeAdapter(Order)

@@ -1,0 +1,143 @@
+"""The robustness report: one value that JSON, Markdown and HTML are made of.
+
+Every accuracy is an ``Interval`` that carries its own count; a figure without n does not exist here.
+Accuracies are fractions in [0, 1]. What a network gets wrong without an attack counts as not robust.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cartl_core.spec import JobSpec, Method, Objective, Runtime
+
+REPORT_SCHEMA = 1
+
+
+class Value(BaseModel):
+    """A frozen piece of the report."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Interval(Value):
+    """A proportion with its Wilson score interval (Wilson 1927)."""
+
+    value: float = Field(ge=0, le=1)
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+    n: int = Field(ge=0)
+    successes: int = Field(ge=0)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class ClassResult(Value):
+    """One class of the test set."""
+
+    label: int = Field(ge=0, description="Label of the task, 0 to classes - 1.")
+    name: str
+    clean: Interval
+    worst_case: Interval
+
+
+class AttackResult(Value):
+    """One attack on one network."""
+
+    label: str
+    name: str
+    norm: str
+    loss: str
+    eps: float
+    step: float
+    steps: int
+    restarts: int
+    random_start: bool
+    seed: int
+    n: int
+    robust: Interval = Field(description="Right without an attack and never fooled by any iterate.")
+    seconds: float = Field(ge=0)
+    images_per_second: float | None = None
+
+
+class Figures(Value):
+    """What was measured of one network on one test set."""
+
+    data: str = Field(description="For people: data set and classes.")
+    data_fingerprint: str
+    n: int
+    clean: Interval
+    attacks: tuple[AttackResult, ...] = ()
+    worst_case: Interval | None = Field(
+        default=None, description="Robust against every attack above, per image; the headline."
+    )
+    per_class: tuple[ClassResult, ...] = ()
+
+
+class Teacher(Value):
+    """A pretrained network and its own figures on its source."""
+
+    objective: Objective
+    digest: str
+    freeze_depth: int | None = Field(description="The depth that an `fdm` teacher was made for.")
+    epochs: int
+    selected_epoch: int
+    reused: bool
+    train_eps: float
+    figures: Figures | None = None
+
+
+class PairedComparison(Value):
+    """Job against baseline on the same test images: robust (or right) or not, image by image."""
+
+    what: Literal["worst_case", "clean"]
+    n: int
+    both: int
+    only_job: int
+    only_baseline: int
+    neither: int
+    difference: float = Field(description="Job minus baseline, as a fraction of n.")
+    low: float
+    high: float
+    p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided.")
+    verdict: Literal["better", "worse", "within_noise"]
+    words: str
+
+
+class ArmReport(Value):
+    """One method's student."""
+
+    method: Method
+    freeze_depth: int
+    k: int = Field(description="Blocks fine-tuned: the paper's k.")
+    blocks: int
+    frozen: tuple[str, ...] = Field(description="In words, what was held fixed.")
+    objective: Objective
+    teacher_digest: str
+    student_digest: str | None = None
+    selected_epoch: int | None = None
+    reused: bool = False
+    tuned_layer_norms: dict[str, float] = Field(
+        default_factory=dict,
+        description="Largest singular value of each tuned layer's reshaped weight, as exported.",
+    )
+    figures: Figures | None = None
+    comparisons: tuple[PairedComparison, ...] = Field(
+        default=(), description="On a baseline: how the job's own student does against it."
+    )
+
+
+class Report(Value):
+    """The robustness report of one job."""
+
+    schema_version: int = REPORT_SCHEMA
+    complete: bool
+    spec: JobSpec
+    spec_digest: str
+    runtime: Runtime | None = None
+    headline: str | None = Field(default=None, description="One sentence that answers the question.")
+    warnings: tuple[str, ...] = ()
+    teachers: tuple[Teacher, ...] = ()
+    student: ArmReport | None = None
+    baselines: tuple[ArmReport, ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict, description="Wall time by stage label.")

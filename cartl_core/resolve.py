@@ -1,0 +1,309 @@
+"""From what a person wrote to what will run: ``resolve(request, preset) -> JobSpec``.
+
+Every open value comes from the catalog and the preset alone, never from the machine, so the same
+request gives the same spec everywhere. Errors name the field and what is allowed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cartl_core.catalog import (
+    DATASETS,
+    METHODS,
+    PAPER_MODELS,
+    PRESETS,
+    DatasetFacts,
+    MethodFacts,
+    PresetFacts,
+    model_facts,
+)
+from cartl_core.errors import SpecError
+from cartl_core.spec import (
+    Arm,
+    BaselineRequest,
+    DataSpec,
+    EvaluateSpec,
+    JobRequest,
+    JobSpec,
+    ModelSpec,
+    Part,
+    PretrainSpec,
+    TransferSpec,
+)
+
+P = TypeVar("P", bound=Part)
+
+MIN_CLASSES = 2
+
+
+def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
+    """Fill in everything that ``request`` leaves open.
+
+    Raises:
+        SpecError: a value is unknown, out of range for this network or data set, or does not fit
+            the method.
+    """
+    preset = PRESETS[request.preset or default_preset]
+    target = _data(request.dataset, "dataset", preset.target_train_limit)
+    source = _data(request.source or _default_source(target, request.dataset), "source", preset.train_limit)
+    _refuse_shared_classes(source, target)
+    model = _model(request.model, source, target, preset)
+    _refuse_misplaced_overrides(request)
+    main = _arm(request, request.method, request.freeze_depth, source, model, preset, "")
+    baselines = tuple(
+        _baseline(request, baseline, index, main, source, model, preset)
+        for index, baseline in enumerate(request.baselines)
+    )
+    return JobSpec(
+        name=request.name,
+        tags=request.tags,
+        preset=preset.name,
+        dataset=target,
+        source=source,
+        model=model,
+        method=main.method,
+        freeze_depth=main.freeze_depth,
+        pretrain=main.pretrain,
+        transfer=main.transfer,
+        evaluate=_evaluate(request, source, target, preset),
+        baselines=baselines,
+        device=request.device,
+        precision=request.precision,
+        seed=request.seed,
+    )
+
+
+def _data(data: DataSpec, field: str, train_limit: int | None) -> DataSpec:
+    facts = DATASETS[data.name]
+    if data.classes is not None:
+        _check_classes(data.classes, facts, field)
+    if "train_limit" in data.model_fields_set:
+        return data
+    return data.model_copy(update={"train_limit": train_limit})
+
+
+def _check_classes(classes: tuple[int, ...], facts: DatasetFacts, field: str) -> None:
+    highest = len(facts.classes) - 1
+    if len(set(classes)) != len(classes):
+        raise SpecError(f"{field}.classes", "a class is named twice", allowed="distinct labels")
+    if max(classes) > highest:
+        raise SpecError(
+            f"{field}.classes", f"{facts.name} has no class {max(classes)}", allowed=f"0 to {highest}"
+        )
+
+
+def _default_source(target: DataSpec, asked: DataSpec) -> DataSpec:
+    """The other classes of the same data set when there are enough of them, else the catalog's pair."""
+    facts = DATASETS[target.name]
+    if asked.classes is not None:
+        others = tuple(label for label in range(len(facts.classes)) if label not in asked.classes)
+        if len(others) >= MIN_CLASSES:
+            return DataSpec(name=target.name, classes=others)
+    return DataSpec(name=facts.default_source)
+
+
+def _refuse_shared_classes(source: DataSpec, target: DataSpec) -> None:
+    if source.name != target.name:
+        return
+    labels = range(len(DATASETS[source.name].classes))
+    shared = set(source.classes or labels) & set(target.classes or labels)
+    if shared:
+        raise SpecError(
+            "source",
+            f"source and target are both {source.name} and share the classes {sorted(shared)}",
+            allowed="disjoint classes, or another data set",
+        )
+
+
+def _model(asked: ModelSpec | None, source: DataSpec, target: DataSpec, preset: PresetFacts) -> ModelSpec:
+    """The input takes the source's size, and colour when either side has it."""
+    source_facts, target_facts = DATASETS[source.name], DATASETS[target.name]
+    defaults: dict[str, Any] = {
+        "name": preset.model or PAPER_MODELS.get(source.name, "wrn-28-4"),
+        "stem_stride": preset.stem_stride,
+        "image_size": source_facts.image_size,
+        "channels": max(source_facts.channels, target_facts.channels),
+    }
+    chosen = asked.model_dump(exclude_unset=True) if asked else {}
+    model = ModelSpec(**{**defaults, **chosen})
+    model_facts(model.name)
+    return model
+
+
+def _refuse_misplaced_overrides(request: JobRequest) -> None:
+    """Settings that the method does not use are mistakes, not silently ignored."""
+    facts = METHODS[request.method]
+    for part, field, used in (
+        ("pretrain", "fdm_weight", facts.objective == "fdm"),
+        ("transfer", "beta", facts.nonexpansive),
+        ("transfer", "lwf_weight", facts.distilled),
+        ("transfer", "lwf_head_epochs", facts.distilled),
+        ("transfer", "attack", facts.adversarial),
+    ):
+        if not used and getattr(getattr(request, part), field, None):
+            users = [name for name, other in METHODS.items() if _uses(other, field)]
+            raise SpecError(
+                f"{part}.{field}",
+                f"not used by method {request.method}",
+                allowed=f"methods {', '.join(users)}",
+            )
+    objective = getattr(request.pretrain, "objective", None)
+    if objective is not None and objective != facts.objective:
+        raise SpecError(
+            "pretrain.objective", f"method {request.method} has a teacher of its own", allowed=facts.objective
+        )
+
+
+def _uses(facts: MethodFacts, field: str) -> bool:
+    return {
+        "fdm_weight": facts.objective == "fdm",
+        "beta": facts.nonexpansive,
+        "lwf_weight": facts.distilled,
+        "lwf_head_epochs": facts.distilled,
+        "attack": facts.adversarial,
+    }[field]
+
+
+def _baseline(
+    request: JobRequest,
+    baseline: BaselineRequest,
+    index: int,
+    main: Arm,
+    source: DataSpec,
+    model: ModelSpec,
+    preset: PresetFacts,
+) -> Arm:
+    """A baseline follows the job's own overrides, less those that its method does not use."""
+    depth = baseline.freeze_depth
+    if depth is None:
+        depth = 0 if METHODS[baseline.method].distilled else main.freeze_depth
+    return _arm(request, baseline.method, depth, source, model, preset, f"baselines.{index}.", baseline)
+
+
+def _arm(
+    request: JobRequest,
+    method: str,
+    freeze_depth: int,
+    source: DataSpec,
+    model: ModelSpec,
+    preset: PresetFacts,
+    where: str,
+    own: BaselineRequest | None = None,
+) -> Arm:
+    facts = METHODS[method]
+    _check_depth(freeze_depth, facts, model, f"{where}freeze_depth")
+    pretrain = _pretrain_defaults(facts, source, preset)
+    transfer = _transfer_defaults(facts, pretrain["attack"], preset)
+    for settings in (request, own):
+        if settings is not None:
+            shared = settings is request and own is not None
+            _overlay(pretrain, settings.pretrain, facts, shared)
+            _overlay(transfer, settings.transfer, facts, shared)
+    return Arm(
+        method=facts.name,
+        freeze_depth=freeze_depth,
+        pretrain=_build(PretrainSpec, pretrain, f"{where}pretrain"),
+        transfer=_build(TransferSpec, transfer, f"{where}transfer"),
+    )
+
+
+def _check_depth(freeze_depth: int, facts: MethodFacts, model: ModelSpec, field: str) -> None:
+    blocks = model_facts(model.name).blocks
+    if facts.distilled and freeze_depth != 0:
+        raise SpecError(field, f"{facts.name} tunes the whole network", allowed="0")
+    lowest = 1 if facts.objective == "fdm" else 0
+    if not lowest <= freeze_depth <= blocks - 1:
+        raise SpecError(
+            field,
+            f"{freeze_depth} does not fit {model.name} ({blocks} blocks) with method {facts.name}",
+            allowed=f"{lowest} to {blocks - 1}",
+        )
+
+
+def _pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts) -> dict[str, Any]:
+    data = DATASETS[source.name]
+    steps, share = preset.pretrain_attack["steps"], preset.pretrain_attack["step_of_eps"]
+    assert isinstance(share, float)
+    return {
+        "objective": facts.objective,
+        "fdm_weight": preset.fdm_weight if facts.objective == "fdm" else None,
+        "augmentation": data.augmentation if preset.augmentation else "none",
+        "attack": {
+            "label": "training",
+            "eps": data.train_eps,
+            "step": data.train_eps * share,
+            "steps": steps,
+        },
+        **preset.pretrain,
+    }
+
+
+def _transfer_defaults(facts: MethodFacts, attack: dict[str, Any], preset: PresetFacts) -> dict[str, Any]:
+    return {
+        "beta": preset.beta if facts.nonexpansive else None,
+        "tail_affine": "frozen" if facts.frozen_affine else "tuned",
+        "trunk_statistics": preset.trunk_statistics,
+        "attack": dict(attack) if facts.adversarial else None,
+        **preset.transfer,
+        **(preset.lwf if facts.distilled else {}),
+    }
+
+
+# Fields that a baseline does not take over from the job: they make the job's method what it is.
+OWN_FIELDS = frozenset(
+    {"objective", "fdm_weight", "beta", "lwf_weight", "lwf_head_epochs", "attack", "tail_affine"}
+)
+# Of those, the inner attack of pretraining is shared: teachers are compared at one radius.
+_SHARED_PARTS = {"PretrainSpecOverrides": {"attack"}}
+
+
+def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: MethodFacts, shared: bool) -> None:
+    """Lay what was written over the defaults, part by part."""
+    if overrides is None:
+        return
+    kept = _SHARED_PARTS.get(type(overrides).__name__, set())
+    for name, value in overrides.model_dump(exclude_unset=True).items():
+        if shared and name in OWN_FIELDS - kept:
+            continue
+        if name == "attack" and isinstance(value, dict):
+            settings[name] = {**(settings[name] or {}), **value}
+        else:
+            settings[name] = value
+
+
+def _evaluate(request: JobRequest, source: DataSpec, target: DataSpec, preset: PresetFacts) -> EvaluateSpec:
+    settings: dict[str, Any] = {
+        "attacks": _attacks(DATASETS[target.name], preset.attacks),
+        "source_attacks": _attacks(DATASETS[source.name], preset.source_attacks),
+        "test_limit": preset.test_limit,
+        "source_test_limit": preset.source_test_limit,
+        **preset.evaluate,
+    }
+    if request.evaluate is not None:
+        settings |= request.evaluate.model_dump(exclude_unset=True)
+    evaluate = _build(EvaluateSpec, settings, "evaluate")
+    for field in ("attacks", "source_attacks"):
+        labels = [attack.label for attack in getattr(evaluate, field)]
+        if len(set(labels)) != len(labels):
+            raise SpecError(f"evaluate.{field}", "two attacks have one label", allowed="distinct labels")
+    return evaluate
+
+
+def _attacks(facts: DatasetFacts, wanted: tuple[tuple[str, int], ...]) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"label": label, "eps": facts.eval_eps, "step": facts.eval_step, "steps": steps}
+        for label, steps in wanted
+    )
+
+
+def _build(part: type[P], settings: dict[str, Any], where: str) -> P:
+    """Validate a part; the first fault becomes a ``SpecError`` at its full path."""
+    try:
+        return part.model_validate(settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        path = ".".join([where, *(str(step) for step in fault["loc"])])
+        raise SpecError(path, fault["msg"]) from error

@@ -1,0 +1,304 @@
+"""The specification of a run: one frozen value in HTTP, SQL and library.
+
+``JobRequest`` is what a person writes: everything but ``dataset`` and ``freeze_depth`` may be left
+out. ``cartl_core.resolve.resolve`` turns it into a ``JobSpec``, in which nothing is left open. The
+JSON of a ``JobSpec`` is a valid ``JobRequest`` that resolves to itself.
+
+Types are strict (``true``, ``"3"`` and ``1.5`` are no integers), unknown fields are refused, and
+every float is finite. All radii and steps are in pixel units on [0, 1].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+
+Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
+Preset = Literal["smoke", "quick", "paper"]
+Objective = Literal["at", "fdm"]
+Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
+Selection = Literal["last", "best_clean", "best_robust"]
+
+DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "svhn", "gtsrb"]
+
+# Strict mode would refuse a parsed JSON array for a tuple; the items stay strict.
+ARRAY = Field(strict=False)
+Label = Annotated[int, Field(ge=0, le=999)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Epochs = Annotated[int, Field(ge=1, le=1000)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Tag = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")
+]
+
+
+class Part(BaseModel):
+    """A frozen, strict piece of a specification."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataSpec(Part):
+    """Which images of which data set. A bare string stands for the whole data set."""
+
+    name: DatasetName
+    classes: Annotated[tuple[Label, ...], ARRAY, Field(min_length=2, max_length=1000)] | None = Field(
+        default=None,
+        description="Labels kept, distinct; class i of the task is classes[i]. Null keeps all.",
+    )
+    train_limit: int | None = Field(
+        default=None,
+        ge=10,
+        le=10_000_000,
+        description="Images kept of the training split (stratified, drawn with the job's seed), "
+        "before the validation part is taken out. Null keeps all.",
+    )
+    validation_fraction: float = Field(
+        default=0.1, ge=0.01, le=0.5, description="Part of the training images kept for selection."
+    )
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+DataSpecOrName = Annotated[DataSpec, BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)]
+
+
+class ModelSpec(Part):
+    """A network: its family and size, and the shape of its input."""
+
+    name: Name = Field(
+        description="wrn-D-W (depth D = 6n + 4, width W), resnet18, resnet34, resnet50, or tiny."
+    )
+    stem_stride: Literal[1, 2, 4] = Field(
+        default=1, description="Stride of the first convolution; 2 or 4 for small machines."
+    )
+    image_size: int = Field(default=32, ge=8, le=256, description="Height and width of the input, pixels.")
+    channels: Literal[1, 3] = 3
+
+
+ModelSpecOrName = Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]
+
+
+class AttackSpec(Part):
+    """Projected gradient descent (Madry et al. 2018). Any misclassified iterate counts as a success."""
+
+    label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = Field(
+        description="Name in the report, unique among the job's attacks."
+    )
+    name: Literal["pgd"] = "pgd"
+    norm: Literal["linf"] = "linf"
+    loss: Literal["ce"] = "ce"
+    eps: float = Field(ge=0.0, le=1.0, description="Radius in pixel units, e.g. 0.0313725 for 8/255.")
+    step: float = Field(gt=0.0, le=1.0, description="Step size in pixel units.")
+    steps: int = Field(ge=1, le=10_000)
+    restarts: int = Field(default=1, ge=1, le=100)
+    random_start: bool = True
+
+
+class TrainingSpec(Part):
+    """Stochastic gradient descent: how long, how fast, on what batches."""
+
+    epochs: Epochs
+    batch_size: int = Field(ge=2, le=65_536)
+    lr: float = Field(gt=0.0, le=10.0, description="Peak learning rate at this batch size.")
+    lr_schedule: Literal["step", "cosine", "constant"]
+    lr_decay: float = Field(default=0.2, gt=0.0, le=1.0, description="Factor at each milestone.")
+    milestones: Annotated[tuple[Fraction, ...], ARRAY, Field(max_length=16)] = Field(
+        default=(0.4, 0.7, 0.9), description="As fractions of all epochs; `step` only."
+    )
+    warmup_epochs: float = Field(default=0.0, ge=0.0, le=100.0, description="Linear warm-up from 0.")
+    momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
+    weight_decay: float = Field(default=5e-4, ge=0.0, le=1.0)
+    augmentation: Augmentation = "none"
+    select: Selection = Field(
+        description="Which epoch is kept, judged on validation images only: the last, or the best."
+    )
+    validate_images: int = Field(
+        default=512, ge=1, le=1_000_000, description="Validation images attacked after each epoch."
+    )
+
+
+class PretrainSpec(TrainingSpec):
+    """The teacher: adversarial training (`at`), or with feature distance minimisation (`fdm`)."""
+
+    objective: Objective
+    attack: AttackSpec = Field(description="The inner attack of training.")
+    fdm_weight: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1000.0,
+        description="Lambda of the feature distance at the paper's batch of 128; `fdm` only.",
+    )
+
+
+class TransferSpec(TrainingSpec):
+    """The student: how the tail is tuned on the target's images."""
+
+    beta: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=10.0,
+        description="Spectral scale of non-expansive tuning (NEFT); null tunes plainly.",
+    )
+    lwf_weight: float | None = Field(
+        default=None, ge=0.0, le=1000.0, description="Lambda of feature distillation (LwF); null: none."
+    )
+    lwf_head_epochs: int = Field(
+        default=0, ge=0, le=1000, description="Leading epochs in which LwF trains the head alone."
+    )
+    attack: AttackSpec | None = Field(
+        default=None, description="Inner attack of adversarial fine-tuning; null trains on clean images."
+    )
+    tail_affine: Literal["tuned", "frozen"] = "tuned"
+    tail_statistics: Literal["batch", "teacher"] = "batch"
+    trunk_statistics: Literal["running", "teacher", "recalibrated"] = "teacher"
+
+
+class EvaluateSpec(Part):
+    """What is measured on the target's test images, and of the teacher on its source."""
+
+    attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)]
+    source_attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)] = Field(
+        description="Attacks on the teacher, on the source's test images."
+    )
+    test_limit: int | None = Field(
+        default=None, ge=10, le=10_000_000, description="Test images used, stratified; null uses all."
+    )
+    source_test_limit: int | None = Field(default=None, ge=10, le=10_000_000)
+    batch_size: int = Field(default=256, ge=1, le=65_536)
+
+
+class Arm(Part):
+    """One way from a teacher to a student: the job's own method, or a baseline beside it."""
+
+    method: Method
+    freeze_depth: int = Field(ge=0, description="Leading blocks frozen.")
+    pretrain: PretrainSpec
+    transfer: TransferSpec
+
+
+class JobSpec(Part):
+    """A fully resolved job: nothing left open but what the machine decides (see ``Runtime``)."""
+
+    kind: Literal["transfer"] = "transfer"
+    name: Name | None = None
+    tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
+    preset: Preset
+    dataset: DataSpecOrName
+    source: DataSpecOrName
+    model: ModelSpecOrName
+    method: Method
+    freeze_depth: int = Field(ge=0)
+    pretrain: PretrainSpec
+    transfer: TransferSpec
+    evaluate: EvaluateSpec
+    baselines: Annotated[tuple[Arm, ...], ARRAY] = Field(default=(), max_length=8)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @property
+    def arm(self) -> Arm:
+        """The job's own method as an arm."""
+        return Arm(
+            method=self.method,
+            freeze_depth=self.freeze_depth,
+            pretrain=self.pretrain,
+            transfer=self.transfer,
+        )
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The job's own arm first, then its baselines."""
+        return (self.arm, *self.baselines)
+
+
+class Runtime(Part):
+    """What the machine decided: fixed at the first claim, reused by every retry and resume."""
+
+    device: Literal["cpu", "cuda"]
+    device_name: str
+    threads: int = Field(ge=1)
+    precision: Literal["fp32", "bf16"] = Field(description="Of training; evaluation is always fp32.")
+    python: str
+    torch: str
+    torchvision: str
+    cartl: str
+    machine: str = Field(description="Processor architecture, e.g. x86_64.")
+
+
+def _overrides(part: type[Part], docs: str, **replaced: Any) -> type[Part]:
+    """The same fields as ``part``, each optional: what is left out comes from the preset."""
+
+    def optional(name: str) -> Any:
+        field = part.model_fields[name]
+        annotation: Any = replaced.get(name, field.annotation)
+        for constraint in field.metadata:
+            annotation = Annotated[annotation, constraint]
+        return annotation | None, Field(default=None, description=field.description)
+
+    fields = {name: optional(name) for name in part.model_fields}
+    return create_model(f"{part.__name__}Overrides", __base__=Part, __doc__=docs, **fields)
+
+
+AttackOverrides = _overrides(AttackSpec, "Any part of an attack; the rest comes from the preset.")
+PretrainOverrides = _overrides(PretrainSpec, "Any part of the pretraining stage.", attack=AttackOverrides)
+TransferOverrides = _overrides(TransferSpec, "Any part of the transfer stage.", attack=AttackOverrides)
+EvaluateOverrides = _overrides(EvaluateSpec, "Any part of the evaluation stage.")
+
+
+class BaselineRequest(Part):
+    """A baseline with its own settings; what is left out follows the job."""
+
+    method: Method
+    freeze_depth: int | None = Field(default=None, ge=0)
+    pretrain: PretrainOverrides | None = None  # type: ignore[valid-type]
+    transfer: TransferOverrides | None = None  # type: ignore[valid-type]
+
+
+def _baseline(value: Any) -> Any:
+    return {"method": value} if isinstance(value, str) else value
+
+
+BaselineOrMethod = Annotated[
+    BaselineRequest, BeforeValidator(_baseline, json_schema_input_type=Method | BaselineRequest)
+]
+
+
+class JobRequest(Part):
+    """What a person posts: a target data set and a freeze depth, and whatever else they choose."""
+
+    kind: Literal["transfer"] = "transfer"
+    dataset: DataSpecOrName = Field(description="The target: a name, or a name with classes and limits.")
+    freeze_depth: int = Field(ge=0, description="Leading blocks frozen, 0 to the model's blocks - 1.")
+    name: Name | None = None
+    tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
+    source: DataSpecOrName | None = Field(default=None, description="What the teacher learns from.")
+    model: ModelSpecOrName | None = None
+    method: Method = "cartl"
+    preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    pretrain: PretrainOverrides | None = None  # type: ignore[valid-type]
+    transfer: TransferOverrides | None = None  # type: ignore[valid-type]
+    evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
+    baselines: Annotated[tuple[BaselineOrMethod, ...], ARRAY] = Field(
+        default=(BaselineRequest(method="vanilla"),), max_length=8
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
+def canonical_json(value: BaseModel | dict[str, Any] | list[Any]) -> str:
+    """JSON with sorted keys and no blanks: equal values give equal text."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def digest(value: BaseModel | dict[str, Any] | list[Any]) -> str:
+    """SHA-256 of ``canonical_json``, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
