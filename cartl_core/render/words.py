@@ -1,0 +1,75 @@
+"""How figures are said: percentages, intervals, radii, durations. One place, so that faces agree."""
+
+from __future__ import annotations
+
+from cartl_core.catalog import DATASETS, METHODS
+from cartl_core.report import AttackResult, Interval
+from cartl_core.spec import DataSpec, Method
+
+MAX_NAMED_CLASSES = 10
+
+
+def percent(value: float) -> str:
+    """``0.6667`` -> ``66.7 %``."""
+    return f"{100 * value:.1f} %"
+
+
+def interval(figure: Interval) -> str:
+    """``66.7 % (63.7 to 69.5)``: the value and its interval, in percent."""
+    if figure.n == 0:
+        return "not measured"
+    return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points, with its sign."""
+    return f"{100 * difference:+.1f}"
+
+
+def radius(eps: float) -> str:
+    """A radius in pixel units; as n/255 where it is one."""
+    levels = eps * 255
+    if levels >= 1 and abs(levels - round(levels)) < 1e-6:
+        return f"{round(levels)}/255"
+    return f"{eps:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """``75`` -> ``1 min 15 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def count(number: int) -> str:
+    """Thousands set apart: ``10,000``."""
+    return f"{number:,}"
+
+
+def data(spec: DataSpec) -> str:
+    """``Fashion-MNIST, classes Sneaker, Bag``."""
+    facts = DATASETS[spec.name]
+    if spec.classes is None:
+        return f"{facts.title}, all {len(facts.classes)} classes"
+    if len(spec.classes) > MAX_NAMED_CLASSES:
+        return f"{facts.title}, {len(spec.classes)} of {len(facts.classes)} classes"
+    return f"{facts.title}, classes {', '.join(facts.classes[label] for label in spec.classes)}"
+
+
+def method(name: Method) -> str:
+    """A method's name in prose."""
+    return METHODS[name].title
+
+
+def attack(result: AttackResult) -> str:
+    """Everything needed to repeat an attack, in one phrase."""
+    start = "random start" if result.random_start else "no random start"
+    restarts = f"{result.restarts} restart{'s' if result.restarts != 1 else ''}"
+    return (
+        f"{result.name.upper()}, {result.norm}, loss {result.loss}, eps {radius(result.eps)}, step "
+        f"{radius(result.step)}, {result.steps} steps, {restarts}, {start}, seed {result.seed}"
+    )
