@@ -61,7 +61,7 @@ def _summary(report: Report) -> Iterator[str]:
     yield ""
     yield f"Target: {words.data(report.spec.dataset)}."
     if measured:
-        yield f"The same {words.count(measured.n)} test images for every row; 95 % Wilson intervals in brackets."
+        yield f"The same {words.count(measured.n)} test images for every row; in brackets, 95 % Wilson intervals."
     yield ""
     yield from _table(
         ("method", "frozen", "k", "clean accuracy", "robust accuracy (worst case)"),
@@ -104,10 +104,11 @@ def _comparisons(report: Report) -> Iterator[str]:
 
 def _comparison_row(arm: ArmReport, comparison: PairedComparison) -> tuple[str, ...]:
     measure = "robust, worst case" if comparison.what == "worst_case" else "clean"
+    low, high = words.points(comparison.low), words.points(comparison.high)
     return (
         words.method(arm.method),
         measure,
-        f"{words.points(comparison.difference)} ({words.points(comparison.low)} to {words.points(comparison.high)})",
+        f"{words.points(comparison.difference)} ({low} to {high})",
         str(comparison.only_job),
         str(comparison.only_baseline),
         f"{comparison.p_value:.2g}",
@@ -208,9 +209,9 @@ def _method_notes(report: Report) -> Iterator[str]:
     yield ""
     yield (
         f"Largest singular value of each of the {len(norms)} tuned layers' reshaped weights: {low:.4f} to "
-        f"{high:.4f} (asked: {report.spec.transfer.beta}). This is not the norm of the convolution as an operator, "
-        "which can be up to 3 times larger for a 3x3 kernel, and batch norm is not bounded by it: the tail is "
-        "not proven non-expansive."
+        f"{high:.4f} (asked: {report.spec.transfer.beta}). This is not the norm of the convolution as an "
+        "operator, which can be up to 3 times larger for a 3x3 kernel, and batch norm is not bounded by it: "
+        "the tail is not proven non-expansive."
     )
     yield ""
 
@@ -236,8 +237,8 @@ def _evidence(report: Report) -> Iterator[str]:
     if runtime:
         yield (
             f"- cartl {runtime.cartl}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
-            f"{runtime.python}; {runtime.device} ({runtime.device_name}, {runtime.machine}), {runtime.threads} "
-            f"threads, training in {runtime.precision}, evaluation in fp32."
+            f"{runtime.python}; {runtime.device} ({runtime.device_name}, {runtime.machine}), "
+            f"{runtime.threads} threads, training in {runtime.precision}, evaluation in fp32."
         )
     if report.seconds:
         total = sum(report.seconds.values())
