@@ -61,7 +61,7 @@ def _summary(report: Report) -> Iterator[str]:
     yield ""
     yield f"Target: {words.data(report.spec.dataset)}."
     if measured:
-        yield f"The same {words.count(measured.n)} test images for every row; in brackets, 95 % Wilson intervals."
+        yield f"The same {words.count(measured.n)} test images in every row; 95 % Wilson intervals behind."
     yield ""
     yield from _table(
         ("method", "frozen", "k", "clean accuracy", "robust accuracy (worst case)"),
