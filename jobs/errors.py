@@ -1,0 +1,70 @@
+"""Errors of the record. A class's docstring is its message; values are attached by the raiser.
+
+RecordError
+|-- JobNotFound            no such job, or it belongs to somebody else: the two look the same
+|-- ArtifactNotFound       the job has no such file
+|-- ArtifactNameRefused    its name could leave its directory
+|-- NotAllowed             the state table has no such arrow
+|-- LostClaim              a late worker: the job is no longer its to write
+|-- BadCursor              a page cursor that this service did not make
+|-- TooManyJobs            the owner's limit on queued jobs
+|-- IdempotencyConflict    the same key with another body
+|-- IdempotencyInFlight    the first request with this key is not finished
+`-- DatabaseBehind         the database lacks migrations of this version
+"""
+
+from __future__ import annotations
+
+from cartl_core.errors import CartlError
+from jobs.state import JobState, Move
+
+
+class RecordError(CartlError):
+    """The record of jobs refused."""
+
+
+class JobNotFound(RecordError):
+    """There is no such job."""
+
+
+class ArtifactNotFound(RecordError):
+    """The job has no such artifact."""
+
+
+class NotAllowed(RecordError):
+    """The job's state does not allow this."""
+
+    def __init__(self, state: JobState, move: Move, allowed: tuple[JobState, ...]) -> None:
+        self.state = state
+        self.move = move
+        self.allowed = allowed
+        words = ", ".join(allowed)
+        super().__init__(f"a job that is {state} cannot {move}; allowed for: {words}", state=state, move=move)
+
+
+class LostClaim(RecordError):
+    """The claim is lost: the job has ended, or somebody else runs it."""
+
+
+class BadCursor(RecordError):
+    """The cursor is not one that this service gave."""
+
+
+class TooManyJobs(RecordError):
+    """The owner has as many unfinished jobs as allowed."""
+
+
+class IdempotencyConflict(RecordError):
+    """This Idempotency-Key was used with another body."""
+
+
+class IdempotencyInFlight(RecordError):
+    """The first request with this Idempotency-Key is still being handled."""
+
+
+class DatabaseBehind(RecordError):
+    """The database lacks migrations; run `python -m jobs migrate`."""
+
+
+class ArtifactNameRefused(RecordError):
+    """An artifact's name is letters, digits, `.`, `_` and `-`, and starts with a letter or digit."""

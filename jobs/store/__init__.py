@@ -1,0 +1,93 @@
+"""The story of a job, one sentence a function: submit, run, stages, sweep, observe.
+
+Every function takes ``session`` first, states its precondition in the WHERE of a guarded update,
+writes its event in the same transaction, and never commits: the caller does, at the boundary
+(``with jobs.database.transaction(factory) as session``).
+"""
+
+from jobs.store.observe import (
+    MetricSeries,
+    artifact,
+    artifacts_of,
+    events_after,
+    list_jobs,
+    metrics_of,
+    queue_position,
+    state_counts,
+)
+from jobs.store.run import (
+    Claim,
+    RenewResult,
+    acknowledge_cancel,
+    claim,
+    complete,
+    fail,
+    lose,
+    record,
+    release,
+    renew,
+)
+from jobs.store.stages import (
+    StageVerdict,
+    acquire_stage,
+    record_artifact,
+    record_checkpoint,
+    record_stage_stored,
+    stages_of,
+)
+from jobs.store.submit import find, remember, replayed, request_cancel, retry, submit
+from jobs.store.sweep import (
+    SweepResult,
+    claimable_count,
+    free_worker_leases,
+    hold_lock,
+    release_lock,
+    sweep,
+    worker_beat,
+    worker_started,
+    worker_stopped,
+    workers,
+)
+
+__all__ = [
+    "Claim",
+    "MetricSeries",
+    "RenewResult",
+    "StageVerdict",
+    "SweepResult",
+    "acknowledge_cancel",
+    "acquire_stage",
+    "artifact",
+    "artifacts_of",
+    "claim",
+    "claimable_count",
+    "complete",
+    "events_after",
+    "fail",
+    "find",
+    "free_worker_leases",
+    "hold_lock",
+    "list_jobs",
+    "lose",
+    "metrics_of",
+    "queue_position",
+    "record",
+    "record_artifact",
+    "record_checkpoint",
+    "record_stage_stored",
+    "release",
+    "release_lock",
+    "remember",
+    "renew",
+    "replayed",
+    "request_cancel",
+    "retry",
+    "stages_of",
+    "state_counts",
+    "submit",
+    "sweep",
+    "worker_beat",
+    "worker_started",
+    "worker_stopped",
+    "workers",
+]
