@@ -1,0 +1,33 @@
+"""Random starting points that batching, sharding and resuming cannot change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from cartl_core.random import generator
+
+
+def random_starts(
+    shape: Sequence[int], eps: float, *, seed: int, label: str, restart: int, indices: Iterable[int] | Tensor
+) -> Tensor:
+    """Perturbations drawn uniformly from the Linf ball, each from its sample's own generator.
+
+    Args:
+        shape: of one image, e.g. (3, 32, 32).
+        eps: radius in pixel units on [0, 1].
+        seed: the job's seed.
+        label: the attack's label.
+        restart: 0 for the first try.
+        indices: (N,) positions of the images in their data set.
+
+    Returns:
+        (N, *shape) float32 on the CPU, within [-eps, eps].
+    """
+    positions = indices.tolist() if isinstance(indices, Tensor) else list(indices)
+    starts = torch.empty(len(positions), *shape)
+    for row, position in zip(starts, positions, strict=True):
+        row.uniform_(-eps, eps, generator=generator(seed, "start", label, restart, position))
+    return starts

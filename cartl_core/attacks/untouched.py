@@ -1,0 +1,33 @@
+"""The attack leaves no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+from torch.nn.utils import parametrize
+
+
+@contextmanager
+def untouched(model: nn.Module) -> Iterator[None]:
+    """Within: ``model`` is in eval mode and none of its parameters asks for a gradient.
+
+    Afterwards, also after an error, every mode and every ``requires_grad`` is what it was. Weights,
+    gradients and buffers are never written. Reparametrised weights are computed once, not once a
+    pass, so nothing within may change them. May be nested.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    asking = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for module, _ in modes:
+            module.training = False
+        for parameter in asking:
+            parameter.requires_grad_(False)
+        with parametrize.cached():
+            yield
+    finally:
+        for parameter in asking:
+            parameter.requires_grad_(True)
+        for module, training in modes:
+            module.training = training
