@@ -1,0 +1,217 @@
+"""From a data set's name to the tensors of a run: ``load``.
+
+Files in their own order -> the task's classes -> the limit on training images (stratified, drawn
+with the seed) -> training and validation parts (stratified) -> the network's size and channels.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from cartl_core.catalog import DATASETS, DatasetFacts
+from cartl_core.data import fetch
+from cartl_core.data.sampling import stratified
+from cartl_core.data.sources import find
+from cartl_core.data.values import Archive, Loaded, Originals, Split
+from cartl_core.errors import DatasetInvalid, SpecError
+from cartl_core.random import generator
+from cartl_core.spec import DataSpec, ModelSpec
+
+RESIZE_BATCH = 1024
+
+
+def load(
+    data: DataSpec,
+    model: ModelSpec,
+    *,
+    data_root: Path,
+    seed: int,
+    download: bool = True,
+    field: str = "dataset",
+) -> Loaded:
+    """The images that ``data`` names, split and shaped for ``model``.
+
+    Args:
+        data: which data set, which classes, how many training images.
+        model: gives the size and the channels that the network sees.
+        data_root: the folder that holds the data sets.
+        seed: of the job; decides which images are kept and which validate.
+        download: fetch missing files from their publishers.
+        field: the field of the request that ``data`` came from, for errors.
+
+    Raises:
+        DatasetMissing: the files are not there and could not be downloaded.
+        DatasetInvalid: the files are damaged or not what they claim to be.
+        SpecError: too few images for the split, or colour images for a network of one channel.
+    """
+    facts = DATASETS[data.name]
+    if facts.channels > model.channels:
+        raise SpecError("model.channels", f"{data.name} has colour images", allowed=str(facts.channels))
+    archive = read(data.name, data_root, download=download)
+    classes = data.classes if data.classes is not None else tuple(range(len(facts.classes)))
+    everything = _selected(archive.train, classes)
+    test = _selected(archive.test, classes)
+    _require_all_classes(test.labels, classes, facts, "test")
+    limited = everything.keep(
+        stratified(everything.labels, data.train_limit, generator(seed, "limit", data.name))
+    )
+    train, validation = _without_validation(limited, data, seed)
+    _require_images(train, validation, everything, classes, facts, field)
+    shape = functools.partial(_shaped, highest=archive.highest, model=model)
+    return Loaded(
+        name=data.name,
+        train=shape(train),
+        validation=shape(validation),
+        test=shape(test),
+        class_names=tuple(facts.classes[label] for label in classes),
+        mean=_per_channel(facts.mean, model.channels),
+        std=_per_channel(facts.std, model.channels),
+        fingerprint=_fingerprint(data, model, facts, (train, validation, test)),
+    )
+
+
+def read(name: str, data_root: Path, *, download: bool = True) -> Archive:
+    """All of a data set, as its files hold it. The last one read is kept in memory."""
+    reader = find(name, data_root)
+    if reader is None:
+        why = fetch.download(name, data_root) if download else "downloading is switched off"
+        if why is not None:
+            raise fetch.missing(name, why)
+    return _read(name, data_root.resolve())
+
+
+# Two tasks on the classes of one data set are usual: its files are then decoded once.
+@functools.lru_cache(maxsize=1)
+def _read(name: str, data_root: Path) -> Archive:
+    reader = find(name, data_root)
+    if reader is None:
+        raise fetch.missing(name, "the download left other files")
+    return reader()
+
+
+@dataclass(frozen=True, eq=False)
+class _Selection:
+    """Some images of one split, by position; their pixels stay where they are."""
+
+    origin: Originals
+    index: Tensor
+    labels: Tensor
+
+    def keep(self, positions: Tensor) -> _Selection:
+        return _Selection(self.origin, self.index[positions], self.labels[positions])
+
+    def drop(self, positions: Tensor) -> _Selection:
+        kept = torch.ones(len(self.index), dtype=torch.bool)
+        kept[positions] = False
+        return self.keep(kept.nonzero().squeeze(1))
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        return tuple(self.origin.digests[position] for position in self.index.tolist())
+
+
+def _selected(split: Originals, classes: tuple[int, ...]) -> _Selection:
+    """The images of ``classes``, in file order; label i stands for classes[i]."""
+    task_label = torch.full((max(int(split.labels.max()), *classes) + 1,), -1)
+    task_label[list(classes)] = torch.arange(len(classes))
+    labels = task_label[torch.from_numpy(split.labels)]
+    index = (labels >= 0).nonzero().squeeze(1)
+    return _Selection(split, index, labels[index])
+
+
+def _without_validation(limited: _Selection, data: DataSpec, seed: int) -> tuple[_Selection, _Selection]:
+    count = round(len(limited.index) * data.validation_fraction)
+    chosen = stratified(limited.labels, count, generator(seed, "validation", data.name))
+    return limited.drop(chosen), limited.keep(chosen)
+
+
+def _require_images(
+    train: _Selection,
+    validation: _Selection,
+    everything: _Selection,
+    classes: tuple[int, ...],
+    facts: DatasetFacts,
+    field: str,
+) -> None:
+    """Every class trains on an image, and there is something to validate on."""
+    _require_all_classes(everything.labels, classes, facts, "training")
+    counts = torch.bincount(train.labels, minlength=len(classes))
+    if len(validation.index) and int(counts.min()):
+        return
+    if len(validation.index) == 0:
+        raise SpecError(
+            f"{field}.validation_fraction",
+            f"leaves none of {len(train.index)} images for validation",
+            allowed="a larger part, or more training images",
+        )
+    rarest = facts.classes[classes[int(counts.argmin())]]
+    raise SpecError(
+        f"{field}.train_limit",
+        f"leaves no training image of class {rarest!r} beside validation",
+        allowed=f"more images for {len(classes)} classes, or null for all {len(everything.index):,}",
+    )
+
+
+def _require_all_classes(labels: Tensor, classes: tuple[int, ...], facts: DatasetFacts, split: str) -> None:
+    absent = torch.bincount(labels, minlength=len(classes)) == 0
+    if absent.any():
+        first = facts.classes[classes[int(absent.nonzero()[0])]]
+        raise DatasetInvalid(f"the files of {facts.name} hold no {split} image of class {first!r}")
+
+
+def _shaped(selection: _Selection, *, highest: int, model: ModelSpec) -> Split:
+    pixels = selection.origin.images[selection.index.numpy()]
+    return Split(
+        images=network_input(pixels, highest, model),
+        labels=selection.labels,
+        index=selection.index,
+        digests=selection.digests,
+    )
+
+
+def network_input(pixels: NDArray[np.uint8], highest: int, model: ModelSpec) -> Tensor:
+    """Pixels (N, H, W, C) from 0 to ``highest`` as the network sees them: (N, C', S, S) in [0, 1].
+
+    Resized bilinearly with antialiasing where the size differs; grey is repeated over the channels.
+    """
+    size = model.image_size
+    images = torch.empty(len(pixels), pixels.shape[3], size, size)
+    for start in range(0, len(pixels), RESIZE_BATCH):
+        part = torch.from_numpy(pixels[start : start + RESIZE_BATCH]).permute(0, 3, 1, 2).float() / highest
+        if part.shape[2:] != (size, size):
+            part = functional.interpolate(part, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
+        images[start : start + RESIZE_BATCH] = part
+    return images.repeat(1, model.channels // images.shape[1], 1, 1)
+
+
+def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    return values * (channels // len(values))
+
+
+def _fingerprint(
+    data: DataSpec, model: ModelSpec, facts: DatasetFacts, splits: tuple[_Selection, ...]
+) -> str:
+    shape = {
+        "data": data.model_dump(mode="json"),
+        "image_size": model.image_size,
+        "channels": model.channels,
+        "mean": facts.mean,
+        "std": facts.std,
+        "counts": [len(split.index) for split in splits],
+    }
+    content = hashlib.sha256(json.dumps(shape, sort_keys=True).encode())
+    for split in splits:
+        content.update(split.index.numpy().astype("<i8").tobytes())
+        content.update(split.labels.numpy().astype("<i8").tobytes())
+        content.update(b"".join(split.digests))
+    return content.hexdigest()
