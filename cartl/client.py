@@ -1,0 +1,202 @@
+"""The Python client: jobs in, progress and robustness reports out.
+
+    client = Client("http://127.0.0.1:8000")
+    job = client.submit({"dataset": "fashion_mnist", "freeze_depth": 2})
+    client.wait(job["id"])
+    report = client.robustness(job["id"])
+
+Answers are the service's JSON objects. Errors are ``ServiceError`` (it refused) and
+``ServiceUnreachable`` (nobody answered).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import httpx
+from pydantic import BaseModel
+
+from cartl.problems import JobUnfinished, ServiceError, ServiceUnreachable, raise_for_problem
+from cartl.sse import messages
+
+Json = dict[str, Any]
+Tick = Callable[[], None]
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# A stream that says nothing for this long is opened again where it broke off.
+STREAM_SILENCE_SECONDS = 30.0
+RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def _no_tick() -> None:
+    """Nothing to look after while waiting."""
+
+
+class Client:
+    """A connection to one service. Also a context manager that closes it."""
+
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        key: str | None = None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.base_url = base_url.rstrip("/")
+        # A service on this machine must not be asked of a proxy that the environment names.
+        loopback = httpx.URL(self.base_url).host in LOOPBACK
+        self._http = httpx.Client(
+            base_url=self.base_url,
+            headers=headers,
+            timeout=TIMEOUT,
+            transport=transport,
+            trust_env=not loopback,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def submit(
+        self,
+        request: Mapping[str, Any] | BaseModel,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Json:
+        """Post a job (``dry_run``: only resolve and estimate it); returns the job as stored."""
+        body = (
+            request.model_dump(mode="json", exclude_unset=True) if isinstance(request, BaseModel) else request
+        )
+        return self._json(
+            "POST",
+            "/jobs",
+            json=body,
+            params={"dry_run": "true"} if dry_run else None,
+            headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
+        )
+
+    def job(self, job_id: str) -> Json:
+        """State, progress and resolved spec of one job."""
+        return self._json("GET", f"/jobs/{job_id}")
+
+    def jobs(self, **filters: str | int | None) -> Iterator[Json]:
+        """Jobs, newest first, page by page; filters as in ``GET /jobs`` (state, dataset, method, tag)."""
+        params = {name: value for name, value in filters.items() if value is not None}
+        while True:
+            page = self._json("GET", "/jobs", params=params)
+            yield from page["data"]
+            if not page.get("next_cursor"):
+                return
+            params["cursor"] = page["next_cursor"]
+
+    def cancel(self, job_id: str) -> Json:
+        """Ask for the end of a job; a running one ends soon after."""
+        return self._json("POST", f"/jobs/{job_id}/cancel")
+
+    def retry(self, job_id: str) -> Json:
+        """Queue a failed or cancelled job again; it goes on from its checkpoints."""
+        return self._json("POST", f"/jobs/{job_id}/retry")
+
+    def robustness(self, job_id: str) -> Json:
+        """The robustness report; ``complete`` is false while the job is at work."""
+        return self._json("GET", f"/jobs/{job_id}/robustness")
+
+    def robustness_markdown(self, job_id: str) -> str:
+        """The robustness report, as Markdown."""
+        accept = {"Accept": "text/markdown"}
+        return self._send("GET", f"/jobs/{job_id}/robustness", headers=accept).text
+
+    def ready(self) -> Json:
+        """What ``/readyz`` says; raises ``ServiceError`` while the service is not ready."""
+        return self._json("GET", "/readyz")
+
+    def wait(self, job_id: str, *, timeout: float | None = None, every: float = 1.0) -> Json:
+        """The job once it is in a terminal state; raises ``JobUnfinished`` after ``timeout`` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (job := self.job(job_id))["state"] not in TERMINAL:
+            if deadline is not None and time.monotonic() + every > deadline:
+                raise JobUnfinished(f"job {job_id} is {job['state']} after {timeout:.0f} seconds")
+            time.sleep(every)
+        return job
+
+    def past_events(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
+        """The events of a job that are stored by now, from number ``after`` + 1 on, in order."""
+        while page := self._json("GET", f"/jobs/{job_id}/events", params={"after": after})["data"]:
+            yield from page
+            after = page[-1]["number"]
+
+    def events(self, job_id: str, *, after: int = 0, tick: Tick = _no_tick) -> Iterator[Json]:
+        """Every event of a job in order, as they come, until it is in a terminal state.
+
+        A stream that breaks is opened again with Last-Event-ID, so no event is lost or doubled.
+        ``tick`` is called at every sign of life and at every pause; what it raises ends the stream.
+        """
+        number, failures = after, 0
+        while True:
+            tick()
+            finished = self._is_over(job_id)
+            try:
+                for event in self._stream(job_id, number, tick):
+                    number, failures = event["number"], 0
+                    yield event
+                if finished:
+                    return
+            except httpx.ReadTimeout:
+                if finished:
+                    return
+            except httpx.TransportError:
+                failures += 1
+            time.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
+
+    def _is_over(self, job_id: str) -> bool:
+        try:
+            return bool(self.job(job_id)["state"] in TERMINAL)
+        except ServiceUnreachable:
+            return False
+
+    def _stream(self, job_id: str, after: int, tick: Tick) -> Iterator[Json]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        timeout = httpx.Timeout(STREAM_SILENCE_SECONDS)
+        with self._http.stream("GET", f"/jobs/{job_id}/events", headers=headers, timeout=timeout) as response:
+            if not response.is_success:
+                response.read()
+                raise_for_problem(response)
+            for message in messages(_ticking(response.iter_lines(), tick)):
+                yield json.loads(message.data)
+
+    def _json(self, method: str, path: str, **options: Any) -> Json:
+        body = self._send(method, path, **options).json()
+        if not isinstance(body, dict):
+            raise ServiceError(502, {"title": "Not the service", "detail": f"{path} answered no JSON object"})
+        return body
+
+    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
+        raise_for_problem(response)
+        return response
+
+
+def _ticking(lines: Iterator[str], tick: Tick) -> Iterator[str]:
+    for line in lines:
+        tick()
+        yield line

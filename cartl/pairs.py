@@ -1,0 +1,92 @@
+"""Which pair the demo transfers: the best that this machine can have without asking.
+
+Only the demo looks at the machine; a job's defaults come from the catalog alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cartl import fashion
+from cartl.fashion import Say, Way
+
+# All tries to fetch a data set end within this time.
+FETCH_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A source -> target pair, as the request that the demo posts."""
+
+    title: str
+    request: Mapping[str, Any]
+    held_to_promises: bool
+    """Does the `quick` preset promise figures for this pair? (See ``cartl.promises``.)"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A pair, and in words why it was taken."""
+
+    pair: Pair
+    why: str
+
+
+FASHION = Pair(
+    title="Fashion-MNIST, six kinds of clothing -> the four others",
+    request={
+        "name": "demo: Fashion-MNIST classes 0-5 to 6-9",
+        "dataset": {"name": "fashion_mnist", "classes": [6, 7, 8, 9]},
+        "source": {"name": "fashion_mnist", "classes": [0, 1, 2, 3, 4, 5]},
+        "freeze_depth": 2,
+        "preset": "quick",
+        "tags": ["demo"],
+    },
+    held_to_promises=True,
+)
+
+# 720 images of 8x8 pixels are 6 batches an epoch: no stride in the stem, and more epochs.
+DIGITS = Pair(
+    title="handwritten digits, 0-4 -> 5-9",
+    request={
+        "name": "demo: digits 0-4 to 5-9",
+        "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
+        "source": {"name": "digits", "classes": [0, 1, 2, 3, 4]},
+        "freeze_depth": 2,
+        "preset": "quick",
+        "model": {"name": "wrn-16-2", "stem_stride": 1},
+        "pretrain": {"epochs": 40, "batch_size": 64},
+        "transfer": {"epochs": 30, "batch_size": 64},
+        "tags": ["demo"],
+    },
+    held_to_promises=False,
+)
+
+
+def choose(
+    data_root: Path,
+    say: Say,
+    *,
+    ways: Sequence[Way] | None = None,
+    seconds: float = FETCH_SECONDS,
+    system_folder: Path = fashion.SYSTEM_FOLDER,
+) -> Choice:
+    """Fashion-MNIST where it is present or can be fetched, else digits, which needs no files."""
+    present = fashion.find(data_root, system_folder)
+    if present is not None:
+        return Choice(FASHION, f"its files are in {_shown(present)}")
+    fetched = fashion.fetch(data_root, seconds, say, ways)
+    if fetched is not None:
+        return Choice(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
+    return Choice(
+        DIGITS, "Fashion-MNIST is neither here nor could it be fetched; scikit-learn brings these along"
+    )
+
+
+def _shown(path: Path) -> str:
+    """Relative to where the person stands, when it is below."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

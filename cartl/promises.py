@@ -1,0 +1,69 @@
+"""What the `quick` preset promises on the Fashion-MNIST pair, checked against a finished report.
+
+A teacher that is not robust, or a student that is not accurate, would make every comparison in the
+report meaningless; so the demo measures both and fails when they are missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cartl_core.report import AttackResult, Report, Teacher
+
+TEACHER_ROBUST = 0.50
+STUDENT_CLEAN = 0.85
+MIN_STEPS = 20
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One promise: what, how much is promised, and what was measured (fractions; None: not measured)."""
+
+    what: str
+    promised: float
+    measured: float | None
+
+    @property
+    def kept(self) -> bool:
+        """True when it was measured and is at least what was promised."""
+        return self.measured is not None and self.measured >= self.promised
+
+    @property
+    def words(self) -> str:
+        """A line for people."""
+        measured = "was not measured" if self.measured is None else f"is {self.measured:.1%}"
+        return f"{'kept' if self.kept else 'BROKEN'}: {self.what} {measured} (promised: {self.promised:.0%})"
+
+
+def promises(report: Report) -> tuple[Promise, ...]:
+    """Every promise of the preset, as this report answers it."""
+    figures = report.student.figures if report.student else None
+    clean = figures.clean.value if figures else None
+    return (
+        *_of_teachers(report.teachers),
+        Promise("the student's clean accuracy on the target", STUDENT_CLEAN, clean),
+    )
+
+
+def _of_teachers(teachers: tuple[Teacher, ...]) -> Iterator[Promise]:
+    if not teachers:
+        yield Promise("a teacher's robust accuracy on its source", TEACHER_ROBUST, None)
+    for teacher in teachers:
+        attack = _strong_enough(teacher)
+        name = attack.label if attack else f"PGD-{MIN_STEPS}"
+        yield Promise(
+            f"the {teacher.objective} teacher's robust accuracy on its source ({name}, "
+            f"eps {teacher.train_eps:.3g})",
+            TEACHER_ROBUST,
+            attack.robust.value if attack else None,
+        )
+
+
+def _strong_enough(teacher: Teacher) -> AttackResult | None:
+    """The first PGD of at least 20 steps at no less than the radius that the teacher was trained for."""
+    attacks = teacher.figures.attacks if teacher.figures else ()
+    return next(
+        (a for a in attacks if a.name == "pgd" and a.steps >= MIN_STEPS and a.eps >= teacher.train_eps),
+        None,
+    )

@@ -1,0 +1,47 @@
+"""From what was typed to the body of ``POST /jobs``. The service judges it, nothing is judged here twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cartl.client import Json
+from cartl.problems import ClientError
+
+
+class NotARequest(ClientError):
+    """What was typed cannot be made into a request."""
+
+
+def build(spec: Path | None, options: Mapping[str, object]) -> Json:
+    """The request in ``spec`` with ``options`` laid over it; options that are None or empty are left out."""
+    given = {name: value for name, value in options.items() if value not in (None, [])}
+    request = {**(_read(spec) if spec else {}), **given}
+    missing = [name for name in ("dataset", "freeze_depth") if name not in request]
+    if missing:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in missing)
+        raise NotARequest(f"a job needs {flags}, or a SPEC.json that has it")
+    return request
+
+
+def data(text: str) -> str | Json:
+    """`fashion_mnist`, or `fashion_mnist:6,7,8,9` for some of its classes."""
+    name, colon, classes = text.partition(":")
+    if not colon:
+        return name
+    try:
+        return {"name": name, "classes": [int(label) for label in classes.split(",")]}
+    except ValueError as error:
+        raise NotARequest(f"{text}: write NAME, or NAME:0,1,2 for some classes") from error
+
+
+def _read(spec: Path) -> Json:
+    try:
+        request: Any = json.loads(spec.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise NotARequest(f"{spec} cannot be read as JSON: {error}") from error
+    if not isinstance(request, dict):
+        raise NotARequest(f"{spec} holds no JSON object")
+    return request

@@ -1,0 +1,155 @@
+"""Progress and reports on a terminal, and as plain lines where there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Table
+
+from cartl.client import TERMINAL, Client, Json, Tick
+from cartl.problems import ServiceUnreachable
+from cartl.words import STATE_STYLES, doing, duration, event_line, outcome, percent
+
+POLL_SECONDS = 1.0
+# A watched service may be away for this long, e.g. while it is restarted.
+AWAY_SECONDS = 60.0
+PLAIN_EVERY_SECONDS = 30.0
+
+
+class View(Protocol):
+    """Something that shows a job at work."""
+
+    def line(self, text: str) -> None:
+        """Show a line that stays."""
+
+    def progress(self, job: Json) -> None:
+        """Show where the job is now."""
+
+
+class LiveView:
+    """A progress bar at the bottom, lines above it."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._task = bar.add_task("waiting for a worker", total=1.0, left="")
+
+    def line(self, text: str) -> None:
+        """Print above the bar."""
+        self._bar.console.print(text, markup=False, highlight=False)
+
+    def progress(self, job: Json) -> None:
+        """Move the bar."""
+        left = job.get("seconds_left")
+        self._bar.update(
+            self._task,
+            completed=job.get("fraction") or 0.0,
+            description=doing(job),
+            left=f"{duration(left)} left" if left is not None else "",
+        )
+
+
+class PlainView:
+    """Lines only: one when the stage changes, and one every half minute."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last = ("", 0.0)
+
+    def line(self, text: str) -> None:
+        """Print it."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def progress(self, job: Json) -> None:
+        """Print it when the last such line is old, or said something else."""
+        now = doing(job)
+        said, at = self._last
+        if job["state"] in TERMINAL or (now == said and time.monotonic() - at < PLAIN_EVERY_SECONDS):
+            return
+        self._last = (now, time.monotonic())
+        left = job.get("seconds_left")
+        rest = f", {duration(left)} left" if left is not None else ""
+        self.line(f"[{percent(job.get('fraction'))}] {now}{rest}")
+
+
+@contextmanager
+def view(console: Console) -> Iterator[View]:
+    """The view that fits ``console``; left, the bar is gone."""
+    if not console.is_terminal:
+        yield PlainView(console)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield LiveView(bar)
+
+
+def follow(client: Client, job_id: str, console: Console, tick: Tick = lambda: None) -> Json:
+    """Show a job until it ends; returns it in its terminal state.
+
+    ``tick`` is called about once a second; what it raises ends the watching.
+
+    Raises:
+        ServiceUnreachable: the service was away for longer than a minute.
+    """
+    after, seen = 0, time.monotonic()
+    with view(console) as shown:
+        while True:
+            tick()
+            try:
+                job = client.job(job_id)
+                for event in client.past_events(job_id, after=after):
+                    after = event["number"]
+                    text = event_line(event)
+                    if text:
+                        shown.line(text)
+                shown.progress(job)
+                seen = time.monotonic()
+            except ServiceUnreachable:
+                if time.monotonic() - seen > AWAY_SECONDS:
+                    raise
+            else:
+                if job["state"] in TERMINAL:
+                    return job
+            time.sleep(POLL_SECONDS)
+
+
+def show_report(markdown: str, console: Console) -> None:
+    """Formatted on a terminal, as it is elsewhere."""
+    if console.is_terminal:
+        console.print(Markdown(markdown))
+    else:
+        console.out(markdown, highlight=False)
+
+
+def show_jobs(jobs: Iterable[Json], console: Console) -> None:
+    """A table of jobs, newest first."""
+    table = Table("id", "state", "doing", "done", "left", "target", "method", "name", box=None)
+    for job in jobs:
+        spec = job.get("spec") or {}
+        state = job["state"]
+        table.add_row(
+            job["id"],
+            f"[{STATE_STYLES.get(state, 'none')}]{state}[/]",
+            doing(job) if state in ("queued", "running") else str(job.get("reason") or ""),
+            percent(job.get("fraction")),
+            duration(job.get("seconds_left")),
+            str((spec.get("dataset") or {}).get("name") or job.get("dataset") or ""),
+            str(spec.get("method") or job.get("method") or ""),
+            str(job.get("name") or ""),
+        )
+    console.print(table)
+
+
+def show_outcome(job: Json, console: Console) -> None:
+    """How a job ended."""
+    console.print(outcome(job), style=STATE_STYLES.get(job["state"]), markup=False, soft_wrap=True)

@@ -1,0 +1,123 @@
+"""Events and jobs in words: pure functions from the service's JSON to lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cartl.client import Json
+
+STATE_STYLES = {
+    "queued": "yellow",
+    "running": "cyan",
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+}
+
+
+def event_line(event: Json) -> str | None:
+    """One line for an event; None for those that are the service's own business."""
+    kind = str(event.get("type"))
+    body = event.get("body")
+    if kind in QUIET:
+        return None
+    speak = LINES.get(kind)
+    if speak is None:
+        return kind.replace("_", " ")
+    return speak(body if isinstance(body, dict) else event)
+
+
+def duration(seconds: float | None) -> str:
+    """`45 s`, `3 min 20 s`, `2 h 05 min`; a dash for what is not known."""
+    if seconds is None:
+        return "-"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def percent(fraction: float | None) -> str:
+    """`42 %`; a dash for what is not known."""
+    return "-" if fraction is None else f"{100 * fraction:.0f} %"
+
+
+def doing(job: Json) -> str:
+    """What a job is at, in a few words."""
+    if job["state"] == "running":
+        return str(job.get("stage_label") or "starting")
+    if job["state"] == "queued" and job.get("queue_position"):
+        return f"queued, number {job['queue_position']} in line"
+    return str(job["state"])
+
+
+def outcome(job: Json) -> str:
+    """How a job ended, with the reason when it did not succeed."""
+    why = [str(job[key]) for key in ("reason", "message") if job.get(key)]
+    return " - ".join([f"job {job['id']} {job['state']}", *why])
+
+
+def _started(body: Json) -> str:
+    resumed = body.get("resumed_at")
+    return f"{body['label']}: " + (f"goes on at {percent(resumed)}" if resumed else "started")
+
+
+def _finished(body: Json) -> str:
+    if body.get("reused"):
+        return f"{body['label']}: reused from an earlier run, nothing to compute"
+    return f"{body['label']}: done in {duration(body['seconds'])}"
+
+
+def _epoch(body: Json) -> str:
+    metrics = ", ".join(f"{_spaced(name)} {value:.3f}" for name, value in body["metrics"].items())
+    return f"{body['label']}: epoch {body['epoch']} of {body['epochs']}, {metrics}"
+
+
+def _attack(body: Json) -> str:
+    result = body["result"]
+    robust = result["robust"]
+    return (
+        f"{body['subject']} under {result['label']}: {robust['value']:.1%} robust "
+        f"(95 % interval {robust['low']:.1%} to {robust['high']:.1%}, n = {result['n']})"
+    )
+
+
+def _runtime(body: Json) -> str:
+    machine = body["runtime"]
+    return f"on {machine['device_name']}, {machine['threads']} threads, {machine['precision']} for training"
+
+
+def _message(body: Json) -> str:
+    return f"warning: {body['message']}"
+
+
+def _failed(body: Json) -> str:
+    return f"failed: {body.get('reason')} - {body.get('message')}"
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
+
+
+LINES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "runtime_resolved": _runtime,
+    "stage_started": _started,
+    "stage_finished": _finished,
+    "epoch_finished": _epoch,
+    "attack_finished": _attack,
+    "warned": _message,
+    "failed": _failed,
+}
+QUIET = frozenset(
+    {
+        "progress",
+        "report_updated",
+        "stage_requested",
+        "stage_stored",
+        "checkpoint_written",
+        "artifact_written",
+    }
+)
