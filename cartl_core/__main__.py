@@ -1,0 +1,180 @@
+"""The library as a command: ``python -m cartl_core run SPEC.json --out DIR`` and ``... fetch NAME``.
+
+Exit codes: 0 finished, 1 failed, 2 the specification is wrong, 3 stopped and can go on later, 4 the
+supervisor was gone. Events are told by ``--progress``; all else that is said goes to stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cartl_core import runtime as machine
+from cartl_core.catalog import DATASETS
+from cartl_core.console import Console
+from cartl_core.data import fetch_dataset
+from cartl_core.errors import Cancelled, Interruption, JobError, SpecError, WaitingForStage
+from cartl_core.events import Failed, Finished, Reporter, Stopped
+from cartl_core.pipeline import run
+from cartl_core.resolve import resolve
+from cartl_core.shelf import LocalShelf, Shelf
+from cartl_core.spec import JobRequest, JobSpec, Runtime
+from cartl_core.stopping import StopFlag
+from cartl_core.supervision import JsonLines, Orders, SupervisedShelf
+
+FINISHED, FAILED, WRONG_SPEC, STOPPED = 0, 1, 2, 3
+
+log = logging.getLogger("cartl_core")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    options = _parser().parse_args(arguments)
+    code: int = options.command(options)
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    report: Reporter = _REPORTERS[options.progress]()
+    stop = StopFlag()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.request("interrupted"))
+    stages = options.stages or options.out / "stages"
+    orders: Orders | None = None
+    shelf: Shelf = LocalShelf(stages, report, stop)
+    if options.supervised:
+        orders = Orders(sys.stdin, stop, silence_limit=options.silence_limit)
+        orders.start()
+        shelf = SupervisedShelf(stages, report, orders)
+    started = time.monotonic()
+    try:
+        spec = _read_spec(options.spec)
+        runtime, remarks = _runtime(spec, options)
+        run(
+            spec,
+            shelf=shelf,
+            data_root=options.data_root,
+            out=options.out,
+            report=report,
+            stop=stop,
+            runtime=runtime,
+            remarks=remarks,
+            checkpoint_seconds=options.checkpoint_seconds,
+        )
+    except SpecError as error:
+        report(Failed(reason="spec_invalid", message=str(error)))
+        sys.stderr.write(f"{error}\n")
+        return WRONG_SPEC
+    except JobError as error:
+        report(Failed(reason=error.reason, message=str(error)))
+        sys.stderr.write(f"{error}\n")
+        return FAILED
+    except Interruption as interruption:
+        report(_stopped(interruption))
+        return STOPPED
+    except Exception as error:
+        # The border of the process: whatever it was, the one who listens must hear that it is over.
+        log.exception("the run broke")
+        report(Failed(reason="internal_error", message=f"{type(error).__name__}: {error}"))
+        return FAILED
+    finally:
+        if orders:
+            orders.finish()
+    report(Finished(seconds=time.monotonic() - started))
+    return FINISHED
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    try:
+        said = fetch_dataset(options.name, options.data_root)
+    except JobError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
+    sys.stdout.write(f"{said}\n")
+    return FINISHED
+
+
+def _read_spec(path: Path) -> JobSpec:
+    """A request or a resolved specification, resolved."""
+    try:
+        return resolve(JobRequest.model_validate_json(path.read_bytes()))
+    except OSError as error:
+        raise SpecError("spec", f"{path} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise SpecError(".".join(map(str, fault["loc"])) or "spec", fault["msg"]) from error
+
+
+def _runtime(spec: JobSpec, options: argparse.Namespace) -> tuple[Runtime, tuple[str, ...]]:
+    """This machine's runtime, or the recorded one as far as this machine allows."""
+    here = machine.resolve(spec, threads=options.threads)
+    if options.runtime is None:
+        return here, ()
+    try:
+        recorded = Runtime.model_validate_json(options.runtime.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise SpecError("runtime", f"{options.runtime} is no recorded runtime: {error}") from error
+    runtime, changed = machine.settle(recorded, here)
+    if not changed:
+        return runtime, ()
+    return runtime, (
+        f"An earlier attempt ran on another machine or other versions ({', '.join(changed)} differ), so its "
+        "unfinished stages are computed anew.",
+    )
+
+
+def _stopped(interruption: Interruption) -> Stopped:
+    if isinstance(interruption, WaitingForStage):
+        return Stopped(why="waiting", waiting_for=interruption.digest)
+    return Stopped(why="cancelled" if isinstance(interruption, Cancelled) else "interrupted")
+
+
+def _json_lines() -> Reporter:
+    return JsonLines(sys.stdout)
+
+
+def _silent() -> Reporter:
+    return lambda event: None
+
+
+_REPORTERS = {"jsonl": _json_lines, "human": Console, "none": _silent}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cartl_core", description=__doc__.partition("\n")[0])
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("run", help="run a job from data to report")
+    one.set_defaults(command=_run)
+    one.add_argument(
+        "spec", type=Path, metavar="SPEC.json", help="a job request, or a resolved specification"
+    )
+    one.add_argument("--out", type=Path, required=True, help="where report, weights and outcomes go")
+    one.add_argument("--stages", type=Path, help="where stages are kept (default: OUT/stages)")
+    one.add_argument(
+        "--data-root", type=Path, default=Path("data"), help="where data sets lie (default: data)"
+    )
+    one.add_argument("--progress", choices=sorted(_REPORTERS), default="human")
+    one.add_argument("--runtime", type=Path, help="JSON of the runtime that an earlier attempt resolved")
+    one.add_argument("--threads", type=int, help="CPU threads (default: all that this process may use)")
+    one.add_argument(
+        "--checkpoint-seconds", type=float, default=30.0, help="longest time between two checkpoints"
+    )
+    one.add_argument("--supervised", action="store_true", help="take orders from stdin")
+    one.add_argument("--silence-limit", type=float, help="end after so many seconds without an order")
+    two = commands.add_parser("fetch", help="download a data set")
+    two.set_defaults(command=_fetch)
+    two.add_argument("name", choices=sorted(DATASETS))
+    two.add_argument("--data-root", type=Path, default=Path("data"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

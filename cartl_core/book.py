@@ -1,0 +1,145 @@
+"""The report while it grows: what is known so far of teachers and students, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cartl_core.catalog import METHODS, model_facts
+from cartl_core.figures import Held, TestSet, figures, frozen_in_words, worst_case
+from cartl_core.findings import compare, headline, warnings
+from cartl_core.plan import Measurement, Plan, StudentPlan, TeacherPlan
+from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+from cartl_core.spec import JobSpec, Runtime
+from cartl_core.stage_keys import StageKey, spec_digest
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Which images held in one measurement, and the seconds it took."""
+
+    held: tuple[bool, ...]
+    seconds: float
+
+
+@dataclass
+class Book:
+    """Filled in by the pipeline stage by stage; ``report`` reads it at any time.
+
+    Attributes:
+        remarks: warnings that come from the machine rather than from the figures.
+        facts: result of each finished training, by digest.
+        reused: digests of stages that were found finished.
+        measured: by the digest of the measurement.
+        seconds: wall time by stage label, of this attempt.
+    """
+
+    spec: JobSpec
+    runtime: Runtime
+    plan: Plan
+    source: TestSet
+    target: TestSet
+    remarks: tuple[str, ...] = ()
+    facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    reused: set[str] = field(default_factory=set)
+    measured: dict[str, Outcome] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def took(self, key: StageKey, seconds: float, *, reused: bool) -> None:
+        """A stage is done, in so many seconds of wall time."""
+        self.seconds[key.label] = self.seconds.get(key.label, 0.0) + seconds
+        if reused:
+            self.reused.add(key.digest)
+
+    def clean(self, measurements: tuple[Measurement, ...]) -> tuple[bool, ...] | None:
+        """Which images are right without an attack; None before that was measured."""
+        found = self.measured.get(measurements[0].key.digest)
+        return found.held if found else None
+
+    def attacks(self, measurements: tuple[Measurement, ...]) -> list[Held]:
+        """The outcomes of the attacks that are done."""
+        return [
+            Held(measurement.attack, outcome.held, outcome.seconds)
+            for measurement in measurements
+            if measurement.attack is not None and (outcome := self.measured.get(measurement.key.digest))
+        ]
+
+    def report(self, *, complete: bool) -> Report:
+        """The report as known now."""
+        own, *others = self.plan.students
+        student = self._arm(own)
+        baselines = tuple(arm for plan in others if (arm := self._arm(plan)) is not None)
+        teachers = tuple(
+            self._teacher(teacher) for teacher in self.plan.teachers if teacher.key.digest in self.facts
+        )
+        return Report(
+            complete=complete,
+            spec=self.spec,
+            spec_digest=spec_digest(self.spec),
+            runtime=self.runtime,
+            headline=headline(student, baselines) if student else None,
+            warnings=(*self.remarks, *warnings(self.spec, teachers)),
+            teachers=teachers,
+            student=student,
+            baselines=baselines,
+            seconds=dict(self.seconds),
+        )
+
+    def _teacher(self, plan: TeacherPlan) -> Teacher:
+        facts = self.facts[plan.key.digest]
+        return Teacher(
+            objective=plan.pretrain.objective,
+            digest=plan.key.digest,
+            freeze_depth=plan.freeze_depth,
+            epochs=plan.pretrain.epochs,
+            selected_epoch=facts["selected_epoch"],
+            reused=plan.key.digest in self.reused,
+            train_eps=plan.pretrain.attack.eps,
+            figures=self._figures(plan.measurements, self.source),
+        )
+
+    def _arm(self, plan: StudentPlan) -> ArmReport | None:
+        facts = self.facts.get(plan.key.digest)
+        if facts is None:
+            return None
+        arm, blocks = plan.arm, model_facts(self.spec.model.name).blocks
+        return ArmReport(
+            method=arm.method,
+            freeze_depth=arm.freeze_depth,
+            k=blocks - arm.freeze_depth,
+            blocks=blocks,
+            frozen=frozen_in_words(blocks, arm.freeze_depth, arm.transfer),
+            objective=METHODS[arm.method].objective,
+            teacher_digest=plan.teacher.key.digest,
+            student_digest=plan.key.digest,
+            selected_epoch=facts["selected_epoch"],
+            reused=plan.key.digest in self.reused,
+            tuned_layer_norms=facts["norms"],
+            figures=self._figures(plan.measurements, self.target),
+            comparisons=self._comparisons(plan),
+        )
+
+    def _figures(self, measurements: tuple[Measurement, ...], test: TestSet) -> Figures | None:
+        clean = self.clean(measurements)
+        if clean is None:
+            return None
+        return figures(test, clean, self.attacks(measurements), self.spec.seed)
+
+    def _comparisons(self, baseline: StudentPlan) -> tuple[PairedComparison, ...]:
+        """The job's own student against ``baseline``, over the attacks that both have behind them."""
+        own = self.plan.students[0]
+        clean, rival_clean = self.clean(own.measurements), self.clean(baseline.measurements)
+        if baseline is own or clean is None or rival_clean is None:
+            return ()
+        mine, theirs = self.attacks(own.measurements), self.attacks(baseline.measurements)
+        names = own.arm.method, baseline.arm.method
+        plain = compare("clean", (names[0], clean), (names[1], rival_clean))
+        if not mine or [held.attack for held in mine] != [held.attack for held in theirs]:
+            return (plain,)
+        robust = compare(
+            "worst_case",
+            (names[0], worst_case(clean, mine)),
+            (names[1], worst_case(rival_clean, theirs)),
+        )
+        return (robust, plain)

@@ -1,0 +1,65 @@
+"""The machine's faults, told in the library's own errors.
+
+Torch and the operating system speak of allocators and error numbers; a job's owner needs to know that
+the disk is full or which batch did not fit.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from cartl_core.errors import DiskFull, OutOfMemory
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+# What torch raises as a plain RuntimeError when the host's memory ends.
+_HOST_ALLOCATION = ("can't allocate memory", "not enough memory")
+# What safetensors raises when it writes a file itself.
+_FULL_IN_WORDS = ("No space left on device", "Disk quota exceeded")
+
+
+@contextmanager
+def disk_faults(what: str) -> Iterator[None]:
+    """A full disk while ``what`` is written becomes ``DiskFull``.
+
+    Raises:
+        DiskFull: no space, or no quota, is left.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(f"no space is left while writing {what}", what=what) from error
+        raise
+    except Exception as error:
+        if any(words in str(error) for words in _FULL_IN_WORDS):
+            raise DiskFull(f"no space is left while writing {what}", what=what) from error
+        raise
+
+
+@contextmanager
+def memory_faults(batch_size: int, what: str) -> Iterator[None]:
+    """An allocation that fails while ``what`` runs becomes ``OutOfMemory`` with the batch size tried.
+
+    Raises:
+        OutOfMemory: the device, or the host when it is the device, ran out of memory.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _out_of_memory(batch_size, what) from error
+    except RuntimeError as error:
+        if any(words in str(error) for words in _HOST_ALLOCATION):
+            raise _out_of_memory(batch_size, what) from error
+        raise
+
+
+def _out_of_memory(batch_size: int, what: str) -> OutOfMemory:
+    return OutOfMemory(
+        f"the device ran out of memory in {what} with batches of {batch_size}; try a smaller batch_size",
+        batch_size=batch_size,
+        stage=what,
+    )

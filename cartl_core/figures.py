@@ -1,0 +1,116 @@
+"""From outcomes, image by image, to the figures of the report.
+
+Plain sequences of booleans in, report values out: everything counts, nothing is averaged twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cartl_core.report import AttackResult, ClassResult, Figures
+from cartl_core.spec import AttackSpec, TransferSpec
+from cartl_core.statistics import wilson
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The test images that a network is measured on.
+
+    Attributes:
+        data: for people.
+        labels: (n,) true classes, 0 to classes - 1.
+    """
+
+    __test__ = False
+
+    data: str
+    fingerprint: str
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Held:
+    """Which of n images an attack left standing, and what it took."""
+
+    attack: AttackSpec
+    held: tuple[bool, ...]
+    seconds: float
+
+
+def attack_result(outcome: Held, seed: int) -> AttackResult:
+    """One attack's line in the report."""
+    attack, n = outcome.attack, len(outcome.held)
+    return AttackResult(
+        label=attack.label,
+        name=attack.name,
+        norm=attack.norm,
+        loss=attack.loss,
+        eps=attack.eps,
+        step=attack.step,
+        steps=attack.steps,
+        restarts=attack.restarts,
+        random_start=attack.random_start,
+        seed=seed,
+        n=n,
+        robust=wilson(sum(outcome.held), n),
+        seconds=outcome.seconds,
+        images_per_second=n / outcome.seconds if outcome.seconds > 0 else None,
+    )
+
+
+def worst_case(clean: Sequence[bool], attacks: Sequence[Held]) -> tuple[bool, ...]:
+    """Per image: right without an attack, and standing after each of ``attacks``."""
+    return tuple(all(image) for image in zip(clean, *(outcome.held for outcome in attacks), strict=True))
+
+
+def figures(test: TestSet, clean: Sequence[bool], attacks: Sequence[Held], seed: int) -> Figures:
+    """All figures of one network; the worst case is over the attacks that are there."""
+    worst = worst_case(clean, attacks)
+    return Figures(
+        data=test.data,
+        data_fingerprint=test.fingerprint,
+        n=len(clean),
+        clean=wilson(sum(clean), len(clean)),
+        attacks=tuple(attack_result(outcome, seed) for outcome in attacks),
+        worst_case=wilson(sum(worst), len(worst)) if attacks else None,
+        per_class=tuple(
+            ClassResult(
+                label=label,
+                name=name,
+                clean=wilson(*_within(clean, test.labels, label)),
+                worst_case=wilson(*_within(worst, test.labels, label)),
+            )
+            for label, name in enumerate(test.class_names)
+        )
+        if attacks
+        else (),
+    )
+
+
+def _within(held: Sequence[bool], labels: Sequence[int], label: int) -> tuple[int, int]:
+    """Successes and images of one class."""
+    members = [image for image, true in zip(held, labels, strict=True) if true == label]
+    return sum(members), len(members)
+
+
+def frozen_in_words(blocks: int, freeze_depth: int, transfer: TransferSpec) -> tuple[str, ...]:
+    """What was held fixed in a transfer, for people."""
+    held = []
+    if freeze_depth:
+        which = "block 1" if freeze_depth == 1 else f"blocks 1 to {freeze_depth}"
+        held.append(f"all weights of the stem and {which} of {blocks}, batch-norm affine included")
+        held.append(_TRUNK[transfer.trunk_statistics])
+    if transfer.tail_affine == "frozen":
+        held.append("batch-norm affine (gamma, beta) of the tail")
+    if transfer.tail_statistics == "teacher":
+        held.append("batch-norm statistics of the tail, at the teacher's values")
+    return tuple(held)
+
+
+_TRUNK = {
+    "teacher": "batch-norm statistics of the trunk, at the teacher's values",
+    "recalibrated": "batch-norm statistics of the trunk, after one pass over the target's images",
+    "running": "not the trunk's batch-norm statistics: they follow the target's images",
+}

@@ -1,0 +1,177 @@
+"""What the figures say, in plain English: comparisons, the headline, and what to be wary of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from cartl_core.catalog import DATASETS, METHODS
+from cartl_core.render import words
+from cartl_core.report import ArmReport, PairedComparison, Teacher
+from cartl_core.spec import JobSpec, Method
+from cartl_core.statistics import mcnemar, paired_difference
+
+ALPHA = 0.05
+WEAK_TEACHER = 0.2
+_MEASURED = {"worst_case": "robust accuracy", "clean": "clean accuracy"}
+
+
+def compare(
+    what: Literal["worst_case", "clean"],
+    job: tuple[Method, Sequence[bool]],
+    baseline: tuple[Method, Sequence[bool]],
+) -> PairedComparison:
+    """The job's student against a baseline's on the same images, image by image.
+
+    The verdict is "within_noise" unless McNemar's exact test gives p < 0.05.
+    """
+    pairs = list(zip(job[1], baseline[1], strict=True))
+    counts = {
+        cell: pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))
+    }
+    only_job, only_baseline = counts[True, False], counts[False, True]
+    difference, low, high = paired_difference(only_job, only_baseline, len(pairs))
+    p_value = mcnemar(only_job, only_baseline)
+    verdict: Literal["better", "worse", "within_noise"] = "within_noise"
+    if p_value < ALPHA:
+        verdict = "better" if difference > 0 else "worse"
+    return PairedComparison(
+        what=what,
+        n=len(pairs),
+        both=counts[True, True],
+        only_job=only_job,
+        only_baseline=only_baseline,
+        neither=counts[False, False],
+        difference=difference,
+        low=low,
+        high=high,
+        p_value=p_value,
+        verdict=verdict,
+        words=_in_words(what, job[0], baseline[0], (difference, low, high), p_value, verdict),
+    )
+
+
+def headline(student: ArmReport, baselines: Sequence[ArmReport]) -> str | None:
+    """One sentence that answers: how much robustness was kept, against the first baseline, at what price?"""
+    if student.figures is None or student.figures.worst_case is None:
+        return None
+    own, robust, clean = _titled(student.method), student.figures.worst_case, student.figures.clean
+    alone = (
+        f"{_capital(own)} keeps {words.percent(robust.value)} robust accuracy "
+        f"at {words.percent(clean.value)} clean accuracy (n = {words.count(robust.n)})"
+    )
+    found = next((_both(baseline) for baseline in baselines if _both(baseline)), None)
+    if found is None:
+        return f"{alone}."
+    rival, worst, plain = found
+    return f"{alone}: {_robust_clause(worst, rival)}, {_clean_clause(plain)}."
+
+
+def warnings(spec: JobSpec, teachers: Sequence[Teacher]) -> tuple[str, ...]:
+    """What a reader must know before believing the figures."""
+    found = [*_beyond_the_teacher(spec), *_partial_data(spec), *_resized(spec), *_weak(teachers)]
+    return tuple(dict.fromkeys(found))
+
+
+def _in_words(
+    what: str,
+    job: Method,
+    baseline: Method,
+    interval: tuple[float, float, float],
+    p_value: float,
+    verdict: str,
+) -> str:
+    difference, low, high = interval
+    own, rival, measured = _capital(_titled(job)), _titled(baseline), _MEASURED[what]
+    evidence = f"95 % interval {words.points(low)} to {words.points(high)} points, McNemar p {_p(p_value)}"
+    if verdict == "within_noise":
+        return (
+            f"The difference in {measured} between {own} and {rival} is within noise "
+            f"({words.points(difference)} points, {evidence})."
+        )
+    side = "more" if verdict == "better" else "less"
+    return f"{own} keeps {abs(100 * difference):.1f} points {side} {measured} than {rival} ({evidence})."
+
+
+def _robust_clause(comparison: PairedComparison, rival: Method) -> str:
+    if comparison.verdict == "within_noise":
+        return f"against {_titled(rival)} the difference in robust accuracy is within noise"
+    side = "more" if comparison.verdict == "better" else "less"
+    return (
+        f"{abs(100 * comparison.difference):.1f} points {side} robust accuracy than {_titled(rival)} "
+        f"(95 % interval {words.points(comparison.low)} to {words.points(comparison.high)}, "
+        f"p {_p(comparison.p_value)})"
+    )
+
+
+def _clean_clause(comparison: PairedComparison) -> str:
+    if comparison.verdict == "within_noise":
+        return "at a clean accuracy that is the same within noise"
+    side = "more" if comparison.verdict == "better" else "less"
+    return f"at {abs(100 * comparison.difference):.1f} points {side} clean accuracy"
+
+
+def _both(baseline: ArmReport) -> tuple[Method, PairedComparison, PairedComparison] | None:
+    by_what = {comparison.what: comparison for comparison in baseline.comparisons}
+    if "worst_case" not in by_what or "clean" not in by_what:
+        return None
+    return baseline.method, by_what["worst_case"], by_what["clean"]
+
+
+def _beyond_the_teacher(spec: JobSpec) -> Iterator[str]:
+    for arm in spec.arms:
+        trained = arm.pretrain.attack.eps
+        for attack in (*spec.evaluate.attacks, *spec.evaluate.source_attacks):
+            if attack.eps > trained * (1 + 1e-9):
+                yield (
+                    f"Attack {attack.label} has eps {words.radius(attack.eps)}, more than the "
+                    f"{words.radius(trained)} that the teacher was trained at: beyond its teacher's radius "
+                    "a student can be less robust than plain transfer."
+                )
+
+
+def _partial_data(spec: JobSpec) -> Iterator[str]:
+    for role, data in (("source", spec.source), ("target", spec.dataset)):
+        if data.train_limit is not None:
+            yield (
+                f"At most {words.count(data.train_limit)} training images of the {role} were used "
+                "(train_limit), validation images included."
+            )
+
+
+def _resized(spec: JobSpec) -> Iterator[str]:
+    model = spec.model
+    for role, data in (("source", spec.source), ("target", spec.dataset)):
+        facts = DATASETS[data.name]
+        changes = []
+        if facts.image_size != model.image_size:
+            changes.append(f"resized from {facts.image_size} to {model.image_size} pixels")
+        if facts.channels != model.channels:
+            changes.append(f"given {model.channels} channels instead of {facts.channels}")
+        if changes:
+            yield (
+                f"The {role}'s images are {' and '.join(changes)}; the adversary perturbs the network's "
+                "input after that, all channels independently."
+            )
+
+
+def _weak(teachers: Sequence[Teacher]) -> Iterator[str]:
+    for teacher in teachers:
+        worst = teacher.figures.worst_case if teacher.figures else None
+        if worst is not None and worst.value < WEAK_TEACHER:
+            yield (
+                f"The {teacher.objective} teacher is weak: {words.percent(worst.value)} robust accuracy on "
+                "its own source. There is little robustness to keep, and comparisons say little."
+            )
+
+
+def _titled(method: Method) -> str:
+    return METHODS[method].title
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _p(p_value: float) -> str:
+    return "< 0.0001" if p_value < 1e-4 else f"= {p_value:.2g}"

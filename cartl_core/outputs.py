@@ -1,0 +1,49 @@
+"""The files for the person: the report twice, the student's weights, what became of each test image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from cartl_core.data import Split
+from cartl_core.events import ArtifactWritten, Reporter
+from cartl_core.faults import disk_faults
+from cartl_core.figures import Held
+from cartl_core.render import markdown
+from cartl_core.report import Report
+from cartl_core.weights import write_whole
+
+SAFETENSORS = "application/octet-stream"
+
+
+def write_report(out: Path, final: Report, report: Reporter) -> None:
+    """``report.json`` and ``report.md``."""
+    _write(out, "report.json", final.model_dump_json(indent=1).encode(), "application/json", report)
+    _write(out, "report.md", markdown.render(final).encode(), "text/markdown; charset=utf-8", report)
+
+
+def write_student(out: Path, network: Path, report: Reporter) -> None:
+    """``student.safetensors``: the very bytes that were evaluated."""
+    _write(out, "student.safetensors", network.read_bytes(), SAFETENSORS, report)
+
+
+def write_outcomes(
+    out: Path, subject: str, images: Split, clean: Sequence[bool], attacks: Sequence[Held], report: Reporter
+) -> None:
+    """``outcomes-SUBJECT.safetensors``: per test image its position, label, and whether it held."""
+    tensors = {
+        "index": images.index.contiguous(),
+        "label": images.labels.contiguous(),
+        "clean": torch.tensor(clean, dtype=torch.bool),
+        **{f"robust.{held.attack.label}": torch.tensor(held.held, dtype=torch.bool) for held in attacks},
+    }
+    _write(out, f"outcomes-{subject}.safetensors", safetensors.torch.save(tensors), SAFETENSORS, report)
+
+
+def _write(out: Path, name: str, content: bytes, media_type: str, report: Reporter) -> None:
+    with disk_faults(name):
+        write_whole(out / name, content)
+    report(ArtifactWritten(name=name, path=name, media_type=media_type))

@@ -1,0 +1,120 @@
+"""What a run consists of, known before it starts: a teacher per distinct setting, a student per arm, and
+a measurement per network and attack, each with its digest and its cost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cartl_core.progress import measurement_cost, student_cost, teacher_cost
+from cartl_core.spec import Arm, AttackSpec, JobSpec, PretrainSpec, Runtime
+from cartl_core.stage_keys import StageKey, measurement_key, student_key, teacher_key
+
+
+@dataclass(frozen=True)
+class TestData:
+    """What a plan needs to know of one data set: ``test_images`` are those that are attacked."""
+
+    __test__ = False
+
+    fingerprint: str
+    train_images: int
+    test_images: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One attack (None: no attack) on one network."""
+
+    key: StageKey
+    attack: AttackSpec | None
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    """A teacher; ``freeze_depth`` is None when it serves every depth (`at`)."""
+
+    key: StageKey
+    pretrain: PretrainSpec
+    freeze_depth: int | None
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class StudentPlan:
+    """An arm's student; ``subject`` is what its figures are called in events."""
+
+    key: StageKey
+    arm: Arm
+    teacher: TeacherPlan
+    subject: str
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages, in the order in which they run; ``costs`` by digest, see ``progress``."""
+
+    teachers: tuple[TeacherPlan, ...]
+    students: tuple[StudentPlan, ...]
+    costs: dict[str, float]
+
+
+def make_plan(spec: JobSpec, *, source: TestData, target: TestData, runtime: Runtime) -> Plan:
+    """Lay out the stages of ``spec``; arms with equal teachers share one."""
+    teachers: dict[str, TeacherPlan] = {}
+    students: list[StudentPlan] = []
+    costs: dict[str, float] = {}
+
+    def measurements(
+        subject: str, key: StageKey, attacks: tuple[AttackSpec, ...], data: TestData, limit: int | None
+    ) -> tuple[Measurement, ...]:
+        found = []
+        for attack in (None, *attacks):
+            measured = measurement_key(
+                subject,
+                key,
+                attack,
+                data_fingerprint=data.fingerprint,
+                test_limit=limit,
+                batch_size=spec.evaluate.batch_size,
+                seed=spec.seed,
+                runtime=runtime,
+            )
+            costs[measured.digest] = measurement_cost(attack, data.test_images)
+            found.append(Measurement(measured, attack))
+        return tuple(found)
+
+    for arm in spec.arms:
+        key = teacher_key(
+            arm.pretrain,
+            arm.freeze_depth,
+            model=spec.model,
+            source_fingerprint=source.fingerprint,
+            seed=spec.seed,
+            runtime=runtime,
+        )
+        if key.digest not in teachers:
+            costs[key.digest] = teacher_cost(arm.pretrain, source.train_images)
+            teachers[key.digest] = TeacherPlan(
+                key,
+                arm.pretrain,
+                arm.freeze_depth if arm.pretrain.objective == "fdm" else None,
+                measurements(
+                    key.label, key, spec.evaluate.source_attacks, source, spec.evaluate.source_test_limit
+                ),
+            )
+        student = student_key(
+            arm, key, target_fingerprint=target.fingerprint, seed=spec.seed, runtime=runtime
+        )
+        costs[student.digest] = student_cost(arm, spec.model, target.train_images)
+        students.append(
+            StudentPlan(
+                student,
+                arm,
+                teachers[key.digest],
+                arm.method if students else "student",
+                measurements(arm.method, student, spec.evaluate.attacks, target, spec.evaluate.test_limit),
+            )
+        )
+    return Plan(tuple(teachers.values()), tuple(students), costs)

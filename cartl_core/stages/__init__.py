@@ -1,0 +1,4 @@
+"""The three stages of a run: pretrain a teacher, transfer it, evaluate what came out."""
+
+NETWORK = "network.safetensors"
+OUTCOMES = "outcomes.safetensors"

@@ -1,0 +1,123 @@
+"""Stage 1: a robust teacher on the source (Madry et al. 2018; Chen et al. 2021, feature distance).
+
+Shapes: x (N, C, H, W) in [0, 1]; features (N, ...); labels (N,).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attacks import perturb
+from cartl_core.blocks import Network
+from cartl_core.data import Loaded
+from cartl_core.faults import disk_faults
+from cartl_core.losses import cross_entropy, fdm_loss, feature_distance
+from cartl_core.models import build_network
+from cartl_core.random import generator
+from cartl_core.results import write_result
+from cartl_core.spec import AttackSpec, ModelSpec, PretrainSpec
+from cartl_core.stages import NETWORK
+from cartl_core.stages.validation import clean_accuracy, robust_accuracy
+from cartl_core.training import CLEAN, ROBUST, Course, Loss, Moment, Objective, fit
+from cartl_core.weights import save_network
+from cartl_core.workplace import Workplace
+
+
+def pretrain(
+    spec: PretrainSpec, freeze_depth: int, model: ModelSpec, source: Loaded, *, seed: int, place: Workplace
+) -> None:
+    """Train a teacher from scratch and write ``network.safetensors`` and the result to ``place``.
+
+    Args:
+        freeze_depth: where an ``fdm`` teacher's features are taken; an ``at`` teacher ignores it.
+    """
+    network = build_network(
+        model, len(source.class_names), source.mean, source.std, generator(seed, "network")
+    )
+    place.install(network)
+    objective = adversarial(network, spec.attack)
+    if spec.objective == "fdm":
+        assert spec.fdm_weight is not None
+        objective = feature_distance_minimising(network, freeze_depth, spec.attack, spec.fdm_weight)
+
+    def validate() -> dict[str, float]:
+        return {
+            CLEAN: clean_accuracy(network, source.validation, place),
+            ROBUST: robust_accuracy(
+                network, source.validation, spec.attack, limit=spec.validate_images, seed=seed, place=place
+            ),
+        }
+
+    course = Course(
+        network=network,
+        tuned=dict(network.named_parameters()),
+        objective=objective,
+        begin_epoch=lambda epoch: _train_all(network),
+        validate=validate,
+        inputs=lambda: (source.train.images, source.train.labels),
+    )
+    fitted = fit(course, spec, seed=seed, place=place)
+    with disk_faults("the teacher"):
+        save_network(place.directory / NETWORK, network)
+    facts = {"selected_epoch": fitted.selected_epoch, "epochs": spec.epochs, "history": fitted.history}
+    write_result(place.directory, facts, [NETWORK])
+
+
+def adversarial(network: nn.Module, attack: AttackSpec) -> Objective:
+    """``at``: cross-entropy of the attacked images, the attack in eval mode, the loss in train mode."""
+
+    def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+        attacked = attack_batch(network, images, labels, attack, moment)
+        return Loss(cross_entropy(network(attacked), labels).mean())
+
+    return objective
+
+
+def feature_distance_minimising(
+    network: Network, freeze_depth: int, attack: AttackSpec, weight: float
+) -> Objective:
+    """``fdm``: cross-entropy of the attacked images plus the distance of their features to the clean ones.
+
+    Two train-mode passes through the whole network, attacked then clean, each with its own batch
+    statistics and both moving the running ones. The clean pass through the tail has no other effect,
+    so it keeps no gradient; both features do.
+    """
+    lower, upper = network.split(freeze_depth)
+
+    def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+        attacked = attack_batch(network, images, labels, attack, moment)
+        attacked_features = lower(attacked)
+        logits = upper(attacked_features)
+        clean_features = lower(images)
+        with torch.no_grad():
+            upper(clean_features)
+        total = fdm_loss(logits, labels, attacked_features, clean_features, weight=weight)
+        with torch.no_grad():
+            tiny = torch.finfo(torch.float32).tiny
+            distance = feature_distance(attacked_features, clean_features).mean()
+            spread = feature_distance(clean_features, clean_features.mean(dim=0, keepdim=True)).mean()
+            metrics = {
+                "cross_entropy": cross_entropy(logits, labels).mean(),
+                "feature_distance": distance,
+                "feature_distance_over_spread": distance / spread.clamp_min(tiny),
+            }
+        return Loss(total, metrics)
+
+    return objective
+
+
+def attack_batch(
+    network: nn.Module, images: Tensor, labels: Tensor, attack: AttackSpec, moment: Moment
+) -> Tensor:
+    """The training attack on one batch: eval mode, a fresh uniform start, no trace left."""
+    start = None
+    if attack.random_start:
+        noise = torch.rand(images.shape, generator=moment.draw("attack"))
+        start = ((2 * noise - 1) * attack.eps).to(images)
+    return perturb(network, images, labels, eps=attack.eps, step=attack.step, steps=attack.steps, start=start)
+
+
+def _train_all(network: nn.Module) -> None:
+    network.train()
+    network.requires_grad_(True)

@@ -1,0 +1,213 @@
+"""Stage 2: from a teacher to a student on the target (Chen et al. 2021; Shafahi et al. 2020 for LwF).
+
+The trunk (normalisation, stem, first ``freeze_depth`` blocks) keeps its parameters bit by bit; what
+else may move is said by the specification: the tail's affine batch norm, the statistics of tail and
+trunk. Modes are set anew before every epoch, so nothing thaws on the way.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.blocks import Network
+from cartl_core.data import Loaded
+from cartl_core.faults import disk_faults
+from cartl_core.feature_cache import cached_features
+from cartl_core.losses import cross_entropy, lwf_loss
+from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
+from cartl_core.random import generator
+from cartl_core.results import write_result
+from cartl_core.spec import Arm
+from cartl_core.stages import NETWORK
+from cartl_core.stages.pretrain import attack_batch
+from cartl_core.stages.validation import STUDENT_IMAGES, clean_accuracy, robust_accuracy, student_attack
+from cartl_core.training import CLEAN, ROBUST, Course, Loss, Moment, Objective, fit
+from cartl_core.weights import load_network, save_network
+from cartl_core.workplace import Workplace
+
+BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, place: Workplace) -> None:
+    """Tune a copy of the teacher and write ``network.safetensors`` and the result to ``place``.
+
+    Args:
+        teacher: the teacher's network file; its normalisation is kept for the target.
+    """
+    student = Student(arm, teacher, len(target.class_names), seed, place)
+    fitted = fit(student.course(target), arm.transfer, seed=seed, place=place)
+    student.settle()
+    with disk_faults("the student"):
+        save_network(place.directory / NETWORK, student.network)
+    facts = {
+        "selected_epoch": fitted.selected_epoch,
+        "epochs": arm.transfer.epochs,
+        "history": fitted.history,
+        "norms": sigmas(student.upper),
+    }
+    write_result(place.directory, facts, [NETWORK])
+
+
+class Student:
+    """A network under transfer: trunk ``lower``, tail ``upper``, and what of them may move."""
+
+    def __init__(self, arm: Arm, teacher: Path, classes: int, seed: int, place: Workplace) -> None:
+        self.arm, self.spec, self.seed, self.place = arm, arm.transfer, seed, place
+        self.network = load_network(teacher)
+        self.network.replace_head(classes, generator(seed, "head"))
+        place.install(self.network)
+        self.lower, self.upper = self.network.split(arm.freeze_depth)
+        if self.spec.beta is not None:
+            apply_nonexpansive(self.upper, self.spec.beta)
+        self.tuned = _tuned(self.network, self.upper, frozen_affine=self.spec.tail_affine == "frozen")
+        self.teacher = _guide(teacher, place) if self.spec.lwf_weight is not None else None
+        self._features_cached = False
+
+    def course(self, target: Loaded) -> Course:
+        """What ``fit`` is to do with this student."""
+        return Course(
+            network=self.network,
+            tuned=self.tuned,
+            objective=self._distilled() if self.teacher else self._plain(),
+            begin_epoch=self.begin_epoch,
+            validate=lambda: self._validate(target),
+            inputs=lambda: (self._inputs(target.train.images), target.train.labels),
+            prologue=lambda: self._prologue(target.train.images),
+        )
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Modes and gradients of one epoch, counted from 0."""
+        head_only = self._head_only(epoch)
+        self.network.eval()
+        self.network.requires_grad_(False)
+        for parameter in self.network.head.parameters() if head_only else self.tuned.values():
+            parameter.requires_grad_(True)
+        if head_only:
+            return
+        if self.spec.trunk_statistics == "running":
+            self.lower.train()
+        self.upper.train()
+        if self.spec.tail_statistics == "teacher":
+            for layer in batch_norms(self.upper):
+                layer.eval()
+
+    def settle(self) -> None:
+        """End of transfer: converged norms are baked in, so that what is evaluated is what is exported."""
+        self.network.eval()
+        self.network.requires_grad_(False)
+        if self.spec.beta is not None:
+            bake(self.upper)
+
+    def _head_only(self, epoch: int) -> bool:
+        return self.teacher is not None and epoch < self.spec.lwf_head_epochs
+
+    def _prologue(self, images: Tensor) -> None:
+        if self.spec.trunk_statistics == "recalibrated":
+            recalibrate(self.lower, images, self.spec.batch_size, seed=self.seed, place=self.place)
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        fixed = self.spec.trunk_statistics != "running" and self.spec.augmentation == "none"
+        if not fixed or self.arm.freeze_depth == 0 or self.teacher or self.spec.attack:
+            return images
+        self.lower.eval()
+        features = cached_features(self.lower, images, self.place)
+        self._features_cached = features is not None
+        return images if features is None else features
+
+    def _plain(self) -> Objective:
+        """Cross-entropy of the tail on clean images, or on attacked ones for the expensive reference."""
+
+        def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+            if self.spec.attack is not None:
+                images = attack_batch(self.network, images, labels, self.spec.attack, moment)
+            features = images
+            if not self._features_cached:
+                with torch.no_grad():
+                    features = self.lower(images)
+            return Loss(cross_entropy(self.upper(features), labels).mean())
+
+        return objective
+
+    def _distilled(self) -> Objective:
+        """LwF: cross-entropy plus the L1 distance of the penultimate features to the teacher's.
+
+        While the head alone is tuned the body is a fixed function, its statistics included.
+        """
+        teacher, weight = self.teacher, self.spec.lwf_weight
+        assert teacher is not None and weight is not None
+
+        def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+            with torch.no_grad():
+                wanted = teacher.penultimate(images)
+            with torch.set_grad_enabled(not self._head_only(moment.epoch)):
+                features = self.network.penultimate(images)
+            logits = self.network.head(features)
+            total = lwf_loss(logits, labels, features, wanted, weight=weight)
+            distance = (features - wanted).detach().abs().flatten(1).sum(1).mean()
+            return Loss(total, {"distillation_distance": distance})
+
+        return objective
+
+    def _validate(self, target: Loaded) -> dict[str, float]:
+        attack, limit = self.spec.attack, self.spec.validate_images
+        if attack is None:
+            attack, limit = student_attack(self.arm.pretrain.attack.eps), min(limit, STUDENT_IMAGES)
+        figures = {
+            CLEAN: clean_accuracy(self.network, target.validation, self.place),
+            ROBUST: robust_accuracy(
+                self.network, target.validation, attack, limit=limit, seed=self.seed, place=self.place
+            ),
+        }
+        if self.spec.beta is not None:
+            norms = sigmas(self.upper).values()
+            figures["sigma_deviation"] = max(abs(norm / self.spec.beta - 1) for norm in norms)
+        return figures
+
+
+def recalibrate(lower: nn.Module, images: Tensor, batch_size: int, *, seed: int, place: Workplace) -> None:
+    """Estimate the trunk's batch-norm statistics anew: one pass over ``images``, a cumulative average.
+
+    Afterwards they are fixed. Batches are drawn at random and hold at least two images.
+    """
+    layers = batch_norms(lower)
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None
+    lower.train()
+    order = torch.randperm(len(images), generator=generator(seed, "recalibrate"))
+    batches = list(torch.split(order, batch_size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    with torch.no_grad():
+        for batch in batches:
+            place.stop.check()
+            lower(place.put(images[batch]))
+    lower.eval()
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+
+
+def batch_norms(module: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
+    """All batch-norm layers of ``module``."""
+    return [layer for layer in module.modules() if isinstance(layer, BATCH_NORM)]
+
+
+def _tuned(network: Network, upper: nn.Module, *, frozen_affine: bool) -> dict[str, nn.Parameter]:
+    """Parameters of the tail by their names in the network, less its affine batch norm where frozen."""
+    tail = {id(parameter) for parameter in upper.parameters()}
+    if frozen_affine:
+        tail -= {id(parameter) for layer in batch_norms(upper) for parameter in layer.parameters()}
+    return {name: parameter for name, parameter in network.named_parameters() if id(parameter) in tail}
+
+
+def _guide(teacher: Path, place: Workplace) -> Network:
+    """A frozen copy of the teacher, for its features."""
+    network = load_network(teacher)
+    place.install(network)
+    network.eval()
+    network.requires_grad_(False)
+    return network

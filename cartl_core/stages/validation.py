@@ -1,0 +1,64 @@
+"""Figures on the validation split while a network trains: they select an epoch and show the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attacks import pgd, random_starts, untouched
+from cartl_core.data import Split
+from cartl_core.data.sampling import stratified
+from cartl_core.random import generator
+from cartl_core.spec import AttackSpec
+from cartl_core.workplace import Workplace
+
+BATCH = 256
+STUDENT_IMAGES = 256
+STUDENT_STEPS = 10
+STEPS_ACROSS = 4
+
+
+def clean_accuracy(network: nn.Module, split: Split, place: Workplace) -> float:
+    """Fraction of all images of ``split`` that the network gets right, in eval mode and fp32."""
+    right = 0
+    with untouched(network), torch.no_grad():
+        for images, labels in zip(
+            torch.split(split.images, BATCH), torch.split(split.labels, BATCH), strict=True
+        ):
+            place.stop.check()
+            logits = network(place.put(images))
+            right += int((logits.argmax(dim=1) == labels.to(place.device)).sum())
+    return right / max(1, len(split.labels))
+
+
+def robust_accuracy(
+    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, place: Workplace
+) -> float:
+    """Fraction of ``limit`` images, a stratified draw, that no iterate of ``attack`` fools."""
+    chosen = stratified(split.labels, limit, generator(seed, "validated"))
+    held = 0
+    for part in torch.split(chosen, BATCH):
+        place.stop.check()
+        images, labels = place.put(split.images[part]), split.labels[part].to(place.device)
+        outcome = pgd(network, images, labels, attack, starts=starts(attack, split, part, seed, "validation"))
+        held += int((~outcome.broken).sum())
+    return held / max(1, len(chosen))
+
+
+def starts(
+    attack: AttackSpec, split: Split, part: slice | Tensor, seed: int, label: str
+) -> Callable[[int], Tensor]:
+    """Where each restart of ``attack`` begins on one part of ``split``: the same however it is batched."""
+    index, shape = split.index[part], split.images.shape[1:]
+
+    def start(restart: int) -> Tensor:
+        return random_starts(shape, attack.eps, seed=seed, label=label, restart=restart, indices=index)
+
+    return start
+
+
+def student_attack(eps: float) -> AttackSpec:
+    """A cheap attack that shows how a student's robustness moves while it is tuned on clean images."""
+    return AttackSpec(label="validation", eps=eps, step=max(eps / STEPS_ACROSS, 1e-6), steps=STUDENT_STEPS)
