@@ -1,0 +1,67 @@
+"""``python -m worker``: a worker with the right flags for this service."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from sqlalchemy.exc import DBAPIError
+
+from jobs.database import check, make_engine
+from jobs.errors import DatabaseBehind
+from jobs.settings import Settings
+from worker.app import make_app
+from worker.identity import identity_of
+from worker.ledger import first_line
+
+FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+
+log = logging.getLogger("worker")
+
+
+def arguments(settings: Settings, name: str) -> list[str]:
+    """Celery's command line: one pool process a slot, and none of what workers tell each other."""
+    return [
+        "worker",
+        f"--hostname=cartl@{name}",
+        "--pool=prefork",
+        f"--concurrency={settings.slots}",
+        f"--loglevel={settings.log_level}",
+        "--without-gossip",
+        "--without-mingle",
+        "--without-heartbeat",
+    ]
+
+
+def main() -> int:
+    """Run until SIGTERM or Ctrl-C; both let jobs checkpoint and put them back in the queue."""
+    settings = Settings.from_env()
+    settings.make_directories()
+    logging.basicConfig(level=settings.log_level, format=FORMAT)
+    try:
+        _check_database(settings)
+    except DatabaseBehind as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    make_app(settings).worker_main(arguments(settings, identity_of(os.getpid()).worker_id))
+    return 0
+
+
+def _check_database(settings: Settings) -> None:
+    """Refuse a database of another version; one that is away is waited for later.
+
+    Raises:
+        DatabaseBehind: migrations are missing.
+    """
+    engine = make_engine(settings)
+    try:
+        check(engine)
+    except DBAPIError as error:
+        log.warning("the database is away: %s", first_line(error))
+    finally:
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The one task: somebody rang, so take jobs from the record until there is none to take."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from sqlalchemy.exc import DBAPIError
+
+from jobs import store
+from jobs.database import make_engine, session_factory, transaction
+from jobs.settings import Settings
+from jobs.store import Claim
+from worker.door import Door
+from worker.identity import identity_of
+from worker.ledger import AWAY, first_line
+from worker.supervise import Bench, Supervisor
+
+log = logging.getLogger(__name__)
+
+
+def answer(settings: Settings, door: Door) -> int:
+    """Run jobs in this pool process until nothing is claimable or the worker shuts down.
+
+    Returns how many were run. The engine is made here: connections do not survive a fork.
+    """
+    engine = make_engine(settings)
+    ran = 0
+    try:
+        with _terminations() as terminated:
+            bench = Bench(
+                settings=settings,
+                factory=session_factory(engine),
+                shutting_down=lambda: bool(terminated) or not door.is_open,
+            )
+            while not bench.shutting_down() and (claim := _claim(bench)) is not None:
+                Supervisor(bench, claim).run()
+                ran += 1
+    finally:
+        engine.dispose()
+    return ran
+
+
+def _claim(bench: Bench) -> Claim | None:
+    """The next job; None too when the database is away: the sweeper rings again."""
+    worker_id = identity_of(os.getppid()).worker_id
+    try:
+        with transaction(bench.factory) as session:
+            claim = store.claim(session, worker_id=worker_id, lease_seconds=bench.settings.lease_seconds)
+    except (*AWAY, DBAPIError) as error:
+        log.warning("nothing claimed, the database is away: %s", first_line(error))
+        return None
+    if claim is not None:
+        log.info("job %s claimed: attempt %d, token %d", claim.job_id, claim.attempt, claim.token)
+    return claim
+
+
+@contextmanager
+def _terminations() -> Iterator[list[int]]:
+    """The SIGTERMs that came meanwhile. A pool process that supervises must not just die of one."""
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    before = signal.signal(signal.SIGTERM, note)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)
