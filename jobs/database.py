@@ -4,42 +4,133 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from jobs.errors import DatabaseBehind
 from jobs.settings import Settings
+
+CONNECT_SECONDS = 5
+POOL_SECONDS = 10
+BUSY_SECONDS = 30
+MIGRATION_LOCK = 0x6361_7274_6C  # "cartl": one migration at a time on PostgreSQL
 
 
 def make_engine(settings: Settings) -> Engine:
-    """An engine for ``settings.database_url``."""
-    raise NotImplementedError
+    """An engine for ``settings.database_url``.
+
+    PostgreSQL that is gone is noticed within seconds (connect and pool timeouts, pre-ping). SQLite
+    runs in WAL mode and waits for a lock; its transactions begin IMMEDIATE unless said otherwise
+    (see ``reading``), so a writer never finds out halfway that somebody else was faster.
+    """
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "postgresql":
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_timeout=POOL_SECONDS,
+            pool_recycle=1800,
+            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "cartl"},
+        )
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(url, pool_timeout=POOL_SECONDS, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'IMMEDIATE')}")
 
 
 def session_factory(engine: Engine) -> sessionmaker[Session]:
     """Sessions that keep loaded values after a commit."""
-    raise NotImplementedError
+    return sessionmaker(engine, expire_on_commit=False)
 
 
 @contextmanager
 def transaction(factory: sessionmaker[Session]) -> Iterator[Session]:
     """A session for writing: committed at the end, rolled back on an error."""
-    raise NotImplementedError
-    yield
+    with factory.begin() as session:
+        yield session
 
 
 @contextmanager
 def reading(factory: sessionmaker[Session]) -> Iterator[Session]:
-    """A session for reading only: never blocks a writer, never commits."""
-    raise NotImplementedError
-    yield
+    """A session for reading only: one snapshot on SQLite, blocks no writer, never commits."""
+    with factory() as session:
+        session.connection(execution_options={"begin": "DEFERRED"})
+        yield session
+        session.expunge_all()
+        session.rollback()
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the database to ``revision``; safe when two processes do it at once."""
-    raise NotImplementedError
+    """Bring the database up to ``revision``; safe when two processes do it at once."""
+    with _migration(engine) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> None:
+    """Bring the database down to ``revision``; what newer tables hold is lost."""
+    with _migration(engine) as config:
+        command.downgrade(config, revision)
+
+
+@contextmanager
+def _migration(engine: Engine) -> Iterator[Config]:
+    """Alembic on one connection, in one transaction that no other migration shares."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        yield config
+
+
+def _config() -> Config:
+    """No alembic.ini: the scripts are found as the package ``migrations``, installed or not."""
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> Path:
+    folders = [Path(folder) for folder in import_module("migrations").__path__]
+    return next(folder for folder in folders if (folder / "env.py").is_file())
+
+
+def newest_revision() -> str | None:
+    """The newest migration of this version of the program."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def check(engine: Engine) -> None:
     """Raise ``DatabaseBehind`` unless the database is at this version's newest migration."""
-    raise NotImplementedError
+    with engine.connect().execution_options(begin="DEFERRED") as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    newest = newest_revision()
+    if current != newest:
+        raise DatabaseBehind(
+            f"the database is at migration {current or 'none'}, this version needs {newest}; "
+            "run `python -m jobs migrate`",
+            current=current,
+            newest=newest,
+        )

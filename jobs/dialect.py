@@ -9,11 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, Float, literal
+from sqlalchemy import JSON, CursorResult, DateTime, Dialect, Float, String, literal
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Boolean, TypeDecorator, TypeEngine
 
 
@@ -50,36 +53,39 @@ def json_type() -> TypeEngine[Any]:
     return JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
-class Now(ColumnElement[datetime]):
+class Now(FunctionElement[datetime]):
     """The database's clock. On PostgreSQL stable within a statement, so that indexes serve it."""
 
     inherit_cache = True
     type = UtcTime()
 
 
-class FromNow(ColumnElement[datetime]):
+class FromNow(FunctionElement[datetime]):
     """The database's clock plus so many seconds (may be negative)."""
 
-    inherit_cache = False
+    inherit_cache = True
     type = UtcTime()
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
+        super().__init__(literal(float(seconds), Float()))
 
 
-class HasTag(ColumnElement[bool]):
+class HasTag(FunctionElement[bool]):
     """True when the JSON array in ``column`` has the string ``tag``."""
 
-    inherit_cache = False
+    inherit_cache = True
     type = Boolean()
 
     def __init__(self, column: ColumnElement[Any], tag: str) -> None:
-        self.column = column
-        self.tag = tag
+        super().__init__(column, literal(tag, String()))
 
 
 # SQLAlchemy writes SQLite's times as 'YYYY-MM-DD HH:MM:SS.ffffff'; SQLite's own clock has milliseconds.
 _SQLITE_FORMAT = "'%Y-%m-%d %H:%M:%f000'"
+
+
+def _arguments(element: FunctionElement[Any], compiler: SQLCompiler, options: dict[str, Any]) -> list[str]:
+    return [compiler.process(argument, **options) for argument in element.clauses]
 
 
 @compiles(Now, "postgresql")
@@ -94,29 +100,36 @@ def _now_sqlite(element: Now, compiler: SQLCompiler, **_: Any) -> str:
 
 @compiles(FromNow, "postgresql")
 def _from_now_postgresql(element: FromNow, compiler: SQLCompiler, **options: Any) -> str:
-    seconds = compiler.process(literal(float(element.seconds), Float()), **options)
+    (seconds,) = _arguments(element, compiler, options)
     return f"(statement_timestamp() + make_interval(secs => CAST({seconds} AS double precision)))"
 
 
 @compiles(FromNow, "sqlite")
 def _from_now_sqlite(element: FromNow, compiler: SQLCompiler, **options: Any) -> str:
-    seconds = compiler.process(literal(f"{element.seconds:+.3f} seconds"), **options)
-    return f"strftime({_SQLITE_FORMAT}, 'now', {seconds})"
+    (seconds,) = _arguments(element, compiler, options)
+    return f"strftime({_SQLITE_FORMAT}, 'now', printf('%+.3f seconds', {seconds}))"
 
 
 @compiles(HasTag, "postgresql")
 def _has_tag_postgresql(element: HasTag, compiler: SQLCompiler, **options: Any) -> str:
-    column, tag = (
-        compiler.process(element.column, **options),
-        compiler.process(literal(element.tag), **options),
-    )
+    column, tag = _arguments(element, compiler, options)
     return f"({column} @> jsonb_build_array(CAST({tag} AS text)))"
 
 
 @compiles(HasTag, "sqlite")
 def _has_tag_sqlite(element: HasTag, compiler: SQLCompiler, **options: Any) -> str:
-    column, tag = (
-        compiler.process(element.column, **options),
-        compiler.process(literal(element.tag), **options),
-    )
+    column, tag = _arguments(element, compiler, options)
     return f"EXISTS (SELECT 1 FROM json_each({column}) WHERE json_each.value = {tag})"
+
+
+def insert_if_new(session: Session, table: type[DeclarativeBase], **values: Any) -> bool:
+    """Insert a row unless its key is taken; True when it was inserted.
+
+    On PostgreSQL a row that another transaction is inserting is waited for.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        result = session.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
+    else:
+        result = session.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
+    assert isinstance(result, CursorResult)
+    return result.rowcount == 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, MetaData, String, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, MetaData, String, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from jobs.dialect import Now, UtcTime, json_type
@@ -82,7 +82,7 @@ class Job(Base):
     event_count: Mapped[int] = mapped_column(server_default="0")
     """Number of the newest event: counted here, in the event's own transaction, so without gaps."""
 
-    created_at: Mapped[datetime] = mapped_column(insert_default=Now)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
     started_at: Mapped[datetime | None] = mapped_column()
     """First claim of the current try."""
     finished_at: Mapped[datetime | None] = mapped_column()
@@ -98,11 +98,11 @@ class Job(Base):
             "(state IN ('succeeded', 'failed', 'cancelled')) = (finished_at IS NOT NULL)",
             name="finished_has_a_time",
         ),
-        Index("ix_jobs_listing", "owner_id", text("created_at DESC"), text("id DESC")),
-        Index("ix_jobs_everyones_listing", text("created_at DESC"), text("id DESC")),
+        Index("ix_jobs_listing", "owner_id", "created_at", "id"),
+        Index("ix_jobs_everyones_listing", "created_at", "id"),
         Index(
             "ix_jobs_claimable",
-            text("priority DESC"),
+            "priority",
             "created_at",
             "id",
             postgresql_where=text("state = 'queued'"),
@@ -133,7 +133,7 @@ class JobEvent(Base):
     type: Mapped[str] = mapped_column(String(32))
     attempt: Mapped[int] = mapped_column()
     """1 for the first attempt of a try."""
-    at: Mapped[datetime] = mapped_column(insert_default=Now)
+    at: Mapped[datetime] = mapped_column(insert_default=Now())
     body: Mapped[dict[str, Any]] = mapped_column()
 
 
@@ -146,13 +146,14 @@ class Metric(Base):
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[float] = mapped_column()
-    at: Mapped[datetime] = mapped_column(insert_default=Now)
+    at: Mapped[datetime] = mapped_column(insert_default=Now())
 
 
 class Stage(Base):
     """A resumable stage of one owner: being computed by one claim, or finished at ``path``.
 
-    Shared among the jobs of one owner only: a digest tells nobody what others own.
+    Shared among the jobs of one owner only: a digest tells nobody what others own. A stage outlives
+    the job that computed it, hence no foreign key.
     """
 
     __tablename__ = "stages"
@@ -162,12 +163,12 @@ class Stage(Base):
     kind: Mapped[str] = mapped_column(String(32))
     label: Mapped[str] = mapped_column(String(200))
     state: Mapped[str] = mapped_column(String(16))
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str] = mapped_column(ID, index=True)
     token: Mapped[int] = mapped_column()
     """The claim that computes it, or finished it. It is alive while that job runs under this token."""
     path: Mapped[str | None] = mapped_column(Text)
     """Relative to the stages directory; set when finished."""
-    created_at: Mapped[datetime] = mapped_column(insert_default=Now)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
     finished_at: Mapped[datetime | None] = mapped_column()
 
     __table_args__ = (
@@ -184,11 +185,11 @@ class Checkpoint(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[str] = mapped_column(ID)
     stage_digest: Mapped[str] = mapped_column(ID)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str] = mapped_column(ID, index=True)
     token: Mapped[int] = mapped_column()
     path: Mapped[str] = mapped_column(Text)
     fraction: Mapped[float] = mapped_column()
-    at: Mapped[datetime] = mapped_column(insert_default=Now)
+    at: Mapped[datetime] = mapped_column(insert_default=Now())
 
     __table_args__ = (Index("ix_checkpoints_of_stage", "owner_id", "stage_digest", "id"),)
 
@@ -202,11 +203,11 @@ class Artifact(Base):
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     path: Mapped[str] = mapped_column(Text)
     media_type: Mapped[str] = mapped_column(String(100))
-    size: Mapped[int] = mapped_column()
+    size: Mapped[int] = mapped_column(BigInteger)
     """Bytes."""
     sha256: Mapped[str] = mapped_column(ID)
     token: Mapped[int] = mapped_column()
-    created_at: Mapped[datetime] = mapped_column(insert_default=Now)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
 
 
 class ApiKey(Base):
@@ -219,7 +220,7 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(String(200))
     hash: Mapped[str] = mapped_column(ID)
     scopes: Mapped[list[str]] = mapped_column()
-    created_at: Mapped[datetime] = mapped_column(insert_default=Now)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
     revoked_at: Mapped[datetime | None] = mapped_column()
 
 
@@ -232,7 +233,7 @@ class IdempotencyKey(Base):
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     body_digest: Mapped[str] = mapped_column(ID)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime] = mapped_column(insert_default=Now)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
 
 
 class Worker(Base):
@@ -245,8 +246,8 @@ class Worker(Base):
     pid: Mapped[int] = mapped_column()
     slots: Mapped[int] = mapped_column()
     version: Mapped[str] = mapped_column(String(64))
-    started_at: Mapped[datetime] = mapped_column(insert_default=Now)
-    heartbeat_at: Mapped[datetime] = mapped_column(insert_default=Now)
+    started_at: Mapped[datetime] = mapped_column(insert_default=Now())
+    heartbeat_at: Mapped[datetime] = mapped_column(insert_default=Now())
     stopped_at: Mapped[datetime | None] = mapped_column()
 
 

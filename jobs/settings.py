@@ -17,8 +17,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CARTL_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     data_dir: Path = Field(default=Path(".cartl"), description="Holds everything that is not set below.")
-    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data directory.")
-    broker_url: str = Field(default="", description="Celery URL; empty: folders in the data directory.")
+    database_url: str = Field(
+        default="", repr=False, description="SQLAlchemy URL; empty: SQLite in the data directory."
+    )
+    broker_url: str = Field(
+        default="", repr=False, description="Celery URL; empty: folders in the data directory."
+    )
     data_root: Path = Field(default=Path(), description="Data sets; unset: DATA_DIR/data.")
     artifacts_dir: Path = Field(default=Path(), description="Files for people; unset: DATA_DIR/artifacts.")
     stages_dir: Path = Field(default=Path(), description="Results and checkpoints; unset: DATA_DIR/stages.")
@@ -62,6 +66,8 @@ class Settings(BaseSettings):
             "artifacts_dir": data_dir / "artifacts",
             "stages_dir": data_dir / "stages",
         }
+        for name in ("data_root", "artifacts_dir", "stages_dir"):
+            defaults[name] = Path(str(given.pop(name, defaults[name]))).expanduser().resolve()
         return {**defaults, **given, "data_dir": data_dir}
 
     @property

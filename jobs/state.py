@@ -58,6 +58,7 @@ TRANSITIONS: dict[tuple[JobState, Move], JobState] = {
     (C, Move.RETRY): Q,  # the same after a cancellation
 }
 
+REACHED: dict[Move, JobState] = {move: reached for (_, move), reached in TRANSITIONS.items()}
 TERMINAL = frozenset({S, F, C})
 
 # Words for the diagram: who moves the arrow, and when.
@@ -77,6 +78,11 @@ WORDS: dict[Move, str] = {
 def target(state: JobState, move: Move) -> JobState | None:
     """Where ``move`` leads from ``state``; None when there is no such arrow."""
     return TRANSITIONS.get((state, move))
+
+
+def reached(move: Move) -> JobState:
+    """The state that ``move`` leads to, wherever it started: one for each move."""
+    return REACHED[move]
 
 
 def sources(move: Move) -> tuple[JobState, ...]:

@@ -15,6 +15,7 @@ from jobs.store.observe import (
     queue_position,
     state_counts,
 )
+from jobs.store.record import record
 from jobs.store.run import (
     Claim,
     RenewResult,
@@ -23,7 +24,6 @@ from jobs.store.run import (
     complete,
     fail,
     lose,
-    record,
     release,
     renew,
 )

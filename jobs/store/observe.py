@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from jobs.models import Artifact, Job, JobEvent
+from jobs.dialect import HasTag, UtcTime
+from jobs.errors import ArtifactNotFound, BadCursor
+from jobs.models import Artifact, Job, JobEvent, Metric
 from jobs.state import JobState
 
 
@@ -38,24 +46,102 @@ def list_jobs(
     Raises:
         BadCursor: the cursor is not one that this function gave.
     """
-    raise NotImplementedError
+    wanted: list[ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (Job.owner_id, owner),
+            (Job.state, state),
+            (Job.dataset, dataset),
+            (Job.method, method),
+        )
+        if value is not None
+    ]
+    if tag is not None:
+        wanted.append(HasTag(Job.__table__.c.tags, tag))
+    if cursor is not None:
+        wanted.append(_older_than(*_read_cursor(cursor)))
+    page = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
+    rows = session.execute(page).scalars().all()
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], _cursor(rows[limit - 1])
+
+
+def _older_than(created_at: datetime, job_id: str) -> ColumnElement[bool]:
+    return tuple_(Job.created_at, Job.id) < tuple_(literal(created_at, UtcTime()), literal(job_id))
+
+
+def _cursor(job: Job) -> str:
+    """Where a page ended: time and id, opaque to clients."""
+    place = json.dumps([job.created_at.isoformat(), job.id])
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        created_at, job_id = datetime.fromisoformat(place[0]), place[1]
+    except (binascii.Error, ValueError, TypeError, LookupError) as error:
+        raise BadCursor from error
+    if created_at.tzinfo is None or not isinstance(job_id, str) or "\x00" in job_id:
+        raise BadCursor
+    return created_at, job_id
 
 
 def events_after(session: Session, job_id: str, number: int = 0, limit: int = 100) -> Sequence[JobEvent]:
     """Events with a number above ``number``, oldest first."""
-    raise NotImplementedError
+    return (
+        session.execute(
+            select(JobEvent)
+            .where(JobEvent.job_id == job_id, JobEvent.number > number)
+            .order_by(JobEvent.number)
+            .limit(limit)
+        )
+        .scalars()
+        .all()
+    )
 
 
 def metrics_of(
     session: Session, job_id: str, names: Sequence[str] | None = None, max_points: int = 500
 ) -> list[MetricSeries]:
-    """Series of a job by name. Downsampling keeps first, last, and the extremes of each bucket."""
-    raise NotImplementedError
+    """Series of a job by name. Downsampling keeps first, last, and the extremes of each bucket.
+
+    ``max_points`` is at least 4.
+    """
+    chosen = select(Metric.name, Metric.step, Metric.value).where(Metric.job_id == job_id)
+    if names is not None:
+        chosen = chosen.where(Metric.name.in_(names))
+    rows = session.execute(chosen.order_by(Metric.name, Metric.step)).all()
+    series = []
+    for name, group in groupby(rows, key=lambda row: row.name):
+        points = [(row.step, row.value) for row in group]
+        series.append(MetricSeries(name, thinned(points, max_points), len(points)))
+    return series
+
+
+def thinned(points: Sequence[tuple[int, float]], most: int) -> tuple[tuple[int, float], ...]:
+    """At most ``most`` (4 or more) of the points: first, last, and each bucket's lowest and highest."""
+    if most < 4:
+        raise ValueError(f"max_points={most} must be at least 4")
+    if len(points) <= most:
+        return tuple(points)
+    inner = points[1:-1]
+    buckets = (most - 2) // 2
+    kept = {points[0], points[-1]}
+    for bucket in range(buckets):
+        part = inner[bucket * len(inner) // buckets : (bucket + 1) * len(inner) // buckets]
+        kept |= {min(part, key=lambda point: point[1]), max(part, key=lambda point: point[1])}
+    return tuple(sorted(kept))
 
 
 def artifacts_of(session: Session, job_id: str) -> Sequence[Artifact]:
     """All artifacts of a job, by name."""
-    raise NotImplementedError
+    return (
+        session.execute(select(Artifact).where(Artifact.job_id == job_id).order_by(Artifact.name))
+        .scalars()
+        .all()
+    )
 
 
 def artifact(session: Session, job_id: str, name: str) -> Artifact:
@@ -64,14 +150,28 @@ def artifact(session: Session, job_id: str, name: str) -> Artifact:
     Raises:
         ArtifactNotFound: the job has none of this name.
     """
-    raise NotImplementedError
+    found = None if "\x00" in name else session.get(Artifact, (job_id, name))
+    if found is None:
+        raise ArtifactNotFound(f"the job has no artifact {name!r}", name=name)
+    return found
 
 
 def queue_position(session: Session, job: Job) -> int | None:
-    """1 for the queued job that goes next by priority and age; None when it is not queued."""
-    raise NotImplementedError
+    """1 for the queued job that goes next by priority and age; None when it is not queued.
+
+    Fairness between owners is decided when a job is claimed, so this is an estimate.
+    """
+    if job.state != JobState.QUEUED:
+        return None
+    older = and_(Job.priority == job.priority, _older_than(job.created_at, job.id))
+    ahead = select(func.count()).where(Job.state == JobState.QUEUED, or_(Job.priority > job.priority, older))
+    return 1 + session.execute(ahead).scalar_one()
 
 
 def state_counts(session: Session, owner: str | None = None) -> dict[JobState, int]:
     """How many jobs are in each state."""
-    raise NotImplementedError
+    counted = select(Job.state, func.count()).group_by(Job.state)
+    if owner is not None:
+        counted = counted.where(Job.owner_id == owner)
+    found = dict(session.execute(counted).tuples().all())
+    return {state: found.get(state, 0) for state in JobState}

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from cartl_core.events import ArtifactWritten, CheckpointWritten, StageStored
-from jobs.models import Artifact, Stage
-from jobs.store.run import Claim
+from jobs.artifacts import check_name
+from jobs.dialect import Now, insert_if_new
+from jobs.models import Artifact, Checkpoint, Job, Stage
+from jobs.store.change import append, locked, plain, running_under
+from jobs.store.run import Claim, lose_job
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,11 @@ class StageVerdict:
     """`finished`: the result's directory; `compute`: the directory to write, this claim's own."""
     checkpoints: tuple[str, ...] = ()
     """`compute`: paths of checkpoints to go on from, newest first."""
+
+
+def stage_directory(claim: Claim, digest: str) -> str:
+    """The directory that only this claim writes: fencing for files."""
+    return f"{digest}/{claim.job_id}-{claim.token}"
 
 
 def acquire_stage(
@@ -44,7 +53,77 @@ def acquire_stage(
     Raises:
         LostClaim: the job is no longer running under this token.
     """
-    raise NotImplementedError
+    _held(session, claim)
+    stage = _stage_row(session, claim, digest, kind, label)
+    if stage.path is not None and usable(stage.path):
+        return StageVerdict("finished", path=stage.path)
+    if stage.state == "computing" and _somebody_computes(session, claim, stage, shared):
+        if shared:
+            return StageVerdict("wait")
+    else:
+        _take(session, claim, stage)
+    return StageVerdict(
+        "compute", path=stage_directory(claim, digest), checkpoints=_checkpoints(session, claim.owner, digest)
+    )
+
+
+def _held(session: Session, claim: Claim) -> None:
+    if session.execute(locked(select(Job).where(claim.fence))).scalar_one_or_none() is None:
+        raise claim.lost
+
+
+def _stage_row(session: Session, claim: Claim, digest: str, kind: str, label: str) -> Stage:
+    """The stage's row, locked; made for this claim when there is none."""
+    insert_if_new(
+        session,
+        Stage,
+        owner_id=claim.owner,
+        digest=digest,
+        kind=kind,
+        label=label[:200],
+        state="computing",
+        job_id=claim.job_id,
+        token=claim.token,
+    )
+    return session.execute(
+        locked(select(Stage).where(Stage.owner_id == claim.owner, Stage.digest == digest))
+    ).scalar_one()
+
+
+def _somebody_computes(session: Session, claim: Claim, stage: Stage, shared: bool) -> bool:
+    """Does another live claim hold the stage? A holder whose lease has lapsed is swept away."""
+    if (stage.job_id, stage.token) == (claim.job_id, claim.token):
+        return False
+    holder = running_under(stage.job_id, stage.token)
+    live = session.execute(select(Job.lease_expires_at > Now()).where(holder)).scalar_one_or_none()
+    if live is None or live:
+        return bool(live)
+    if not shared:
+        return False
+    lapsed = session.execute(
+        locked(select(Job).where(holder, Job.lease_expires_at <= Now()), skip_locked=True)
+    ).scalar_one_or_none()
+    if lapsed is None:
+        return True
+    lose_job(session, lapsed, "lease_expired", "the worker was not heard of in time")
+    return False
+
+
+def _take(session: Session, claim: Claim, stage: Stage) -> None:
+    session.execute(
+        update(Stage)
+        .where(Stage.owner_id == stage.owner_id, Stage.digest == stage.digest)
+        .values(state="computing", job_id=claim.job_id, token=claim.token, path=None, finished_at=None)
+    )
+
+
+def _checkpoints(session: Session, owner: str, digest: str) -> tuple[str, ...]:
+    paths = session.execute(
+        select(Checkpoint.path)
+        .where(Checkpoint.owner_id == owner, Checkpoint.stage_digest == digest)
+        .order_by(Checkpoint.id.desc())
+    )
+    return tuple(paths.scalars())
 
 
 def record_checkpoint(session: Session, claim: Claim, event: CheckpointWritten) -> None:
@@ -53,16 +132,39 @@ def record_checkpoint(session: Session, claim: Claim, event: CheckpointWritten) 
     Raises:
         LostClaim: the job is no longer running under this token.
     """
-    raise NotImplementedError
+    if append(session, claim.fence, event.type, plain(event, exclude={"type"})) is None:
+        raise claim.lost
+    session.execute(
+        insert(Checkpoint).values(
+            owner_id=claim.owner,
+            stage_digest=event.digest,
+            job_id=claim.job_id,
+            token=claim.token,
+            path=event.path,
+            fraction=event.fraction,
+        )
+    )
 
 
 def record_stage_stored(session: Session, claim: Claim, event: StageStored) -> None:
     """Let a stage's result count; it is finished from here on for all jobs of the owner.
 
+    Where two jobs computed a stage that is not shared, the first result stays.
+
     Raises:
         LostClaim: the job is no longer running under this token.
     """
-    raise NotImplementedError
+    if append(session, claim.fence, event.type, plain(event, exclude={"type"})) is None:
+        raise claim.lost
+    session.execute(
+        update(Stage)
+        .where(
+            Stage.owner_id == claim.owner,
+            Stage.digest == event.digest,
+            Stage.state == "computing",
+        )
+        .values(state="finished", path=event.path, job_id=claim.job_id, token=claim.token, finished_at=Now())
+    )
 
 
 def record_artifact(
@@ -74,9 +176,29 @@ def record_artifact(
         LostClaim: the job is no longer running under this token.
         ArtifactNameRefused: the name could leave its directory.
     """
-    raise NotImplementedError
+    check_name(event.name)
+    body = {"name": event.name, "media_type": event.media_type, "size": size, "sha256": sha256}
+    if append(session, claim.fence, event.type, body) is None:
+        raise claim.lost
+    artifact = session.merge(
+        Artifact(
+            job_id=claim.job_id,
+            name=event.name,
+            path=path,
+            media_type=event.media_type,
+            size=size,
+            sha256=sha256,
+            token=claim.token,
+        )
+    )
+    session.flush()
+    return artifact
 
 
 def stages_of(session: Session, owner: str | None, *, kind: str, limit: int = 200) -> list[Stage]:
     """An owner's stages of one kind (``pretrain``: teachers), newest first."""
-    raise NotImplementedError
+    chosen = select(Stage).where(Stage.kind == kind)
+    if owner is not None:
+        chosen = chosen.where(Stage.owner_id == owner)
+    newest = chosen.order_by(Stage.created_at.desc(), Stage.digest).limit(limit)
+    return list(session.execute(newest).scalars())

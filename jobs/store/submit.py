@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from typing import Any
 
+from sqlalchemy import and_, func, select, text
 from sqlalchemy.orm import Session
 
-from cartl_core.spec import JobRequest, JobSpec
-from jobs.models import Job
+from cartl_core.spec import JobRequest, JobSpec, digest
+from jobs.dialect import Now, insert_if_new
+from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
+from jobs.models import IdempotencyKey, Job
+from jobs.state import JobState, Move, sources
+from jobs.store.change import append, job_of, move, plain
+
+
+def new_id() -> str:
+    """32 hexadecimal digits: milliseconds first, so that ids sort by age; the rest is random."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 def submit(
@@ -26,7 +38,35 @@ def submit(
     Raises:
         TooManyJobs: the owner has ``max_queued`` queued jobs already.
     """
-    raise NotImplementedError
+    if max_queued is not None:
+        _check_room(session, owner, max_queued)
+    job = Job(
+        id=new_id(),
+        owner_id=owner,
+        name=spec.name,
+        tags=list(spec.tags),
+        dataset=spec.dataset.name,
+        method=spec.method,
+        state=JobState.QUEUED,
+        request=plain(request, exclude_unset=True),
+        spec=plain(spec),
+        spec_digest=digest(spec),
+        estimate=estimate,
+        priority=priority,
+        max_attempts=max_attempts,
+    )
+    session.add(job)
+    session.flush()
+    append(session, Job.id == job.id, "submitted", {"spec_digest": job.spec_digest})
+    return find(session, job.id)
+
+
+def _check_room(session: Session, owner: str, most: int) -> None:
+    queued = session.execute(
+        select(func.count()).where(Job.owner_id == owner, Job.state == JobState.QUEUED)
+    ).scalar_one()
+    if queued >= most:
+        raise TooManyJobs(f"{queued} jobs are queued; allowed: {most}", queued=queued, allowed=most)
 
 
 def find(session: Session, job_id: str, owner: str | None = None) -> Job:
@@ -35,7 +75,7 @@ def find(session: Session, job_id: str, owner: str | None = None) -> Job:
     Raises:
         JobNotFound: there is none.
     """
-    raise NotImplementedError
+    return job_of(session, job_id, owner)
 
 
 def request_cancel(session: Session, job_id: str, owner: str | None = None) -> Job:
@@ -47,7 +87,19 @@ def request_cancel(session: Session, job_id: str, owner: str | None = None) -> J
         JobNotFound: there is no such job of this owner.
         NotAllowed: it has succeeded or failed.
     """
-    raise NotImplementedError
+    job = job_of(session, job_id, owner, lock=True)
+    if job.state == JobState.QUEUED:
+        move(session, Job.id == job_id, Move.CANCEL, "cancelled", reason="cancelled", message=None)
+    elif job.state == JobState.RUNNING:
+        append(
+            session,
+            and_(Job.id == job_id, Job.state == JobState.RUNNING, Job.cancel_requested_at.is_(None)),
+            "cancel_requested",
+            cancel_requested_at=Now(),
+        )
+    elif job.state != JobState.CANCELLED:
+        raise NotAllowed(JobState(job.state), Move.CANCEL, (*sources(Move.CANCEL), JobState.RUNNING))
+    return find(session, job_id)
 
 
 def retry(session: Session, job_id: str, owner: str | None = None) -> Job:
@@ -57,7 +109,22 @@ def retry(session: Session, job_id: str, owner: str | None = None) -> Job:
         JobNotFound: there is no such job of this owner.
         NotAllowed: it is queued, running or succeeded.
     """
-    raise NotImplementedError
+    job = job_of(session, job_id, owner, lock=True)
+    moved = move(
+        session,
+        Job.id == job_id,
+        Move.RETRY,
+        "retried",
+        attempts_used=0,
+        started_at=None,
+        reason=None,
+        message=None,
+        waiting_for=None,
+        not_before=None,
+    )
+    if moved is None:
+        raise NotAllowed(JobState(job.state), Move.RETRY, sources(Move.RETRY))
+    return find(session, job_id)
 
 
 def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job | None:
@@ -69,9 +136,32 @@ def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job
         IdempotencyConflict: the key was used with another body.
         IdempotencyInFlight: another request holds the key right now.
     """
-    raise NotImplementedError
+    if not _alone_with(session, owner, key):
+        raise IdempotencyInFlight(key=key)
+    kept = session.get(IdempotencyKey, (owner, key), populate_existing=True)
+    if kept is None:
+        return None
+    if kept.body_digest != body_digest:
+        raise IdempotencyConflict(key=key)
+    return find(session, kept.job_id, owner)
+
+
+def _alone_with(session: Session, owner: str, key: str) -> bool:
+    """Hold the key until the transaction ends. SQLite's writers are alone anyway."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
+    return bool(session.execute(lock, {"key": f"{owner}\n{key}"}).scalar_one())
 
 
 def remember(session: Session, *, owner: str, key: str, body_digest: str, job: Job) -> None:
-    """Keep what this Idempotency-Key was used for."""
-    raise NotImplementedError
+    """Keep what this Idempotency-Key was used for.
+
+    Raises:
+        IdempotencyInFlight: another request has used the key in the meantime.
+    """
+    kept = insert_if_new(
+        session, IdempotencyKey, owner_id=owner, key=key, body_digest=body_digest, job_id=job.id
+    )
+    if not kept:
+        raise IdempotencyInFlight(key=key)

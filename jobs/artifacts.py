@@ -1,0 +1,79 @@
+"""Files for people: safe names, and paths that cannot leave their directory."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from jobs.errors import ArtifactNameRefused, ArtifactNotFound
+from jobs.models import Artifact
+from jobs.settings import Settings
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+CHUNK = 1024 * 1024
+
+
+def check_name(name: str) -> str:
+    """The name itself, when it is one path component without tricks.
+
+    Raises:
+        ArtifactNameRefused: otherwise.
+    """
+    if not NAME.fullmatch(name):
+        raise ArtifactNameRefused(name=name)
+    return name
+
+
+def output_directory(settings: Settings, job_id: str, token: int) -> Path:
+    """Where one claim of a job writes its files: fencing for artifacts. Made on demand."""
+    path = settings.artifacts_dir / check_name(job_id) / str(token)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def relative_path(settings: Settings, path: Path) -> str:
+    """``path`` as the record keeps it: relative to the artifacts directory, with forward slashes.
+
+    Raises:
+        ArtifactNameRefused: it lies elsewhere, symbolic links resolved.
+    """
+    root = settings.artifacts_dir.resolve()
+    resolved = path.resolve()
+    if not resolved.is_relative_to(root):
+        raise ArtifactNameRefused(f"{path.name} lies outside the artifacts directory", name=path.name)
+    return resolved.relative_to(root).as_posix()
+
+
+def path_of(settings: Settings, artifact: Artifact) -> Path:
+    """The artifact's file.
+
+    Raises:
+        ArtifactNotFound: the row is there but the file is gone, or lies outside the directory.
+    """
+    root = settings.artifacts_dir.resolve()
+    path = (root / artifact.path).resolve()
+    if not path.is_relative_to(root) or not path.is_file():
+        raise ArtifactNotFound(f"the file of artifact {artifact.name!r} is gone", name=artifact.name)
+    return path
+
+
+def open_artifact(settings: Settings, artifact: Artifact) -> BinaryIO:
+    """The artifact's file, open for reading.
+
+    Raises:
+        ArtifactNotFound: the file is gone.
+    """
+    return path_of(settings, artifact).open("rb")
+
+
+def measure(path: Path) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of a file, read in pieces."""
+    sha = hashlib.sha256()
+    size = 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sha.update(chunk)
+            size += len(chunk)
+    return size, sha.hexdigest()

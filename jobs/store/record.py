@@ -1,0 +1,125 @@
+"""What the child tells, written down: an event row, the job's columns, its metrics, its report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import delete, func, insert, literal, update
+from sqlalchemy.orm import Session
+
+from cartl_core.events import (
+    AttackFinished,
+    EpochFinished,
+    Event,
+    Progress,
+    ReportUpdated,
+    RuntimeResolved,
+    StageFinished,
+    StageStarted,
+    Warned,
+)
+from jobs.dialect import json_type
+from jobs.models import Job, Metric
+from jobs.store.change import append, plain
+from jobs.store.run import Claim
+
+LABEL_LENGTH = 200
+
+
+def _where(event: StageStarted | EpochFinished) -> dict[str, Any]:
+    return {"stage": event.stage, "stage_label": event.label[:LABEL_LENGTH]}
+
+
+def _runtime(event: RuntimeResolved) -> dict[str, Any]:
+    return {"runtime": func.coalesce(Job.runtime, literal(plain(event.runtime), json_type()))}
+
+
+def _report(event: ReportUpdated) -> dict[str, Any]:
+    return {"report": plain(event.report)}
+
+
+def _nothing(event: object) -> dict[str, Any]:
+    return {}
+
+
+# Which columns of the job an event changes; an event that is not here is not for `record`.
+COLUMNS: dict[type, Callable[[Any], dict[str, Any]]] = {
+    RuntimeResolved: _runtime,
+    StageStarted: _where,
+    EpochFinished: _where,
+    StageFinished: _nothing,
+    AttackFinished: _nothing,
+    ReportUpdated: _report,
+    Warned: _nothing,
+}
+
+
+def record(session: Session, claim: Claim, event: Event) -> int:
+    """Append what the child told and update the job's columns; returns the job's newest event number.
+
+    ``progress`` updates columns only. ``epoch_finished`` also writes metrics named ``LABEL/METRIC``,
+    ``report_updated`` the report, ``runtime_resolved`` the runtime (the first one stays).
+
+    Raises:
+        LostClaim: the job is no longer running under this token.
+        ValueError: the event has a function of its own (stages, artifacts, the end of a run).
+    """
+    if isinstance(event, Progress):
+        return _progress(session, claim, event)
+    if type(event) not in COLUMNS:
+        raise ValueError(f"{event.type} is recorded by a function of its own")
+    columns = COLUMNS[type(event)](event)
+    appended = append(session, claim.fence, event.type, _body(event), **columns)
+    if appended is None:
+        raise claim.lost
+    if isinstance(event, EpochFinished):
+        _write_metrics(session, claim.job_id, event)
+    return appended.number
+
+
+def _body(event: Event) -> dict[str, Any]:
+    """The event's JSON; of a report only whether it is complete, since the row has the rest."""
+    if isinstance(event, ReportUpdated):
+        return {"complete": event.report.complete}
+    return plain(event, exclude={"type"})
+
+
+def _progress(session: Session, claim: Claim, event: Progress) -> int:
+    count = session.execute(
+        update(Job)
+        .where(claim.fence)
+        .values(
+            stage=event.stage,
+            stage_label=event.label[:LABEL_LENGTH],
+            fraction=event.fraction,
+            seconds_left=event.seconds_left,
+        )
+        .returning(Job.event_count)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if count is None:
+        raise claim.lost
+    return count
+
+
+def _write_metrics(session: Session, job_id: str, event: EpochFinished) -> None:
+    """The epoch's finite numbers; an epoch that is done again after a resume replaces its own."""
+    points = {
+        f"{event.label}/{name}"[:LABEL_LENGTH]: value
+        for name, value in event.metrics.items()
+        if math.isfinite(value)
+    }
+    if not points:
+        return
+    session.execute(
+        delete(Metric)
+        .where(Metric.job_id == job_id, Metric.step == event.epoch, Metric.name.in_(points))
+        .execution_options(synchronize_session=False)
+    )
+    rows = [
+        {"job_id": job_id, "name": name, "step": event.epoch, "value": value}
+        for name, value in points.items()
+    ]
+    session.execute(insert(Metric), rows)
