@@ -6,6 +6,7 @@ request gives the same spec everywhere. Errors name the field and what is allowe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -51,7 +52,6 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
     source = _data(request.source or _default_source(target, request.dataset), "source", preset.train_limit)
     _refuse_shared_classes(source, target)
     model = _model(request.model, source, target, preset)
-    _refuse_misplaced_overrides(request)
     main = _arm(request, request.method, request.freeze_depth, source, model, preset, "")
     baselines = tuple(
         _baseline(request, baseline, index, main, source, model, preset)
@@ -69,7 +69,7 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         pretrain=main.pretrain,
         transfer=main.transfer,
         evaluate=_evaluate(request, source, target, preset),
-        baselines=baselines,
+        baselines=_distinct(main, baselines, chosen="baselines" in request.model_fields_set),
         device=request.device,
         precision=request.precision,
         seed=request.seed,
@@ -130,41 +130,59 @@ def _model(asked: ModelSpec | None, source: DataSpec, target: DataSpec, preset: 
     chosen = asked.model_dump(exclude_unset=True) if asked else {}
     model = ModelSpec(**{**defaults, **chosen})
     model_facts(model.name)
+    if model.channels < defaults["channels"]:
+        raise SpecError("model.channels", "source or target has colour images", allowed="3")
     return model
 
 
-def _refuse_misplaced_overrides(request: JobRequest) -> None:
-    """Settings that the method does not use are mistakes, not silently ignored."""
-    facts = METHODS[request.method]
-    for part, field, used in (
-        ("pretrain", "fdm_weight", facts.objective == "fdm"),
-        ("transfer", "beta", facts.nonexpansive),
-        ("transfer", "lwf_weight", facts.distilled),
-        ("transfer", "lwf_head_epochs", facts.distilled),
-        ("transfer", "attack", facts.adversarial),
-    ):
-        if not used and getattr(getattr(request, part), field, None):
-            users = [name for name, other in METHODS.items() if _uses(other, field)]
+# Settings that only some methods have: where they are written, who uses them, how "off" is written.
+_SETTINGS_OF_METHODS: tuple[tuple[str, str, Callable[[MethodFacts], bool], object], ...] = (
+    ("pretrain", "fdm_weight", lambda facts: facts.objective == "fdm", None),
+    ("transfer", "beta", lambda facts: facts.nonexpansive, None),
+    ("transfer", "lwf_weight", lambda facts: facts.distilled, None),
+    ("transfer", "lwf_head_epochs", lambda facts: facts.distilled, 0),
+    ("transfer", "attack", lambda facts: facts.adversarial, None),
+)
+
+
+def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, where: str) -> None:
+    """A setting that the method does not use, or cannot do without, is refused, not ignored."""
+    for part, field, used, off in _SETTINGS_OF_METHODS:
+        overrides = getattr(written, part)
+        if overrides is None or field not in overrides.model_fields_set:
+            continue
+        value = getattr(overrides, field)
+        if used(facts) and value is None:
             raise SpecError(
-                f"{part}.{field}",
-                f"not used by method {request.method}",
-                allowed=f"methods {', '.join(users)}",
+                f"{where}{part}.{field}", f"method {facts.name} needs it", allowed="a value, or leave it out"
             )
-    objective = getattr(request.pretrain, "objective", None)
+        if not used(facts) and value is not None and value != off:
+            users = ", ".join(name for name, other in METHODS.items() if used(other))
+            raise SpecError(
+                f"{where}{part}.{field}", f"not used by method {facts.name}", allowed=f"methods {users}"
+            )
+    objective = getattr(written.pretrain, "objective", None)
     if objective is not None and objective != facts.objective:
         raise SpecError(
-            "pretrain.objective", f"method {request.method} has a teacher of its own", allowed=facts.objective
+            f"{where}pretrain.objective",
+            f"method {facts.name} has a teacher of its own",
+            allowed=facts.objective,
         )
 
 
-def _uses(facts: MethodFacts, field: str) -> bool:
-    return {
-        "fdm_weight": facts.objective == "fdm",
-        "beta": facts.nonexpansive,
-        "lwf_weight": facts.distilled,
-        "lwf_head_epochs": facts.distilled,
-        "attack": facts.adversarial,
-    }[field]
+def _distinct(main: Arm, baselines: tuple[Arm, ...], *, chosen: bool) -> tuple[Arm, ...]:
+    """An arm beside itself says nothing: left out where nobody asked for it, refused where somebody did."""
+    kept: list[Arm] = []
+    for index, arm in enumerate(baselines):
+        if arm not in (main, *kept):
+            kept.append(arm)
+        elif chosen:
+            raise SpecError(
+                f"baselines.{index}",
+                "it is the same as the job itself or an earlier baseline",
+                allowed="arms that differ in some setting",
+            )
+    return tuple(kept)
 
 
 def _baseline(
@@ -195,6 +213,8 @@ def _arm(
 ) -> Arm:
     facts = METHODS[method]
     _check_depth(freeze_depth, facts, model, f"{where}freeze_depth")
+    written = own or request
+    _refuse_misplaced(written, facts, where)
     pretrain = _pretrain_defaults(facts, source, preset)
     transfer = _transfer_defaults(facts, pretrain["attack"], preset)
     for settings in (request, own):
@@ -206,8 +226,25 @@ def _arm(
         method=facts.name,
         freeze_depth=freeze_depth,
         pretrain=_build(PretrainSpec, pretrain, f"{where}pretrain"),
-        transfer=_build(TransferSpec, transfer, f"{where}transfer"),
+        transfer=_fit_head_epochs(
+            _build(TransferSpec, transfer, f"{where}transfer"),
+            chosen="lwf_head_epochs" in getattr(written.transfer, "model_fields_set", ()),
+            where=where,
+        ),
     )
+
+
+def _fit_head_epochs(transfer: TransferSpec, *, chosen: bool, where: str) -> TransferSpec:
+    """In a shorter training than the preset's, LwF's head keeps half of the epochs to itself."""
+    if transfer.lwf_head_epochs <= transfer.epochs:
+        return transfer
+    if chosen:
+        raise SpecError(
+            f"{where}transfer.lwf_head_epochs",
+            f"{transfer.lwf_head_epochs} of {transfer.epochs} epochs",
+            allowed=f"0 to {transfer.epochs}",
+        )
+    return transfer.model_copy(update={"lwf_head_epochs": transfer.epochs // 2})
 
 
 def _check_depth(freeze_depth: int, facts: MethodFacts, model: ModelSpec, field: str) -> None:

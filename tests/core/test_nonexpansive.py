@@ -105,7 +105,7 @@ def test_sigma_by_svd_at_once_and_after_training_and_baking(name: str, depth: in
     assert len(baked) == len(names) > 0
     for key in names:
         assert independent_sigma(baked[key]) == pytest.approx(beta, abs=1e-3), key
-    assert sigmas(upper) == pytest.approx({key: beta for key in names}, abs=1e-3)
+    assert sigmas(upper) == pytest.approx(dict.fromkeys(names, beta), abs=1e-3)
 
 
 @pytest.mark.parametrize("lr", [0.05, 0.1])
