@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,6 +67,21 @@ def open_artifact(settings: Settings, artifact: Artifact) -> BinaryIO:
         ArtifactNotFound: the file is gone.
     """
     return path_of(settings, artifact).open("rb")
+
+
+def logs_directory(settings: Settings, job_id: str) -> Path:
+    """Where a job's runs write their logs, one file an attempt, whose end a person may read."""
+    return settings.artifacts_dir / check_name(job_id) / "logs"
+
+
+def log_tail(settings: Settings, job_id: str, lines: int) -> str:
+    """The last ``lines`` that the job's runs wrote, oldest first; empty before the first run."""
+    kept: deque[str] = deque(maxlen=lines)
+    written = logs_directory(settings, job_id).glob("*.log")
+    for path in sorted(written, key=lambda file: file.stat().st_mtime):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            kept.extend(file)
+    return "".join(kept)
 
 
 def measure(path: Path) -> tuple[int, str]:

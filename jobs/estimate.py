@@ -1,0 +1,148 @@
+"""What a job will cost, before it runs: images x passes x multiply-adds, at a measured rate.
+
+A forward pass counts 1, an attack step 2 (forth, and back to the input), a training step 3 (forth,
+and back to input and weights). The rate is of one kind of machine and says so; what a job really
+takes is in its progress.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from cartl_core.catalog import DATASETS
+from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec, digest
+from jobs.network_size import Size, block_sizes, network_size
+
+# WRN-16-2, stem stride 2, 28x28x1: 137 ms for 128 images forth and back to the input (two cores of a
+# server CPU, 2 threads, fp32, channels_last), i.e. 128 x 2 passes x 2 x 21.1 million multiply-adds.
+MEASURED_SECONDS = 0.137
+MEASURED_IMAGES = 128
+MEASURED_MACS = 21.1e6
+FLOP_PER_SECOND = MEASURED_IMAGES * 2 * 2 * MEASURED_MACS / MEASURED_SECONDS
+
+FORWARD = 1
+ATTACK_STEP = 2
+TRAINING_STEP = 3
+# Fooled images leave an attack early. On the demo's pair this share of all steps was computed.
+SHARE_OF_STEPS = 0.6
+
+BYTES_PER_NUMBER = 4
+# A stage keeps its result and two checkpoints; each of those has weights, momentum and the best so far.
+COPIES_PER_STAGE = 1 + 2 * 3
+REPORT_BYTES = 1_000_000
+
+ASSUMES = (
+    f"about {FLOP_PER_SECOND / 1e9:.0f} GFLOP/s (2 FLOP a multiply-add), as measured with WRN-16-2 "
+    "(stem stride 2, 28x28x1, batches of 128) on 2 CPU cores in fp32: 137 ms forth and back to the "
+    "input; every stage computed here, none found finished; data sets already on disk"
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``seconds``: wall time on the machine of ``assumes``; ``disk_bytes``: stages and artifacts."""
+
+    seconds: float
+    disk_bytes: int
+    assumes: str
+    teachers: int
+    forward_passes: float
+    """Of one image through the whole network; all passes together, in this unit."""
+
+
+def estimate(spec: JobSpec) -> dict[str, Any]:
+    """The cost of ``spec`` as JSON; the fields are those of ``Estimate``."""
+    whole = estimated(spec)
+    return {
+        "seconds": round(whole.seconds, 1),
+        "disk_bytes": whole.disk_bytes,
+        "assumes": whole.assumes,
+        "teachers": whole.teachers,
+        "forward_passes": round(whole.forward_passes),
+    }
+
+
+def estimated(spec: JobSpec) -> Estimate:
+    """The cost of ``spec``, arms with equal teachers sharing one."""
+    source_classes, target_classes = classes_of(spec.source), classes_of(spec.dataset)
+    teacher, student = network_size(spec.model, source_classes), network_size(spec.model, target_classes)
+    teachers = {_teacher_key(arm): arm for arm in spec.arms}
+
+    passes_of_teachers = sum(_teacher_passes(arm.pretrain, spec) for arm in teachers.values())
+    passes_of_students = sum(_student_passes(arm, spec) for arm in spec.arms)
+    macs = passes_of_teachers * teacher.macs + passes_of_students * student.macs
+    return Estimate(
+        seconds=2 * macs / FLOP_PER_SECOND,
+        disk_bytes=_disk(len(teachers), teacher) + _disk(len(spec.arms), student) + REPORT_BYTES,
+        assumes=ASSUMES,
+        teachers=len(teachers),
+        forward_passes=passes_of_teachers + passes_of_students,
+    )
+
+
+def classes_of(data: DataSpec) -> int:
+    """How many classes the task has."""
+    return len(data.classes or DATASETS[data.name].classes)
+
+
+def training_images(data: DataSpec) -> int:
+    """Images that are trained on: the classes' share, limited, less the validation part."""
+    return ceil(
+        _share(data, DATASETS[data.name].train_images, data.train_limit) * (1 - data.validation_fraction)
+    )
+
+
+def test_images(data: DataSpec, limit: int | None) -> int:
+    """Images that are attacked."""
+    return _share(data, DATASETS[data.name].test_images, limit)
+
+
+def _share(data: DataSpec, images: int, limit: int | None) -> int:
+    """Of all ``images``, those of the chosen classes (as if classes were equally large), limited."""
+    kept = ceil(images * classes_of(data) / len(DATASETS[data.name].classes))
+    return kept if limit is None else min(kept, limit)
+
+
+def _teacher_key(arm: Arm) -> str:
+    """Arms with equal keys share a teacher: an `at` teacher serves every depth."""
+    depth = arm.freeze_depth if arm.pretrain.objective == "fdm" else None
+    return digest({"pretrain": arm.pretrain.model_dump(mode="json"), "freeze_depth": depth})
+
+
+def _teacher_passes(pretrain: PretrainSpec, spec: JobSpec) -> float:
+    trained = 2 if pretrain.objective == "fdm" else 1
+    a_step = ATTACK_STEP * pretrain.attack.steps + TRAINING_STEP * trained
+    an_epoch = training_images(spec.source) * a_step + _validation(pretrain.validate_images, pretrain.attack)
+    measured = test_images(spec.source, spec.evaluate.source_test_limit)
+    return pretrain.epochs * an_epoch + _evaluation(spec.evaluate.source_attacks, measured)
+
+
+def _student_passes(arm: Arm, spec: JobSpec) -> float:
+    """The frozen trunk is passed forward only; the tail is trained."""
+    transfer = arm.transfer
+    sizes = block_sizes(spec.model, classes_of(spec.dataset))
+    trunk = sum(sizes[: arm.freeze_depth], Size()).macs / sum(sizes, Size()).macs
+    a_step = FORWARD * trunk + TRAINING_STEP * (1 - trunk)
+    if transfer.lwf_weight is not None:
+        a_step += FORWARD
+    if transfer.attack is not None:
+        a_step += ATTACK_STEP * transfer.attack.steps
+    an_epoch = training_images(spec.dataset) * a_step
+    an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
+    measured = test_images(spec.dataset, spec.evaluate.test_limit)
+    return transfer.epochs * an_epoch + _evaluation(spec.evaluate.attacks, measured)
+
+
+def _validation(images: int, attack: AttackSpec) -> float:
+    return images * (FORWARD + ATTACK_STEP * attack.steps)
+
+
+def _evaluation(attacks: tuple[AttackSpec, ...], images: int) -> float:
+    steps = sum(attack.steps * attack.restarts for attack in attacks)
+    return images * (FORWARD + SHARE_OF_STEPS * ATTACK_STEP * steps)
+
+
+def _disk(stages: int, size: Size) -> int:
+    return stages * size.parameters * BYTES_PER_NUMBER * COPIES_PER_STAGE
