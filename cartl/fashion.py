@@ -1,147 +1,94 @@
-"""Fashion-MNIST's four files: found, or fetched without asking and without root, and verified.
+"""Fashion-MNIST's files: found, or fetched without asking and without root, and verified.
 
-What arrives is compared with the SHA-256 of the *uncompressed* files (Xiao et al. 2017), so the
-publisher's files and Debian's, which are compressed anew, are held to the same content.
+The library does the fetching, in a process of its own that can be ended in the middle of a name
+lookup. What arrives is compared with the SHA-256 of the *uncompressed* files (Xiao et al. 2017),
+so the publisher's files and Debian's, which are compressed anew, are held to the same content.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import shutil
 import sys
 import tempfile
-import time
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from cartl.processes import run_within
 
-FILES = {
-    "train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+DIGESTS = {
+    "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "train-labels-idx1-ubyte": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 FOLDER = "fashion-mnist"
-SYSTEM_FOLDER = Path("/usr/share/datasets") / FOLDER
-DEBIAN_PACKAGE = "dataset-fashion-mnist"
-PUBLISHERS = (
-    "https://fashion-mnist.s3.eu-central-1.amazonaws.com",
-    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion",
-)
+SYSTEM_ROOT = Path("/")
+# Where the library looks, in its order: below the data root, then where Debian's package puts it.
+PLACES = (FOLDER, "fashion_mnist", "FashionMNIST/raw", f"usr/share/datasets/{FOLDER}")
+FETCH = (sys.executable, "-m", "cartl_core", "fetch", "fashion_mnist", "--data-root")
 CHUNK_BYTES = 1 << 20
-
-Say = Callable[[str], None]
-Fetch = Callable[[Path, float], None]
 
 
 class NotFetched(Exception):
-    """This way did not lead to the files; the message says why."""
+    """The files could not be had; the message says why."""
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to the files: what it is called, and a function that writes them into a folder."""
-
-    name: str
-    fetch: Fetch
-
-
-def find(data_root: Path, system_folder: Path = SYSTEM_FOLDER) -> Path | None:
-    """The first folder that holds all four files with the right content."""
-    candidates = (
-        data_root / FOLDER,
-        data_root / system_folder.relative_to("/"),
-        system_folder,
-    )
+def find(data_root: Path, system_root: Path = SYSTEM_ROOT) -> Path | None:
+    """The first folder that holds all four files, plain or as .gz, with the published content."""
+    candidates = (*(data_root / place for place in PLACES), system_root / PLACES[-1])
     return next((folder for folder in candidates if verified(folder)), None)
 
 
 def verified(folder: Path) -> bool:
     """True when all four files are there and their content is what was published."""
-    return all(_content_digest(folder / name) == digest for name, digest in FILES.items())
+    return all(
+        digest in (_digest(folder / name), _digest(folder / f"{name}.gz")) for name, digest in DIGESTS.items()
+    )
 
 
-def fetch(data_root: Path, seconds: float, say: Say, ways: Sequence[Way] | None = None) -> Path | None:
-    """Try each way until one gives verified files in ``data_root``; None when none does.
+def fetch(data_root: Path, seconds: float, command: Sequence[str] = FETCH) -> Path:
+    """Get the files into ``data_root`` within ``seconds``; returns their folder.
 
-    All tries together end within ``seconds``. Files are unpacked beside their place and renamed
-    into it, so a half-finished try leaves nothing behind.
+    They arrive in a temporary folder and are renamed into place once they are verified, so a try
+    that fails or is cut off leaves nothing behind.
+
+    Raises:
+        NotFetched: they did not arrive, not in time, or are not the published ones.
     """
-    deadline = time.monotonic() + seconds
-    if (data_root / FOLDER).exists():
-        say(f"{data_root / FOLDER} holds something else than the published files; it is left as it is")
-        return None
-    data_root.mkdir(parents=True, exist_ok=True)
-    for way in WAYS if ways is None else ways:
-        say(f"fetching Fashion-MNIST: {way.name}")
+    place = data_root / FOLDER
+    if place.exists():
+        raise NotFetched(f"{place} holds something else, which is left as it is")
+    try:
+        data_root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetching-", dir=data_root) as temporary:
-            try:
-                way.fetch(Path(temporary), deadline)
-                return _move_into_place(Path(temporary) / FOLDER, data_root / FOLDER)
-            except (NotFetched, OSError) as error:
-                say(f"  not this way: {error}")
-    return None
+            root = Path(temporary)
+            _run([*command, str(root)], seconds, root / "log")
+            arrived = next((root / name for name in PLACES if verified(root / name)), None)
+            if arrived is None:
+                raise NotFetched("what arrived is not the published data set")
+            return arrived.rename(place)
+    except OSError as error:
+        raise NotFetched(f"{data_root} cannot be written ({error.strerror})") from error
 
 
-def _move_into_place(arrived: Path, place: Path) -> Path:
-    if not verified(arrived):
-        raise NotFetched("what arrived is not the published data set")
-    return arrived.rename(place)
+def _run(command: Sequence[str], seconds: float, log: Path) -> None:
+    code = run_within(command, seconds, log=log)
+    if code is None:
+        raise NotFetched(f"nothing complete had arrived after {seconds:.0f} seconds")
+    if code != 0:
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise NotFetched(said[-1] if said else f"exit code {code}")
 
 
-def _content_digest(path: Path) -> str | None:
-    """SHA-256 of the uncompressed file; None when it is missing or no gzip file."""
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file's content, uncompressed when its name ends in .gz; None when it has none."""
     digest = hashlib.sha256()
     try:
-        with gzip.open(path) as content:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as content:
             while chunk := content.read(CHUNK_BYTES):
                 digest.update(chunk)
     except (OSError, EOFError, zlib.error):
         return None
     return digest.hexdigest()
-
-
-def _from_debian(folder: Path, deadline: float) -> None:
-    """`apt-get download` checks the archive's signature; `dpkg-deb -x` only unpacks."""
-    log = folder / "log"
-    _run(["apt-get", "-q", "download", DEBIAN_PACKAGE], folder, deadline, log)
-    package = next(folder.glob(f"{DEBIAN_PACKAGE}_*.deb"), None)
-    if package is None:
-        raise NotFetched("apt-get brought no package")
-    _run(["dpkg-deb", "-x", package.name, "unpacked"], folder, deadline, log)
-    unpacked = folder / "unpacked" / SYSTEM_FOLDER.relative_to("/")
-    if not unpacked.is_dir():
-        raise NotFetched("the package holds no data set where it should")
-    unpacked.rename(folder / FOLDER)
-
-
-def _run(command: Sequence[str], folder: Path, deadline: float, log: Path) -> None:
-    if shutil.which(command[0]) is None:
-        raise NotFetched(f"there is no {command[0]} here")
-    code = run_within(command, deadline - time.monotonic(), log=log, cwd=folder)
-    if code is None:
-        raise NotFetched(f"{command[0]} did not end in time")
-    if code != 0:
-        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise NotFetched(f"{command[0]} failed ({code}): {said[-1] if said else 'it said nothing'}")
-
-
-def _from_publisher(base_url: str) -> Fetch:
-    """The files one by one, in a process of their own: a name server that is silent holds nothing up."""
-
-    def download(folder: Path, deadline: float) -> None:
-        (folder / FOLDER).mkdir()
-        command = [sys.executable, "-m", "cartl.download", base_url, str(folder / FOLDER), *FILES]
-        _run(command, folder, deadline, folder / "log")
-
-    return download
-
-
-WAYS = (
-    Way(f"Debian's package {DEBIAN_PACKAGE}, unpacked into the data directory", _from_debian),
-    *(Way(base_url, _from_publisher(base_url)) for base_url in PUBLISHERS),
-)

@@ -6,14 +6,14 @@ Only the demo looks at the machine; a job's defaults come from the catalog alone
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cartl import fashion
-from cartl.fashion import Say, Way
 
+Say = Callable[[str], None]
 # All tries to fetch a data set end within this time.
 FETCH_SECONDS = 30.0
 
@@ -71,20 +71,28 @@ def choose(
     data_root: Path,
     say: Say,
     *,
-    ways: Sequence[Way] | None = None,
     seconds: float = FETCH_SECONDS,
-    system_folder: Path = fashion.SYSTEM_FOLDER,
+    command: Sequence[str] = fashion.FETCH,
+    system_root: Path = fashion.SYSTEM_ROOT,
 ) -> Choice:
-    """Fashion-MNIST where it is present or can be fetched, else digits, which needs no files."""
-    present = fashion.find(data_root, system_folder)
+    """Fashion-MNIST where it is present or can be fetched, else digits, which needs no files.
+
+    Args:
+        data_root: where the service looks for data sets.
+        say: told when something is fetched, which takes a while.
+        seconds: all tries to fetch end within this time.
+        command: fetches the data set into the folder that is added to it.
+        system_root: below it, where Debian's packages put data sets.
+    """
+    present = fashion.find(data_root, system_root)
     if present is not None:
         return Choice(FASHION, f"its files are in {_shown(present)}")
-    fetched = fashion.fetch(data_root, seconds, say, ways)
-    if fetched is not None:
-        return Choice(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
-    return Choice(
-        DIGITS, "Fashion-MNIST is neither here nor could it be fetched; scikit-learn brings these along"
-    )
+    say(f"Fetching Fashion-MNIST into {_shown(data_root)} (tried for at most {seconds:.0f} seconds).")
+    try:
+        fetched = fashion.fetch(data_root, seconds, command)
+    except fashion.NotFetched as error:
+        return Choice(DIGITS, f"Fashion-MNIST could not be had ({error}), and these come with scikit-learn")
+    return Choice(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
 
 
 def _shown(path: Path) -> str:

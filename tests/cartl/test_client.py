@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+import cartl.client
+from cartl.client import Client
+from cartl.problems import JobUnfinished, ServiceError, ServiceUnreachable
+from cartl.up import free_port
+from cartl_core.spec import JobRequest
+
+JOB = {"id": "j1", "state": "running"}
+
+
+@pytest.fixture
+def quick_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cartl.client, "RECONNECT_SECONDS", (0.01,))
+
+
+def stream(*numbers: int) -> str:
+    return "".join(f'id: {n}\nevent: x\ndata: {{"number": {n}}}\n\n' for n in numbers)
+
+
+def test_submit_sends_what_was_asked_with_the_key(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(201, JOB)
+    with Client(service.url, "secret") as client:
+        job = client.submit({"dataset": "digits", "freeze_depth": 2}, idempotency_key="once")
+    (asked,) = service.asked
+    assert (asked.method, asked.path, job) == ("POST", "/jobs", JOB)
+    assert asked.body == {"dataset": "digits", "freeze_depth": 2}
+    assert asked.headers["Authorization"] == "Bearer secret"
+    assert asked.headers["Idempotency-Key"] == "once"
+
+
+def test_a_typed_request_sends_only_what_was_set(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(200, {"spec": {}})
+    with Client(service.url) as client:
+        client.submit(JobRequest(dataset="digits", freeze_depth=2), dry_run=True)
+    (asked,) = service.asked
+    assert asked.path == "/jobs?dry_run=true"
+    assert asked.body["freeze_depth"] == 2
+    assert set(asked.body) == {"dataset", "freeze_depth"}
+    assert asked.body["dataset"]["name"] == "digits"
+
+
+def test_a_problem_becomes_a_sentence_for_each_field(service: Any, answer: Any) -> None:
+    problem = {
+        "type": "/problems/invalid",
+        "title": "The request is not valid",
+        "status": 422,
+        "detail": "1 field is not valid: freeze_depth: 19 does not fit",
+        "errors": [{"field": "freeze_depth", "message": "19 does not fit", "allowed": "1 to 7"}],
+    }
+    service.reply = lambda asked: answer(422, problem, "application/problem+json")
+    with Client(service.url) as client, pytest.raises(ServiceError) as caught:
+        client.submit({})
+    assert str(caught.value) == (
+        "The request is not valid (422):\n  freeze_depth: 19 does not fit (allowed: 1 to 7)"
+    )
+    assert caught.value.problem == problem
+
+
+@pytest.mark.parametrize("body", ["<html>no</html>", '"text"', "[]"])
+def test_an_answer_that_is_no_problem_is_still_an_error(service: Any, answer: Any, body: str) -> None:
+    service.reply = lambda asked: answer(502, body, "text/html")
+    with Client(service.url) as client, pytest.raises(ServiceError) as caught:
+        client.job("j1")
+    assert caught.value.status == 502
+
+
+def test_nobody_there_says_how_to_start_one() -> None:
+    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(ServiceUnreachable) as caught:
+        client.job("j1")
+    assert "cartl up" in str(caught.value)
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    service.reply = lambda asked: answer(200, JOB)
+    with Client(service.url) as client:
+        assert client.job("j1") == JOB
+
+
+def test_jobs_are_read_page_by_page(service: Any, answer: Any) -> None:
+    pages = {
+        "/jobs?state=queued": {"data": [{"id": "a"}, {"id": "b"}], "next_cursor": "n"},
+        "/jobs?state=queued&cursor=n": {"data": [{"id": "c"}], "next_cursor": None},
+    }
+    service.reply = lambda asked: answer(200, pages[asked.path])
+    with Client(service.url) as client:
+        assert [job["id"] for job in client.jobs(state="queued", tag=None)] == ["a", "b", "c"]
+
+
+def test_stored_events_are_read_page_by_page(service: Any, answer: Any) -> None:
+    pages = {"after=0": [1, 2], "after=2": [3], "after=3": []}
+    service.reply = lambda asked: answer(
+        200, {"data": [{"number": number} for number in pages[asked.path.split("?")[1]]]}
+    )
+    with Client(service.url) as client:
+        assert [event["number"] for event in client.past_events("j1")] == [1, 2, 3]
+
+
+def test_a_stream_that_breaks_goes_on_after_the_last_whole_event(
+    service: Any, answer: Any, quick_reconnect: None
+) -> None:
+    streams = iter([(stream(1, 2) + 'id: 3\ndata: {"num', True), (stream(3), False), (stream(4), False)])
+    states = iter(["running", "running", "succeeded"])
+
+    def reply(asked: Any) -> Any:
+        if not asked.path.endswith("/events"):
+            return answer(200, {"state": next(states)})
+        text, cut_off = next(streams)
+        return answer(200, text, "text/event-stream", cut_off)
+
+    service.reply = reply
+    with Client(service.url) as client:
+        assert [event["number"] for event in client.events("j1")] == [1, 2, 3, 4]
+    resumed = [asked.headers["Last-Event-ID"] for asked in service.asked if asked.path.endswith("/events")]
+    assert resumed == ["0", "2", "3"]
+
+
+def test_a_tick_can_end_a_stream(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(200, JOB)
+
+    def tick() -> None:
+        raise InterruptedError
+
+    with Client(service.url) as client, pytest.raises(InterruptedError):
+        next(client.events("j1", tick=tick))
+
+
+def test_a_stream_that_is_refused_is_an_error(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: (
+        answer(200, JOB) if asked.path == "/jobs/j1" else answer(404, {"title": "There is nothing here"})
+    )
+    with Client(service.url) as client, pytest.raises(ServiceError, match="nothing here"):
+        next(client.events("j1"))
+
+
+def test_wait_returns_the_job_in_its_last_state(service: Any, answer: Any) -> None:
+    states = iter(["queued", "running", "failed"])
+    service.reply = lambda asked: answer(200, {"state": next(states)})
+    with Client(service.url) as client:
+        assert client.wait("j1", every=0.01)["state"] == "failed"
+
+
+def test_wait_gives_up_in_time(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(200, JOB)
+    began = time.monotonic()
+    with Client(service.url) as client, pytest.raises(JobUnfinished, match="running"):
+        client.wait("j1", timeout=0.2, every=0.05)
+    assert time.monotonic() - began < 2

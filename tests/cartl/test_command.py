@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cartl.main import app
+from cartl.problems import ClientError
+from cartl.request import NotARequest, build, data
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text('{"dataset": "digits", "freeze_depth": 1, "seed": 3}')
+    assert build(spec, {"freeze_depth": 0, "tags": [], "name": None}) == {
+        "dataset": "digits",
+        "freeze_depth": 0,
+        "seed": 3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("digits", "digits"), ("svhn:0,3", {"name": "svhn", "classes": [0, 3]})]
+)
+def test_a_data_set_with_classes(text: str, value: object) -> None:
+    assert data(text) == value
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"x"'])
+def test_a_file_that_is_no_request_is_named(tmp_path: Path, text: str) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(text)
+    with pytest.raises(NotARequest, match=r"spec\.json"):
+        build(spec, {})
+
+
+def test_what_is_missing_is_said_as_it_is_typed() -> None:
+    with pytest.raises(NotARequest, match="--dataset and --freeze-depth"):
+        build(None, {})
+    with pytest.raises(NotARequest, match="NAME:0,1,2"):
+        data("digits:a")
+
+
+def test_submit_posts_and_prints_the_id(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(201, {"id": "j1"})
+    result = run(
+        *("submit", "--dataset", "digits:0,1", "--freeze-depth", "2", "--tag", "a", "--tag", "b"),
+        *("--baseline", "vanilla", "--url", service.url, "--key", "secret"),
+    )
+    assert (result.exit_code, result.stdout) == (0, "j1\n")
+    (asked,) = service.asked
+    assert asked.body == {
+        "dataset": {"name": "digits", "classes": [0, 1]},
+        "freeze_depth": 2,
+        "tags": ["a", "b"],
+        "baselines": ["vanilla"],
+    }
+    assert asked.headers["Authorization"] == "Bearer secret"
+
+
+def test_a_dry_run_prints_what_it_would_become(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(200, {"spec": {"seed": 0}})
+    result = run("submit", "--dataset", "digits", "--freeze-depth", "2", "--dry-run", "--url", service.url)
+    assert json.loads(result.stdout) == {"spec": {"seed": 0}}
+
+
+@pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1)])
+def test_watching_ends_with_the_jobs_fate(service: Any, answer: Any, state: str, code: int) -> None:
+    service.reply = lambda asked: answer(
+        200, {"data": []} if "events" in asked.path else {"id": "j1", "state": state, "reason": "because"}
+    )
+    result = run("watch", "j1", "--url", service.url)
+    assert result.exit_code == code
+    assert f"job j1 {state}" in result.stdout and "because" in result.stdout
+
+
+def test_events_as_json_lines(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: (
+        answer(200, 'data: {"number": 1}\n\n', "text/event-stream")
+        if "events" in asked.path
+        else answer(200, {"id": "j1", "state": "succeeded"})
+    )
+    result = run("watch", "j1", "--json", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, '{"number": 1}\n')
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+def test_cancel_and_retry_say_the_new_state(service: Any, answer: Any, verb: str) -> None:
+    service.reply = lambda asked: answer(200, {"id": "j1", "state": "queued"})
+    assert run(verb, "j1", "--url", service.url).stdout == "j1 queued\n"
+    assert [(asked.method, asked.path) for asked in service.asked] == [("POST", f"/jobs/j1/{verb}")]
+
+
+def test_a_report_in_either_format(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: (
+        answer(200, "# Report\n", "text/markdown")
+        if asked.headers["Accept"] == "text/markdown"
+        else answer(200, {"complete": True})
+    )
+    assert run("report", "j1", "--url", service.url).stdout.rstrip() == "# Report"
+    as_json = run("report", "j1", "--format", "json", "--url", service.url)
+    assert json.loads(as_json.stdout) == {"complete": True}
+    assert run("report", "j1", "--format", "xml", "--url", service.url).exit_code == 2
+
+
+def test_the_list_stops_at_its_limit(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(
+        200, {"data": [{"id": f"job{n}", "state": "queued"} for n in range(9)], "next_cursor": "more"}
+    )
+    result = run("jobs", "--limit", "3", "--url", service.url)
+    assert "job2" in result.stdout and "job3" not in result.stdout
+    assert len(service.asked) == 1
+
+
+def test_errors_are_messages_not_tracebacks(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(404, {"title": "There is nothing here", "detail": "no job j9"})
+    with pytest.raises(ClientError):
+        run("cancel", "j9", "--url", service.url)
+    done = subprocess.run(
+        [sys.executable, "-m", "cartl", "cancel", "j9", "--url", service.url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (1, "cartl: There is nothing here (404): no job j9\n")

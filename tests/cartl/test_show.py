@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+import cartl.show
+from cartl.client import Client
+from cartl.show import follow, show_jobs, show_report
+from cartl.words import duration, event_line
+
+EVENTS = [
+    {"number": 1, "type": "submitted", "body": {}},
+    {"number": 2, "type": "stage_started", "body": {"label": "teacher (at)", "resumed_at": None}},
+    {"number": 3, "type": "checkpoint_written", "body": {}},
+    {
+        "number": 4,
+        "type": "epoch_finished",
+        "body": {"label": "teacher (at)", "epoch": 1, "epochs": 5, "metrics": {"robust_accuracy": 0.5}},
+    },
+    {
+        "number": 5,
+        "type": "stage_finished",
+        "body": {"label": "teacher (at)", "reused": True, "seconds": 0.0},
+    },
+]
+JOBS = [
+    {"id": "j1", "state": "queued", "queue_position": 3, "fraction": None},
+    {"id": "j1", "state": "running", "stage_label": "teacher (at)", "fraction": 0.4, "seconds_left": 95.0},
+    {"id": "j1", "state": "succeeded", "stage_label": None, "fraction": 1.0},
+]
+
+
+@pytest.fixture
+def watched(service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A job that is queued, then runs, then has succeeded."""
+    monkeypatch.setattr(cartl.show, "POLL_SECONDS", 0.01)
+    jobs = iter(JOBS)
+
+    def reply(asked: Any) -> Any:
+        path, _, query = asked.path.partition("?after=")
+        if path.endswith("/events"):
+            return answer(200, {"data": [event for event in EVENTS if event["number"] > int(query)]})
+        return answer(200, next(jobs))
+
+    service.reply = reply
+    return service
+
+
+def console(terminal: bool) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=100, highlight=False)
+
+
+def written(to: Console) -> str:
+    assert isinstance(to.file, io.StringIO)
+    return to.file.getvalue()
+
+
+def test_plain_lines_tell_each_event_once_and_each_change_of_stage(watched: Any) -> None:
+    out = console(terminal=False)
+    with Client(watched.url) as client:
+        job = follow(client, "j1", out)
+    assert job["state"] == "succeeded"
+    assert written(out).splitlines() == [
+        "submitted",
+        "teacher (at): started",
+        "teacher (at): epoch 1 of 5, robust accuracy 0.500",
+        "teacher (at): reused from an earlier run, nothing to compute",
+        "[-] queued, number 3 in line",
+        "[40 %] teacher (at), 1 min 35 s left",
+    ]
+
+
+def test_a_terminal_gets_a_bar_with_stage_percent_and_time_left(
+    watched: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cartl.show, "POLL_SECONDS", 0.3)  # the bar is drawn ten times a second
+    out = console(terminal=True)
+    with Client(watched.url) as client:
+        follow(client, "j1", out)
+    for text in ("teacher (at): started", "1 min 35 s left", " 40%"):
+        assert text in written(out)
+
+
+def test_what_the_tick_raises_ends_the_watching(watched: Any) -> None:
+    def tick() -> None:
+        raise InterruptedError
+
+    with Client(watched.url) as client, pytest.raises(InterruptedError):
+        follow(client, "j1", console(terminal=False), tick)
+
+
+def test_a_report_is_itself_where_there_is_no_terminal() -> None:
+    out = console(terminal=False)
+    text = "# Title\n\n| a | b |\n|---|---|\n| [1] | 97.0 % |\n\n" + "long " * 60 + "\n"
+    show_report(text, out)
+    assert written(out).rstrip("\n") == text.rstrip("\n")
+
+
+def test_a_list_of_jobs_shows_each() -> None:
+    out = console(terminal=False)
+    show_jobs([{**job, "dataset": "digits", "method": "cartl"} for job in JOBS], out)
+    lines = written(out).splitlines()
+    assert len(lines) == 1 + len(JOBS)
+    assert "running" in lines[2] and "40 %" in lines[2] and "digits" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "-"),
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (200, "3 min 20 s"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_durations(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_every_event_of_the_library_is_told_or_kept_quiet() -> None:
+    """A new event must be given words, or be declared the service's own business."""
+    from typing import get_args
+
+    from cartl.words import LINES, QUIET
+    from cartl_core.events import Event
+
+    union, _ = get_args(Event)
+    kinds = {member.model_fields["type"].default for member in get_args(union)}
+    assert set(LINES) | QUIET >= kinds - {"finished", "stopped"}
+
+
+def test_an_event_that_is_not_known_is_named() -> None:
+    assert event_line({"type": "lease_expired", "body": {}}) == "lease expired"
