@@ -20,14 +20,18 @@ from jobs.queue import DOORBELL, make_celery, ring
 from jobs.settings import Settings
 from worker.door import Door
 from worker.identity import identity_of
+from worker.launch import Prepare, prepare
 from worker.sweep import Caretaker
 from worker.tasks import answer
 
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: Settings) -> Celery:
-    """The application with its one task, its caretaker, and a door that shuts on shutdown."""
+def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
+    """The application with its one task, its caretaker, and a door that shuts on shutdown.
+
+    ``prepare`` says what process runs a job.
+    """
     app = make_celery(settings, consumer=True)
     app.conf.worker_pool_start_method = "fork"  # the door is shared by inheritance
     door = Door()
@@ -35,7 +39,7 @@ def make_app(settings: Settings) -> Celery:
     @app.task(name=DOORBELL, ignore_result=True)  # type: ignore[untyped-decorator]
     def doorbell(job_id: str | None = None) -> None:
         log.debug("the bell rang for job %s", job_id)
-        answer(settings, door)
+        answer(settings, door, prepare)
 
     def shut(**_: Any) -> None:
         door.shut()

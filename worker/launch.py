@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,9 @@ class Launch:
     environment: Mapping[str, str]
     out: Path
     log: Path
+
+
+Prepare = Callable[[Settings, Claim], Launch]
 
 
 def prepare(settings: Settings, claim: Claim) -> Launch:

@@ -30,7 +30,7 @@ from jobs.settings import Settings
 from jobs.state import Move
 from jobs.store import Claim
 from worker.child import Child, describe_exit
-from worker.launch import Launch, prepare
+from worker.launch import Prepare, prepare
 from worker.lease import Lease
 from worker.ledger import GaveUp, Ledger, first_line
 from worker.log import JobLog
@@ -56,7 +56,7 @@ class Bench:
     settings: Settings
     factory: sessionmaker[Session]
     shutting_down: Callable[[], bool]
-    prepare: Callable[[Settings, Claim], Launch] = prepare
+    prepare: Prepare = prepare
 
 
 class Supervisor:

@@ -17,13 +17,14 @@ from jobs.settings import Settings
 from jobs.store import Claim
 from worker.door import Door
 from worker.identity import identity_of
+from worker.launch import Prepare, prepare
 from worker.ledger import AWAY, first_line
 from worker.supervise import Bench, Supervisor
 
 log = logging.getLogger(__name__)
 
 
-def answer(settings: Settings, door: Door) -> int:
+def answer(settings: Settings, door: Door, prepare: Prepare = prepare) -> int:
     """Run jobs in this pool process until nothing is claimable or the worker shuts down.
 
     Returns how many were run. The engine is made here: connections do not survive a fork.
@@ -36,6 +37,7 @@ def answer(settings: Settings, door: Door) -> int:
                 settings=settings,
                 factory=session_factory(engine),
                 shutting_down=lambda: bool(terminated) or not door.is_open,
+                prepare=prepare,
             )
             while not bench.shutting_down() and (claim := _claim(bench)) is not None:
                 Supervisor(bench, claim).run()

@@ -1,0 +1,140 @@
+"""A child that speaks the protocol and does nothing: `fake_child.py SCENARIO OUT STAGES`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+def tell(type_: str, **body: object) -> None:
+    sys.stdout.write(json.dumps({"type": type_, **body}) + "\n")
+    sys.stdout.flush()
+
+
+def orders(*kinds: str) -> dict[str, object]:
+    """Read orders until one of ``kinds``; the end of stdin ends this process, as in a real child."""
+    for line in sys.stdin:
+        order: dict[str, object] = json.loads(line)
+        if order["type"] in kinds:
+            return order
+    sys.exit(4)
+
+
+def epoch(number: int) -> None:
+    tell(
+        "epoch_finished",
+        stage="pretrain",
+        label="teacher (fdm)",
+        digest="d" * 64,
+        epoch=number,
+        epochs=3,
+        metrics={"loss": 1.0 / number},
+    )
+
+
+def succeed() -> None:
+    for number in (1, 2, 3):
+        epoch(number)
+        tell("progress", stage="pretrain", label="teacher (fdm)", fraction=number / 4, seconds_left=1.0)
+    tell("finished", seconds=1.0)
+
+
+def artifact() -> None:
+    (OUT / "report.md").write_text("# robust\n")
+    tell("artifact_written", name="report.md", path="report.md", media_type="text/markdown")
+    tell("finished", seconds=1.0)
+
+
+def outside() -> None:
+    """Name a file that is not this claim's."""
+    tell("artifact_written", name="passwd", path="../../../passwd", media_type="text/plain")
+    orders("stop")
+
+
+def stage() -> None:
+    """Compute a stage if told to; say in the log what the supervisor answered."""
+    tell("stage_requested", stage="pretrain", label="teacher (fdm)", digest="a" * 64, shared=True)
+    reply = orders("stage_reply")
+    sys.stderr.write(json.dumps(reply) + "\n")
+    if reply["verdict"] == "wait":
+        tell("stopped", why="waiting", waiting_for="a" * 64)
+        sys.exit(3)
+    if reply["verdict"] == "compute":
+        directory = STAGES / str(reply["path"])
+        directory.mkdir(parents=True, exist_ok=True)
+        for number in (1, 2):
+            path = directory / f"{number}.checkpoint"
+            path.write_text("weights")
+            tell(
+                "checkpoint_written",
+                stage="pretrain",
+                digest="a" * 64,
+                path=path.relative_to(STAGES).as_posix(),
+                fraction=number / 2,
+            )
+        tell("stage_stored", stage="pretrain", digest="a" * 64, path=str(reply["path"]))
+    tell("finished", seconds=1.0)
+
+
+def fail() -> None:
+    tell("failed", reason="out_of_memory", message="The device ran out of memory at batch size 512.")
+    sys.exit(1)
+
+
+def refuse() -> None:
+    sys.stderr.write("freeze_depth: 99 does not fit\n")
+    sys.exit(2)
+
+
+def crash() -> None:
+    epoch(1)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def obey() -> None:
+    """Run until asked to stop, then stop as asked."""
+    epoch(1)
+    order = orders("stop")
+    tell("stopped", why=order["why"])
+    sys.exit(3)
+
+
+def give_up() -> None:
+    """Stop without being asked."""
+    tell("stopped", why="interrupted")
+    sys.exit(3)
+
+
+def stubborn() -> None:
+    """Ignore every order and SIGTERM, and have a child of its own; only SIGKILL of the group helps."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (OUT / "grandchild").write_text(str(grandchild.pid))
+    epoch(1)
+    time.sleep(60)
+
+
+def chatter() -> None:
+    """More progress than anybody can read, and rubbish between."""
+    for number in range(2000):
+        tell("progress", stage="pretrain", label="teacher (fdm)", fraction=number / 2000)
+    sys.stdout.write("this is no event\n")
+    tell("warned", message="careful")
+    fail()
+
+
+def slow() -> None:
+    """Tell something every tenth of a second, for three seconds; an order to stop is not read."""
+    for number in range(1, 31):
+        tell("warned", message=str(number))
+        time.sleep(0.1)
+    tell("finished", seconds=3.0)
+
+
+OUT, STAGES = Path(sys.argv[2]), Path(sys.argv[3])
+globals()[sys.argv[1]]()

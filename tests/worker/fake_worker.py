@@ -1,0 +1,39 @@
+"""A real worker, Celery and all, whose jobs are played by fake_child.py.
+
+A job's name is the scenario of its first attempt; later attempts succeed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from jobs.artifacts import output_directory
+from jobs.settings import Settings
+from jobs.store import Claim
+from worker.__main__ import FORMAT, arguments
+from worker.app import make_app
+from worker.identity import identity_of
+from worker.launch import Launch
+
+FAKE_CHILD = Path(__file__).with_name("fake_child.py")
+
+
+def prepare(settings: Settings, claim: Claim) -> Launch:
+    out = output_directory(settings, claim.job_id, claim.token)
+    scenario = (claim.spec.name or "succeed") if claim.token == 1 else "succeed"
+    return Launch(
+        command=(sys.executable, str(FAKE_CHILD), scenario, str(out), str(settings.stages_dir)),
+        environment=dict(os.environ),
+        out=out,
+        log=out.parent / "logs" / f"attempt-{claim.attempt}.log",
+    )
+
+
+if __name__ == "__main__":
+    settings = Settings.from_env()
+    settings.make_directories()
+    logging.basicConfig(level="INFO", format=FORMAT)
+    make_app(settings, prepare).worker_main(arguments(settings, identity_of(os.getpid()).worker_id))
