@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, CursorResult, DateTime, Dialect, Float, String, literal
+from sqlalchemy import JSON, DateTime, Dialect, Float, String, inspect, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.ext.compiler import compiles
@@ -127,9 +127,9 @@ def insert_if_new(session: Session, table: type[DeclarativeBase], **values: Any)
 
     On PostgreSQL a row that another transaction is inserting is waited for.
     """
+    key = inspect(table).primary_key[0]
     if session.get_bind().dialect.name == "postgresql":
-        result = session.execute(postgresql.insert(table).values(**values).on_conflict_do_nothing())
-    else:
-        result = session.execute(sqlite.insert(table).values(**values).on_conflict_do_nothing())
-    assert isinstance(result, CursorResult)
-    return result.rowcount == 1
+        new = postgresql.insert(table).values(**values).on_conflict_do_nothing().returning(key)
+        return session.execute(new).one_or_none() is not None
+    fresh = sqlite.insert(table).values(**values).on_conflict_do_nothing().returning(key)
+    return session.execute(fresh).one_or_none() is not None

@@ -173,5 +173,5 @@ def state_counts(session: Session, owner: str | None = None) -> dict[JobState, i
     counted = select(Job.state, func.count()).group_by(Job.state)
     if owner is not None:
         counted = counted.where(Job.owner_id == owner)
-    found = dict(session.execute(counted).tuples().all())
+    found = dict(session.execute(counted).all())
     return {state: found.get(state, 0) for state in JobState}

@@ -1,0 +1,106 @@
+"""Helpers that put jobs into the states that tests start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from cartl_core.resolve import resolve
+from cartl_core.spec import JobRequest, JobSpec
+from jobs import store
+from jobs.database import reading, transaction
+from jobs.dialect import FromNow
+from jobs.models import Job, JobEvent
+from jobs.store import Claim
+
+LEASE = 45.0
+REQUEST = JobRequest.model_validate_json('{"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}')
+SPEC = resolve(REQUEST)
+
+
+class Submit(Protocol):
+    def __call__(self, owner: str = "ann", **options: Any) -> str: ...
+
+
+@pytest.fixture
+def spec() -> JobSpec:
+    return SPEC
+
+
+@pytest.fixture
+def submit(factory: sessionmaker[Session]) -> Submit:
+    """Submit a tiny job; the id."""
+
+    def submit_one(owner: str = "ann", **options: Any) -> str:
+        with transaction(factory) as session:
+            return store.submit(
+                session, **{"request": REQUEST, "spec": SPEC, "estimate": {}, "owner": owner} | options
+            ).id
+
+    return submit_one
+
+
+@pytest.fixture
+def claim(factory: sessionmaker[Session]) -> Callable[..., Claim]:
+    """Claim the next job; there must be one."""
+
+    def claim_one(worker_id: str = "worker-1", lease_seconds: float = LEASE) -> Claim:
+        with transaction(factory) as session:
+            claimed = store.claim(session, worker_id=worker_id, lease_seconds=lease_seconds)
+        assert claimed is not None
+        return claimed
+
+    return claim_one
+
+
+@pytest.fixture
+def do(factory: sessionmaker[Session]) -> Callable[..., Any]:
+    """Call a function of the store in a transaction of its own."""
+
+    def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        with transaction(factory) as session:
+            return function(session, *arguments, **options)
+
+    return call
+
+
+@pytest.fixture
+def row(factory: sessionmaker[Session]) -> Callable[[str], Job]:
+    """A job as it is now."""
+
+    def read(job_id: str) -> Job:
+        with reading(factory) as session:
+            return store.find(session, job_id)
+
+    return read
+
+
+@pytest.fixture
+def story(factory: sessionmaker[Session]) -> Callable[[str], list[str]]:
+    """The types of a job's events, in order; their numbers must run 1, 2, 3 ..."""
+
+    def read(job_id: str) -> list[str]:
+        with reading(factory) as session:
+            events = session.scalars(
+                select(JobEvent).where(JobEvent.job_id == job_id).order_by(JobEvent.number)
+            ).all()
+            assert [event.number for event in events] == list(range(1, len(events) + 1))
+            assert store.find(session, job_id).event_count == len(events)
+        return [event.type for event in events]
+
+    return read
+
+
+@pytest.fixture
+def expire(factory: sessionmaker[Session]) -> Callable[[str], None]:
+    """Let a job's lease lapse, as if its worker had been silent."""
+
+    def lapse(job_id: str) -> None:
+        with transaction(factory) as session:
+            session.execute(update(Job).where(Job.id == job_id).values(lease_expires_at=FromNow(-1)))
+
+    return lapse
