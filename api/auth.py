@@ -1,0 +1,154 @@
+"""Who is asking, and may they: API keys with scopes; without keys, this machine only.
+
+A service without a single key is **open**: it answers to this machine alone, as the owner ``local``, and
+checks ``Host`` and ``Origin`` so that no web page can speak for the person who has it open. The first key
+closes the door for good, also when it is revoked later.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from api.problems import Problem
+from jobs.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
+from jobs.models import ApiKey
+from jobs.settings import Settings
+
+LOCAL_NAMES = {"localhost"}
+
+
+class PublicWithoutKeys(Exception):
+    """The service would be open to the network without a single API key.
+
+    Make the first one with `python -m jobs keys create --owner NAME`, or bind to 127.0.0.1.
+    """
+
+    def __str__(self) -> str:
+        return " ".join((type(self).__doc__ or "").split())
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is asking, and what they may do."""
+
+    owner: str
+    scopes: frozenset[str]
+    key_id: str | None = None
+
+    @property
+    def bucket(self) -> str:
+        """What their requests are counted under."""
+        return self.key_id or LOCAL_OWNER
+
+    def demand(self, scope: Scope) -> Caller:
+        """This caller, if they have ``scope``.
+
+        Raises:
+            Problem: 403.
+        """
+        if scope not in self.scopes:
+            raise Problem("not-allowed", f"This needs a key with the scope {scope!r}.")
+        return self
+
+
+LOCAL = Caller(owner=LOCAL_OWNER, scopes=frozenset(SCOPES))
+
+
+def is_loopback(host: str | None) -> bool:
+    """True for localhost and the addresses of this machine's own loopback."""
+    if host is None:
+        return False
+    name = host.lower().rstrip(".")
+    if name in LOCAL_NAMES or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def identify(request: Request, session: Session, settings: Settings) -> Caller:
+    """The caller of ``request``.
+
+    Raises:
+        Problem: no key where one is needed, a wrong one (401), or an open service that is asked from
+            elsewhere (403).
+    """
+    secret = _secret(request)
+    if secret is not None:
+        key = verify(session, secret)
+        if key is None:
+            raise _no_key("This API key is not known, or it has been revoked.")
+        return Caller(owner=key.owner_id, scopes=frozenset(key.scopes), key_id=key.id)
+    if settings.require_key or _ever_had_a_key(session):
+        raise _no_key("Send your API key as `Authorization: Bearer KEY`.")
+    check_local(request)
+    return LOCAL
+
+
+def check_local(request: Request) -> None:
+    """Let only this machine in, and no web page from elsewhere (DNS rebinding, cross-site requests).
+
+    Raises:
+        Problem: the client, the address it came to, its Host or its Origin is not this machine (403).
+    """
+    server = request.scope.get("server")
+    local = (
+        (request.client is None or is_loopback(request.client.host))
+        and (server is None or is_loopback(server[0]) or server[1] is None)
+        and is_loopback(_host(request.headers.get("host", "")))
+    )
+    origin = request.headers.get("origin")
+    if not local or (origin is not None and not is_loopback(_origin_host(origin))):
+        raise Problem(
+            "foreign-origin",
+            "This service has no API key yet, so Host and Origin must be this machine's. "
+            "Make a key with `python -m jobs keys create --owner NAME` to use it from elsewhere.",
+        )
+
+
+def check_binding(host: str, session: Session) -> None:
+    """Refuse to serve an open service to the network.
+
+    Raises:
+        PublicWithoutKeys: ``host`` is no loopback address and there is no key.
+    """
+    if not is_loopback(host) and not any_key(session):
+        raise PublicWithoutKeys
+
+
+def _ever_had_a_key(session: Session) -> bool:
+    """True once a key was made, also when all are revoked: revoking the last one must open nothing."""
+    return bool(session.scalar(select(exists().select_from(ApiKey))))
+
+
+def _secret(request: Request) -> str | None:
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise _no_key("The Authorization header must be `Bearer KEY`.")
+    return secret.strip()
+
+
+def _no_key(detail: str) -> Problem:
+    return Problem("no-key", detail, headers={"WWW-Authenticate": 'Bearer realm="cartl"'})
+
+
+def _host(header: str) -> str | None:
+    return _origin_host(f"//{header}")
+
+
+def _origin_host(origin: str) -> str | None:
+    """The host of an origin; ``None`` for `null` and for what is no URL."""
+    try:
+        return urlsplit(origin).hostname
+    except ValueError:
+        return None

@@ -1,0 +1,126 @@
+"""The application: ``create_app(settings)``, and ``app``, made from the environment on first use.
+
+Importing this module reads no environment, opens no file and imports no torch.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import OperationalError
+
+from api import openapi, problems
+from api.auth import check_binding, is_loopback
+from api.deps import Door
+from api.feed import Feed
+from api.limits import RateLimit
+from api.routes import catalog, health, jobs, keys, observe, pages, results
+from jobs import errors
+from jobs.database import make_engine, reading, session_factory
+from jobs.queue import make_celery
+from jobs.settings import Settings
+
+log = logging.getLogger("cartl.api")
+
+KIND_OF_ERROR: dict[type[Exception], str] = {
+    errors.JobNotFound: "not-found",
+    errors.ArtifactNotFound: "not-found",
+    errors.ArtifactNameRefused: "not-found",
+    errors.NotAllowed: "wrong-state",
+    errors.TooManyJobs: "too-many-jobs",
+    errors.IdempotencyConflict: "idempotency-mismatch",
+    errors.IdempotencyInFlight: "in-flight",
+}
+
+DESCRIPTION = """\
+Post a target data set and a freeze depth. The service trains (or reuses) a robust teacher, transfers it
+without losing its robustness, attacks the result, and answers with a robustness report.
+
+Send `Authorization: Bearer KEY`; while no key exists the service answers to its own machine only. Every error
+is `application/problem+json`. Times are UTC; radii are in pixel units on [0, 1]; accuracies are fractions.
+"""
+TAGS = [
+    {"name": "jobs", "description": "Submit, list, cancel, retry."},
+    {"name": "results", "description": "The robustness report and the files."},
+    {"name": "watching a job", "description": "Events, metrics, log."},
+    {"name": "catalog", "description": "What may be asked for."},
+    {"name": "keys", "description": "Who may ask."},
+    {"name": "health", "description": "For probes and Prometheus."},
+]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for a deployment. Its database must have been migrated."""
+    app = FastAPI(
+        title="CARTL",
+        version=version("cartl"),
+        summary="Robust transfer learning as a service",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(settings),
+    )
+    for part in (jobs, results, observe, catalog, keys, health, pages):
+        app.include_router(part.router)
+    problems.install(app, KIND_OF_ERROR)
+    openapi.install(app, keys.KeyRequest)
+    return app
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Open what a running application holds, and close it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        engine = make_engine(settings)
+        sessions = session_factory(engine)
+        app.state.door = Door(
+            settings=settings,
+            engine=engine,
+            sessions=sessions,
+            feed=Feed(sessions),
+            bells=make_celery(settings),
+            limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
+        )
+        await run_in_threadpool(refuse_an_open_network, settings)
+        yield
+        await app.state.door.feed.close()
+        engine.dispose()
+
+    return lifespan
+
+
+def refuse_an_open_network(settings: Settings) -> None:
+    """Stop before serving the network without a key.
+
+    A database that is away cannot be asked; then no request is served before it answers.
+
+    Raises:
+        PublicWithoutKeys: bound to more than this machine, and there is no key.
+    """
+    if is_loopback(settings.host):
+        return
+    engine = make_engine(settings)
+    try:
+        with reading(session_factory(engine)) as session:
+            check_binding(settings.host, session)
+    except OperationalError as error:
+        log.warning("the database does not answer yet: %s", type(error.orig).__name__)
+    finally:
+        engine.dispose()
+
+
+def __getattr__(name: str) -> FastAPI:
+    """``app`` for ``uvicorn api.main:app``: made on first use, not on import."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    app = create_app(Settings.from_env())
+    globals()["app"] = app
+    return app

@@ -1,0 +1,1 @@
+"""The paths of the door, by what they are about."""

@@ -1,0 +1,151 @@
+"""What may be asked for: data sets, models, methods, attacks, presets; and the teachers that are there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import Field
+
+from api.deps import DoorDep, Reader
+from api.openapi import problems
+from api.schemas import Teachers, TeacherView, View
+from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS, model_facts
+from cartl_core.spec import AttackSpec, Method, Objective, Preset
+from jobs import store
+
+router = APIRouter(tags=["catalog"])
+
+
+class DatasetView(View):
+    """A data set, as the catalog knows it. Radii are in pixel units on [0, 1]."""
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    image_size: int
+    channels: int
+    train_images: int
+    test_images: int
+    train_eps: float
+    eval_eps: float
+    eval_step: float
+    default_source: str = Field(description="Where the teacher learns when `source` is left out.")
+    fetch: str = Field(description="The command that gets the files.")
+
+
+class Datasets(View):
+    """All data sets."""
+
+    data: list[DatasetView]
+
+
+class ModelView(View):
+    """A network, and the freeze depths that it allows."""
+
+    name: str
+    family: str
+    blocks: int
+    freeze_depth_min: int
+    freeze_depth_max: int = Field(description="Method `cartl` needs at least 1, `lwf` exactly 0.")
+
+
+class Models(View):
+    """The usual networks; `wrn-D-W` takes any D = 6n + 4 from 10 to 100 and W from 1 to 20."""
+
+    data: list[ModelView]
+
+
+class MethodView(View):
+    """A way to transfer, and what it switches on."""
+
+    name: Method
+    title: str
+    objective: Objective = Field(description="How its teacher is trained.")
+    nonexpansive: bool
+    frozen_affine: bool
+    distilled: bool
+    adversarial: bool
+
+
+class AttackView(View):
+    """An attack on the finished student."""
+
+    name: str
+    title: str
+    norm: str
+    loss: str
+    parameters: list[str]
+
+
+class PresetView(View):
+    """How much of everything: what a request leaves open comes from here."""
+
+    name: Preset
+    title: str
+    default: bool
+
+
+class Attacks(View):
+    """All attacks, and what each preset runs with."""
+
+    data: list[AttackView]
+    methods: list[MethodView]
+    presets: list[PresetView]
+
+
+@router.get("/datasets", summary="Data sets", responses=problems())
+def list_datasets(caller: Reader) -> Datasets:
+    """Names to put in `dataset` and `source`, with their classes and default radii."""
+    return Datasets(
+        data=[DatasetView.model_validate(facts, from_attributes=True) for facts in DATASETS.values()]
+    )
+
+
+@router.get("/models", summary="Networks", responses=problems())
+def list_models(caller: Reader) -> Models:
+    """Names to put in `model`, with the freeze depths that each allows."""
+    return Models(data=[_model(name) for name in KNOWN_MODELS])
+
+
+def _model(name: str) -> ModelView:
+    facts = model_facts(name)
+    return ModelView(
+        name=name,
+        family=facts.family,
+        blocks=facts.blocks,
+        freeze_depth_min=0,
+        freeze_depth_max=facts.blocks - 1,
+    )
+
+
+@router.get("/attacks", summary="Attacks, methods and presets", responses=problems())
+def list_attacks(caller: Reader, parts: DoorDep) -> Attacks:
+    """What can be measured, how a student can be made, and how much of it each preset does."""
+    pgd = AttackView(
+        name="pgd",
+        title="projected gradient descent with restarts; any misclassified iterate counts",
+        norm="linf",
+        loss="ce",
+        parameters=list(AttackSpec.model_fields),
+    )
+    return Attacks(
+        data=[pgd],
+        methods=[MethodView.model_validate(facts, from_attributes=True) for facts in METHODS.values()],
+        presets=[
+            PresetView(
+                name=facts.name, title=facts.title, default=facts.name == parts.settings.default_preset
+            )
+            for facts in PRESETS.values()
+        ],
+    )
+
+
+@router.get("/teachers", summary="Your teachers", responses=problems())
+def list_teachers(
+    caller: Reader, parts: DoorDep, limit: Annotated[int, Query(ge=1, le=200)] = 100
+) -> Teachers:
+    """Robust networks that your jobs have trained or are training; equal jobs share them."""
+    with parts.reading() as session:
+        stages = store.stages_of(session, caller.owner, kind="pretrain", limit=limit)
+    return Teachers(data=[TeacherView.of(stage) for stage in stages])

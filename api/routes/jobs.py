@@ -1,0 +1,191 @@
+"""Jobs: submit, list, look, cancel, retry."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from api.auth import Caller
+from api.deps import BellDep, Door, DoorDep, JobId, Reader, Submitter
+from api.openapi import EXAMPLES, Responses, json_body, problems
+from api.problems import FieldError, Problem, invalid
+from api.schemas import DryRun, JobBrief, JobView, Page
+from api.submission import Submission, SubmissionDep
+from cartl_core.spec import DatasetName, JobRequest, Method, digest
+from jobs import store
+from jobs.errors import BadCursor
+from jobs.models import Job
+from jobs.state import JobState
+
+router = APIRouter(tags=["jobs"])
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Any text of your own. The same key and body give the same job, sent however often.",
+    ),
+]
+DryRunFlag = Annotated[
+    bool, Query(description="Answer with the resolved spec and the estimate; store nothing.")
+]
+Tag = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")]
+Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
+Limit = Annotated[int, Query(ge=1, description="Jobs on a page; the deployment has a highest value.")]
+
+CREATED: Responses = {
+    200: {
+        "description": "A dry run (nothing stored), or the job that this Idempotency-Key made before",
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"$ref": "#/components/schemas/DryRun"},
+                        {"$ref": "#/components/schemas/JobView"},
+                    ]
+                }
+            }
+        },
+    },
+    201: {
+        "description": "The job is queued",
+        "headers": {"Location": {"description": "Path of the job", "schema": {"type": "string"}}},
+    },
+}
+
+
+@router.post(
+    "/jobs",
+    status_code=201,
+    summary="Submit a job",
+    response_model=JobView,
+    responses={**problems(400, 409, 413, 415), **CREATED},
+    openapi_extra=json_body(JobRequest, EXAMPLES),
+)
+def create_job(
+    caller: Submitter,
+    submission: SubmissionDep,
+    parts: DoorDep,
+    bell: BellDep,
+    response: Response,
+    dry_run: DryRunFlag = False,
+    idempotency_key: IdempotencyKey = None,
+) -> Response | JobView:
+    """Only `dataset` and `freeze_depth` are needed; everything else comes from the preset.
+
+    The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
+    machine but what `runtime` will say.
+    """
+    if dry_run:
+        return JSONResponse(_dry_run(submission).model_dump(mode="json"))
+    with parts.writing() as session:
+        job = _made_before(session, submission, caller, idempotency_key)
+        replay = job is not None
+        job = job or _submit(session, submission, caller, idempotency_key, parts)
+        view = _view(session, job)
+    if replay:
+        response.status_code = 200
+        response.headers["Idempotent-Replay"] = "true"
+    else:
+        bell.ring_for(job.id)
+    response.headers["Location"] = view.links.self
+    return view
+
+
+def _made_before(session: Session, submission: Submission, caller: Caller, key: str | None) -> Job | None:
+    if key is None:
+        return None
+    return store.replayed(session, owner=caller.owner, key=key, body_digest=submission.body_digest)
+
+
+def _submit(session: Session, submission: Submission, caller: Caller, key: str | None, parts: Door) -> Job:
+    job = store.submit(
+        session,
+        request=submission.request,
+        spec=submission.spec,
+        estimate=submission.estimate,
+        owner=caller.owner,
+        max_attempts=parts.settings.max_attempts,
+        max_queued=parts.settings.max_queued_per_owner,
+    )
+    if key is not None:
+        store.remember(session, owner=caller.owner, key=key, body_digest=submission.body_digest, job=job)
+    return job
+
+
+def _dry_run(submission: Submission) -> DryRun:
+    return DryRun.model_validate(
+        {
+            "spec": submission.spec.model_dump(mode="json"),
+            "spec_digest": digest(submission.spec),
+            "estimate": submission.estimate,
+        }
+    )
+
+
+def _view(session: Session, job: Job) -> JobView:
+    return JobView.whole(job, store.queue_position(session, job))
+
+
+@router.get("/jobs", summary="List jobs, newest first", responses=problems())
+def list_jobs(
+    caller: Reader,
+    parts: DoorDep,
+    state: JobState | None = None,
+    dataset: DatasetName | None = None,
+    method: Method | None = None,
+    tag: Tag = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[JobBrief]:
+    """Your jobs, a page at a time. Pages do not shift while jobs are added."""
+    if limit > parts.settings.page_size_max:
+        raise _field("limit", "the page is too large", f"1 to {parts.settings.page_size_max}")
+    try:
+        with parts.reading() as session:
+            jobs, next_cursor = store.list_jobs(
+                session,
+                caller.owner,
+                state=state,
+                dataset=dataset,
+                method=method,
+                tag=tag,
+                cursor=cursor,
+                limit=limit,
+            )
+    except BadCursor as error:
+        raise _field("cursor", str(error), "`next_cursor` of a page") from error
+    return Page(data=[JobBrief.of(job) for job in jobs], next_cursor=next_cursor)
+
+
+def _field(field: str, message: str, allowed: str) -> Problem:
+    return invalid((FieldError(field=field, message=message, allowed=allowed),))
+
+
+@router.get("/jobs/{job_id}", summary="One job", responses=problems(404))
+def get_job(job_id: JobId, caller: Reader, parts: DoorDep) -> JobView:
+    """Where the job is, what it runs, how long it will take."""
+    with parts.reading() as session:
+        return _view(session, store.find(session, job_id, caller.owner))
+
+
+@router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=problems(404, 409))
+def cancel_job(job_id: JobId, caller: Submitter, parts: DoorDep) -> JobView:
+    """A queued job ends at once; a running one when its worker has stopped it. Asking twice does no harm."""
+    with parts.writing() as session:
+        return _view(session, store.request_cancel(session, job_id, caller.owner))
+
+
+@router.post("/jobs/{job_id}/retry", summary="Retry a failed or cancelled job", responses=problems(404, 409))
+def retry_job(job_id: JobId, caller: Submitter, parts: DoorDep, bell: BellDep) -> JobView:
+    """It goes on from its last checkpoint; attempts count from 0, and all events are kept."""
+    with parts.writing() as session:
+        view = _view(session, store.retry(session, job_id, caller.owner))
+    bell.ring_for(job_id)
+    return view

@@ -1,0 +1,85 @@
+"""API keys: make, list, revoke. The very first key is made on the command line."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from api.body import parse, read_body
+from api.deps import Admin, DoorDep
+from api.openapi import json_body, problems
+from api.problems import Problem
+from api.schemas import KeyCreated, Keys, KeyView
+from jobs.keys import Scope, keys_of, make_key, revoke
+
+router = APIRouter(tags=["keys"])
+
+KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+Owner = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")
+]
+
+
+class KeyRequest(BaseModel):
+    """Whose key, and what it may do."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    owner: Owner = Field(description="Whom the key's jobs belong to.")
+    scopes: Annotated[tuple[Scope, ...], Field(strict=False, min_length=1, max_length=3)] = ("read", "submit")
+    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
+        default="", description="For people: what it is for."
+    )
+
+
+KEY_EXAMPLES = {
+    "for a colleague": {"value": {"owner": "ada", "scopes": ["read", "submit"], "name": "notebook"}}
+}
+
+
+async def get_key_body(request: Request, parts: DoorDep, caller: Admin) -> bytes:
+    """The raw body, read once the caller is known."""
+    return await read_body(request, parts.settings.max_body_bytes)
+
+
+KeyBody = Annotated[bytes, Depends(get_key_body)]
+
+
+@router.post(
+    "/keys",
+    status_code=201,
+    summary="Make a key",
+    responses=problems(400, 413, 415),
+    openapi_extra=json_body(KeyRequest, KEY_EXAMPLES),
+)
+def create(caller: Admin, body: KeyBody, parts: DoorDep, response: Response) -> KeyCreated:
+    """The secret is in the answer, and nowhere else afterwards: only its hash is kept."""
+    if caller.key_id is None:
+        raise Problem("not-allowed", "The first key is made with `python -m jobs keys create --owner NAME`.")
+    wanted = parse(KeyRequest, body)
+    with parts.writing() as session:
+        secret, key = make_key(wanted.owner, wanted.name, wanted.scopes)
+        session.add(key)
+        session.flush()
+        view = KeyView.of(key)
+    response.headers["Cache-Control"] = "no-store"
+    return KeyCreated(**view.model_dump(), secret=secret)
+
+
+@router.get("/keys", summary="List keys", responses=problems())
+def list_all(caller: Admin, parts: DoorDep) -> Keys:
+    """All keys of all owners that count, oldest first, without their secrets."""
+    with parts.reading() as session:
+        return Keys(data=[KeyView.of(key) for key in keys_of(session)])
+
+
+@router.delete("/keys/{key_id}", status_code=204, summary="Revoke a key", responses=problems(404))
+def revoke_key(key_id: Annotated[str, Path(max_length=64)], caller: Admin, parts: DoorDep) -> None:
+    """The key is refused from now on; a key that was revoked before is not found."""
+    with parts.writing() as session:
+        if not KEY_ID.fullmatch(key_id) or not revoke(session, key_id):
+            raise Problem("not-found", "There is no such key.")

@@ -1,0 +1,57 @@
+"""The index, the documentation and the list of problems: for people, without a key."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from api.negotiate import choose
+from api.schemas import View
+from api.web.pages import docs_page, index_page, problems_page
+
+router = APIRouter(include_in_schema=False)
+
+JSON = "application/json"
+HTML = "text/html"
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Index(View):
+    """Where to go from here."""
+
+    service: str = "CARTL: robust transfer learning as a service"
+    version: str
+    submit: str = "POST /jobs"
+    jobs: str = "/jobs"
+    datasets: str = "/datasets"
+    models: str = "/models"
+    docs: str = "/docs"
+    openapi: str = "/openapi.json"
+    ready: str = "/readyz"
+
+
+@router.get("/")
+def index(request: Request) -> Response:
+    """Where to go, as JSON or as a page."""
+    links = Index(version=request.app.version)
+    if choose(request.headers.get("accept"), (JSON, HTML)) == HTML:
+        return HTMLResponse(
+            index_page(links.model_dump(), str(request.base_url).rstrip("/")), headers=HEADERS
+        )
+    return JSONResponse(links.model_dump())
+
+
+@router.get("/docs")
+def docs(request: Request) -> HTMLResponse:
+    """The API for people."""
+    return HTMLResponse(docs_page(request.app.openapi()), headers=HEADERS)
+
+
+@router.get("/problems")
+@router.get("/problems/{name}")
+def problems(name: str | None = None) -> HTMLResponse:
+    """What each kind of problem means."""
+    return HTMLResponse(problems_page(), headers=HEADERS)

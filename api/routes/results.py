@@ -1,0 +1,109 @@
+"""What a job found: the robustness report and its files."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+
+from api.deps import DoorDep, JobId, Reader
+from api.files import page_headers, send_file
+from api.negotiate import choose
+from api.openapi import problems
+from api.schemas import Artifacts, ArtifactView
+from api.web.pages import report_page
+from cartl_core.render.markdown import render
+from cartl_core.report import Report
+from cartl_core.spec import JobSpec, Runtime
+from jobs import store
+from jobs.artifacts import check_name, path_of
+from jobs.models import Job
+
+router = APIRouter(tags=["results"])
+
+JSON = "application/json"
+MARKDOWN = "text/markdown"
+FRESH = {"Cache-Control": "no-store"}
+
+
+@router.get(
+    "/jobs/{job_id}/robustness",
+    summary="The robustness report",
+    response_model=Report,
+    responses={
+        **problems(404, 406),
+        200: {"description": "The report", "content": {MARKDOWN: {"schema": {"type": "string"}}}},
+    },
+)
+def get_robustness(job_id: JobId, caller: Reader, parts: DoorDep, request: Request) -> Response:
+    """What is known so far; `complete` is true at the end. `Accept: text/markdown` gives it as text."""
+    with parts.reading() as session:
+        job = store.find(session, job_id, caller.owner)
+    if choose(request.headers.get("accept"), (JSON, MARKDOWN)) == MARKDOWN:
+        return PlainTextResponse(render(_report(job)), media_type=MARKDOWN, headers=FRESH)
+    return JSONResponse(job.report or _report(job).model_dump(mode="json"), headers=FRESH)
+
+
+def _report(job: Job) -> Report:
+    """The stored report; before the run has told anything, one that only knows what was asked."""
+    if job.report is not None:
+        return Report.model_validate(job.report)
+    return Report(
+        complete=False,
+        spec=JobSpec.model_validate(job.spec),
+        spec_digest=job.spec_digest,
+        runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
+    )
+
+
+@router.get(
+    "/jobs/{job_id}/report",
+    summary="The report as a page for people",
+    response_class=HTMLResponse,
+    responses=problems(404),
+)
+def get_report(job_id: JobId, caller: Reader, parts: DoorDep) -> HTMLResponse:
+    """The robustness report as HTML, as far as it is known."""
+    with parts.reading() as session:
+        job = store.find(session, job_id, caller.owner)
+    title = job.name or f"Robustness report of job {job.id}"
+    return HTMLResponse(report_page(title, render(_report(job))), headers={**FRESH, **page_headers()})
+
+
+@router.get("/jobs/{job_id}/artifacts", summary="Files of a job", responses=problems(404))
+def list_artifacts(job_id: JobId, caller: Reader, parts: DoorDep) -> Artifacts:
+    """Reports, and the students' weights as safetensors."""
+    with parts.reading() as session:
+        store.find(session, job_id, caller.owner)
+        return Artifacts(data=[ArtifactView.of(row) for row in store.artifacts_of(session, job_id)])
+
+
+@router.get(
+    "/jobs/{job_id}/artifacts/{name}",
+    summary="One file",
+    response_class=Response,
+    responses={
+        **problems(404, 416),
+        200: {
+            "description": "The file",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        206: {
+            "description": "The bytes asked for with Range",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        304: {"description": "Not changed since the ETag in If-None-Match"},
+    },
+)
+def get_artifact(job_id: JobId, name: str, caller: Reader, parts: DoorDep, request: Request) -> Response:
+    """The file itself, with ETag and one byte range. Pages come in a sandbox: they run no scripts."""
+    with parts.reading() as session:
+        store.find(session, job_id, caller.owner)
+        row = store.artifact(session, job_id, check_name(name))
+    return send_file(
+        request,
+        path_of(parts.settings, row),
+        name=row.name,
+        media_type=row.media_type,
+        etag=row.sha256,
+        size=row.size,
+    )

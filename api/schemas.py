@@ -1,0 +1,303 @@
+"""What the door answers: one pydantic model for each kind of response, and how a row becomes one."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Generic, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from cartl_core.spec import Runtime
+from jobs.models import ApiKey, Artifact, Job, JobEvent, Stage
+from jobs.state import JobState
+from jobs.store import MetricSeries
+
+T = TypeVar("T")
+
+# Kept as it was stored: an old job stays readable when the model of a spec grows.
+SpecJson = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/JobSpec"})]
+RuntimeJson = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "title": Runtime.__name__, "additionalProperties": True}),
+]
+
+
+class View(BaseModel):
+    """A frozen answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Page(View, Generic[T]):
+    """A page of a list; ``next_cursor`` asks for the next one and is null on the last."""
+
+    data: list[T]
+    next_cursor: str | None = None
+
+
+class JobLinks(View):
+    """Where the parts of a job are."""
+
+    self: str
+    robustness: str
+    report: str
+    events: str
+    metrics: str
+    artifacts: str
+    logs: str
+    cancel: str
+    retry: str
+
+    @classmethod
+    def of(cls, job_id: str) -> Self:
+        """Paths of one job's parts."""
+        base = f"/jobs/{job_id}"
+        parts = {name: f"{base}/{name}" for name in cls.model_fields if name != "self"}
+        return cls(self=base, **parts)
+
+
+class EstimateView(BaseModel):
+    """What a job is expected to cost; a guess from counted images and measured rates."""
+
+    model_config = ConfigDict(extra="allow")
+
+    seconds: float = Field(ge=0, description="Wall time of the whole run on the machine named by `assumes`.")
+    disk_bytes: int = Field(ge=0)
+
+
+class JobBrief(View):
+    """A job in a list."""
+
+    id: str
+    name: str | None
+    tags: list[str]
+    state: JobState
+    reason: str | None = Field(description="Stable code of why it ended so, e.g. `dataset_missing`.")
+    dataset: str
+    method: str
+    freeze_depth: int
+    stage: str | None
+    fraction: float | None = Field(description="Done, of the whole run, 0 to 1.")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    links: JobLinks
+
+    @classmethod
+    def columns_of(cls, job: Job) -> dict[str, Any]:
+        """The values that a row gives directly."""
+        return {
+            "id": job.id,
+            "name": job.name,
+            "tags": job.tags,
+            "state": job.state,
+            "reason": job.reason,
+            "dataset": job.dataset,
+            "method": job.method,
+            "freeze_depth": job.spec["freeze_depth"],
+            "stage": job.stage,
+            "fraction": job.fraction,
+            "created_at": job.created_at,
+            "started_at": job.started_at,
+            "finished_at": job.finished_at,
+            "links": JobLinks.of(job.id),
+        }
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """A row as a list shows it."""
+        return cls(**cls.columns_of(job))
+
+
+class JobView(JobBrief):
+    """A job: where it is, what it will run, what it will cost."""
+
+    message: str | None = Field(description="What went wrong, for people.")
+    stage_label: str | None
+    seconds_left: float | None
+    estimated_finish: datetime | None
+    queue_position: int | None = Field(description="1 goes next; null when it is not queued.")
+    waiting_for: str | None = Field(description="Digest of a teacher that another job is training.")
+    cancel_requested: bool
+    attempts_used: int
+    max_attempts: int
+    worker: str | None
+    heartbeat_at: datetime | None
+    event_count: int
+    spec: SpecJson
+    spec_digest: str
+    runtime: RuntimeJson | None
+    estimate: EstimateView
+
+    @classmethod
+    def whole(cls, job: Job, queue_position: int | None) -> Self:
+        """A row with all that a person may know of it."""
+        return cls(
+            **cls.columns_of(job),
+            message=job.message,
+            stage_label=job.stage_label,
+            seconds_left=job.seconds_left,
+            estimated_finish=_estimated_finish(job),
+            queue_position=queue_position,
+            waiting_for=job.waiting_for,
+            cancel_requested=job.cancel_requested_at is not None,
+            attempts_used=job.attempts_used,
+            max_attempts=job.max_attempts,
+            worker=job.worker_id,
+            heartbeat_at=job.heartbeat_at,
+            event_count=job.event_count,
+            spec=job.spec,
+            spec_digest=job.spec_digest,
+            runtime=job.runtime,
+            estimate=EstimateView(**job.estimate),
+        )
+
+
+def _estimated_finish(job: Job) -> datetime | None:
+    """The last heartbeat plus what the run said was left."""
+    if job.state != JobState.RUNNING or job.heartbeat_at is None or job.seconds_left is None:
+        return None
+    return job.heartbeat_at + timedelta(seconds=job.seconds_left)
+
+
+class DryRun(View):
+    """What a request would become; nothing was stored."""
+
+    spec: SpecJson
+    spec_digest: str
+    estimate: EstimateView
+
+
+class EventView(View):
+    """One thing that happened to a job. Numbers run 1, 2, 3 ... without gaps."""
+
+    number: int = Field(ge=1)
+    type: str
+    attempt: int
+    at: datetime
+    body: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: JobEvent) -> Self:
+        """A row as it is shown."""
+        return cls(number=event.number, type=event.type, attempt=event.attempt, at=event.at, body=event.body)
+
+
+class EventPage(View):
+    """Events after the one asked for. Ask again with `after=next_after` until `finished` is true."""
+
+    data: list[EventView]
+    next_after: int = Field(description="Number of the newest event known to this answer.")
+    finished: bool = Field(description="True when the job has ended and no event is left.")
+
+
+class SeriesView(View):
+    """One series, sorted by step; downsampled pages keep first, last and extremes."""
+
+    name: str = Field(description="`LABEL/METRIC`, e.g. `teacher (fdm)/robust_accuracy`.")
+    points: list[tuple[int, float]] = Field(description="[step, value] pairs.")
+    total: int = Field(description="Points before downsampling.")
+
+    @classmethod
+    def of(cls, series: MetricSeries) -> Self:
+        """A series as it is shown."""
+        return cls(name=series.name, points=list(series.points), total=series.total)
+
+
+class Metrics(View):
+    """The series of a job."""
+
+    data: list[SeriesView]
+
+
+class ArtifactView(View):
+    """A file of a job."""
+
+    name: str
+    media_type: str
+    size: int = Field(ge=0, description="Bytes.")
+    sha256: str
+    created_at: datetime
+    link: str
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> Self:
+        """A row as it is shown."""
+        return cls(
+            name=artifact.name,
+            media_type=artifact.media_type,
+            size=artifact.size,
+            sha256=artifact.sha256,
+            created_at=artifact.created_at,
+            link=f"/jobs/{artifact.job_id}/artifacts/{artifact.name}",
+        )
+
+
+class Artifacts(View):
+    """All files of a job, by name."""
+
+    data: list[ArtifactView]
+
+
+class TeacherView(View):
+    """A robust teacher that your jobs share."""
+
+    digest: str
+    label: str
+    state: str = Field(description="`computing` or `finished`.")
+    job: str = Field(description="The job that trains or trained it.")
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, stage: Stage) -> Self:
+        """A stage's row as it is shown."""
+        return cls(
+            digest=stage.digest,
+            label=stage.label,
+            state=stage.state,
+            job=stage.job_id,
+            created_at=stage.created_at,
+            finished_at=stage.finished_at,
+        )
+
+
+class Teachers(View):
+    """Your teachers, newest first."""
+
+    data: list[TeacherView]
+
+
+class KeyView(View):
+    """An API key, without its secret."""
+
+    id: str
+    owner: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """A row as it is shown."""
+        return cls(
+            id=key.id,
+            owner=key.owner_id,
+            name=key.name,
+            scopes=key.scopes,
+            created_at=key.created_at,
+            revoked_at=key.revoked_at,
+        )
+
+
+class KeyCreated(KeyView):
+    """A new API key. Its secret is shown this once."""
+
+    secret: str
+
+
+class Keys(View):
+    """All API keys that count, oldest first."""
+
+    data: list[KeyView]

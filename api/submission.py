@@ -1,0 +1,70 @@
+"""From the bytes of a request to a job that is ready to be stored: everything that can be refused is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from jobs.estimate import estimate
+from pydantic import ValidationError
+
+from api.body import parse_json, read_body
+from api.deps import DoorDep, Submitter
+from api.faults import as_written, field_errors
+from api.problems import FieldError, Problem, invalid
+from cartl_core.errors import SpecError
+from cartl_core.resolve import resolve
+from cartl_core.spec import JobRequest, JobSpec, digest
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A valid request, what it resolves to, and what it will cost."""
+
+    request: JobRequest
+    spec: JobSpec
+    estimate: dict[str, Any]
+
+    @property
+    def body_digest(self) -> str:
+        """Equal for bodies that ask for the same, however they are written."""
+        return digest(self.request)
+
+
+async def get_body(request: Request, parts: DoorDep, caller: Submitter) -> bytes:
+    """The raw body. The caller is known before a byte is read."""
+    return await read_body(request, parts.settings.max_body_bytes)
+
+
+def get_submission(body: Annotated[bytes, Depends(get_body)], parts: DoorDep) -> Submission:
+    """The body as a job; no transaction is open while it is checked.
+
+    Raises:
+        Problem: the body is not JSON, or not a job that can run.
+    """
+    return prepare(parse_json(body), parts.settings.default_preset)
+
+
+SubmissionDep = Annotated[Submission, Depends(get_submission)]
+
+
+def prepare(value: object, default_preset: str) -> Submission:
+    """Validate, resolve and estimate a parsed body.
+
+    Raises:
+        Problem: 422, with the fields and what is allowed there.
+    """
+    try:
+        request = JobRequest.model_validate(value)
+        spec = resolve(request, default_preset)
+    except ValidationError as error:
+        raise invalid(field_errors(JobRequest, error, value)) from error
+    except SpecError as error:
+        raise _refused(error, value) from error
+    return Submission(request=request, spec=spec, estimate=estimate(spec))
+
+
+def _refused(error: SpecError, value: object) -> Problem:
+    field = as_written(tuple(error.field.split(".")), value)
+    return invalid((FieldError(field=field, message=error.message, allowed=error.allowed),))

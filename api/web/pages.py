@@ -1,0 +1,60 @@
+"""Pages for people, made on the server: no scripts, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from api.problems import KINDS
+
+TEMPLATES = Path(__file__).parent
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _page(template: str, **values: Any) -> str:
+    return _environment().get_template(template).render(**values)
+
+
+def report_page(title: str, markdown: str) -> str:
+    """A report's Markdown as a page; HTML inside it is shown as text."""
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
+    # Markup: the renderer has escaped everything that is not its own.
+    return _page("report.html", title=title, body=Markup(html))
+
+
+def index_page(links: dict[str, str], base: str) -> str:
+    """Where to go; ``base`` is the address that the person used."""
+    named = [(name, path) for name, path in links.items() if path.startswith("/")]
+    return _page("index.html", title=links["service"], links=named, base=base)
+
+
+def problems_page() -> str:
+    """What each kind of problem means."""
+    return _page("problems.html", title="Problems", kinds=KINDS.values())
+
+
+def docs_page(document: dict[str, Any]) -> str:
+    """An OpenAPI document for people to read."""
+    operations = [
+        {"path": path, "method": method.upper(), **operation}
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    tags = list(dict.fromkeys(tag for operation in operations for tag in operation.get("tags", [])))
+    return _page(
+        "docs.html", title=document["info"]["title"], document=document, operations=operations, tags=tags
+    )

@@ -1,0 +1,111 @@
+"""A real application on a real, migrated database; jobs are moved along by the store itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.main import create_app
+from cartl_core.events import ArtifactWritten, Event
+from jobs import store
+from jobs.artifacts import measure, output_directory, relative_path
+from jobs.database import transaction
+from jobs.keys import make_key
+from jobs.settings import Settings
+from jobs.store import Claim
+
+SMALL = {
+    "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
+    "freeze_depth": 2,
+    "model": "tiny",
+    "preset": "smoke",
+}
+
+
+@pytest.fixture
+def backend() -> str:
+    """SQLite, unless a module asks for more."""
+    return "sqlite"
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """The application without keys, asked from this machine."""
+    with local_client(settings) as found:
+        yield found
+
+
+def local_client(settings: Settings, **options: Any) -> TestClient:
+    return TestClient(
+        create_app(settings), base_url="http://127.0.0.1:8000", client=("127.0.0.1", 50000), **options
+    )
+
+
+@pytest.fixture
+def small() -> dict[str, Any]:
+    """A job that resolves, as small as they come."""
+    return dict(SMALL)
+
+
+@pytest.fixture
+def new_key(factory: sessionmaker[Session]) -> Callable[..., dict[str, str]]:
+    """Headers with a fresh key."""
+
+    def make(owner: str = "ada", *scopes: str) -> dict[str, str]:
+        secret, row = make_key(owner, "test", scopes or ("read", "submit"))
+        with transaction(factory) as session:
+            session.add(row)
+        return {"Authorization": f"Bearer {secret}"}
+
+    return make
+
+
+@dataclass
+class Worker:
+    """What a worker would tell the record, told by the test."""
+
+    factory: sessionmaker[Session]
+    settings: Settings
+    claims: dict[str, Claim] = field(default_factory=dict)
+
+    def claim(self) -> Claim:
+        with transaction(self.factory) as session:
+            claim = store.claim(session, worker_id="w1", lease_seconds=60)
+        assert claim is not None
+        return claim
+
+    def tell(self, claim: Claim, *events: Event) -> None:
+        with transaction(self.factory) as session:
+            for event in events:
+                store.record(session, claim, event)
+
+    def complete(self, claim: Claim) -> None:
+        with transaction(self.factory) as session:
+            store.complete(session, claim)
+
+    def fail(self, claim: Claim, reason: str, message: str) -> None:
+        with transaction(self.factory) as session:
+            store.fail(session, claim, reason, message)
+
+    def write(self, claim: Claim, name: str, content: bytes, media_type: str) -> Path:
+        path = output_directory(self.settings, claim.job_id, claim.token) / name
+        path.write_bytes(content)
+        size, sha256 = measure(path)
+        event = ArtifactWritten(name=name, path=name, media_type=media_type)
+        with transaction(self.factory) as session:
+            store.record_artifact(
+                session, claim, event, path=relative_path(self.settings, path), size=size, sha256=sha256
+            )
+        return path
+
+
+@pytest.fixture
+def worker(factory: sessionmaker[Session], settings: Settings, engine: Engine) -> Worker:
+    return Worker(factory, settings)
