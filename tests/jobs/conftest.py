@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.resolve import resolve
-from cartl_core.spec import JobRequest, JobSpec
+from cartl_core.spec import JobRequest, JobSpec, Runtime
 from jobs import store
 from jobs.database import reading, transaction
 from jobs.dialect import FromNow
@@ -104,3 +104,18 @@ def expire(factory: sessionmaker[Session]) -> Callable[[str], None]:
             session.execute(update(Job).where(Job.id == job_id).values(lease_expires_at=FromNow(-1)))
 
     return lapse
+
+
+@pytest.fixture
+def runtime() -> Runtime:
+    return Runtime(
+        device="cpu",
+        device_name="test",
+        threads=1,
+        precision="fp32",
+        python="3.11",
+        torch="2.13",
+        torchvision="0.28",
+        cartl="0.1.0",
+        machine="x86_64",
+    )
