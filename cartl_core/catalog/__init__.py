@@ -1,0 +1,27 @@
+"""Facts of the data sets, networks, methods and presets: every default of a job comes from here.
+
+Nothing here looks at the machine: the same request resolves to the same spec everywhere. Means and
+deviations are of the training images, per channel, on [0, 1]; radii and steps are in pixel units.
+Sources: the data sets' own papers for sizes and classes; Chen et al. (ICML 2021) and its published
+code for the schedules, normalisation and radii, except where a comment says otherwise.
+"""
+
+from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
+from cartl_core.catalog.methods import METHODS, MethodFacts
+from cartl_core.catalog.networks import KNOWN_MODELS, PAPER_MODELS, ModelFacts, model_facts
+from cartl_core.catalog.presets import PRESETS, PresetFacts
+
+__all__ = [
+    "COLOUR_EPS",
+    "COLOUR_STEP",
+    "DATASETS",
+    "KNOWN_MODELS",
+    "METHODS",
+    "PAPER_MODELS",
+    "PRESETS",
+    "DatasetFacts",
+    "MethodFacts",
+    "ModelFacts",
+    "PresetFacts",
+    "model_facts",
+]

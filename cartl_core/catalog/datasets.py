@@ -1,0 +1,195 @@
+"""Facts of the data sets. Means and deviations are of the training images, per channel, on [0, 1];
+radii and steps are in pixel units. Sources: the data sets' own papers for sizes and classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cartl_core.spec import Augmentation, DatasetName
+
+COLOUR_EPS = 8 / 255
+COLOUR_STEP = 2 / 255
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What is fixed about a data set."""
+
+    name: DatasetName
+    title: str
+    classes: tuple[str, ...]
+    image_size: int
+    channels: int
+    train_images: int
+    test_images: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train_eps: float
+    eval_eps: float
+    eval_step: float
+    augmentation: Augmentation
+    default_source: DatasetName
+    fetch: str
+    """How a person gets the files: shown when they are missing."""
+
+
+_TORCHVISION = "python -m cartl_core fetch {name} --data-root DIR"
+
+
+def _numbered(count: int) -> tuple[str, ...]:
+    return tuple(str(index) for index in range(count))
+
+
+_CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+# Alphabetical, as in the data set's own label order.
+_CIFAR100 = tuple(
+    (
+        "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus "
+        "butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab "
+        "crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo "
+        "keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse "
+        "mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy "
+        "porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper "
+        "snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television "
+        "tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm"
+    ).split()
+)
+
+_FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+DATASETS: dict[str, DatasetFacts] = {
+    facts.name: facts
+    for facts in (
+        DatasetFacts(
+            name="digits",
+            title="Optical recognition of handwritten digits (scikit-learn, 8x8)",
+            classes=_numbered(10),
+            image_size=8,
+            channels=1,
+            train_images=1437,
+            test_images=360,
+            mean=(0.305,),
+            std=(0.376,),
+            train_eps=0.15,
+            eval_eps=0.15,
+            eval_step=0.02,
+            augmentation="none",
+            default_source="mnist",
+            fetch="pip install scikit-learn",
+        ),
+        DatasetFacts(
+            name="fashion_mnist",
+            title="Fashion-MNIST",
+            classes=_FASHION,
+            image_size=28,
+            channels=1,
+            train_images=60_000,
+            test_images=10_000,
+            mean=(0.2860,),
+            std=(0.3530,),
+            train_eps=0.1,
+            eval_eps=0.1,
+            eval_step=0.01,
+            augmentation="none",
+            default_source="mnist",
+            fetch=_TORCHVISION,
+        ),
+        DatasetFacts(
+            name="mnist",
+            title="MNIST",
+            classes=_numbered(10),
+            image_size=28,
+            channels=1,
+            train_images=60_000,
+            test_images=10_000,
+            mean=(0.1307,),
+            std=(0.3081,),
+            train_eps=0.15,
+            eval_eps=0.15,
+            eval_step=0.01,
+            augmentation="none",
+            default_source="svhn",
+            fetch=_TORCHVISION,
+        ),
+        DatasetFacts(
+            name="cifar10",
+            title="CIFAR-10",
+            classes=_CIFAR10,
+            image_size=32,
+            channels=3,
+            train_images=50_000,
+            test_images=10_000,
+            mean=(0.4914, 0.4822, 0.4465),
+            std=(0.2470, 0.2435, 0.2616),
+            train_eps=COLOUR_EPS,
+            eval_eps=COLOUR_EPS,
+            eval_step=COLOUR_STEP,
+            augmentation="crop_flip_rotate",
+            default_source="cifar100",
+            fetch=_TORCHVISION,
+        ),
+        DatasetFacts(
+            name="cifar100",
+            title="CIFAR-100",
+            classes=_CIFAR100,
+            image_size=32,
+            channels=3,
+            train_images=50_000,
+            test_images=10_000,
+            mean=(0.5071, 0.4865, 0.4409),
+            std=(0.2673, 0.2564, 0.2762),
+            train_eps=COLOUR_EPS,
+            eval_eps=COLOUR_EPS,
+            eval_step=COLOUR_STEP,
+            augmentation="crop_flip_rotate",
+            default_source="cifar10",
+            fetch=_TORCHVISION,
+        ),
+        DatasetFacts(
+            name="svhn",
+            title="Street View House Numbers (cropped digits)",
+            classes=_numbered(10),
+            image_size=32,
+            channels=3,
+            train_images=73_257,
+            test_images=26_032,
+            mean=(0.4377, 0.4438, 0.4728),
+            std=(0.1980, 0.2010, 0.1970),
+            train_eps=COLOUR_EPS,
+            eval_eps=COLOUR_EPS,
+            eval_step=COLOUR_STEP,
+            augmentation="none",
+            default_source="cifar100",
+            fetch=_TORCHVISION,
+        ),
+        DatasetFacts(
+            name="gtsrb",
+            title="German Traffic Sign Recognition Benchmark",
+            classes=_numbered(43),
+            image_size=32,
+            channels=3,
+            train_images=26_640,
+            test_images=12_630,
+            mean=(0.3403, 0.3121, 0.3214),
+            std=(0.2724, 0.2608, 0.2669),
+            train_eps=COLOUR_EPS,
+            eval_eps=COLOUR_EPS,
+            eval_step=COLOUR_STEP,
+            augmentation="none",
+            default_source="cifar100",
+            fetch=_TORCHVISION,
+        ),
+    )
+}

@@ -1,0 +1,32 @@
+"""The methods: a row each of what they switch on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cartl_core.spec import Method, Objective
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """What a method switches on."""
+
+    name: Method
+    title: str
+    objective: Objective
+    nonexpansive: bool = False
+    frozen_affine: bool = False
+    distilled: bool = False
+    adversarial: bool = False
+
+
+METHODS: dict[str, MethodFacts] = {
+    facts.name: facts
+    for facts in (
+        MethodFacts("vanilla", "plain transfer", "at"),
+        MethodFacts("neft", "non-expansive fine-tuning", "at", nonexpansive=True),
+        MethodFacts("cartl", "CARTL", "fdm", nonexpansive=True, frozen_affine=True),
+        MethodFacts("lwf", "learning without forgetting", "at", distilled=True),
+        MethodFacts("adversarial", "adversarial fine-tuning", "at", adversarial=True),
+    )
+}

@@ -1,0 +1,485 @@
+from __future__ import annotations
+
+import json
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cartl_core.catalog import DATASETS, METHODS, PRESETS, model_facts
+from cartl_core.errors import SpecError
+from cartl_core.resolve import OWN_FIELDS, resolve
+from cartl_core.spec import JobRequest, JobSpec, PretrainSpec, TransferSpec
+
+LEAST: dict[str, Any] = {"dataset": "fashion_mnist", "freeze_depth": 3}
+
+
+def resolved(default: str = "quick", /, **changes: Any) -> JobSpec:
+    return resolve(JobRequest.model_validate_json(json.dumps({**LEAST, **changes})), default)
+
+
+def refusal(default: str = "quick", /, **changes: Any) -> SpecError:
+    with pytest.raises(SpecError) as caught:
+        resolved(default, **changes)
+    return caught.value
+
+
+def depth_for(method: str) -> int:
+    return 0 if METHODS[method].distilled else 2
+
+
+# --- everything resolves, and to itself ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("preset", "method", "dataset"), list(product(PRESETS, METHODS, DATASETS)))
+def test_every_preset_method_and_data_set(preset: str, method: str, dataset: str) -> None:
+    spec = resolved(preset, dataset=dataset, freeze_depth=depth_for(method), method=method)
+    facts = METHODS[method]
+    assert (spec.preset, spec.method, spec.dataset.name) == (preset, method, dataset)
+    assert spec.source.name == DATASETS[dataset].default_source
+    assert spec.pretrain.objective == facts.objective
+    assert (spec.pretrain.fdm_weight is not None) == (facts.objective == "fdm")
+    assert (spec.transfer.beta is not None) == facts.nonexpansive
+    assert (spec.transfer.lwf_weight is not None) == facts.distilled
+    assert (spec.transfer.lwf_head_epochs > 0) == facts.distilled
+    assert (spec.transfer.attack is not None) == facts.adversarial
+    assert spec.transfer.tail_affine == ("frozen" if facts.frozen_affine else "tuned")
+    assert spec.transfer.trunk_statistics == ("running" if preset == "paper" else "teacher")
+    assert spec.pretrain.attack.eps == DATASETS[spec.source.name].train_eps
+    assert {attack.eps for attack in spec.evaluate.attacks} == {DATASETS[dataset].eval_eps}
+    assert {attack.eps for attack in spec.evaluate.source_attacks} == {DATASETS[spec.source.name].eval_eps}
+    assert [arm.method for arm in spec.baselines] == ([] if method == "vanilla" else ["vanilla"])
+    assert again(spec) == spec
+
+
+def again(spec: JobSpec) -> JobSpec:
+    return resolve(JobRequest.model_validate_json(spec.model_dump_json()), "smoke")
+
+
+def some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Any part of the fields; a field that is there has a value."""
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+STEPS = st.floats(1e-3, 1.0)
+ATTACKS = st.fixed_dictionaries(
+    {"eps": STEPS, "step": STEPS, "steps": st.integers(1, 50)},
+    optional={"restarts": st.integers(1, 3), "random_start": st.booleans()},
+)
+TRAINING = {
+    "epochs": st.integers(1, 60),
+    "batch_size": st.integers(2, 512),
+    "lr": st.floats(1e-4, 1.0),
+    "lr_schedule": st.sampled_from(["step", "cosine", "constant"]),
+    "milestones": st.lists(st.floats(0, 1), max_size=3),
+    "warmup_epochs": st.integers(0, 3),
+    "augmentation": st.sampled_from(["none", "crop_flip", "crop_flip_rotate"]),
+    "select": st.sampled_from(["last", "best_clean", "best_robust"]),
+}
+PART_OF_ATTACK = some(eps=STEPS, step=STEPS, steps=st.integers(1, 50), label=st.just("mine"))
+
+
+@st.composite
+def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
+    """Overrides that fit ``method``."""
+    facts = METHODS[method]
+    pretrain: dict[str, Any] = {**TRAINING, "attack": PART_OF_ATTACK, "objective": st.just(facts.objective)}
+    transfer: dict[str, Any] = {
+        **TRAINING,
+        "epochs": st.integers(5, 60),
+        "tail_affine": st.sampled_from(["tuned", "frozen"]),
+        "tail_statistics": st.sampled_from(["batch", "teacher"]),
+        "trunk_statistics": st.sampled_from(["running", "teacher", "recalibrated"]),
+    }
+    if facts.objective == "fdm":
+        pretrain["fdm_weight"] = st.floats(0, 1)
+    if facts.nonexpansive:
+        transfer["beta"] = st.floats(0.1, 2)
+    if facts.distilled:
+        transfer |= {"lwf_weight": st.floats(0, 1), "lwf_head_epochs": st.integers(0, 5)}
+    if facts.adversarial:
+        transfer["attack"] = PART_OF_ATTACK
+    parts = {"pretrain": some(**pretrain) | st.none(), "transfer": some(**transfer) | st.none()}
+    return {"method": method, **draw(st.fixed_dictionaries({}, optional=parts))}
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> dict[str, Any]:
+    method = draw(st.sampled_from(list(METHODS)))
+    model = draw(st.sampled_from(["tiny", "wrn-16-2", "resnet18"]))
+    blocks = model_facts(model).blocks
+    lowest = {"fdm": 1, "at": 0}[METHODS[method].objective]
+    depth = 0 if METHODS[method].distilled else draw(st.integers(lowest, blocks - 1))
+    dataset: Any = draw(st.sampled_from(list(DATASETS)))
+    if draw(st.booleans()):
+        labels = st.integers(0, len(DATASETS[dataset].classes) - 1)
+        classes = draw(st.lists(labels, min_size=2, max_size=10, unique=True))
+        dataset = {
+            "name": dataset,
+            "classes": classes,
+            **draw(some(train_limit=st.none() | st.integers(10, 999))),
+        }
+    baselines = [
+        {
+            **draw(arms(other)),
+            **({} if METHODS[other].distilled else {"freeze_depth": draw(st.integers(1, blocks - 1))}),
+        }
+        for other in draw(st.lists(st.sampled_from(list(METHODS)), max_size=2, unique=True))
+        if other != method
+    ]
+    attacks = [
+        {**attack, "label": f"attack{index}"}
+        for index, attack in enumerate(draw(st.lists(ATTACKS, max_size=2)))
+    ]
+    extras = some(
+        preset=st.sampled_from(list(PRESETS)) | st.none(),
+        seed=st.integers(0, 2**31 - 1),
+        name=st.text("abc ä", min_size=1, max_size=9),
+        tags=st.lists(st.sampled_from(["a", "b=1"]), max_size=2),
+        device=st.sampled_from(["auto", "cpu"]),
+        precision=st.sampled_from(["auto", "fp32", "bf16"]),
+        evaluate=some(attacks=st.just(attacks), test_limit=st.none() | st.integers(10, 99)) | st.none(),
+        source=st.none(),
+    )
+    return {
+        "dataset": dataset,
+        "freeze_depth": depth,
+        "model": draw(
+            st.sampled_from([model, {"name": model}, {"name": model, "stem_stride": 1, "channels": 3}])
+        ),
+        "baselines": baselines,
+        **draw(arms(method)),
+        **draw(extras),
+    }
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(requests())
+def test_resolving_is_a_fixed_point(written: dict[str, Any]) -> None:
+    request = JobRequest.model_validate_json(json.dumps(written))
+    spec = resolve(request)
+    assert again(spec) == spec
+    assert again(spec).model_dump_json() == spec.model_dump_json()
+    assert JobSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert resolve(request) == spec
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(requests())
+def test_what_was_written_is_what_runs(written: dict[str, Any]) -> None:
+    spec = json.loads(resolve(JobRequest.model_validate_json(json.dumps(written))).model_dump_json())
+    ran = [spec, *spec["baselines"]]
+    for arm, wanted in zip(ran, [written, *written["baselines"]], strict=True):
+        for part in ("pretrain", "transfer"):
+            for field, value in (wanted.get(part) or {}).items():
+                got = arm[part][field]
+                if field == "attack":
+                    assert value.items() <= got.items()
+                else:
+                    assert got == value, (part, field)
+
+
+# --- methods and their settings ------------------------------------------------------------------
+
+FOREIGN = [
+    ("vanilla", "pretrain", "fdm_weight", 0.1),
+    ("vanilla", "pretrain", "fdm_weight", 0.0),
+    ("vanilla", "pretrain", "objective", "fdm"),
+    ("cartl", "pretrain", "objective", "at"),
+    ("vanilla", "transfer", "beta", 0.4),
+    ("lwf", "transfer", "beta", 0.4),
+    ("adversarial", "transfer", "beta", 0.4),
+    ("cartl", "transfer", "lwf_weight", 0.1),
+    ("cartl", "transfer", "lwf_head_epochs", 1),
+    ("cartl", "transfer", "attack", {"eps": 0.1}),
+]
+NEEDED = [
+    ("cartl", "pretrain", "fdm_weight"),
+    ("cartl", "transfer", "beta"),
+    ("neft", "transfer", "beta"),
+    ("lwf", "transfer", "lwf_weight"),
+    ("adversarial", "transfer", "attack"),
+]
+
+
+@pytest.mark.parametrize(("method", "part", "field", "value"), FOREIGN)
+def test_a_setting_of_another_method_is_refused(method: str, part: str, field: str, value: Any) -> None:
+    depth = depth_for(method)
+    error = refusal(method=method, freeze_depth=depth, **{part: {field: value}})
+    assert error.field == f"{part}.{field}"
+    assert error.allowed
+    baseline = {"method": method, "freeze_depth": depth, part: {field: value}}
+    assert refusal(method="neft", baselines=["lwf", baseline]).field == f"baselines.1.{part}.{field}"
+
+
+@pytest.mark.parametrize(("method", "part", "field"), NEEDED)
+def test_a_method_cannot_be_robbed_of_what_makes_it(method: str, part: str, field: str) -> None:
+    depth = depth_for(method)
+    assert refusal(method=method, freeze_depth=depth, **{part: {field: None}}).field == f"{part}.{field}"
+    baseline = {"method": method, "freeze_depth": depth, part: {field: None}}
+    assert refusal(method="vanilla", baselines=[baseline]).field == f"baselines.0.{part}.{field}"
+
+
+@pytest.mark.parametrize(("method", "part", "field", "value"), FOREIGN)
+def test_off_may_be_written_where_it_is_off(method: str, part: str, field: str, value: Any) -> None:
+    if field == "objective":
+        off: Any = METHODS[method].objective
+    else:
+        off = 0 if field == "lwf_head_epochs" else None
+    depth = depth_for(method)
+    assert resolved(method=method, freeze_depth=depth, **{part: {field: off}}) == resolved(
+        method=method, freeze_depth=depth
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed_null"),
+    [
+        ("pretrain.epochs", False),
+        ("pretrain.attack", False),
+        ("pretrain.attack.eps", False),
+        ("pretrain.objective", False),
+        ("transfer.lr", False),
+        ("transfer.lwf_head_epochs", False),
+        ("evaluate.attacks", False),
+        ("evaluate.batch_size", False),
+        ("evaluate.test_limit", True),
+        ("evaluate.source_test_limit", True),
+        ("dataset.train_limit", True),
+        ("dataset.classes", True),
+    ],
+)
+def test_an_explicit_null_is_a_value(path: str, allowed_null: bool) -> None:
+    """Null means "off" or "all" where a field has that; it never stands for "left open"."""
+    changes: dict[str, Any] = {}
+    at = changes
+    *parents, last = path.split(".")
+    for parent in parents:
+        at = at.setdefault(parent, {"name": "fashion_mnist"} if parent == "dataset" else {})
+    at[last] = None
+    if not allowed_null:
+        assert refusal(**changes).field == path
+        return
+    value: Any = resolved(**changes).model_dump()
+    for step in path.split("."):
+        value = value[step]
+    assert value is None
+
+
+@pytest.mark.parametrize("part", ["source", "model", "preset", "pretrain", "transfer", "evaluate", "name"])
+def test_a_whole_part_that_is_null_is_left_open(part: str) -> None:
+    assert resolved(**{part: None}) == resolved()
+
+
+# --- depths --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["tiny", "wrn-28-10", "wrn-34-10", "resnet18"])
+@pytest.mark.parametrize("method", METHODS)
+def test_depths_at_both_ends(method: str, model: str) -> None:
+    facts, blocks = METHODS[method], model_facts(model).blocks
+    lowest = 1 if facts.objective == "fdm" else 0
+    highest = 0 if facts.distilled else blocks - 1
+    for depth in (lowest, highest):
+        spec = resolved(model=model, method=method, freeze_depth=depth, baselines=[])
+        assert spec.freeze_depth == depth
+    for depth in {highest + 1, lowest - 1} - {-1}:
+        error = refusal(model=model, method=method, freeze_depth=depth, baselines=[])
+        assert error.field == "freeze_depth"
+        assert error.allowed == ("0" if facts.distilled else f"{lowest} to {highest}")
+
+
+def test_a_baselines_depth_follows_the_job_or_its_own_method() -> None:
+    spec = resolved(freeze_depth=4, baselines=["vanilla", "lwf", {"method": "neft", "freeze_depth": 2}])
+    assert [arm.freeze_depth for arm in spec.baselines] == [4, 0, 2]
+    error = refusal(method="lwf", freeze_depth=0, baselines=["cartl"])
+    assert (error.field, error.allowed) == ("baselines.0.freeze_depth", "1 to 7")
+
+
+# --- baselines -----------------------------------------------------------------------------------
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "pretrain": {
+        "epochs": 3,
+        "batch_size": 32,
+        "lr": 0.03,
+        "lr_schedule": "constant",
+        "lr_decay": 0.5,
+        "milestones": [0.5],
+        "warmup_epochs": 0.25,
+        "momentum": 0.5,
+        "weight_decay": 1e-3,
+        "augmentation": "crop_flip",
+        "select": "best_robust",
+        "validate_images": 64,
+        "attack": {"eps": 0.07, "steps": 3},
+        "fdm_weight": 0.3,
+        "objective": "fdm",
+    },
+    "transfer": {
+        "epochs": 4,
+        "batch_size": 16,
+        "lr": 0.02,
+        "lr_schedule": "constant",
+        "lr_decay": 0.6,
+        "milestones": [0.25],
+        "warmup_epochs": 0.75,
+        "momentum": 0.25,
+        "weight_decay": 2e-3,
+        "augmentation": "crop_flip",
+        "select": "last",
+        "validate_images": 32,
+        "tail_statistics": "teacher",
+        "trunk_statistics": "recalibrated",
+        "beta": 0.9,
+        "tail_affine": "tuned",
+    },
+}
+
+
+def test_the_overrides_below_touch_every_field() -> None:
+    absent = {"lwf_weight", "lwf_head_epochs", "attack"}
+    assert set(CHANGED["pretrain"]) == set(PretrainSpec.model_fields)
+    assert set(CHANGED["transfer"]) == set(TransferSpec.model_fields) - absent
+    spec, plain = resolved(**CHANGED), resolved()
+    for part, fields in CHANGED.items():
+        for field in set(fields) - {"objective"}:
+            assert getattr(getattr(spec, part), field) != getattr(getattr(plain, part), field), field
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "cartl"])
+def test_a_baseline_follows_the_job_but_for_what_defines_a_method(method: str) -> None:
+    spec, plain = resolved(**CHANGED, baselines=[method]), resolved(baselines=[method])
+    arm, untouched = spec.baselines[0], plain.baselines[0]
+    assert arm.pretrain.attack == spec.pretrain.attack, "teachers are compared at one radius"
+    for part, fields in CHANGED.items():
+        for field in fields:
+            got = getattr(getattr(arm, part), field)
+            if field in OWN_FIELDS and (part, field) != ("pretrain", "attack"):
+                assert got == getattr(getattr(untouched, part), field), field
+            else:
+                assert got == getattr(getattr(spec, part), field), field
+
+
+def test_a_baselines_own_settings_win() -> None:
+    own = {"method": "neft", "transfer": {"beta": 0.2, "epochs": 9}, "pretrain": {"attack": {"steps": 1}}}
+    spec = resolved(**CHANGED, baselines=[own])
+    arm = spec.baselines[0]
+    assert (arm.transfer.beta, arm.transfer.epochs, arm.transfer.lr) == (0.2, 9, 0.02)
+    assert (arm.pretrain.attack.steps, arm.pretrain.attack.eps) == (1, 0.07)
+    assert (spec.transfer.beta, spec.transfer.epochs) == (0.9, 4)
+
+
+def test_nothing_is_compared_with_itself() -> None:
+    assert resolved(method="vanilla").baselines == ()
+    assert refusal(method="vanilla", baselines=["vanilla"]).field == "baselines.0"
+    assert refusal(baselines=["vanilla", "neft", "vanilla"]).field == "baselines.2"
+    shorter = {"method": "vanilla", "transfer": {"epochs": 3}}
+    assert len(resolved(method="vanilla", baselines=[shorter]).baselines) == 1
+
+
+def test_lwf_keeps_half_of_a_short_training_for_its_head() -> None:
+    short = {"epochs": 5}
+    assert resolved(baselines=["lwf"], transfer=short).baselines[0].transfer.lwf_head_epochs == 2
+    assert resolved(method="lwf", freeze_depth=0).transfer.lwf_head_epochs == 6
+    whole = {"epochs": 5, "lwf_head_epochs": 5}
+    assert resolved(method="lwf", freeze_depth=0, transfer=whole).transfer.lwf_head_epochs == 5
+    error = refusal(method="lwf", freeze_depth=0, transfer={"epochs": 5, "lwf_head_epochs": 6})
+    assert (error.field, error.allowed) == ("transfer.lwf_head_epochs", "0 to 5")
+
+
+# --- data and network ----------------------------------------------------------------------------
+
+
+def test_a_subset_takes_the_other_classes_as_its_source() -> None:
+    spec = resolved(dataset={"name": "fashion_mnist", "classes": [6, 9, 7, 8]})
+    assert spec.source.name == "fashion_mnist"
+    assert spec.source.classes == (0, 1, 2, 3, 4, 5)
+    assert spec.dataset.classes == (6, 9, 7, 8), "the order is the user's"
+    assert (spec.dataset.train_limit, spec.source.train_limit) == (6_000, 10_000)
+
+
+def test_a_subset_that_leaves_one_class_takes_the_catalogs_source() -> None:
+    spec = resolved(dataset={"name": "fashion_mnist", "classes": list(range(9))})
+    assert (spec.source.name, spec.source.classes) == ("mnist", None)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source", "shared"),
+    [
+        ("mnist", "mnist", "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"),
+        ({"name": "mnist", "classes": [1, 2]}, "mnist", "[1, 2]"),
+        ("mnist", {"name": "mnist", "classes": [3, 4]}, "[3, 4]"),
+        ({"name": "mnist", "classes": [1, 2, 3]}, {"name": "mnist", "classes": [3, 4]}, "[3]"),
+    ],
+)
+def test_shared_classes_are_refused(dataset: Any, source: Any, shared: str) -> None:
+    error = refusal(dataset=dataset, source=source)
+    assert error.field == "source"
+    assert shared in error.message
+
+
+def test_disjoint_classes_of_one_data_set_are_allowed() -> None:
+    spec = resolved(dataset={"name": "mnist", "classes": [1, 2]}, source={"name": "mnist", "classes": [3, 4]})
+    assert (spec.dataset.classes, spec.source.classes) == ((1, 2), (3, 4))
+
+
+@pytest.mark.parametrize("field", ["dataset", "source"])
+def test_classes_that_are_not_there(field: str) -> None:
+    for classes, allowed in (([0, 10], "0 to 9"), ([1, 1], "distinct labels")):
+        error = refusal(**{"dataset": "mnist", field: {"name": "svhn", "classes": classes}})
+        assert (error.field, error.allowed) == (f"{field}.classes", allowed)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source", "size", "channels"),
+    [
+        ("mnist", "svhn", 32, 3),
+        ("cifar10", "mnist", 28, 3),
+        ("fashion_mnist", "mnist", 28, 1),
+        ("mnist", "digits", 8, 1),
+    ],
+)
+def test_the_networks_input_is_the_sources_in_colour_if_either_is(
+    dataset: str, source: str, size: int, channels: int
+) -> None:
+    model = resolved(dataset=dataset, source=source).model
+    assert (model.image_size, model.channels) == (size, channels)
+
+
+def test_colour_images_do_not_go_into_a_grey_network() -> None:
+    for dataset, source in (("cifar10", "mnist"), ("mnist", "cifar10")):
+        error = refusal(dataset=dataset, source=source, model={"name": "tiny", "channels": 1})
+        assert (error.field, error.allowed) == ("model.channels", "3")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "source", "model"),
+    [
+        ("cifar10", "cifar100", "wrn-34-10"),
+        ("svhn", "cifar10", "wrn-28-4"),
+        ("mnist", "svhn", "resnet18"),
+        ("mnist", "fashion_mnist", "wrn-28-4"),
+    ],
+)
+def test_the_paper_preset_takes_the_papers_network(dataset: str, source: str, model: str) -> None:
+    assert resolved("paper", dataset=dataset, source=source).model.name == model
+
+
+def test_an_unknown_network_lists_the_known_ones() -> None:
+    error = refusal(model="vgg16")
+    assert error.field == "model.name"
+    assert "wrn-34-10" in str(error)
+
+
+def test_the_requests_preset_wins_over_the_deployments() -> None:
+    assert resolved("paper", preset="smoke") == resolved("smoke")
+    assert resolved("paper").preset == "paper"
+
+
+def test_two_attacks_of_one_label_are_refused() -> None:
+    attack = {"label": "a", "eps": 0.1, "step": 0.01, "steps": 2}
+    for field in ("attacks", "source_attacks"):
+        assert refusal(evaluate={field: [attack, attack]}).field == f"evaluate.{field}"
