@@ -14,6 +14,7 @@ from cartl_core.data import Loaded, load, refuse_overlap
 from cartl_core.data.loading import network_input, read
 from cartl_core.errors import DataOverlap, DatasetInvalid, SpecError
 from cartl_core.spec import DataSpec, ModelSpec
+from cartl_core.vision import import_torchvision
 
 WriteIdx = Callable[..., None]
 GREY = ModelSpec(name="tiny", image_size=8, channels=1)
@@ -92,7 +93,11 @@ def test_what_is_kept_is_a_function_of_the_seed(tmp_path: Path) -> None:
     first, same, other = (digits(tmp_path, train_limit=200, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(first.train.images, same.train.images)
     assert first.fingerprint == same.fingerprint
-    assert set(first.train.index.tolist()) != set(other.train.index.tolist())
+    kept, others = ({*data.train.index.tolist(), *data.validation.index.tolist()} for data in (first, other))
+    assert len(kept) == len(others) == 200
+    assert kept != others, "the limit"
+    whole, again = digits(tmp_path, seed=0), digits(tmp_path, seed=1)
+    assert set(whole.validation.index.tolist()) != set(again.validation.index.tolist()), "the validation part"
     assert first.fingerprint != other.fingerprint
 
 
@@ -111,18 +116,22 @@ def test_the_fingerprint_follows_content_and_shape(tmp_path: Path, write_idx: Wr
 
 
 def test_grey_is_repeated_over_the_channels_and_resized(tmp_path: Path, write_idx: WriteIdx) -> None:
+    import_torchvision()
+    from torchvision.transforms import v2
+
     write_idx(tmp_path / "mnist")
     grey = mnist(tmp_path, model=ModelSpec(name="tiny", image_size=28, channels=1))
     colour = mnist(tmp_path, model=ModelSpec(name="tiny", image_size=28, channels=3))
     assert torch.equal(grey.test.images.expand(-1, 3, -1, -1), colour.test.images)
     assert colour.mean == grey.mean * 3 == DATASETS["mnist"].mean * 3
     assert colour.std == DATASETS["mnist"].std * 3
-    resized = mnist(tmp_path, model=ModelSpec(name="tiny", image_size=32, channels=3)).test.images
-    assert resized.shape == (20, 3, 32, 32)
-    expected = torch.nn.functional.interpolate(grey.test.images, (32, 32), mode="bilinear", antialias=True)
-    assert torch.allclose(resized[:, :1], expected, atol=1e-6)
-    assert resized.min() >= 0
-    assert resized.max() <= 1
+    for size in (13, 32):
+        resized = mnist(tmp_path, model=ModelSpec(name="tiny", image_size=size, channels=3)).test.images
+        assert resized.shape == (20, 3, size, size)
+        expected = v2.functional.resize(grey.test.images, [size, size], antialias=True)
+        assert torch.allclose(resized[:, :1], expected, atol=1e-6)
+        assert resized.min() >= 0
+        assert resized.max() <= 1
 
 
 def test_colour_does_not_go_into_a_network_of_one_channel(tmp_path: Path) -> None:
