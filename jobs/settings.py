@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cartl_core.spec import Preset
 
+SQLITE_NAME = "cartl.sqlite3"
+
 
 class Settings(BaseSettings):
     """One value for api, worker and the administrator's command. Empty variables count as unset."""
@@ -60,7 +62,7 @@ class Settings(BaseSettings):
         given = {name: value for name, value in values.items() if value not in (None, "")}
         data_dir = Path(str(given.get("data_dir", ".cartl"))).expanduser().resolve()
         defaults: dict[str, object] = {
-            "database_url": f"sqlite:///{data_dir / 'cartl.sqlite3'}",
+            "database_url": f"sqlite:///{data_dir / SQLITE_NAME}",
             "broker_url": "filesystem://",
             "data_root": data_dir / "data",
             "artifacts_dir": data_dir / "artifacts",
