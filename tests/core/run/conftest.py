@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from cartl_core.checkpoint import Checkpoints, in_order
 from cartl_core.data import Loaded, Split
 from cartl_core.events import Event

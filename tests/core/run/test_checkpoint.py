@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from cartl_core import checkpoint as module
 from cartl_core.checkpoint import Checkpoint, CheckpointDamaged, Checkpoints, in_order, read, write
 from cartl_core.errors import DiskFull

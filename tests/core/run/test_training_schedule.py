@@ -3,6 +3,7 @@
 from math import cos, pi
 
 import pytest
+
 from cartl_core.schedule import learning_rate
 from cartl_core.spec import TrainingSpec
 

@@ -1,0 +1,294 @@
+"""The student's stage: what may move moves, what is frozen keeps its bits, over several epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cartl_core.blocks import Network
+from cartl_core.errors import Interrupted
+from cartl_core.events import EpochFinished, Event
+from cartl_core.models import build_network
+from cartl_core.nonexpansive import sigmas
+from cartl_core.random import generator
+from cartl_core.results import read_result
+from cartl_core.spec import Arm
+from cartl_core.stages import NETWORK
+from cartl_core.stages.transfer import Student, recalibrate, transfer
+from cartl_core.training import Moment, fit
+from cartl_core.weights import load_network, save_network
+
+EPOCHS = 3
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "vanilla": ("vanilla", {}),
+    "neft": ("neft", {}),
+    "cartl": ("cartl", {}),
+    "lwf": ("lwf", {"lwf_head_epochs": 1}),
+    "adversarial": ("adversarial", {}),
+    "running": ("cartl", {"trunk_statistics": "running"}),
+    "recalibrated": ("cartl", {"trunk_statistics": "recalibrated"}),
+    "teacher statistics in the tail": ("neft", {"tail_statistics": "teacher"}),
+    "augmented": ("vanilla", {"augmentation": "crop_flip"}),
+}
+
+
+@pytest.fixture
+def teacher(tiny: Any, tmp_path: Path) -> Path:
+    """A teacher of 3 classes whose statistics and affine batch norm are no longer the initial ones."""
+    network = build_network(tiny, 3, (0.25,), (0.5,), generator(1, "network"))
+    noise = generator(2, "noise")
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                for tensor in (layer.weight, layer.bias):
+                    tensor.add_(0.1 * torch.randn(tensor.shape, generator=noise))
+        network.train()
+        for _ in range(5):
+            network(torch.rand(32, 1, 8, 8, generator=noise))
+    save_network(tmp_path / "teacher.safetensors", network)
+    return tmp_path / "teacher.safetensors"
+
+
+@pytest.fixture
+def variant(arm: Any) -> Callable[[str], Arm]:
+    def make(name: str) -> Arm:
+        method, changes = VARIANTS[name]
+        made: Arm = arm(method, transfer={"epochs": EPOCHS} | changes)
+        return made
+
+    return make
+
+
+def belongs_to_trunk(name: str, depth: int) -> bool:
+    if name.startswith(("stem.", "normalize.")):
+        return depth > 0
+    return int(name.split(".")[1]) < depth
+
+
+def trunk(network: Network, depth: int) -> dict[str, Tensor]:
+    state = network.state_dict()
+    return {name: value.clone() for name, value in state.items() if belongs_to_trunk(name, depth)}
+
+
+def same_bits(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def is_statistic(name: str) -> bool:
+    return name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+
+
+def followed(arm: Arm, teacher: Path, task: Any, bench: Any) -> tuple[Student, list[dict[str, Tensor]]]:
+    """Train, and copy the network's whole state after every epoch."""
+    target = task(classes=4, seed=9)
+    place = bench("followed").place()
+    student = Student(arm, teacher, 4, 0, place)
+    states: list[dict[str, Tensor]] = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, EpochFinished):
+            states.append({name: value.clone() for name, value in student.network.state_dict().items()})
+
+    object.__setattr__(place, "report", report)
+    fit(student.course(target), arm.transfer, seed=0, place=place)
+    assert len(states) == EPOCHS
+    return student, states
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_frozen_parameters_keep_their_bits(
+    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+) -> None:
+    arm, before = variant(name), load_network(teacher)
+    _, states = followed(arm, teacher, task, bench)
+    original = before.state_dict()
+    affine = {
+        f"{layer}.{part}"
+        for layer, module in before.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        for part in ("weight", "bias")
+    }
+    for state in states:
+        for key in original:
+            if is_statistic(key) or key not in state:
+                continue
+            frozen = belongs_to_trunk(key, arm.freeze_depth) or (
+                arm.transfer.tail_affine == "frozen" and key in affine
+            )
+            if frozen:
+                assert torch.equal(state[key], original[key]), key
+
+
+@pytest.mark.parametrize(
+    ("method", "statistics", "moves"),
+    [("vanilla", "teacher", False), ("cartl", "teacher", False), ("cartl", "running", True)],
+)
+def test_trunk_statistics_over_several_epochs(
+    arm: Any, teacher: Path, task: Any, bench: Any, method: str, statistics: str, moves: bool
+) -> None:
+    made = arm(method, transfer={"epochs": EPOCHS, "trunk_statistics": statistics})
+    _, states = followed(made, teacher, task, bench)
+    original = load_network(teacher).state_dict()
+    running = [key for key in original if is_statistic(key) and belongs_to_trunk(key, made.freeze_depth)]
+    assert running
+    before = original
+    for state in states:
+        for key in running:
+            assert torch.equal(state[key], before[key]) is not moves, key
+        before = state
+
+
+def test_recalibrated_statistics_change_once_and_then_stay(
+    variant: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    arm = variant("recalibrated")
+    _, states = followed(arm, teacher, task, bench)
+    original = load_network(teacher).state_dict()
+    running = [key for key in original if is_statistic(key) and belongs_to_trunk(key, arm.freeze_depth)]
+    for key in running:
+        assert not torch.equal(states[0][key], original[key]), key
+        assert all(torch.equal(state[key], states[0][key]) for state in states), key
+
+
+def test_recalibration_is_a_cumulative_average(bench: Any) -> None:
+    layer = nn.BatchNorm2d(2)
+    layer.running_mean = torch.tensor([5.0, -5.0])
+    images = torch.rand(12, 2, 3, 3, generator=generator(3, "images"))
+    recalibrate(layer, images, 4, seed=0, place=bench("a").place())
+    expected = images.mean(dim=(0, 2, 3))
+    torch.testing.assert_close(layer.running_mean, expected)
+    assert layer.momentum == 0.1
+    assert not layer.training
+
+
+def test_a_last_batch_of_one_image_does_not_break_recalibration(bench: Any) -> None:
+    layer = nn.BatchNorm2d(2)
+    images = torch.rand(5, 2, 1, 1, generator=generator(3, "images"))
+    recalibrate(layer, images, 4, seed=0, place=bench("a").place())
+    torch.testing.assert_close(layer.running_mean, images.mean(dim=(0, 2, 3)))
+
+
+@pytest.mark.parametrize(("statistics", "moves"), [("batch", True), ("teacher", False)])
+def test_tail_statistics(
+    arm: Any, teacher: Path, task: Any, bench: Any, statistics: str, moves: bool
+) -> None:
+    made = arm("neft", transfer={"epochs": EPOCHS, "tail_statistics": statistics})
+    _, states = followed(made, teacher, task, bench)
+    original = load_network(teacher).state_dict()
+    for key in original:
+        if is_statistic(key) and not belongs_to_trunk(key, made.freeze_depth):
+            assert torch.equal(states[-1][key], original[key]) is not moves, key
+
+
+def test_the_tail_starts_from_the_teacher_with_a_fresh_head(variant: Any, teacher: Path, bench: Any) -> None:
+    student = Student(variant("vanilla"), teacher, 4, 0, bench("a").place())
+    original = load_network(teacher).state_dict()
+    head = f"blocks.{student.network.block_count - 1}."
+    for key, value in student.network.state_dict().items():
+        if not key.startswith(head):
+            assert torch.equal(value, original[key]), key
+    weight = student.network.head.weight
+    assert weight.shape[0] == 4
+    bound = weight.shape[1] ** -0.5
+    assert weight.min() < 0 < weight.max() <= bound
+    assert student.network.arch.mean == (0.25,)
+    again = Student(variant("cartl"), teacher, 4, 0, bench("b").place())
+    assert torch.equal(
+        again.network.head.get_submodule("parametrizations.weight").original,  # type: ignore[arg-type]
+        weight,
+    )
+
+
+@pytest.mark.parametrize("name", ["neft", "cartl"])
+def test_what_is_exported_has_exactly_the_norms_asked_for(
+    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+) -> None:
+    arm, stage = variant(name), bench("a")
+    transfer(arm, teacher, task(classes=4, seed=9), seed=0, place=stage.place())
+    network = load_network(stage.directory / NETWORK)
+    _, upper = network.split(arm.freeze_depth)
+    norms = sigmas(upper)
+    assert len(norms) > 3
+    assert all(norm == pytest.approx(arm.transfer.beta, abs=1e-3) for norm in norms.values())
+    assert read_result(stage.directory)["norms"] == pytest.approx(norms)
+    assert network.arch.averaged_from == arm.freeze_depth
+    deviations = [
+        event.metrics["sigma_deviation"] for event in stage.events if isinstance(event, EpochFinished)
+    ]
+    assert all(deviation < 0.1 for deviation in deviations)
+
+
+def test_lwf_tunes_the_head_first_and_then_everything(
+    variant: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    student, states = followed(variant("lwf"), teacher, task, bench)
+    original = load_network(teacher).state_dict()
+    head = f"blocks.{student.network.block_count - 1}."
+    body = [key for key in original if not key.startswith(head)]
+    assert all(torch.equal(states[0][key], original[key]) for key in body)
+    moved = [key for key in body if not torch.equal(states[1][key], original[key])]
+    assert set(body) - set(moved) == {"normalize.mean", "normalize.std"}
+
+
+def test_the_lwf_loss_and_statistics_are_as_written_out(
+    variant: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    arm = variant("lwf")
+    student = Student(arm, teacher, 4, 0, bench("a").place())
+    target = task(classes=4, seed=9)
+    images, labels = target.train.images[:8], target.train.labels[:8]
+    student.begin_epoch(1)
+    aside, guide = load_network(teacher).train(), load_network(teacher)
+    aside.blocks[-1] = student.network.head
+    first = next(layer for layer in aside.modules() if isinstance(layer, nn.BatchNorm2d))
+    before = first.running_mean.clone()  # type: ignore[union-attr]
+    entering: list[Tensor] = []
+    first.register_forward_pre_hook(lambda module, inputs: entering.append(inputs[0].detach()))
+    features, wanted = aside.penultimate(images), guide.penultimate(images)
+    logits = student.network.head(features)
+    total = 0.0
+    for row, label, own, other in zip(logits, labels, features, wanted, strict=True):
+        total += (torch.logsumexp(row, 0) - row[label]).item()
+        total += arm.transfer.lwf_weight * sum((own - other).abs().tolist())
+    objective = student.course(target).objective
+    loss = objective(images, labels, Moment(0, 1, 0))
+    assert loss.total.item() == pytest.approx(total / len(labels), rel=1e-4)
+    layer = next(layer for layer in student.network.modules() if isinstance(layer, nn.BatchNorm2d))
+    torch.testing.assert_close(
+        layer.running_mean, 0.9 * before + 0.1 * entering[0].mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_cached_features_change_nothing_but_the_cost(
+    variant: Any, teacher: Path, task: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm, target = variant("cartl"), task(classes=4, seed=9)
+    cached, plain = bench("cached"), bench("plain")
+    transfer(arm, teacher, target, seed=0, place=cached.place())
+    monkeypatch.setattr("cartl_core.stages.transfer.cached_features", lambda *_: None)
+    transfer(arm, teacher, target, seed=0, place=plain.place())
+    one = load_network(cached.directory / NETWORK).state_dict()
+    other = load_network(plain.directory / NETWORK).state_dict()
+    for key in one:
+        torch.testing.assert_close(one[key], other[key], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_student_resumed_several_times_has_the_same_bits(
+    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+) -> None:
+    """Stopped in the middle of an epoch, at its end, and in another one; two steps are an epoch."""
+    arm, target = variant(name), task(classes=4, seed=9)
+    whole, pieces = bench("whole"), bench("pieces")
+    transfer(arm, teacher, target, seed=0, place=whole.place())
+    for steps in (1, 1, 3):
+        with pytest.raises(Interrupted):
+            transfer(arm, teacher, target, seed=0, place=pieces.place(stop_after=steps))
+    transfer(arm, teacher, target, seed=0, place=pieces.place())
+    assert (pieces.directory / NETWORK).read_bytes() == (whole.directory / NETWORK).read_bytes()
+    assert read_result(pieces.directory) == read_result(whole.directory)
