@@ -79,7 +79,8 @@ def _run(command: Sequence[str], seconds: float, log: Path) -> None:
         raise NotFetched(f"nothing complete had arrived after {seconds:.0f} seconds")
     if code != 0:
         said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise NotFetched(said[-1] if said else f"exit code {code}")
+        # The first sentence says why; the rest tells a person what to do, and the demo goes on by itself.
+        raise NotFetched(said[-1].partition(". ")[0] if said else f"exit code {code}")
 
 
 def _digest(path: Path) -> str | None:

@@ -20,6 +20,7 @@ POLL_SECONDS = 1.0
 # A watched service may be away for this long, e.g. while it is restarted.
 AWAY_SECONDS = 60.0
 PLAIN_EVERY_SECONDS = 30.0
+ID_WIDTH = 32
 
 
 class View(Protocol):
@@ -73,8 +74,8 @@ class PlainView:
             return
         self._last = (now, time.monotonic())
         left = job.get("seconds_left")
-        rest = f", {duration(left)} left" if left is not None else ""
-        self.line(f"[{percent(job.get('fraction'))}] {now}{rest}")
+        done = f"[{percent(job['fraction'])}] " if job.get("fraction") is not None else ""
+        self.line(f"{done}{now}" + (f", {duration(left)} left" if left is not None else ""))
 
 
 @contextmanager
@@ -133,7 +134,10 @@ def show_report(markdown: str, console: Console) -> None:
 
 def show_jobs(jobs: Iterable[Json], console: Console) -> None:
     """A table of jobs, newest first."""
-    table = Table("id", "state", "doing", "done", "left", "target", "method", "name", box=None)
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True, min_width=ID_WIDTH)
+    for heading in ("state", "doing", "done", "left", "target", "method", "name"):
+        table.add_column(heading)
     for job in jobs:
         spec = job.get("spec") or {}
         state = job["state"]

@@ -50,7 +50,7 @@ def watched(service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def console(terminal: bool) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=100, highlight=False)
+    return Console(file=io.StringIO(), force_terminal=terminal, width=120, highlight=False)
 
 
 def written(to: Console) -> str:
@@ -68,7 +68,7 @@ def test_plain_lines_tell_each_event_once_and_each_change_of_stage(watched: Any)
         "teacher (at): started",
         "teacher (at): epoch 1 of 5, robust accuracy 0.500",
         "teacher (at): reused from an earlier run, nothing to compute",
-        "[-] queued, number 3 in line",
+        "queued, number 3 in line",
         "[40 %] teacher (at), 1 min 35 s left",
     ]
 
@@ -101,9 +101,10 @@ def test_a_report_is_itself_where_there_is_no_terminal() -> None:
 
 def test_a_list_of_jobs_shows_each() -> None:
     out = console(terminal=False)
-    show_jobs([{**job, "dataset": "digits", "method": "cartl"} for job in JOBS], out)
+    one = "0123456789abcdef0123456789abcdef"
+    show_jobs([{**job, "id": one, "dataset": "digits", "method": "cartl"} for job in JOBS], out)
     lines = written(out).splitlines()
-    assert len(lines) == 1 + len(JOBS)
+    assert sum(one in line for line in lines) == len(JOBS)
     assert "running" in lines[2] and "40 %" in lines[2] and "digits" in lines[2]
 
 
