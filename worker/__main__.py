@@ -39,6 +39,7 @@ def main() -> int:
     settings = Settings.from_env()
     settings.make_directories()
     logging.basicConfig(level=settings.log_level, format=FORMAT)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         _check_database(settings)
     except DatabaseBehind as error:

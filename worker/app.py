@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from functools import cache, lru_cache
 from typing import Any
 
+from billiard.util import set_pdeathsig
 from celery import Celery, bootsteps, signals
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -23,6 +25,8 @@ from worker.identity import identity_of
 from worker.launch import Prepare, prepare
 from worker.sweep import Caretaker
 from worker.tasks import answer
+
+WAKE_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +49,18 @@ def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
         door.shut()
 
     signals.worker_shutting_down.connect(shut, weak=False)
+    signals.worker_process_init.connect(_outlive_main, weak=False)
     app.steps["worker"].add(_caretaking(settings, door))
     return app
+
+
+def _outlive_main(**_: Any) -> None:
+    """Celery has the system kill a pool process when the thread that made it ends: ask it to stop instead.
+
+    So a supervisor whose main process was killed puts its job back. And with a broker without an
+    event loop the thread that replaces pool processes ends first in a warm shutdown.
+    """
+    set_pdeathsig(signal.SIGTERM)
 
 
 def _caretaking(settings: Settings, door: Door) -> type[bootsteps.Step]:
@@ -63,6 +77,10 @@ def _caretaking(settings: Settings, door: Door) -> type[bootsteps.Step]:
             self._caretaker = _caretaker(settings, door)
             self._caretaker.start()
             signals.worker_shutdown.connect(self._end, weak=False)
+
+        def register_with_event_loop(self, parent: Any, hub: Any) -> None:
+            """Celery looks at a shutdown only when its loop wakes up, which may take five seconds."""
+            hub.call_repeatedly(WAKE_SECONDS, lambda: None)
 
         def stop(self, parent: Any) -> None:
             """Called before the pool's jobs have let go: the caretaker goes on until they have."""

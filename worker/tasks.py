@@ -63,8 +63,12 @@ def _claim(bench: Bench) -> Claim | None:
 
 @contextmanager
 def _terminations() -> Iterator[list[int]]:
-    """The SIGTERMs that came meanwhile. A pool process that supervises must not just die of one."""
+    """The SIGTERMs that come meanwhile: a pool process that supervises must not just die of one.
+
+    Afterwards it lives on, as its main process waits for its answer, unless that one is gone.
+    """
     came: list[int] = []
+    main = os.getppid()
 
     def note(number: int, frame: FrameType | None) -> None:
         came.append(number)
@@ -74,5 +78,5 @@ def _terminations() -> Iterator[list[int]]:
         yield came
     finally:
         signal.signal(signal.SIGTERM, before)
-        if came:
+        if os.getppid() != main:
             signal.raise_signal(signal.SIGTERM)

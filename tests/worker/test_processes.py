@@ -117,11 +117,10 @@ def term_to_all(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("shut_down", [to_main, to_group, term_to_all])
-def test_a_shutdown_puts_the_job_back_leaves_no_process_and_a_new_worker_goes_on(
+def test_a_shutdown_puts_the_job_back_and_leaves_no_process(
     record: Fixture,
     start_worker: Fixture,
     until: Fixture,
-    in_state: Fixture,
     shut_down: Callable[[Worker], None],
 ) -> None:
     job_id = record.submit(name="obey")
@@ -134,9 +133,6 @@ def test_a_shutdown_puts_the_job_back_leaves_no_process_and_a_new_worker_goes_on
     assert [pid for pid in family if is_alive(pid)] == []
     job = record.job(job_id)
     assert (job.state, job.attempts_used) == (JobState.QUEUED, 0)
-    start_worker()
-    in_state(job_id, JobState.SUCCEEDED)
-    assert record.job(job_id).token == 2
 
 
 def test_an_idle_worker_ends_at_once_and_signs_off(
@@ -152,11 +148,17 @@ def test_an_idle_worker_ends_at_once_and_signs_off(
     assert record.living_workers() == []
 
 
-def test_a_killed_run_is_tried_again(record: Fixture, start_worker: Fixture, in_state: Fixture) -> None:
-    job_id = record.submit(name="crash")
-    start_worker()
-    in_state(job_id, JobState.SUCCEEDED)
-    assert record.job(job_id).attempts_used == 1
+def test_a_killed_main_process_takes_its_family_along_and_the_job_is_put_back(
+    record: Fixture, start_worker: Fixture, until: Fixture
+) -> None:
+    job_id = record.submit(name="obey")
+    worker = start_worker()
+    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    family = [*worker.runs(), *worker.pool()]
+    worker.process.kill()
+    until(lambda: not any(is_alive(pid) for pid in family))
+    job = record.job(job_id)
+    assert (job.state, job.attempts_used) == (JobState.QUEUED, 0)
 
 
 def test_a_killed_pool_process_takes_its_run_along_and_the_job_is_tried_again(
@@ -170,6 +172,12 @@ def test_a_killed_pool_process_takes_its_run_along_and_the_job_is_tried_again(
     until(lambda: not is_alive(run))
     in_state(job_id, JobState.SUCCEEDED)
     assert record.job(job_id).attempts_used == 1
+    # The replacement, made by another thread of Celery's, must let go as cleanly as the first.
+    other = record.submit(name="obey")
+    until(lambda: "epoch_finished" in record.types(other), 20)
+    to_main(worker)
+    worker.wait()
+    assert (record.job(other).state, record.job(other).attempts_used) == (JobState.QUEUED, 0)
 
 
 def test_a_successor_frees_the_jobs_of_its_killed_predecessor_without_waiting_for_their_leases(
@@ -179,7 +187,7 @@ def test_a_successor_frees_the_jobs_of_its_killed_predecessor_without_waiting_fo
     worker = start_worker(lease_seconds=600.0)
     until(lambda: "epoch_finished" in record.types(job_id), 20)
     family = [*worker.runs(), *worker.pool()]
-    worker.process.kill()
+    os.killpg(worker.process.pid, signal.SIGKILL)
     until(lambda: not any(is_alive(pid) for pid in family))
     assert record.job(job_id).state == JobState.RUNNING
     start_worker(lease_seconds=600.0)
