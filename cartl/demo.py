@@ -30,7 +30,7 @@ def run(settings: Settings, console: Console, *, key: str | None = None, keep: b
     _say(console, f"The pair: {choice.pair.title}: {choice.why}.")
     with Service(settings) as service, Client(settings.url, key) as client:
         _say(console, f"The service is up: {settings.url}, everything is kept in {settings.data_dir}.")
-        job = follow(client, _job(client, choice.pair, console), console, tick=service.check)
+        job = follow(client, adopt_or_post(client, choice.pair, console), console, tick=service.check)
         show_outcome(job, console)
         if job["state"] != "succeeded":
             return 1
@@ -43,7 +43,7 @@ def run(settings: Settings, console: Console, *, key: str | None = None, keep: b
     return 0 if kept else 1
 
 
-def _job(client: Client, pair: pairs.Pair, console: Console) -> str:
+def adopt_or_post(client: Client, pair: pairs.Pair, console: Console) -> str:
     """The id of the demo's job: one that was interrupted and asks for the same, or a new one."""
     wanted = client.submit(pair.request, dry_run=True)
     for state in UNFINISHED:

@@ -76,11 +76,11 @@ class Settings:
 
 
 class Service:
-    """A running service. Leaving the context ends its processes, whatever happened."""
+    """A running service: `processes` in order of start. Leaving the context ends them, whatever happened."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._processes: list[Process] = []
+        self.processes: list[Process] = []
         self._lock: TextIO | None = None
 
     def __enter__(self) -> Service:
@@ -108,12 +108,12 @@ class Service:
         _refuse_busy_port(self.settings)
         self._migrate()
         for name in ("api", "worker"):
-            self._processes.append(self._start(name))
+            self.processes.append(self._start(name))
         self._wait_until_ready()
 
     def check(self) -> None:
         """Raise ``StartError`` when a process has ended by itself."""
-        for process in self._processes:
+        for process in self.processes:
             if not process.alive:
                 raise process.died()
 
@@ -127,13 +127,13 @@ class Service:
         """End the worker, which lets go of its job, then the API. Interrupted, it kills them."""
         grace = {"worker": self.settings.worker_grace_seconds, "api": API_GRACE_SECONDS}
         try:
-            while self._processes:
-                self._processes[-1].stop(grace[self._processes[-1].name])
-                self._processes.pop()
+            while self.processes:
+                self.processes[-1].stop(grace[self.processes[-1].name])
+                self.processes.pop()
         finally:
-            for process in self._processes:
+            for process in self.processes:
                 process.kill()
-            self._processes.clear()
+            self.processes.clear()
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
