@@ -62,6 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         summary="Robust transfer learning as a service",
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        generate_unique_id_function=lambda route: route.name,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -11,9 +11,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.problems import MEDIA_TYPE, ProblemBody
+from api.schemas import STANDS_FOR, DryRun
 from cartl_core.spec import JobRequest, JobSpec
 
 Responses = dict[int | str, dict[str, Any]]
@@ -68,12 +69,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 
 def problems(*statuses: int) -> Responses:
     """OpenAPI responses for the common problems and ``statuses``."""
+    return problems_only(*COMMON, *statuses)
+
+
+def problems_only(*statuses: int) -> Responses:
+    """OpenAPI responses for ``statuses`` alone."""
     return {
         status: {
             "description": DESCRIPTIONS[status],
             "content": {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="Problem")}}},
         }
-        for status in sorted({*COMMON, *statuses})
+        for status in sorted(set(statuses))
     }
 
 
@@ -106,8 +112,10 @@ def _document(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> dict[str, An
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for model, mode in ((JobSpec, "serialization"), *((body, "validation") for body in bodies)):
-        _, extra = models_json_schema([(model, mode)], ref_template=REF)  # type: ignore[list-item]
+    wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(body, "validation") for body in bodies]
+    wanted += [(JobSpec, "serialization"), (DryRun, "serialization")]
+    for model, mode in wanted:
+        _, extra = models_json_schema([(model, mode)], ref_template=REF)
         for name, schema in extra.get("$defs", {}).items():
             schemas.setdefault(name, schema)
     schemas["Problem"] = _problem_schema(schemas)
@@ -119,7 +127,16 @@ def _document(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> dict[str, An
         }
     }
     document["security"] = [{}, {"key": []}]
+    _fill_in(document)
     return document
+
+
+def _fill_in(node: Any) -> None:
+    """Put a reference wherever a schema only names what stands there."""
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        if isinstance(child, dict) and STANDS_FOR in child:
+            child["$ref"] = REF.format(model=child.pop(STANDS_FOR))
+        _fill_in(child)
 
 
 def _problem_schema(schemas: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ errors of the lower layers are translated by the table in ``install``. HTTP code
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -84,6 +85,7 @@ KINDS: dict[str, Kind] = {
         Kind("too-many-jobs", 429, "Too many unfinished jobs"),
         Kind("internal", 500, "The service made a mistake"),
         Kind("unavailable", 503, "The database cannot be reached"),
+        Kind("not-ready", 503, "The service is not ready"),
     )
 }
 
@@ -155,10 +157,24 @@ def unavailable() -> Problem:
     )
 
 
-def _of_framework(error: HTTPException) -> Problem:
+def _of_framework(request: Request, error: HTTPException) -> Problem:
     name = _KIND_OF_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")
     status = HTTPStatus(KINDS[name].status)
-    return Problem(name, f"{status.phrase}: {status.description or KINDS[name].title}", headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+    return Problem(name, f"{status.phrase}: {status.description or KINDS[name].title}", headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of a path, over all its routes; the framework would name those of the first alone."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    known = (
+        methods
+        for path, methods in paths.items()
+        if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", path), request.url.path)
+    )
+    return sorted(method.upper() for method in next(known, {"get": None}))
 
 
 def _of_parameters(error: RequestValidationError) -> Problem:
@@ -197,7 +213,7 @@ def install(app: FastAPI, table: Mapping[type[Exception], str]) -> None:
 
     def framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return respond(request, _of_framework(error))
+        return respond(request, _of_framework(request, error))
 
     def parameters(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

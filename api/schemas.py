@@ -7,19 +7,18 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from cartl_core.spec import Runtime
 from jobs.models import ApiKey, Artifact, Job, JobEvent, Stage
 from jobs.state import JobState
 from jobs.store import MetricSeries
 
 T = TypeVar("T")
 
+# In a JSON schema: the name of the schema that belongs here (see api.openapi).
+STANDS_FOR = "x-stands-for"
+
 # Kept as it was stored: an old job stays readable when the model of a spec grows.
-SpecJson = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/JobSpec"})]
-RuntimeJson = Annotated[
-    dict[str, Any],
-    WithJsonSchema({"type": "object", "title": Runtime.__name__, "additionalProperties": True}),
-]
+SpecJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: "JobSpec"})]
+RuntimeJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: "Runtime"})]
 
 
 class View(BaseModel):

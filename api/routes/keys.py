@@ -56,7 +56,7 @@ KeyBody = Annotated[bytes, Depends(get_key_body)]
     responses=problems(400, 413, 415),
     openapi_extra=json_body(KeyRequest, KEY_EXAMPLES),
 )
-def create(caller: Admin, body: KeyBody, parts: DoorDep, response: Response) -> KeyCreated:
+def create_key(caller: Admin, body: KeyBody, parts: DoorDep, response: Response) -> KeyCreated:
     """The secret is in the answer, and nowhere else afterwards: only its hash is kept."""
     if caller.key_id is None:
         raise Problem("not-allowed", "The first key is made with `python -m jobs keys create --owner NAME`.")
@@ -71,7 +71,7 @@ def create(caller: Admin, body: KeyBody, parts: DoorDep, response: Response) -> 
 
 
 @router.get("/keys", summary="List keys", responses=problems())
-def list_all(caller: Admin, parts: DoorDep) -> Keys:
+def list_keys(caller: Admin, parts: DoorDep) -> Keys:
     """All keys of all owners that count, oldest first, without their secrets."""
     with parts.reading() as session:
         return Keys(data=[KeyView.of(key) for key in keys_of(session)])

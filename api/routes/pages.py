@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from api.negotiate import choose
+from api.problems import KINDS, Problem
 from api.schemas import View
 from api.web.pages import docs_page, index_page, problems_page
 
@@ -51,7 +52,14 @@ def docs(request: Request) -> HTMLResponse:
 
 
 @router.get("/problems")
-@router.get("/problems/{name}")
-def problems(name: str | None = None) -> HTMLResponse:
+def problems() -> HTMLResponse:
     """What each kind of problem means."""
-    return HTMLResponse(problems_page(), headers=HEADERS)
+    return HTMLResponse(problems_page(KINDS.values()), headers=HEADERS)
+
+
+@router.get("/problems/{name}")
+def problem(name: str) -> HTMLResponse:
+    """What one kind of problem means: where the ``type`` of an error leads."""
+    if name not in KINDS:
+        raise Problem("not-found", "There is no such kind of problem.")
+    return HTMLResponse(problems_page([KINDS[name]]), headers=HEADERS)

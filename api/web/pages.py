@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, select_autoescape
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from api.problems import KINDS
+from api.problems import Kind
 
 TEMPLATES = Path(__file__).parent
 
@@ -42,9 +43,9 @@ def index_page(links: dict[str, str], base: str) -> str:
     return _page("index.html", title=links["service"], links=named, base=base)
 
 
-def problems_page() -> str:
-    """What each kind of problem means."""
-    return _page("problems.html", title="Problems", kinds=KINDS.values())
+def problems_page(kinds: Iterable[Kind]) -> str:
+    """What these kinds of problem mean."""
+    return _page("problems.html", title="Problems", kinds=kinds)
 
 
 def docs_page(document: dict[str, Any]) -> str:

@@ -1,0 +1,122 @@
+"""The OpenAPI document is complete and true, its examples run, and the pages for people need nothing else."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.openapi import EXAMPLES
+from api.problems import KINDS
+from cartl_core.catalog import DATASETS, METHODS, PRESETS
+from cartl_core.spec import JobRequest
+
+OPEN = {"/healthz", "/readyz"}
+
+
+@pytest.fixture
+def document(client: TestClient) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/openapi.json").json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [
+        (path, method, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    wanted = set(re.findall(r'"#/components/schemas/([^"]+)"', text))
+    assert wanted - set(document["components"]["schemas"]) == set()
+    assert "x-stands-for" not in text
+
+
+def test_every_operation_tells_what_it_does_and_how_it_fails(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names)) >= 20
+    for path, method, operation in operations(document):
+        assert operation["summary"], (path, method)
+        assert operation["description"], (path, method)
+        failures = {status for status in operation["responses"] if status >= "400"}
+        if path not in OPEN:
+            assert failures >= {"401", "403", "429", "500", "503"}, (path, method)
+        for status in failures:
+            content = operation["responses"][status]["content"]
+            assert content == {
+                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+            }, (path, method, status)
+
+
+def test_the_body_of_a_job_is_described_whole(document: dict[str, Any]) -> None:
+    described = document["components"]["schemas"]["JobRequest"]["properties"]
+    assert set(described) == set(JobRequest.model_fields)
+    body = document["paths"]["/jobs"]["post"]["requestBody"]
+    assert body["required"]
+    assert body["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/JobRequest"}
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES.keys())
+def test_every_example_runs(client: TestClient, example: dict[str, Any]) -> None:
+    assert client.post("/jobs?dry_run=true", json=example["value"]).status_code == 200
+    assert client.post("/jobs", json=example["value"]).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/docs", "/problems", "/problems/invalid"])
+def test_pages_load_nothing_and_run_nothing(client: TestClient, path: str) -> None:
+    page = client.get(path)
+    assert page.status_code == 200
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<script" not in page.text
+    assert not re.findall(r'(?:src|href)="(?!/)', page.text)
+
+
+def test_the_documentation_shows_every_operation_and_example(
+    client: TestClient, document: dict[str, Any]
+) -> None:
+    page = html.unescape(client.get("/docs").text)
+    for path, _, operation in operations(document):
+        assert path in page
+        assert operation["summary"] in page
+    assert "wrn-16-2" in page
+
+
+def test_every_kind_of_problem_is_explained(client: TestClient) -> None:
+    page = client.get("/problems").text
+    for kind in KINDS.values():
+        assert f"/problems/{kind.name}" in page
+        assert client.get(f"/problems/{kind.name}").status_code == 200
+    assert client.get("/problems/nonsense").status_code == 404
+
+
+def test_the_index_leads_to_everything(client: TestClient) -> None:
+    links = client.get("/").json()
+    paths = [value for value in links.values() if value.startswith("/")]
+    assert {client.get(path).status_code for path in paths} == {200}
+    page = client.get("/", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    posted = re.search(r"-d '(.*?)'</pre>", html.unescape(page.text))
+    assert posted is not None
+    assert client.post("/jobs?dry_run=true", json=json.loads(posted[1])).status_code == 200
+
+
+def test_the_catalog_is_told(client: TestClient) -> None:
+    datasets = {one["name"]: one for one in client.get("/datasets").json()["data"]}
+    assert set(datasets) == set(DATASETS)
+    assert datasets["svhn"]["train_eps"] == pytest.approx(8 / 255)
+    models = {one["name"]: one for one in client.get("/models").json()["data"]}
+    assert models["wrn-28-10"]["freeze_depth_max"] == models["wrn-28-10"]["blocks"] - 1 == 13
+    attacks = client.get("/attacks").json()
+    assert [one["name"] for one in attacks["data"]] == ["pgd"]
+    assert {one["name"] for one in attacks["methods"]} == set(METHODS)
+    assert {one["name"] for one in attacks["presets"]} == set(PRESETS)
+    assert [one["name"] for one in attacks["presets"] if one["default"]] == ["quick"]
+    assert client.get("/teachers").json() == {"data": []}
