@@ -1,0 +1,155 @@
+"""The caretaker's rounds, against a real database; bells are counted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from jobs import store
+from jobs.database import session_factory, transaction
+from jobs.settings import Settings
+from jobs.state import JobState
+from worker.door import Door
+from worker.identity import Identity, identity_of
+from worker.sweep import Caretaker
+
+Fixture = Any  # fixtures of conftest.py
+SLOTS = 2
+
+
+@pytest.fixture
+def caretaker(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Callable[..., Caretaker]]:
+    started: list[Caretaker] = []
+
+    def start(
+        bells: list[int],
+        *,
+        identity: Identity | None = None,
+        door: Door | None = None,
+        make_factory: Callable[[], sessionmaker[Session]] = lambda: factory,
+    ) -> Caretaker:
+        def ring() -> bool:
+            bells.append(1)
+            return True
+
+        one = Caretaker(
+            quick.model_copy(update={"slots": SLOTS}),
+            identity or identity_of(os.getpid()),
+            door or Door(),
+            factory=make_factory,
+            ring=ring,
+            version="0",
+        )
+        one.start()
+        started.append(one)
+        return one
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def test_an_expired_lease_is_swept_and_the_bell_rings(
+    record: Fixture, caretaker: Fixture, until: Fixture
+) -> None:
+    job_id = record.submit()
+    record.claim(lease_seconds=0.2)
+    bells: list[int] = []
+    caretaker(bells)
+    until(lambda: record.job(job_id).state == JobState.QUEUED)
+    assert record.job(job_id).attempts_used == 1
+    until(lambda: bool(bells))
+
+
+def test_it_rings_for_idle_slots_and_claimable_jobs_only(
+    record: Fixture, caretaker: Fixture, until: Fixture
+) -> None:
+    for _ in range(SLOTS):
+        record.submit()
+    for _ in range(SLOTS):
+        record.claim(lease_seconds=60)
+    record.submit()
+    bells: list[int] = []
+    one = caretaker(bells)
+    until(lambda: bool(record.living_workers()))
+    one._done.wait(1.0)  # three rounds: every slot is taken, so nobody rings for the waiting job
+    assert bells == []
+
+
+def test_it_rings_no_more_bells_than_there_are_jobs(
+    record: Fixture, caretaker: Fixture, until: Fixture
+) -> None:
+    record.submit()
+    bells: list[int] = []
+    one = caretaker(bells)
+    until(lambda: bool(bells))
+    one.stop()
+    rounds_at_most = 2
+    assert len(bells) <= rounds_at_most
+
+
+def test_behind_a_shut_door_nobody_rings(record: Fixture, caretaker: Fixture, until: Fixture) -> None:
+    job_id = record.submit()
+    record.claim(lease_seconds=0.2)
+    door, bells = Door(), list[int]()
+    door.shut()
+    caretaker(bells, door=door)
+    until(lambda: record.job(job_id).state == JobState.QUEUED)
+    assert bells == []
+
+
+def test_one_caretaker_at_a_time_does_the_round_and_the_other_takes_over(
+    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+) -> None:
+    with transaction(factory) as session:
+        assert store.hold_lock(session, "sweeper", "somebody else", 1.0)
+    job_id = record.submit()
+    record.claim(lease_seconds=0.1)
+    bells: list[int] = []
+    one = caretaker(bells)
+    until(lambda: bool(record.living_workers()))
+    one._done.wait(0.4)
+    assert record.job(job_id).state == JobState.RUNNING
+    until(lambda: record.job(job_id).state == JobState.QUEUED)
+
+
+def test_a_dead_predecessors_jobs_are_freed_at_once_but_not_a_living_neighbours(
+    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+) -> None:
+    me = identity_of(os.getpid())
+    jobs = {}
+    for name, pid in (("dead", 2**22 + 1), ("neighbour", os.getppid())):
+        with transaction(factory) as session:
+            store.worker_started(session, worker_id=name, host=me.host, pid=pid, slots=1, version="0")
+        jobs[name] = record.submit()
+        record.claim(name, lease_seconds=600)
+    caretaker([])
+    until(lambda: record.job(jobs["dead"]).state == JobState.QUEUED)
+    assert record.job(jobs["neighbour"]).state == JobState.RUNNING
+    assert sorted(record.living_workers()) == sorted(["neighbour", me.worker_id])
+
+
+def test_a_database_that_is_away_is_waited_for(
+    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+) -> None:
+    away = session_factory(create_engine("sqlite:////nonexistent/directory/x.sqlite3"))
+    with pytest.raises(Exception, match="unable to open"), away() as session:
+        session.execute(text("SELECT 1"))
+    answers = [away, away]
+    bells: list[int] = []
+    caretaker(bells, make_factory=lambda: answers.pop() if answers else factory)
+    record.submit()
+    until(lambda: bool(bells))
+    assert answers == []
+
+
+def test_it_signs_off(record: Fixture, caretaker: Fixture, until: Fixture) -> None:
+    one = caretaker([])
+    until(lambda: bool(record.living_workers()))
+    one.stop()
+    assert record.living_workers() == []
