@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import Annotated
 
 import typer
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from jobs.database import check as check_database
-from jobs.database import make_engine, newest_revision, session_factory, transaction
+from jobs.database import make_engine, newest_revision, reading, session_factory, transaction
 from jobs.database import migrate as migrate_database
 from jobs.errors import DatabaseBehind
 from jobs.keys import LOCAL_OWNER, SCOPES, any_key, make_key
 from jobs.queue import broker_answers, make_celery
 from jobs.settings import Settings
 from jobs.state import diagram as state_diagram
+from jobs.store import workers
 
 FIRST_KEY_OWNER = "admin"
 
@@ -66,17 +69,37 @@ def create_key(
 
 
 @app.command()
-def check() -> None:
+def check(
+    worker: Annotated[
+        bool,
+        typer.Option("--worker", help="Ask for a live worker of this host too; the broker is not asked."),
+    ] = False,
+) -> None:
     """Say whether database and broker are ready; exit status 1 unless the database is."""
     settings = Settings.from_env()
+    engine = make_engine(settings)
     try:
-        check_database(make_engine(settings))
+        check_database(engine)
     except (DatabaseBehind, OperationalError) as error:
         say(f"database: {str(error).splitlines()[0]}")
         raise typer.Exit(1) from error
     say(f"database: at migration {newest_revision()}")
+    if worker:
+        _check_worker(engine, settings.lease_seconds)
+        return
     answers = broker_answers(make_celery(settings))
     say("broker: answers" if answers else "broker: does not answer; jobs start when the sweeper finds them")
+
+
+def _check_worker(engine: Engine, seconds: float) -> None:
+    """A worker that has not been heard of for as long as a lease lasts would lose its job."""
+    host = socket.gethostname()
+    with reading(session_factory(engine)) as session:
+        alive = [row for row in workers(session, seen_within_seconds=seconds) if row.host == host]
+    if not alive:
+        say(f"worker: none on {host} was heard of in the last {seconds:.0f} seconds")
+        raise typer.Exit(1)
+    say(f"worker: {alive[0].id} is alive")
 
 
 @app.command()
