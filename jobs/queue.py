@@ -20,7 +20,7 @@ from jobs.settings import Settings
 
 DOORBELL = "cartl.doorbell"
 QUEUE = "cartl"
-CONNECT_SECONDS = 1.0
+CONNECT_SECONDS = 0.75
 
 # ValueError: the filesystem transport's table, read while another process writes it.
 DOWN = (KombuError, OSError, RedisError, ValueError)

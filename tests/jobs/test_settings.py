@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.settings import Settings
+
+
+def test_everything_lies_in_the_data_directory(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert settings.database_url == f"sqlite:///{tmp_path}/cartl.sqlite3"
+    assert settings.broker_url == "filesystem://"
+    assert (settings.data_root, settings.artifacts_dir, settings.stages_dir, settings.broker_dir) == (
+        tmp_path / "data",
+        tmp_path / "artifacts",
+        tmp_path / "stages",
+        tmp_path / "broker",
+    )
+    settings.make_directories()
+    assert settings.stages_dir.is_dir() and settings.data_root.is_dir()
+
+
+def test_the_environment_is_read_with_its_prefix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "CARTL_DATA_DIR": "here",
+        "CARTL_STAGES_DIR": "elsewhere",
+        "CARTL_DATABASE_URL": "postgresql://u:secret@h/d",
+        "CARTL_THREADS": "",
+        "CARTL_SLOTS": "2",
+        "CARTL_DEFAULT_PRESET": "paper",
+        "SLOTS": "9",
+    }.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings.from_env()
+    assert settings.data_dir == tmp_path / "here"
+    assert settings.stages_dir == tmp_path / "elsewhere"
+    assert settings.artifacts_dir == tmp_path / "here" / "artifacts"
+    assert (settings.threads, settings.slots, settings.default_preset) == (None, 2, "paper")
+    assert settings.database_url == "postgresql://u:secret@h/d"
+    assert "secret" not in repr(settings)
+
+
+def test_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("CARTL_SLOTS", "0"),
+        ("CARTL_DEFAULT_PRESET", "huge"),
+        ("CARTL_LEASE_SECONDS", "-1"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            with pytest.raises(ValidationError, match=name.removeprefix("CARTL_").lower()):
+                Settings.from_env()
