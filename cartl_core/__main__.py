@@ -11,7 +11,8 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -45,8 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     report: Reporter = _REPORTERS[options.progress]()
     stop = StopFlag()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.request("interrupted"))
     stages = options.stages or options.out / "stages"
     orders: Orders | None = None
     shelf: Shelf = LocalShelf(stages, report, stop)
@@ -54,6 +53,16 @@ def _run(options: argparse.Namespace) -> int:
         orders = Orders(sys.stdin, stop, silence_limit=options.silence_limit)
         orders.start()
         shelf = SupervisedShelf(stages, report, orders)
+    with _signals(stop):
+        try:
+            return _tell(options, shelf, report, stop)
+        finally:
+            if orders:
+                orders.finish()
+
+
+def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: StopFlag) -> int:
+    """Run, and say how it ended: an event and an exit code."""
     started = time.monotonic()
     try:
         spec = _read_spec(options.spec)
@@ -85,11 +94,20 @@ def _run(options: argparse.Namespace) -> int:
         log.exception("the run broke")
         report(Failed(reason="internal_error", message=f"{type(error).__name__}: {error}"))
         return FAILED
-    finally:
-        if orders:
-            orders.finish()
     report(Finished(seconds=time.monotonic() - started))
     return FINISHED
+
+
+@contextmanager
+def _signals(stop: StopFlag) -> Iterator[None]:
+    """Within: an interrupt or a termination asks the run to checkpoint and stop."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: stop.request("interrupted")) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _fetch(options: argparse.Namespace) -> int:

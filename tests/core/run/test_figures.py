@@ -1,0 +1,126 @@
+"""From outcomes to figures and words, on outcomes small enough to count by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cartl_core.figures import Held, TestSet, figures, frozen_in_words, worst_case
+from cartl_core.findings import compare, headline, warnings
+from cartl_core.report import ArmReport, Figures, Teacher
+from cartl_core.spec import AttackSpec
+from cartl_core.statistics import wilson
+
+ATTACK = AttackSpec(label="one", eps=0.1, step=0.01, steps=5)
+OTHER = ATTACK.model_copy(update={"label": "two"})
+TEST = TestSet("digits", "f", (0, 0, 1, 1), ("zero", "one"))
+
+
+def test_figures_are_counts() -> None:
+    clean = (True, True, True, False)
+    attacks = [Held(ATTACK, (True, True, False, False), 2.0), Held(OTHER, (True, False, True, False), 1.0)]
+    assert worst_case(clean, attacks) == (True, False, False, False)
+    found = figures(TEST, clean, attacks, seed=7)
+    assert found.clean == wilson(3, 4)
+    assert [attack.robust.successes for attack in found.attacks] == [2, 2]
+    assert found.worst_case == wilson(1, 4)
+    assert [(row.name, row.clean.successes, row.worst_case.successes) for row in found.per_class] == [
+        ("zero", 2, 1),
+        ("one", 1, 0),
+    ]
+    assert found.attacks[0].seed == 7
+    assert found.attacks[0].images_per_second == 2.0
+
+
+def test_before_any_attack_there_is_no_worst_case() -> None:
+    found = figures(TEST, (True, True, False, False), [], seed=0)
+    assert found.worst_case is None
+    assert found.per_class == ()
+
+
+def outcomes(*runs: tuple[bool, int]) -> tuple[bool, ...]:
+    return tuple(value for value, count in runs for _ in range(count))
+
+
+def test_a_clear_difference_is_said_with_its_evidence() -> None:
+    job, baseline = outcomes((True, 70), (False, 30)), outcomes((True, 40), (False, 60))
+    found = compare("worst_case", ("cartl", job), ("vanilla", baseline))
+    assert (found.both, found.only_job, found.only_baseline, found.neither) == (40, 30, 0, 30)
+    assert found.verdict == "better"
+    assert found.p_value == pytest.approx(2 * 0.5**30)
+    assert found.words.startswith("CARTL keeps 30.0 points more robust accuracy than plain transfer")
+    assert "p < 0.0001" in found.words
+    mirrored = compare("worst_case", ("vanilla", baseline), ("cartl", job))
+    assert mirrored.verdict == "worse"
+    assert "30.0 points less" in mirrored.words
+
+
+def test_noise_is_called_noise() -> None:
+    job, baseline = outcomes((True, 51), (False, 49)), outcomes((True, 50), (False, 50))
+    found = compare("clean", ("cartl", job), ("vanilla", baseline))
+    assert found.verdict == "within_noise"
+    assert "within noise" in found.words
+    assert "p = 1" in found.words
+
+
+def arm(method: Any, robust: int, clean: int, comparisons: Any = ()) -> ArmReport:
+    return ArmReport(
+        method=method,
+        freeze_depth=2,
+        k=3,
+        blocks=5,
+        frozen=(),
+        objective="at",
+        teacher_digest="t",
+        figures=Figures(
+            data="d", data_fingerprint="f", n=100, clean=wilson(clean, 100), worst_case=wilson(robust, 100)
+        ),
+        comparisons=comparisons,
+    )
+
+
+def test_the_headline_answers_the_question() -> None:
+    job, baseline = outcomes((True, 70), (False, 30)), outcomes((True, 40), (False, 60))
+    robust = compare("worst_case", ("cartl", job), ("vanilla", baseline))
+    clean = compare("clean", ("cartl", job), ("vanilla", job))
+    said = headline(arm("cartl", 70, 90), [arm("vanilla", 40, 90, (robust, clean))])
+    assert said is not None
+    assert said.startswith("CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)")
+    assert "30.0 points more robust accuracy than plain transfer" in said
+    assert "within noise" in said
+    alone = headline(arm("cartl", 70, 90), [])
+    assert alone == "CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)."
+
+
+def test_warnings(job: Any) -> None:
+    attack = {"label": "big", "eps": 0.3, "step": 0.02, "steps": 5}
+    spec = job(evaluate={"attacks": [attack]}, model={"name": "tiny", "image_size": 16, "channels": 3})
+    said = "\n".join(warnings(spec, []))
+    assert "Attack big has eps 0.3, more than the 0.15" in said
+    assert "At most 400 training images of the source" in said
+    assert "resized from 8 to 16 pixels and given 3 channels instead of 1" in said
+    assert "weak" not in said
+
+
+@pytest.mark.parametrize(("robust", "weak"), [(19, True), (20, False)])
+def test_a_weak_teacher_is_called_weak(job: Any, robust: int, weak: bool) -> None:
+    teacher = Teacher(
+        objective="at",
+        digest="d",
+        freeze_depth=None,
+        epochs=1,
+        selected_epoch=1,
+        reused=False,
+        train_eps=0.15,
+        figures=arm("vanilla", robust, 50).figures,
+    )
+    assert any("teacher is weak" in warning for warning in warnings(job(), [teacher])) is weak
+
+
+def test_what_was_frozen_is_said(job: Any) -> None:
+    said = frozen_in_words(5, 2, job().transfer)
+    assert said[0].startswith("all weights of the stem and blocks 1 to 2 of 5")
+    assert any("affine (gamma, beta) of the tail" in line for line in said)
+    lwf = job(method="lwf", freeze_depth=0).transfer
+    assert frozen_in_words(5, 0, lwf) == ()

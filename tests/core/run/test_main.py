@@ -1,0 +1,239 @@
+"""The command: exit codes, events, orders, and a killed process that loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cartl_core.__main__ import main
+from cartl_core.events import (
+    EVENT,
+    CheckpointWritten,
+    Event,
+    Ping,
+    StageReply,
+    StageRequested,
+    StageStored,
+    Stop,
+)
+
+REQUEST = {
+    "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
+    "freeze_depth": 2,
+    "preset": "smoke",
+    "baselines": [],
+    "pretrain": {"epochs": 3},
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def put(value: Any = REQUEST, name: str = "spec.json") -> Path:
+        path = tmp_path / name
+        path.write_text(value if isinstance(value, str) else json.dumps(value))
+        return path
+
+    return put
+
+
+def arguments(spec: Path, out: Path, *more: str) -> list[str]:
+    return [
+        "run",
+        str(spec),
+        "--out",
+        str(out),
+        "--data-root",
+        str(out / "data"),
+        "--progress",
+        "jsonl",
+        "--threads",
+        "1",
+        "--checkpoint-seconds",
+        "0",
+        *more,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("no json", "spec"),
+        ({"dataset": "digits"}, "freeze_depth"),
+        (REQUEST | {"freeze_depth": 99}, "allowed: 1 to 4"),
+        (REQUEST | {"device": "cuda"}, "device"),
+    ],
+)
+def test_a_wrong_specification_is_exit_2(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: Any, said: str
+) -> None:
+    assert main(arguments(write(content), tmp_path / "out")) == 2
+    printed = capsys.readouterr()
+    last = json.loads(printed.out.splitlines()[-1])
+    assert (last["type"], last["reason"]) == ("failed", "spec_invalid")
+    assert said in last["message"]
+    assert said in printed.err
+
+
+def test_a_job_that_fails_is_exit_1(write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = REQUEST | {"pretrain": {"lr": 10.0, "epochs": 30, "weight_decay": 1.0}}
+    code = main(arguments(write(request), tmp_path / "out"))
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (code, last["type"]) == (1, "failed")
+    assert last["reason"] == "loss_not_finite"
+
+
+def test_a_resolved_specification_and_an_earlier_runtime_are_taken_as_they_are(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments(write(), tmp_path / "one")) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events[-1]["type"] == "finished"
+    report = json.loads((tmp_path / "one" / "report.json").read_text())
+    resolved = write(report["spec"], "resolved.json")
+    recorded = write(events[0]["runtime"], "runtime.json")
+    shelf = ("--stages", str(tmp_path / "one" / "stages"), "--runtime", str(recorded), "--threads", "2")
+    assert main(arguments(resolved, tmp_path / "two", *shelf)) == 0
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert again[0]["runtime"] == events[0]["runtime"]
+    assert not [event for event in again if event["type"] == "stage_started"]
+    report_again = json.loads((tmp_path / "two" / "report.json").read_text())
+    assert report_again["spec_digest"] == report["spec_digest"]
+    other = write(events[0]["runtime"] | {"torch": "0.1"}, "other.json")
+    assert main(arguments(resolved, tmp_path / "three", "--runtime", str(other))) == 0
+    warnings = [
+        event["message"]
+        for event in map(json.loads, capsys.readouterr().out.splitlines())
+        if event["type"] == "warned"
+    ]
+    assert any("torch differ" in message for message in warnings)
+
+
+class Supervisor:
+    """What a worker does, in small: answers stage requests with directories of its own token."""
+
+    def __init__(self, spec: Path, directory: Path, token: int) -> None:
+        self.stages, self.token = directory / "stages", token
+        self.events: list[Event] = []
+        self.checkpoints: dict[str, list[str]] = {}
+        self.stored: dict[str, str] = {}
+        command = arguments(spec, directory / f"out{token}", "--stages", str(self.stages), "--supervised")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cartl_core", *command, "--silence-limit", "60"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.timer = threading.Timer(120, self.process.kill)
+        self.timer.start()
+
+    def send(self, order: Ping | Stop | StageReply) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(order.model_dump_json() + "\n")
+        self.process.stdin.flush()
+
+    def follow(self) -> Iterator[Event]:
+        """Every event, answered where it is a question."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            event = EVENT.validate_json(line)
+            self.events.append(event)
+            match event:
+                case StageRequested():
+                    self.send(self.answer(event))
+                case CheckpointWritten():
+                    assert (self.stages / event.path).is_file()
+                    self.checkpoints.setdefault(event.digest, []).insert(0, event.path)
+                case StageStored():
+                    self.stored[event.digest] = event.path
+            yield event
+
+    def answer(self, request: StageRequested) -> StageReply:
+        if found := self.stored.get(request.digest):
+            return StageReply(digest=request.digest, verdict="finished", path=found)
+        return StageReply(
+            digest=request.digest,
+            verdict="compute",
+            path=f"{request.digest}/{self.token}",
+            checkpoints=tuple(self.checkpoints.get(request.digest, ())[:2]),
+        )
+
+    def end(self) -> int:
+        for _ in self.follow():
+            pass
+        code = self.process.wait(60)
+        self.timer.cancel()
+        return code
+
+    def successor(self, spec: Path, directory: Path) -> Supervisor:
+        """The next claim of the same job: what was recorded counts."""
+        following = Supervisor(spec, directory, self.token + 1)
+        following.checkpoints, following.stored = self.checkpoints, self.stored
+        return following
+
+
+def test_a_killed_child_loses_nothing(write: Any, tmp_path: Path) -> None:
+    """Killed in the teacher, cancelled in the student, closed in the evaluation: the same bits in the end."""
+    spec = write()
+    whole = Supervisor(spec, tmp_path / "whole", 1)
+    assert whole.end() == 0
+
+    killed = Supervisor(spec, tmp_path / "pieces", 1)
+    seen = 0
+    for event in killed.follow():
+        seen += isinstance(event, CheckpointWritten)
+        if seen == 3:
+            os.kill(killed.process.pid, signal.SIGKILL)
+            break
+    assert killed.end() == -signal.SIGKILL
+
+    cancelled = killed.successor(spec, tmp_path / "pieces")
+    for event in cancelled.follow():
+        if event.type == "epoch_finished" and event.stage == "transfer":
+            cancelled.send(Stop(why="cancelled"))
+            break
+    assert cancelled.end() == 3
+    last = cancelled.events[-1]
+    assert last.type == "stopped"
+    assert last.why == "cancelled"
+    starts = [event for event in cancelled.events if event.type == "stage_started"]
+    assert starts[0].resumed_at is not None
+
+    deserted = cancelled.successor(spec, tmp_path / "pieces")
+    for event in deserted.follow():
+        if event.type == "stage_started":
+            assert deserted.process.stdin is not None
+            deserted.process.stdin.close()
+            break
+    assert deserted.end() in (3, 4)
+
+    final = deserted.successor(spec, tmp_path / "pieces")
+    assert final.end() == 0
+    one, other = tmp_path / "whole" / "out1", tmp_path / "pieces" / f"out{final.token}"
+    for name in ("student.safetensors", "outcomes-student.safetensors"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_a_terminated_command_says_so_and_goes_on(write: Any, tmp_path: Path) -> None:
+    spec, out = write(), tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cartl_core", *arguments(spec, out)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if EVENT.validate_json(line).type == "stage_started":
+            process.send_signal(signal.SIGTERM)
+            break
+    rest = process.stdout.read().splitlines()
+    assert process.wait(60) == 3
+    last = EVENT.validate_json(rest[-1])
+    assert last.type == "stopped"
+    assert last.why == "interrupted"

@@ -1,0 +1,231 @@
+"""Whole runs on real digits: complete, reused, resumed, refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+
+from cartl_core import pipeline
+from cartl_core.errors import DataOverlap, Interrupted, WaitingForStage
+from cartl_core.events import (
+    ArtifactWritten,
+    AttackFinished,
+    Event,
+    Progress,
+    ReportUpdated,
+    RuntimeResolved,
+    StageFinished,
+    StageStarted,
+    Warned,
+)
+from cartl_core.pipeline import run
+from cartl_core.report import Report
+from cartl_core.shelf import LocalShelf, Place
+from cartl_core.spec import JobSpec, Runtime
+from cartl_core.stage_keys import StageKey
+from cartl_core.stopping import StopFlag
+from cartl_core.weights import load_network
+
+Run = Callable[..., Report]
+
+
+@pytest.fixture(scope="module")
+def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One shelf for the tests of this file: what one computes, the others find."""
+    return tmp_path_factory.mktemp("stages")
+
+
+@pytest.fixture
+def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Run:
+    """``go(spec, events)``: run with the file's shelf, or with ``shelf_at``."""
+
+    def start(
+        spec: JobSpec,
+        events: list[Event] | None = None,
+        *,
+        out: str = "out",
+        shelf_at: Path | None = None,
+        stop: StopFlag | None = None,
+        listen: Callable[[Event], None] = lambda event: None,
+    ) -> Report:
+        told, flag = events if events is not None else [], stop or StopFlag()
+
+        def report(event: Event) -> None:
+            told.append(event)
+            listen(event)
+
+        shelf = LocalShelf(shelf_at or stages, report, flag)
+        return run(
+            spec,
+            shelf=shelf,
+            data_root=tmp_path / "data",
+            out=tmp_path / out,
+            report=report,
+            stop=flag,
+            runtime=runtime,
+            checkpoint_seconds=0.0,
+        )
+
+    return start
+
+
+def of(kind: type[Any], events: list[Event]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def computed(events: list[Event]) -> list[str]:
+    return [event.label for event in of(StageStarted, events)]
+
+
+def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
+    events: list[Event] = []
+    report = go(job(), events)
+    assert report.complete
+    assert report.student is not None
+    assert report.student.figures is not None
+    assert report.student.figures.n == 100
+    assert report.student.k == 3
+    assert [attack.label for attack in report.student.figures.attacks] == ["pgd5"]
+    assert sum(row.clean.n for row in report.student.figures.per_class) == 100
+    assert [arm.method for arm in report.baselines] == ["vanilla"]
+    assert [comparison.what for comparison in report.baselines[0].comparisons] == ["worst_case", "clean"]
+    assert [(teacher.objective, teacher.freeze_depth) for teacher in report.teachers] == [
+        ("fdm", 2),
+        ("at", None),
+    ]
+    assert all(teacher.figures and teacher.figures.worst_case for teacher in report.teachers)
+    assert report.headline
+    assert report.warnings
+    assert isinstance(events[0], RuntimeResolved)
+    assert [event.subject for event in of(AttackFinished, events)] == [
+        "student",
+        "vanilla",
+        "teacher",
+        "teacher",
+    ]
+    reports = [event.report for event in of(ReportUpdated, events)]
+    assert [known.complete for known in reports] == [False] * (len(reports) - 1) + [True]
+    assert reports[-1] == report
+    assert len(of(Warned, events)) == len(report.warnings)
+    fractions = [event.fraction for event in of(Progress, events)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1.0)
+
+
+def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
+    events: list[Event] = []
+    report = go(job(), events)
+    out = tmp_path / "out"
+    written = {event.path for event in of(ArtifactWritten, events)}
+    assert written == {path.name for path in out.iterdir()}
+    assert Report.model_validate_json((out / "report.json").read_bytes()) == report
+    assert (out / "report.md").read_text().startswith("# Robustness report")
+    assert load_network(out / "student.safetensors").arch.classes == 5
+    own = safetensors.torch.load_file(out / "outcomes-student.safetensors")
+    rival = safetensors.torch.load_file(out / "outcomes-vanilla.safetensors")
+    assert torch.equal(own["index"], rival["index"])
+    assert torch.equal(own["label"].bincount(), torch.tensor([20] * 5))
+    assert report.student is not None
+    assert report.student.figures is not None
+    assert int(own["clean"].sum()) == report.student.figures.clean.successes
+    assert int((own["clean"] & own["robust.pgd5"]).sum()) == report.student.figures.worst_case.successes  # type: ignore[union-attr]
+
+
+def test_the_same_job_again_computes_nothing(go: Run, job: Any) -> None:
+    first, events = go(job()), list[Event]()
+    again = go(job(name="another name", tags=["tag"]), events)
+    assert computed(events) == []
+    assert all(event.reused for event in of(StageFinished, events))
+    assert again.student is not None
+    assert first.student is not None
+    assert again.student.figures == first.student.figures
+    assert again.student.reused
+
+
+def test_another_evaluation_trains_nothing(go: Run, job: Any) -> None:
+    go(job())
+    events: list[Event] = []
+    attack = {"label": "strong", "eps": 0.15, "step": 0.02, "steps": 7}
+    go(job(evaluate={"attacks": [attack]}), events)
+    assert computed(events) == ["attack strong on cartl", "attack strong on vanilla"]
+
+
+def test_another_transfer_reuses_the_teacher(go: Run, job: Any) -> None:
+    go(job())
+    events: list[Event] = []
+    report = go(job(transfer={"beta": 0.9}), events)
+    assert [label for label in computed(events) if "teacher" in label] == []
+    assert "student (cartl)" in computed(events)
+    assert "student (vanilla)" not in computed(events)
+    assert all(teacher.reused for teacher in report.teachers)
+
+
+def without_times(report: Report) -> Any:
+    """The figures of a report: times and what was reused apart."""
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, dict):
+            dropped = {"seconds", "images_per_second", "reused"}
+            return {key: strip(item) for key, item in value.items() if key not in dropped}
+        return [strip(item) for item in value] if isinstance(value, list) else value
+
+    return strip(report.model_dump(mode="json"))
+
+
+def test_a_run_stopped_everywhere_ends_the_same(go: Run, job: Any, tmp_path: Path) -> None:
+    """Stopped again and again, after every fourth checkpoint; each time a new run goes on."""
+    spec = job(evaluate={"batch_size": 40})
+    whole = go(spec, shelf_at=tmp_path / "whole", out="whole-out")
+    resumed_at: list[float] = []
+    for _ in range(60):
+        stop, seen = StopFlag(), 0
+
+        def listen(event: Event, stop: StopFlag = stop) -> None:
+            nonlocal seen
+            if event.type == "checkpoint_written":
+                seen += 1
+                if seen % 4 == 0:
+                    stop.request("interrupted")
+            if isinstance(event, StageStarted) and event.resumed_at is not None:
+                resumed_at.append(event.resumed_at)
+
+        try:
+            pieces = go(spec, shelf_at=tmp_path / "pieces", out="pieces-out", stop=stop, listen=listen)
+            break
+        except Interrupted:
+            continue
+    assert len(resumed_at) >= 8
+    assert without_times(pieces) == without_times(whole)
+    one, other = tmp_path / "whole-out", tmp_path / "pieces-out"
+    for name in ("student.safetensors", "outcomes-student.safetensors", "outcomes-vanilla.safetensors"):
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_no_checkpoints_are_left_of_finished_stages(go: Run, job: Any, stages: Path) -> None:
+    go(job())
+    assert list(stages.rglob("*.checkpoint")) == []
+
+
+def test_shared_images_are_refused(go: Run, job: Any, task: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "load", lambda *_, **__: task())
+    with pytest.raises(DataOverlap):
+        go(job())
+
+
+def test_a_stage_that_another_run_computes_ends_this_one(job: Any, tmp_path: Path, runtime: Runtime) -> None:
+    class Busy:
+        def place(self, key: StageKey) -> Place:
+            raise WaitingForStage(key.digest)
+
+        def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None: ...
+        def stored(self, key: StageKey, directory: Path) -> None: ...
+        def release(self, key: StageKey) -> None: ...
+
+    with pytest.raises(WaitingForStage):
+        run(job(), shelf=Busy(), data_root=tmp_path, out=tmp_path / "out", runtime=runtime)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,61 @@
+"""The meter: of the whole run, by cost, at the measured rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cartl_core.events import Event, Progress
+from cartl_core.progress import Meter, measurement_cost, student_cost, teacher_cost
+from cartl_core.spec import AttackSpec
+from cartl_core.stage_keys import StageKey
+
+ONE, TWO = StageKey("pretrain", "one", "1"), StageKey("transfer", "two", "2")
+
+
+def test_time_left_follows_the_measured_rate() -> None:
+    now, events = [0.0], list[Event]()
+    meter = Meter({"1": 30.0, "2": 10.0}, events.append, clock=lambda: now[0])
+    meter.begin(0.0)
+    now[0] = 10.0
+    meter.advance(ONE, 1 / 3)
+    last = events[-1]
+    assert isinstance(last, Progress)
+    assert last.fraction == pytest.approx(0.25)
+    assert last.seconds_left == pytest.approx(30.0)
+    now[0] = 10.5
+    meter.advance(ONE, 0.4)
+    assert len(events) == 1
+    now[0] = 30.0
+    meter.finish(ONE)
+    now[0] = 35.0
+    meter.begin(0.5)
+    meter.finish(TWO)
+    assert isinstance(events[-1], Progress)
+    assert events[-1].fraction == 1.0
+    assert events[-1].seconds_left == 0.0
+
+
+def test_what_was_found_or_done_before_is_not_part_of_the_rate() -> None:
+    now, events = [0.0], list[Event]()
+    meter = Meter({"1": 30.0, "2": 10.0}, events.append, clock=lambda: now[0])
+    meter.finish(ONE)
+    assert isinstance(events[-1], Progress)
+    assert (events[-1].fraction, events[-1].seconds_left) == (0.75, None)
+    meter.begin(0.5)
+    now[0] = 4.0
+    meter.advance(TWO, 0.75)
+    assert isinstance(events[-1], Progress)
+    assert events[-1].seconds_left == pytest.approx(4.0)
+
+
+def test_costs(job: Any) -> None:
+    spec = job(baselines=["vanilla"])
+    fdm, at = spec.arm.pretrain, spec.baselines[0].pretrain
+    assert teacher_cost(at, 100) == 100 * 2 * (2 * 3 + 3)
+    assert teacher_cost(fdm, 100) == 100 * 2 * (2 * 3 + 6)
+    assert student_cost(spec.arm, spec.model, 10) == pytest.approx(10 * 2 * (0.4 + 3 * 0.6))
+    assert measurement_cost(None, 50) == 50
+    attack = AttackSpec(label="a", eps=0.1, step=0.1, steps=10, restarts=2)
+    assert measurement_cost(attack, 50) == pytest.approx(50 * (1 + 0.6 * 3 * 20))
