@@ -48,6 +48,7 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     command += ["--out", str(out), "--progress", "jsonl", "--supervised"]
     command += ["--silence-limit", str(settings.lease_seconds), "--threads", str(threads(settings))]
     command += ["--stages", str(settings.stages_dir), "--data-root", str(settings.data_root)]
+    command += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]
     if claim.runtime is not None:
         runtime = out / "runtime.json"
         runtime.write_text(claim.runtime.model_dump_json(indent=1), encoding="utf-8")
