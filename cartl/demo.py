@@ -27,7 +27,7 @@ def run(settings: Settings, console: Console, *, key: str | None = None, keep: b
     """
     began = time.monotonic()
     choice = pairs.choose(settings.data_root, lambda text: _say(console, text))
-    _say(console, f"The pair: {choice.pair.title}: {choice.why}.")
+    _say(console, f"The pair: {choice.pair.title}.\nWhy this one: {choice.why}.")
     with Service(settings) as service, Client(settings.url, key) as client:
         _say(console, f"The service is up: {settings.url}, everything is kept in {settings.data_dir}.")
         job = follow(client, adopt_or_post(client, choice.pair, console), console, tick=service.check)

@@ -91,7 +91,7 @@ def choose(
     try:
         fetched = fashion.fetch(data_root, seconds, command)
     except fashion.NotFetched as error:
-        return Choice(DIGITS, f"Fashion-MNIST could not be had ({error}), and these come with scikit-learn")
+        return Choice(DIGITS, f"these come with scikit-learn; Fashion-MNIST could not be had: {error}")
     return Choice(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
 
 

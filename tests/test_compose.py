@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,26 @@ def test_the_build_takes_only_what_is_installed() -> None:
     assert rules[0] == "*"
     packages = {rule[1:].split("/")[0] for rule in rules if rule.endswith("/**") and rule.startswith("!")}
     assert packages == {"api", "cartl", "cartl_core", "jobs", "migrations", "worker"}
+
+
+def test_the_api_image_is_installed_without_torch() -> None:
+    """The extra that its Dockerfile stage installs, with all extras that this one stands on."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "pip install --constraint constraints.txt '.[api]'" in (ROOT / "docker/Dockerfile").read_text()
+
+    def requirements(extra: str) -> list[str]:
+        found = []
+        for requirement in project["optional-dependencies"][extra]:
+            own = re.fullmatch(r"cartl\[(.*)\]", requirement)
+            found += [r for part in own[1].split(",") for r in requirements(part)] if own else [requirement]
+        return found
+
+    def names(listed: list[str]) -> set[str]:
+        return {re.split(r"[^a-z0-9-]", requirement, maxsplit=1)[0] for requirement in listed}
+
+    assert "fastapi" in names(requirements("api"))
+    assert names([*project["dependencies"], *requirements("api")]).isdisjoint({"torch", "torchvision"})
+    assert "torch" in names(requirements("worker"))
 
 
 def test_the_dockerfile_is_clean() -> None:

@@ -143,7 +143,12 @@ def test_ctrl_c_during_a_run_leaves_no_process_and_a_job_that_goes_on(tmp_path: 
 
 
 def test_a_process_that_dies_is_named_and_takes_the_other_with_it(tmp_path: Path) -> None:
-    with running(tmp_path / "data", free_port()) as (up, _):
+    """Before it dies, the service also refuses to be started twice."""
+    port = free_port()
+    with running(tmp_path / "data", port) as (up, _):
+        second = up_once("--data-dir", str(tmp_path / "data"), "--port", str(free_port()))
+        assert second.returncode == 1
+        assert "is in use by process" in second.stderr and f":{port}" in second.stderr
         family = descendants(up.pid)
         os.kill(child_of(up.pid, "worker"), signal.SIGKILL)
         assert up.wait(60) == 1
@@ -152,14 +157,6 @@ def test_a_process_that_dies_is_named_and_takes_the_other_with_it(tmp_path: Path
     assert "the worker process ended (killed by SIGKILL)" in said
     assert "worker.log" in said
     assert all_gone(family)
-
-
-def test_a_data_directory_serves_once_at_a_time(tmp_path: Path) -> None:
-    port = free_port()
-    with running(tmp_path / "data", port):
-        second = up_once("--data-dir", str(tmp_path / "data"), "--port", str(free_port()))
-    assert second.returncode == 1
-    assert "is in use by process" in second.stderr and f":{port}" in second.stderr
 
 
 def test_a_busy_port_is_said_before_anything_starts(tmp_path: Path) -> None:
