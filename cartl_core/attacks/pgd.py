@@ -18,9 +18,11 @@ from torch.nn import functional
 from cartl_core.attacks.untouched import untouched
 from cartl_core.spec import AttackSpec
 
-KEEP_SHARE = 0.75
-"""A batch is packed anew when fewer than this share of it still stands. Packing costs a copy; carrying
-the fallen along costs their share of each pass."""
+KEEP_SHARE = 0.9
+"""A batch is packed anew when fewer than this share of it still stands: the fallen cost their share of
+every further pass, a new batch size costs the preparation of new kernels once. Measured on two cores,
+WRN-16-2 with stem stride 2, batches of 128, PGD-20 that fools half: 14 % fewer images passed, 1 to 9 %
+less processor time; each new size costs about a tenth of one pass."""
 
 
 @dataclass(frozen=True)
