@@ -1,13 +1,14 @@
 """The library as a command: ``python -m cartl_core run SPEC.json --out DIR`` and ``... fetch NAME``.
 
 Exit codes: 0 finished, 1 failed, 2 the specification is wrong, 3 stopped and can go on later, 4 the
-supervisor was gone. Events are told by ``--progress``; all else that is said goes to stderr.
+listener was gone. Events are told by ``--progress``; all else that is said goes to stderr.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import time
@@ -28,7 +29,7 @@ from cartl_core.resolve import resolve
 from cartl_core.shelf import LocalShelf, Shelf
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from cartl_core.stopping import StopFlag
-from cartl_core.supervision import JsonLines, Orders, SupervisedShelf
+from cartl_core.supervision import LOST_SUPERVISOR, JsonLines, Orders, SupervisedShelf
 
 FINISHED, FAILED, WRONG_SPEC, STOPPED = 0, 1, 2, 3
 
@@ -56,6 +57,10 @@ def _run(options: argparse.Namespace) -> int:
     with _signals(stop):
         try:
             return _tell(options, shelf, report, stop)
+        except BrokenPipeError:
+            # Nobody reads the events any more. Python flushes stdout once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return LOST_SUPERVISOR
         finally:
             if orders:
                 orders.finish()
@@ -89,6 +94,8 @@ def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: Sto
     except Interruption as interruption:
         report(_stopped(interruption))
         return STOPPED
+    except BrokenPipeError:
+        raise
     except Exception as error:
         # The border of the process: whatever it was, the one who listens must hear that it is over.
         log.exception("the run broke")

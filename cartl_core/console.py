@@ -65,7 +65,7 @@ class Console:
                 self._end(f"Stopped ({event.why}); run the same command again to go on.")
 
     def _say(self, line: str) -> None:
-        self._bar.console.print(line, markup=False, highlight=False)
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _end(self, line: str) -> None:
         self._bar.stop()

@@ -21,6 +21,7 @@ from cartl_core.events import (
     StageStarted,
     Warned,
 )
+from cartl_core.faults import disk_faults
 from cartl_core.figures import Held, TestSet, attack_result
 from cartl_core.outputs import write_outcomes, write_report, write_student
 from cartl_core.plan import Measurement, StudentPlan, TeacherPlan, TestData, make_plan
@@ -186,18 +187,19 @@ class _Job:
         """Ask the shelf; give a workplace if the stage is to be computed, None if its result was found."""
         self.stop.check()
         started = time.monotonic()
-        answer = self.shelf.place(key)
-        self.directories[key.digest] = answer.directory
-        try:
-            if answer.finished:
-                yield None
-            else:
-                place = self._workplace(key, answer.directory, answer.checkpoints)
-                yield place
-                self.shelf.stored(key, answer.directory)
-                place.checkpoints.clear()
-        finally:
-            self.shelf.release(key)
+        with disk_faults(key.label):
+            answer = self.shelf.place(key)
+            self.directories[key.digest] = answer.directory
+            try:
+                if answer.finished:
+                    yield None
+                else:
+                    place = self._workplace(key, answer.directory, answer.checkpoints)
+                    yield place
+                    self.shelf.stored(key, answer.directory)
+                    place.checkpoints.clear()
+            finally:
+                self.shelf.release(key)
         seconds = time.monotonic() - started
         self.book.took(key, seconds, reused=answer.finished)
         self.meter.finish(key)

@@ -33,7 +33,7 @@ def resolve(spec: JobSpec, *, threads: int | None = None) -> Runtime:
     return Runtime(
         device=device,
         device_name=torch.cuda.get_device_name() if device == "cuda" else _processor(),
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=threads or _usable_threads(),
         precision=_precision(spec.precision, device),
         python=platform.python_version(),
         torch=version("torch"),
@@ -67,6 +67,13 @@ def enter(runtime: Runtime) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.backends.cudnn.benchmark = False
+
+
+def _usable_threads() -> int:
+    """Processors that this process may use, where the system tells; else all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _device(asked: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:

@@ -237,3 +237,30 @@ def test_a_terminated_command_says_so_and_goes_on(write: Any, tmp_path: Path) ->
     last = EVENT.validate_json(rest[-1])
     assert last.type == "stopped"
     assert last.why == "interrupted"
+
+
+def test_a_command_that_nobody_listens_to_ends(write: Any, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        ended = subprocess.run(
+            [sys.executable, "-m", "cartl_core", *arguments(write("no json"), tmp_path / "out")],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert ended.returncode == 4
+    assert "Traceback" not in ended.stderr
+
+
+def test_progress_for_people(write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = arguments(write(), tmp_path / "out")
+    command[command.index("jsonl")] = "human"
+    assert main(command) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "teacher (fdm): epoch 3 of 3: loss " in printed.err
+    assert "student under pgd5:" in printed.err
+    assert "Finished in" in printed.err

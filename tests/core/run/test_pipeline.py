@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import safetensors.torch
 import torch
 
 from cartl_core import pipeline
-from cartl_core.errors import DataOverlap, Interrupted, WaitingForStage
+from cartl_core.errors import DataOverlap, DiskFull, Interrupted, WaitingForStage
 from cartl_core.events import (
     ArtifactWritten,
     AttackFinished,
@@ -215,6 +216,20 @@ def test_shared_images_are_refused(go: Run, job: Any, task: Any, monkeypatch: py
     monkeypatch.setattr(pipeline, "load", lambda *_, **__: task())
     with pytest.raises(DataOverlap):
         go(job())
+
+
+def test_a_full_disk_is_told_as_such(
+    job: Any, go: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("cartl_core.stages.pretrain.save_network", full)
+    with pytest.raises(DiskFull, match="the teacher"):
+        go(job(pretrain={"epochs": 1}))
+    monkeypatch.setattr(LocalShelf, "place", full)
+    with pytest.raises(DiskFull, match=r"teacher \(fdm\)"):
+        go(job(pretrain={"epochs": 1}))
 
 
 def test_a_stage_that_another_run_computes_ends_this_one(job: Any, tmp_path: Path, runtime: Runtime) -> None:
