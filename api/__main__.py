@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import socket
 import sys
+from contextlib import suppress
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.auth import PublicWithoutKeys
 from api.main import create_app, refuse_an_open_network
@@ -13,6 +16,20 @@ from jobs.settings import Settings
 
 GRACE_SECONDS = 3
 WRONG_SETTINGS = 2
+NOT_STARTED = 3
+
+
+class Server(uvicorn.Server):
+    """Ends the streams of events first: they would hold a shutdown up for as long as somebody watches."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, streaming and serving, in this order."""
+        await self._app.state.door.feed.close()
+        await super().shutdown(sockets)
 
 
 def main() -> int:
@@ -26,17 +43,21 @@ def main() -> int:
     except PublicWithoutKeys as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_SETTINGS
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level.lower(),
         access_log=False,
         server_header=False,
-        # Streams of events would otherwise hold a shutdown up for as long as somebody watches.
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return 0
+    server = Server(config, app)
+    # uvicorn raises the signal that stopped it once more when all is closed.
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else NOT_STARTED
 
 
 if __name__ == "__main__":

@@ -58,13 +58,14 @@ class Feed:
         self._poll_seconds = poll_seconds
         self._listeners: set[Listener] = set()
         self._poller: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def follow(self, job_id: str, after: int) -> AsyncIterator[EventView | None]:
         """Events of a job after number ``after``; ``None`` now and then when nothing happens.
 
-        Ends when the job has ended and its last event was given.
+        Ends when the job has ended and its last event was given, or when the service stops.
         """
-        listener = Listener(job_id=job_id, cursor=after)
+        listener = Listener(job_id=job_id, cursor=after, ended=self._closed)
         self._listeners.add(listener)
         self._wake()
         try:
@@ -82,7 +83,8 @@ class Feed:
             self._listeners.discard(listener)
 
     async def close(self) -> None:
-        """End all listeners and the poller."""
+        """End all listeners, present and to come, and the poller."""
+        self._closed = True
         for listener in self._listeners:
             listener.ended = True
             listener.news.set()

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from jobs.models import ApiKey, Artifact, Job, JobEvent, Stage
+from jobs.models import Artifact, Job, JobEvent
 from jobs.state import JobState
 from jobs.store import MetricSeries
 
@@ -236,67 +236,3 @@ class Artifacts(View):
     """All files of a job, by name."""
 
     data: list[ArtifactView]
-
-
-class TeacherView(View):
-    """A robust teacher that your jobs share."""
-
-    digest: str
-    label: str
-    state: str = Field(description="`computing` or `finished`.")
-    job: str = Field(description="The job that trains or trained it.")
-    created_at: datetime
-    finished_at: datetime | None
-
-    @classmethod
-    def of(cls, stage: Stage) -> Self:
-        """A stage's row as it is shown."""
-        return cls(
-            digest=stage.digest,
-            label=stage.label,
-            state=stage.state,
-            job=stage.job_id,
-            created_at=stage.created_at,
-            finished_at=stage.finished_at,
-        )
-
-
-class Teachers(View):
-    """Your teachers, newest first."""
-
-    data: list[TeacherView]
-
-
-class KeyView(View):
-    """An API key, without its secret."""
-
-    id: str
-    owner: str
-    name: str
-    scopes: list[str]
-    created_at: datetime
-    revoked_at: datetime | None
-
-    @classmethod
-    def of(cls, key: ApiKey) -> Self:
-        """A row as it is shown."""
-        return cls(
-            id=key.id,
-            owner=key.owner_id,
-            name=key.name,
-            scopes=key.scopes,
-            created_at=key.created_at,
-            revoked_at=key.revoked_at,
-        )
-
-
-class KeyCreated(KeyView):
-    """A new API key. Its secret is shown this once."""
-
-    secret: str
-
-
-class Keys(View):
-    """All API keys that count, oldest first."""
-
-    data: list[KeyView]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
 from api.deps import DoorDep, Reader
 from api.openapi import problems
-from api.schemas import Teachers, TeacherView, View
+from api.schemas import View
 from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS, model_facts
 from cartl_core.spec import AttackSpec, Method, Objective, Preset
 from jobs import store
+from jobs.models import Stage
 
 router = APIRouter(tags=["catalog"])
 
@@ -92,6 +94,35 @@ class Attacks(View):
     data: list[AttackView]
     methods: list[MethodView]
     presets: list[PresetView]
+
+
+class TeacherView(View):
+    """A robust teacher that your jobs share."""
+
+    digest: str
+    label: str
+    state: str = Field(description="`computing` or `finished`.")
+    job: str = Field(description="The job that trains or trained it.")
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, stage: Stage) -> Self:
+        """A stage's row as it is shown."""
+        return cls(
+            digest=stage.digest,
+            label=stage.label,
+            state=stage.state,
+            job=stage.job_id,
+            created_at=stage.created_at,
+            finished_at=stage.finished_at,
+        )
+
+
+class Teachers(View):
+    """Your teachers, newest first."""
+
+    data: list[TeacherView]
 
 
 @router.get("/datasets", summary="Data sets", responses=problems())

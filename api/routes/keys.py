@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -12,8 +13,9 @@ from api.body import parse, read_body
 from api.deps import Admin, DoorDep
 from api.openapi import json_body, problems
 from api.problems import Problem
-from api.schemas import KeyCreated, Keys, KeyView
+from api.schemas import View
 from jobs.keys import Scope, keys_of, make_key, revoke
+from jobs.models import ApiKey
 
 router = APIRouter(tags=["keys"])
 
@@ -34,6 +36,41 @@ class KeyRequest(BaseModel):
     name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
         default="", description="For people: what it is for."
     )
+
+
+class KeyView(View):
+    """An API key, without its secret."""
+
+    id: str
+    owner: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    revoked_at: datetime | None
+
+    @classmethod
+    def of(cls, key: ApiKey) -> Self:
+        """A row as it is shown."""
+        return cls(
+            id=key.id,
+            owner=key.owner_id,
+            name=key.name,
+            scopes=key.scopes,
+            created_at=key.created_at,
+            revoked_at=key.revoked_at,
+        )
+
+
+class KeyCreated(KeyView):
+    """A new API key. Its secret is shown this once."""
+
+    secret: str
+
+
+class Keys(View):
+    """All API keys that count, oldest first."""
+
+    data: list[KeyView]
 
 
 KEY_EXAMPLES = {

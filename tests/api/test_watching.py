@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -150,8 +154,8 @@ def test_many_listeners_share_one_poller_and_all_see_everything(
     threads = [threading.Thread(target=follow, args=(index,)) for index in range(9)]
     for thread in threads:
         thread.start()
-    for index in range(250):
-        worker.tell(claim, Warned(message=str(index)))
+    for _ in range(10):
+        worker.tell(claim, *(Warned(message=str(index)) for index in range(25)))
     worker.complete(claim)
     for thread in threads:
         thread.join(timeout=30)
@@ -171,6 +175,44 @@ def test_an_old_end_does_not_end_the_stream_of_a_retried_job(
             assert types == ["submitted", "claimed", "failed", "retried"]
             web.post(links["cancel"])
             assert [message["event"] for message in feed] == ["cancelled"]
+
+
+def wait_for(port: int) -> None:
+    """Until somebody listens; a minute at most, for machines with much else to do."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
+def test_ctrl_c_ends_the_service_though_somebody_watches(
+    settings: Settings, client: TestClient, job: dict[str, Any]
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "CARTL_DATA_DIR": str(settings.data_dir), "CARTL_PORT": str(port)}
+    service = subprocess.Popen(
+        [sys.executable, "-m", "api"], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        url = f"http://127.0.0.1:{port}{job['links']['events']}"
+        wait_for(port)
+        with httpx.Client(timeout=30) as web, web.stream("GET", url, headers=STREAM) as stream:
+            feed = messages(stream.iter_lines())
+            assert next(feed)["event"] == "submitted"
+            service.send_signal(signal.SIGINT)
+            assert list(feed) == []
+        _, told = service.communicate(timeout=20)
+    finally:
+        service.kill()
+    assert service.returncode == 0
+    assert "Traceback" not in told
 
 
 def test_metrics_are_series(client: TestClient, job: dict[str, Any], worker: Any) -> None:
