@@ -49,7 +49,7 @@ class Record(RuleBasedStateMachine):
         self.engine = make_engine(local)
         self.factory = session_factory(self.engine)
         self.tokens: dict[str, int] = {}
-        self.cancels: dict[str, bool] = {}
+        self.teaching: dict[str, list[Claim]] = {"ann": [], "bob": []}
 
     def teardown(self) -> None:
         self.engine.dispose()
@@ -96,6 +96,8 @@ class Record(RuleBasedStateMachine):
             verdict = store.acquire_stage(
                 session, claim, digest=TEACHER, kind="pretrain", label="teacher", shared=True
             )
+            if verdict.verdict == "compute":
+                self.teaching[claim.owner].append(claim)
             if verdict.verdict == "wait":
                 store.release(session, claim, waiting_for=TEACHER)
             elif verdict.verdict == "compute" and finish:
@@ -189,7 +191,10 @@ class Record(RuleBasedStateMachine):
                 told = [event.type for event in events]
                 assert state_after(told) == job.state
                 assert told.count("claimed") == job.token
-                assert job.attempts_used <= job.max_attempts
+                this_try = told[len(told) - told[::-1].index("retried") :] if "retried" in told else told
+                given_up = job.reason == "worker_lost"
+                assert job.attempts_used == this_try.count("lost") + given_up
+                assert given_up == (job.attempts_used == job.max_attempts)
 
     @invariant()
     def tokens_never_fall(self) -> None:
@@ -210,6 +215,15 @@ class Record(RuleBasedStateMachine):
     @invariant()
     def a_teacher_is_held_by_one_claim_at_most(self) -> None:
         with reading(self.factory) as session:
+            for owner, taught in self.teaching.items():
+                live = {
+                    claim.job_id
+                    for claim in taught
+                    if (job := store.find(session, claim.job_id)).state == JobState.RUNNING
+                    and job.token == claim.token
+                }
+                stage = session.get(Stage, (owner, TEACHER))
+                assert len(live) <= 1 or (stage is not None and stage.state == "finished")
             for stage in session.scalars(select(Stage)):
                 assert stage.token <= self.tokens[stage.job_id]
                 assert (stage.path is not None) == (stage.state == "finished")
