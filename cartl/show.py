@@ -21,6 +21,9 @@ POLL_SECONDS = 1.0
 AWAY_SECONDS = 60.0
 PLAIN_EVERY_SECONDS = 30.0
 ID_WIDTH = 32
+STATE_WIDTH = max(map(len, STATE_STYLES))
+# Of a table that goes into a file or a pipe, which has no width of its own.
+PLAIN_WIDTH = 200
 
 
 class View(Protocol):
@@ -136,7 +139,8 @@ def show_jobs(jobs: Iterable[Json], console: Console) -> None:
     """A table of jobs, newest first."""
     table = Table(box=None)
     table.add_column("id", no_wrap=True, min_width=ID_WIDTH)
-    for heading in ("state", "doing", "done", "left", "target", "method", "name"):
+    table.add_column("state", no_wrap=True, min_width=STATE_WIDTH)
+    for heading in ("doing", "done", "left", "target", "method", "name"):
         table.add_column(heading)
     for job in jobs:
         spec = job.get("spec") or {}
@@ -151,6 +155,8 @@ def show_jobs(jobs: Iterable[Json], console: Console) -> None:
             str(spec.get("method") or job.get("method") or ""),
             str(job.get("name") or ""),
         )
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
     console.print(table)
 
 
