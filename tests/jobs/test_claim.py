@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Engine, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.events import RuntimeResolved
@@ -14,6 +14,7 @@ from jobs import store
 from jobs.database import transaction
 from jobs.dialect import FromNow
 from jobs.models import Job
+from jobs.state import JobState
 from jobs.store import Claim
 
 Do = Callable[..., Any]
@@ -151,3 +152,21 @@ def test_two_claims_of_one_job_have_one_winner(factory: sessionmaker[Session], s
         with transaction(factory) as session:
             job = store.find(session, job_id)
             assert (job.worker_id, job.token, job.event_count) == (won[0], 1, 2)
+
+
+def test_a_claim_does_not_wait_for_one_that_is_not_committed(
+    factory: sessionmaker[Session], engine: Engine, submit: Any
+) -> None:
+    """PostgreSQL passes over the locked row; SQLite's second writer would wait, and then see the first."""
+    first, second = submit(), submit()
+    with transaction(factory) as slow:
+        taken = store.claim(slow, worker_id="slow", lease_seconds=45)
+        assert taken is not None and taken.job_id == first
+        if engine.dialect.name == "postgresql":
+            with transaction(factory) as quick:
+                quick.execute(text("SET LOCAL lock_timeout = '2s'"))
+                other = store.claim(quick, worker_id="quick", lease_seconds=45)
+                assert other is not None and other.job_id == second
+    with transaction(factory) as session:
+        running = store.state_counts(session)[JobState.RUNNING]
+    assert running == (2 if engine.dialect.name == "postgresql" else 1)
