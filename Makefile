@@ -3,8 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+KILLS ?= 200
+SEED ?= 0
+MINUTES ?= 75
 
-.PHONY: help install demo serve test lint clean
+.PHONY: help install demo serve test lint clean chaos
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +27,9 @@ serve: $(STAMP)  ## Start the service and leave it running
 
 test: $(STAMP) lint  ## Every check and test
 	$(BIN)/python -m pytest
+
+chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINUTES, and print the table
+	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --minutes $(MINUTES)
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

@@ -1,0 +1,251 @@
+"""A campaign: start the stack, strike again and again, look all the while, drain, judge, clean up."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from jobs.models import Job
+from jobs.state import JobState
+from tests.chaos.faults import KILLS, OTHERS, Field, strike
+from tests.chaos.invariants import (
+    ProcessWatch,
+    broken_rules,
+    leftovers,
+    orphan_files,
+    stories,
+    wrong_ends,
+    wrong_results,
+)
+from tests.chaos.load import Load, Watcher, reference, requests
+from tests.chaos.recovery import Look, Recoveries, Sight
+from tests.chaos.service import marked, send
+from tests.chaos.stack import Stack
+
+TICK_SECONDS = 0.25
+ROUND = 10
+"""Kills after which the rules are checked."""
+WATCHERS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much, how long, how random."""
+
+    kills: int
+    seed: int
+    limit_seconds: float
+    drain_seconds: float
+    pause_seconds: float
+    """Mean time between two kills."""
+    alive: int
+    variants: int
+    epochs: int
+    away_seconds: float
+    settings: dict[str, object] = field(default_factory=dict)
+    sequence: tuple[str, ...] = ()
+    """Names of kills, struck in this order before any is drawn."""
+
+
+@dataclass
+class Outcome:
+    """What came of a campaign."""
+
+    plan: Plan
+    recoveries: Recoveries
+    violations: list[str] = field(default_factory=list)
+    states: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+class Campaign:
+    """One run of ``plan``; ``say`` takes lines of progress."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], object]) -> None:
+        self._plan = plan
+        self._say = say
+        self._began = time.monotonic()
+        self._draw = random.Random(plan.seed)
+        self._outcome = Outcome(plan, Recoveries())
+        self._tokens: dict[str, int] = {}
+        self._fewest_alive: int | None = None
+
+    def run(self) -> Outcome:
+        """Strike, drain, judge. Ends everything that it started, whatever happens."""
+        scratch = Path(tempfile.mkdtemp(prefix="cartl-chaos-"))
+        kept = False
+        try:
+            self._run_in(scratch)
+            kept = bool(self._outcome.violations)
+        except BaseException:
+            kept = True
+            raise
+        finally:
+            if kept:
+                self._say(f"logs and files are kept in {scratch}")
+            else:
+                shutil.rmtree(scratch, ignore_errors=True)
+        self._outcome.seconds = time.monotonic() - self._began
+        return self._outcome
+
+    def _run_in(self, scratch: Path) -> None:
+        wanted = requests(self._plan.variants, self._plan.epochs)
+        stack = Stack(scratch, self._plan.settings)
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                root = stack.settings.data_root
+                expected = list(pool.map(lambda request: reference(request, scratch, root), wanted))
+            self._note(f"{len(expected)} undisturbed reference runs are done")
+            stack.start()
+            load = Load(stack, wanted, self._plan.alive)
+            ground = Field(stack, load, self._outcome.recoveries, self._draw, self._plan.away_seconds)
+            self._watch = ProcessWatch(stack.run, allowed_seconds=stack.settings.lease_seconds + 20)
+            load.start()
+            watchers = [
+                Watcher(load, self._plan.seed + n, lambda: self._unfinished(ground)) for n in range(WATCHERS)
+            ]
+            for watcher in watchers:
+                watcher.start()
+            self._strike_all(ground)
+            self._drain(ground)
+            for watcher in watchers:
+                watcher.close()
+            results = {job_id: expected[variant] for job_id, variant in load.variant_of.items()}
+            self._judge(ground, results, watchers)
+        finally:
+            send_on(stack)
+            stubborn = stack.stop()
+        self._blame("orphan process: ", stubborn)
+
+    def _strike_all(self, ground: Field) -> None:
+        plan, done = self._plan, 0
+        until = self._began + plan.limit_seconds - plan.drain_seconds
+        self._wait(ground, 60, lambda: bool(ground.running()))
+        while done < plan.kills and time.monotonic() < until:
+            only = plan.sequence[done] if done < len(plan.sequence) else None
+            name = strike(ground, KILLS, only)
+            if name is not None:
+                done += 1
+                self._note(f"{done}/{plan.kills} {name}; {self._counts(ground)}")
+                if done % ROUND == 0:
+                    self._check_rules(ground)
+            if self._draw.random() < 0.4:
+                strike(ground, OTHERS)
+            gap = self._draw.expovariate(1 / plan.pause_seconds)
+            self._wait(ground, min(gap, 3 * plan.pause_seconds))
+        self._outcome.facts["kills"] = done
+
+    def _drain(self, ground: Field) -> None:
+        """Nothing strikes any more: whatever is unfinished must finish."""
+        self._note("draining")
+        ground.load.close()
+        left = self._began + self._plan.limit_seconds - time.monotonic()
+        self._wait(ground, left, lambda: not ground.due and not self._alive(ground))
+        ground.act(everything=True)
+        self._wait(ground, 1.0)
+
+    def _judge(self, ground: Field, results: dict[str, object], watchers: list[Watcher]) -> None:
+        stack, outcome = ground.stack, self._outcome
+        told = stack.patiently(stories)
+        outcome.states = dict(Counter(story.job.state for story in told))
+        self._blame("", broken_rules(told))
+        self._blame("", wrong_ends(told, ground.may_be_cancelled))
+        self._blame(
+            "",
+            stack.patiently(lambda s: wrong_results(s, stack.settings, results, told)),  # type: ignore[arg-type]
+        )
+        self._blame("", stack.patiently(lambda session: orphan_files(session, stack.settings)))
+        self._blame("", ground.load.trouble)
+        self._blame("not recovered from: ", [wound.kind for wound in outcome.recoveries.open])
+        if len(told) != ground.load.posted:
+            self._blame("", [f"{ground.load.posted} jobs were posted, {len(told)} are there"])
+        for watcher in watchers:
+            for job_id, seen in watcher.seen.items():
+                if seen != list(range(1, len(seen) + 1)):
+                    self._blame("", [f"the stream of job {job_id} had gaps or repetitions: {seen}"])
+        outcome.facts |= {
+            "others": sum(outcome.recoveries.strikes.get(name, 0) for name in OTHERS),
+            "jobs": len(told),
+            "claims": sum(story.job.token for story in told),
+            "results equal to the reference": outcome.states.get("succeeded", 0),
+            "fewest unfinished jobs while striking": self._fewest_alive,
+            "longest life of a run without a claim, s": round(self._watch.worst, 1),
+            "streams followed": sum(len(watcher.seen) for watcher in watchers),
+            "streams dropped": sum(watcher.drops for watcher in watchers),
+            "files": stack.patiently(lambda session: leftovers(session, stack.settings)),
+        }
+
+    def _wait(self, ground: Field, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Look at everything again and again meanwhile."""
+        end = time.monotonic() + seconds
+        while True:
+            ground.act()
+            self._look(ground)
+            if until() or time.monotonic() >= end:
+                return
+            time.sleep(TICK_SECONDS)
+
+    def _look(self, ground: Field) -> None:
+        ground.look, ground.fractions = ground.stack.patiently(_sights)
+        for job_id, sight in ground.look.items():
+            if sight.token < self._tokens.get(job_id, 0):
+                self._blame("", [f"job {job_id}: the token fell to {sight.token}"])
+            self._tokens[job_id] = sight.token
+        ground.recoveries.observe(ground.look)
+        self._blame("", self._watch.look(ground.running()))
+
+    def _check_rules(self, ground: Field) -> None:
+        self._blame("", broken_rules(ground.stack.patiently(stories)))
+        alive = self._alive(ground)
+        self._fewest_alive = min(alive, self._fewest_alive if self._fewest_alive is not None else alive)
+
+    def _blame(self, prefix: str, words: list[str]) -> None:
+        for word in words:
+            if prefix + word not in self._outcome.violations:
+                self._outcome.violations.append(prefix + word)
+                self._note(f"VIOLATION: {prefix}{word}")
+
+    def _alive(self, ground: Field) -> int:
+        return sum(not sight.state.is_terminal for sight in ground.look.values())
+
+    def _unfinished(self, ground: Field) -> str | None:
+        alive = [job_id for job_id, sight in list(ground.look.items()) if not sight.state.is_terminal]
+        known = [job_id for job_id in alive if job_id in ground.load.key_of]
+        return random.choice(known) if known else None
+
+    def _counts(self, ground: Field) -> str:
+        states = Counter(str(sight.state) for sight in ground.look.values())
+        return ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+
+    def _note(self, words: str) -> None:
+        passed = time.monotonic() - self._began
+        left = self._plan.limit_seconds - passed
+        self._say(f"[{passed:5.0f} s, {left:4.0f} s left] {words}")
+
+
+def send_on(stack: Stack) -> None:
+    """Nobody stays paused."""
+    send(marked(stack.run), signal.SIGCONT)
+
+
+def _sights(session: Session) -> tuple[Look, dict[str, float]]:
+    rows = session.execute(select(Job.id, Job.state, Job.token, Job.heartbeat_at, Job.fraction)).all()
+    look = {
+        row.id: Sight(
+            JobState(row.state), row.token, row.heartbeat_at.timestamp() if row.heartbeat_at else 0.0
+        )
+        for row in rows
+    }
+    return look, {row.id: row.fraction or 0.0 for row in rows}

@@ -1,0 +1,226 @@
+"""What must hold whatever dies: read from SQL, the process table and the disk. Empty lists are good."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from jobs.models import Artifact, Checkpoint, Job, JobEvent, Stage
+from jobs.settings import Settings
+from jobs.state import JobState
+from tests.chaos.load import Result
+from tests.chaos.service import command_of, marked
+
+ENDS = frozenset({"succeeded", "failed", "cancelled"})
+GIVEN_BACK = frozenset({"lost", "interrupted", "waiting"})
+ANY_TIME = frozenset({"cancel_requested"})
+
+
+@dataclass(frozen=True)
+class Story:
+    """A job's row and its events in order."""
+
+    job: Job
+    events: Sequence[JobEvent]
+
+    @property
+    def types(self) -> list[str]:
+        return [event.type for event in self.events]
+
+
+def stories(session: Session) -> list[Story]:
+    """All of them, in one snapshot."""
+    told: dict[str, list[JobEvent]] = {}
+    for event in session.execute(select(JobEvent).order_by(JobEvent.job_id, JobEvent.number)).scalars():
+        told.setdefault(event.job_id, []).append(event)
+    found = [Story(job, told.get(job.id, [])) for job in session.execute(select(Job)).scalars()]
+    session.expunge_all()
+    return found
+
+
+def no_gaps(story: Story) -> str | None:
+    numbers = [event.number for event in story.events]
+    if numbers != list(range(1, story.job.event_count + 1)):
+        return f"event numbers {numbers[:5]}...{numbers[-5:]}, {story.job.event_count} counted"
+    return None
+
+
+def one_end(story: Story) -> str | None:
+    """One terminal event per try, and it is the last one and says what the row says."""
+    ends = [kind for kind in story.types if kind in ENDS]
+    tries = 1 + story.types.count("retried")
+    expected = tries if JobState(story.job.state).is_terminal else tries - 1
+    if len(ends) != expected:
+        return f"{len(ends)} ends in {tries} tries: {ends}"
+    if JobState(story.job.state).is_terminal and story.types[-1] != story.job.state:
+        return f"is {story.job.state}, but its last event is {story.types[-1]}"
+    return None
+
+
+def one_claim_at_a_time(story: Story) -> str | None:
+    """Whatever a run tells lies between its claim and that claim's end: no two claims overlap."""
+    running = False
+    for number, kind in enumerate(story.types, 1):
+        if kind == "claimed":
+            if running:
+                return f"claimed again at event {number} while it was running"
+            running = True
+        elif kind in GIVEN_BACK | ENDS:
+            running = False
+        elif kind not in ANY_TIME | {"submitted", "retried"} and not running:
+            return f"event {number} ({kind}) was told by nobody's claim"
+    return None
+
+
+def one_token_a_claim(story: Story) -> str | None:
+    claims = story.types.count("claimed")
+    return None if story.job.token == claims else f"token {story.job.token} after {claims} claims"
+
+
+def one_result_an_attack(story: Story) -> str | None:
+    """In a claim's events and in the report: each attack on each network once."""
+    report = story.job.report or {}
+    networks = [report.get("student"), *report.get("teachers", []), *report.get("baselines", [])]
+    for network in networks:
+        figures = (network or {}).get("figures") or {}
+        counted = Counter((attack["label"], attack["eps"]) for attack in figures.get("attacks", []))
+        if any(count > 1 for count in counted.values()):
+            return f"attacks counted twice: {counted}"
+    told: Counter[tuple[str, ...]] = Counter()
+    for event in story.events:
+        if event.type == "claimed":
+            told.clear()
+        elif event.type == "attack_finished":
+            key = (event.body["subject"], event.body["result"]["label"], str(event.body["result"]["eps"]))
+            told[key] += 1
+            if told[key] > 1:
+                return f"attack told twice under one claim: {key}"
+    return None
+
+
+RULES: tuple[Callable[[Story], str | None], ...] = (
+    no_gaps,
+    one_end,
+    one_claim_at_a_time,
+    one_token_a_claim,
+    one_result_an_attack,
+)
+
+
+def broken_rules(told: Iterable[Story]) -> list[str]:
+    return [
+        f"job {story.job.id}: {rule.__name__}: {words}"
+        for story in told
+        for rule in RULES
+        if (words := rule(story)) is not None
+    ]
+
+
+def wrong_ends(told: Iterable[Story], may_be_cancelled: set[str]) -> list[str]:
+    """At the very end: succeeded, or cancelled where somebody asked."""
+    return [
+        f"job {story.job.id} ended {story.job.state} ({story.job.reason}: {story.job.message})"
+        for story in told
+        if story.job.state != JobState.SUCCEEDED
+        and not (story.job.state == JobState.CANCELLED and story.job.id in may_be_cancelled)
+    ]
+
+
+def wrong_results(
+    session: Session, settings: Settings, expected: dict[str, Result], told: Iterable[Story]
+) -> list[str]:
+    """Each artifact is the file that its row describes; results equal those of an undisturbed run."""
+    wrong = []
+    for story in told:
+        if story.job.state != JobState.SUCCEEDED:
+            continue
+        rows = session.execute(select(Artifact).where(Artifact.job_id == story.job.id)).scalars().all()
+        found = {row.name: row.sha256 for row in rows}
+        for row in rows:
+            file = settings.artifacts_dir / row.path
+            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != row.sha256:
+                wrong.append(f"job {story.job.id}: {row.name} is not the file that was recorded")
+        report = story.job.report or {}
+        result = Result.of(found["student.safetensors"], found["outcomes-student.safetensors"], report)
+        if result != expected[story.job.id]:
+            parts = [
+                part for part in vars(result) if vars(result)[part] != vars(expected[story.job.id])[part]
+            ]
+            wrong.append(f"job {story.job.id}: {', '.join(parts)} differ from the undisturbed run's")
+    return wrong
+
+
+def orphan_files(session: Session, settings: Settings) -> list[str]:
+    """Directories of stages that no claim was ever given, and rows whose files are gone."""
+    tokens: dict[str, int] = dict(session.execute(select(Job.id, Job.token)).tuples().all())
+    wrong = []
+    for directory in settings.stages_dir.glob("*/*"):
+        job_id, _, token = directory.name.rpartition("-")
+        if not 0 < int(token) <= tokens.get(job_id, 0):
+            wrong.append(f"{directory.relative_to(settings.stages_dir)} belongs to no claim")
+    finished = session.execute(select(Stage.path).where(Stage.path.is_not(None))).scalars()
+    wrong += [f"stage {path} is gone" for path in finished if not (settings.stages_dir / str(path)).is_dir()]
+    return wrong
+
+
+def leftovers(session: Session, settings: Settings) -> dict[str, int]:
+    """Files of dead claims that nothing needs any more: not wrong, but for `prune` to take away."""
+    finished = set(session.execute(select(Stage.path).where(Stage.path.is_not(None))).scalars())
+    counted = set(session.execute(select(Checkpoint.path)).scalars())
+    directories = [path for path in settings.stages_dir.glob("*/*") if path.is_dir()]
+    dead = [path for path in directories if str(path.relative_to(settings.stages_dir)) not in finished]
+    return {
+        "stage directories": len(directories),
+        "of dead claims": len(dead),
+        "checkpoint rows": len(counted),
+        "temporary files": sum(1 for _ in settings.stages_dir.rglob("*.tmp*")),
+        "stages": session.execute(select(func.count()).select_from(Stage)).scalar_one(),
+    }
+
+
+@dataclass
+class ProcessWatch:
+    """Runs that outlive their claim by more than they may are orphans.
+
+    Attributes:
+        worst: the longest seconds that a run outlived its claim.
+    """
+
+    run: str
+    allowed_seconds: float
+    worst: float = 0.0
+    since: dict[int, float] = field(default_factory=dict)
+    told: set[int] = field(default_factory=set)
+
+    def look(self, live: dict[str, int]) -> list[str]:
+        """``live``: job id -> token of the jobs that are running."""
+        now = time.monotonic()
+        stale = {
+            pid: claim for pid in marked(self.run) if (claim := claim_of(pid)) and not _holds(live, claim)
+        }
+        self.since = {pid: self.since.get(pid, now) for pid in stale}
+        self.worst = max([self.worst, *(now - since for since in self.since.values())])
+        late = [pid for pid, since in self.since.items() if now - since > self.allowed_seconds]
+        found = [f"process {pid} runs {stale[pid]} without a claim" for pid in late if pid not in self.told]
+        self.told.update(late)
+        return found
+
+
+def _holds(live: dict[str, int], claim: tuple[str, int]) -> bool:
+    return live.get(claim[0]) == claim[1]
+
+
+def claim_of(pid: int) -> tuple[str, int] | None:
+    """Job and token of a training process, from its command line."""
+    command = command_of(pid)
+    if "cartl_core" not in command or "--out" not in command:
+        return None
+    out = Path(command[command.index("--out") + 1])
+    return out.parent.name, int(out.name)
