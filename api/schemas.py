@@ -93,7 +93,7 @@ class JobBrief(View):
             "reason": job.reason,
             "dataset": job.dataset,
             "method": job.method,
-            "freeze_depth": job.spec["freeze_depth"],
+            "freeze_depth": job.freeze_depth,
             "stage": job.stage,
             "fraction": job.fraction,
             "created_at": job.created_at,
@@ -115,7 +115,9 @@ class JobView(JobBrief):
     stage_label: str | None
     seconds_left: float | None
     estimated_finish: datetime | None
-    queue_position: int | None = Field(description="1 goes next; null when it is not queued.")
+    queue_position: int | None = Field(
+        description="1 goes next; 1001 is 1001 or later; null when it is not queued."
+    )
     waiting_for: str | None = Field(description="Digest of a teacher that another job is training.")
     cancel_requested: bool
     attempts_used: int

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from jobs.estimate import estimate
 from pydantic import ValidationError
 
 from api.body import parse_json, read_body
@@ -16,6 +15,9 @@ from api.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
 from cartl_core.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, digest
+from jobs.estimate import estimate
+from jobs.limits import check_size
+from jobs.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -43,26 +45,28 @@ def get_submission(body: Annotated[bytes, Depends(get_body)], parts: DoorDep) ->
     Raises:
         Problem: the body is not JSON, or not a job that can run.
     """
-    return prepare(parse_json(body), parts.settings.default_preset)
+    return prepare(parse_json(body), parts.settings)
 
 
 SubmissionDep = Annotated[Submission, Depends(get_submission)]
 
 
-def prepare(value: object, default_preset: str) -> Submission:
-    """Validate, resolve and estimate a parsed body.
+def prepare(value: object, settings: Settings) -> Submission:
+    """Validate, resolve and estimate a parsed body, and hold it to this deployment's limits.
 
     Raises:
         Problem: 422, with the fields and what is allowed there.
     """
     try:
         request = JobRequest.model_validate(value)
-        spec = resolve(request, default_preset)
+        spec = resolve(request, settings.default_preset)
+        cost = estimate(spec)
+        check_size(spec, cost, settings)
     except ValidationError as error:
         raise invalid(field_errors(JobRequest, error, value)) from error
     except SpecError as error:
         raise _refused(error, value) from error
-    return Submission(request=request, spec=spec, estimate=estimate(spec))
+    return Submission(request=request, spec=spec, estimate=cost)
 
 
 def _refused(error: SpecError, value: object) -> Problem:

@@ -46,6 +46,7 @@ class Job(Base):
     dataset: Mapped[str] = mapped_column(String(64))
     """The target's name, for filters."""
     method: Mapped[str] = mapped_column(String(64))
+    freeze_depth: Mapped[int] = mapped_column(server_default="0")
 
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))
@@ -99,6 +100,7 @@ class Job(Base):
             name="finished_has_a_time",
         ),
         Index("ix_jobs_listing", "owner_id", "created_at", "id"),
+        Index("ix_jobs_listing_by_state", "owner_id", "state", "created_at", "id"),
         Index("ix_jobs_everyones_listing", "created_at", "id"),
         Index(
             "ix_jobs_claimable",
@@ -121,6 +123,17 @@ class Job(Base):
             sqlite_where=text("state = 'running'"),
         ),
     )
+
+
+Index(
+    "ix_jobs_queue_of_owner",
+    Job.owner_id,
+    Job.priority.desc(),
+    Job.created_at,
+    Job.id,
+    postgresql_where=text("state = 'queued'"),
+    sqlite_where=text("state = 'queued'"),
+)
 
 
 class JobEvent(Base):
@@ -170,6 +183,8 @@ class Stage(Base):
     """Relative to the stages directory; set when finished."""
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())
     finished_at: Mapped[datetime | None] = mapped_column()
+    used_at: Mapped[datetime | None] = mapped_column(insert_default=Now())
+    """When a run last asked for it; retention counts from here."""
 
     __table_args__ = (
         CheckConstraint("state IN ('computing', 'finished')", name="state_known"),

@@ -41,7 +41,22 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(default=30.0, gt=0, description="Given to a child to checkpoint.")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="Longest time between checkpoints.")
     max_attempts: int = Field(default=3, ge=1, le=100)
+    timeout_seconds: float | None = Field(
+        default=None, gt=0, description="Longest time of one claim of a job; unset: no limit."
+    )
+    retention_days: float = Field(default=30.0, gt=0, description="What `python -m jobs prune` keeps.")
+
     max_queued_per_owner: int = Field(default=10_000, ge=1)
+    max_running_per_owner: int | None = Field(
+        default=None, ge=1, description="Unset: as many as there are slots."
+    )
+    max_epochs: int = Field(default=1000, ge=1, le=1000, description="Of one stage.")
+    max_batch_size: int = Field(default=8192, ge=2, le=65_536)
+    max_attack_steps: int = Field(default=1000, ge=1, le=10_000)
+    max_restarts: int = Field(default=100, ge=1, le=100)
+    max_job_exaflop: float = Field(
+        default=100.0, gt=0, description="Estimated operations of a whole job, in 1e18."
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)

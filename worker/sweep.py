@@ -115,7 +115,7 @@ class Caretaker:
 
     def _ring_bells(self, factory: sessionmaker[Session]) -> None:
         with reading(factory) as session:
-            claimable = store.claimable_count(session)
+            claimable = store.claimable_count(session, self._settings.max_running_per_owner)
             bells = min(claimable, self._idle_slots(session)) if claimable else 0
         for _ in range(bells):
             if not self._ring():

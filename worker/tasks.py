@@ -52,7 +52,12 @@ def _claim(bench: Bench) -> Claim | None:
     worker_id = identity_of(os.getppid()).worker_id
     try:
         with transaction(bench.factory) as session:
-            claim = store.claim(session, worker_id=worker_id, lease_seconds=bench.settings.lease_seconds)
+            claim = store.claim(
+                session,
+                worker_id=worker_id,
+                lease_seconds=bench.settings.lease_seconds,
+                max_running=bench.settings.max_running_per_owner,
+            )
     except (*AWAY, DBAPIError) as error:
         log.warning("nothing claimed, the database is away: %s", first_line(error))
         return None

@@ -186,6 +186,7 @@ def cancel_job(job_id: JobId, caller: Submitter, parts: DoorDep) -> JobView:
 def retry_job(job_id: JobId, caller: Submitter, parts: DoorDep, bell: BellDep) -> JobView:
     """It goes on from its last checkpoint; attempts count from 0, and all events are kept."""
     with parts.writing() as session:
-        view = _view(session, store.retry(session, job_id, caller.owner))
+        job = store.retry(session, job_id, caller.owner, max_queued=parts.settings.max_queued_per_owner)
+        view = _view(session, job)
     bell.ring_for(job_id)
     return view

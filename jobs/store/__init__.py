@@ -5,6 +5,7 @@ writes its event in the same transaction, and never commits: the caller does, at
 (``with jobs.database.transaction(factory) as session``).
 """
 
+from jobs.store.claim import Claim, claim, claimable_count
 from jobs.store.observe import (
     MetricSeries,
     artifact,
@@ -17,10 +18,8 @@ from jobs.store.observe import (
 )
 from jobs.store.record import record
 from jobs.store.run import (
-    Claim,
     RenewResult,
     acknowledge_cancel,
-    claim,
     complete,
     fail,
     lose,
@@ -38,7 +37,6 @@ from jobs.store.stages import (
 from jobs.store.submit import find, remember, replayed, request_cancel, retry, submit
 from jobs.store.sweep import (
     SweepResult,
-    claimable_count,
     free_worker_leases,
     hold_lock,
     release_lock,

@@ -11,7 +11,7 @@ import json
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Select, and_, insert, select, update
+from sqlalchemy import ColumnElement, Select, String, and_, insert, literal_column, select, update
 from sqlalchemy.orm import Session
 
 from jobs.dialect import Now
@@ -84,6 +84,11 @@ def move(
         attempt_is_over=taken in (Move.LOSE, Move.GIVE_UP),
         **{**_SETTLED[state], **columns},
     )
+
+
+def is_in(job: type[Job], state: JobState) -> ColumnElement[bool]:
+    """The job is in this state; written out rather than bound, so that partial indexes serve it."""
+    return job.state == literal_column(f"'{state}'", String)
 
 
 def running_under(job_id: str, token: int) -> ColumnElement[bool]:

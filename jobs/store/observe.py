@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
+from sqlalchemy.orm import Session, defer
 
 from jobs.dialect import HasTag, UtcTime
 from jobs.errors import ArtifactNotFound, BadCursor
 from jobs.models import Artifact, Job, JobEvent, Metric
 from jobs.state import JobState
+from jobs.store.change import is_in
+
+LARGE = (Job.request, Job.spec, Job.report, Job.runtime, Job.estimate)
+"""Columns of kilobytes, which a list does not show."""
+MOST_AHEAD = 1000
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,8 @@ def list_jobs(
 ) -> tuple[Sequence[Job], str | None]:
     """A page of jobs, newest first, and the cursor of the next page (None on the last one).
 
-    Pages do not shift when jobs are added. ``owner=None`` lists everybody's.
+    Pages do not shift when jobs are added. ``owner=None`` lists everybody's. The ``LARGE`` columns are
+    not loaded.
 
     Raises:
         BadCursor: the cursor is not one that this function gave.
@@ -60,7 +66,8 @@ def list_jobs(
         wanted.append(HasTag(Job.__table__.c.tags, tag))
     if cursor is not None:
         wanted.append(_older_than(*_read_cursor(cursor)))
-    page = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc()).limit(limit + 1)
+    newest_first = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc())
+    page = newest_first.options(*(defer(column, raiseload=True) for column in LARGE)).limit(limit + 1)
     rows = session.execute(page).scalars().all()
     if len(rows) <= limit:
         return rows, None
@@ -159,13 +166,20 @@ def artifact(session: Session, job_id: str, name: str) -> Artifact:
 def queue_position(session: Session, job: Job) -> int | None:
     """1 for the queued job that goes next by priority and age; None when it is not queued.
 
-    Fairness between owners is decided when a job is claimed, so this is an estimate.
+    Fairness between owners is decided when a job is claimed, so this is an estimate. It stops at
+    ``MOST_AHEAD + 1``, which stands for "or more".
     """
     if job.state != JobState.QUEUED:
         return None
+    more_urgent = Job.priority > job.priority
     older = and_(Job.priority == job.priority, _older_than(job.created_at, job.id))
-    ahead = select(func.count()).where(Job.state == JobState.QUEUED, or_(Job.priority > job.priority, older))
-    return 1 + session.execute(ahead).scalar_one()
+    return 1 + min(sum(_count(session, ahead) for ahead in (more_urgent, older)), MOST_AHEAD)
+
+
+def _count(session: Session, ahead: ColumnElement[bool]) -> int:
+    """Queued jobs that are ahead, ``MOST_AHEAD`` at most: a long queue is not read whole."""
+    some = select(Job.id).where(is_in(Job, JobState.QUEUED), ahead).limit(MOST_AHEAD).subquery()
+    return session.execute(select(func.count()).select_from(some)).scalar_one()
 
 
 def state_counts(session: Session, owner: str | None = None) -> dict[JobState, int]:

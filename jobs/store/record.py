@@ -23,7 +23,7 @@ from cartl_core.events import (
 from jobs.dialect import json_type
 from jobs.models import Job, Metric
 from jobs.store.change import append, plain
-from jobs.store.run import Claim
+from jobs.store.claim import Claim
 
 LABEL_LENGTH = 200
 

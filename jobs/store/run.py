@@ -1,44 +1,18 @@
-"""What a worker does to a job: claim it, renew the lease, end it one way or another."""
+"""What a worker does to a job that it has claimed: renew the lease, end it one way or another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, and_, exists, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import and_, select, update
+from sqlalchemy.orm import Session
 
-from cartl_core.spec import JobSpec, Runtime
 from jobs.dialect import FromNow, Now
-from jobs.errors import LostClaim
-from jobs.models import Job, JobEvent, Stage
+from jobs.models import Job
 from jobs.state import JobState, Move
 from jobs.store.change import locked, move, printable, running_under
-
-
-@dataclass(frozen=True)
-class Claim:
-    """The right to run a job: good while the job is running under this token."""
-
-    job_id: str
-    owner: str
-    token: int
-    attempt: int
-    """1 for the first attempt of a try."""
-    worker_id: str
-    spec: JobSpec
-    runtime: Runtime | None
-    """None at the first claim: the child resolves it and tells; later attempts must use it."""
-
-    @property
-    def fence(self) -> ColumnElement[bool]:
-        """The condition that every write of this claim carries."""
-        return running_under(self.job_id, self.token)
-
-    @property
-    def lost(self) -> LostClaim:
-        """What is raised when the fence holds no more."""
-        return LostClaim(job_id=self.job_id, token=self.token)
+from jobs.store.claim import Claim
 
 
 @dataclass(frozen=True)
@@ -46,83 +20,6 @@ class RenewResult:
     """What a worker learns when it renews its lease."""
 
     cancel_requested: bool
-
-
-def claim(session: Session, *, worker_id: str, lease_seconds: float) -> Claim | None:
-    """Take the best claimable job, or None when there is none.
-
-    Best: highest priority, then the owner with the fewest running jobs, then the oldest. Claimable:
-    queued, ``not_before`` passed, and not waiting for a stage that a live job computes.
-    """
-    claimed = move(
-        session,
-        Job.id == _best_claimable(),
-        Move.CLAIM,
-        "claimed",
-        {"worker": worker_id},
-        token=Job.token + 1,
-        worker_id=worker_id,
-        lease_expires_at=FromNow(lease_seconds),
-        heartbeat_at=Now(),
-        started_at=func.coalesce(Job.started_at, Now()),
-        waiting_for=None,
-        not_before=None,
-    )
-    return None if claimed is None else _claim_of(session, claimed, worker_id)
-
-
-def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
-    job = session.get_one(Job, claimed.job_id, populate_existing=True)
-    return Claim(
-        job_id=job.id,
-        owner=job.owner_id,
-        token=job.token,
-        attempt=claimed.attempt,
-        worker_id=worker_id,
-        spec=JobSpec.model_validate(job.spec),
-        runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
-    )
-
-
-def _best_claimable() -> ScalarSelect[str]:
-    """Id of the job to claim. Rows that another claim holds are passed over (PostgreSQL)."""
-    candidate, other = aliased(Job), aliased(Job)
-    busy = (
-        select(other.owner_id, func.count().label("running"))
-        .where(other.state == JobState.RUNNING)
-        .group_by(other.owner_id)
-        .subquery()
-    )
-    return (
-        select(candidate.id)
-        .outerjoin(busy, busy.c.owner_id == candidate.owner_id)
-        .where(claimable(candidate))
-        .order_by(
-            candidate.priority.desc(), func.coalesce(busy.c.running, 0), candidate.created_at, candidate.id
-        )
-        .limit(1)
-        .with_for_update(skip_locked=True, of=candidate)
-        .scalar_subquery()
-    )
-
-
-def claimable(job: type[Job]) -> ColumnElement[bool]:
-    """Queued, not too early, and not waiting for a stage that a live job computes."""
-    holder = aliased(Job)
-    computed_elsewhere = exists().where(
-        Stage.owner_id == job.owner_id,
-        Stage.digest == job.waiting_for,
-        Stage.state == "computing",
-        holder.id == Stage.job_id,
-        holder.token == Stage.token,
-        holder.state == JobState.RUNNING,
-        holder.lease_expires_at > Now(),
-    )
-    return and_(
-        job.state == JobState.QUEUED,
-        or_(job.not_before.is_(None), job.not_before <= Now()),
-        or_(job.waiting_for.is_(None), ~computed_elsewhere),
-    )
 
 
 def renew(session: Session, claim: Claim, lease_seconds: float) -> RenewResult:

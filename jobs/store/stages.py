@@ -14,7 +14,8 @@ from jobs.artifacts import check_name
 from jobs.dialect import Now, insert_if_new
 from jobs.models import Artifact, Checkpoint, Job, Stage
 from jobs.store.change import append, locked, plain, running_under
-from jobs.store.run import Claim, lose_job
+from jobs.store.claim import Claim
+from jobs.store.run import lose_job
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def acquire_stage(
     """
     _held(session, claim)
     stage = _stage_row(session, claim, digest, kind, label)
+    _note_use(session, stage)
     if stage.path is not None and usable(stage.path):
         return StageVerdict("finished", path=stage.path)
     if stage.state == "computing" and _somebody_computes(session, claim, stage, shared):
@@ -72,22 +74,32 @@ def _held(session: Session, claim: Claim) -> None:
         raise claim.lost
 
 
-def _stage_row(session: Session, claim: Claim, digest: str, kind: str, label: str) -> Stage:
-    """The stage's row, locked; made for this claim when there is none."""
-    insert_if_new(
-        session,
-        Stage,
-        owner_id=claim.owner,
-        digest=digest,
-        kind=kind,
-        label=label[:200],
-        state="computing",
-        job_id=claim.job_id,
-        token=claim.token,
+def _note_use(session: Session, stage: Stage) -> None:
+    session.execute(
+        update(Stage)
+        .where(Stage.owner_id == stage.owner_id, Stage.digest == stage.digest)
+        .values(used_at=Now())
+        .execution_options(synchronize_session=False)
     )
-    return session.execute(
-        locked(select(Stage).where(Stage.owner_id == claim.owner, Stage.digest == digest))
-    ).scalar_one()
+
+
+def _stage_row(session: Session, claim: Claim, digest: str, kind: str, label: str) -> Stage:
+    """The stage's row, locked; made for this claim when there is none, or when it was just pruned."""
+    this = locked(select(Stage).where(Stage.owner_id == claim.owner, Stage.digest == digest))
+    while True:
+        insert_if_new(
+            session,
+            Stage,
+            owner_id=claim.owner,
+            digest=digest,
+            kind=kind,
+            label=label[:200],
+            state="computing",
+            job_id=claim.job_id,
+            token=claim.token,
+        )
+        if (row := session.execute(this).scalar_one_or_none()) is not None:
+            return row
 
 
 def _somebody_computes(session: Session, claim: Claim, stage: Stage, shared: bool) -> bool:

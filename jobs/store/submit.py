@@ -6,15 +6,17 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import ColumnElement, and_, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from cartl_core.spec import JobRequest, JobSpec, digest
-from jobs.dialect import Now, insert_if_new
+from jobs.dialect import FromNow, Now, insert_if_new
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
 from jobs.models import IdempotencyKey, Job
 from jobs.state import JobState, Move, sources
-from jobs.store.change import append, job_of, move, plain
+from jobs.store.change import append, is_in, job_of, move, plain
+
+KEY_HOURS = 24
 
 
 def new_id() -> str:
@@ -47,6 +49,7 @@ def submit(
         tags=list(spec.tags),
         dataset=spec.dataset.name,
         method=spec.method,
+        freeze_depth=spec.freeze_depth,
         state=JobState.QUEUED,
         request=plain(request, exclude_unset=True),
         spec=plain(spec),
@@ -62,11 +65,12 @@ def submit(
 
 
 def _check_room(session: Session, owner: str, most: int) -> None:
+    """Requests of the same moment do not see each other: the limit may be passed by so many."""
     queued = session.execute(
-        select(func.count()).where(Job.owner_id == owner, Job.state == JobState.QUEUED)
+        select(func.count()).select_from(Job).where(is_in(Job, JobState.QUEUED), Job.owner_id == owner)
     ).scalar_one()
     if queued >= most:
-        raise TooManyJobs(f"{queued} jobs are queued; allowed: {most}", queued=queued, allowed=most)
+        raise TooManyJobs(f"{queued} jobs are queued; allowed: at most {most}", queued=queued, allowed=most)
 
 
 def find(session: Session, job_id: str, owner: str | None = None) -> Job:
@@ -102,14 +106,17 @@ def request_cancel(session: Session, job_id: str, owner: str | None = None) -> J
     return find(session, job_id)
 
 
-def retry(session: Session, job_id: str, owner: str | None = None) -> Job:
+def retry(session: Session, job_id: str, owner: str | None = None, *, max_queued: int | None = None) -> Job:
     """Queue a failed or cancelled job again: attempts back to 0, events kept, checkpoints used.
 
     Raises:
         JobNotFound: there is no such job of this owner.
         NotAllowed: it is queued, running or succeeded.
+        TooManyJobs: the owner has ``max_queued`` queued jobs already.
     """
     job = job_of(session, job_id, owner, lock=True)
+    if max_queued is not None and job.state in sources(Move.RETRY):
+        _check_room(session, job.owner_id, max_queued)
     moved = move(
         session,
         Job.id == job_id,
@@ -128,7 +135,7 @@ def retry(session: Session, job_id: str, owner: str | None = None) -> Job:
 
 
 def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job | None:
-    """The job that this Idempotency-Key made before; None when the key is new.
+    """The job that this Idempotency-Key made before; None when the key is new, or ``KEY_HOURS`` old.
 
     Call it first in the transaction that submits, and ``remember`` after ``submit``.
 
@@ -138,12 +145,22 @@ def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job
     """
     if not _alone_with(session, owner, key):
         raise IdempotencyInFlight(key=key)
+    session.execute(
+        delete(IdempotencyKey)
+        .where(IdempotencyKey.owner_id == owner, IdempotencyKey.key == key, key_expired())
+        .execution_options(synchronize_session=False)
+    )
     kept = session.get(IdempotencyKey, (owner, key), populate_existing=True)
     if kept is None:
         return None
     if kept.body_digest != body_digest:
         raise IdempotencyConflict(key=key)
     return find(session, kept.job_id, owner)
+
+
+def key_expired() -> ColumnElement[bool]:
+    """An Idempotency-Key counts for ``KEY_HOURS``."""
+    return IdempotencyKey.created_at <= FromNow(-3600.0 * KEY_HOURS)
 
 
 def _alone_with(session: Session, owner: str, key: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session
 
 from jobs.dialect import FromNow, Now, insert_if_new
 from jobs.models import Job, Lock, Worker
 from jobs.state import JobState
 from jobs.store.change import locked
-from jobs.store.run import claimable, lose_job
+from jobs.store.run import lose_job
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,6 @@ def _lose_all(session: Session, jobs: Iterable[Job], why: str, message: str) -> 
         failed=tuple(became[JobState.FAILED]),
         cancelled=tuple(became[JobState.CANCELLED]),
     )
-
-
-def claimable_count(session: Session) -> int:
-    """How many jobs could be claimed now: the bells worth ringing, at most."""
-    job = aliased(Job)
-    return session.execute(select(func.count()).select_from(job).where(claimable(job))).scalar_one()
 
 
 def hold_lock(session: Session, name: str, holder: str, seconds: float) -> bool:

@@ -79,8 +79,24 @@ def test_constraints_and_indexes_agree(bare: Engine) -> None:
         for index in found.get_indexes("jobs")
         if partial in index.get("dialect_options", {})
     }
-    assert set(conditions) == {"ix_jobs_claimable", "ix_jobs_leases", "ix_jobs_running_by_owner"}
+    assert set(conditions) == {
+        "ix_jobs_claimable",
+        "ix_jobs_leases",
+        "ix_jobs_queue_of_owner",
+        "ix_jobs_running_by_owner",
+    }
     assert "'queued'" in conditions["ix_jobs_claimable"] and "'running'" in conditions["ix_jobs_leases"]
+
+
+def test_jobs_of_the_first_version_get_their_freeze_depth(bare: Engine) -> None:
+    migrate(bare, "0001")
+    columns = "id, owner_id, tags, dataset, method, state, request, spec, spec_digest, estimate, created_at"
+    values = "'a', 'ann', '[]', 'mnist', 'cartl', 'queued', '{}', '{\"freeze_depth\": 7}', 'd', '{}'"
+    with bare.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO jobs ({columns}) VALUES ({values}, CURRENT_TIMESTAMP)")
+    migrate(bare)
+    with bare.connect() as connection:
+        assert connection.execute(text("SELECT freeze_depth FROM jobs")).scalar_one() == 7
 
 
 def test_a_database_that_lacks_migrations_is_told(bare: Engine) -> None:

@@ -1,0 +1,198 @@
+"""Which job goes next, decided in SQL at the moment of the claim.
+
+Order: highest priority, then the owner with the fewest running jobs, then the oldest. The queue may
+hold tens of thousands of jobs, so nothing here reads it whole: the owners that have queued jobs are
+walked along an index, and of each only its best claimable job is looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, text
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from cartl_core.spec import JobSpec, Runtime
+from jobs.dialect import FromNow, Now
+from jobs.errors import LostClaim
+from jobs.models import Job, JobEvent, Stage
+from jobs.state import JobState, Move
+from jobs.store.change import is_in, move, running_under
+
+OWNERS_TRIED = 32
+"""Owners whose best job is tried before a claim comes back empty; all but one are held by other claims."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to run a job: good while the job is running under this token."""
+
+    job_id: str
+    owner: str
+    token: int
+    attempt: int
+    """1 for the first attempt of a try."""
+    worker_id: str
+    spec: JobSpec
+    runtime: Runtime | None
+    """None at the first claim: the child resolves it and tells; later attempts must use it."""
+
+    @property
+    def fence(self) -> ColumnElement[bool]:
+        """The condition that every write of this claim carries."""
+        return running_under(self.job_id, self.token)
+
+    @property
+    def lost(self) -> LostClaim:
+        """What is raised when the fence holds no more."""
+        return LostClaim(job_id=self.job_id, token=self.token)
+
+
+def claim(
+    session: Session, *, worker_id: str, lease_seconds: float, max_running: int | None = None
+) -> Claim | None:
+    """Take the best claimable job, or None when there is none.
+
+    Claimable: queued, ``not_before`` passed, not waiting for a stage that a live job computes, and its
+    owner has fewer than ``max_running`` running jobs. Rows that another claim holds are passed over
+    (PostgreSQL); an owner's lower priorities are tried only when no better job is free.
+    """
+    owners = [(row[0], row[1]) for row in session.execute(_owners_in_order(max_running))]
+    for of_best_priority in (True, False):
+        for owner, priority in owners:
+            if max_running is not None and not _alone_with(session, owner):
+                continue
+            guard = Job.id == _best_of(owner, priority if of_best_priority else None)
+            if max_running is not None:
+                guard = and_(guard, _running_of(owner) < max_running)
+            claimed = _take(session, guard, worker_id, lease_seconds)
+            if claimed is not None:
+                return claimed
+    return None
+
+
+def _take(session: Session, guard: ColumnElement[bool], worker_id: str, lease_seconds: float) -> Claim | None:
+    claimed = move(
+        session,
+        guard,
+        Move.CLAIM,
+        "claimed",
+        {"worker": worker_id},
+        token=Job.token + 1,
+        worker_id=worker_id,
+        lease_expires_at=FromNow(lease_seconds),
+        heartbeat_at=Now(),
+        started_at=func.coalesce(Job.started_at, Now()),
+        waiting_for=None,
+        not_before=None,
+    )
+    return None if claimed is None else _claim_of(session, claimed, worker_id)
+
+
+def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
+    job = session.get_one(Job, claimed.job_id, populate_existing=True)
+    return Claim(
+        job_id=job.id,
+        owner=job.owner_id,
+        token=job.token,
+        attempt=claimed.attempt,
+        worker_id=worker_id,
+        spec=JobSpec.model_validate(job.spec),
+        runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
+    )
+
+
+def _owners_in_order(max_running: int | None) -> Select[str, int]:
+    """Owners with something to claim and the priority of their best job, who goes next first.
+
+    Values of the best job are looked up by its id one by one: for a join PostgreSQL would read all jobs.
+    """
+    first, other, mine = aliased(Job), aliased(Job), aliased(Job)
+    owners = select(func.min(first.owner_id).label("owner_id")).where(is_in(first, JobState.QUEUED))
+    walk = owners.cte("owners", recursive=True)
+    following = select(func.min(other.owner_id)).where(
+        is_in(other, JobState.QUEUED), other.owner_id > walk.c.owner_id
+    )
+    walk = walk.union_all(select(following.scalar_subquery()).where(walk.c.owner_id.is_not(None)))
+    best_id = _first(mine, mine.owner_id == walk.c.owner_id).correlate(walk).scalar_subquery()
+    best = select(walk.c.owner_id, best_id.label("id")).where(walk.c.owner_id.is_not(None)).cte("best")
+    priority = select(first.priority).where(first.id == best.c.id).scalar_subquery()
+    created_at = select(first.created_at).where(first.id == best.c.id).scalar_subquery()
+    running = _running_of(best.c.owner_id)
+    ranked = select(best.c.owner_id, priority).where(best.c.id.is_not(None))
+    if max_running is not None:
+        ranked = ranked.where(running < max_running)
+    return ranked.order_by(priority.desc(), running, created_at, best.c.id).limit(OWNERS_TRIED)
+
+
+def _best_of(owner: str, priority: int | None) -> ScalarSelect[str]:
+    """Id of the owner's best claimable job that no other claim holds, locked."""
+    candidate = aliased(Job)
+    chosen = _first(candidate, candidate.owner_id == owner)
+    if priority is not None:
+        chosen = chosen.where(candidate.priority == priority)
+    return chosen.with_for_update(skip_locked=True, of=candidate).scalar_subquery()
+
+
+def _first(job: type[Job], condition: ColumnElement[bool]) -> Select[str]:
+    return (
+        select(job.id)
+        .where(condition, claimable(job))
+        .order_by(job.priority.desc(), job.created_at, job.id)
+        .limit(1)
+    )
+
+
+def _running_of(owner: ColumnElement[str] | InstrumentedAttribute[str] | str) -> ScalarSelect[int]:
+    other = aliased(Job)
+    return (
+        select(func.count())
+        .select_from(other)
+        .where(is_in(other, JobState.RUNNING), other.owner_id == owner)
+        .scalar_subquery()
+    )
+
+
+def _alone_with(session: Session, owner: str) -> bool:
+    """Hold the right to claim for an owner until the transaction ends, so that two claims at once
+    cannot both see room under the limit. SQLite's writers are alone anyway."""
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+    return bool(session.execute(lock, {"name": f"running jobs of {owner}"}).scalar_one())
+
+
+def claimable(job: type[Job]) -> ColumnElement[bool]:
+    """Queued, not too early, and not waiting for a stage that a live job computes."""
+    holder = aliased(Job)
+    computed_elsewhere = exists().where(
+        Stage.owner_id == job.owner_id,
+        Stage.digest == job.waiting_for,
+        Stage.state == "computing",
+        holder.id == Stage.job_id,
+        holder.token == Stage.token,
+        is_in(holder, JobState.RUNNING),
+        holder.lease_expires_at > Now(),
+    )
+    return and_(
+        is_in(job, JobState.QUEUED),
+        or_(job.not_before.is_(None), job.not_before <= Now()),
+        or_(job.waiting_for.is_(None), ~computed_elsewhere),
+    )
+
+
+def claimable_count(session: Session, max_running: int | None = None) -> int:
+    """How many jobs could be claimed now: the bells worth ringing, at most."""
+    job, other = aliased(Job), aliased(Job)
+    waiting = _by_owner(session, job, claimable(job))
+    if max_running is None:
+        return sum(waiting.values())
+    running = _by_owner(session, other, is_in(other, JobState.RUNNING))
+    return sum(min(count, max(max_running - running.get(owner, 0), 0)) for owner, count in waiting.items())
+
+
+def _by_owner(session: Session, job: type[Job], condition: ColumnElement[bool]) -> dict[str, int]:
+    counted = session.execute(
+        select(job.owner_id, func.count()).where(condition).group_by(job.owner_id)
+    ).all()
+    return {row[0]: row[1] for row in counted}
