@@ -25,10 +25,18 @@ from tests.fixtures.postgres_server import binaries, free_port, identity
 
 T = TypeVar("T")
 
-WORKERS = 2
 PATIENCE_SECONDS = 120.0
 # Without fsync nothing survives a power cut, but everything that was committed survives kill -9.
 POSTGRES_OPTIONS = ("listen_addresses=127.0.0.1", "fsync=off", "max_connections=80", "shared_buffers=32MB")
+CLOCK_SECONDS = (3600.0, -3600.0)
+"""How far the workers' clocks, and those of their runs, are off."""
+# Imported by every Python process that finds it on its path, before anything else.
+WRONG_CLOCK = """import os, time
+shift = float(os.environ["CHAOS_CLOCK"])
+right, right_ns = time.time, time.time_ns
+time.time = lambda: right() + shift
+time.time_ns = lambda: right_ns() + int(shift * 1e9)
+"""
 # A commit fails while the switch is on: the deferred trigger runs inside COMMIT itself.
 FAILING_COMMIT = (
     "CREATE TABLE chaos_switch (failing boolean NOT NULL)",
@@ -63,9 +71,7 @@ class Stack:
         self.postgres = self._postgres(database)
         self.redis = self._service("redis", self._redis_command())
         self.api = self._service("api", [sys.executable, "-m", "api"])
-        self.workers = [
-            self._service(f"worker-{n}", [sys.executable, "-m", "worker"]) for n in range(WORKERS)
-        ]
+        self.workers = [self._worker(n, shift) for n, shift in enumerate(CLOCK_SECONDS)]
         self.paused: set[str] = set()
         self.engine: Engine = create_engine(
             self.settings.database_url,
@@ -150,6 +156,16 @@ class Stack:
 
     def _service(self, name: str, command: list[str]) -> Service:
         return Service(name, command, self._environment(), self.scratch / f"{name}.log")
+
+    def _worker(self, number: int, shift: float) -> Service:
+        """Its clock is off by ``shift`` seconds: the database's alone decides."""
+        wrong = self.scratch / "wrong-clock"
+        wrong.mkdir(exist_ok=True)
+        (wrong / "sitecustomize.py").write_text(WRONG_CLOCK)
+        worker = self._service(f"worker-{number}", [sys.executable, "-m", "worker"])
+        path = os.pathsep.join(filter(None, [str(wrong), os.environ.get("PYTHONPATH")]))
+        worker.environment = {**worker.environment, "PYTHONPATH": path, "CHAOS_CLOCK": str(shift)}
+        return worker
 
     def _redis_command(self) -> list[str]:
         options = ["--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
