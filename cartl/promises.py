@@ -61,9 +61,13 @@ def _of_teachers(teachers: tuple[Teacher, ...]) -> Iterator[Promise]:
 
 
 def _strong_enough(teacher: Teacher) -> AttackResult | None:
-    """The first PGD of at least 20 steps at no less than the radius that the teacher was trained for."""
+    """The first Linf PGD of at least 20 steps at no less than the radius that the teacher was trained for."""
     attacks = teacher.figures.attacks if teacher.figures else ()
     return next(
-        (a for a in attacks if a.name == "pgd" and a.steps >= MIN_STEPS and a.eps >= teacher.train_eps),
+        (
+            a
+            for a in attacks
+            if (a.name, a.norm) == ("pgd", "linf") and a.steps >= MIN_STEPS and a.eps >= teacher.train_eps
+        ),
         None,
     )

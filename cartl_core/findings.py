@@ -122,7 +122,7 @@ def _beyond_the_teacher(spec: JobSpec) -> Iterator[str]:
     for arm in spec.arms:
         trained = arm.pretrain.attack.eps
         for attack in (*spec.evaluate.attacks, *spec.evaluate.source_attacks):
-            if attack.eps > trained * (1 + 1e-9):
+            if attack.norm == "linf" and attack.eps > trained * (1 + 1e-9):
                 yield (
                     f"Attack {attack.label} has eps {words.radius(attack.eps)}, more than the "
                     f"{words.radius(trained)} that the teacher was trained at: beyond its teacher's radius "

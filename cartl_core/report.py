@@ -49,7 +49,7 @@ class AttackResult(Value):
     norm: str
     loss: str
     eps: float
-    step: float
+    step: float | None = Field(description="Null where the attack sizes its steps itself.")
     steps: int
     restarts: int
     random_start: bool

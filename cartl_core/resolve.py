@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from cartl_core.attack_facts import ATTACKS, LEAST_CLASSES
 from cartl_core.catalog import (
     DATASETS,
     METHODS,
@@ -24,6 +25,7 @@ from cartl_core.errors import SpecError
 from cartl_core.pairing import resolve_model, resolve_pair
 from cartl_core.spec import (
     Arm,
+    AttackSpec,
     BaselineRequest,
     DataSpec,
     EvaluateSpec,
@@ -259,11 +261,29 @@ def _evaluate(request: JobRequest, source: DataSpec, target: DataSpec, preset: P
     if request.evaluate is not None:
         settings |= request.evaluate.model_dump(exclude_unset=True)
     evaluate = _build(EvaluateSpec, settings, "evaluate")
-    for field in ("attacks", "source_attacks"):
-        labels = [attack.label for attack in getattr(evaluate, field)]
+    for field, attacks, data in (
+        ("attacks", evaluate.attacks, target),
+        ("source_attacks", evaluate.source_attacks, source),
+    ):
+        labels = [attack.label for attack in attacks]
         if len(set(labels)) != len(labels):
             raise SpecError(f"evaluate.{field}", "two attacks have one label", allowed="distinct labels")
+        _enough_classes(f"evaluate.{field}", attacks, data)
     return evaluate
+
+
+def _enough_classes(where: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:
+    classes = len(data.classes or DATASETS[data.name].classes)
+    for index, attack in enumerate(attacks):
+        least = LEAST_CLASSES.get(attack.loss, 2)
+        if classes < least:
+            raise SpecError(
+                f"{where}.{index}.loss",
+                f"{attack.loss} needs at least {least} classes, {data.name} has {classes} here",
+                allowed=", ".join(
+                    loss for loss in ATTACKS[attack.name].losses if classes >= LEAST_CLASSES.get(loss, 2)
+                ),
+            )
 
 
 def _attacks(facts: DatasetFacts, wanted: tuple[tuple[str, int], ...]) -> tuple[dict[str, Any], ...]:

@@ -14,7 +14,18 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
+
+from cartl_core.attack_facts import ATTACKS, LARGEST_RADIUS, AttackLoss, AttackName, Norm
 
 Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
 Preset = Literal["smoke", "quick", "paper"]
@@ -85,19 +96,70 @@ ModelSpecOrName = Annotated[ModelSpec, BeforeValidator(_named, json_schema_input
 
 
 class AttackSpec(Part):
-    """Projected gradient descent (Madry et al. 2018). Any misclassified iterate counts as a success."""
+    """One attack; ``attack_facts.ATTACKS`` has what each one takes. Any misclassified iterate counts."""
 
     label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = Field(
         description="Name in the report, unique among the job's attacks."
     )
-    name: Literal["pgd"] = "pgd"
-    norm: Literal["linf"] = "linf"
-    loss: Literal["ce"] = "ce"
-    eps: float = Field(ge=0.0, le=1.0, description="Radius in pixel units, e.g. 0.0313725 for 8/255.")
-    step: float = Field(gt=0.0, le=1.0, description="Step size in pixel units.")
+    name: AttackName = "pgd"
+    norm: Norm = Field(default="linf", description="What `eps` and `step` are measured in.")
+    loss: AttackLoss = Field(default="ce", description="What the attack climbs.")
+    eps: float = Field(
+        ge=0.0,
+        le=LARGEST_RADIUS["l1"],
+        description="Radius in pixel units, e.g. 0.0313725 for 8/255; at most 1 in linf.",
+    )
+    step: float | None = Field(
+        default=None,
+        validate_default=True,
+        gt=0.0,
+        le=LARGEST_RADIUS["l1"],
+        description="Step size in pixel units, in the attack's norm; null where the attack sizes its steps.",
+    )
     steps: int = Field(ge=1, le=10_000)
     restarts: int = Field(default=1, ge=1, le=100)
     random_start: bool = True
+
+    @property
+    def step_size(self) -> float:
+        """``step`` of an attack that has one.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.step is None:
+            raise ValueError(f"attack {self.label} sizes its steps itself")
+        return self.step
+
+    @field_validator("norm", "loss")
+    @classmethod
+    def _known_to_the_attack(cls, value: str, info: ValidationInfo) -> str:
+        facts = ATTACKS.get(info.data.get("name", ""))
+        allowed = {"norm": facts.norms, "loss": facts.losses}[info.field_name or ""] if facts else (value,)
+        if facts and value not in allowed:
+            raise ValueError(f"{facts.name} takes no {value}; allowed: {', '.join(allowed)}")
+        return value
+
+    @field_validator("eps", "step")
+    @classmethod
+    def _within_the_images(cls, value: float | None, info: ValidationInfo) -> float | None:
+        norm = info.data.get("norm")
+        if norm and value is not None and value > LARGEST_RADIUS[norm]:
+            raise ValueError(
+                f"{value:g} is more than an image has room for; allowed in {norm}: at most "
+                f"{LARGEST_RADIUS[norm]:g}"
+            )
+        return value
+
+    @field_validator("step")
+    @classmethod
+    def _sized(cls, value: float | None, info: ValidationInfo) -> float | None:
+        facts = ATTACKS.get(info.data.get("name", ""))
+        if facts and facts.sized and value is None:
+            raise ValueError(f"{facts.name} needs a step")
+        if facts and not facts.sized and value is not None:
+            raise ValueError(f"{facts.name} sizes its steps itself; allowed: null, or leave it out")
+        return value
 
 
 class TrainingSpec(Part):
@@ -121,6 +183,13 @@ class TrainingSpec(Part):
     validate_images: int = Field(
         default=512, ge=1, le=1_000_000, description="Validation images attacked after each epoch."
     )
+
+    @field_validator("attack", check_fields=False)
+    @classmethod
+    def _inner(cls, attack: AttackSpec | None) -> AttackSpec | None:
+        if attack and (attack.name, attack.norm, attack.loss) != ("pgd", "linf", "ce"):
+            raise ValueError("the attack of training is pgd, norm linf, loss ce")
+        return attack
 
 
 class PretrainSpec(TrainingSpec):
@@ -233,12 +302,15 @@ class Runtime(Part):
 
 
 def _overrides(part: type[Part], docs: str, **replaced: Any) -> type[Part]:
-    """The same fields as ``part``, each optional: what is left out comes from the preset."""
+    """The same fields as ``part``, each optional: what is left out comes from the preset.
+
+    ``replaced`` has other types, with all their constraints, for some of the fields.
+    """
 
     def optional(name: str) -> Any:
         field = part.model_fields[name]
         annotation: Any = replaced.get(name, field.annotation)
-        for constraint in field.metadata:
+        for constraint in () if name in replaced else field.metadata:
             annotation = Annotated[annotation, constraint]
         return annotation | None, Field(default=None, description=field.description)
 
@@ -246,7 +318,15 @@ def _overrides(part: type[Part], docs: str, **replaced: Any) -> type[Part]:
     return create_model(f"{part.__name__}Overrides", __base__=Part, __doc__=docs, **fields)
 
 
-AttackOverrides = _overrides(AttackSpec, "Any part of an attack; the rest comes from the preset.")
+AttackOverrides = _overrides(
+    AttackSpec,
+    "Any part of the attack of training; the rest comes from the preset.",
+    name=Literal["pgd"],
+    norm=Literal["linf"],
+    loss=Literal["ce"],
+    eps=Annotated[float, Field(ge=0.0, le=LARGEST_RADIUS["linf"])],
+    step=Annotated[float, Field(gt=0.0, le=LARGEST_RADIUS["linf"])],
+)
 PretrainOverrides = _overrides(PretrainSpec, "Any part of the pretraining stage.", attack=AttackOverrides)
 TransferOverrides = _overrides(TransferSpec, "Any part of the transfer stage.", attack=AttackOverrides)
 EvaluateOverrides = _overrides(EvaluateSpec, "Any part of the evaluation stage.")

@@ -11,6 +11,7 @@ from pydantic import Field
 from api.deps import DoorDep, Reader
 from api.openapi import problems
 from api.schemas import View
+from cartl_core.attack_facts import ATTACKS, LARGEST_RADIUS, AttackFacts, AttackLoss, Norm
 from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS, model_facts
 from cartl_core.spec import AttackSpec, Method, Objective, Preset
 from jobs import store
@@ -75,9 +76,11 @@ class AttackView(View):
 
     name: str
     title: str
-    norm: str
-    loss: str
-    parameters: list[str]
+    source: str
+    norms: tuple[Norm, ...]
+    losses: tuple[AttackLoss, ...] = Field(description="The first is used where none is given.")
+    parameters: list[str] = Field(description="Fields of an attack in `evaluate.attacks`.")
+    largest_eps: dict[Norm, float] = Field(description="By norm.")
 
 
 class PresetView(View):
@@ -153,15 +156,8 @@ def _model(name: str) -> ModelView:
 @router.get("/attacks", summary="Attacks, methods and presets", responses=problems())
 def list_attacks(caller: Reader, parts: DoorDep) -> Attacks:
     """What can be measured, how a student can be made, and how much of it each preset does."""
-    pgd = AttackView(
-        name="pgd",
-        title="projected gradient descent with restarts; any misclassified iterate counts",
-        norm="linf",
-        loss="ce",
-        parameters=list(AttackSpec.model_fields),
-    )
     return Attacks(
-        data=[pgd],
+        data=[_attack(facts) for facts in ATTACKS.values()],
         methods=[MethodView.model_validate(facts, from_attributes=True) for facts in METHODS.values()],
         presets=[
             PresetView(
@@ -169,6 +165,18 @@ def list_attacks(caller: Reader, parts: DoorDep) -> Attacks:
             )
             for facts in PRESETS.values()
         ],
+    )
+
+
+def _attack(facts: AttackFacts) -> AttackView:
+    return AttackView(
+        name=facts.name,
+        title=facts.title,
+        source=facts.source,
+        norms=facts.norms,
+        losses=facts.losses,
+        parameters=[field for field in AttackSpec.model_fields if facts.sized or field != "step"],
+        largest_eps={norm: LARGEST_RADIUS[norm] for norm in facts.norms},
     )
 
 

@@ -7,13 +7,22 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
+from cartl_core.attack_facts import Norm
+from cartl_core.attacks.balls import BALLS
 from cartl_core.random import generator
 
 
 def random_starts(
-    shape: Sequence[int], eps: float, *, seed: int, label: str, restart: int, indices: Iterable[int] | Tensor
+    shape: Sequence[int],
+    eps: float,
+    *,
+    seed: int,
+    label: str,
+    restart: int,
+    indices: Iterable[int] | Tensor,
+    norm: Norm = "linf",
 ) -> Tensor:
-    """Perturbations drawn uniformly from the Linf ball, each from its sample's own generator.
+    """Perturbations drawn uniformly from the ball of ``norm``, each from its sample's own generator.
 
     Args:
         shape: of one image, e.g. (3, 32, 32).
@@ -24,10 +33,10 @@ def random_starts(
         indices: (N,) positions of the images in their data set.
 
     Returns:
-        (N, *shape) float32 on the CPU, within [-eps, eps].
+        (N, *shape) float32 on the CPU, of norm at most eps.
     """
     positions = indices.tolist() if isinstance(indices, Tensor) else list(indices)
     starts = torch.empty(len(positions), *shape)
     for row, position in zip(starts, positions, strict=True):
-        row.uniform_(-eps, eps, generator=generator(seed, "start", label, restart, position))
+        BALLS[norm].draw(row, eps, generator(seed, "start", label, restart, position))
     return starts

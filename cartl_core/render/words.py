@@ -29,7 +29,7 @@ def points(difference: float) -> str:
 def radius(eps: float) -> str:
     """A radius in pixel units; as n/255 where it is one."""
     levels = eps * 255
-    if levels >= 1 and abs(levels - round(levels)) < 1e-6:
+    if 1 <= levels <= 255 and abs(levels - round(levels)) < 1e-6:
         return f"{round(levels)}/255"
     return f"{eps:.4g}"
 
@@ -69,7 +69,8 @@ def attack(result: AttackResult) -> str:
     """Everything needed to repeat an attack, in one phrase."""
     start = "random start" if result.random_start else "no random start"
     restarts = f"{result.restarts} restart{'s' if result.restarts != 1 else ''}"
+    step = "steps of its own size" if result.step is None else f"step {radius(result.step)}"
     return (
-        f"{result.name.upper()}, {result.norm}, loss {result.loss}, eps {radius(result.eps)}, step "
-        f"{radius(result.step)}, {result.steps} steps, {restarts}, {start}, seed {result.seed}"
+        f"{result.name.upper()}, {result.norm}, loss {result.loss}, eps {radius(result.eps)}, {step}, "
+        f"{result.steps} steps, {restarts}, {start}, seed {result.seed}"
     )

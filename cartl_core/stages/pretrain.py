@@ -115,7 +115,9 @@ def attack_batch(
     if attack.random_start:
         noise = torch.rand(images.shape, generator=moment.draw("attack"))
         start = ((2 * noise - 1) * attack.eps).to(images)
-    return perturb(network, images, labels, eps=attack.eps, step=attack.step, steps=attack.steps, start=start)
+    return perturb(
+        network, images, labels, eps=attack.eps, step=attack.step_size, steps=attack.steps, start=start
+    )
 
 
 def _train_all(network: nn.Module) -> None:

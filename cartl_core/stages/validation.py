@@ -54,7 +54,9 @@ def starts(
     index, shape = split.index[part], split.images.shape[1:]
 
     def start(restart: int) -> Tensor:
-        return random_starts(shape, attack.eps, seed=seed, label=label, restart=restart, indices=index)
+        return random_starts(
+            shape, attack.eps, seed=seed, label=label, restart=restart, indices=index, norm=attack.norm
+        )
 
     return start
 

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from api.openapi import EXAMPLES
 from api.problems import KINDS
+from cartl_core.attack_facts import ATTACKS
 from cartl_core.catalog import DATASETS, METHODS, PRESETS
 from cartl_core.spec import JobRequest
 
@@ -115,7 +116,12 @@ def test_the_catalog_is_told(client: TestClient) -> None:
     models = {one["name"]: one for one in client.get("/models").json()["data"]}
     assert models["wrn-28-10"]["freeze_depth_max"] == models["wrn-28-10"]["blocks"] - 1 == 13
     attacks = client.get("/attacks").json()
-    assert [one["name"] for one in attacks["data"]] == ["pgd"]
+    known = {one["name"]: one for one in attacks["data"]}
+    assert set(known) == set(ATTACKS)
+    assert known["pgd"]["norms"] == ["linf", "l2", "l1"]
+    assert known["pgd"]["losses"][0] == "ce"
+    assert "step" in known["pgd"]["parameters"]
+    assert known["pgd"]["largest_eps"]["linf"] == 1.0
     assert {one["name"] for one in attacks["methods"]} == set(METHODS)
     assert {one["name"] for one in attacks["presets"]} == set(PRESETS)
     assert [one["name"] for one in attacks["presets"] if one["default"]] == ["quick"]

@@ -479,6 +479,18 @@ def test_the_requests_preset_wins_over_the_deployments() -> None:
     assert resolved("paper").preset == "paper"
 
 
+def test_a_loss_that_needs_more_classes_is_refused() -> None:
+    attack = {"label": "a", "loss": "dlr", "eps": 0.1, "step": 0.01, "steps": 2}
+    for field in ("attacks", "source_attacks"):
+        refused = refusal(
+            dataset={"name": "mnist", "classes": [0, 1]},
+            source={"name": "mnist", "classes": [2, 3]},
+            evaluate={field: [attack]},
+        )
+        assert refused.field == f"evaluate.{field}.0.loss"
+        assert refused.allowed == "ce, margin"
+
+
 def test_two_attacks_of_one_label_are_refused() -> None:
     attack = {"label": "a", "eps": 0.1, "step": 0.01, "steps": 2}
     for field in ("attacks", "source_attacks"):

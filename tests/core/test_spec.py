@@ -88,6 +88,9 @@ def test_the_same_holds_for_values_of_python(value: Any) -> None:
             {"evaluate": {"attacks": [{"label": "A b", "eps": 0.1, "step": 0.1, "steps": 1}]}},
             "evaluate.attacks.0.label",
         ),
+        ({"pretrain": {"attack": {"norm": "l2"}}}, "pretrain.attack.norm"),
+        ({"transfer": {"attack": {"loss": "dlr"}}}, "transfer.attack.loss"),
+        ({"transfer": {"attack": {"eps": 1.5}}}, "transfer.attack.eps"),
         ({"dataset": {"name": "mnist", "class": [1]}}, "dataset.class"),
         ({"dataset": {"name": "mnist", "classes": [1]}}, "dataset.classes"),
         ({"dataset": {"name": "mnist", "classes": [1, True, 2]}}, "dataset.classes.1"),
@@ -185,6 +188,51 @@ def test_a_digest_sees_every_field() -> None:
         digest(attack.model_copy(update={field: value})) for field, value in changed.items()
     }
     assert len(digests) == 1 + len(changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"eps": 1.5}, "eps"),
+        ({"step": 1.5}, "step"),
+        ({"norm": "l2", "eps": 445.0}, "eps"),
+        ({"norm": "l1", "eps": 1e6}, "eps"),
+        ({"norm": "l2", "eps": 2.0, "step": 445.0}, "step"),
+        ({"step": None}, "step"),
+        ({"name": "fgsm"}, "name"),
+        ({"loss": "hinge"}, "loss"),
+    ],
+)
+def test_an_attack_takes_what_its_norm_and_name_allow(changes: dict[str, Any], field: str) -> None:
+    attack = {"label": "a", "eps": 0.1, "step": 0.1, "steps": 1, **changes}
+    assert faults(json.dumps({**LEAST, "evaluate": {"attacks": [attack]}})) == [f"evaluate.attacks.0.{field}"]
+
+
+def test_a_step_that_is_left_out_is_missed_where_the_attack_needs_it() -> None:
+    written = {**LEAST, "evaluate": {"attacks": [{"label": "a", "eps": 0.1, "steps": 1}]}}
+    assert faults(json.dumps(written)) == ["evaluate.attacks.0.step"]
+
+
+def test_radii_beyond_one_are_for_the_other_norms() -> None:
+    for norm, eps in (("l2", 2.0), ("l1", 30.0)):
+        attack = AttackSpec.model_validate({"label": "a", "norm": norm, "eps": eps, "step": eps, "steps": 1})
+        assert attack.eps == eps
+
+
+@pytest.mark.parametrize("changes", [{"norm": "l2"}, {"loss": "margin"}])
+def test_training_attacks_in_linf_with_the_cross_entropy(changes: dict[str, Any]) -> None:
+    spec = resolve(JobRequest.model_validate(LEAST)).pretrain
+    attack = spec.attack.model_copy(update=changes)
+    with pytest.raises(ValidationError, match="attack of training"):
+        type(spec).model_validate(spec.model_dump() | {"attack": attack.model_dump()})
+
+
+def test_the_json_of_a_plain_attack_is_what_it_was() -> None:
+    """Digests of stored stages hang on it."""
+    assert canonical_json(AttackSpec(label="a", eps=0.1, step=0.01, steps=5)) == (
+        '{"eps":0.1,"label":"a","loss":"ce","name":"pgd","norm":"linf","random_start":true,'
+        '"restarts":1,"step":0.01,"steps":5}'
+    )
 
 
 def test_a_number_that_is_not_finite_has_no_canonical_json() -> None:
