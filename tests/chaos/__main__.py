@@ -27,8 +27,8 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         limit_seconds=limit,
         drain_seconds=drain,
         pause_seconds=min(spare / arguments.kills, arguments.pause_seconds),
-        alive=10,
-        variants=8,
+        alive=9,
+        variants=arguments.variants,
         epochs=8,
         away_seconds=60.0,
         # All else is as shipped. Jobs of seconds need checkpoints every second; and a job that is
@@ -63,6 +63,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=75.0, help="in all, whatever happens")
     parser.add_argument("--drain-minutes", type=float, default=5.0, help="of these, kept for the end")
+    parser.add_argument("--variants", type=int, default=8, help="distinct jobs, each with a reference run")
     parser.add_argument("--pause-seconds", type=float, default=18.0, help="mean between kills, at most")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
     outcome = Campaign(plan_of(parser.parse_args()), lambda line: say(line)).run()

@@ -80,7 +80,7 @@ class Campaign:
         self._draw = random.Random(plan.seed)
         self._outcome = Outcome(plan, Recoveries())
         self._tokens: dict[str, int] = {}
-        self._fewest_alive: int | None = None
+        self._fewest_alive = plan.alive
 
     def run(self) -> Outcome:
         """Strike, drain, judge. Ends everything that it started, whatever happens."""
@@ -132,7 +132,7 @@ class Campaign:
     def _strike_all(self, ground: Field) -> None:
         plan, done = self._plan, 0
         until = self._began + plan.limit_seconds - plan.drain_seconds
-        self._wait(ground, 60, lambda: bool(ground.running()))
+        self._wait(ground, 90, lambda: bool(ground.running()) and self._alive(ground) >= plan.alive)
         while done < plan.kills and time.monotonic() < until:
             only = plan.sequence[done] if done < len(plan.sequence) else None
             name = strike(ground, KILLS, only)
@@ -140,7 +140,9 @@ class Campaign:
                 done += 1
                 self._note(f"{done}/{plan.kills} {name}; {self._counts(ground)}")
                 if done % ROUND == 0:
-                    self._check_rules(ground)
+                    self._blame("", broken_rules(ground.stack.patiently(stories)))
+            self._look(ground)
+            self._fewest_alive = min(self._alive(ground), self._fewest_alive)
             if self._draw.random() < 0.4:
                 strike(ground, OTHERS)
             gap = self._draw.expovariate(1 / plan.pause_seconds)
@@ -205,11 +207,6 @@ class Campaign:
             self._tokens[job_id] = sight.token
         ground.recoveries.observe(ground.look)
         self._blame("", self._watch.look(ground.running()))
-
-    def _check_rules(self, ground: Field) -> None:
-        self._blame("", broken_rules(ground.stack.patiently(stories)))
-        alive = self._alive(ground)
-        self._fewest_alive = min(alive, self._fewest_alive if self._fewest_alive is not None else alive)
 
     def _blame(self, prefix: str, words: list[str]) -> None:
         for word in words:
