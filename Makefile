@@ -7,7 +7,7 @@ KILLS ?= 200
 SEED ?= 0
 MINUTES ?= 75
 
-.PHONY: help install demo serve test lint clean chaos
+.PHONY: help install demo serve test test-compose lint clean chaos
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -30,6 +30,9 @@ test: $(STAMP) lint  ## Every check and test
 
 chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINUTES, and print the table
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --minutes $(MINUTES)
+
+test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a Docker engine, or root on Debian)
+	$(BIN)/python docker/test
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

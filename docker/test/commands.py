@@ -1,0 +1,70 @@
+"""Other programs: run, with what they said at hand when they fail."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+POLL_SECONDS = 0.5
+TAIL_CHARACTERS = 6000
+
+
+class Failed(Exception):
+    """Something that the test needs did not happen; the message says what was seen instead."""
+
+
+def say(text: str) -> None:
+    """One line of the test's own output."""
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+    sys.stdout.flush()
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    seconds: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> str:
+    """Standard output of a command, run at low priority.
+
+    Args:
+        command: program and arguments.
+        seconds: the longest that it may take.
+        env: added to this process's environment; an empty text removes a variable.
+        cwd: where it runs.
+
+    Raises:
+        Failed: its exit status is not 0, or it took too long.
+    """
+    changed = {name: value for name, value in {**os.environ, **(env or {})}.items() if value}
+    words = ["nice", "-n", "10", *map(str, command)]
+    shown = " ".join(words[3:])
+    try:
+        done = subprocess.run(
+            words, env=changed, cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"{shown}: not done after {seconds:.0f} s") from error
+    if done.returncode != 0:
+        said = (done.stdout + done.stderr)[-TAIL_CHARACTERS:]
+        raise Failed(f"{shown}: exit status {done.returncode}\n{said}")
+    return done.stdout
+
+
+def wait_for(what: str, happened: Callable[[], bool], *, seconds: float) -> float:
+    """Wait until something has happened; returns the seconds that it took.
+
+    Raises:
+        Failed: it has not happened in time.
+    """
+    began = time.monotonic()
+    while not happened():
+        if time.monotonic() - began > seconds:
+            raise Failed(f"{what}: not within {seconds:.0f} s")
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - began

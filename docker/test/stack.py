@@ -1,0 +1,148 @@
+"""The stack of a fresh clone: built, up, and gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from commands import Failed, run, say
+from engine import COMPOSE, Engine
+
+ROOT = Path(__file__).resolve().parents[2]
+# Belongs to the person at the keyboard, not to this test.
+FOREIGN = ("COMPOSE_", "CARTL_")
+KINDS = ("container", "volume", "network")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A Compose project of its own name, so that it meets no other stack on the same engine."""
+
+    engine: Engine
+    clone: Path
+    override: Path
+    project: str
+    port: int
+    pip_find_links: bool
+    """Does a folder of wheels give the builds their torch, rather than the index of CPU builds?"""
+
+    def compose(self, *arguments: str, seconds: float = 120) -> str:
+        """Standard output of a ``docker compose`` command on the shipped file and the override."""
+        files = ("-f", str(self.clone / "docker-compose.yml"), "-f", str(self.override))
+        return run(
+            [COMPOSE, "--progress", "plain", "-p", self.project, *files, *arguments],
+            env=self._environment(),
+            cwd=self.clone,
+            seconds=seconds,
+        )
+
+    def services(self) -> dict[str, dict[str, Any]]:
+        """The services that come up without a profile, as Compose resolves them."""
+        resolved = json.loads(self.compose("config", "--format", "json"))
+        services: dict[str, dict[str, Any]] = resolved["services"]
+        return services
+
+    def container(self, service: str) -> str:
+        """The id of a service's container, running or not."""
+        found = self.compose("ps", "--all", "--quiet", service).split()
+        if len(found) != 1:
+            raise Failed(f"{service}: {len(found)} containers instead of one")
+        return found[0]
+
+    def state(self, service: str) -> dict[str, Any]:
+        """What the engine says of a service's container."""
+        return self.engine.inspect(self.container(service))
+
+    def is_healthy(self, service: str) -> bool:
+        """Running, and its own check says so."""
+        state = self.state(service)["State"]
+        return bool(state["Running"]) and state["Health"]["Status"] == "healthy"
+
+    def own_images(self) -> set[str]:
+        """The names of the images that the stack builds."""
+        return {str(service["image"]) for service in self.services().values() if "build" in service}
+
+    def leftovers(self) -> list[str]:
+        """What the engine still has of this project."""
+        mine = ("--quiet", "--filter", f"label=com.docker.compose.project={self.project}")
+        found = []
+        for kind in KINDS:
+            everything = ("--all",) if kind == "container" else ()
+            found += [f"{kind} {name}" for name in self.engine.docker(kind, "ls", *everything, *mine).split()]
+        return found
+
+    def _environment(self) -> dict[str, str]:
+        foreign = dict.fromkeys((name for name in os.environ if name.startswith(FOREIGN)), "")
+        return {**foreign, **self.engine.env, "CARTL_PUBLISHED_PORT": str(self.port)}
+
+
+@contextmanager
+def stack(engine: Engine, directory: Path, *, pip_find_links: bool) -> Iterator[Stack]:
+    """A stack from a fresh clone of this checkout's HEAD; whatever it made is removed in the end."""
+    project = f"cartl-test-{os.getpid()}"
+    clone = directory / "clone"
+    run(["git", "clone", "--quiet", ROOT, clone], seconds=120)
+    say(f"Cloned {run(['git', '-C', clone, 'log', '-1', '--format=%h %s'], seconds=30).strip()}.")
+    override = directory / "override.json"
+    override.write_text("{}")
+    made = Stack(engine, clone, override, project, _free_port(), pip_find_links)
+    override.write_text(json.dumps(_override(made), indent=2))
+    try:
+        yield made
+    except BaseException:
+        _tell_logs(made)
+        raise
+    finally:
+        _remove(made)
+
+
+def _override(stack: Stack) -> dict[str, Any]:
+    """What belongs to this machine and to this test: not the shipped networks, volumes or limits."""
+    built = {name: service for name, service in stack.services().items() if "build" in service}
+    return {
+        "services": {
+            name: {
+                "image": f"{service['image'].partition(':')[0]}:{stack.project}",
+                "build": {"network": "host", **_no_extra_index(stack)},
+                # The test shares the machine: a run that takes every core for itself starves all others.
+                "environment": {"CARTL_THREADS": "1"},
+            }
+            for name, service in built.items()
+        }
+    }
+
+
+def _no_extra_index(stack: Stack) -> dict[str, Any]:
+    return {"args": {"PIP_EXTRA_INDEX_URL": ""}} if stack.pip_find_links else {}
+
+
+def _tell_logs(stack: Stack) -> None:
+    say("What the containers said last:")
+    say(stack.compose("logs", "--no-color", "--tail", "25"))
+
+
+def _remove(stack: Stack) -> None:
+    images = stack.own_images()
+    stack.compose("down", "--volumes", "--remove-orphans", "--timeout", "60", seconds=300)
+    there = set(stack.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
+    if images & there:
+        stack.engine.docker("image", "rm", *sorted(images & there), seconds=300)
+    shutil.rmtree(stack.clone)
+    left = stack.leftovers()
+    if left:
+        raise Failed(f"left behind: {', '.join(left)}")
+    say("Containers, volumes, networks and images of the stack are gone.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,151 @@
+"""What happens to the stack: a job, a crash, a broker that goes away, a kill, and the right end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from commands import Failed, say, wait_for
+from stack import Stack
+
+from cartl.client import Client
+from cartl.problems import JobUnfinished, ServiceError
+
+UP_SECONDS = 240.0
+JOB_SECONDS = 420.0
+RECOVERY_SECONDS = 120.0
+UNAUTHORISED = 401
+JOB = {
+    "name": "compose test: digits 0-4 to 5-9",
+    "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
+    "source": {"name": "digits", "classes": [0, 1, 2, 3, 4]},
+    "freeze_depth": 2,
+    "preset": "smoke",
+    # Long enough to be killed midway, more than once.
+    "pretrain": {"epochs": 60},
+    "transfer": {"epochs": 20},
+}
+
+
+def play(stack: Stack) -> None:
+    """The whole story; raises ``Failed`` at the first thing that is not as it should be."""
+    say("docker compose build")
+    stack.compose("build", seconds=1800)
+    say("docker compose up --detach --wait")
+    stack.compose("up", "--detach", "--wait", "--wait-timeout", str(int(UP_SECONDS)), seconds=UP_SECONDS + 60)
+    for line in stack.compose("ps", "--all", "--format", "{{.Service}}: {{.Status}}").splitlines():
+        say(f"  {line}")
+    _check_confinement(stack)
+    url = f"http://127.0.0.1:{stack.port}"
+    _nobody_without_a_key(url)
+    with Client(url, _first_key(stack)) as client:
+        _job_survives(stack, client)
+
+
+def _first_key(stack: Stack) -> str:
+    """As the README says: it is in the log of `migrate`."""
+    key = stack.compose("logs", "--no-log-prefix", "--no-color", "migrate").split()[-1]
+    say("The first key is in the log of migrate.")
+    return key
+
+
+def _nobody_without_a_key(url: str) -> None:
+    with Client(url) as stranger:
+        try:
+            stranger.submit(JOB)
+        except ServiceError as error:
+            _expect("POST /jobs without a key", error.status, UNAUTHORISED)
+        else:
+            raise Failed("a job was taken from somebody without a key")
+
+
+def _check_confinement(stack: Stack) -> None:
+    """What runs, as the engine sees it, not only what the file asks for."""
+    for service in stack.services():
+        seen = stack.state(service)
+        _expect(f"{service}: root is read-only", seen["HostConfig"]["ReadonlyRootfs"], True)
+        _expect(f"{service}: user is root", seen["Config"]["User"].startswith("0"), False)
+    wrote = stack.compose("exec", "worker", "sh", "-c", "touch /usr/x 2>&1 || id -u").split()
+    _expect("worker: user id", wrote[-1], "10001")
+
+
+def _job_survives(stack: Stack, client: Client) -> None:
+    job_id = str(client.submit(JOB)["id"])
+    say(f"POST /jobs: {job_id}; its robustness is asked for at once.")
+    _expect("complete, of a job that has just begun", client.robustness(job_id)["complete"], False)
+    _wait_for_checkpoint(client, job_id, attempt=1)
+
+    _crash(stack, "worker")
+    _wait_for_attempt(client, job_id, 2)
+
+    say("docker compose restart redis")
+    stack.compose("restart", "redis")
+    wait_for("redis is healthy", lambda: stack.is_healthy("redis"), seconds=60)
+    _expect("state of the job", client.job(job_id)["state"], "running")
+
+    say("docker kill the worker's container; docker compose up")
+    stack.engine.docker("kill", stack.container("worker"))
+    stack.compose("up", "--detach", "--wait", "--wait-timeout", str(int(UP_SECONDS)), seconds=UP_SECONDS + 60)
+    _wait_for_attempt(client, job_id, 3)
+
+    job = _wait_for_end(client, job_id)
+    _expect("state of the job", job["state"], "succeeded")
+    _expect("attempts lost", job["attempts_used"], 2)
+    _tell_history(client, job_id)
+    report = client.robustness(job_id)
+    _expect("complete", report["complete"], True)
+    say(f"GET robustness: {report['headline']}")
+
+
+def _crash(stack: Stack, service: str) -> None:
+    """Kill the container's first process from outside, as the kernel does when memory runs out.
+
+    ``docker kill`` counts as a person's wish: the engine does not start the container again.
+    """
+    pid = int(stack.state(service)["State"]["Pid"])
+    say(f"kill -9 of the first process of {service}'s container")
+    os.kill(pid, signal.SIGKILL)
+    wait_for("the engine restarts it", lambda: stack.state(service)["RestartCount"] >= 1, seconds=60)
+
+
+def _wait_for_checkpoint(client: Client, job_id: str, attempt: int) -> None:
+    took = wait_for("a checkpoint", _seen(client, job_id, "checkpoint_written", attempt), seconds=JOB_SECONDS)
+    job = client.job(job_id)
+    say(f"A checkpoint after {took:.0f} s, in {job['stage_label']}, {job['fraction']:.0%} done.")
+    _expect("state of the job", job["state"], "running")
+
+
+def _wait_for_attempt(client: Client, job_id: str, number: int) -> None:
+    took = wait_for(f"try {number}", _seen(client, job_id, "claimed", number), seconds=RECOVERY_SECONDS)
+    say(f"Try {number} of the job began {took:.0f} s later.")
+
+
+def _wait_for_end(client: Client, job_id: str) -> dict[str, Any]:
+    try:
+        return client.wait(job_id, timeout=JOB_SECONDS)
+    except JobUnfinished as error:
+        job = client.job(job_id)
+        where = f"{job['state']}, {job['stage_label']}, {job['fraction']:.0%}"
+        raise Failed(f"the job is not done after {JOB_SECONDS:.0f} s: {where}") from error
+
+
+def _seen(client: Client, job_id: str, kind: str, attempt: int) -> Callable[[], bool]:
+    return lambda: any(
+        event["type"] == kind and event["attempt"] >= attempt for event in client.past_events(job_id)
+    )
+
+
+def _tell_history(client: Client, job_id: str) -> None:
+    events = list(client.past_events(job_id))
+    _expect("event numbers", [event["number"] for event in events], list(range(1, len(events) + 1)))
+    _expect("events that the job succeeded", sum(event["type"] == "succeeded" for event in events), 1)
+    kinds = ("submitted", "claimed", "worker_died", "lease_expired", "succeeded")
+    told = [f"{event['number']} {event['type']}" for event in events if event["type"] in kinds]
+    say(f"Events without a gap: {len(events)}; among them {', '.join(told)}.")
+
+
+def _expect(what: str, seen: Any, wanted: Any) -> None:
+    if seen != wanted:
+        raise Failed(f"{what}: {seen!r} instead of {wanted!r}")
