@@ -7,7 +7,7 @@ KILLS ?= 200
 SEED ?= 0
 MINUTES ?= 75
 
-.PHONY: help install demo serve test test-compose lint clean chaos
+.PHONY: help install demo serve test test-compose lint clean chaos fuzz
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,13 +26,16 @@ serve: $(STAMP)  ## Start the service and leave it running
 	$(BIN)/cartl up
 
 test: $(STAMP) lint  ## Every check and test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINUTES, and print the table
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --minutes $(MINUTES)
 
 test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a Docker engine, or root on Debian)
 	$(BIN)/python docker/test
+
+fuzz: $(STAMP)  ## Generate requests over the whole OpenAPI document, SECONDS long (600), and judge each answer
+	$(BIN)/python benchmarks/fuzz.py --seconds $(or $(SECONDS),600)
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

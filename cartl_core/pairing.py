@@ -9,6 +9,7 @@ from cartl_core.errors import SpecError
 from cartl_core.spec import DataSpec, JobRequest, ModelSpec
 
 MIN_CLASSES = 2
+STEM_STRIDES = (1, 2, 4)
 
 
 def resolve_pair(request: JobRequest, preset: PresetFacts) -> tuple[DataSpec, DataSpec]:
@@ -28,18 +29,24 @@ def resolve_model(
 ) -> ModelSpec:
     """The network: its input takes the source's size, and colour when either side has it."""
     source_facts, target_facts = DATASETS[source.name], DATASETS[target.name]
+    chosen = asked.model_dump(exclude_unset=True) if asked else {}
+    image_size = chosen.get("image_size", source_facts.image_size)
     defaults: dict[str, Any] = {
         "name": preset.model or PAPER_MODELS.get(source.name, "wrn-28-4"),
-        "stem_stride": preset.stem_stride,
-        "image_size": source_facts.image_size,
+        "stem_stride": stem_stride(image_size, preset.stem_side),
+        "image_size": image_size,
         "channels": max(source_facts.channels, target_facts.channels),
     }
-    chosen = asked.model_dump(exclude_unset=True) if asked else {}
     model = ModelSpec(**{**defaults, **chosen})
     model_facts(model.name)
     if model.channels < defaults["channels"]:
         raise SpecError("model.channels", "source or target has colour images", allowed="3")
     return model
+
+
+def stem_stride(image_size: int, side: int) -> int:
+    """The largest stride of the stem that leaves ``side`` pixels or more of ``image_size``; at least 1."""
+    return max(stride for stride in STEM_STRIDES if stride == 1 or image_size >= stride * side)
 
 
 def _data(data: DataSpec, field: str, train_limit: int | None) -> DataSpec:

@@ -15,7 +15,8 @@ class PresetFacts:
     title: str
     model: str | None
     """None: the network of the paper's pair with that source (see ``PAPER_MODELS``)."""
-    stem_stride: int
+    stem_side: int
+    """The stem's stride is the largest that leaves feature maps of this height and width or more."""
     train_limit: int | None
     target_train_limit: int | None
     test_limit: int | None
@@ -41,7 +42,7 @@ PRESETS: dict[str, PresetFacts] = {
             name="smoke",
             title="seconds; for tests of the machinery, its figures mean nothing",
             model="tiny",
-            stem_stride=2,
+            stem_side=4,
             train_limit=400,
             target_train_limit=300,
             test_limit=100,
@@ -74,7 +75,7 @@ PRESETS: dict[str, PresetFacts] = {
             name="quick",
             title="minutes on two cores; small network, part of the data",
             model="wrn-16-2",
-            stem_stride=2,
+            stem_side=7,
             train_limit=10_000,
             target_train_limit=6_000,
             test_limit=1_000,
@@ -87,17 +88,17 @@ PRESETS: dict[str, PresetFacts] = {
                 "lr_schedule": "cosine",
                 "warmup_epochs": 0.5,
                 "select": "last",
-                "validate_images": 256,
+                "validate_images": 128,
             },
             pretrain_attack={"steps": 4, "step_of_eps": 0.35},
-            fdm_weight=0.005,
+            fdm_weight=0.01,
             transfer={
                 "epochs": 12,
                 "batch_size": 128,
                 "lr": 0.05,
                 "lr_schedule": "cosine",
                 "select": "best_clean",
-                "validate_images": 256,
+                "validate_images": 128,
             },
             beta=0.6,
             lwf={"lwf_weight": 0.01, "lwf_head_epochs": 6, "lr": 0.01},
@@ -108,7 +109,7 @@ PRESETS: dict[str, PresetFacts] = {
             name="paper",
             title="the published schedule; needs a GPU",
             model=None,
-            stem_stride=1,
+            stem_side=256,
             train_limit=None,
             target_train_limit=None,
             test_limit=None,

@@ -16,6 +16,7 @@ from cartl_core.catalog import (
 )
 from cartl_core.errors import SpecError
 from cartl_core.models import build_network
+from cartl_core.pairing import stem_stride
 from cartl_core.random import generator
 from cartl_core.spec import DatasetName, Method, ModelSpec, Preset
 
@@ -154,7 +155,14 @@ def test_the_paper_preset_is_the_published_schedule() -> None:
     assert paper.pretrain["warmup_epochs"] == 1.0
     assert paper.pretrain_attack == {"steps": 7, "step_of_eps": 0.25}
     assert (paper.fdm_weight, paper.beta, paper.trunk_statistics) == (0.005, 0.4, "running")
-    assert paper.stem_stride == 1
+    assert {stem_stride(facts.image_size, paper.stem_side) for facts in DATASETS.values()} == {1}
     assert paper.attacks == (("pgd20", 20), ("pgd100", 100))
     assert (paper.lwf["epochs"], paper.lwf["lwf_head_epochs"], paper.lwf["lr"]) == (52, 25, 0.001)
     assert PAPER_MODELS == {"cifar100": "wrn-34-10", "cifar10": "wrn-28-4", "svhn": "resnet18"}
+
+
+@pytest.mark.parametrize(
+    ("image_size", "side", "stride"), [(8, 7, 1), (28, 7, 4), (32, 7, 4), (8, 4, 2), (27, 7, 2), (32, 256, 1)]
+)
+def test_the_stem_leaves_feature_maps_of_the_presets_size(image_size: int, side: int, stride: int) -> None:
+    assert stem_stride(image_size, side) == stride
