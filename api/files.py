@@ -38,7 +38,7 @@ class Span:
 
 
 def send_file(request: Request, path: Path, *, name: str, media_type: str, etag: str, size: int) -> Response:
-    """The answer to a GET of a file.
+    """The answer to a GET of a file, or to a HEAD: the same without the bytes.
 
     Raises:
         Problem: the file is gone (404), or has no such range (416).
@@ -54,17 +54,19 @@ def send_file(request: Request, path: Path, *, name: str, media_type: str, etag:
     if _matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     span = _wanted(request, tag, size)
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        raise Problem("not-found", "The file has been removed.") from error
     part = span or Span(0, size)
     headers["Content-Length"] = str(part.length)
     if span is not None:
         headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
-    return StreamingResponse(
-        _chunks(file, part), status_code=206 if span else 200, media_type=media_type, headers=headers
-    )
+    try:
+        file = path.open("rb")
+    except FileNotFoundError as error:
+        raise Problem("not-found", "The file has been removed.") from error
+    status = 206 if span else 200
+    if request.method == "HEAD":
+        file.close()
+        return Response(status_code=status, media_type=media_type, headers=headers)
+    return StreamingResponse(_chunks(file, part), status_code=status, media_type=media_type, headers=headers)
 
 
 def page_headers() -> dict[str, str]:

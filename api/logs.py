@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jobs.artifacts import check_name
+from jobs.artifacts import log_files
 from jobs.settings import Settings
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -18,7 +18,7 @@ def log_tail(settings: Settings, job_id: str, lines: int) -> str:
     """
     parts: list[str] = []
     room = MAX_BYTES
-    for path in reversed(_files(settings, job_id)):
+    for path in reversed(log_files(settings, job_id)):
         if room <= 0:
             break
         end = _end_of(path, room)
@@ -26,12 +26,6 @@ def log_tail(settings: Settings, job_id: str, lines: int) -> str:
         parts.append(f"== {path.stem} ==\n{end.decode(errors='replace')}")
     kept = "\n".join(reversed(parts)).splitlines()[-lines:]
     return "\n".join(kept) + "\n" if kept else ""
-
-
-def _files(settings: Settings, job_id: str) -> list[Path]:
-    """Oldest first, by the last time that each was written."""
-    folder = settings.artifacts_dir / check_name(job_id) / "logs"
-    return sorted(folder.glob("attempt-*.log"), key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def _end_of(path: Path, most: int) -> bytes:

@@ -7,7 +7,6 @@ errors of the lower layers are translated by the table in ``install``. HTTP code
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from cartl_core.errors import SpecError
 
@@ -97,6 +97,9 @@ _KIND_OF_STATUS = {
     413: "body-too-large",
 }
 _RETRY_SECONDS = "5"
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+# PostgreSQL's codes for a table and a column that are missing: the migrations have yet to run.
+_BEHIND = {"42P01", "42703"}
 
 
 class Problem(Exception):
@@ -168,13 +171,14 @@ def _of_framework(request: Request, error: HTTPException) -> Problem:
 
 def _methods(request: Request) -> list[str]:
     """The methods of a path, over all its routes; the framework would name those of the first alone."""
-    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    known = (
-        methods
-        for path, methods in paths.items()
-        if re.fullmatch(re.sub(r"\{[^}]+\}", "[^/]+", path), request.url.path)
-    )
-    return sorted(method.upper() for method in next(known, {"get": None}))
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def _of_parameters(error: RequestValidationError) -> Problem:
@@ -237,7 +241,8 @@ def install(app: FastAPI, table: Mapping[type[Exception], str]) -> None:
 
     def database_fault(request: Request, error: Exception) -> Response:
         assert isinstance(error, DBAPIError)
-        return database(request, error) if error.connection_invalidated else unexpected(request, error)
+        away = error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _BEHIND
+        return database(request, error) if away else unexpected(request, error)
 
     def unexpected(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)

@@ -82,6 +82,7 @@ def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: Sto
             runtime=runtime,
             remarks=remarks,
             checkpoint_seconds=options.checkpoint_seconds,
+            download=not options.no_download,
         )
     except SpecError as error:
         report(Failed(reason="spec_invalid", message=str(error)))
@@ -192,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--checkpoint-seconds", type=float, default=30.0, help="longest time between two checkpoints"
     )
+    one.add_argument("--no-download", action="store_true", help="refuse a data set that is missing")
     one.add_argument("--supervised", action="store_true", help="take orders from stdin")
     one.add_argument("--silence-limit", type=float, help="end after so many seconds without an order")
     two = commands.add_parser("fetch", help="download a data set")

@@ -52,6 +52,7 @@ def run(
     runtime: Runtime | None = None,
     remarks: tuple[str, ...] = (),
     checkpoint_seconds: float = DEFAULT_SECONDS,
+    download: bool = True,
 ) -> Report:
     """Run a job from data to report; what the shelf has already is not computed again.
 
@@ -64,6 +65,7 @@ def run(
         runtime: what an earlier attempt resolved; None resolves it for this machine.
         remarks: warnings for the report that are known before the start.
         checkpoint_seconds: the longest time between two checkpoints.
+        download: fetch a data set that is missing.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -73,8 +75,10 @@ def run(
     runtime = runtime or machine.resolve(spec)
     machine.enter(runtime)
     report(RuntimeResolved(runtime=runtime))
-    source = load(spec.source, spec.model, data_root=data_root, seed=spec.seed, field="source")
-    target = load(spec.dataset, spec.model, data_root=data_root, seed=spec.seed)
+    source = load(
+        spec.source, spec.model, data_root=data_root, seed=spec.seed, download=download, field="source"
+    )
+    target = load(spec.dataset, spec.model, data_root=data_root, seed=spec.seed, download=download)
     refuse_overlap(source, target)
     job = _Job(spec, source, target, runtime, shelf, report, stop or StopFlag(), remarks, checkpoint_seconds)
 

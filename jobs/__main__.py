@@ -1,4 +1,4 @@
-"""The administrator's command: ``python -m jobs migrate | check | keys create | diagram``."""
+"""The administrator's command: ``python -m jobs migrate | check | keys create | prune | diagram``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from jobs.database import migrate as migrate_database
 from jobs.errors import DatabaseBehind
 from jobs.keys import LOCAL_OWNER, SCOPES, any_key, make_key
 from jobs.queue import broker_answers, make_celery
+from jobs.retention import prune
 from jobs.settings import Settings
 from jobs.state import diagram as state_diagram
 from jobs.store import workers
@@ -100,6 +101,28 @@ def _check_worker(engine: Engine, seconds: float) -> None:
         say(f"worker: none on {host} was heard of in the last {seconds:.0f} seconds")
         raise typer.Exit(1)
     say(f"worker: {alive[0].id} is alive")
+
+
+@app.command("prune")
+def prune_files(
+    older_than: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DAYS", help="Instead of the setting CARTL_RETENTION_DAYS (30)."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> None:
+    """Remove old stages, checkpoints and files that no job needs; docs/operations.md has the policy."""
+    settings = Settings.from_env()
+    days = settings.retention_days if older_than is None else older_than
+    factory = session_factory(make_engine(settings))
+    pruned = prune(factory, settings, older_than_days=days, dry_run=dry_run)
+    for path in pruned.paths:
+        say(str(path))
+    say(
+        f"{'Would remove' if dry_run else 'Removed'} {pruned.stages} stages, "
+        f"{pruned.checkpoints} checkpoints, {pruned.idempotency_keys} idempotency keys, "
+        f"{len(pruned.paths)} directories ({pruned.size} bytes)."
+    )
 
 
 @app.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import deque
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +12,7 @@ from jobs.models import Artifact
 from jobs.settings import Settings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+LOGS = "logs"
 CHUNK = 1024 * 1024
 
 
@@ -71,17 +71,18 @@ def open_artifact(settings: Settings, artifact: Artifact) -> BinaryIO:
 
 def logs_directory(settings: Settings, job_id: str) -> Path:
     """Where a job's runs write their logs, one file an attempt, whose end a person may read."""
-    return settings.artifacts_dir / check_name(job_id) / "logs"
+    return settings.artifacts_dir / check_name(job_id) / LOGS
 
 
-def log_tail(settings: Settings, job_id: str, lines: int) -> str:
-    """The last ``lines`` that the job's runs wrote, oldest first; empty before the first run."""
-    kept: deque[str] = deque(maxlen=lines)
-    written = logs_directory(settings, job_id).glob("*.log")
-    for path in sorted(written, key=lambda file: file.stat().st_mtime):
-        with path.open(encoding="utf-8", errors="replace") as file:
-            kept.extend(file)
-    return "".join(kept)
+def log_file(settings: Settings, job_id: str, attempt: int) -> Path:
+    """The log of one attempt."""
+    return logs_directory(settings, job_id) / f"attempt-{attempt}.log"
+
+
+def log_files(settings: Settings, job_id: str) -> list[Path]:
+    """The logs of a job's attempts, oldest first by the last time that each was written."""
+    written = logs_directory(settings, job_id).glob("attempt-*.log")
+    return sorted(written, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def measure(path: Path) -> tuple[int, str]:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 def make_celery(settings: Settings, *, consumer: bool = False) -> Celery:
     """The Celery application, for ringing, or with ``consumer`` for a worker."""
-    app = Celery("cartl", broker=settings.broker_url, set_as_current=consumer)
+    app = Celery("cartl", broker=_with_host(settings.broker_url), set_as_current=consumer)
     app.conf.update(
         task_default_queue=QUEUE,
         task_serializer="json",
@@ -54,6 +54,11 @@ def make_celery(settings: Settings, *, consumer: bool = False) -> Celery:
         enable_utc=True,
     )
     return app
+
+
+def _with_host(url: str) -> str:
+    """kombu warns of an address without a host, also for folders, which have none."""
+    return f"{url}localhost" if url == "filesystem://" else url
 
 
 def _transport_options(settings: Settings, consumer: bool) -> dict[str, Any]:

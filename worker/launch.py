@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.artifacts import output_directory
+from jobs.artifacts import log_file, output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
 
@@ -49,6 +49,8 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     command += ["--silence-limit", str(settings.lease_seconds), "--threads", str(threads(settings))]
     command += ["--stages", str(settings.stages_dir), "--data-root", str(settings.data_root)]
     command += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]
+    if not settings.download:
+        command.append("--no-download")
     if claim.runtime is not None:
         runtime = out / "runtime.json"
         runtime.write_text(claim.runtime.model_dump_json(indent=1), encoding="utf-8")
@@ -57,7 +59,7 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
         command=tuple(command),
         environment=environment(settings, os.environ),
         out=out,
-        log=out.parent / "logs" / f"attempt-{claim.attempt}.log",
+        log=log_file(settings, claim.job_id, claim.attempt),
     )
 
 
@@ -67,8 +69,11 @@ def threads(settings: Settings) -> int:
 
 
 def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment without the deployment's settings; a CPU deployment sees no GPU."""
+    """The worker's environment less its settings; threads wait asleep; a CPU deployment sees no GPU."""
     kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
+    # Threads that spin while they wait make a run several times slower as soon as anything else wants the
+    # cores (measured: 4.5 times with two threads on two cores); OpenMP reads this when torch is loaded.
+    kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if settings.device == "cpu":
         kept["CUDA_VISIBLE_DEVICES"] = ""
     return kept

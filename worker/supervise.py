@@ -70,6 +70,7 @@ class Supervisor:
         self._asked: Asked | None = None
         self._deadline = math.inf
         self._leave_at = math.inf
+        self._timeout_at = time.monotonic() + (self._settings.timeout_seconds or math.inf)
         self._ping_at = 0.0
 
     def run(self) -> Verdict | None:
@@ -125,16 +126,20 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def _ask_to_stop(self, child: Child, lease: Lease) -> None:
-        """A cancellation overrules an interruption; the time to obey runs from the first of them."""
+        """A cancellation overrules the rest; the time to obey runs from the first that is asked."""
         why: Asked | None = None
         if lease.cancel_requested.is_set():
             why = "cancelled"
+        elif self._asked is not None:
+            return
+        elif time.monotonic() > self._timeout_at:
+            why = "timeout"
         elif self._bench.shutting_down():
             why = "interrupted"
-        if why is None or self._asked in (why, "cancelled"):
+        if why is None or self._asked == why:
             return
         log.info("job %s: asking the run to stop: %s", self._claim.job_id, why)
-        child.send(Stop(why=why))
+        child.send(Stop(why="cancelled" if why == "cancelled" else "interrupted"))
         self._asked = why
         self._deadline = min(self._deadline, time.monotonic() + self._settings.stop_grace_seconds)
 

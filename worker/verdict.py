@@ -14,9 +14,11 @@ from jobs.state import Move
 from jobs.store import Claim
 from worker.child import describe_exit
 
-Asked = Literal["cancelled", "interrupted"]
+Asked = Literal["cancelled", "timeout", "interrupted"]
 SPEC_REFUSED = 2
 SPEC_INVALID = "spec_invalid"
+TIMEOUT = "timeout"
+TIMEOUT_WORDS = "The run took longer than this service allows; a retry goes on from its last checkpoint."
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def judge(
             return Verdict(Move.RELEASE, waiting_for=last_word.waiting_for)
     if asked == "cancelled":
         return Verdict(Move.ACKNOWLEDGE)
+    if asked == "timeout":
+        return Verdict(Move.FAIL, reason=TIMEOUT, message=TIMEOUT_WORDS)
     if asked == "interrupted":
         return Verdict(Move.RELEASE)
     if code == SPEC_REFUSED and last_word is None:

@@ -37,12 +37,14 @@ class Readiness(View):
     message: str | None = Field(default=None, description="What to do about it.")
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Is the process alive?")
 async def healthz() -> Health:
     """Answers without asking anything else."""
     return Health()
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     summary="Can it do its work?",

@@ -77,6 +77,7 @@ def list_artifacts(job_id: JobId, caller: Reader, parts: DoorDep) -> Artifacts:
         return Artifacts(data=[ArtifactView.of(row) for row in store.artifacts_of(session, job_id)])
 
 
+@router.head("/jobs/{job_id}/artifacts/{name}", include_in_schema=False)
 @router.get(
     "/jobs/{job_id}/artifacts/{name}",
     summary="One file",

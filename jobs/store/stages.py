@@ -31,7 +31,12 @@ class StageVerdict:
 
 def stage_directory(claim: Claim, digest: str) -> str:
     """The directory that only this claim writes: fencing for files."""
-    return f"{digest}/{claim.job_id}-{claim.token}"
+    return f"{digest}/{claim_directory(claim.job_id, claim.token)}"
+
+
+def claim_directory(job_id: str, token: int) -> str:
+    """What a claim's directory is called, whatever the stage."""
+    return f"{job_id}-{token}"
 
 
 def acquire_stage(

@@ -14,7 +14,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def test_a_job_that_is_too_large_is_told_its_range(settings: Settings, small: dict[str, Any]) -> None:
-    with local_client(settings.model_copy(update={"max_epochs": 5, "max_job_exaflop": 0.001})) as client:
+    with local_client(settings.model_copy(update={"max_epochs": 5, "max_job_exaflop": 1e-6})) as client:
         assert client.post("/jobs", json=small).status_code == 201
         refused = client.post("/jobs", json=small | {"pretrain": {"epochs": 6}})
         assert refused.status_code == 422
@@ -24,7 +24,7 @@ def test_a_job_that_is_too_large_is_told_its_range(settings: Settings, small: di
         heavy = client.post("/jobs", json=small | {"model": "wrn-100-20", "transfer": {"epochs": 5}})
         assert heavy.status_code == 422
         (fault,) = heavy.json()["errors"]
-        assert (fault["field"], fault["allowed"]) == ("body", "at most 0.001 EFLOP")
+        assert (fault["field"], fault["allowed"]) == ("body", "at most 1e-06 EFLOP")
         assert len(client.get("/jobs").json()["data"]) == 1
 
 

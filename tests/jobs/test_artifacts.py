@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.artifacts import log_tail, logs_directory, measure, open_artifact, output_directory, relative_path
+from jobs.artifacts import log_file, log_files, measure, open_artifact, output_directory, relative_path
 from jobs.errors import ArtifactNameRefused, ArtifactNotFound
 from jobs.models import Artifact
 from jobs.settings import Settings
@@ -51,13 +51,14 @@ def test_nothing_outside_the_directory_is_opened(local: Settings, tmp_path: Path
         relative_path(local, link)
 
 
-def test_the_end_of_the_log_runs_over_attempts(local: Settings) -> None:
-    assert log_tail(local, "job1", 10) == ""
-    folder = logs_directory(local, "job1")
-    folder.mkdir(parents=True)
-    for age, attempt in ((20, 2), (10, 10)):
-        file = folder / f"attempt-{attempt}.log"
-        file.write_bytes(f"{attempt} a\n{attempt} b\xff\n".encode("latin-1"))
+def test_logs_come_in_the_order_in_which_they_were_written(local: Settings) -> None:
+    assert log_files(local, "job1") == []
+    assert log_file(local, "job1", 2) == local.artifacts_dir / "job1" / "logs" / "attempt-2.log"
+    for age, attempt in ((20, 2), (10, 10), (30, 3)):
+        file = log_file(local, "job1", attempt)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
         os.utime(file, (1e9 - age, 1e9 - age))
-    assert log_tail(local, "job1", 3) == "2 b\ufffd\n10 a\n10 b\ufffd\n"
-    assert log_tail(local, "job1", 100).count("\n") == 4
+    assert [file.stem for file in log_files(local, "job1")] == ["attempt-3", "attempt-2", "attempt-10"]
+    with pytest.raises(ArtifactNameRefused):
+        log_file(local, "../job1", 1)

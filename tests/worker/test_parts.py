@@ -210,6 +210,8 @@ def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: py
     assert json.loads(Path(options["--runtime"]).read_text()) == runtime.model_dump(mode="json")
     assert launch.out == settings.artifacts_dir / "j" / "5"
     assert launch.log == settings.artifacts_dir / "j" / "logs" / "attempt-2.log"
+    assert "--no-download" not in launch.command
+    assert "--no-download" in prepare(settings.model_copy(update={"download": False}), claim).command
 
 
 def test_slots_share_the_cores(tmp_path: Path) -> None:
