@@ -23,16 +23,15 @@ from story import play
 def main() -> int:
     """Exit status 0 when the stack did all that it should and nothing of it is left."""
     began = time.monotonic()
-    wheels = _wheels()
     # Ended from outside, it cleans up as at any error.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         with tempfile.TemporaryDirectory(prefix="cartl-compose-", dir=_scratch()) as name:
             directory = Path(name)
             with (
-                wheels_served(wheels) as pip_settings,
+                wheels_served(_wheels()) as pip_settings,
                 engine(directory) as found,
-                stack(found, directory, pip_find_links=wheels is not None) as shipped,
+                stack(found, directory) as shipped,
             ):
                 if found.made:
                     names = named(shipped.services(), shipped.clone / "docker/Dockerfile")

@@ -30,8 +30,6 @@ class Stack:
     override: Path
     project: str
     port: int
-    pip_find_links: bool
-    """Does a folder of wheels give the builds their torch, rather than the index of CPU builds?"""
 
     def compose(self, *arguments: str, seconds: float = 120) -> str:
         """Standard output of a ``docker compose`` command on the shipped file and the override."""
@@ -84,7 +82,7 @@ class Stack:
 
 
 @contextmanager
-def stack(engine: Engine, directory: Path, *, pip_find_links: bool) -> Iterator[Stack]:
+def stack(engine: Engine, directory: Path) -> Iterator[Stack]:
     """A stack from a fresh clone of this checkout's HEAD; whatever it made is removed in the end."""
     project = f"cartl-test-{os.getpid()}"
     clone = directory / "clone"
@@ -92,7 +90,7 @@ def stack(engine: Engine, directory: Path, *, pip_find_links: bool) -> Iterator[
     say(f"Cloned {run(['git', '-C', clone, 'log', '-1', '--format=%h %s'], seconds=30).strip()}.")
     override = directory / "override.json"
     override.write_text("{}")
-    made = Stack(engine, clone, override, project, _free_port(), pip_find_links)
+    made = Stack(engine, clone, override, project, _free_port())
     override.write_text(json.dumps(_override(made), indent=2))
     try:
         yield made
@@ -110,17 +108,13 @@ def _override(stack: Stack) -> dict[str, Any]:
         "services": {
             name: {
                 "image": f"{service['image'].partition(':')[0]}:{stack.project}",
-                "build": {"network": "host", **_no_extra_index(stack)},
+                "build": {"network": "host"},
                 # The test shares the machine: a run that takes every core for itself starves all others.
                 "environment": {"CARTL_THREADS": "1"},
             }
             for name, service in built.items()
         }
     }
-
-
-def _no_extra_index(stack: Stack) -> dict[str, Any]:
-    return {"args": {"PIP_EXTRA_INDEX_URL": ""}} if stack.pip_find_links else {}
 
 
 def _tell_logs(stack: Stack) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from commands import Failed, say, wait_for
@@ -104,7 +105,12 @@ def _crash(stack: Stack, service: str) -> None:
 
     ``docker kill`` counts as a person's wish: the engine does not start the container again.
     """
-    pid = int(stack.state(service)["State"]["Pid"])
+    seen = stack.state(service)
+    pid = int(seen["State"]["Pid"])
+    # The engine may be on another machine, where the number is another process's than here.
+    groups = Path(f"/proc/{pid}/cgroup")
+    if not groups.exists() or seen["Id"] not in groups.read_text():
+        raise Failed(f"process {pid} of the container {seen['Id'][:12]} is not on this machine")
     say(f"kill -9 of the first process of {service}'s container")
     os.kill(pid, signal.SIGKILL)
     wait_for("the engine restarts it", lambda: stack.state(service)["RestartCount"] >= 1, seconds=60)
