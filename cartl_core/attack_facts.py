@@ -8,15 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-AttackName = Literal["pgd"]
+AttackName = Literal["pgd", "apgd", "square"]
 Norm = Literal["linf", "l2", "l1"]
-AttackLoss = Literal["ce", "margin", "dlr"]
+AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr"]
 
 LARGEST_RADIUS: dict[Norm, float] = {"linf": 1.0, "l2": 444.0, "l1": 200_000.0}
 """No two images of [0, 1] are further apart: 256 x 256 x 3 pixels are the largest input."""
 
-LEAST_CLASSES: dict[AttackLoss, int] = {"dlr": 3}
-"""A difference of logits ratio divides by the gap to the third logit."""
+LEAST_CLASSES: dict[AttackLoss, int] = {"dlr": 3, "targeted_dlr": 4}
+"""A difference of logits ratio divides by the gap to the third logit, targeted to the fourth too."""
+
+TARGETS = 9
+"""Classes that a targeted attack aims at, one after the other, the likeliest first."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,10 @@ class AttackFacts:
     """The first is used where none is given."""
     sized: bool
     """It takes ``step``; the others size their steps themselves."""
-    passes_per_step: int
-    """Forward passes that one step costs: 1 without a gradient, 2 with one."""
+    gradients: bool
+    """Each of its steps asks for a gradient; else for logits alone."""
+    always_random: bool = False
+    """It has no start but a random one."""
 
 
 ATTACKS: dict[str, AttackFacts] = {
@@ -45,7 +50,31 @@ ATTACKS: dict[str, AttackFacts] = {
             norms=("linf", "l2", "l1"),
             losses=("ce", "margin", "dlr"),
             sized=True,
-            passes_per_step=2,
+            gradients=True,
+        ),
+        AttackFacts(
+            "apgd",
+            "auto-PGD: momentum, and steps that halve where they no longer pay",
+            "Croce and Hein 2020, arXiv 2003.01690",
+            norms=("linf", "l2"),
+            losses=("ce", "dlr", "targeted_dlr"),
+            sized=False,
+            gradients=True,
+        ),
+        AttackFacts(
+            "square",
+            "Square: random search by squares, a black box attack; a step is a query",
+            "Andriushchenko et al. 2020, arXiv 1912.00049",
+            norms=("linf", "l2"),
+            losses=("margin",),
+            sized=False,
+            gradients=False,
+            always_random=True,
         ),
     )
 }
+
+
+def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:
+    """Steps of an attack on an image that never falls, over restarts and targets, at most."""
+    return steps * restarts * (TARGETS if loss == "targeted_dlr" else 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
+from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import model_facts
 from cartl_core.events import Progress, Reporter
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
@@ -41,7 +42,9 @@ def measurement_cost(attack: AttackSpec | None, images: int) -> float:
     """All passes of one attack on ``images`` test images."""
     if attack is None:
         return float(images)
-    return images * (1 + SHARE_OF_STEPS * ATTACK_STEP * attack.steps * attack.restarts)
+    a_step = ATTACK_STEP if ATTACKS[attack.name].gradients else 1
+    steps = steps_in_all(attack.loss, attack.steps, attack.restarts)
+    return images * (1 + SHARE_OF_STEPS * a_step * steps)
 
 
 class Meter:

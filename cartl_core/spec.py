@@ -14,18 +14,11 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationInfo,
-    create_model,
-    field_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model, field_validator
 
-from cartl_core.attack_facts import ATTACKS, LARGEST_RADIUS, AttackLoss, AttackName, Norm
+from cartl_core.attack_facts import LARGEST_RADIUS
+from cartl_core.attack_spec import AttackSpec as AttackSpec
+from cartl_core.part import Part as Part
 
 Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
 Preset = Literal["smoke", "quick", "paper"]
@@ -44,12 +37,6 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 Tag = Annotated[
     str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")
 ]
-
-
-class Part(BaseModel):
-    """A frozen, strict piece of a specification."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataSpec(Part):
@@ -93,73 +80,6 @@ class ModelSpec(Part):
 
 
 ModelSpecOrName = Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]
-
-
-class AttackSpec(Part):
-    """One attack; ``attack_facts.ATTACKS`` has what each one takes. Any misclassified iterate counts."""
-
-    label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = Field(
-        description="Name in the report, unique among the job's attacks."
-    )
-    name: AttackName = "pgd"
-    norm: Norm = Field(default="linf", description="What `eps` and `step` are measured in.")
-    loss: AttackLoss = Field(default="ce", description="What the attack climbs.")
-    eps: float = Field(
-        ge=0.0,
-        le=LARGEST_RADIUS["l1"],
-        description="Radius in pixel units, e.g. 0.0313725 for 8/255; at most 1 in linf.",
-    )
-    step: float | None = Field(
-        default=None,
-        validate_default=True,
-        gt=0.0,
-        le=LARGEST_RADIUS["l1"],
-        description="Step size in pixel units, in the attack's norm; null where the attack sizes its steps.",
-    )
-    steps: int = Field(ge=1, le=10_000)
-    restarts: int = Field(default=1, ge=1, le=100)
-    random_start: bool = True
-
-    @property
-    def step_size(self) -> float:
-        """``step`` of an attack that has one.
-
-        Raises:
-            ValueError: it has none.
-        """
-        if self.step is None:
-            raise ValueError(f"attack {self.label} sizes its steps itself")
-        return self.step
-
-    @field_validator("norm", "loss")
-    @classmethod
-    def _known_to_the_attack(cls, value: str, info: ValidationInfo) -> str:
-        facts = ATTACKS.get(info.data.get("name", ""))
-        allowed = {"norm": facts.norms, "loss": facts.losses}[info.field_name or ""] if facts else (value,)
-        if facts and value not in allowed:
-            raise ValueError(f"{facts.name} takes no {value}; allowed: {', '.join(allowed)}")
-        return value
-
-    @field_validator("eps", "step")
-    @classmethod
-    def _within_the_images(cls, value: float | None, info: ValidationInfo) -> float | None:
-        norm = info.data.get("norm")
-        if norm and value is not None and value > LARGEST_RADIUS[norm]:
-            raise ValueError(
-                f"{value:g} is more than an image has room for; allowed in {norm}: at most "
-                f"{LARGEST_RADIUS[norm]:g}"
-            )
-        return value
-
-    @field_validator("step")
-    @classmethod
-    def _sized(cls, value: float | None, info: ValidationInfo) -> float | None:
-        facts = ATTACKS.get(info.data.get("name", ""))
-        if facts and facts.sized and value is None:
-            raise ValueError(f"{facts.name} needs a step")
-        if facts and not facts.sized and value is not None:
-            raise ValueError(f"{facts.name} sizes its steps itself; allowed: null, or leave it out")
-        return value
 
 
 class TrainingSpec(Part):

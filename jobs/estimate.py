@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import DATASETS
 from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec, digest
 from jobs.network_size import Size, block_sizes, network_size
@@ -140,8 +141,12 @@ def _validation(images: int, attack: AttackSpec) -> float:
 
 
 def _evaluation(attacks: tuple[AttackSpec, ...], images: int) -> float:
-    steps = sum(attack.steps * attack.restarts for attack in attacks)
-    return images * (FORWARD + SHARE_OF_STEPS * ATTACK_STEP * steps)
+    passes = sum(
+        (ATTACK_STEP if ATTACKS[attack.name].gradients else FORWARD)
+        * steps_in_all(attack.loss, attack.steps, attack.restarts)
+        for attack in attacks
+    )
+    return images * (FORWARD + SHARE_OF_STEPS * passes)
 
 
 def _disk(stages: int, size: Size) -> int:

@@ -1,8 +1,22 @@
 """Attacks: pure functions on a model with inputs in [0, 1] that returns logits."""
 
+from cartl_core.attacks.apgd import apgd
+from cartl_core.attacks.launch import launch
 from cartl_core.attacks.pgd import perturb, pgd
 from cartl_core.attacks.pursuit import AttackOutcome, misclassified
-from cartl_core.attacks.starts import random_starts
+from cartl_core.attacks.square import square
+from cartl_core.attacks.starts import random_numbers, random_starts
 from cartl_core.attacks.untouched import untouched
 
-__all__ = ["AttackOutcome", "misclassified", "perturb", "pgd", "random_starts", "untouched"]
+__all__ = [
+    "AttackOutcome",
+    "apgd",
+    "launch",
+    "misclassified",
+    "perturb",
+    "pgd",
+    "random_numbers",
+    "random_starts",
+    "square",
+    "untouched",
+]

@@ -2,7 +2,7 @@
 
 logits: (N, C); labels: (N,) int64; returns (N,). Source of the difference of logits ratio: Croce and
 Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks",
-ICML 2020, arXiv 2003.01690, equation 6. Unlike the cross-entropy it does not change when all logits are
+ICML 2020, arXiv 2003.01690, section 4. Unlike the cross-entropy it does not change when all logits are
 scaled or shifted, so that a network with large or small logits cannot hide its gradients.
 """
 
@@ -40,6 +40,21 @@ def difference_of_logits_ratio(logits: Tensor, labels: Tensor) -> Tensor:
     return margin(logits, labels) / (top[:, 0] - top[:, 2] + LEAST_GAP)
 
 
+def targeted_ratio(logits: Tensor, labels: Tensor, targets: Tensor) -> Tensor:
+    """The target's logit less that of the true class, over a gap as above.
+
+    Args:
+        targets: (N,) int64, the class that each image is pushed to.
+
+    Raises:
+        ValueError: there are fewer than four classes.
+    """
+    _enough("targeted_dlr", logits)
+    top = logits.topk(4, dim=1).values
+    aim = logits.gather(1, targets.unsqueeze(1)) - logits.gather(1, labels.unsqueeze(1))
+    return aim.squeeze(1) / (top[:, 0] - (top[:, 2] + top[:, 3]) / 2 + LEAST_GAP)
+
+
 def _enough(loss: AttackLoss, logits: Tensor) -> None:
     if logits.shape[1] < LEAST_CLASSES[loss]:
         raise ValueError(f"loss {loss} needs {LEAST_CLASSES[loss]} classes, not {logits.shape[1]}")
@@ -50,3 +65,4 @@ OBJECTIVES: dict[AttackLoss, Objective] = {
     "margin": margin,
     "dlr": difference_of_logits_ratio,
 }
+"""Targeted losses take a target besides: see ``targeted_ratio``."""

@@ -39,6 +39,8 @@ class Pursuit:
     model: nn.Module
     images: Tensor
     labels: Tensor
+    logits: Tensor
+    """(N, C): of the images themselves."""
     broken: Tensor
     adversarial: Tensor
     passes: int
@@ -47,8 +49,9 @@ class Pursuit:
     def begin(cls, model: nn.Module, images: Tensor, labels: Tensor) -> Self:
         """With one pass over the images themselves."""
         with torch.no_grad():
-            broken = misclassified(model(images), labels)
-        return cls(model, images, labels, broken, images.clone(), passes=len(images))
+            logits = model(images)
+        broken = misclassified(logits, labels)
+        return cls(model, images, labels, logits, broken, images.clone(), passes=len(images))
 
     def standing(self) -> Tensor:
         """(rows,) int64: the images that nothing has fooled yet."""

@@ -1,4 +1,4 @@
-"""Random starting points that batching, sharding and resuming cannot change."""
+"""Random numbers of attacks that batching, sharding and resuming cannot change."""
 
 from __future__ import annotations
 
@@ -40,3 +40,32 @@ def random_starts(
     for row, position in zip(starts, positions, strict=True):
         BALLS[norm].draw(row, eps, generator(seed, "start", label, restart, position))
     return starts
+
+
+def random_numbers(
+    count: int,
+    *,
+    seed: int,
+    label: str,
+    restart: int,
+    chapter: int,
+    indices: Iterable[int] | Tensor,
+) -> Tensor:
+    """Uniform draws for a random search, each row from its sample's own generator.
+
+    Args:
+        count: numbers for each sample.
+        seed: the job's seed.
+        label: the attack's label.
+        restart: 0 for the first try.
+        chapter: draws come in portions, so that they need not all be kept at once.
+        indices: (N,) positions of the images in their data set.
+
+    Returns:
+        (N, count) float32 on the CPU, in [0, 1).
+    """
+    positions = indices.tolist() if isinstance(indices, Tensor) else list(indices)
+    numbers = torch.empty(len(positions), count)
+    for row, position in zip(numbers, positions, strict=True):
+        row.uniform_(generator=generator(seed, "search", label, restart, chapter, position))
+    return numbers

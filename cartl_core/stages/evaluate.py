@@ -13,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from cartl_core.attacks import misclassified, pgd
+from cartl_core.attacks import launch, misclassified
 from cartl_core.blocks import Network
 from cartl_core.checkpoint import Checkpoint
 from cartl_core.data import Split
@@ -21,7 +21,6 @@ from cartl_core.faults import disk_faults, memory_faults
 from cartl_core.results import read_result, write_result
 from cartl_core.spec import AttackSpec
 from cartl_core.stages import NETWORK, OUTCOMES
-from cartl_core.stages.validation import starts
 from cartl_core.weights import load_network, write_whole
 from cartl_core.workplace import Workplace
 
@@ -92,7 +91,7 @@ def _batch(
     if attack is None:
         with torch.no_grad():
             return (~misclassified(network(x), labels)).cpu()
-    outcome = pgd(network, x, labels, attack, starts=starts(attack, images, part, seed, attack.label))
+    outcome = launch(network, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part])
     return (~outcome.broken).cpu()
 
 

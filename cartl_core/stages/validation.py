@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cartl_core.attacks import pgd, random_starts, untouched
+from cartl_core.attacks import launch, untouched
 from cartl_core.data import Split
 from cartl_core.data.sampling import stratified
 from cartl_core.random import generator
@@ -42,23 +40,11 @@ def robust_accuracy(
     for part in torch.split(chosen, BATCH):
         place.stop.check()
         images, labels = place.put(split.images[part]), split.labels[part].to(place.device)
-        outcome = pgd(network, images, labels, attack, starts=starts(attack, split, part, seed, "validation"))
+        outcome = launch(
+            network, images, labels, attack, seed=seed, label="validation", indices=split.index[part]
+        )
         held += int((~outcome.broken).sum())
     return held / max(1, len(chosen))
-
-
-def starts(
-    attack: AttackSpec, split: Split, part: slice | Tensor, seed: int, label: str
-) -> Callable[[int], Tensor]:
-    """Where each restart of ``attack`` begins on one part of ``split``: the same however it is batched."""
-    index, shape = split.index[part], split.images.shape[1:]
-
-    def start(restart: int) -> Tensor:
-        return random_starts(
-            shape, attack.eps, seed=seed, label=label, restart=restart, indices=index, norm=attack.norm
-        )
-
-    return start
 
 
 def student_attack(eps: float) -> AttackSpec:

@@ -11,7 +11,7 @@ from torch import Tensor
 from cartl_core.attack_facts import ATTACKS
 from cartl_core.attacks import random_starts
 from cartl_core.attacks.balls import BALLS
-from cartl_core.attacks.objectives import OBJECTIVES
+from cartl_core.attacks.objectives import OBJECTIVES, targeted_ratio
 from cartl_core.random import generator
 
 NORMS = ("linf", "l2", "l1")
@@ -119,6 +119,14 @@ def test_losses_are_those_of_their_formulas() -> None:
     assert OBJECTIVES["dlr"](logits, labels).tolist() == pytest.approx([-2 / 3, 1.0])
 
 
+def test_the_targeted_ratio_is_that_of_its_formula() -> None:
+    logits = torch.tensor([[4.0, 1.0, 2.0, 0.5]])
+    value = targeted_ratio(logits, torch.tensor([0]), torch.tensor([1]))
+    assert value.tolist() == pytest.approx([-3 / (4 - (1 + 0.5) / 2)])
+    with pytest.raises(ValueError, match="needs 4 classes, not 3"):
+        targeted_ratio(logits[:, :3], torch.tensor([0]), torch.tensor([1]))
+
+
 def test_the_ratio_does_not_hear_scale_and_shift() -> None:
     logits = torch.randn(9, 5, generator=generator(0, "logits"), dtype=torch.float64)
     labels = torch.arange(9) % 5
@@ -136,4 +144,4 @@ def test_the_ratio_needs_three_classes_and_bears_equal_logits() -> None:
 def test_every_attack_of_the_table_has_its_losses_and_norms() -> None:
     for facts in ATTACKS.values():
         assert set(facts.norms) <= set(BALLS)
-        assert set(facts.losses) <= set(OBJECTIVES)
+        assert set(facts.losses) <= {*OBJECTIVES, "targeted_dlr"}

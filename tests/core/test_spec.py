@@ -201,6 +201,12 @@ def test_a_digest_sees_every_field() -> None:
         ({"step": None}, "step"),
         ({"name": "fgsm"}, "name"),
         ({"loss": "hinge"}, "loss"),
+        ({"loss": "targeted_dlr"}, "loss"),
+        ({"name": "apgd"}, "step"),
+        ({"name": "apgd", "step": None, "norm": "l1"}, "norm"),
+        ({"name": "apgd", "step": None, "loss": "margin"}, "loss"),
+        ({"name": "square", "step": None, "loss": "ce"}, "loss"),
+        ({"name": "square", "step": None, "random_start": False}, "random_start"),
     ],
 )
 def test_an_attack_takes_what_its_norm_and_name_allow(changes: dict[str, Any], field: str) -> None:
@@ -211,6 +217,23 @@ def test_an_attack_takes_what_its_norm_and_name_allow(changes: dict[str, Any], f
 def test_a_step_that_is_left_out_is_missed_where_the_attack_needs_it() -> None:
     written = {**LEAST, "evaluate": {"attacks": [{"label": "a", "eps": 0.1, "steps": 1}]}}
     assert faults(json.dumps(written)) == ["evaluate.attacks.0.step"]
+
+
+def test_an_attack_that_sizes_its_steps_needs_no_more_than_their_number() -> None:
+    written = [
+        {"label": "a", "name": "apgd", "loss": "targeted_dlr", "eps": 0.1, "steps": 100},
+        {"label": "s", "name": "square", "norm": "l2", "eps": 2.0, "steps": 500},
+    ]
+    request = JobRequest.model_validate({**LEAST, "evaluate": {"attacks": written}})
+    attacks = resolve(request).evaluate.attacks
+    assert [(attack.name, attack.loss, attack.step) for attack in attacks] == [
+        ("apgd", "targeted_dlr", None),
+        ("square", "margin", None),
+    ]
+    again = JobRequest.model_validate_json(resolve(request).model_dump_json())
+    assert resolve(again).evaluate.attacks == attacks
+    with pytest.raises(ValueError, match="sizes its steps itself"):
+        _ = attacks[0].step_size
 
 
 def test_radii_beyond_one_are_for_the_other_norms() -> None:

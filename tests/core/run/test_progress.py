@@ -59,3 +59,7 @@ def test_costs(job: Any) -> None:
     assert measurement_cost(None, 50) == 50
     attack = AttackSpec(label="a", eps=0.1, step=0.1, steps=10, restarts=2)
     assert measurement_cost(attack, 50) == pytest.approx(50 * (1 + 0.6 * 3 * 20))
+    targeted = AttackSpec(label="a", name="apgd", loss="targeted_dlr", eps=0.1, steps=10)
+    assert measurement_cost(targeted, 50) == pytest.approx(50 * (1 + 0.6 * 3 * 10 * 9))
+    blind = AttackSpec(label="a", name="square", loss="margin", eps=0.1, steps=10)
+    assert measurement_cost(blind, 50) == pytest.approx(50 * (1 + 0.6 * 10))

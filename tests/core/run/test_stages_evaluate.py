@@ -21,6 +21,13 @@ from cartl_core.stages.validation import clean_accuracy, robust_accuracy
 from cartl_core.weights import load_network, save_network
 
 ATTACK = AttackSpec(label="pgd3", eps=0.05, step=0.02, steps=3, restarts=2)
+OTHERS = [
+    AttackSpec(label="pgd-l2", norm="l2", loss="margin", eps=0.4, step=0.1, steps=3),
+    AttackSpec(label="pgd-l1", norm="l1", loss="dlr", eps=2.0, step=0.5, steps=3),
+    AttackSpec(label="apgd", name="apgd", loss="ce", eps=0.05, steps=5),
+    AttackSpec(label="apgd-t", name="apgd", norm="l2", loss="targeted_dlr", eps=0.4, steps=5),
+    AttackSpec(label="square", name="square", loss="margin", eps=0.05, steps=20),
+]
 
 
 @pytest.fixture
@@ -58,13 +65,14 @@ def test_outcomes_are_those_of_the_attack(network: Path, task: Any, bench: Any) 
     assert 0 < clean.sum() < len(clean)
 
 
-def test_batching_changes_nothing(network: Path, task: Any, bench: Any) -> None:
+@pytest.mark.parametrize("attack", [ATTACK, *OTHERS], ids=lambda attack: attack.label)
+def test_batching_changes_nothing(network: Path, task: Any, bench: Any, attack: AttackSpec) -> None:
     images = task().test
-    found = [measure(network, images, bench(f"{size}"), ATTACK, size).held for size in (1, 7, 20, 64)]
+    found = [measure(network, images, bench(f"{size}"), attack, size).held for size in (1, 7, 20, 64)]
     assert all(torch.equal(held, found[0]) for held in found)
 
 
-@pytest.mark.parametrize("attack", [None, ATTACK])
+@pytest.mark.parametrize("attack", [None, ATTACK, *OTHERS], ids=lambda attack: attack.label if attack else "")
 def test_a_resumed_measurement_has_the_same_outcomes(
     network: Path, task: Any, bench: Any, attack: AttackSpec | None
 ) -> None:
@@ -95,7 +103,7 @@ def test_out_of_memory_names_the_batch_size(
     def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr("cartl_core.stages.evaluate.pgd", full)
+    monkeypatch.setattr("cartl_core.stages.evaluate.launch", full)
     with pytest.raises(OutOfMemory, match="batches of 6"):
         measure(network, task().test, bench("a"), ATTACK)
 

@@ -1,0 +1,221 @@
+"""Auto-PGD (Croce and Hein, ICML 2020, arXiv 2003.01690, algorithm 1), in Linf and l2.
+
+Projected gradient ascent with momentum that sizes its own steps: it begins with twice the radius, and at
+checkpoints that come ever closer it halves the step, and goes back to the best point, of each image that
+rose too seldom or has not got higher. Nothing to tune but the number of steps. Here, too, every iterate
+counts and what is fooled leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attack_facts import TARGETS
+from cartl_core.attacks.balls import BALLS, Ball
+from cartl_core.attacks.objectives import OBJECTIVES, Objective, targeted_ratio
+from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, worth_packing
+from cartl_core.attacks.untouched import untouched
+from cartl_core.spec import AttackSpec
+
+MOMENTUM = 0.75
+"""Share of the gradient's move; the rest repeats the last move."""
+RISES = 0.75
+"""A window in which a smaller share of the steps went up halves the step."""
+FIRST_WINDOW, SHORTER, SHORTEST = 22, 3, 6
+"""Percent of all steps: the first window between checkpoints, how much shorter each next one is, the
+least."""
+
+Aim = Callable[[Tensor, Tensor], Tensor]
+"""Of logits (rows, C) and the images (rows,) they are of: what each climbs, (rows,)."""
+
+
+def apgd(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    attack: AttackSpec,
+    *,
+    starts: Callable[[int], Tensor] | None = None,
+) -> AttackOutcome:
+    """Does any iterate of any restart fool ``model``? With ``targeted_dlr``, of any target, too.
+
+    Args:
+        model: maps (N, C, H, W) in [0, 1] to logits.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        attack: norm (linf, l2), loss (ce, dlr, targeted_dlr), radius, steps and restarts.
+        starts: gives the first perturbation (N, C, H, W) of each try, 0 onwards; a restart of a targeted
+            attack is a try for each target. Needed when ``attack.random_start``.
+
+    Raises:
+        ValueError: the attack starts at random and ``starts`` is missing, or there are too few classes.
+    """
+    if attack.random_start and starts is None:
+        raise ValueError(f"attack {attack.label} starts at random: starts must be given")
+    with untouched(model):
+        pursuit = Pursuit.begin(model, images, labels)
+        for number, aim in enumerate(_tries(pursuit, attack)):
+            if pursuit.broken.all():
+                break
+            _climb(pursuit, attack, aim, starts(number) if attack.random_start and starts else None)
+    return pursuit.outcome()
+
+
+def checkpoints(steps: int) -> list[int]:
+    """Numbers of steps after which the size of the steps is judged, rising, all below ``steps``."""
+    found, at, window = set(), FIRST_WINDOW, FIRST_WINDOW
+    while (number := -(-at * steps // 100)) < steps:
+        found.add(number)
+        window = max(window - SHORTER, SHORTEST)
+        at += window
+    return sorted(found)
+
+
+def _tries(pursuit: Pursuit, attack: AttackSpec) -> Iterator[Aim]:
+    """Restarts, and in each of them targets."""
+    for _ in range(attack.restarts):
+        if attack.loss != "targeted_dlr":
+            yield partial(_away, OBJECTIVES[attack.loss], pursuit.labels)
+            continue
+        others = _others(pursuit)
+        for rank in range(min(TARGETS, others.shape[1])):
+            yield partial(_towards, pursuit.labels, others[:, rank])
+
+
+def _away(objective: Objective, labels: Tensor, logits: Tensor, where: Tensor) -> Tensor:
+    return objective(logits, labels[where])
+
+
+def _towards(labels: Tensor, targets: Tensor, logits: Tensor, where: Tensor) -> Tensor:
+    return targeted_ratio(logits, labels[where], targets[where])
+
+
+def _others(pursuit: Pursuit) -> Tensor:
+    """(N, C - 1): the other classes of each image, the likeliest first."""
+    without = pursuit.logits.scatter(1, pursuit.labels.unsqueeze(1), -torch.inf)
+    return without.argsort(dim=1, descending=True, stable=True)[:, :-1]
+
+
+@dataclass(frozen=True)
+class _Climbers:
+    """The images under attack, a row each, and how far they are.
+
+    Attributes:
+        where: (rows,) which images of the batch.
+        images: (rows, C, H, W), as are the points and gradients.
+        size: (rows,) length of the next step; ``last_size`` that before the last checkpoint.
+        rises: (rows,) steps since then that went up; ``last_best`` the best value then.
+    """
+
+    where: Tensor
+    images: Tensor
+    point: Tensor
+    before: Tensor
+    value: Tensor
+    uphill: Tensor
+    best: Tensor
+    best_value: Tensor
+    best_uphill: Tensor
+    size: Tensor
+    last_size: Tensor
+    last_best: Tensor
+    rises: Tensor
+
+    def only(self, rows: Tensor) -> _Climbers:
+        """The rows that ``rows`` (rows,) bool picks."""
+        return _Climbers(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def _climb(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None) -> None:
+    """One try on all images that stand."""
+    ball, judged = BALLS[attack.norm], checkpoints(attack.steps)
+    climbers = _begin(pursuit, attack, aim, start, ball)
+    last = 0
+    for number in range(1, attack.steps + 1):
+        standing = ~pursuit.broken[climbers.where]
+        if not standing.any():
+            return
+        if worth_packing(standing):
+            climbers = climbers.only(standing)
+        climbers = _step(pursuit, attack, aim, climbers, ball, first=number == 1)
+        if number in judged:
+            climbers, last = _judged(climbers, number - last), number
+    standing = ~pursuit.broken[climbers.where]
+    pursuit.adversarial[climbers.where[standing]] = climbers.best[standing]
+
+
+def _begin(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None, ball: Ball) -> _Climbers:
+    where = pursuit.standing()
+    images = pursuit.images[where]
+    point = images.clone()
+    if start is not None:
+        moved = images + start.to(pursuit.images)[where]
+        point = ball.project(moved, ball.fence(images, attack.eps), attack.eps)
+    value, uphill = _look(pursuit, aim, point, where)
+    size = torch.full_like(value, 2 * attack.eps)
+    rises = torch.zeros_like(value)
+    return _Climbers(
+        where, images, point, point, value, uphill, point, value, uphill, size, size, value, rises
+    )
+
+
+def _look(pursuit: Pursuit, aim: Aim, point: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+    """The value of each row and its gradient; who is fooled is noted."""
+    asked = point.detach().requires_grad_(True)
+    with torch.enable_grad():
+        logits = pursuit.model(asked)
+        values = aim(logits, where)
+        (gradient,) = torch.autograd.grad(values.sum(), asked)
+    pursuit.note(logits, point, where)
+    return values.detach(), gradient
+
+
+def _step(
+    pursuit: Pursuit, attack: AttackSpec, aim: Aim, now: _Climbers, ball: Ball, *, first: bool
+) -> _Climbers:
+    """Up the gradient, on along the last move, back into the ball."""
+    fence = ball.fence(now.images, attack.eps)
+    stride = now.size.view(-1, 1, 1, 1) * ball.steepest(now.uphill, now.point)
+    point = ball.project(now.point + stride, fence, attack.eps)
+    if not first:
+        moved = MOMENTUM * (point - now.point) + (1 - MOMENTUM) * (now.point - now.before)
+        point = ball.project(now.point + moved, fence, attack.eps)
+    value, uphill = _look(pursuit, aim, point, now.where)
+    higher = value > now.best_value
+    return replace(
+        now,
+        point=point,
+        before=now.point,
+        value=value,
+        uphill=uphill,
+        best=_either(higher, point, now.best),
+        best_value=_either(higher, value, now.best_value),
+        best_uphill=_either(higher, uphill, now.best_uphill),
+        rises=now.rises + (value > now.value),
+    )
+
+
+def _judged(now: _Climbers, window: int) -> _Climbers:
+    """Half the step, and back to the best point, where the last ``window`` steps did not pay."""
+    stuck = (now.size == now.last_size) & (now.best_value == now.last_best)
+    halved = (now.rises < RISES * window) | stuck
+    return replace(
+        now,
+        size=_either(halved, now.size / 2, now.size),
+        last_size=now.size,
+        last_best=now.best_value,
+        rises=torch.zeros_like(now.rises),
+        point=_either(halved, now.best, now.point),
+        value=_either(halved, now.best_value, now.value),
+        uphill=_either(halved, now.best_uphill, now.uphill),
+    )
+
+
+def _either(rows: Tensor, this: Tensor, other: Tensor) -> Tensor:
+    """Rows of ``this`` where ``rows`` (rows,) is true, of ``other`` elsewhere."""
+    return torch.where(rows.view(-1, *[1] * (this.dim() - 1)), this, other)

@@ -1,0 +1,121 @@
+"""Square (Andriushchenko et al., ECCV 2020, arXiv 1912.00049), in Linf and l2: a black box.
+
+Random search that only asks for logits: each step changes a square window, and keeps the change where
+the margin of the true class got smaller. No gradient, so a network that hides its gradients hides
+nothing from it. The windows shrink on the schedule of the paper. What is fooled leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attack_facts import Norm
+from cartl_core.attacks import square_moves as moves
+from cartl_core.attacks.objectives import margin
+from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, worth_packing
+from cartl_core.attacks.untouched import untouched
+from cartl_core.spec import AttackSpec
+
+FIRST_SHARE = 0.8
+"""Of the image that the first windows cover, as in AutoAttack."""
+HALVED_AT = (10, 50, 200, 1000, 2000, 4000, 6000, 8000)
+"""Steps, of ``SCHEDULED``, after which the windows cover half as much."""
+SCHEDULED = 10_000
+CHAPTER = 100
+"""Steps whose random numbers are drawn at once."""
+
+Draws = Callable[[int, int, int], Tensor]
+"""Of restart, chapter and count: uniform numbers (N, count) in [0, 1); chapter 0 is the start."""
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """The search of one norm; ``first_count`` and ``count`` are numbers needed by the first and each move.
+
+    ``first`` and ``next`` give candidates (rows, C, H, W) inside the ball; ``next`` is given the side of
+    the window.
+    """
+
+    first_count: Callable[[Tensor], int]
+    first: Callable[[Tensor, float, Tensor], Tensor]
+    count: Callable[[Tensor], int]
+    next: Callable[[Tensor, Tensor, float, int, Tensor], Tensor]
+    least_side: int
+
+
+MOVES: dict[Norm, _Moves] = {
+    "linf": _Moves(moves.stripes_count, moves.stripes, moves.window_count, moves.window, 1),
+    "l2": _Moves(moves.tiles_count, moves.tiles, moves.exchange_count, moves.exchange, 3),
+}
+
+
+def square(
+    model: nn.Module, images: Tensor, labels: Tensor, attack: AttackSpec, *, draws: Draws
+) -> AttackOutcome:
+    """Does any of ``attack.steps`` queries, or the start, of any restart fool ``model``?
+
+    Args:
+        model: maps (N, C, H, W) in [0, 1] to logits; no gradient is asked of it.
+        images: (N, C, H, W) in [0, 1].
+        labels: (N,) int64, the true classes.
+        attack: norm (linf, l2), radius, queries and restarts.
+        draws: the random numbers, by restart and chapter.
+    """
+    with untouched(model), torch.no_grad():
+        pursuit = Pursuit.begin(model, images, labels)
+        for restart in range(attack.restarts):
+            if not pursuit.broken.all():
+                _search(pursuit, attack, restart, draws)
+    return pursuit.outcome()
+
+
+def window_side(step: int, steps: int, images: Tensor, least: int) -> int:
+    """Pixels along a side of the window of step ``step``, 0 onwards; at least ``least``."""
+    height, width = images.shape[2:]
+    at = step * SCHEDULED / steps
+    halvings = sum(at > halved for halved in HALVED_AT)
+    side = round(sqrt(FIRST_SHARE * 0.5**halvings * height * width))
+    return min(max(side, least), height, width)
+
+
+def _search(pursuit: Pursuit, attack: AttackSpec, restart: int, draws: Draws) -> None:
+    """One restart on all images that stand."""
+    search = MOVES[attack.norm]
+    where = pursuit.standing()
+    images = pursuit.images[where]
+    first = draws(restart, 0, search.first_count(images)).to(images)
+    point = search.first(images, attack.eps, first[where])
+    value = _ask(pursuit, point, where)
+    for step in range(attack.steps):
+        standing = ~pursuit.broken[where]
+        if not standing.any():
+            return
+        if step % CHAPTER == 0:
+            numbers = _numbers(pursuit, draws, restart, 1 + step // CHAPTER, search.count(images))
+        if worth_packing(standing):
+            where, images, point, value = (rows[standing] for rows in (where, images, point, value))
+        side = window_side(step, attack.steps, images, search.least_side)
+        tried = search.next(images, point, attack.eps, side, numbers[where, step % CHAPTER])
+        gained = _ask(pursuit, tried, where)
+        better = gained > value
+        point = torch.where(better.view(-1, 1, 1, 1), tried, point)
+        value = torch.where(better, gained, value)
+    standing = ~pursuit.broken[where]
+    pursuit.adversarial[where[standing]] = point[standing]
+
+
+def _numbers(pursuit: Pursuit, draws: Draws, restart: int, chapter: int, count: int) -> Tensor:
+    """(N, CHAPTER, count), where the images are."""
+    return draws(restart, chapter, CHAPTER * count).view(-1, CHAPTER, count).to(pursuit.images)
+
+
+def _ask(pursuit: Pursuit, point: Tensor, where: Tensor) -> Tensor:
+    """(rows,): how much the best other class wins by; who is fooled is noted."""
+    logits = pursuit.model(point)
+    pursuit.note(logits, point, where)
+    return margin(logits, pursuit.labels[where])
