@@ -38,6 +38,8 @@ def main() -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
     )
+    # Every probe of readiness asks Alembic for the schema's version, which it would log as news.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         refuse_an_open_network(settings)
     except PublicWithoutKeys as error:
