@@ -124,13 +124,17 @@ def broken_rules(told: Iterable[Story]) -> list[str]:
 
 
 def wrong_ends(told: Iterable[Story], may_be_cancelled: set[str]) -> list[str]:
-    """At the very end: succeeded, or cancelled where somebody asked."""
-    return [
-        f"job {story.job.id} ended {story.job.state} ({story.job.reason}: {story.job.message})"
-        for story in told
-        if story.job.state != JobState.SUCCEEDED
-        and not (story.job.state == JobState.CANCELLED and story.job.id in may_be_cancelled)
-    ]
+    """At the very end: succeeded, or cancelled where somebody asked; what is not over is told apart."""
+    wrong = []
+    for story in told:
+        state = JobState(story.job.state)
+        if not state.is_terminal:
+            wrong.append(f"time was up: job {story.job.id} is still {state}")
+        elif state == JobState.FAILED or (
+            state == JobState.CANCELLED and story.job.id not in may_be_cancelled
+        ):
+            wrong.append(f"job {story.job.id} ended {state} ({story.job.reason}: {story.job.message})")
+    return wrong
 
 
 def wrong_results(
