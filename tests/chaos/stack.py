@@ -43,7 +43,9 @@ FAILING_COMMIT = (
     "INSERT INTO chaos_switch VALUES (false)",
     """CREATE FUNCTION chaos_commit() RETURNS trigger LANGUAGE plpgsql AS $$
        BEGIN
-         IF (SELECT failing FROM chaos_switch) THEN RAISE EXCEPTION 'chaos: this commit fails'; END IF;
+         IF (SELECT failing FROM chaos_switch) THEN
+           RAISE EXCEPTION 'chaos: this commit fails' USING ERRCODE = 'disk_full';
+         END IF;
          RETURN NULL;
        END $$""",
     """CREATE CONSTRAINT TRIGGER chaos_commit AFTER INSERT ON job_events
