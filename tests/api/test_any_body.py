@@ -78,7 +78,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @given(body=BODIES | VALUES)
 def test_any_json_is_a_job_or_a_problem(engine: Any, body: Any) -> None:
     try:
-        ready = prepare(parse_json(json.dumps(body).encode()), "quick")
+        ready = prepare(parse_json(json.dumps(body).encode()), Settings())
     except Problem as problem:
         assert problem.kind.status in (400, 422)
         assert problem.kind.status == 400 or all(error.field and error.message for error in problem.errors)

@@ -163,7 +163,7 @@ def wrong_results(
 
 def orphan_files(session: Session, settings: Settings) -> list[str]:
     """Directories of stages that no claim was ever given, and rows whose files are gone."""
-    tokens: dict[str, int] = dict(session.execute(select(Job.id, Job.token)).tuples().all())
+    tokens: dict[str, int] = dict(session.execute(select(Job.id, Job.token)).all())
     wrong = []
     for directory in settings.stages_dir.glob("*/*"):
         job_id, _, token = directory.name.rpartition("-")
