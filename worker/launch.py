@@ -69,11 +69,8 @@ def threads(settings: Settings) -> int:
 
 
 def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment less its settings; threads wait asleep; a CPU deployment sees no GPU."""
+    """The worker's environment without the deployment's settings; a CPU deployment sees no GPU."""
     kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
-    # Threads that spin while they wait make a run several times slower as soon as anything else wants the
-    # cores (measured: 4.5 times with two threads on two cores); OpenMP reads this when torch is loaded.
-    kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if settings.device == "cpu":
         kept["CUDA_VISIBLE_DEVICES"] = ""
     return kept
