@@ -9,8 +9,9 @@ from typing import Any
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.figures import Held, TestSet, figures, frozen_in_words, worst_case
 from cartl_core.findings import compare, headline, warnings
-from cartl_core.plan import Measurement, Plan, StudentPlan, TeacherPlan
+from cartl_core.plan import Measurement, Plan, Probing, StudentPlan, TeacherPlan
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+from cartl_core.report_values import Value
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stage_keys import StageKey, spec_digest
 
@@ -32,6 +33,7 @@ class Book:
         facts: result of each finished training, by digest.
         reused: digests of stages that were found finished.
         measured: by the digest of the measurement.
+        probed: what each finished probe found, by its digest.
         seconds: wall time by stage label, of this attempt.
     """
 
@@ -44,6 +46,7 @@ class Book:
     facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
     measured: dict[str, Outcome] = field(default_factory=dict)
+    probed: dict[str, Value] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def took(self, key: StageKey, seconds: float, *, reused: bool) -> None:
@@ -116,15 +119,19 @@ class Book:
             selected_epoch=facts["selected_epoch"],
             reused=plan.key.digest in self.reused,
             tuned_layer_norms=facts["norms"],
-            figures=self._figures(plan.measurements, self.target),
+            figures=self._figures(plan.measurements, self.target, plan.probings),
             comparisons=self._comparisons(plan),
         )
 
-    def _figures(self, measurements: tuple[Measurement, ...], test: TestSet) -> Figures | None:
+    def _figures(
+        self, measurements: tuple[Measurement, ...], test: TestSet, probings: tuple[Probing, ...] = ()
+    ) -> Figures | None:
         clean = self.clean(measurements)
         if clean is None:
             return None
-        return figures(test, clean, self.attacks(measurements), self.spec.seed)
+        counted = figures(test, clean, self.attacks(measurements), self.spec.seed)
+        found = {probing.name: self.probed.get(probing.key.digest) for probing in probings}
+        return counted.model_copy(update={name: value for name, value in found.items() if value is not None})
 
     def _comparisons(self, baseline: StudentPlan) -> tuple[PairedComparison, ...]:
         """The job's own student against ``baseline``, over the attacks that both have behind them."""

@@ -36,6 +36,7 @@ from cartl_core.stage_keys import StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.evaluate import evaluate, read_outcomes
 from cartl_core.stages.pretrain import pretrain
+from cartl_core.stages.probe import probe, read_value
 from cartl_core.stages.transfer import transfer
 from cartl_core.stopping import StopFlag
 from cartl_core.workplace import Workplace
@@ -90,6 +91,8 @@ def run(
         job.evaluate(student.subject, student.key, student.measurements, job.target_test)
     for teacher in job.plan.teachers:
         job.evaluate("teacher", teacher.key, teacher.measurements, job.source_test)
+    for student in job.plan.students:
+        job.probe(student)
     return job.publish(out)
 
 
@@ -110,8 +113,9 @@ class _Job:
     ) -> None:
         self.spec, self.source, self.target, self.runtime = spec, source, target, runtime
         self.shelf, self.report, self.stop, self.checkpoint_seconds = shelf, report, stop, checkpoint_seconds
-        self.source_test = _test_images(source, spec.evaluate.source_test_limit, spec.seed, "source test")
-        self.target_test = _test_images(target, spec.evaluate.test_limit, spec.seed, "target test")
+        limits = spec.evaluate
+        self.source_test = _some_of(source.test, limits.source_test_limit, spec.seed, "source test")
+        self.target_test = _some_of(target.test, limits.test_limit, spec.seed, "target test")
         self.plan = make_plan(
             spec,
             source=_facts(source, self.source_test),
@@ -171,6 +175,27 @@ class _Job:
             if measurement.attack is not None:
                 held = Held(measurement.attack, outcome.held, outcome.seconds)
                 self.report(AttackFinished(subject=subject, result=attack_result(held, self.spec.seed)))
+            self._tell()
+
+    def probe(self, student: StudentPlan) -> None:
+        """Every probe of one student: found, or made."""
+        networks = {other.subject: self.directories[other.key.digest] for other in self.plan.students}
+        for probing in student.probings:
+            with self._stage(probing.key) as place:
+                if place:
+                    probe(
+                        probing.name,
+                        probing.asked,
+                        networks[student.subject],
+                        _some_of(self.target_test, probing.asked.images, self.spec.seed, "probe images"),
+                        freeze_depth=student.arm.freeze_depth,
+                        others={subject: networks[subject] for subject in probing.others},
+                        seed=self.spec.seed,
+                        batch_size=self.spec.evaluate.batch_size,
+                        place=place,
+                    )
+            found = read_value(probing.name, self.directories[probing.key.digest])
+            self.book.probed[probing.key.digest] = found
             self._tell()
 
     def publish(self, out: Path) -> Report:
@@ -251,14 +276,14 @@ class _Job:
         self.report(ReportUpdated(report=known))
 
 
-def _test_images(data: Loaded, limit: int | None, seed: int, purpose: str) -> Split:
-    """The test images that every network is measured on: all, or a stratified draw."""
-    chosen = stratified(data.test.labels, limit, generator(seed, purpose))
+def _some_of(images: Split, limit: int | None, seed: int, purpose: str) -> Split:
+    """The images that every network is measured on: all, or a stratified draw."""
+    chosen = stratified(images.labels, limit, generator(seed, purpose))
     return Split(
-        images=data.test.images[chosen],
-        labels=data.test.labels[chosen],
-        index=data.test.index[chosen],
-        digests=tuple(data.test.digests[position] for position in chosen.tolist()),
+        images=images.images[chosen],
+        labels=images.labels[chosen],
+        index=images.index[chosen],
+        digests=tuple(images.digests[position] for position in chosen.tolist()),
     )
 
 

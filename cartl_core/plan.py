@@ -4,11 +4,13 @@ a measurement per network and attack, each with its digest and its cost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cartl_core.progress import measurement_cost, student_cost, teacher_cost
+from cartl_core.probe_facts import PROBE_FACTS
+from cartl_core.probe_spec import ProbeSpec
+from cartl_core.progress import measurement_cost, probe_cost, student_cost, teacher_cost
 from cartl_core.spec import Arm, AttackSpec, JobSpec, PretrainSpec, Runtime
-from cartl_core.stage_keys import StageKey, measurement_key, student_key, teacher_key
+from cartl_core.stage_keys import StageKey, measurement_key, probe_key, student_key, teacher_key
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,16 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Probing:
+    """One probe on one student; ``others`` are the subjects of the students that it uses besides."""
+
+    key: StageKey
+    name: str
+    asked: ProbeSpec
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TeacherPlan:
     """A teacher; ``freeze_depth`` is None when it serves every depth (`at`)."""
 
@@ -49,6 +61,7 @@ class StudentPlan:
     teacher: TeacherPlan
     subject: str
     measurements: tuple[Measurement, ...]
+    probings: tuple[Probing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,4 +130,34 @@ def make_plan(spec: JobSpec, *, source: TestData, target: TestData, runtime: Run
                 measurements(arm.method, student, spec.evaluate.attacks, target, spec.evaluate.test_limit),
             )
         )
+    students = [
+        replace(student, probings=_probings(spec, student, students, target, runtime)) for student in students
+    ]
+    for probing in (probing for student in students for probing in student.probings):
+        costs[probing.key.digest] = probe_cost(probing.name, probing.asked, target.test_images)
     return Plan(tuple(teachers.values()), tuple(students), costs)
+
+
+def _probings(
+    spec: JobSpec, student: StudentPlan, students: list[StudentPlan], target: TestData, runtime: Runtime
+) -> tuple[Probing, ...]:
+    """Every probe that is asked for, on one of the students."""
+    found = []
+    for name, asked in spec.evaluate.probes.items():
+        others = (
+            [other for other in students if other is not student] if PROBE_FACTS[name].uses_others else []
+        )
+        key = probe_key(
+            student.arm.method,
+            student.key,
+            name,
+            asked,
+            others=tuple(other.key for other in others),
+            data_fingerprint=target.fingerprint,
+            test_limit=spec.evaluate.test_limit,
+            batch_size=spec.evaluate.batch_size,
+            seed=spec.seed,
+            runtime=runtime,
+        )
+        found.append(Probing(key, name, asked, tuple(other.subject for other in others)))
+    return tuple(found)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import model_facts
 from cartl_core.events import Progress, Reporter
+from cartl_core.probe_facts import PROBE_FACTS
+from cartl_core.probe_spec import ProbeSpec
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.stage_keys import StageKey
 
@@ -45,6 +47,12 @@ def measurement_cost(attack: AttackSpec | None, images: int) -> float:
     a_step = ATTACK_STEP if ATTACKS[attack.name].gradients else 1
     steps = steps_in_all(attack.loss, attack.steps, attack.restarts)
     return images * (1 + SHARE_OF_STEPS * a_step * steps)
+
+
+def probe_cost(name: str, asked: ProbeSpec, images: int) -> float:
+    """All passes of one probe on ``images`` test images, or on those that it asks for."""
+    passes = PROBE_FACTS[name].passes(asked)
+    return min(images, asked.images or images) * (passes.forward + ATTACK_STEP * passes.gradients)
 
 
 class Meter:

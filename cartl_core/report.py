@@ -8,28 +8,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from cartl_core.report_values import Interval as Interval
+from cartl_core.report_values import Value as Value
 from cartl_core.spec import JobSpec, Method, Objective, Runtime
 
 REPORT_SCHEMA = 1
-
-
-class Value(BaseModel):
-    """A frozen piece of the report."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Interval(Value):
-    """A proportion with its Wilson score interval (Wilson 1927)."""
-
-    value: float = Field(ge=0, le=1)
-    low: float = Field(ge=0, le=1)
-    high: float = Field(ge=0, le=1)
-    n: int = Field(ge=0)
-    successes: int = Field(ge=0)
-    confidence: float = Field(default=0.95, gt=0, lt=1)
 
 
 class ClassResult(Value):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from cartl_core.attack_facts import ATTACKS, LEAST_CLASSES
 from cartl_core.catalog import (
     DATASETS,
+    EVALUATIONS,
     METHODS,
     PRESETS,
     DatasetFacts,
@@ -251,8 +252,10 @@ def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: Metho
 
 
 def _evaluate(request: JobRequest, source: DataSpec, target: DataSpec, preset: PresetFacts) -> EvaluateSpec:
+    named = request.evaluate and getattr(request.evaluate, "preset", None)
+    wanted = EVALUATIONS[named].attacks if named else preset.attacks
     settings: dict[str, Any] = {
-        "attacks": _attacks(DATASETS[target.name], preset.attacks),
+        "attacks": _attacks(DATASETS[target.name], wanted),
         "source_attacks": _attacks(DATASETS[source.name], preset.source_attacks),
         "test_limit": preset.test_limit,
         "source_test_limit": preset.source_test_limit,

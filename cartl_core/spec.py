@@ -19,9 +19,11 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, creat
 from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec as AttackSpec
 from cartl_core.part import Part as Part
+from cartl_core.probe_spec import ProbeSpec
 
 Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
 Preset = Literal["smoke", "quick", "paper"]
+EvaluationPreset = Literal["quick", "pgd20", "pgd100"]
 Objective = Literal["at", "fdm"]
 Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
 Selection = Literal["last", "best_clean", "best_robust"]
@@ -151,6 +153,9 @@ class TransferSpec(TrainingSpec):
 class EvaluateSpec(Part):
     """What is measured on the target's test images, and of the teacher on its source."""
 
+    preset: EvaluationPreset | None = Field(
+        default=None, description="Attacks by name; null takes those of the job's preset."
+    )
     attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)]
     source_attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)] = Field(
         description="Attacks on the teacher, on the source's test images."
@@ -160,6 +165,12 @@ class EvaluateSpec(Part):
     )
     source_test_limit: int | None = Field(default=None, ge=10, le=10_000_000)
     batch_size: int = Field(default=256, ge=1, le=65_536)
+
+    @property
+    def probes(self) -> dict[str, ProbeSpec]:
+        """The probes that are asked for, by name, in the order of the fields."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, ProbeSpec)}
 
 
 class Arm(Part):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cartl_core.events import StageKind
+from cartl_core.probe_facts import PROBE_FACTS
+from cartl_core.probe_spec import ProbeSpec
 from cartl_core.spec import Arm, AttackSpec, JobSpec, ModelSpec, PretrainSpec, Runtime, digest
 
 # Raise a number when the code of that stage gives other numbers for the same specification. The
@@ -113,6 +115,37 @@ def measurement_key(
     )
 
 
+def probe_key(
+    subject: str,
+    network: StageKey,
+    name: str,
+    asked: ProbeSpec,
+    *,
+    others: tuple[StageKey, ...],
+    data_fingerprint: str,
+    test_limit: int | None,
+    batch_size: int,
+    seed: int,
+    runtime: Runtime,
+) -> StageKey:
+    """One probe on one network; ``others`` are the networks that it uses besides."""
+    return StageKey(
+        "evaluate",
+        f"{PROBE_FACTS[name].title} of {subject}",
+        _digest(
+            "evaluate",
+            seed,
+            runtime,
+            network=network.digest,
+            probe={"name": name, "recipe": PROBE_FACTS[name].recipe, **_plain(asked)},
+            others=[other.digest for other in others],
+            data=data_fingerprint,
+            test_limit=test_limit,
+            batch_size=batch_size,
+        ),
+    )
+
+
 def spec_digest(spec: JobSpec) -> str:
     """Digest of the whole resolved specification, as the report quotes it."""
     return digest(spec)
@@ -124,5 +157,5 @@ def _digest(kind: StageKind, seed: int, runtime: Runtime, **parts: Any) -> str:
     )
 
 
-def _plain(value: ModelSpec | AttackSpec | Runtime) -> dict[str, Any]:
+def _plain(value: ModelSpec | AttackSpec | ProbeSpec | Runtime) -> dict[str, Any]:
     return value.model_dump(mode="json")

@@ -13,6 +13,8 @@ from typing import Any
 
 from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import DATASETS
+from cartl_core.probe_facts import PROBE_FACTS
+from cartl_core.probe_spec import ProbeSpec
 from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec, digest
 from jobs.network_size import Size, block_sizes, network_size
 
@@ -133,7 +135,8 @@ def _student_passes(arm: Arm, spec: JobSpec) -> float:
     an_epoch = training_images(spec.dataset) * a_step
     an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
     measured = test_images(spec.dataset, spec.evaluate.test_limit)
-    return transfer.epochs * an_epoch + _evaluation(spec.evaluate.attacks, measured)
+    probed = sum(_probe(name, asked, measured) for name, asked in spec.evaluate.probes.items())
+    return transfer.epochs * an_epoch + _evaluation(spec.evaluate.attacks, measured) + probed
 
 
 def _validation(images: int, attack: AttackSpec) -> float:
@@ -147,6 +150,11 @@ def _evaluation(attacks: tuple[AttackSpec, ...], images: int) -> float:
         for attack in attacks
     )
     return images * (FORWARD + SHARE_OF_STEPS * passes)
+
+
+def _probe(name: str, asked: ProbeSpec, images: int) -> float:
+    passes = PROBE_FACTS[name].passes(asked)
+    return min(images, asked.images or images) * (FORWARD * passes.forward + ATTACK_STEP * passes.gradients)
 
 
 def _disk(stages: int, size: Size) -> int:

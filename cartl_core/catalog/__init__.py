@@ -7,6 +7,7 @@ code for the schedules, normalisation and radii, except where a comment says oth
 """
 
 from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
+from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import METHODS, MethodFacts
 from cartl_core.catalog.networks import KNOWN_MODELS, PAPER_MODELS, ModelFacts, model_facts
 from cartl_core.catalog.presets import PRESETS, PresetFacts
@@ -15,11 +16,13 @@ __all__ = [
     "COLOUR_EPS",
     "COLOUR_STEP",
     "DATASETS",
+    "EVALUATIONS",
     "KNOWN_MODELS",
     "METHODS",
     "PAPER_MODELS",
     "PRESETS",
     "DatasetFacts",
+    "EvaluationFacts",
     "MethodFacts",
     "ModelFacts",
     "PresetFacts",

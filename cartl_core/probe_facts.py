@@ -1,0 +1,41 @@
+"""The probes, a row each: what they are, what their report value is, what they cost. Torch-free.
+
+To add a probe: a spec (``ProbeSpec``) as a field of ``EvaluateSpec``, a report value as a field of the same
+name in ``Figures``, a row here, and the function that computes it in ``cartl_core.probes``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from cartl_core.report_values import Value
+
+
+class Passes(NamedTuple):
+    """What a probe costs for each image it looks at."""
+
+    forward: float
+    """Passes forth alone."""
+    gradients: float
+    """Passes forth, and back to the input."""
+
+
+@dataclass(frozen=True)
+class ProbeFacts:
+    """What a probe is and takes."""
+
+    name: str
+    """Field of ``EvaluateSpec`` that asks for it, and of ``Figures`` that has what it found."""
+    title: str
+    value: type[Value]
+    passes: Callable[[Any], Passes]
+    """From its spec."""
+    uses_others: bool = False
+    """It also looks at the job's other students, e.g. to transfer attacks from them."""
+    recipe: int = 1
+    """Raised when its code finds other numbers for the same spec."""
+
+
+PROBE_FACTS: dict[str, ProbeFacts] = {}
