@@ -9,8 +9,10 @@ from typing import Any
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.figures import Held, TestSet, figures, frozen_in_words, worst_case
 from cartl_core.findings import compare, headline, warnings
+from cartl_core.kept import kept
 from cartl_core.plan import Measurement, Plan, Probing, StudentPlan, TeacherPlan
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+from cartl_core.report_kept import Kept
 from cartl_core.report_values import Value
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stage_keys import StageKey, spec_digest
@@ -120,6 +122,7 @@ class Book:
             reused=plan.key.digest in self.reused,
             tuned_layer_norms=facts["norms"],
             figures=self._figures(plan.measurements, self.target, plan.probings),
+            kept=self._kept(plan),
             comparisons=self._comparisons(plan),
         )
 
@@ -132,6 +135,14 @@ class Book:
         counted = figures(test, clean, self.attacks(measurements), self.spec.seed)
         found = {probing.name: self.probed.get(probing.key.digest) for probing in probings}
         return counted.model_copy(update={name: value for name, value in found.items() if value is not None})
+
+    def _kept(self, plan: StudentPlan) -> Kept | None:
+        """The student's robustness over its own teacher's, once both are measured."""
+        student, teacher = plan.measurements, plan.teacher.measurements
+        right, source_right = self.clean(student), self.clean(teacher)
+        if right is None or source_right is None:
+            return None
+        return kept((right, self.attacks(student)), (source_right, self.attacks(teacher)))
 
     def _comparisons(self, baseline: StudentPlan) -> tuple[PairedComparison, ...]:
         """The job's own student against ``baseline``, over the attacks that both have behind them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from cartl_core.catalog import DATASETS, METHODS
+from cartl_core.catalog import DATASETS, METHODS, share_of_classes
 from cartl_core.render import words
 from cartl_core.report import ArmReport, PairedComparison, Teacher
 from cartl_core.spec import JobSpec, Method
@@ -131,11 +131,14 @@ def _beyond_the_teacher(spec: JobSpec) -> Iterator[str]:
 
 
 def _partial_data(spec: JobSpec) -> Iterator[str]:
+    """Said where the limit leaves images out; a data set that has fewer is used whole."""
     for role, data in (("source", spec.source), ("target", spec.dataset)):
-        if data.train_limit is not None:
+        there = share_of_classes(data, DATASETS[data.name].train_images)
+        if data.train_limit is not None and data.train_limit < there:
             yield (
-                f"At most {words.count(data.train_limit)} training images of the {role} were used "
-                "(train_limit), validation images included."
+                f"{words.count(data.train_limit)} of {'' if data.classes is None else 'about '}"
+                f"{words.count(there)} training images of the {role} were used (train_limit), validation "
+                "images included."
             )
 
 

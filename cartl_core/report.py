@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from cartl_core.report_kept import Kept
 from cartl_core.report_values import Interval as Interval
 from cartl_core.report_values import Value as Value
 from cartl_core.spec import JobSpec, Method, Objective, Runtime
@@ -107,6 +108,9 @@ class ArmReport(Value):
         description="Largest singular value of each tuned layer's reshaped weight, as exported.",
     )
     figures: Figures | None = None
+    kept: Kept | None = Field(
+        default=None, description="Its robustness over its teacher's on the source; across data sets."
+    )
     comparisons: tuple[PairedComparison, ...] = Field(
         default=(), description="On a baseline: how the job's own student does against it."
     )

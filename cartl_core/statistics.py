@@ -1,12 +1,12 @@
 """Intervals and tests for proportions, in plain Python.
 
 Sources: Wilson (1927) for one proportion; Agresti and Min (2005) for the interval of a paired
-difference; the exact conditional form of McNemar's test (1947).
+difference; the exact conditional form of McNemar's test (1947); Koopman (1984) for a ratio.
 """
 
 from __future__ import annotations
 
-from math import sqrt
+from math import copysign, inf, sqrt
 from statistics import NormalDist
 
 from cartl_core.report import Interval
@@ -61,6 +61,65 @@ def paired_difference(
         max(-1.0, first - second - half),
         min(1.0, first - second + half),
     )
+
+
+def ratio(
+    first: tuple[int, int], second: tuple[int, int], confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Ratio of two independent proportions with Koopman's asymptotic score interval: (ratio, low, high).
+
+    It inverts the score test of "the ratio is r", as Wilson's interval does for one proportion, so it needs
+    no correction for zeros in ``first`` and covers better than the log-normal interval (Fagerland, Lydersen
+    and Laake 2015).
+
+    Args:
+        first: (successes, n) of the numerator.
+        second: (successes, n) of the denominator.
+
+    Raises:
+        ValueError: counts that are no proportion, or no success in ``second``: the ratio is not defined.
+    """
+    for successes, n in (first, second):
+        if not 0 <= successes <= n or n < 1:
+            raise ValueError(f"successes={successes} must be between 0 and n={n}, and n at least 1")
+    if second[0] == 0:
+        raise ValueError("the second proportion has no successes: the ratio is not defined")
+    z = _quantile(confidence)
+    found = (first[0] / first[1]) / (second[0] / second[1])
+    above = max(2 * found, 1.0)
+    while _ratio_score(above, first, second) > -z:
+        above *= 2
+    # The score falls as the ratio that is tested rises.
+    low = _falls_to(z, 0.0, found, first, second) if first[0] else 0.0
+    return found, low, _falls_to(-z, found, above, first, second)
+
+
+def _ratio_score(tested: float, first: tuple[int, int], second: tuple[int, int]) -> float:
+    """Score statistic of "first is ``tested`` times second", standard normal if it is."""
+    (x, m), (y, n) = first, second
+    difference = x / m - tested * y / n
+    if difference == 0:
+        return 0.0
+    # The second proportion's maximum likelihood estimate under the hypothesis, as the stable root.
+    linear = m * tested + x + n + y * tested
+    share = 2 * (x + y) / (linear + sqrt(max(0.0, linear**2 - 4 * (m + n) * tested * (x + y))))
+    variance = tested * share * (1 - tested * share) / m + tested**2 * share * (1 - share) / n
+    return copysign(inf, difference) if variance <= 0 else difference / sqrt(variance)
+
+
+def _falls_to(
+    score: float, left: float, right: float, first: tuple[int, int], second: tuple[int, int]
+) -> float:
+    """Where, between ``left`` and ``right``, the score statistic is ``score``; by bisection."""
+    for _ in range(100):
+        middle = (left + right) / 2
+        if not left < middle < right:
+            break
+        if _ratio_score(middle, first, second) > score:
+            left = middle
+        else:
+            right = middle
+    return (left + right) / 2
 
 
 def _quantile(confidence: float) -> float:

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any
 
 from cartl_core.attack_facts import ATTACKS, steps_in_all
-from cartl_core.catalog import DATASETS
+from cartl_core.catalog import DATASETS, share_of_classes
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
 from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec, digest
@@ -104,7 +104,7 @@ def test_images(data: DataSpec, limit: int | None) -> int:
 
 def _share(data: DataSpec, images: int, limit: int | None) -> int:
     """Of all ``images``, those of the chosen classes (as if classes were equally large), limited."""
-    kept = ceil(images * classes_of(data) / len(DATASETS[data.name].classes))
+    kept = share_of_classes(data, images)
     return kept if limit is None else min(kept, limit)
 
 

@@ -6,7 +6,7 @@ Sources: the data sets' own papers for sizes and classes; Chen et al. (ICML 2021
 code for the schedules, normalisation and radii, except where a comment says otherwise.
 """
 
-from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
+from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts, share_of_classes
 from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import METHODS, MethodFacts
 from cartl_core.catalog.networks import KNOWN_MODELS, PAPER_MODELS, ModelFacts, model_facts
@@ -27,4 +27,5 @@ __all__ = [
     "ModelFacts",
     "PresetFacts",
     "model_facts",
+    "share_of_classes",
 ]

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from math import sqrt
+from math import comb, sqrt
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from cartl_core.statistics import mcnemar, paired_difference, wilson
+from cartl_core.statistics import mcnemar, paired_difference, ratio, wilson
 
 Z95 = 1.959963984540054
 
@@ -119,8 +119,6 @@ def test_paired_difference_equals_the_formula(n: int, data: st.DataObject) -> No
 def test_paired_difference_covers_as_often_as_it_says() -> None:
     """Exact coverage at n = 30: sum of probabilities of all tables whose interval holds the truth."""
     n, p_first, p_second = 30, 0.2, 0.1
-    from math import comb
-
     covered = 0.0
     for first in range(n + 1):
         for second in range(n - first + 1):
@@ -141,3 +139,47 @@ def test_impossible_tables_are_refused(first: int, second: int, n: int) -> None:
 def test_negative_discordant_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         mcnemar(-1, 2)
+
+
+def test_ratio_against_the_published_example() -> None:
+    """Koopman (1984), Biometrics 40:513-517: 36 of 40 over 16 of 80."""
+    assert ratio((36, 40), (16, 80)) == pytest.approx((4.5, 2.939, 7.152), abs=1e-3)
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.data())
+def test_a_ratio_holds_its_value_and_turns_over(m: int, n: int, data: st.DataObject) -> None:
+    first = (data.draw(st.integers(1, m)), m)
+    second = (data.draw(st.integers(1, n)), n)
+    found, low, high = ratio(first, second)
+    assert found == pytest.approx(first[0] / m / (second[0] / n))
+    assert 0 < low < found < high
+    assert ratio(second, first) == pytest.approx((1 / found, 1 / high, 1 / low), rel=1e-6)
+    assert ratio((0, m), second)[:2] == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(("p_first", "p_second"), [(0.6, 0.75), (0.1, 0.2), (0.9, 0.3), (0.5, 0.5)])
+def test_ratio_covers_as_often_as_it_says(p_first: float, p_second: float) -> None:
+    """Exact coverage with n of 40 and 30: probabilities of all outcomes whose interval holds the truth."""
+    m, n = 40, 30
+    covered = possible = 0.0
+    for x in range(m + 1):
+        chance = comb(m, x) * p_first**x * (1 - p_first) ** (m - x)
+        for y in range(1, n + 1):
+            weight = chance * comb(n, y) * p_second**y * (1 - p_second) ** (n - y)
+            if weight < 1e-9:
+                continue
+            _, low, high = ratio((x, m), (y, n))
+            possible += weight
+            covered += weight * (low <= p_first / p_second <= high)
+    assert 0.935 < covered / possible < 0.97
+
+
+@pytest.mark.parametrize(("first", "second"), [((1, 0), (1, 2)), ((3, 2), (1, 2)), ((1, 2), (-1, 2))])
+def test_counts_that_are_no_proportion_are_refused(first: tuple[int, int], second: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="must be between"):
+        ratio(first, second)
+
+
+def test_a_ratio_to_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="not defined"):
+        ratio((1, 2), (0, 2))

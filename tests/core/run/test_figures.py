@@ -98,9 +98,20 @@ def test_warnings(job: Any) -> None:
     spec = job(evaluate={"attacks": [attack]}, model={"name": "tiny", "image_size": 16, "channels": 3})
     said = "\n".join(warnings(spec, []))
     assert "Attack big has eps 0.3, more than the 0.15" in said
-    assert "At most 400 training images of the source" in said
+    assert "400 of about 719 training images of the source were used (train_limit)" in said
     assert "resized from 8 to 16 pixels and given 3 channels instead of 1" in said
     assert "weak" not in said
+
+
+@pytest.mark.parametrize(("limit", "partial"), [(1436, True), (1437, False), (10_000, False), (None, False)])
+def test_a_limit_is_named_only_where_it_leaves_images_out(job: Any, limit: int | None, partial: bool) -> None:
+    spec = job(
+        dataset={"name": "digits", "train_limit": limit}, source={"name": "mnist", "train_limit": None}
+    )
+    said = [warning for warning in warnings(spec, []) if "train_limit" in warning]
+    assert len(said) == partial
+    if partial:
+        assert said[0].startswith("1,436 of 1,437 training images of the target were used")
 
 
 @pytest.mark.parametrize(("robust", "weak"), [(19, True), (20, False)])

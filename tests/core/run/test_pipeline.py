@@ -100,6 +100,10 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
         ("at", None),
     ]
     assert all(teacher.figures and teacher.figures.worst_case for teacher in report.teachers)
+    for arm in (report.student, *report.baselines):
+        assert arm.kept is not None
+        assert [pair.target for pair in arm.kept.attacks] == ["pgd5"]
+        assert (arm.kept.target, arm.kept.source.n) == (arm.figures.worst_case, 100)  # type: ignore[union-attr]
     assert report.headline
     assert report.warnings
     assert isinstance(events[0], RuntimeResolved)
