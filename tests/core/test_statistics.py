@@ -85,7 +85,7 @@ def test_mcnemar_equals_the_exact_binomial_test() -> None:
 @given(st.integers(0, 3000), st.integers(0, 3000))
 def test_mcnemar_of_large_counts(first: int, second: int) -> None:
     expected = binomtest(first, first + second).pvalue if first + second else 1.0
-    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-7, abs=1e-300)
+    assert mcnemar(first, second) == pytest.approx(expected, rel=1e-7, abs=1e-280)
     assert mcnemar(first, second) == mcnemar(second, first)
 
 
