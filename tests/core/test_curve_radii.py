@@ -72,14 +72,9 @@ def bent_task() -> tuple[Bent, Tensor, Tensor]:
 
 
 def spec(norm: str, **changed: object) -> CurveSpec:
-    settings = {
-        "norm": norm,
-        "eps": GRID[norm],
-        "expected_to": GRID[norm][-1],
-        "steps": 30,
-        "step_of_eps": 0.1,
-    }
-    return CurveSpec.model_validate({**settings, **changed})
+    steps, step = PACE[norm]
+    grid = {"norm": norm, "eps": GRID[norm], "expected_to": GRID[norm][-1]}
+    return CurveSpec.model_validate({**grid, "steps": steps, "step_of_eps": step, **changed})
 
 
 def radii(
@@ -110,7 +105,9 @@ def test_the_rung_is_the_smallest_one_beyond_the_exact_distance(norm: str) -> No
 
 @pytest.mark.parametrize("norm", GRID)
 def test_refined_it_is_the_exact_distance_within_one_percent(norm: str) -> None:
-    model, images, labels, distance = linear_task(norm)
+    model, images, labels, distance = (
+        part[:24] if isinstance(part, Tensor) else part for part in linear_task(norm)
+    )
     found = radii(model, images, labels, spec(norm, refine=8))
     assert (found >= distance * (1 - 1e-6)).all()
     assert (found <= distance * 1.01 + 1e-7).all()
@@ -120,10 +117,12 @@ def test_refined_it_is_the_exact_distance_within_one_percent(norm: str) -> None:
 @pytest.mark.parametrize("norm", GRID)
 def test_refining_never_makes_a_radius_larger(norm: str) -> None:
     model, images, labels = bent_task()
-    coarse = radii(model, images, labels, spec(norm))
-    fine = radii(model, images, labels, spec(norm, refine=3))
+    coarse = radii(model, images, labels, spec(norm, steps=10))
+    fine = radii(model, images, labels, spec(norm, steps=10, refine=3))
     assert (fine <= coarse).all()
-    assert (fine < coarse).sum() > COUNT / 2
+    fell = coarse.isfinite() & (coarse > 0)
+    assert fell.sum() > 10
+    assert (fine < coarse)[fell].float().mean() > 0.7
     assert torch.equal(fine.isinf(), coarse.isinf())
 
 
