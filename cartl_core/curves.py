@@ -13,14 +13,6 @@ from cartl_core.statistics import wilson
 FLOOR = 0.01
 """The curve ends at the first radius with less robust accuracy than this."""
 
-ROUNDING = 1e-6
-"""Radii are kept in single precision: one that is this part above another is the same."""
-
-
-def within(radius: float, eps: float) -> bool:
-    """Whether an image that fell at ``radius`` has fallen at ``eps``; at 0 are those wrong from the start."""
-    return radius <= eps * (1 + ROUNDING)
-
 
 def robustness_curve(radii: Sequence[float], spec: CurveSpec, seed: int) -> RobustnessCurve:
     """The report value of the radii of n images, as ``attacks.break_radii`` gives them.
@@ -70,7 +62,7 @@ def expected_robustness(radii: Sequence[float], to_eps: float) -> ExpectedRobust
 def _points(radii: Sequence[float], eps: Sequence[float]) -> tuple[CurvePoint, ...]:
     points: list[CurvePoint] = []
     for radius in (0.0, *eps):
-        standing = sum(not within(own, radius) for own in radii)
+        standing = sum(own > radius for own in radii)
         points.append(CurvePoint(eps=radius, robust=wilson(standing, len(radii))))
         if points[-1].robust.value < FLOOR:
             break

@@ -65,8 +65,8 @@ def break_radii(
         label: what the random numbers are drawn for.
 
     Returns:
-        (N,) float32 on the CPU: 0 where the model is wrong without an attack, infinite where the image
-        stands at the last radius.
+        (N,) float64 on the CPU, so that a radius of the grid is that very number: 0 where the model is
+        wrong without an attack, infinite where the image stands at the last radius.
     """
     with untouched(model):
         with torch.no_grad():
@@ -80,7 +80,7 @@ def break_radii(
             _rung(model, climb, spec, rung, seed, label)
         if spec.refine:
             _refine(model, climb, spec)
-    return climb.radius.float().cpu()
+    return climb.radius.cpu()
 
 
 def rung_attack(spec: CurveSpec, rung: int, label: str = "curve") -> AttackSpec:
