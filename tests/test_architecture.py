@@ -21,6 +21,7 @@ TORCH_FREE_CORE = (
     "cartl_core.pairing",
     "cartl_core.render",
     "cartl_core.report",
+    "cartl_core.report_certificates",
     "cartl_core.resolve",
     "cartl_core.spec",
     "cartl_core.statistics",
