@@ -84,12 +84,22 @@ class Book:
             spec_digest=spec_digest(self.spec),
             runtime=self.runtime,
             headline=headline(student, baselines) if student else None,
-            warnings=(*self.remarks, *warnings(self.spec, teachers)),
+            warnings=(*self.remarks, *warnings(self.spec, teachers, self._parts())),
             teachers=teachers,
             student=student,
             baselines=baselines,
             seconds=dict(self.seconds),
         )
+
+    def _parts(self) -> dict[str, int]:
+        """Into how many parts batches had to be cut, by the training's label; old results do not tell."""
+        keys = [teacher.key for teacher in self.plan.teachers]
+        keys += [student.key for student in self.plan.students]
+        found: dict[str, int] = {}
+        for key in keys:
+            parts = self.facts.get(key.digest, {}).get("parts", 1)
+            found[key.label] = max(parts, found.get(key.label, 1))
+        return found
 
     def _teacher(self, plan: TeacherPlan) -> Teacher:
         facts = self.facts[plan.key.digest]

@@ -15,8 +15,13 @@ import torch
 from cartl_core.errors import DiskFull, OutOfMemory
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-# What torch raises as a plain RuntimeError when the host's memory ends.
-_HOST_ALLOCATION = ("can't allocate memory", "not enough memory")
+# What torch raises as a plain RuntimeError when the host's memory ends, or the GPU's within a library.
+_ALLOCATION = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 # What safetensors raises when it writes a file itself.
 _FULL_IN_WORDS = ("No space left on device", "Disk quota exceeded")
 
@@ -41,8 +46,11 @@ def disk_faults(what: str) -> Iterator[None]:
 
 
 @contextmanager
-def memory_faults(batch_size: int, what: str) -> Iterator[None]:
+def memory_faults(batch_size: int, what: str, *, parts: int = 1) -> Iterator[None]:
     """An allocation that fails while ``what`` runs becomes ``OutOfMemory`` with the batch size tried.
+
+    Args:
+        parts: pieces that each batch was cut into.
 
     Raises:
         OutOfMemory: the device, or the host when it is the device, ran out of memory.
@@ -50,16 +58,18 @@ def memory_faults(batch_size: int, what: str) -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise _out_of_memory(batch_size, what) from error
+        raise _out_of_memory(batch_size, what, parts) from error
     except RuntimeError as error:
-        if any(words in str(error) for words in _HOST_ALLOCATION):
-            raise _out_of_memory(batch_size, what) from error
+        if any(words in str(error) for words in _ALLOCATION):
+            raise _out_of_memory(batch_size, what, parts) from error
         raise
 
 
-def _out_of_memory(batch_size: int, what: str) -> OutOfMemory:
+def _out_of_memory(batch_size: int, what: str, parts: int) -> OutOfMemory:
+    tried = f"batches of {batch_size}" + (f", each in {parts} parts" if parts > 1 else "")
     return OutOfMemory(
-        f"the device ran out of memory in {what} with batches of {batch_size}; try a smaller batch_size",
+        f"the device ran out of memory in {what} with {tried}; try a smaller batch_size",
         batch_size=batch_size,
+        parts=parts,
         stage=what,
     )

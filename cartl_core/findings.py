@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from cartl_core.catalog import DATASETS, METHODS, share_of_classes
@@ -67,9 +67,21 @@ def headline(student: ArmReport, baselines: Sequence[ArmReport]) -> str | None:
     return f"{alone}: {_robust_clause(worst, rival)}, {_clean_clause(plain)}."
 
 
-def warnings(spec: JobSpec, teachers: Sequence[Teacher]) -> tuple[str, ...]:
-    """What a reader must know before believing the figures."""
-    found = [*_beyond_the_teacher(spec), *_partial_data(spec), *_resized(spec), *_weak(teachers)]
+def warnings(
+    spec: JobSpec, teachers: Sequence[Teacher], parts: Mapping[str, int] | None = None
+) -> tuple[str, ...]:
+    """What a reader must know before believing the figures.
+
+    Args:
+        parts: into how many parts batches had to be cut for memory, by the training's label.
+    """
+    found = [
+        *_beyond_the_teacher(spec),
+        *_partial_data(spec),
+        *_resized(spec),
+        *_weak(teachers),
+        *_in_parts(parts or {}),
+    ]
     return tuple(dict.fromkeys(found))
 
 
@@ -165,6 +177,16 @@ def _weak(teachers: Sequence[Teacher]) -> Iterator[str]:
             yield (
                 f"The {teacher.objective} teacher is weak: {words.percent(worst.value)} robust accuracy on "
                 "its own source. There is little robustness to keep, and comparisons say little."
+            )
+
+
+def _in_parts(parts: Mapping[str, int]) -> Iterator[str]:
+    for label, count in parts.items():
+        if count > 1:
+            yield (
+                f"While {label} was trained a whole batch did not fit into memory, so from then on gradients "
+                f"were added up over {count} parts of each batch. Batch norm that goes by the batch took its "
+                "statistics from the parts, so a larger device gives other numbers for this specification."
             )
 
 

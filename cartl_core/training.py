@@ -4,6 +4,9 @@ Stages differ by the ``Course`` they pass: which objective, which parameters, wh
 the loop has hidden state: batches and noise come from generators made of (seed, purpose, epoch, step),
 the learning rate is a function of the step, so a checkpoint of weights, momentum, best-so-far and
 position is enough for a resumed run to give the same bits as one that was never stopped.
+
+A batch that does not fit into a GPU's memory is tried once more in two parts whose gradients are added
+up, and so are all batches after it, in this attempt and in later ones (``gradient`` says what that changes).
 """
 
 from __future__ import annotations
@@ -18,8 +21,10 @@ from torch import Tensor, nn
 
 from cartl_core.checkpoint import Checkpoint
 from cartl_core.data.augment import augment
-from cartl_core.errors import Interruption, LossNotFinite, ResumeMismatch
+from cartl_core.errors import Interruption, LossNotFinite, OutOfMemory, ResumeMismatch
+from cartl_core.events import Warned
 from cartl_core.faults import memory_faults
+from cartl_core.gradient import Moment, Objective, add_gradient
 from cartl_core.random import generator
 from cartl_core.schedule import learning_rate
 from cartl_core.spec import Selection, TrainingSpec
@@ -28,30 +33,10 @@ from cartl_core.workplace import Workplace
 CLEAN = "clean_accuracy"
 ROBUST = "robust_accuracy"
 _JUDGED_BY: dict[Selection, str | None] = {"last": None, "best_clean": CLEAN, "best_robust": ROBUST}
-
-
-@dataclass(frozen=True)
-class Moment:
-    """One step of one epoch, both counted from 0: all randomness of the step follows from it."""
-
-    seed: int
-    epoch: int
-    step: int
-
-    def draw(self, purpose: str) -> torch.Generator:
-        """A fresh generator for ``purpose`` at this step."""
-        return generator(self.seed, purpose, self.epoch, self.step)
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What an objective returns: a scalar to descend, and scalars to show (already detached)."""
-
-    total: Tensor
-    metrics: Mapping[str, Tensor] = field(default_factory=dict)
-
-
-Objective = Callable[[Tensor, Tensor, Moment], Loss]
+HALVINGS = {"cuda": 1, "cpu": 0}
+"""How often a batch that does not fit may be halved. A host swaps or kills long before it says no."""
+_FEWEST = 2
+"""Images of the smallest part: one image alone has no batch statistics."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +67,22 @@ class Course:
 
 @dataclass(frozen=True)
 class Fitted:
-    """The network now has the weights of ``selected_epoch`` (from 1); ``history`` has a row an epoch."""
+    """The network now has the weights of ``selected_epoch`` (from 1); ``history`` has a row an epoch.
+
+    ``parts`` is 2 when a batch did not fit into memory and gradients were added up from then on, else 1.
+    """
 
     selected_epoch: int
     history: list[dict[str, float]]
+    parts: int = 1
 
 
 @dataclass
 class _Position:
-    """Where the loop is. ``sums`` are of the running epoch, weighted by batch size."""
+    """Where the loop is. ``sums`` are of the running epoch, weighted by batch size.
+
+    ``parts``: pieces that each batch is cut into from here on.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -99,30 +91,42 @@ class _Position:
     best_score: float | None = None
     best_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    parts: int = 1
 
 
-def fit(course: Course, training: TrainingSpec, *, seed: int, place: Workplace) -> Fitted:
+def fit(
+    course: Course, training: TrainingSpec, *, seed: int, place: Workplace, halvings: int | None = None
+) -> Fitted:
     """Train ``course.network``, or go on from the checkpoint that ``place`` has saved.
 
     The last batch of an epoch is dropped when it is smaller than the others; a set smaller than one
     batch is one batch.
 
+    Args:
+        halvings: how often a batch that does not fit into memory may be halved; None: as ``HALVINGS``
+            has it for the device.
+
     Raises:
         LossNotFinite: with the epoch.
-        OutOfMemory: with the batch size.
+        OutOfMemory: with the batch size, and the parts that it was cut into.
         DiskFull: while a checkpoint is written.
         Interruption: the run was asked to stop; a checkpoint was written first.
         ResumeMismatch: the checkpoint is not of this network.
     """
+    if halvings is None:
+        halvings = HALVINGS[place.runtime.device]
     with memory_faults(training.batch_size, place.key.label):
-        return _Loop(course, training, seed, place).run()
+        return _Loop(course, training, seed, place, halvings).run()
 
 
 class _Loop:
     """One training under way: the state that a checkpoint saves, and the steps that change it."""
 
-    def __init__(self, course: Course, training: TrainingSpec, seed: int, place: Workplace) -> None:
+    def __init__(
+        self, course: Course, training: TrainingSpec, seed: int, place: Workplace, halvings: int
+    ) -> None:
         self.course, self.training, self.seed, self.place = course, training, seed, place
+        self.most_parts = 2**halvings
         self.optimizer = torch.optim.SGD(
             list(course.tuned.values()),
             lr=training.lr,
@@ -151,7 +155,7 @@ class _Loop:
                 self._pause(steps)
             self._finish_epoch(steps)
         self._select()
-        return Fitted(position.best_epoch, position.history)
+        return Fitted(position.best_epoch, position.history, position.parts)
 
     def _step(self, images: Tensor, labels: Tensor, steps: int) -> None:
         position, training = self.position, self.training
@@ -160,25 +164,64 @@ class _Loop:
         images, labels = self.place.put(images), labels.to(self.place.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(training, position.epoch * steps + position.step, steps)
-        with self.place.autocast():
-            loss = self.course.objective(images, labels, moment)
-        shown = {"loss": loss.total.detach(), **loss.metrics}
-        values = dict(
-            zip(shown, torch.stack([value.float() for value in shown.values()]).tolist(), strict=True)
-        )
+        values = self._gradient(images, labels, moment, steps)
         if not math.isfinite(values["loss"]):
             raise LossNotFinite(
                 f"the loss of {self.place.key.label} is {values['loss']} in epoch {position.epoch + 1} of "
                 f"{training.epochs}, step {position.step + 1}; try a lower learning rate",
                 epoch=position.epoch + 1,
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.total.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         for name, value in values.items():
             position.sums[name] = position.sums.get(name, 0.0) + value * len(images)
         position.seen += len(images)
         position.step += 1
+
+    def _gradient(self, images: Tensor, labels: Tensor, moment: Moment, steps: int) -> dict[str, float]:
+        """The gradient of a batch, with the means to show; where memory ends, once more in halves."""
+        before = self._buffers() if self._may_halve(len(images)) else None
+        try:
+            return self._add_up(images, labels, moment)
+        except OutOfMemory:
+            if before is None:
+                raise
+        # Not in the handler: there the traceback would hold what the batch has filled memory with.
+        self._halve(before, len(images), steps)
+        return self._add_up(images, labels, moment)
+
+    def _add_up(self, images: Tensor, labels: Tensor, moment: Moment) -> dict[str, float]:
+        parts = self.position.parts
+        self.optimizer.zero_grad(set_to_none=True)
+        with memory_faults(len(images), self.place.key.label, parts=parts):
+            return add_gradient(
+                self.course.objective, images, labels, moment, parts=parts, autocast=self.place.autocast
+            )
+
+    def _may_halve(self, count: int) -> bool:
+        parts = 2 * self.position.parts
+        return parts <= self.most_parts and count // parts >= _FEWEST
+
+    def _buffers(self) -> list[tuple[Tensor, Tensor]]:
+        """Each buffer and a copy: a forward pass that breaks off has moved some of them."""
+        return [(buffer, buffer.clone()) for buffer in self.course.network.buffers()]
+
+    def _halve(self, before: list[tuple[Tensor, Tensor]], count: int, steps: int) -> None:
+        """Go back to before the step and halve; saved at once, so that a resumed run halves as well."""
+        position = self.position
+        self.optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for buffer, copy in before:
+                buffer.copy_(copy)
+        torch.cuda.empty_cache()
+        position.parts *= 2
+        self._save(steps)
+        self.place.report(
+            Warned(
+                message=f"{self.place.key.label}: a batch of {count} did not fit into memory in epoch "
+                f"{position.epoch + 1}, step {position.step + 1}; from there on the gradient of each batch "
+                f"is added up over {position.parts} parts of it."
+            )
+        )
 
     def _pause(self, steps: int) -> None:
         """Between two steps: tell how far we are, save when it is time, stop when asked to."""

@@ -8,7 +8,7 @@ REASONS: dict[str, str] = {
     "dataset_invalid": "the data set's files are there but cannot be used; fetch them again",
     "data_overlap": "source and target share images; choose other classes",
     "loss_not_finite": "the loss became infinite or not a number, the message says when; lower `lr`",
-    "out_of_memory": "the device ran out of memory; lower `batch_size`",
+    "out_of_memory": "the device ran out of memory, on CUDA with half batches too; lower `batch_size`",
     "disk_full": "no space for checkpoints or artifacts; `python -m jobs prune`, then retry",
     "resume_mismatch": "a stored stage is not what this run expects; retry after `python -m jobs prune`",
     "timeout": "the run took longer than `CARTL_TIMEOUT_SECONDS`; a retry goes on from its checkpoint",

@@ -1,6 +1,7 @@
 """Attacks: pure functions on a model with inputs in [0, 1] that returns logits."""
 
 from cartl_core.attacks.apgd import apgd
+from cartl_core.attacks.ladder import break_radii
 from cartl_core.attacks.launch import launch
 from cartl_core.attacks.pgd import perturb, pgd
 from cartl_core.attacks.pursuit import AttackOutcome, misclassified
@@ -11,6 +12,7 @@ from cartl_core.attacks.untouched import untouched
 __all__ = [
     "AttackOutcome",
     "apgd",
+    "break_radii",
     "launch",
     "misclassified",
     "perturb",

@@ -24,6 +24,9 @@ L1_SHARE = 0.05
 HALVINGS = 32
 CLIPPINGS = 16
 
+Radius = float | Tensor
+"""Of all balls, or of each image its own: (N, 1, 1, 1) for a fence, (N, 1) for the way back."""
+
 Fence = tuple[Tensor, ...]
 """What a ball needs to know of its images, each (N, C, H, W): made once, rows picked as samples leave."""
 
@@ -34,11 +37,11 @@ class Ball:
 
     draw: Callable[[Tensor, float, torch.Generator], None]
     """Fills one perturbation (C, H, W) with a uniform draw from the ball of this radius."""
-    fence: Callable[[Tensor, float], Fence]
+    fence: Callable[[Tensor, Radius], Fence]
     """Of images and a radius."""
     steepest: Callable[[Tensor, Tensor], Tensor]
     """Of a gradient and the point it was taken at: the direction of norm 1 to go, or none."""
-    project: Callable[[Tensor, Fence, float], Tensor]
+    project: Callable[[Tensor, Fence, Radius], Tensor]
     """A point brought back into the ball cut with [0, 1]: to the nearest point of it."""
 
 
@@ -46,7 +49,7 @@ def _fill_linf(row: Tensor, eps: float, generator: torch.Generator) -> None:
     row.uniform_(-eps, eps, generator=generator)
 
 
-def _box(images: Tensor, eps: float) -> Fence:
+def _box(images: Tensor, eps: Radius) -> Fence:
     """Lowest and highest allowed pixel: the eps ball and [0, 1] folded into one box."""
     return (images - eps).clamp(0.0, 1.0), (images + eps).clamp(0.0, 1.0)
 
@@ -56,7 +59,7 @@ def _sign(gradient: Tensor, _: Tensor) -> Tensor:
     return direction
 
 
-def _into_the_box(point: Tensor, fence: Fence, _: float) -> Tensor:
+def _into_the_box(point: Tensor, fence: Fence, _: Radius) -> Tensor:
     low, high = fence
     return torch.clamp(point, low, high)
 
@@ -67,7 +70,7 @@ def _fill_l2(row: Tensor, eps: float, generator: torch.Generator) -> None:
     row.mul_(eps / (row.square().sum() + 2 * beyond).sqrt())
 
 
-def _images_alone(images: Tensor, _: float) -> Fence:
+def _images_alone(images: Tensor, _: Radius) -> Fence:
     return (images,)
 
 
@@ -78,7 +81,7 @@ def _unit(gradient: Tensor, _: Tensor) -> Tensor:
     return unit
 
 
-def _into_l2(point: Tensor, fence: Fence, eps: float) -> Tensor:
+def _into_l2(point: Tensor, fence: Fence, eps: Radius) -> Tensor:
     """The nearest point is clip(t * wish) for the largest t <= 1 of norm at most eps.
 
     t is raised to what the norm would be if only the pixels clipped so far were clipped; it never
@@ -125,7 +128,7 @@ def _sparse(gradient: Tensor, point: Tensor) -> Tensor:
     return (weights * (total > 0)).copysign(flat).view_as(gradient)
 
 
-def _into_l1(point: Tensor, fence: Fence, eps: float) -> Tensor:
+def _into_l1(point: Tensor, fence: Fence, eps: Radius) -> Tensor:
     """The nearest point is clip(shrink(wish, c)) for the smallest c >= 0 of norm at most eps.
 
     c is halved in on from above, so that what is left of the interval is still inside.
@@ -169,3 +172,19 @@ BALLS: dict[Norm, Ball] = {
     "l2": Ball(_fill_l2, _images_alone, _unit, _into_l2),
     "l1": Ball(_fill_l1, _images_alone, _sparse, _into_l1),
 }
+
+
+def _length(order: float) -> Callable[[Tensor], Tensor]:
+    def of(perturbation: Tensor) -> Tensor:
+        length: Tensor = torch.linalg.vector_norm(perturbation.flatten(1).double(), ord=order, dim=1)
+        return length
+
+    return of
+
+
+LENGTHS: dict[Norm, Callable[[Tensor], Tensor]] = {
+    "linf": _length(torch.inf),
+    "l2": _length(2),
+    "l1": _length(1),
+}
+"""Of perturbations (N, C, H, W): how long each is, (N,) float64."""

@@ -12,6 +12,7 @@ from cartl_core.attacks import perturb
 from cartl_core.blocks import Network
 from cartl_core.data import Loaded
 from cartl_core.faults import disk_faults
+from cartl_core.gradient import Loss, Moment, Objective
 from cartl_core.losses import cross_entropy, fdm_loss, feature_distance
 from cartl_core.models import build_network
 from cartl_core.random import generator
@@ -19,7 +20,7 @@ from cartl_core.results import write_result
 from cartl_core.spec import AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.validation import clean_accuracy, robust_accuracy
-from cartl_core.training import CLEAN, ROBUST, Course, Loss, Moment, Objective, fit
+from cartl_core.training import CLEAN, ROBUST, Course, fit
 from cartl_core.weights import save_network
 from cartl_core.workplace import Workplace
 
@@ -60,7 +61,12 @@ def pretrain(
     fitted = fit(course, spec, seed=seed, place=place)
     with disk_faults("the teacher"):
         save_network(place.directory / NETWORK, network)
-    facts = {"selected_epoch": fitted.selected_epoch, "epochs": spec.epochs, "history": fitted.history}
+    facts = {
+        "selected_epoch": fitted.selected_epoch,
+        "epochs": spec.epochs,
+        "history": fitted.history,
+        "parts": fitted.parts,
+    }
     write_result(place.directory, facts, [NETWORK])
 
 
@@ -113,8 +119,7 @@ def attack_batch(
     """The training attack on one batch: eval mode, a fresh uniform start, no trace left."""
     start = None
     if attack.random_start:
-        noise = torch.rand(images.shape, generator=moment.draw("attack"))
-        start = ((2 * noise - 1) * attack.eps).to(images)
+        start = ((2 * moment.uniform("attack", images) - 1) * attack.eps).to(images)
     return perturb(
         network, images, labels, eps=attack.eps, step=attack.step_size, steps=attack.steps, start=start
     )

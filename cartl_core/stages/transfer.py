@@ -16,6 +16,7 @@ from cartl_core.blocks import Network
 from cartl_core.data import Loaded
 from cartl_core.faults import disk_faults
 from cartl_core.feature_cache import cached_features
+from cartl_core.gradient import Loss, Moment, Objective
 from cartl_core.losses import cross_entropy, lwf_loss
 from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
 from cartl_core.random import generator
@@ -24,7 +25,7 @@ from cartl_core.spec import Arm
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import attack_batch
 from cartl_core.stages.validation import STUDENT_IMAGES, clean_accuracy, robust_accuracy, student_attack
-from cartl_core.training import CLEAN, ROBUST, Course, Loss, Moment, Objective, fit
+from cartl_core.training import CLEAN, ROBUST, Course, fit
 from cartl_core.weights import load_network, save_network
 from cartl_core.workplace import Workplace
 
@@ -46,6 +47,7 @@ def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, place: Workp
         "selected_epoch": fitted.selected_epoch,
         "epochs": arm.transfer.epochs,
         "history": fitted.history,
+        "parts": fitted.parts,
         "norms": sigmas(student.upper),
     }
     write_result(place.directory, facts, [NETWORK])

@@ -129,6 +129,17 @@ def test_a_weak_teacher_is_called_weak(job: Any, robust: int, weak: bool) -> Non
     assert any("teacher is weak" in warning for warning in warnings(job(), [teacher])) is weak
 
 
+def test_batches_that_were_cut_for_memory_are_told(job: Any) -> None:
+    cut = [
+        warning
+        for warning in warnings(job(), [], {"teacher (at)": 2, "student (cartl)": 1})
+        if "memory" in warning
+    ]
+    assert len(cut) == 1
+    assert "While teacher (at) was trained" in cut[0]
+    assert "2 parts" in cut[0]
+
+
 def test_what_was_frozen_is_said(job: Any) -> None:
     said = frozen_in_words(5, 2, job().transfer)
     assert said[0].startswith("all weights of the stem and blocks 1 to 2 of 5")

@@ -29,7 +29,9 @@ from cartl_core.report import Report
 from cartl_core.shelf import LocalShelf, Place
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
+from cartl_core.stages import pretrain as stage
 from cartl_core.stopping import StopFlag
+from cartl_core.training import HALVINGS
 from cartl_core.weights import load_network
 
 Run = Callable[..., Report]
@@ -248,3 +250,27 @@ def test_a_stage_that_another_run_computes_ends_this_one(job: Any, tmp_path: Pat
     with pytest.raises(WaitingForStage):
         run(job(), shelf=Busy(), data_root=tmp_path, out=tmp_path / "out", runtime=runtime)
     assert not (tmp_path / "out").exists()
+
+
+def test_batches_cut_for_memory_are_told_in_every_report_of_the_stage(
+    go: Run, job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the run that trained the teacher, and in one that finds it."""
+    shelf, batch = tmp_path / "shelf", job().pretrain.batch_size
+
+    def perturb(network: Any, images: torch.Tensor, labels: torch.Tensor, **attack: Any) -> torch.Tensor:
+        if len(images) >= batch:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return images
+
+    monkeypatch.setattr(stage, "perturb", perturb)
+    monkeypatch.setitem(HALVINGS, "cpu", 1)
+    spec = job(baselines=[], pretrain={"epochs": 1}, transfer={"epochs": 1}, evaluate={"attacks": []})
+    for start in ("computed", "found"):
+        events: list[Event] = []
+        report = go(spec, events, out=start, shelf_at=shelf)
+        assert ("teacher (fdm)" in computed(events)) is (start == "computed")
+        told = [warning for warning in report.warnings if "did not fit into memory" in warning]
+        assert len(told) == 1
+        assert "teacher (fdm)" in told[0]
+        assert told[0] in [event.message for event in of(Warned, events)]

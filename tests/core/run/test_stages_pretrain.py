@@ -14,13 +14,13 @@ from cartl_core.attacks import perturb
 from cartl_core.blocks import Network
 from cartl_core.errors import Interrupted
 from cartl_core.events import EpochFinished
+from cartl_core.gradient import Moment
 from cartl_core.models import build_network
 from cartl_core.random import generator
 from cartl_core.results import read_result
 from cartl_core.spec import AttackSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import adversarial, feature_distance_minimising, pretrain
-from cartl_core.training import Moment
 from cartl_core.weights import load_network
 
 ATTACK = AttackSpec(label="training", eps=0.1, step=0.05, steps=2)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cartl_core.blocks import Network
 from cartl_core.errors import Interrupted
 from cartl_core.events import EpochFinished, Event
+from cartl_core.gradient import Moment
 from cartl_core.models import build_network
 from cartl_core.nonexpansive import sigmas
 from cartl_core.random import generator
@@ -20,7 +21,7 @@ from cartl_core.results import read_result
 from cartl_core.spec import Arm
 from cartl_core.stages import NETWORK
 from cartl_core.stages.transfer import Student, recalibrate, transfer
-from cartl_core.training import Moment, fit
+from cartl_core.training import fit
 from cartl_core.weights import load_network, save_network
 
 EPOCHS = 3

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from cartl_core.checkpoint import in_order
 from cartl_core.errors import Cancelled, Interrupted, LossNotFinite, OutOfMemory, ResumeMismatch
 from cartl_core.events import EpochFinished
+from cartl_core.gradient import Loss, Moment
 from cartl_core.spec import TrainingSpec
-from cartl_core.training import Course, Fitted, Loss, Moment, fit
+from cartl_core.training import Course, Fitted, fit
 from cartl_core.workplace import Workplace
 
 
