@@ -6,6 +6,8 @@ robust transfer learning", ICLR 2020, for distillation (LwF). Shapes: N images, 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -37,21 +39,58 @@ def feature_distance(perturbed: Tensor, clean: Tensor) -> Tensor:
     return distance
 
 
-def fdm_loss(logits: Tensor, labels: Tensor, perturbed: Tensor, clean: Tensor, *, weight: float) -> Tensor:
-    """Feature distance minimisation: CE(f(x_adv), y) + lambda * sum over 128 images of the distance.
+def feature_spread(features: Tensor) -> Tensor:
+    """Mean distance of a batch's features (N, ...) to their own mean, as ``feature_distance``; a scalar."""
+    return feature_distance(features, features.mean(dim=0, keepdim=True)).mean()
+
+
+def absolute_penalty(perturbed: Tensor, clean: Tensor) -> Tensor:
+    """The paper's: the sum of the distances over 128 images, as ``PAPER_BATCH`` times their mean."""
+    return PAPER_BATCH * feature_distance(perturbed, clean).mean()
+
+
+def spread_penalty(perturbed: Tensor, clean: Tensor) -> Tensor:
+    """Ours: the mean distance over the spread of the clean features; the scale of the features drops out.
+
+    The absolute distance can be had by shrinking the features, which helps no tail: its batch norm scales
+    them up again. Gradient flows through the spread as well.
+    """
+    spread = feature_spread(clean)
+    return feature_distance(perturbed, clean).mean() / spread.clamp_min(torch.finfo(spread.dtype).tiny)
+
+
+PENALTIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "absolute": absolute_penalty,
+    "spread": spread_penalty,
+}
+"""Of (perturbed, clean) features (N, ...): a scalar, by the name in ``PretrainSpec.fdm_distance``."""
+
+
+def fdm_loss(
+    logits: Tensor,
+    labels: Tensor,
+    perturbed: Sequence[Tensor],
+    clean: Sequence[Tensor],
+    *,
+    weight: float,
+    distance: str = "absolute",
+) -> Tensor:
+    """Feature distance minimisation: CE(f(x_adv), y) + lambda * the penalty, averaged over the layers.
 
     Args:
         logits: (N, C) of the attacked images; the clean ones have no cross-entropy of their own.
         labels: (N,) int64.
-        perturbed: (N, ...) trunk features of the attacked images.
-        clean: (N, ...) trunk features of the clean images; gradient flows through both.
-        weight: the paper's lambda, at least 0.
+        perturbed: features (N, ...) of the attacked images, of each layer compared; the paper has one.
+        clean: the same of the clean images; gradient flows through both.
+        weight: lambda, at least 0; the paper's where the distance is `absolute`.
+        distance: a key of ``PENALTIES``.
 
     Returns:
-        A scalar: means over the batch, the distance times ``PAPER_BATCH``.
+        A scalar: means over the batch.
     """
-    penalty = feature_distance(perturbed, clean).mean()
-    return cross_entropy(logits, labels).mean() + PAPER_BATCH * weight * penalty
+    penalty = PENALTIES[distance]
+    penalties = [penalty(attacked, plain) for attacked, plain in zip(perturbed, clean, strict=True)]
+    return cross_entropy(logits, labels).mean() + weight * torch.stack(penalties).mean()
 
 
 def lwf_loss(logits: Tensor, labels: Tensor, features: Tensor, teacher: Tensor, *, weight: float) -> Tensor:

@@ -44,7 +44,7 @@ class Probing:
 
 @dataclass(frozen=True)
 class TeacherPlan:
-    """A teacher; ``freeze_depth`` is None when it serves every depth (`at`)."""
+    """A teacher; ``freeze_depth`` is None when it serves every depth."""
 
     key: StageKey
     pretrain: PretrainSpec
@@ -112,7 +112,7 @@ def make_plan(spec: JobSpec, *, source: TestData, target: TestData, runtime: Run
             teachers[key.digest] = TeacherPlan(
                 key,
                 arm.pretrain,
-                arm.freeze_depth if arm.pretrain.objective == "fdm" else None,
+                None if arm.pretrain.serves_every_depth else arm.freeze_depth,
                 measurements(
                     key.label, key, spec.evaluate.source_attacks, source, spec.evaluate.source_test_limit
                 ),

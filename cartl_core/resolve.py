@@ -17,6 +17,7 @@ from cartl_core.catalog import (
     EVALUATIONS,
     METHODS,
     PRESETS,
+    SPREAD_WEIGHT,
     DatasetFacts,
     MethodFacts,
     PresetFacts,
@@ -78,6 +79,8 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
 # Settings that only some methods have: where they are written, who uses them, how "off" is written.
 _SETTINGS_OF_METHODS: tuple[tuple[str, str, Callable[[MethodFacts], bool], object], ...] = (
     ("pretrain", "fdm_weight", lambda facts: facts.objective == "fdm", None),
+    ("pretrain", "fdm_distance", lambda facts: facts.objective == "fdm", "absolute"),
+    ("pretrain", "fdm_layers", lambda facts: facts.objective == "fdm", "trunk"),
     ("transfer", "beta", lambda facts: facts.nonexpansive, None),
     ("transfer", "lwf_weight", lambda facts: facts.distilled, None),
     ("transfer", "lwf_head_epochs", lambda facts: facts.distilled, 0),
@@ -162,6 +165,7 @@ def _arm(
             shared = settings is request and own is not None
             _overlay(pretrain, settings.pretrain, facts, shared)
             _overlay(transfer, settings.transfer, facts, shared)
+    pretrain.setdefault("fdm_weight", _fdm_weight(facts, pretrain.get("fdm_distance"), preset))
     return Arm(
         method=facts.name,
         freeze_depth=freeze_depth,
@@ -172,6 +176,12 @@ def _arm(
             where=where,
         ),
     )
+
+
+def _fdm_weight(facts: MethodFacts, distance: str | None, preset: PresetFacts) -> float | None:
+    if facts.objective != "fdm":
+        return None
+    return SPREAD_WEIGHT if distance == "spread" else preset.fdm_weight
 
 
 def _fit_head_epochs(transfer: TransferSpec, *, chosen: bool, where: str) -> TransferSpec:
@@ -206,7 +216,6 @@ def _pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts
     assert isinstance(share, float)
     return {
         "objective": facts.objective,
-        "fdm_weight": preset.fdm_weight if facts.objective == "fdm" else None,
         "augmentation": data.augmentation if preset.augmentation else "none",
         "attack": {
             "label": "training",
@@ -231,7 +240,17 @@ def _transfer_defaults(facts: MethodFacts, attack: dict[str, Any], preset: Prese
 
 # Fields that a baseline does not take over from the job: they make the job's method what it is.
 OWN_FIELDS = frozenset(
-    {"objective", "fdm_weight", "beta", "lwf_weight", "lwf_head_epochs", "attack", "tail_affine"}
+    {
+        "objective",
+        "fdm_weight",
+        "fdm_distance",
+        "fdm_layers",
+        "beta",
+        "lwf_weight",
+        "lwf_head_epochs",
+        "attack",
+        "tail_affine",
+    }
 )
 # Of those, the inner attack of pretraining is shared: teachers are compared at one radius.
 _SHARED_PARTS = {"PretrainSpecOverrides": {"attack"}}

@@ -25,6 +25,8 @@ Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
 Preset = Literal["smoke", "quick", "paper"]
 EvaluationPreset = Literal["quick", "pgd20", "pgd100"]
 Objective = Literal["at", "fdm"]
+FeatureDistance = Literal["absolute", "spread"]
+FeatureLayers = Literal["trunk", "every"]
 Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
 Selection = Literal["last", "best_clean", "best_robust"]
 
@@ -123,8 +125,23 @@ class PretrainSpec(TrainingSpec):
         default=None,
         ge=0.0,
         le=1000.0,
-        description="Lambda of the feature distance at the paper's batch of 128; `fdm` only.",
+        description="Lambda of the feature distance; `absolute`: at the paper's batch of 128. `fdm` only.",
     )
+    fdm_distance: FeatureDistance = Field(
+        default="absolute",
+        description="`absolute`: the paper's, over the root of the features' size; `spread`: over the "
+        "features' own spread in the batch, which a shrinking scale does not improve. `fdm` only.",
+    )
+    fdm_layers: FeatureLayers = Field(
+        default="trunk",
+        description="Where features are compared: at the end of the `trunk`, a teacher for each freeze "
+        "depth, or after `every` block, averaged, one teacher for all depths. `fdm` only.",
+    )
+
+    @property
+    def serves_every_depth(self) -> bool:
+        """Whether the teacher is the same for every freeze depth."""
+        return self.objective == "at" or self.fdm_layers == "every"
 
 
 class TransferSpec(TrainingSpec):

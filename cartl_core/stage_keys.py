@@ -46,10 +46,10 @@ def teacher_key(
     seed: int,
     runtime: Runtime,
 ) -> StageKey:
-    """A teacher; an ``at`` teacher is the same for every freeze depth."""
+    """A teacher; one that ``serves_every_depth`` has one digest for all."""
     settings = pretrain.model_dump(mode="json")
     del settings["attack"]["label"]
-    if pretrain.objective == "fdm":
+    if not pretrain.serves_every_depth:
         settings["freeze_depth"] = freeze_depth
     label = f"teacher ({pretrain.objective})"
     return StageKey(

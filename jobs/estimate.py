@@ -109,8 +109,8 @@ def _share(data: DataSpec, images: int, limit: int | None) -> int:
 
 
 def _teacher_key(arm: Arm) -> str:
-    """Arms with equal keys share a teacher: an `at` teacher serves every depth."""
-    depth = arm.freeze_depth if arm.pretrain.objective == "fdm" else None
+    """Arms with equal keys share a teacher."""
+    depth = None if arm.pretrain.serves_every_depth else arm.freeze_depth
     return digest({"pretrain": arm.pretrain.model_dump(mode="json"), "freeze_depth": depth})
 
 

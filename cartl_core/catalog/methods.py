@@ -30,3 +30,6 @@ METHODS: dict[str, MethodFacts] = {
         MethodFacts("adversarial", "adversarial fine-tuning", "at", adversarial=True),
     )
 }
+
+SPREAD_WEIGHT = 4.0
+"""Lambda of the feature distance over the features' spread: ours, from trials on MNIST to Fashion-MNIST."""

@@ -5,6 +5,9 @@ Shapes: x (N, C, H, W) in [0, 1]; features (N, ...); labels (N,).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +16,7 @@ from cartl_core.blocks import Network
 from cartl_core.data import Loaded
 from cartl_core.faults import disk_faults
 from cartl_core.gradient import Loss, Moment, Objective
-from cartl_core.losses import cross_entropy, fdm_loss, feature_distance
+from cartl_core.losses import cross_entropy, fdm_loss, feature_distance, feature_spread
 from cartl_core.models import build_network
 from cartl_core.random import generator
 from cartl_core.results import write_result
@@ -39,8 +42,7 @@ def pretrain(
     place.install(network)
     objective = adversarial(network, spec.attack)
     if spec.objective == "fdm":
-        assert spec.fdm_weight is not None
-        objective = feature_distance_minimising(network, freeze_depth, spec.attack, spec.fdm_weight)
+        objective = feature_distance_minimising(network, freeze_depth, spec)
 
     def validate() -> dict[str, float]:
         return {
@@ -80,37 +82,59 @@ def adversarial(network: nn.Module, attack: AttackSpec) -> Objective:
     return objective
 
 
-def feature_distance_minimising(
-    network: Network, freeze_depth: int, attack: AttackSpec, weight: float
-) -> Objective:
+def feature_distance_minimising(network: Network, freeze_depth: int, spec: PretrainSpec) -> Objective:
     """``fdm``: cross-entropy of the attacked images plus the distance of their features to the clean ones.
 
     Two train-mode passes through the whole network, attacked then clean, each with its own batch
-    statistics and both moving the running ones. The clean pass through the tail has no other effect,
-    so it keeps no gradient; both features do.
+    statistics and both moving the running ones. The clean pass beyond the last layer compared has no other
+    effect, so it keeps no gradient there; all features that are compared do.
     """
-    lower, upper = network.split(freeze_depth)
+    assert spec.fdm_weight is not None
+    weight, deepest = spec.fdm_weight, network.block_count - 1
+    depths = range(1, deepest + 1) if spec.fdm_layers == "every" else (freeze_depth,)
+    parts = _between(network, depths)
+    _, upper = network.split(depths[-1])
+
+    def features(x: Tensor) -> list[Tensor]:
+        found = []
+        for part in parts:
+            x = part(x)
+            found.append(x)
+        return found
 
     def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-        attacked = attack_batch(network, images, labels, attack, moment)
-        attacked_features = lower(attacked)
-        logits = upper(attacked_features)
-        clean_features = lower(images)
+        attacked = features(attack_batch(network, images, labels, spec.attack, moment))
+        logits = upper(attacked[-1])
+        clean = features(images)
         with torch.no_grad():
-            upper(clean_features)
-        total = fdm_loss(logits, labels, attacked_features, clean_features, weight=weight)
+            upper(clean[-1])
+        total = fdm_loss(logits, labels, attacked, clean, weight=weight, distance=spec.fdm_distance)
         with torch.no_grad():
-            tiny = torch.finfo(torch.float32).tiny
-            distance = feature_distance(attacked_features, clean_features).mean()
-            spread = feature_distance(clean_features, clean_features.mean(dim=0, keepdim=True)).mean()
-            metrics = {
-                "cross_entropy": cross_entropy(logits, labels).mean(),
-                "feature_distance": distance,
-                "feature_distance_over_spread": distance / spread.clamp_min(tiny),
-            }
-        return Loss(total, metrics)
+            return Loss(
+                total, {"cross_entropy": cross_entropy(logits, labels).mean(), **_shown(attacked, clean)}
+            )
 
     return objective
+
+
+def _between(network: Network, depths: Sequence[int]) -> list[nn.Module]:
+    """The network up to the first of ``depths``, then from each to the next."""
+    parts: list[nn.Module] = [network.split(depths[0])[0]]
+    for shallow, deep in pairwise(depths):
+        parts.append(nn.Sequential(*network.blocks[shallow:deep]))
+    return parts
+
+
+def _shown(attacked: Sequence[Tensor], clean: Sequence[Tensor]) -> dict[str, Tensor]:
+    """How far attacked features are from clean ones, and how far in units of the clean ones' spread."""
+    tiny = torch.finfo(torch.float32).tiny
+    pairs = list(zip(attacked, clean, strict=True))
+    distances = torch.stack([feature_distance(*pair).mean() for pair in pairs])
+    spreads = torch.stack([feature_spread(plain) for _, plain in pairs])
+    return {
+        "feature_distance": distances.mean(),
+        "feature_distance_over_spread": (distances / spreads.clamp_min(tiny)).mean(),
+    }
 
 
 def attack_batch(

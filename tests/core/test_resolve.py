@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cartl_core.catalog import DATASETS, METHODS, PRESETS, model_facts
+from cartl_core.catalog import DATASETS, METHODS, PRESETS, SPREAD_WEIGHT, model_facts
 from cartl_core.errors import SpecError
 from cartl_core.resolve import OWN_FIELDS, resolve
 from cartl_core.spec import JobRequest, JobSpec, PretrainSpec, TransferSpec
@@ -94,7 +94,11 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
         "trunk_statistics": st.sampled_from(["running", "teacher", "recalibrated"]),
     }
     if facts.objective == "fdm":
-        pretrain["fdm_weight"] = st.floats(0, 1)
+        pretrain |= {
+            "fdm_weight": st.floats(0, 1),
+            "fdm_distance": st.sampled_from(["absolute", "spread"]),
+            "fdm_layers": st.sampled_from(["trunk", "every"]),
+        }
     if facts.nonexpansive:
         transfer["beta"] = st.floats(0.1, 2)
     if facts.distilled:
@@ -187,6 +191,8 @@ FOREIGN = [
     ("vanilla", "pretrain", "fdm_weight", 0.1),
     ("vanilla", "pretrain", "fdm_weight", 0.0),
     ("vanilla", "pretrain", "objective", "fdm"),
+    ("vanilla", "pretrain", "fdm_distance", "spread"),
+    ("neft", "pretrain", "fdm_layers", "every"),
     ("cartl", "pretrain", "objective", "at"),
     ("vanilla", "transfer", "beta", 0.4),
     ("lwf", "transfer", "beta", 0.4),
@@ -195,6 +201,7 @@ FOREIGN = [
     ("cartl", "transfer", "lwf_head_epochs", 1),
     ("cartl", "transfer", "attack", {"eps": 0.1}),
 ]
+WRITTEN_OFF = {"lwf_head_epochs": 0, "fdm_distance": "absolute", "fdm_layers": "trunk"}
 NEEDED = [
     ("cartl", "pretrain", "fdm_weight"),
     ("cartl", "transfer", "beta"),
@@ -202,6 +209,15 @@ NEEDED = [
     ("lwf", "transfer", "lwf_weight"),
     ("adversarial", "transfer", "attack"),
 ]
+
+
+def test_lambda_follows_the_distance_it_weighs() -> None:
+    def weight(**pretrain: Any) -> float | None:
+        return resolved(pretrain=pretrain).pretrain.fdm_weight
+
+    assert weight() == PRESETS["quick"].fdm_weight
+    assert weight(fdm_distance="spread") == SPREAD_WEIGHT
+    assert weight(fdm_distance="spread", fdm_weight=0.5) == 0.5
 
 
 @pytest.mark.parametrize(("method", "part", "field", "value"), FOREIGN)
@@ -224,10 +240,7 @@ def test_a_method_cannot_be_robbed_of_what_makes_it(method: str, part: str, fiel
 
 @pytest.mark.parametrize(("method", "part", "field", "value"), FOREIGN)
 def test_off_may_be_written_where_it_is_off(method: str, part: str, field: str, value: Any) -> None:
-    if field == "objective":
-        off: Any = METHODS[method].objective
-    else:
-        off = 0 if field == "lwf_head_epochs" else None
+    off = {**WRITTEN_OFF, "objective": METHODS[method].objective}.get(field)
     depth = depth_for(method)
     assert resolved(method=method, freeze_depth=depth, **{part: {field: off}}) == resolved(
         method=method, freeze_depth=depth
@@ -316,6 +329,8 @@ CHANGED: dict[str, dict[str, Any]] = {
         "validate_images": 64,
         "attack": {"eps": 0.07, "steps": 3},
         "fdm_weight": 0.3,
+        "fdm_distance": "spread",
+        "fdm_layers": "every",
         "objective": "fdm",
     },
     "transfer": {

@@ -24,15 +24,15 @@ from cartl_core.stages.transfer import transfer
 JOB = Path(__file__).parent / "golden_job.json"
 
 DIGESTS = {
-    "teacher (fdm)": "4ff98497ef8c84e95fdd8c3b267a6067ff4fd6ff700501f56ff57b9909edec14",
-    "teacher (at)": "2662a525eef6a1d9c43d2076f1ae506c297b94a651d845e547bbdbe604d048ea",
-    "student (cartl)": "389d505fb5269cae49cb3922098e405b6b6d8e46dcb02b5d6dd37cbc97d58484",
-    "student (vanilla)": "4cfbaa8354d378003752b6bec89fb0fe7e9e4b908b8dfed78ec9433344d12554",
-    "student (neft)": "2cda40be4ea1e200d938b596c7df0f092402b6c3b347737e13ed66b9bb63f8df",
-    "student (lwf)": "54e843143f93f02484d34d8d4c35db1d5591b54e6eaf26a3ebbb915b5390b529",
-    "student (adversarial)": "3e1a8cace748e1c7aa0fea7bbeeab3eef2747bf78d77b0ca8e970fc4e3d2b27b",
-    "clean accuracy of cartl": "169402d4ef120dc1753877ed69c55b611ffaeae2f7137b31a6dcc0b7f1e9a745",
-    "attack pgd5 on cartl": "60c5b9d6f7dd3c05afac6154fcf70885cae6031403ef506b13dd853662c072fa",
+    "teacher (fdm)": "588ae9a919ba95b02b659cd123baede918c258f447ba756b4f5c778526f9cdfb",
+    "teacher (at)": "e6c6e15b036bf4d675187148a90b54a9e5ebd6c41c1c923b8fa0e90c0e69080b",
+    "student (cartl)": "208189a55b036649a5219141af2c9b41992db24f8288258d4a1886649cb315c6",
+    "student (vanilla)": "38b063ef580b66a7b56f71e3310204e642cd1b1658101d10cd56afc3c61f911f",
+    "student (neft)": "a7c8ff602f3c7c83ff69b86869c59aabfdef51ebded026c9805fa155fedd33f5",
+    "student (lwf)": "9a92bb59aee4ede70e8f40ab682e1fca20a0f579c5f3016291fd02e3a302c7d1",
+    "student (adversarial)": "76c95114d1eca03c7d02afc8b84396f36b03f43d756c92b3e913dc601294d7e6",
+    "clean accuracy of cartl": "7d423bdc4da4efa65f4f78026381c28f2e3c037e55434ba3b18202aad74106fe",
+    "attack pgd5 on cartl": "1626262ee2cb242cadeaa7d44e2e88513733864c951da09a8c190c384a7432f3",
 }
 LOSSES = {
     "teacher (fdm)": (1.673345, 1.490161),

@@ -81,6 +81,16 @@ def test_only_the_fdm_teacher_depends_on_the_freeze_depth(plan: Any, job: Any) -
     assert two["teacher (fdm)"] != three["teacher (fdm)"]
 
 
+def test_a_teacher_of_every_layer_serves_every_depth(plan: Any, job: Any) -> None:
+    every = {"pretrain": {"fdm_layers": "every"}}
+    one, two = plan(job(**every)), plan(job(freeze_depth=3, **every))
+    assert teachers(one)["teacher (fdm)"] == teachers(two)["teacher (fdm)"]
+    assert teachers(one)["teacher (fdm)"] != teachers(plan(job()))["teacher (fdm)"]
+    assert one.teachers[0].freeze_depth is None
+    deeper = {"method": "cartl", "freeze_depth": 3, **every}
+    assert len(plan(job(baselines=[deeper], **every)).teachers) == 1
+
+
 def test_arms_with_one_teacher_share_it(plan: Any, job: Any) -> None:
     made = plan(job(baselines=["vanilla", "neft", "lwf", "adversarial"]))
     assert list(teachers(made)) == ["teacher (fdm)", "teacher (at)"]

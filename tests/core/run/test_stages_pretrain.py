@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -15,10 +15,11 @@ from cartl_core.blocks import Network
 from cartl_core.errors import Interrupted
 from cartl_core.events import EpochFinished
 from cartl_core.gradient import Moment
+from cartl_core.losses import PENALTIES
 from cartl_core.models import build_network
 from cartl_core.random import generator
 from cartl_core.results import read_result
-from cartl_core.spec import AttackSpec
+from cartl_core.spec import AttackSpec, PretrainSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import adversarial, feature_distance_minimising, pretrain
 from cartl_core.weights import load_network
@@ -27,6 +28,20 @@ ATTACK = AttackSpec(label="training", eps=0.1, step=0.05, steps=2)
 MOMENT = Moment(seed=5, epoch=0, step=0)
 WEIGHT = 0.005
 DEPTH = 2
+
+
+def spec_of(weight: float) -> PretrainSpec:
+    """A teacher by feature distance; only attack and penalty matter to a step."""
+    return PretrainSpec(
+        epochs=1,
+        batch_size=6,
+        lr=0.1,
+        lr_schedule="constant",
+        select="last",
+        objective="fdm",
+        attack=ATTACK,
+        fdm_weight=weight,
+    )
 
 
 @pytest.fixture
@@ -113,7 +128,7 @@ def test_the_fdm_loss_and_statistics_are_as_written_out(
     expected = mean_cross_entropy(logits, labels) + 128 * WEIGHT * distance
 
     network.train()
-    loss = feature_distance_minimising(network, DEPTH, ATTACK, WEIGHT)(images, labels, MOMENT)
+    loss = feature_distance_minimising(network, DEPTH, spec_of(WEIGHT))(images, labels, MOMENT)
     assert loss.total.item() == pytest.approx(expected, rel=1e-4)
     assert loss.metrics["feature_distance"].item() == pytest.approx(distance, rel=1e-4)
     assert_statistics(network, statistics, passes=2)
@@ -137,7 +152,7 @@ def test_gradient_flows_through_both_features(network: Network, batch: tuple[Ten
     images, labels = batch[0].double(), batch[1]
     network.double().train()
     moved = attacked(network, images, labels)
-    objective = feature_distance_minimising(network, DEPTH, ATTACK, 1.0)
+    objective = feature_distance_minimising(network, DEPTH, spec_of(1.0))
     loss = objective(images, labels, MOMENT).total
     name, parameter = next(iter(network.named_parameters()))
     (slope,) = torch.autograd.grad(loss, parameter)
@@ -155,6 +170,29 @@ def test_gradient_flows_through_both_features(network: Network, batch: tuple[Ten
     direction = slope / slope.norm()
     step = 1e-6
     assert (value(step) - value(-step)) / (2 * step) == pytest.approx(slope.norm().item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("distance", ["absolute", "spread"])
+def test_every_layer_is_compared_for_a_teacher_of_every_depth(
+    network: Network, batch: tuple[Tensor, Tensor], distance: Literal["absolute", "spread"]
+) -> None:
+    images, labels = batch
+    moved = attacked(network, images, labels)
+    spec = spec_of(WEIGHT).model_copy(update={"fdm_layers": "every", "fdm_distance": distance})
+    penalties = []
+    for depth in range(1, network.block_count):
+        lower = copy.deepcopy(network).train().split(depth)[0]
+        penalties.append(PENALTIES[distance](lower(moved), lower(images)).item())
+    logits = copy.deepcopy(network).train()(moved)
+    expected = mean_cross_entropy(logits, labels) + WEIGHT * sum(penalties) / len(penalties)
+    statistics = expected_statistics(network, moved, images)
+    network.train()
+    found = [
+        feature_distance_minimising(copy.deepcopy(network), d, spec)(images, labels, MOMENT) for d in (1, 3)
+    ]
+    assert [loss.total.item() for loss in found] == pytest.approx([expected, expected], rel=1e-4)
+    feature_distance_minimising(network, 2, spec)(images, labels, MOMENT)
+    assert_statistics(network, statistics, passes=2)
 
 
 def test_the_feature_distance_falls_during_training(bench: Any, arm: Any, tiny: Any, task: Any) -> None:
