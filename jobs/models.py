@@ -68,6 +68,8 @@ class Job(Base):
     token: Mapped[int] = mapped_column(server_default="0")
     """Fencing: raised by every claim, carried by every write of a worker; never falls."""
     worker_id: Mapped[str | None] = mapped_column(ID)
+    supervisor_pid: Mapped[int | None] = mapped_column()
+    """The process of that worker which runs it: when it is gone, the worker says so before the lease does."""
     lease_expires_at: Mapped[datetime | None] = mapped_column()
     heartbeat_at: Mapped[datetime | None] = mapped_column()
     not_before: Mapped[datetime | None] = mapped_column()
@@ -259,6 +261,8 @@ class Worker(Base):
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     host: Mapped[str] = mapped_column(String(255))
     pid: Mapped[int] = mapped_column()
+    pid_space: Mapped[str | None] = mapped_column(ID)
+    """Where ``pid`` means something: one boot of one machine, one container."""
     slots: Mapped[int] = mapped_column()
     version: Mapped[str] = mapped_column(String(64))
     started_at: Mapped[datetime] = mapped_column(insert_default=Now())

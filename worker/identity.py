@@ -28,12 +28,37 @@ class Identity:
     @property
     def worker_id(self) -> str:
         """At most 64 characters."""
-        return f"{self.host[:HOST_LENGTH]}-{self.pid}-{self.started}".rstrip("-")
+        return f"{self.host[:HOST_LENGTH]}-{self._process}"
+
+    @property
+    def _process(self) -> str:
+        return f"{self.pid}-{self.started}".rstrip("-")
+
+    def is_called(self, worker_id: str) -> bool:
+        """True for a worker of this process, whatever its host was called then."""
+        return worker_id.endswith(f"-{self._process}")
 
 
 def identity_of(pid: int) -> Identity:
     """The identity of the process ``pid`` on this host."""
     return Identity(host=socket.gethostname(), pid=pid, started=_status(pid)[1])
+
+
+def pid_space() -> str:
+    """Where this process's ids mean something: the machine since it booted, and the container.
+
+    A host name does not tell: two containers may share one and still see nothing of each other.
+    """
+    try:
+        boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}-{(PROC / 'self/ns/pid').stat().st_ino}"
+    except OSError:
+        return socket.gethostname()[:64]
+
+
+def is_running(worker_id: str, pid: int) -> bool:
+    """True while ``pid`` of this pid space is the worker that is called so."""
+    return is_alive(pid) and identity_of(pid).is_called(worker_id)
 
 
 def is_alive(pid: int) -> bool:

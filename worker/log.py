@@ -17,7 +17,10 @@ LAST_LINES = 20
 
 
 class JobLog:
-    """An append-only file of at most ``head_bytes + tail_bytes`` and one line that tells of the gap."""
+    """An append-only file of at most ``head_bytes + tail_bytes`` and one line that tells of the gap.
+
+    A disk that is full costs lines, never the run: what cannot be written now is held back like the rest.
+    """
 
     def __init__(self, path: Path, *, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,10 +39,7 @@ class JobLog:
             if self._file.closed:
                 return
             self._last.append(line[:1000])
-            if len(line) <= self._room and not self._held:
-                self._room -= len(line)
-                self._file.write(line)
-            else:
+            if len(line) > self._room or self._held or not self._put(line):
                 self._hold(line[-self._tail_bytes :])
 
     def note(self, text: str) -> None:
@@ -55,11 +55,20 @@ class JobLog:
         """Write what was held back, and close the file."""
         with self._lock:
             if self._dropped:
-                self._file.write(f"-- {self._dropped} bytes left out\n".encode())
+                self._put(f"-- {self._dropped} bytes left out\n".encode())
             for line in self._tail:
-                self._file.write(line)
+                self._put(line)
             self._tail.clear()
             self._file.close()
+
+    def _put(self, line: bytes) -> bool:
+        """Write a line; False when the file system does not take it."""
+        try:
+            self._file.write(line)
+        except OSError:
+            return False
+        self._room -= len(line)
+        return True
 
     def _hold(self, line: bytes) -> None:
         self._tail.append(line)

@@ -20,7 +20,7 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store import SweepResult
 from worker.door import Door
-from worker.identity import Identity, is_alive
+from worker.identity import Identity, is_alive, is_running, pid_space
 from worker.ledger import AWAY, first_line
 
 LOCK = "sweeper"
@@ -51,6 +51,7 @@ class Caretaker:
     ) -> None:
         self._settings = settings
         self._identity = identity
+        self._pid_space = pid_space()
         self._door = door
         self._make_factory = factory
         self._ring = ring
@@ -88,7 +89,7 @@ class Caretaker:
         return True
 
     def _register(self, factory: sessionmaker[Session]) -> None:
-        """Sign on, and free the jobs of workers of this host that are no more."""
+        """Sign on."""
         me = self._identity
         with transaction(factory) as session:
             if all(worker.id != me.worker_id for worker in store.workers(session)):
@@ -97,16 +98,21 @@ class Caretaker:
                     worker_id=me.worker_id,
                     host=me.host,
                     pid=me.pid,
+                    pid_space=self._pid_space,
                     slots=self._settings.slots,
                     version=self._version,
                 )
-            freed = store.free_worker_leases(session, worker_id=me.worker_id, host=me.host, alive=is_alive)
-        _tell("a dead predecessor held", freed)
 
     def _round(self, factory: sessionmaker[Session]) -> None:
+        """Beat, free what is seen to be lost from here only; then, one worker at a time, sweep and ring."""
+        me = self._identity.worker_id
         with transaction(factory) as session:
-            store.worker_beat(session, self._identity.worker_id)
-            if not store.hold_lock(session, LOCK, self._identity.worker_id, 3 * self._settings.sweep_seconds):
+            store.worker_beat(session, me)
+            store.stop_dead_workers(session, pid_space=self._pid_space, is_running=is_running)
+            orphans = store.free_orphans(session, pid_space=self._pid_space, is_alive=is_alive)
+        _tell("a process died with", orphans)
+        with transaction(factory) as session:
+            if not store.hold_lock(session, LOCK, me, 3 * self._settings.sweep_seconds):
                 return
             swept = store.sweep(session)
         _tell("leases had expired:", swept)

@@ -57,6 +57,7 @@ def _claim(bench: Bench) -> Claim | None:
                 worker_id=worker_id,
                 lease_seconds=bench.settings.lease_seconds,
                 max_running=bench.settings.max_running_per_owner,
+                supervisor_pid=os.getpid(),
             )
     except (*AWAY, DBAPIError) as error:
         log.warning("nothing claimed, the database is away: %s", first_line(error))

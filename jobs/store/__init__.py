@@ -37,9 +37,10 @@ from jobs.store.stages import (
 from jobs.store.submit import find, remember, replayed, request_cancel, retry, submit
 from jobs.store.sweep import (
     SweepResult,
-    free_worker_leases,
+    free_orphans,
     hold_lock,
     release_lock,
+    stop_dead_workers,
     sweep,
     worker_beat,
     worker_started,
@@ -63,7 +64,7 @@ __all__ = [
     "events_after",
     "fail",
     "find",
-    "free_worker_leases",
+    "free_orphans",
     "hold_lock",
     "list_jobs",
     "lose",
@@ -82,6 +83,7 @@ __all__ = [
     "retry",
     "stages_of",
     "state_counts",
+    "stop_dead_workers",
     "submit",
     "sweep",
     "worker_beat",

@@ -24,6 +24,7 @@ T = TypeVar("T")
 # What leaves the row when its state changes. A claim sets these, everything else clears them.
 _NOBODY_RUNS_IT: dict[str, Any] = {
     "worker_id": None,
+    "supervisor_pid": None,
     "lease_expires_at": None,
     "seconds_left": None,
 }

@@ -49,9 +49,17 @@ class Claim:
 
 
 def claim(
-    session: Session, *, worker_id: str, lease_seconds: float, max_running: int | None = None
+    session: Session,
+    *,
+    worker_id: str,
+    lease_seconds: float,
+    max_running: int | None = None,
+    supervisor_pid: int | None = None,
 ) -> Claim | None:
     """Take the best claimable job, or None when there is none.
+
+    ``supervisor_pid`` is the process of the worker that will run it: should it die, ``free_orphans``
+    finds the job.
 
     Claimable: queued, ``not_before`` passed, not waiting for a stage that a live job computes, and its
     owner has fewer than ``max_running`` running jobs. Rows that another claim holds are passed over
@@ -65,13 +73,19 @@ def claim(
             guard = Job.id == _best_of(owner, priority if of_best_priority else None)
             if max_running is not None:
                 guard = and_(guard, _running_of(owner) < max_running)
-            claimed = _take(session, guard, worker_id, lease_seconds)
+            claimed = _take(session, guard, worker_id, supervisor_pid, lease_seconds)
             if claimed is not None:
                 return claimed
     return None
 
 
-def _take(session: Session, guard: ColumnElement[bool], worker_id: str, lease_seconds: float) -> Claim | None:
+def _take(
+    session: Session,
+    guard: ColumnElement[bool],
+    worker_id: str,
+    supervisor_pid: int | None,
+    lease_seconds: float,
+) -> Claim | None:
     claimed = move(
         session,
         guard,
@@ -80,6 +94,7 @@ def _take(session: Session, guard: ColumnElement[bool], worker_id: str, lease_se
         {"worker": worker_id},
         token=Job.token + 1,
         worker_id=worker_id,
+        supervisor_pid=supervisor_pid,
         lease_expires_at=FromNow(lease_seconds),
         heartbeat_at=Now(),
         started_at=func.coalesce(Job.started_at, Now()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from jobs.dialect import FromNow, Now, insert_if_new
@@ -67,38 +67,63 @@ def release_lock(session: Session, name: str, holder: str) -> None:
 
 
 def worker_started(
-    session: Session, *, worker_id: str, host: str, pid: int, slots: int, version: str
+    session: Session,
+    *,
+    worker_id: str,
+    host: str,
+    pid: int,
+    slots: int,
+    version: str,
+    pid_space: str | None = None,
 ) -> Worker:
-    """Write a worker's row."""
-    worker = Worker(id=worker_id, host=host, pid=pid, slots=slots, version=version)
+    """Write a worker's row. ``pid_space``: where its process id means something."""
+    worker = Worker(id=worker_id, host=host, pid=pid, pid_space=pid_space, slots=slots, version=version)
     session.add(worker)
     session.flush()
     return worker
 
 
-def free_worker_leases(
-    session: Session, *, worker_id: str, host: str, alive: Callable[[int], bool]
-) -> SweepResult:
-    """Take the jobs of dead predecessors on this host at once, without waiting for their leases.
+def free_orphans(session: Session, *, pid_space: str, is_alive: Callable[[int], bool]) -> SweepResult:
+    """Take the jobs whose supervising process is gone at once, without waiting for their leases.
 
-    Another worker's row of the same host is dead when its pid is this worker's own (a container's
-    first process has always the same) or not ``alive(pid)``.
+    Only jobs of workers in ``pid_space``: of a process id that lies elsewhere, be it in a container with
+    the same host name, nothing is known, and the lease decides. A supervisor that outlives its worker's
+    main process is left to put its job back itself.
     """
-    rows = session.execute(select(Worker).where(Worker.host == host, Worker.stopped_at.is_(None))).scalars()
-    here = {row.id: row.pid for row in rows}
-    own_pid = here.pop(worker_id, None)
-    dead = [other for other, pid in here.items() if pid == own_pid or not alive(pid)]
-    if not dead:
+    supervisor = func.coalesce(Job.supervisor_pid, Worker.pid)
+    held = session.execute(
+        select(Job.id, Job.token, supervisor)
+        .join(Worker, Worker.id == Job.worker_id)
+        .where(Job.state == JobState.RUNNING, Worker.pid_space == pid_space)
+    ).all()
+    orphaned = [(job_id, token) for job_id, token, pid in held if not is_alive(pid)]
+    if not orphaned:
         return SweepResult()
-    session.execute(
-        update(Worker)
-        .where(Worker.id.in_(dead))
-        .values(stopped_at=Now())
-        .execution_options(synchronize_session=False)
-    )
-    orphans = select(Job).where(Job.state == JobState.RUNNING, Job.worker_id.in_(dead)).order_by(Job.id)
-    jobs = session.execute(locked(orphans)).scalars().all()
-    return _lose_all(session, jobs, "worker_died", "the worker's process is gone")
+    still = select(Job).where(Job.state == JobState.RUNNING, tuple_(Job.id, Job.token).in_(orphaned))
+    jobs = session.execute(locked(still.order_by(Job.id), skip_locked=True)).scalars().all()
+    return _lose_all(session, jobs, "supervisor_died", "the process that supervised the run is gone")
+
+
+def stop_dead_workers(
+    session: Session, *, pid_space: str, is_running: Callable[[str, int], bool]
+) -> list[str]:
+    """Note that workers of ``pid_space`` have stopped whose main process is gone; their ids.
+
+    ``is_running(worker_id, pid)`` says whether that process is there and is that worker, not another one
+    with a reused process id.
+    """
+    rows = session.execute(
+        select(Worker.id, Worker.pid).where(Worker.pid_space == pid_space, Worker.stopped_at.is_(None))
+    ).all()
+    dead = [worker_id for worker_id, pid in rows if not is_running(worker_id, pid)]
+    if dead:
+        session.execute(
+            update(Worker)
+            .where(Worker.id.in_(dead))
+            .values(stopped_at=Now())
+            .execution_options(synchronize_session=False)
+        )
+    return dead
 
 
 def worker_beat(session: Session, worker_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import signal
@@ -18,20 +19,16 @@ from sqlalchemy.orm import Session
 
 from jobs.models import Job
 from jobs.state import JobState
-from tests.chaos.faults import KILLS, OTHERS, Field, strike
-from tests.chaos.invariants import (
-    ProcessWatch,
-    broken_rules,
-    leftovers,
-    orphan_files,
-    stories,
-    wrong_ends,
-    wrong_results,
-)
-from tests.chaos.load import Load, Watcher, reference, requests
+from jobs.store.claim import claimable
+from tests.chaos import effects
+from tests.chaos.faults import FAULTS, KILLS, schedule
+from tests.chaos.field import Field
+from tests.chaos.files import late_files, late_rows, leftovers, orphan_files, wrong_results
+from tests.chaos.invariants import ProcessWatch, broken_rules, stories, wrong_ends
+from tests.chaos.load import Load, Result, Watcher, reference, requests
 from tests.chaos.recovery import Look, Recoveries, Sight
 from tests.chaos.service import marked, send
-from tests.chaos.stack import Stack
+from tests.chaos.stack import CLOCK_SECONDS, Stack
 
 TICK_SECONDS = 0.25
 ROUND = 10
@@ -48,14 +45,14 @@ class Plan:
     limit_seconds: float
     drain_seconds: float
     pause_seconds: float
-    """Mean time between two kills."""
+    """Mean time between two strikes, at most."""
     alive: int
     variants: int
     epochs: int
     away_seconds: float
     settings: dict[str, object] = field(default_factory=dict)
-    sequence: tuple[str, ...] = ()
-    """Names of kills, struck in this order before any is drawn."""
+    patience_seconds: float = 120.0
+    """How long a fault that finds nothing to strike is kept at the end."""
 
 
 @dataclass
@@ -67,6 +64,9 @@ class Outcome:
     violations: list[str] = field(default_factory=list)
     states: dict[str, int] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+    effects: dict[str, object] = field(default_factory=dict)
+    not_struck: list[str] = field(default_factory=list)
+    """For lack of time, or of anything to strike."""
     seconds: float = 0.0
 
 
@@ -78,7 +78,8 @@ class Campaign:
         self._say = say
         self._began = time.monotonic()
         self._draw = random.Random(plan.seed)
-        self._outcome = Outcome(plan, Recoveries())
+        slots = int(str(plan.settings.get("slots", 1))) * len(CLOCK_SECONDS)
+        self._outcome = Outcome(plan, Recoveries(slots))
         self._tokens: dict[str, int] = {}
         self._fewest_alive = plan.alive
 
@@ -127,27 +128,37 @@ class Campaign:
         finally:
             send_on(stack)
             stubborn = stack.stop()
-        self._blame("orphan process: ", stubborn)
+            self._blame("orphan process: ", stubborn)
+            stack.close(keep_files=bool(self._outcome.violations))
 
     def _strike_all(self, ground: Field) -> None:
-        plan, done = self._plan, 0
+        plan = self._plan
         until = self._began + plan.limit_seconds - plan.drain_seconds
         self._wait(ground, 90, lambda: bool(ground.running()) and self._alive(ground) >= plan.alive)
-        while done < plan.kills and time.monotonic() < until:
-            only = plan.sequence[done] if done < len(plan.sequence) else None
-            name = strike(ground, KILLS, only)
-            if name is not None:
-                done += 1
-                self._note(f"{done}/{plan.kills} {name}; {self._counts(ground)}")
-                if done % ROUND == 0:
-                    self._blame("", broken_rules(ground.stack.patiently(stories)))
-            self._look(ground)
+        left, patient_until = schedule(plan.kills, self._draw), math.inf
+        while left and time.monotonic() < min(until, patient_until):
+            name = left.pop(0)
+            if FAULTS[name].strike(ground):
+                self._struck(ground, name)
+                patient_until = math.inf
+            else:
+                left.insert(self._draw.randint(0, len(left)), name)
+                patient_until = min(patient_until, time.monotonic() + plan.patience_seconds)
+                self._wait(ground, TICK_SECONDS)
+                continue
             self._fewest_alive = min(self._alive(ground), self._fewest_alive)
-            if self._draw.random() < 0.4:
-                strike(ground, OTHERS)
-            gap = self._draw.expovariate(1 / plan.pause_seconds)
+            mean = min(plan.pause_seconds, (until - time.monotonic()) / max(len(left), 1))
+            gap = self._draw.expovariate(1 / max(mean, TICK_SECONDS))
             self._wait(ground, min(gap, 3 * plan.pause_seconds))
-        self._outcome.facts["kills"] = done
+        self._outcome.not_struck = left
+
+    def _struck(self, ground: Field, name: str) -> None:
+        strikes = self._outcome.recoveries.strikes
+        self._outcome.recoveries.struck(name)
+        kills = sum(strikes.get(kill, 0) for kill in KILLS)
+        self._note(f"{kills}/{self._plan.kills} {name}; {self._counts(ground)}")
+        if name in KILLS and kills % ROUND == 0:
+            self._blame("", broken_rules(ground.stack.patiently(stories)))
 
     def _drain(self, ground: Field) -> None:
         """Nothing strikes any more: whatever is unfinished must finish."""
@@ -158,17 +169,15 @@ class Campaign:
         ground.act(everything=True)
         self._wait(ground, 1.0)
 
-    def _judge(self, ground: Field, results: dict[str, object], watchers: list[Watcher]) -> None:
-        stack, outcome = ground.stack, self._outcome
+    def _judge(self, ground: Field, results: dict[str, Result], watchers: list[Watcher]) -> None:
+        stack, settings, outcome = ground.stack, ground.stack.settings, self._outcome
         told = stack.patiently(stories)
         outcome.states = dict(Counter(story.job.state for story in told))
         self._blame("", broken_rules(told))
         self._blame("", wrong_ends(told, ground.may_be_cancelled))
-        self._blame(
-            "",
-            stack.patiently(lambda s: wrong_results(s, stack.settings, results, told)),  # type: ignore[arg-type]
-        )
-        self._blame("", stack.patiently(lambda session: orphan_files(session, stack.settings)))
+        self._blame("", stack.patiently(lambda session: wrong_results(session, settings, results, told)))
+        self._blame("", stack.patiently(lambda session: orphan_files(session, settings)))
+        self._blame("", stack.patiently(lambda session: late_rows(session, told)))
         self._blame("", ground.load.trouble)
         self._blame("not recovered from: ", [wound.kind for wound in outcome.recoveries.open])
         if len(told) != ground.load.posted:
@@ -178,15 +187,23 @@ class Campaign:
                 if seen != list(range(1, len(seen) + 1)):
                     self._blame("", [f"the stream of job {job_id} had gaps or repetitions: {seen}"])
         outcome.facts |= {
-            "others": sum(outcome.recoveries.strikes.get(name, 0) for name in OTHERS),
+            "a disk to fill": stack.disk.mounted,
             "jobs": len(told),
             "claims": sum(story.job.token for story in told),
             "results equal to the reference": outcome.states.get("succeeded", 0),
             "fewest unfinished jobs while striking": self._fewest_alive,
             "longest life of a run without a claim, s": round(self._watch.worst, 1),
             "streams followed": sum(len(watcher.seen) for watcher in watchers),
-            "streams dropped": sum(watcher.drops for watcher in watchers),
-            "files": stack.patiently(lambda session: leftovers(session, stack.settings)),
+            "streams dropped and taken up": sum(watcher.drops for watcher in watchers),
+            "files": stack.patiently(lambda session: leftovers(session, settings)),
+        }
+        outcome.effects = {
+            **ground.effects,
+            **effects.of_the_record(told),
+            **effects.of_the_logs(stack),
+            "files written by lost claims": late_files(settings, told),
+            "asked to cancel": effects.of_cancelling(told, ground.may_be_cancelled),
+            "answers": dict(sorted(ground.load.answers.items())),
         }
 
     def _wait(self, ground: Field, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
@@ -200,7 +217,7 @@ class Campaign:
             time.sleep(TICK_SECONDS)
 
     def _look(self, ground: Field) -> None:
-        ground.look, ground.fractions = ground.stack.patiently(_sights)
+        ground.look = ground.stack.patiently(_sights)
         for job_id, sight in ground.look.items():
             if sight.token < self._tokens.get(job_id, 0):
                 self._blame("", [f"job {job_id}: the token fell to {sight.token}"])
@@ -215,7 +232,7 @@ class Campaign:
                 self._note(f"VIOLATION: {prefix}{word}")
 
     def _alive(self, ground: Field) -> int:
-        return sum(not sight.state.is_terminal for sight in ground.look.values())
+        return sum(not sight.is_over for sight in ground.look.values())
 
     def _unfinished(self, ground: Field) -> str | None:
         alive = [job_id for job_id, sight in list(ground.look.items()) if not sight.state.is_terminal]
@@ -237,12 +254,16 @@ def send_on(stack: Stack) -> None:
     send(marked(stack.run), signal.SIGCONT)
 
 
-def _sights(session: Session) -> tuple[Look, dict[str, float]]:
-    rows = session.execute(select(Job.id, Job.state, Job.token, Job.heartbeat_at, Job.fraction)).all()
-    look = {
+def _sights(session: Session) -> Look:
+    asked = select(Job.id, Job.state, Job.reason, Job.token, Job.heartbeat_at, Job.fraction)
+    return {
         row.id: Sight(
-            JobState(row.state), row.token, row.heartbeat_at.timestamp() if row.heartbeat_at else 0.0
+            state=JobState(row.state),
+            reason=row.reason,
+            token=row.token,
+            heartbeat=row.heartbeat_at.timestamp() if row.heartbeat_at else 0.0,
+            fraction=row.fraction or 0.0,
+            is_claimable=row.is_claimable,
         )
-        for row in rows
+        for row in session.execute(asked.add_columns(claimable(Job).label("is_claimable"))).all()
     }
-    return look, {row.id: row.fraction or 0.0 for row in rows}

@@ -1,21 +1,19 @@
-"""What must hold whatever dies: read from SQL, the process table and the disk. Empty lists are good."""
+"""What must hold whatever dies: read from SQL and the process table. Empty lists are good."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.models import Artifact, Checkpoint, Job, JobEvent, Stage
-from jobs.settings import Settings
+from jobs.models import Job, JobEvent
 from jobs.state import JobState
-from tests.chaos.load import Result
+from jobs.store.stages import claim_directory
 from tests.chaos.service import command_of, marked
 
 ENDS = frozenset({"succeeded", "failed", "cancelled"})
@@ -105,12 +103,25 @@ def one_result_an_attack(story: Story) -> str | None:
     return None
 
 
+def files_of_its_claim(story: Story) -> str | None:
+    """A checkpoint or a stage counts only from the directory that carries the token of the live claim."""
+    token = 0
+    for event in story.events:
+        token += event.type == "claimed"
+        if event.type in ("checkpoint_written", "stage_stored"):
+            directory = claim_directory(story.job.id, token)
+            if directory not in Path(event.body["path"]).parts:
+                return f"event {event.number} ({event.type}) under token {token}: {event.body['path']}"
+    return None
+
+
 RULES: tuple[Callable[[Story], str | None], ...] = (
     no_gaps,
     one_end,
     one_claim_at_a_time,
     one_token_a_claim,
     one_result_an_attack,
+    files_of_its_claim,
 )
 
 
@@ -135,58 +146,6 @@ def wrong_ends(told: Iterable[Story], may_be_cancelled: set[str]) -> list[str]:
         ):
             wrong.append(f"job {story.job.id} ended {state} ({story.job.reason}: {story.job.message})")
     return wrong
-
-
-def wrong_results(
-    session: Session, settings: Settings, expected: dict[str, Result], told: Iterable[Story]
-) -> list[str]:
-    """Each artifact is the file that its row describes; results equal those of an undisturbed run."""
-    wrong = []
-    for story in told:
-        if story.job.state != JobState.SUCCEEDED:
-            continue
-        rows = session.execute(select(Artifact).where(Artifact.job_id == story.job.id)).scalars().all()
-        found = {row.name: row.sha256 for row in rows}
-        for row in rows:
-            file = settings.artifacts_dir / row.path
-            if not file.is_file() or hashlib.sha256(file.read_bytes()).hexdigest() != row.sha256:
-                wrong.append(f"job {story.job.id}: {row.name} is not the file that was recorded")
-        report = story.job.report or {}
-        result = Result.of(found["student.safetensors"], found["outcomes-student.safetensors"], report)
-        if result != expected[story.job.id]:
-            parts = [
-                part for part in vars(result) if vars(result)[part] != vars(expected[story.job.id])[part]
-            ]
-            wrong.append(f"job {story.job.id}: {', '.join(parts)} differ from the undisturbed run's")
-    return wrong
-
-
-def orphan_files(session: Session, settings: Settings) -> list[str]:
-    """Directories of stages that no claim was ever given, and rows whose files are gone."""
-    tokens: dict[str, int] = dict(session.execute(select(Job.id, Job.token)).all())
-    wrong = []
-    for directory in settings.stages_dir.glob("*/*"):
-        job_id, _, token = directory.name.rpartition("-")
-        if not 0 < int(token) <= tokens.get(job_id, 0):
-            wrong.append(f"{directory.relative_to(settings.stages_dir)} belongs to no claim")
-    finished = session.execute(select(Stage.path).where(Stage.path.is_not(None))).scalars()
-    wrong += [f"stage {path} is gone" for path in finished if not (settings.stages_dir / str(path)).is_dir()]
-    return wrong
-
-
-def leftovers(session: Session, settings: Settings) -> dict[str, int]:
-    """Files of dead claims that nothing needs any more: not wrong, but for `prune` to take away."""
-    finished = set(session.execute(select(Stage.path).where(Stage.path.is_not(None))).scalars())
-    counted = set(session.execute(select(Checkpoint.path)).scalars())
-    directories = [path for path in settings.stages_dir.glob("*/*") if path.is_dir()]
-    dead = [path for path in directories if str(path.relative_to(settings.stages_dir)) not in finished]
-    return {
-        "stage directories": len(directories),
-        "of dead claims": len(dead),
-        "checkpoint rows": len(counted),
-        "temporary files": sum(1 for _ in settings.stages_dir.rglob("*.tmp*")),
-        "stages": session.execute(select(func.count()).select_from(Stage)).scalar_one(),
-    }
 
 
 @dataclass

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ import httpx
 
 from jobs.keys import make_key
 from jobs.queue import make_celery, ring
+from jobs.state import JobState
 from jobs.store import state_counts
 from tests.chaos.stack import Stack
 
@@ -99,6 +101,8 @@ class Load:
     key_of: dict[str, str] = field(default_factory=dict)
     posted: int = 0
     trouble: list[str] = field(default_factory=list)
+    answers: Counter[str] = field(default_factory=Counter)
+    """How often each status came."""
 
     def __post_init__(self) -> None:
         self._done = threading.Event()
@@ -112,15 +116,22 @@ class Load:
         self._done.set()
         self._thread.join(60)
 
-    def cancel(self, job_id: str) -> bool:
-        """Ask; False when the API is away or it was too late."""
+    def post(self, job_id: str, wish: str) -> bool:
+        """``cancel`` or ``retry`` a job; False when the API is away or it was too late."""
         try:
             answer = httpx.post(
-                f"{self.stack.url}/jobs/{job_id}/cancel", headers=self.headers(job_id), timeout=5
+                f"{self.stack.url}/jobs/{job_id}/{wish}", headers=self.headers(job_id), timeout=20
             )
         except httpx.TransportError:
             return False
-        return answer.status_code < 400
+        self.note(f"POST /jobs/ID/{wish}", answer)
+        return answer.is_success
+
+    def note(self, what: str, answer: httpx.Response) -> None:
+        """Count it. The database may be away, which is 503; a mistake of the service is trouble."""
+        self.answers[f"{what} {answer.status_code}"] += 1
+        if answer.status_code >= 500 and answer.status_code != 503:
+            self.trouble.append(f"{what} was answered {answer.status_code}")
 
     def headers(self, job_id: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key_of[job_id]}"}
@@ -128,7 +139,7 @@ class Load:
     def _keep(self) -> None:
         wave = 0
         while not self._done.is_set():
-            if self.stack.patiently(_unfinished) < self.alive:
+            if not self.stack.disk.is_full and self.stack.patiently(_unfinished) < self.alive:
                 self._submit_wave(wave)
                 wave += 1
             self._done.wait(1.0)
@@ -156,22 +167,22 @@ class Load:
             except httpx.TransportError:
                 time.sleep(0.3)
                 continue
+            self.note("POST /jobs", answer)
             if answer.is_success:
                 for _ in range(EXTRA_BELLS):
                     ring(self._bells, answer.json()["id"])
                 return str(answer.json()["id"])
             if answer.status_code not in (409, 429, 500, 503):
                 break
-            if answer.status_code == 500:
-                self.trouble.append(f"POST /jobs: {answer.text[:300]}")
             time.sleep(0.3)
         self.trouble.append(f"job {idempotency_key} was not accepted")
         return None
 
 
 def _unfinished(session: Any) -> int:
-    counts = state_counts(session)
-    return sum(count for state, count in counts.items() if not state.is_terminal)
+    """A job that failed will be retried, or is a violation."""
+    over = (JobState.SUCCEEDED, JobState.CANCELLED)
+    return sum(count for state, count in state_counts(session).items() if state not in over)
 
 
 class Watcher:
@@ -217,6 +228,7 @@ class Watcher:
         url = f"{self._load.stack.url}/jobs/{job_id}/events"
         try:
             with httpx.stream("GET", url, headers=headers, timeout=5) as answer:
+                self._load.note("GET /jobs/ID/events", answer)
                 if answer.status_code == 204:
                     return True
                 for line in answer.iter_lines():

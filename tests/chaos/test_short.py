@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: each kind of kill once, short leases, real servers, real jobs."""
+"""The short form of `make chaos`: each kind of fault once, short leases, real servers, real jobs."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.campaign import Campaign, Outcome, Plan
-from tests.chaos.faults import KILLS
+from tests.chaos.faults import FAULTS, KILLS, counts
 
 PLAN = Plan(
-    kills=8,
+    kills=len(KILLS),
     seed=0,
-    limit_seconds=250.0,
-    drain_seconds=110.0,
+    # It ends when its jobs have ended, which takes longer on a machine that does other things too.
+    limit_seconds=480.0,
+    drain_seconds=240.0,
     pause_seconds=1.5,
     alive=4,
     variants=2,
     epochs=4,
     away_seconds=4.0,
+    patience_seconds=20.0,
     settings={
+        "slots": 2,
         "lease_seconds": 6.0,
         "renew_seconds": 1.0,
         "sweep_seconds": 0.5,
@@ -29,8 +32,10 @@ PLAN = Plan(
         "threads": 1,
         "device": "cpu",
     },
-    sequence=tuple(KILLS),
 )
+NEEDS_LUCK = {"cancel near the end"}
+"""Strikes only while a job is nearly done."""
+NEEDS_MOUNT = {"disk full"}
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +44,25 @@ def outcome() -> Iterator[Outcome]:
     yield Campaign(PLAN, lines.append).run()
 
 
-@pytest.mark.timeout(300)
-def test_jobs_survive_each_kind_of_kill(outcome: Outcome) -> None:
+@pytest.mark.timeout(600)
+def test_jobs_survive_each_kind_of_fault(outcome: Outcome) -> None:
     assert outcome.violations == []
-    assert outcome.facts["kills"] == PLAN.kills
     assert set(outcome.states) <= {"succeeded", "cancelled"}
     assert outcome.states["succeeded"] >= 2
 
 
+def test_each_kind_of_fault_struck(outcome: Outcome) -> None:
+    missing = set(FAULTS) - set(outcome.recoveries.strikes) - NEEDS_LUCK
+    assert missing <= (set() if outcome.facts["a disk to fill"] else NEEDS_MOUNT)
+    assert sum(outcome.recoveries.strikes.get(name, 0) for name in KILLS) == PLAN.kills
+
+
 def test_every_wound_was_seen_to_heal(outcome: Outcome) -> None:
     assert outcome.recoveries.open == []
-    assert len(outcome.recoveries.seconds("training child")) >= 1
+    assert len(outcome.recoveries.healed("training child")) >= 1
+
+
+def test_a_campaign_of_two_hundred_kills_has_enough_of_everything() -> None:
+    drawn = counts(200)
+    assert sum(drawn[name] for name in KILLS) == 200
+    assert min(drawn.values()) >= 4

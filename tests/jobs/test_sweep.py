@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import store
@@ -87,31 +88,72 @@ def test_one_sweeper_at_a_time_by_lease(do: Do) -> None:
     assert do(store.hold_lock, "sweep", "c", 30)
 
 
-def test_a_new_worker_frees_its_dead_predecessors_jobs_at_once(
-    submit: Any, do: Do, claim: Callable[..., Claim]
+HERE, ELSEWHERE = "boot-1", "boot-1, another container"
+DEAD, MAIN, OTHER_MAIN, POOL = 10, 20, 30, 21
+
+
+@pytest.fixture
+def worker(do: Do) -> Callable[..., None]:
+    def start(worker_id: str, pid: int, pid_space: str | None = HERE) -> None:
+        facts = {"host": "same name", "slots": 2, "version": "0"}
+        do(store.worker_started, worker_id=worker_id, pid=pid, pid_space=pid_space, **facts)
+
+    return start
+
+
+def test_a_job_whose_supervisor_died_is_freed_at_once(
+    submit: Any, do: Do, worker: Callable[..., None], story: Callable[[str], list[str]]
 ) -> None:
-    facts = {"slots": 1, "version": "0"}
-    for worker_id, host, pid in (
-        ("killed", "here", 10),
-        ("namesake", "here", 1),
-        ("alive", "here", 20),
-        ("elsewhere", "there", 10),
+    worker("lives", MAIN)
+    worker("killed", DEAD)
+    claimed = {}
+    for name, worker_id, supervisor_pid in (
+        ("supervised", "lives", POOL),
+        ("its pool process died", "lives", DEAD),
+        ("outlives its main process", "killed", POOL),
+        ("died with its main process", "killed", DEAD),
+        ("of an older version, alive", "lives", None),
+        ("of an older version, dead", "killed", None),
     ):
-        do(store.worker_started, worker_id=worker_id, host=host, pid=pid, **facts)
         submit()
-        claim(worker_id)
-    do(store.worker_started, worker_id="new", host="here", pid=1, **facts)
-    freed = do(store.free_worker_leases, worker_id="new", host="here", alive=lambda pid: pid == 20)
-    assert len(freed.requeued) == 2
-    assert {do(store.events_after, job_id)[-1].body["worker"] for job_id in freed.requeued} == {
-        "killed",
-        "namesake",
+        claim = do(store.claim, worker_id=worker_id, lease_seconds=60, supervisor_pid=supervisor_pid)
+        claimed[claim.job_id] = name
+    freed = do(store.free_orphans, pid_space=HERE, is_alive=lambda pid: pid in (MAIN, POOL))
+    assert {claimed[job_id] for job_id in freed.requeued} == {
+        "its pool process died",
+        "died with its main process",
+        "of an older version, dead",
     }
-    assert {worker.id for worker in do(store.workers)} == {"alive", "elsewhere", "new"}
-    assert (
-        do(store.free_worker_leases, worker_id="new", host="here", alive=lambda pid: pid == 20)
-        == SweepResult()
-    )
+    told = do(store.events_after, freed.requeued[0])[-1]
+    assert (told.type, told.body["why"]) == ("lost", "supervisor_died")
+    assert do(store.find, freed.requeued[0]).supervisor_pid is None
+    again = do(store.free_orphans, pid_space=HERE, is_alive=lambda pid: pid in (MAIN, POOL))
+    assert again == SweepResult()
+
+
+@pytest.mark.parametrize("pid_space", [ELSEWHERE, None])
+def test_process_ids_of_another_container_say_nothing(
+    submit: Any, do: Do, worker: Callable[..., None], pid_space: str | None
+) -> None:
+    worker("namesake", 1, pid_space)
+    submit()
+    claim = do(store.claim, worker_id="namesake", lease_seconds=60, supervisor_pid=7)
+    worker("new", 1)
+    assert do(store.free_orphans, pid_space=HERE, is_alive=lambda pid: pid == 1) == SweepResult()
+    assert do(store.stop_dead_workers, pid_space=HERE, is_running=lambda name, pid: name == "new") == []
+    do(store.renew, claim, 60)
+
+
+def test_dead_workers_are_noted_also_when_their_process_id_is_used_again(
+    do: Do, worker: Callable[..., None]
+) -> None:
+    worker("gone", DEAD)
+    worker("replaced", MAIN)
+    worker("new", MAIN)
+    alive = {("new", MAIN)}
+    stopped = do(store.stop_dead_workers, pid_space=HERE, is_running=lambda *who: who in alive)
+    assert sorted(stopped) == ["gone", "replaced"]
+    assert [row.id for row in do(store.workers)] == ["new"]
 
 
 def test_workers_come_beat_and_go(do: Do) -> None:

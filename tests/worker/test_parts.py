@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from jobs.store import Claim
 from worker.__main__ import arguments
 from worker.buffer import EventBuffer
 from worker.door import Door
-from worker.identity import identity_of, is_alive
+from worker.identity import identity_of, is_alive, is_running, pid_space
 from worker.launch import prepare, threads
 from worker.log import JobLog
 from worker.verdict import WRITERS, Verdict, judge
@@ -125,6 +126,15 @@ def test_a_log_that_another_claim_began_is_continued(tmp_path: Path) -> None:
     assert path.read_text() == "-- one\n-- two\n"
 
 
+def test_a_full_disk_costs_a_log_lines_and_nobody_else_anything(tmp_path: Path) -> None:
+    path = tmp_path / "attempt-1.log"
+    path.symlink_to("/dev/full")
+    with JobLog(path) as log:
+        log.note("one")
+        log.write(b"two\n")
+        assert log.last_lines() == "-- one\ntwo"
+
+
 WAITING = Stopped(why="waiting", waiting_for="d" * 64)
 
 
@@ -187,6 +197,23 @@ def test_identities_tell_processes_apart_and_zombies_are_dead() -> None:
     assert not is_alive(child.pid)
     child.wait()
     assert not is_alive(child.pid)
+
+
+def test_a_worker_is_its_process_and_not_another_with_a_reused_id() -> None:
+    me = identity_of(os.getpid())
+    assert is_running(me.worker_id, me.pid)
+    assert is_running(replace(me, host="renamed since").worker_id, me.pid)
+    assert not is_running(replace(me, started="1").worker_id, me.pid)
+    assert not is_running(replace(me, pid=2**22 + 1).worker_id, 2**22 + 1)
+
+
+def test_a_pid_space_is_one_boot_and_one_container() -> None:
+    here = pid_space()
+    assert len(here) <= 64
+    tell = [sys.executable, "-c", "from worker.identity import pid_space; print(pid_space())"]
+    assert subprocess.check_output(tell, text=True).strip() == here
+    apart = subprocess.run(["unshare", "--pid", "--fork", *tell], text=True, capture_output=True, check=False)
+    assert apart.stdout.strip() != here  # empty where this user may not make one
 
 
 def spec() -> JobSpec:

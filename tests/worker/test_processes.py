@@ -85,11 +85,11 @@ def test_a_killed_main_process_takes_its_family_along_and_the_job_is_put_back(
     assert (job.state, job.attempts_used) == (JobState.QUEUED, 0)
 
 
-def test_a_killed_pool_process_takes_its_run_along_and_the_job_is_tried_again(
+def test_a_killed_pool_process_takes_its_run_along_and_the_job_is_tried_again_at_once(
     record: Fixture, start_fake: Fixture, until: Fixture, in_state: Fixture
 ) -> None:
     job_id = record.submit(name="obey")
-    worker = start_fake()
+    worker = start_fake(lease_seconds=600.0)
     until(lambda: "epoch_finished" in record.types(job_id), 20)
     (pool,), (run,) = worker.pool(), worker.runs()
     os.kill(pool, signal.SIGKILL)

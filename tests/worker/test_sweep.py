@@ -15,7 +15,7 @@ from jobs.database import session_factory, transaction
 from jobs.settings import Settings
 from jobs.state import JobState
 from worker.door import Door
-from worker.identity import Identity, identity_of
+from worker.identity import Identity, identity_of, pid_space
 from worker.sweep import Caretaker
 
 Fixture = Any  # fixtures of conftest.py
@@ -107,7 +107,7 @@ def test_one_caretaker_at_a_time_does_the_round_and_the_other_takes_over(
     record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
 ) -> None:
     with transaction(factory) as session:
-        assert store.hold_lock(session, "sweeper", "somebody else", 1.0)
+        assert store.hold_lock(session, "sweeper", "somebody else", 60.0)
     job_id = record.submit()
     record.claim(lease_seconds=0.1)
     bells: list[int] = []
@@ -115,23 +115,39 @@ def test_one_caretaker_at_a_time_does_the_round_and_the_other_takes_over(
     until(lambda: bool(record.living_workers()))
     one._done.wait(0.4)
     assert record.job(job_id).state == JobState.RUNNING
+    with transaction(factory) as session:
+        store.release_lock(session, "sweeper", "somebody else")
     until(lambda: record.job(job_id).state == JobState.QUEUED)
 
 
-def test_a_dead_predecessors_jobs_are_freed_at_once_but_not_a_living_neighbours(
+def test_jobs_of_dead_processes_are_freed_at_once_but_not_a_living_neighbours(
     record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
 ) -> None:
-    me = identity_of(os.getpid())
+    me, parent = identity_of(os.getpid()), identity_of(os.getppid())
+    dead = Identity(host=me.host, pid=2**22 + 1, started="1")
+    reused = Identity(host=me.host, pid=parent.pid, started="1")
+    stranger = Identity(host=me.host, pid=2**22 + 1, started="2")
+    spaces = {dead: pid_space(), parent: pid_space(), reused: pid_space(), stranger: "another container"}
     jobs = {}
-    for name, pid in (("dead", 2**22 + 1), ("neighbour", os.getppid())):
+    for who, space in spaces.items():
         with transaction(factory) as session:
-            store.worker_started(session, worker_id=name, host=me.host, pid=pid, slots=1, version="0")
-        jobs[name] = record.submit()
-        record.claim(name, lease_seconds=600)
+            store.worker_started(
+                session,
+                worker_id=who.worker_id,
+                host=who.host,
+                pid=who.pid,
+                pid_space=space,
+                slots=1,
+                version="0",
+            )
+        jobs[who] = record.submit()
+        record.claim(who.worker_id, lease_seconds=600)
     caretaker([])
-    until(lambda: record.job(jobs["dead"]).state == JobState.QUEUED)
-    assert record.job(jobs["neighbour"]).state == JobState.RUNNING
-    assert sorted(record.living_workers()) == sorted(["neighbour", me.worker_id])
+    until(lambda: record.job(jobs[dead]).state == JobState.QUEUED)
+    assert record.events(jobs[dead])[-1].body["why"] == "supervisor_died"
+    assert [record.job(jobs[who]).state for who in (parent, stranger)] == [JobState.RUNNING] * 2
+    living = {me.worker_id, parent.worker_id, stranger.worker_id}
+    until(lambda: set(record.living_workers()) == living)
 
 
 def test_a_database_that_is_away_is_waited_for(
