@@ -34,7 +34,8 @@ class Story:
 
 
 def stories(session: Session) -> list[Story]:
-    """All of them, in one snapshot."""
+    """All of them, in one snapshot. Call it first in a transaction."""
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
     told: dict[str, list[JobEvent]] = {}
     for event in session.execute(select(JobEvent).order_by(JobEvent.job_id, JobEvent.number)).scalars():
         told.setdefault(event.job_id, []).append(event)
