@@ -52,11 +52,12 @@ class ProblemBody(BaseModel):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of problem: its stable name, its HTTP status and its title."""
+    """A kind of problem: its stable name, its HTTP status, its title, seconds to wait before another try."""
 
     name: str
     status: int
     title: str
+    retry_after: int | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -75,16 +76,16 @@ KINDS: dict[str, Kind] = {
         Kind("method-not-allowed", 405, "This path does not know that method"),
         Kind("not-acceptable", 406, "None of the accepted media types is available"),
         Kind("wrong-state", 409, "The job's state does not allow that"),
-        Kind("in-flight", 409, "A request with this Idempotency-Key is still being answered"),
+        Kind("in-flight", 409, "A request with this Idempotency-Key is still being answered", 1),
         Kind("body-too-large", 413, "The body is too large"),
         Kind("wrong-content-type", 415, "The body has the wrong content type"),
         Kind("range-not-satisfiable", 416, "The file has no such range"),
         Kind("invalid", 422, "The request is not valid"),
         Kind("idempotency-mismatch", 422, "This Idempotency-Key was used with another body"),
         Kind("too-many-requests", 429, "Too many requests"),
-        Kind("too-many-jobs", 429, "Too many unfinished jobs"),
+        Kind("too-many-jobs", 429, "Too many unfinished jobs", 60),
         Kind("internal", 500, "The service made a mistake"),
-        Kind("unavailable", 503, "The database cannot be reached"),
+        Kind("unavailable", 503, "The database cannot be reached", 5),
         Kind("not-ready", 503, "The service is not ready"),
     )
 }
@@ -96,7 +97,6 @@ _KIND_OF_STATUS = {
     405: "method-not-allowed",
     413: "body-too-large",
 }
-_RETRY_SECONDS = "5"
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 # PostgreSQL's codes for a table and a column that are missing: the migrations have yet to run.
 _BEHIND = {"42P01", "42703"}
@@ -134,8 +134,12 @@ def respond(request: Request, problem: Problem) -> Response:
         body.model_dump(mode="json"),
         status_code=problem.kind.status,
         media_type=MEDIA_TYPE,
-        headers={"Cache-Control": "no-store", **problem.headers},
+        headers={"Cache-Control": "no-store", **_wait(problem.kind), **problem.headers},
     )
+
+
+def _wait(kind: Kind) -> dict[str, str]:
+    return {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
 
 
 def invalid(errors: tuple[FieldError, ...]) -> Problem:
@@ -153,11 +157,7 @@ def of_spec_error(error: SpecError) -> Problem:
 
 def unavailable() -> Problem:
     """The database is away; the client may try again."""
-    return Problem(
-        "unavailable",
-        "The database did not answer; nothing was changed. Try again in a moment.",
-        headers={"Retry-After": _RETRY_SECONDS},
-    )
+    return Problem("unavailable", "The database did not answer; nothing was changed. Try again in a moment.")
 
 
 def _of_framework(request: Request, error: HTTPException) -> Problem:

@@ -6,17 +6,20 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, select, text
+from sqlalchemy import ColumnElement, and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from cartl_core.spec import JobRequest, JobSpec, digest
 from jobs.dialect import FromNow, Now, insert_if_new
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
 from jobs.models import IdempotencyKey, Job
+from jobs.names import hold, wait_for
 from jobs.state import JobState, Move, sources
 from jobs.store.change import append, is_in, job_of, move, plain
 
 KEY_HOURS = 24
+AT_ONCE = 100
+"""More transactions than all front ends together begin for one owner in the same moment."""
 
 
 def new_id() -> str:
@@ -65,12 +68,19 @@ def submit(
 
 
 def _check_room(session: Session, owner: str, most: int) -> None:
-    """Requests of the same moment do not see each other: the limit may be passed by so many."""
-    queued = session.execute(
-        select(func.count()).select_from(Job).where(is_in(Job, JobState.QUEUED), Job.owner_id == owner)
-    ).scalar_one()
+    """Requests of the same moment do not see each other, so close to the limit they come one by one."""
+    queued = _queued(session, owner)
+    if queued >= most - AT_ONCE:
+        wait_for(session, f"queue\n{owner}")
+        queued = _queued(session, owner)
     if queued >= most:
         raise TooManyJobs(f"{queued} jobs are queued; allowed: at most {most}", queued=queued, allowed=most)
+
+
+def _queued(session: Session, owner: str) -> int:
+    return session.execute(
+        select(func.count()).select_from(Job).where(is_in(Job, JobState.QUEUED), Job.owner_id == owner)
+    ).scalar_one()
 
 
 def find(session: Session, job_id: str, owner: str | None = None) -> Job:
@@ -143,7 +153,7 @@ def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job
         IdempotencyConflict: the key was used with another body.
         IdempotencyInFlight: another request holds the key right now.
     """
-    if not _alone_with(session, owner, key):
+    if not hold(session, f"idempotency key\n{owner}\n{key}"):
         raise IdempotencyInFlight(key=key)
     session.execute(
         delete(IdempotencyKey)
@@ -161,14 +171,6 @@ def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job
 def key_expired() -> ColumnElement[bool]:
     """An Idempotency-Key counts for ``KEY_HOURS``."""
     return IdempotencyKey.created_at <= FromNow(-3600.0 * KEY_HOURS)
-
-
-def _alone_with(session: Session, owner: str, key: str) -> bool:
-    """Hold the key until the transaction ends. SQLite's writers are alone anyway."""
-    if session.get_bind().dialect.name != "postgresql":
-        return True
-    lock = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))")
-    return bool(session.execute(lock, {"key": f"{owner}\n{key}"}).scalar_one())
 
 
 def remember(session: Session, *, owner: str, key: str, body_digest: str, job: Job) -> None:

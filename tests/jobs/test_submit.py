@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -61,6 +62,29 @@ def test_an_owner_has_room_for_so_many_queued_jobs(submit: Any, claim: Callable[
     submit(owner="bob", max_queued=2)
     claim()
     submit(max_queued=2)
+
+
+def test_the_room_is_exact_whatever_comes_at_once(factory: sessionmaker[Session], spec: JobSpec) -> None:
+    together = threading.Barrier(8)
+    refused: list[int] = []
+
+    def post(number: int) -> None:
+        owner = "ann" if number else "bob"
+        together.wait(timeout=20)
+        try:
+            with transaction(factory) as session:
+                store.submit(session, owner=owner, max_queued=3, request=REQUEST, spec=spec, estimate={})
+        except TooManyJobs as error:
+            refused.append(error.values["queued"])  # type: ignore[arg-type]
+
+    threads = [threading.Thread(target=post, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert refused == [3] * 4
+    with transaction(factory) as session:
+        assert store.state_counts(session)["queued"] == 4
 
 
 def test_a_queued_job_is_cancelled_at_once(submit: Any, do: Do, story: Callable[[str], list[str]]) -> None:
@@ -167,12 +191,13 @@ def test_the_same_request_at_the_same_time_makes_one_job(
 
     def post() -> None:
         together.wait(timeout=20)
-        for _ in range(50):
+        while True:
             try:
                 made.append(_post(factory, options, "k", "body"))
             except IdempotencyInFlight:
-                continue
-            return
+                time.sleep(0.01)
+            else:
+                return
 
     threads = [threading.Thread(target=post) for _ in range(6)]
     for thread in threads:
