@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
@@ -59,7 +59,7 @@ def make_celery(settings: Settings, *, consumer: bool = False) -> Celery:
     return app
 
 
-class SoonBack(Connection):  # type: ignore[misc]
+class SoonBack(Connection):
     """A worker's connection: knocks every second or two at a broker that is away.
 
     Celery's own pauses grow to half a minute, in which a broker that is back would not be noticed.
@@ -68,7 +68,8 @@ class SoonBack(Connection):  # type: ignore[misc]
     def ensure_connection(self, *args: Any, **options: Any) -> Connection:
         """See ``kombu.Connection``."""
         often = {"interval_start": 1, "interval_step": 1, "interval_max": 1}
-        return super().ensure_connection(*args, **{**often, **options})
+        super().ensure_connection(*args, **{**often, **options})  # type: ignore[no-untyped-call]
+        return self
 
 
 def _with_host(url: str) -> str:
