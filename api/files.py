@@ -48,7 +48,7 @@ def send_file(request: Request, path: Path, *, name: str, media_type: str, etag:
         "ETag": tag,
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'{"inline" if media_type in INLINE else "attachment"}; filename="{name}"',
+        "Content-Disposition": f'{_disposition(media_type)}; filename="{name}"',
         **page_headers(),
     }
     if _matches(request.headers.get("if-none-match"), tag):
@@ -76,6 +76,10 @@ def page_headers() -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
+
+
+def _disposition(media_type: str) -> str:
+    return "inline" if media_type.partition(";")[0] in INLINE else "attachment"
 
 
 def _matches(header: str | None, tag: str) -> bool:

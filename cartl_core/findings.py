@@ -57,7 +57,7 @@ def headline(student: ArmReport, baselines: Sequence[ArmReport]) -> str | None:
         return None
     own, robust, clean = _titled(student.method), student.figures.worst_case, student.figures.clean
     alone = (
-        f"{_capital(own)} keeps {words.percent(robust.value)} robust accuracy "
+        f"{words.capital(own)} keeps {words.percent(robust.value)} robust accuracy "
         f"at {words.percent(clean.value)} clean accuracy (n = {words.count(robust.n)})"
     )
     found = next((_both(baseline) for baseline in baselines if _both(baseline)), None)
@@ -94,7 +94,7 @@ def _in_words(
     verdict: str,
 ) -> str:
     difference, low, high = interval
-    own, rival, measured = _capital(_titled(job)), _titled(baseline), _MEASURED[what]
+    own, rival, measured = words.capital(_titled(job)), _titled(baseline), _MEASURED[what]
     evidence = f"95 % interval {words.points(low)} to {words.points(high)} points, McNemar p {_p(p_value)}"
     if verdict == "within_noise":
         return (
@@ -192,10 +192,6 @@ def _in_parts(parts: Mapping[str, int]) -> Iterator[str]:
 
 def _titled(method: Method) -> str:
     return METHODS[method].title
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _p(p_value: float) -> str:

@@ -1,4 +1,4 @@
-"""The files for the person: the report twice, the student's weights, what became of each test image."""
+"""The files for the person: the report's faces and figures, the weights, what became of each test image."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from cartl_core.data import Split
 from cartl_core.events import ArtifactWritten, Reporter
 from cartl_core.faults import disk_faults
 from cartl_core.figures import Held
-from cartl_core.render import markdown
+from cartl_core.plots import draw
+from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.weights import write_whole
 
@@ -20,9 +21,13 @@ SAFETENSORS = "application/octet-stream"
 
 
 def write_report(out: Path, final: Report, report: Reporter) -> None:
-    """``report.json`` and ``report.md``."""
+    """``report.json``, ``report.md``, each figure, and ``report.html`` with the figures inside."""
     _write(out, "report.json", final.model_dump_json(indent=1).encode(), "application/json", report)
     _write(out, "report.md", markdown.render(final).encode(), "text/markdown; charset=utf-8", report)
+    pictures = {picture.name: picture for picture in draw(final)}
+    for picture in pictures.values():
+        _write(out, picture.name, picture.content, picture.media_type, report)
+    _write(out, "report.html", html.render(final, pictures).encode(), "text/html; charset=utf-8", report)
 
 
 def write_student(out: Path, network: Path, report: Reporter) -> None:

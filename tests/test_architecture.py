@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("api", "cartl", "cartl_core", "jobs", "migrations", "worker")
 LONGEST_MODULE = 350
-HEAVY = ("torch", "torchvision", "safetensors")
+HEAVY = ("torch", "torchvision", "safetensors", "matplotlib")
 TORCH_FREE_CORE = (
     "cartl_core",
     "cartl_core.catalog",
@@ -20,6 +20,8 @@ TORCH_FREE_CORE = (
     "cartl_core.events",
     "cartl_core.pairing",
     "cartl_core.render",
+    "cartl_core.render.html",
+    "cartl_core.render.markdown",
     "cartl_core.report",
     "cartl_core.report_certificates",
     "cartl_core.resolve",

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from sqlalchemy.orm import Session
 
 from api.deps import DoorDep, JobId, Reader
 from api.files import page_headers, send_file
 from api.negotiate import choose
 from api.openapi import problems
 from api.schemas import Artifacts, ArtifactView
-from api.web.pages import report_page
-from cartl_core.render.markdown import render
+from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.spec import JobSpec, Runtime
 from jobs import store
 from jobs.artifacts import check_name, path_of
-from jobs.models import Job
+from jobs.errors import ArtifactNotFound
+from jobs.models import Artifact, Job
+from jobs.settings import Settings
+from jobs.state import JobState
 
 router = APIRouter(tags=["results"])
 
 JSON = "application/json"
 MARKDOWN = "text/markdown"
+PAGE = "report.html"
 FRESH = {"Cache-Control": "no-store"}
 
 
@@ -39,7 +45,7 @@ def get_robustness(job_id: JobId, caller: Reader, parts: DoorDep, request: Reque
     with parts.reading() as session:
         job = store.find(session, job_id, caller.owner)
     if choose(request.headers.get("accept"), (JSON, MARKDOWN)) == MARKDOWN:
-        return PlainTextResponse(render(_report(job)), media_type=MARKDOWN, headers=FRESH)
+        return PlainTextResponse(markdown.render(_report(job)), media_type=MARKDOWN, headers=FRESH)
     return JSONResponse(job.report or _report(job).model_dump(mode="json"), headers=FRESH)
 
 
@@ -59,14 +65,36 @@ def _report(job: Job) -> Report:
     "/jobs/{job_id}/report",
     summary="The report as a page for people",
     response_class=HTMLResponse,
-    responses=problems(404),
+    responses={
+        **problems(404, 416),
+        206: {
+            "description": "The bytes asked for with Range, once the job has succeeded",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
+        304: {"description": "Not changed since the ETag in If-None-Match, once the job has succeeded"},
+    },
 )
-def get_report(job_id: JobId, caller: Reader, parts: DoorDep) -> HTMLResponse:
-    """The robustness report as HTML, as far as it is known."""
+def get_report(job_id: JobId, caller: Reader, parts: DoorDep, request: Request) -> Response:
+    """The robustness report as HTML. Of a job that succeeded: the file with its figures that the run wrote;
+    before that: what is known so far, in tables."""
     with parts.reading() as session:
         job = store.find(session, job_id, caller.owner)
-    title = job.name or f"Robustness report of job {job.id}"
-    return HTMLResponse(report_page(title, render(_report(job))), headers={**FRESH, **page_headers()})
+        page = _written_page(session, job, parts.settings)
+    if page is not None:
+        row, path = page
+        return send_file(request, path, name=PAGE, media_type=row.media_type, etag=row.sha256, size=row.size)
+    return HTMLResponse(html.render(_report(job)), headers={**FRESH, **page_headers()})
+
+
+def _written_page(session: Session, job: Job, settings: Settings) -> tuple[Artifact, Path] | None:
+    """The page that the run of a job that succeeded wrote; runs of earlier versions wrote none."""
+    if job.state != JobState.SUCCEEDED:
+        return None
+    try:
+        row = store.artifact(session, job.id, PAGE)
+        return row, path_of(settings, row)
+    except ArtifactNotFound:
+        return None
 
 
 @router.get("/jobs/{job_id}/artifacts", summary="Files of a job", responses=problems(404))

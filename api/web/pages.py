@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from markdown_it import MarkdownIt
-from markupsafe import Markup
 
 from api.problems import Kind
 
@@ -28,13 +26,6 @@ def _environment() -> Environment:
 
 def _page(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
-
-
-def report_page(title: str, markdown: str) -> str:
-    """A report's Markdown as a page; HTML inside it is shown as text."""
-    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
-    # Markup: the renderer has escaped everything that is not its own.
-    return _page("report.html", title=title, body=Markup(html))
 
 
 def index_page(links: dict[str, str], base: str) -> str:

@@ -8,8 +8,6 @@ from cartl_core.catalog import METHODS
 from cartl_core.render import words
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 
-UNKNOWN = "not yet known"
-
 
 def render(report: Report) -> str:
     """The whole report, complete or not, as GitHub-flavoured Markdown that ends with a newline."""
@@ -75,8 +73,8 @@ def _summary_row(arm: ArmReport) -> tuple[str, ...]:
         words.method(arm.method),
         f"{arm.freeze_depth} of {arm.blocks} blocks",
         str(arm.k),
-        words.interval(figures.clean) if figures else UNKNOWN,
-        words.interval(figures.worst_case) if figures and figures.worst_case else UNKNOWN,
+        words.interval(figures.clean) if figures else words.UNKNOWN,
+        words.interval(figures.worst_case) if figures and figures.worst_case else words.UNKNOWN,
     )
 
 
@@ -178,14 +176,10 @@ def _teacher_row(teacher: Teacher) -> tuple[str, ...]:
         f"{teacher.objective}{depth}{' (reused)' if teacher.reused else ''}",
         words.radius(teacher.train_eps),
         f"{teacher.selected_epoch} of {teacher.epochs}",
-        str(figures.n) if figures else UNKNOWN,
-        words.interval(figures.clean) if figures else UNKNOWN,
-        words.interval(figures.worst_case) if figures and figures.worst_case else UNKNOWN,
-        ", ".join(
-            f"{result.label} at eps {words.radius(result.eps)}"
-            for result in (figures.attacks if figures else ())
-        )
-        or "none",
+        str(figures.n) if figures else words.UNKNOWN,
+        words.interval(figures.clean) if figures else words.UNKNOWN,
+        words.interval(figures.worst_case) if figures and figures.worst_case else words.UNKNOWN,
+        words.attacks(figures.attacks) if figures else words.UNKNOWN,
     )
 
 
@@ -204,15 +198,9 @@ def _method_notes(report: Report) -> Iterator[str]:
     norms = report.student.tuned_layer_norms if report.student else {}
     if not norms or not METHODS[report.spec.method].nonexpansive:
         return
-    low, high = min(norms.values()), max(norms.values())
     yield "## Norms of the tuned layers"
     yield ""
-    yield (
-        f"Largest singular value of each of the {len(norms)} tuned layers' reshaped weights: {low:.4f} to "
-        f"{high:.4f} (asked: {report.spec.transfer.beta}). This is not the norm of the convolution as an "
-        "operator, which can be up to 3 times larger for a 3x3 kernel, and batch norm is not bounded by it: "
-        "the tail is not proven non-expansive."
-    )
+    yield words.layer_norms(norms, report.spec)
     yield ""
 
 
@@ -230,7 +218,8 @@ def _evidence(report: Report) -> Iterator[str]:
     for arm in _arms(report):
         yield (
             f"- {words.method(arm.method)}: teacher `{arm.teacher_digest[:12]}`, student "
-            f"`{(arm.student_digest or UNKNOWN)[:12]}`, epoch {arm.selected_epoch or UNKNOWN} kept."
+            f"`{(arm.student_digest or words.UNKNOWN)[:12]}`, epoch "
+            f"{arm.selected_epoch or words.UNKNOWN} kept."
         )
         if arm.figures:
             yield f"  Test images fingerprint `{arm.figures.data_fingerprint[:12]}`."
@@ -241,10 +230,7 @@ def _evidence(report: Report) -> Iterator[str]:
             f"{runtime.threads} threads, training in {runtime.precision}, evaluation in fp32."
         )
     if report.seconds:
-        total = sum(report.seconds.values())
-        longest = sorted(report.seconds.items(), key=lambda item: -item[1])[:5]
-        listed = ", ".join(f"{label} {words.duration(seconds)}" for label, seconds in longest)
-        yield f"- Time: {words.duration(total)}; the longest: {listed}."
+        yield f"- Time: {words.times(report.seconds)}."
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

@@ -52,9 +52,47 @@ def test_the_report_is_also_markdown_and_a_page(client: TestClient, job: dict[st
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["content-security-policy"].startswith("sandbox; default-src 'none'")
     assert page.headers["x-content-type-options"] == "nosniff"
-    assert "<h1>Robustness report" in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert "<title>Robustness report" in page.text
+    assert "Not complete" in page.text
     assert "<script" not in page.text
     assert "&lt;script&gt;" in page.text
+
+
+def test_the_page_of_a_job_that_succeeded_is_the_file_that_its_run_wrote(
+    client: TestClient, job: dict[str, Any], worker: Any
+) -> None:
+    claim = worker.claim()
+    written = b"<!doctype html><p>with figures</p>"
+    path = worker.write(claim, "report.html", written, "text/html; charset=utf-8")
+    worker.tell(claim, ReportUpdated(report=report_of(job, complete=True, headline="all of it")))
+    assert client.get(job["links"]["report"]).content != written, "not before the job has succeeded"
+    worker.complete(claim)
+    page = client.get(job["links"]["report"])
+    assert page.content == written
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["content-disposition"] == 'inline; filename="report.html"'
+    assert page.headers["content-security-policy"] == (
+        "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    )
+    assert page.headers["x-content-type-options"] == "nosniff"
+    again = client.get(job["links"]["report"], headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    path.unlink()
+    drawn = client.get(job["links"]["report"])
+    assert drawn.status_code == 200
+    assert "all of it" in drawn.text, "without its file the page is made from the stored report"
+
+
+def test_the_page_of_a_job_without_a_file_is_made_from_its_report(
+    client: TestClient, job: dict[str, Any], worker: Any
+) -> None:
+    claim = worker.claim()
+    worker.tell(claim, ReportUpdated(report=report_of(job, complete=True, headline="all of it")))
+    worker.complete(claim)
+    page = client.get(job["links"]["report"])
+    assert "all of it" in page.text
+    assert "Not complete" not in page.text
 
 
 @pytest.mark.parametrize(

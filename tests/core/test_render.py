@@ -6,112 +6,20 @@ import pytest
 
 from cartl_core.render import words
 from cartl_core.render.markdown import render
-from cartl_core.report import (
-    ArmReport,
-    AttackResult,
-    ClassResult,
-    Figures,
-    PairedComparison,
-    Report,
-    Teacher,
-)
-from cartl_core.resolve import resolve
-from cartl_core.spec import DataSpec, JobRequest, digest
+from cartl_core.report import Report
+from cartl_core.spec import DataSpec, JobSpec, digest
 from cartl_core.statistics import wilson
-
-
-def attack(robust: int, n: int) -> AttackResult:
-    return AttackResult(
-        label="pgd20",
-        name="pgd",
-        norm="linf",
-        loss="ce",
-        eps=8 / 255,
-        step=2 / 255,
-        steps=20,
-        restarts=2,
-        random_start=True,
-        seed=7,
-        n=n,
-        robust=wilson(robust, n),
-        seconds=1.5,
-    )
-
-
-def figures(clean: int, robust: int, n: int = 200) -> Figures:
-    return Figures(
-        data="digits",
-        data_fingerprint="f" * 64,
-        n=n,
-        clean=wilson(clean, n),
-        attacks=(attack(robust, n),),
-        worst_case=wilson(robust, n),
-        per_class=(ClassResult(label=0, name="a|b", clean=wilson(clean, n), worst_case=wilson(robust, n)),),
-    )
-
-
-def arm(method: str, measured: Figures | None, **more: object) -> ArmReport:
-    return ArmReport.model_validate(
-        {
-            "method": method,
-            "freeze_depth": 2,
-            "k": 3,
-            "blocks": 5,
-            "frozen": ["blocks 1 to 2"],
-            "objective": "fdm" if method == "cartl" else "at",
-            "teacher_digest": "a" * 64,
-            "student_digest": "b" * 64,
-            "selected_epoch": 4,
-            "figures": measured.model_dump() if measured else None,
-            **more,
-        }
-    )
+from tests.fixtures.reports import arm_of, attack_of, full_report, spec_of
 
 
 @pytest.fixture
-def spec():
-    request = {"dataset": {"name": "digits", "classes": [5, 6, 7]}, "freeze_depth": 2, "preset": "smoke"}
-    return resolve(JobRequest.model_validate(request))
+def spec() -> JobSpec:
+    return spec_of()
 
 
 @pytest.fixture
-def report(spec) -> Report:
-    comparison = PairedComparison(
-        what="worst_case",
-        n=200,
-        both=90,
-        only_job=30,
-        only_baseline=10,
-        neither=70,
-        difference=0.1,
-        low=0.04,
-        high=0.16,
-        p_value=0.0022,
-        verdict="better",
-        words="CARTL keeps 10.0 points more.",
-    )
-    return Report(
-        complete=True,
-        spec=spec,
-        spec_digest=digest(spec),
-        headline="CARTL keeps more.",
-        warnings=("The teacher is weak.",),
-        teachers=(
-            Teacher(
-                objective="fdm",
-                digest="a" * 64,
-                freeze_depth=2,
-                epochs=5,
-                selected_epoch=5,
-                reused=False,
-                train_eps=8 / 255,
-                figures=figures(150, 100),
-            ),
-        ),
-        student=arm("cartl", figures(180, 120), tuned_layer_norms={"head": 0.6}),
-        baselines=(arm("vanilla", figures(184, 100), comparisons=[comparison.model_dump()]),),
-        seconds={"teacher (fdm)": 75.2},
-    )
+def report() -> Report:
+    return full_report()
 
 
 def test_every_accuracy_is_shown_with_its_interval_and_n(report: Report) -> None:
@@ -135,7 +43,7 @@ def test_what_the_paired_comparison_says_is_printed_as_it_was_found(report: Repo
 
 
 def test_a_cell_cannot_break_the_table(report: Report) -> None:
-    assert "| a\\|b | 200 |" in render(report)
+    assert "| a\\|b | 100 |" in render(report)
 
 
 def test_a_report_with_nothing_known_says_that_it_is_not_complete(spec) -> None:
@@ -145,7 +53,7 @@ def test_a_report_with_nothing_known_says_that_it_is_not_complete(spec) -> None:
 
 
 def test_a_student_without_figures_is_not_given_any(spec) -> None:
-    partial = Report(complete=False, spec=spec, spec_digest=digest(spec), student=arm("cartl", None))
+    partial = Report(complete=False, spec=spec, spec_digest=digest(spec), student=arm_of("cartl", None))
     assert "not yet known | not yet known" in render(partial)
 
 
@@ -165,3 +73,12 @@ def test_durations(seconds: float, said: str) -> None:
 
 def test_many_classes_are_counted_not_listed() -> None:
     assert words.data(DataSpec(name="cifar100", classes=tuple(range(50)))) == "CIFAR-100, 50 of 100 classes"
+
+
+def test_attacks_that_differ_in_their_steps_share_a_phrase() -> None:
+    twenty, hundred = attack_of(5, 10), attack_of(4, 10, "pgd100", 100)
+    said = words.attacks((twenty, hundred))
+    assert said.startswith("pgd20 and pgd100: PGD, linf, loss ce, eps 8/255, step 2/255, 20 and 100 steps")
+    other = twenty.model_copy(update={"norm": "l2", "label": "far"})
+    assert words.attacks((twenty, other)).count("seed 7") == 2
+    assert words.attacks(()) == "none"

@@ -1,0 +1,203 @@
+"""The methods side by side, what each kept, and how the job's own does against each baseline."""
+
+from __future__ import annotations
+
+from cartl_core.render import words
+from cartl_core.render.html.bars import bar, difference, proportion
+from cartl_core.render.html.elements import Child, Html, join, section, table, tag
+from cartl_core.report import ArmReport, Figures, PairedComparison, Report
+
+
+def arms_of(report: Report) -> tuple[ArmReport, ...]:
+    """The job's own student first, then the baselines."""
+    return tuple(arm for arm in (report.student, *report.baselines) if arm is not None)
+
+
+def tone_of(arm: ArmReport, report: Report) -> str:
+    """The colour of an arm's bars."""
+    return "own" if arm is report.student else "rival"
+
+
+def name_of(arm: ArmReport, report: Report) -> Html:
+    """A method's name with the colour of its bars."""
+    return join((tag("span", class_=f"dot {tone_of(arm, report)}"), words.method(arm.method)))
+
+
+def side_by_side(report: Report) -> Html | None:
+    """Clean and robust accuracy of every arm on the same test images."""
+    arms = arms_of(report)
+    if not arms:
+        return None
+    measured = next((arm.figures for arm in arms if arm.figures), None)
+    return section(
+        "methods",
+        "The methods side by side",
+        tag(
+            "p",
+            f"Target: {words.data(report.spec.dataset)}. "
+            + (
+                f"The same {words.count(measured.n)} test images in every row; with 95 % Wilson intervals. "
+                "Robust means: no iterate of any attack fools the network, image by image."
+                if measured
+                else ""
+            ),
+        ),
+        table(
+            ("method", "frozen", "k", "accuracy, no attack", "robust accuracy, worst case"),
+            (_arm_row(arm, report) for arm in arms),
+            numbers=(2,),
+        ),
+    )
+
+
+def _arm_row(arm: ArmReport, report: Report) -> tuple[Child, ...]:
+    figures = arm.figures
+    return (
+        name_of(arm, report),
+        f"{arm.freeze_depth} of {arm.blocks} blocks",
+        str(arm.k),
+        proportion(figures.clean if figures else None, "plain"),
+        proportion(figures.worst_case if figures else None, tone_of(arm, report)),
+    )
+
+
+def what_was_kept(report: Report) -> Html | None:
+    """Each student over its own teacher, across data sets; and the paired comparisons on the same images."""
+    return section("kept", "What was kept", _over_teachers(report), _against_baselines(report))
+
+
+def _over_teachers(report: Report) -> Html | None:
+    arms = [(arm, arm.kept) for arm in arms_of(report) if arm.kept]
+    if not arms:
+        return None
+    most = max(1.0, *(kept.high for _, kept in arms))
+    return join(
+        (
+            tag("h3", "Of the teacher's robustness"),
+            tag(
+                "p",
+                "Robust accuracy on the target over the teacher's own on the source, under the attacks that "
+                "both stood. This is a ratio across data sets: other images and other classes. It tells how "
+                "much of a level was carried over; it does not compare two networks. Koopman's 95 % "
+                "interval for two independent proportions.",
+            ),
+            table(
+                ("method", "ratio", "student, on the target", "teacher, on the source", "under"),
+                (
+                    (
+                        name_of(arm, report),
+                        join(
+                            (
+                                tag("span", f"{kept.ratio:.2f}", class_="value"),
+                                bar(kept.ratio, kept.low, kept.high, tone_of(arm, report), most=most),
+                                tag("span", f"{kept.low:.2f} to {kept.high:.2f}", class_="interval"),
+                            )
+                        ),
+                        f"{words.interval(kept.target)}, n = {words.count(kept.target.n)}",
+                        f"{words.interval(kept.source)}, n = {words.count(kept.source.n)}",
+                        "; ".join(
+                            f"{pair.target} at eps {words.radius(pair.target_eps)} on the target, "
+                            f"{words.radius(pair.source_eps)} on the source"
+                            for pair in kept.attacks
+                        ),
+                    )
+                    for arm, kept in arms
+                ),
+            ),
+        )
+    )
+
+
+def _against_baselines(report: Report) -> Html | None:
+    compared = [(arm, comparison) for arm in report.baselines for comparison in arm.comparisons]
+    if not compared:
+        return None
+    return join(
+        (
+            tag("h3", "Against the baselines, image by image"),
+            tag("ul", *(tag("li", comparison.words) for _, comparison in compared)),
+            table(
+                (
+                    "against",
+                    "measure",
+                    "difference, points (95 %)",
+                    "only the job right",
+                    "only the baseline",
+                    "n",
+                    "p (McNemar)",
+                ),
+                (_comparison_row(arm, comparison, report) for arm, comparison in compared),
+                numbers=(3, 4, 5, 6),
+            ),
+        )
+    )
+
+
+def _comparison_row(arm: ArmReport, comparison: PairedComparison, report: Report) -> tuple[Child, ...]:
+    return (
+        name_of(arm, report),
+        "robust, worst case" if comparison.what == "worst_case" else "no attack",
+        join(
+            (
+                tag("span", words.points(comparison.difference), class_="value"),
+                difference(comparison.difference, comparison.low, comparison.high),
+                tag(
+                    "span",
+                    f"{words.points(comparison.low)} to {words.points(comparison.high)}",
+                    class_="interval",
+                ),
+            )
+        ),
+        words.count(comparison.only_job),
+        words.count(comparison.only_baseline),
+        words.count(comparison.n),
+        f"{comparison.p_value:.2g}",
+    )
+
+
+def teachers(report: Report) -> Html | None:
+    """The pretrained networks on their own source."""
+    if not report.teachers:
+        return None
+    return section(
+        "teachers",
+        "The teachers, on their source",
+        tag("p", f"Source: {words.data(report.spec.source)}."),
+        table(
+            (
+                "teacher",
+                "training eps",
+                "epoch kept",
+                "n",
+                "accuracy, no attack",
+                "robust accuracy, worst case",
+                "attacks",
+            ),
+            (
+                (
+                    f"{teacher.objective}"
+                    + (f", depth {teacher.freeze_depth}" if teacher.freeze_depth is not None else "")
+                    + (" (reused)" if teacher.reused else ""),
+                    words.radius(teacher.train_eps),
+                    f"{teacher.selected_epoch} of {teacher.epochs}",
+                    words.count(teacher.figures.n) if teacher.figures else words.UNKNOWN,
+                    proportion(teacher.figures.clean if teacher.figures else None, "plain"),
+                    proportion(teacher.figures.worst_case if teacher.figures else None, "plain"),
+                    _each_attack(teacher.figures),
+                )
+                for teacher in report.teachers
+            ),
+            numbers=(3,),
+        ),
+    )
+
+
+def _each_attack(figures: Figures | None) -> Html:
+    """The attacks on a teacher, each with its own figure."""
+    if figures is None:
+        return tag("span", words.UNKNOWN, class_="unknown")
+    lines = (
+        tag("li", f"{result.label} ({words.attack(result)}): {words.interval(result.robust)}")
+        for result in figures.attacks
+    )
+    return tag("ul", *lines, class_="plain")

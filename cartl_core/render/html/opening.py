@@ -1,0 +1,137 @@
+"""The top of the page: what it is, the answer in one sentence, what to be wary of, and four figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartl_core.catalog import DATASETS
+from cartl_core.render import words
+from cartl_core.render.html.bars import bar, difference
+from cartl_core.render.html.elements import Html, join, tag
+from cartl_core.report import Interval, PairedComparison, Report
+from cartl_core.report_kept import Kept
+
+
+def opening(report: Report) -> Html:
+    """Title, headline, warnings, and the key figures."""
+    return tag("header", _title(report), unfinished(report), _lead(report), _first(report), _tiles(report))
+
+
+def title(report: Report) -> str:
+    """The report's name for a window's title and for the first heading."""
+    spec = report.spec
+    source, target = DATASETS[spec.source.name].title, DATASETS[spec.dataset.name].title
+    between = f"within {target}" if source == target else f"from {source} to {target}"
+    return f"{words.capital(words.method(spec.method))} {between}"
+
+
+def unfinished(report: Report) -> Html | None:
+    """A note where the job is still at work, or stopped before the end."""
+    if report.complete:
+        return None
+    return tag(
+        "div",
+        tag("h2", "Not complete"),
+        tag("p", "The job is still at work, or stopped before the end. This page has what is known so far."),
+        class_="first unfinished",
+        role="status",
+    )
+
+
+def _title(report: Report) -> Html:
+    spec = report.spec
+    named = f"Robustness report · {spec.name}" if spec.name else "Robustness report"
+    return join(
+        (
+            tag("p", named, class_="kicker"),
+            tag("h1", title(report)),
+            tag(
+                "p",
+                f"Teacher on {words.data(spec.source)}. Student on {words.data(spec.dataset)}. "
+                f"Network {spec.model.name}, {spec.freeze_depth} blocks frozen.",
+                class_="pair",
+            ),
+        )
+    )
+
+
+def _lead(report: Report) -> Html | None:
+    return tag("p", report.headline, class_="lead") if report.headline else None
+
+
+def _first(report: Report) -> Html | None:
+    """What must be known before any figure is believed."""
+    if not report.warnings:
+        return None
+    return tag(
+        "div",
+        tag("h2", "Read this first"),
+        tag("ul", *(tag("li", warning) for warning in report.warnings)),
+        class_="first care",
+        role="note",
+    )
+
+
+def _tiles(report: Report) -> Html | None:
+    tiles = list(_each_tile(report))
+    return tag("ul", *tiles, class_="tiles", aria_label="Key figures") if tiles else None
+
+
+def _each_tile(report: Report) -> Iterator[Html]:
+    student = report.student
+    if student is None or student.figures is None:
+        return
+    yield _share("Accuracy without an attack", student.figures.clean, "plain")
+    if student.figures.worst_case:
+        yield _share("Robust accuracy, worst case", student.figures.worst_case, "own")
+    found = (
+        (arm, comparison)
+        for arm in report.baselines
+        for comparison in arm.comparisons
+        if comparison.what == "worst_case"
+    )
+    for arm, comparison in list(found)[:1]:
+        yield _against(f"Robust, against {words.method(arm.method)}", comparison)
+    if student.kept:
+        yield _kept(student.kept)
+
+
+def _share(label: str, figure: Interval, tone: str) -> Html:
+    return _tile(
+        label,
+        (f"{100 * figure.value:.1f}", "%"),
+        bar(figure.value, figure.low, figure.high, tone),
+        f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %, n = {words.count(figure.n)}",
+    )
+
+
+def _against(label: str, comparison: PairedComparison) -> Html:
+    return _tile(
+        label,
+        (words.points(comparison.difference), "points"),
+        difference(comparison.difference, comparison.low, comparison.high),
+        f"{words.points(comparison.low)} to {words.points(comparison.high)}, n = {words.count(comparison.n)} "
+        "paired",
+    )
+
+
+def _kept(kept: Kept) -> Html:
+    return _tile(
+        "Of the teacher's robustness, across data sets",
+        (f"{kept.ratio:.2f}", "times"),
+        bar(kept.ratio, kept.low, kept.high, "own", most=max(1.0, kept.high)),
+        f"{kept.low:.2f} to {kept.high:.2f}, n = {words.count(kept.target.n)} over "
+        f"{words.count(kept.source.n)}",
+    )
+
+
+def _tile(label: str, figure: tuple[str, str], picture: Html, interval: str) -> Html:
+    """``figure`` is a number and its unit."""
+    number, unit = figure
+    return tag(
+        "li",
+        tag("span", label, class_="label"),
+        tag("span", number, " ", tag("small", unit), class_="figure"),
+        picture,
+        tag("span", interval, class_="interval"),
+    )

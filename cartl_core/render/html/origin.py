@@ -1,0 +1,84 @@
+"""Where the figures come from: what was held fixed, digests, versions, times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartl_core.catalog import METHODS
+from cartl_core.render import words
+from cartl_core.render.html.elements import Child, Html, join, section, tag
+from cartl_core.render.html.methods import arms_of
+from cartl_core.report import Report
+
+SHORT = 12
+
+
+def held_fixed(report: Report) -> Html | None:
+    """What each method did not tune."""
+    arms = [arm for arm in arms_of(report) if arm.frozen]
+    if not arms:
+        return None
+    items = (
+        tag("li", tag("strong", words.capital(words.method(arm.method))), ": ", "; ".join(arm.frozen), ".")
+        for arm in arms
+    )
+    return section("fixed", "What was held fixed", tag("ul", *items))
+
+
+def norms(report: Report) -> Html | None:
+    """How large the tuned layers' weights are, and what that does not say."""
+    found = report.student.tuned_layer_norms if report.student else {}
+    if not found or not METHODS[report.spec.method].nonexpansive:
+        return None
+    return section("norms", "Norms of the tuned layers", tag("p", words.layer_norms(found, report.spec)))
+
+
+def how_it_was_made(report: Report) -> Html:
+    """All that is needed to make the same report again."""
+    facts: list[Html] = []
+    for name, value in _facts(report):
+        facts += [tag("dt", name), tag("dd", value)]
+    return join((section("made", "How this was made", tag("dl", *facts)),))
+
+
+def _facts(report: Report) -> Iterator[tuple[str, Child]]:
+    spec, runtime = report.spec, report.runtime
+    yield (
+        "specification",
+        join((tag("code", report.spec_digest), f", preset {spec.preset}, seed {spec.seed}")),
+    )
+    yield (
+        "network",
+        f"{spec.model.name}, stem stride {spec.model.stem_stride}, input {spec.model.channels} x "
+        f"{spec.model.image_size} x {spec.model.image_size}. The adversary changes the network's input after "
+        "resizing, each channel on its own.",
+    )
+    yield "images", "Epochs were chosen on validation images; test images were read for this report only."
+    for arm in arms_of(report):
+        yield (
+            words.method(arm.method),
+            join(
+                (
+                    "teacher ",
+                    tag("code", arm.teacher_digest[:SHORT]),
+                    ", student ",
+                    tag("code", (arm.student_digest or words.UNKNOWN)[:SHORT]),
+                    f", epoch {arm.selected_epoch or words.UNKNOWN} kept",
+                    ", test images " if arm.figures else None,
+                    tag("code", arm.figures.data_fingerprint[:SHORT]) if arm.figures else None,
+                )
+            ),
+        )
+    if runtime:
+        yield (
+            "versions",
+            f"cartl {runtime.cartl}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
+            f"{runtime.python}",
+        )
+        yield (
+            "machine",
+            f"{runtime.device} ({runtime.device_name}, {runtime.machine}), {runtime.threads} threads, "
+            f"training in {runtime.precision}, evaluation in fp32",
+        )
+    if report.seconds:
+        yield "time", words.times(report.seconds)
