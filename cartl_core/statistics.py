@@ -1,11 +1,13 @@
 """Intervals and tests for proportions, in plain Python.
 
 Sources: Wilson (1927) for one proportion; Agresti and Min (2005) for the interval of a paired
-difference; the exact conditional form of McNemar's test (1947); Koopman (1984) for a ratio.
+difference; the exact conditional form of McNemar's test (1947); Holm (1979) for several tests at once;
+Koopman (1984) for a ratio.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import copysign, inf, sqrt
 from statistics import NormalDist
 
@@ -33,17 +35,28 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
 
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided exact p-value that the two discordant counts are equally likely."""
-    if only_first < 0 or only_second < 0:
-        raise ValueError("counts must not be negative")
+    _require_counts(only_first, only_second)
     discordant = only_first + only_second
-    smaller = min(only_first, only_second)
-    # Exact integers; each binomial coefficient from the one before, or ten thousand take seconds.
-    tail = coefficient = 1
-    for i in range(smaller):
-        coefficient = coefficient * (discordant - i) // (i + 1)
-        tail += coefficient
-    whole: int = 2**discordant
-    return min(1.0, 2 * tail / whole)
+    return min(1.0, 2 * _at_most(min(only_first, only_second), discordant))
+
+
+def mcnemar_above(only_first: int, only_second: int) -> float:
+    """One-sided exact p-value of the first discordant count being so large, if it is not the likelier one."""
+    _require_counts(only_first, only_second)
+    return _at_most(only_second, only_first + only_second)
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Adjusted p-values, in the same order: one below alpha happens by chance with at most alpha, in all.
+
+    Holds whatever hangs on whatever among the tests.
+    """
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda at: p_values[at])):
+        highest = max(highest, (len(p_values) - rank) * p_values[place])
+        adjusted[place] = min(1.0, highest)
+    return tuple(adjusted)
 
 
 def paired_difference(
@@ -120,6 +133,22 @@ def _falls_to(
         else:
             right = middle
     return (left + right) / 2
+
+
+def _require_counts(only_first: int, only_second: int) -> None:
+    if only_first < 0 or only_second < 0:
+        raise ValueError("counts must not be negative")
+
+
+def _at_most(count: int, throws: int) -> float:
+    """Chance of at most ``count`` heads in ``throws`` throws of a fair coin."""
+    # Exact integers; each binomial coefficient from the one before, or ten thousand take seconds.
+    tail = coefficient = 1
+    for i in range(count):
+        coefficient = coefficient * (throws - i) // (i + 1)
+        tail += coefficient
+    whole: int = 2**throws
+    return tail / whole
 
 
 def _quantile(confidence: float) -> float:
