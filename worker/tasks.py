@@ -52,6 +52,7 @@ def _claim(bench: Bench) -> Claim | None:
     worker_id = identity_of(os.getppid()).worker_id
     try:
         with transaction(bench.factory) as session:
+            store.free_unheld(session, worker_id=worker_id, supervisor_pid=os.getpid())
             claim = store.claim(
                 session,
                 worker_id=worker_id,

@@ -38,6 +38,7 @@ from jobs.store.submit import find, remember, replayed, request_cancel, retry, s
 from jobs.store.sweep import (
     SweepResult,
     free_orphans,
+    free_unheld,
     hold_lock,
     release_lock,
     stop_dead_workers,
@@ -65,6 +66,7 @@ __all__ = [
     "fail",
     "find",
     "free_orphans",
+    "free_unheld",
     "hold_lock",
     "list_jobs",
     "lose",

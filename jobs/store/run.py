@@ -90,7 +90,7 @@ def lose(session: Session, claim: Claim, message: str = "the run ended without a
 def lose_job(session: Session, job: Job, why: str, message: str) -> JobState:
     """Take a locked, running job from its worker; the state it is in from here on.
 
-    ``why``: `child_lost`, `supervisor_died` or `lease_expired`.
+    ``why``: `child_lost`, `supervisor_died`, `not_held` or `lease_expired`.
     """
     guard = running_under(job.id, job.token)
     told = {"why": why, "message": printable(message), "worker": job.worker_id}

@@ -104,11 +104,24 @@ def free_orphans(session: Session, *, pid_space: str, is_alive: Callable[[int], 
     return _lose_all(session, jobs, "supervisor_died", "the process that supervised the run is gone")
 
 
+def free_unheld(session: Session, *, worker_id: str, supervisor_pid: int) -> SweepResult:
+    """Take from a process that is about to claim what it seems to run: it runs nothing.
+
+    Either the COMMIT of its claim was made and seemed to fail, or the end of the run could not be written.
+    """
+    mine = select(Job).where(
+        Job.state == JobState.RUNNING, Job.worker_id == worker_id, Job.supervisor_pid == supervisor_pid
+    )
+    jobs = session.execute(locked(mine)).scalars().all()
+    return _lose_all(session, jobs, "not_held", "its worker does not know that it has it")
+
+
 def stop_dead_workers(
     session: Session, *, pid_space: str, is_running: Callable[[str, int], bool]
 ) -> list[str]:
     """Note that workers of ``pid_space`` have stopped whose main process is gone; their ids.
 
+    What such a worker alone was to do, as the sweeping, is anybody's at once.
     ``is_running(worker_id, pid)`` says whether that process is there and is that worker, not another one
     with a reused process id.
     """
@@ -123,6 +136,7 @@ def stop_dead_workers(
             .values(stopped_at=Now())
             .execution_options(synchronize_session=False)
         )
+        session.execute(delete(Lock).where(Lock.holder.in_(dead)))
     return dead
 
 

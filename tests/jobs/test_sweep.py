@@ -156,6 +156,28 @@ def test_dead_workers_are_noted_also_when_their_process_id_is_used_again(
     assert [row.id for row in do(store.workers)] == ["new"]
 
 
+def test_a_dead_workers_lock_is_anybodys(do: Do, worker: Callable[..., None]) -> None:
+    worker("gone", DEAD)
+    assert do(store.hold_lock, "sweep", "gone", 60)
+    assert not do(store.hold_lock, "sweep", "new", 60)
+    do(store.stop_dead_workers, pid_space=HERE, is_running=lambda *who: False)
+    assert do(store.hold_lock, "sweep", "new", 60)
+
+
+def test_a_process_that_asks_for_work_runs_nothing_whatever_the_record_says(
+    submit: Any, do: Do, story: Callable[[str], list[str]]
+) -> None:
+    submit()
+    by_another_process = do(store.claim, worker_id="w", lease_seconds=60, supervisor_pid=POOL + 1)
+    unanswered = submit()
+    do(store.claim, worker_id="w", lease_seconds=60, supervisor_pid=POOL)
+    freed = do(store.free_unheld, worker_id="w", supervisor_pid=POOL)
+    assert freed == SweepResult(requeued=(unanswered,))
+    assert story(unanswered) == ["submitted", "claimed", "lost"]
+    assert do(store.events_after, unanswered)[-1].body["why"] == "not_held"
+    do(store.renew, by_another_process, 60)
+
+
 def test_workers_come_beat_and_go(do: Do) -> None:
     first = do(store.worker_started, worker_id="a", host="h", pid=1, slots=2, version="1")
     do(store.worker_started, worker_id="b", host="h", pid=2, slots=1, version="1")
