@@ -1,54 +1,124 @@
-"""The queue in figures, read from SQL when Prometheus asks: no restart loses or repeats a count."""
+"""The service in figures, read from SQL when Prometheus asks: no restart loses or repeats a count.
+
+``docker/prometheus/alerts.yml`` has the alarms that go with them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import quantiles
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from sqlalchemy import func, select
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
 
-from jobs.dialect import Now
-from jobs.models import Job, JobEvent
 from jobs.state import JobState
-from jobs.store import claimable_count, state_counts, workers
+from jobs.store import LOSSES, Tally, claimable_count, state_counts, tally, workers
 
 LIVE_SECONDS = 60.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+QUANTILES = {"0.5": 50, "0.95": 95, "1": 100}
+STAGES = ("pretrain", "transfer", "evaluate")
 
 
-def exposition(session: Session) -> tuple[bytes, str]:
+def exposition(session: Session, *, broker_answers: bool) -> tuple[bytes, str]:
     """The figures in Prometheus's text format, and its media type."""
-    registry = CollectorRegistry()
-    states = Gauge("cartl_jobs", "Jobs by state.", ["state"], registry=registry)
-    counts = state_counts(session)
-    for state in JobState:
-        states.labels(state=state.value).set(counts.get(state, 0))
-    _gauge(registry, "cartl_claimable_jobs", "Jobs that a worker could take now.", claimable_count(session))
-    _gauge(registry, "cartl_oldest_queued_seconds", "Age of the oldest queued job.", _oldest_queued(session))
-    _gauge(
-        registry,
-        "cartl_last_claim_timestamp_seconds",
-        "When a job was last claimed, in Unix time; 0 when none was.",
-        _unix(session.scalar(select(func.max(JobEvent.at)).where(JobEvent.type == "claimed"))),
-    )
     live = workers(session, seen_within_seconds=LIVE_SECONDS)
-    _gauge(registry, "cartl_workers", "Workers heard of in the last minute.", len(live))
-    _gauge(registry, "cartl_slots", "Runs that they can do at a time.", sum(worker.slots for worker in live))
+    figures = _Figures(
+        states=state_counts(session),
+        claimable=claimable_count(session),
+        tally=tally(session),
+        workers=len(live),
+        slots=sum(worker.slots for worker in live),
+        broker_answers=broker_answers,
+    )
+    registry = CollectorRegistry()
+    registry.register(figures)
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-def _gauge(registry: CollectorRegistry, name: str, words: str, value: float) -> None:
-    Gauge(name, words, registry=registry).set(value)
+@dataclass(frozen=True, eq=False)  # the registry keeps it by identity
+class _Figures(Collector):
+    states: Mapping[JobState, int]
+    claimable: int
+    tally: Tally
+    workers: int
+    slots: int
+    broker_answers: bool
+
+    def collect(self) -> Iterator[Metric]:
+        """Every figure with its words."""
+        told = self.tally
+        states = {state.value: self.states.get(state, 0) for state in JobState}
+        losses = {why: told.recoveries.get(why, 0) for why in (*LOSSES, *told.recoveries)}
+        yield _gauge("cartl_jobs", "Jobs by state.", states, "state")
+        yield _single("cartl_claimable_jobs", "Jobs that a worker could take now.", self.claimable)
+        yield _single(
+            "cartl_oldest_queued_seconds", "Age of the oldest queued job.", told.oldest_queued_seconds
+        )
+        yield CounterMetricFamily("cartl_claims", "How often a job was claimed.", value=told.claims)
+        yield _single(
+            "cartl_last_claim_timestamp_seconds",
+            "When a job was last claimed, in Unix time; 0 when none was.",
+            _unix(told.last_claim_at),
+        )
+        yield _counter(
+            "cartl_recoveries", "Jobs that were queued again because their run was lost.", losses, "why"
+        )
+        yield _single("cartl_workers", "Workers heard of in the last minute.", self.workers)
+        yield _single("cartl_slots", "Runs that they can do at a time.", self.slots)
+        yield _single(
+            "cartl_last_heartbeat_timestamp_seconds",
+            "When any worker was last heard of, in Unix time; 0 when none ever was.",
+            _unix(told.last_heartbeat_at),
+        )
+        yield _single(
+            "cartl_longest_silence_seconds",
+            "Since the least heard running job was heard of; its lease is 45 s.",
+            told.longest_silence_seconds,
+        )
+        yield _single("cartl_broker_up", "1 when the broker answers, else 0.", float(self.broker_answers))
+        yield from _stage_durations(told)
 
 
-def _oldest_queued(session: Session) -> float:
-    """Seconds by the database's clock; 0 when nothing is queued."""
-    oldest = session.scalar(select(func.min(Job.created_at)).where(Job.state == JobState.QUEUED))
-    now = session.scalar(select(Now()))
-    if oldest is None or now is None:
-        return 0.0
-    return float(max(0.0, (now - oldest).total_seconds()))
+def _stage_durations(told: Tally) -> Iterator[Metric]:
+    computed = {stage: len(told.stage_seconds.get(stage, ())) for stage in STAGES}
+    yield _gauge(
+        "cartl_stages_computed_last_day", "Stages that were computed in the last 24 hours.", computed, "stage"
+    )
+    durations = GaugeMetricFamily(
+        "cartl_stage_seconds",
+        "How long they took in their last attempt; quantile 1 is the longest.",
+        labels=("stage", "quantile"),
+    )
+    for stage, seconds in told.stage_seconds.items():
+        cuts = [*quantiles(seconds, n=100, method="inclusive"), max(seconds)] if len(seconds) > 1 else []
+        for name, percent in QUANTILES.items():
+            durations.add_metric((stage, name), cuts[percent - 1] if cuts else seconds[0])
+    yield durations
+
+
+def _single(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=value)
+
+
+def _gauge(name: str, words: str, values: Mapping[str, float], label: str) -> Metric:
+    return _labelled(GaugeMetricFamily(name, words, labels=(label,)), values)
+
+
+def _counter(name: str, words: str, values: Mapping[str, float], label: str) -> Metric:
+    return _labelled(CounterMetricFamily(name, words, labels=(label,)), values)
+
+
+def _labelled(
+    family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[str, float]
+) -> GaugeMetricFamily | CounterMetricFamily:
+    for value, number in values.items():
+        family.add_metric((value,), number)
+    return family
 
 
 def _unix(time: datetime | None) -> float:

@@ -70,7 +70,8 @@ def readyz(parts: DoorDep, response: Response) -> Readiness:
     responses=problems(),
 )
 def get_prometheus(caller: Reader, parts: DoorDep) -> Response:
-    """Queue depth, age of the oldest queued job, workers; over all owners, without names."""
+    """Queue, claims, recoveries, workers, stages, broker; over all owners, without names."""
+    broker = broker_answers(parts.bells)
     with parts.reading() as session:
-        body, media_type = exposition(session)
+        body, media_type = exposition(session, broker_answers=broker)
     return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

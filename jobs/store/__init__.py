@@ -18,6 +18,7 @@ from jobs.store.observe import (
 )
 from jobs.store.record import record
 from jobs.store.run import (
+    LOSSES,
     RenewResult,
     acknowledge_cancel,
     complete,
@@ -48,13 +49,16 @@ from jobs.store.sweep import (
     worker_stopped,
     workers,
 )
+from jobs.store.tally import Tally, tally
 
 __all__ = [
+    "LOSSES",
     "Claim",
     "MetricSeries",
     "RenewResult",
     "StageVerdict",
     "SweepResult",
+    "Tally",
     "acknowledge_cancel",
     "acquire_stage",
     "artifact",
@@ -88,6 +92,7 @@ __all__ = [
     "stop_dead_workers",
     "submit",
     "sweep",
+    "tally",
     "worker_beat",
     "worker_started",
     "worker_stopped",

@@ -14,6 +14,9 @@ from jobs.state import JobState, Move
 from jobs.store.change import locked, move, printable, running_under
 from jobs.store.claim import Claim
 
+LOSSES = ("child_lost", "supervisor_died", "not_held", "lease_expired")
+"""Why a run was taken from its worker."""
+
 
 @dataclass(frozen=True)
 class RenewResult:
@@ -90,7 +93,7 @@ def lose(session: Session, claim: Claim, message: str = "the run ended without a
 def lose_job(session: Session, job: Job, why: str, message: str) -> JobState:
     """Take a locked, running job from its worker; the state it is in from here on.
 
-    ``why``: `child_lost`, `supervisor_died`, `not_held` or `lease_expired`.
+    ``why``: one of ``LOSSES``.
     """
     guard = running_under(job.id, job.token)
     told = {"why": why, "message": printable(message), "worker": job.worker_id}

@@ -76,15 +76,18 @@ def test_constraints_and_indexes_agree(bare: Engine) -> None:
     partial = f"{bare.dialect.name}_where"
     conditions = {
         index["name"]: str(index["dialect_options"][partial])
-        for index in found.get_indexes("jobs")
+        for table in ("jobs", "job_events")
+        for index in found.get_indexes(table)
         if partial in index.get("dialect_options", {})
     }
     assert set(conditions) == {
+        "ix_job_events_counted",
         "ix_jobs_claimable",
         "ix_jobs_leases",
         "ix_jobs_queue_of_owner",
         "ix_jobs_running_by_owner",
     }
+    assert "'stage_finished'" in conditions["ix_job_events_counted"]
     assert "'queued'" in conditions["ix_jobs_claimable"] and "'running'" in conditions["ix_jobs_leases"]
 
 
