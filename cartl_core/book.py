@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
-from cartl_core.figures import Held, TestSet, figures, frozen_in_words, worst_case
+from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, worst_case
 from cartl_core.findings import compare, headline, warnings
 from cartl_core.kept import kept
 from cartl_core.plan import Measurement, Plan, Probing, StudentPlan, TeacherPlan
@@ -36,6 +36,7 @@ class Book:
         reused: digests of stages that were found finished.
         measured: by the digest of the measurement.
         probed: what each finished probe found, by its digest.
+        fallen: where each test image fell on each finished curve, likewise.
         seconds: wall time by stage label, of this attempt.
     """
 
@@ -49,6 +50,7 @@ class Book:
     reused: set[str] = field(default_factory=set)
     measured: dict[str, Outcome] = field(default_factory=dict)
     probed: dict[str, Value] = field(default_factory=dict)
+    fallen: dict[str, Fallen] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def took(self, key: StageKey, seconds: float, *, reused: bool) -> None:
@@ -69,6 +71,10 @@ class Book:
             for measurement in measurements
             if measurement.attack is not None and (outcome := self.measured.get(measurement.key.digest))
         ]
+
+    def curve(self, probings: tuple[Probing, ...]) -> Fallen | None:
+        """Where the test images fell; None before that was measured, or if nobody asks."""
+        return next((self.fallen[own.key.digest] for own in probings if own.key.digest in self.fallen), None)
 
     def report(self, *, complete: bool) -> Report:
         """The report as known now."""
@@ -142,7 +148,9 @@ class Book:
         clean = self.clean(measurements)
         if clean is None:
             return None
-        counted = figures(test, clean, self.attacks(measurements), self.spec.seed)
+        counted = figures(
+            test, clean, self.attacks(measurements), self.spec.seed, fallen=self.curve(probings)
+        )
         found = {probing.name: self.probed.get(probing.key.digest) for probing in probings}
         return counted.model_copy(update={name: value for name, value in found.items() if value is not None})
 
@@ -155,7 +163,7 @@ class Book:
         return kept((right, self.attacks(student)), (source_right, self.attacks(teacher)))
 
     def _comparisons(self, baseline: StudentPlan) -> tuple[PairedComparison, ...]:
-        """The job's own student against ``baseline``, over the attacks that both have behind them."""
+        """The job's own student against ``baseline``, over the attacks and curves that both have."""
         own = self.plan.students[0]
         clean, rival_clean = self.clean(own.measurements), self.clean(baseline.measurements)
         if baseline is own or clean is None or rival_clean is None:
@@ -165,9 +173,12 @@ class Book:
         plain = compare("clean", (names[0], clean), (names[1], rival_clean))
         if not mine or [held.attack for held in mine] != [held.attack for held in theirs]:
             return (plain,)
+        fallen, rival_fallen = self.curve(own.probings), self.curve(baseline.probings)
+        if fallen is None or rival_fallen is None:
+            fallen = rival_fallen = None
         robust = compare(
             "worst_case",
-            (names[0], worst_case(clean, mine)),
-            (names[1], worst_case(rival_clean, theirs)),
+            (names[0], worst_case(clean, mine, fallen)),
+            (names[1], worst_case(rival_clean, theirs, rival_fallen)),
         )
         return (robust, plain)

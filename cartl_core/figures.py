@@ -39,6 +39,23 @@ class Held:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Fallen:
+    """Where each of n images fell on a curve.
+
+    Attributes:
+        norm: of the curve.
+        radii: None for an image that the curve did not look at, infinite for one that stood.
+    """
+
+    norm: str
+    radii: tuple[float | None, ...]
+
+    def held(self, eps: float) -> tuple[bool, ...]:
+        """Which images were not seen to fall within ``eps``."""
+        return tuple(radius is None or radius > eps for radius in self.radii)
+
+
 def attack_result(outcome: Held, seed: int) -> AttackResult:
     """One attack's line in the report."""
     attack, n = outcome.attack, len(outcome.held)
@@ -60,14 +77,26 @@ def attack_result(outcome: Held, seed: int) -> AttackResult:
     )
 
 
-def worst_case(clean: Sequence[bool], attacks: Sequence[Held]) -> tuple[bool, ...]:
-    """Per image: right without an attack, and standing after each of ``attacks``."""
-    return tuple(all(image) for image in zip(clean, *(outcome.held for outcome in attacks), strict=True))
+def worst_case(
+    clean: Sequence[bool], attacks: Sequence[Held], fallen: Fallen | None = None
+) -> tuple[bool, ...]:
+    """Per image: right without an attack, standing after each of ``attacks``, and on the curve.
+
+    Whatever ran on an image counts, the curve too: what fell on it within the largest radius of the attacks
+    in its norm has fallen. Where no attack has that norm the curve says nothing about them.
+    """
+    held = [clean, *(outcome.held for outcome in attacks)]
+    if fallen is not None:
+        radii = [outcome.attack.eps for outcome in attacks if outcome.attack.norm == fallen.norm]
+        held += [fallen.held(max(radii))] if radii else []
+    return tuple(all(image) for image in zip(*held, strict=True))
 
 
-def figures(test: TestSet, clean: Sequence[bool], attacks: Sequence[Held], seed: int) -> Figures:
-    """All figures of one network; the worst case is over the attacks that are there."""
-    worst = worst_case(clean, attacks)
+def figures(
+    test: TestSet, clean: Sequence[bool], attacks: Sequence[Held], seed: int, fallen: Fallen | None = None
+) -> Figures:
+    """All figures of one network; the worst case is over the attacks that are there, and the curve."""
+    worst = worst_case(clean, attacks, fallen)
     return Figures(
         data=test.data,
         data_fingerprint=test.fingerprint,

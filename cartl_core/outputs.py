@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -36,14 +36,25 @@ def write_student(out: Path, network: Path, report: Reporter) -> None:
 
 
 def write_outcomes(
-    out: Path, subject: str, images: Split, clean: Sequence[bool], attacks: Sequence[Held], report: Reporter
+    out: Path,
+    subject: str,
+    images: Split,
+    clean: Sequence[bool],
+    attacks: Sequence[Held],
+    probed: Mapping[str, Mapping[str, torch.Tensor]],
+    report: Reporter,
 ) -> None:
-    """``outcomes-SUBJECT.safetensors``: per test image its position, label, and whether it held."""
+    """``outcomes-SUBJECT.safetensors``: per test image its position, label, and whether it held.
+
+    What a probe kept of each image is there as ``PROBE.ROW``, with the positions of its images in
+    ``PROBE.index``: the radii of a curve in ``curve.radius``, infinite where an image stood.
+    """
     tensors = {
         "index": images.index.contiguous(),
         "label": images.labels.contiguous(),
         "clean": torch.tensor(clean, dtype=torch.bool),
         **{f"robust.{held.attack.label}": torch.tensor(held.held, dtype=torch.bool) for held in attacks},
+        **{f"{probe}.{row}": rows[row].contiguous() for probe, rows in probed.items() for row in rows},
     }
     _write(out, f"outcomes-{subject}.safetensors", safetensors.torch.save(tensors), SAFETENSORS, report)
 

@@ -22,21 +22,22 @@ from cartl_core.events import (
     Warned,
 )
 from cartl_core.faults import disk_faults
-from cartl_core.figures import Held, TestSet, attack_result
+from cartl_core.figures import Fallen, Held, TestSet, attack_result
 from cartl_core.outputs import write_outcomes, write_report, write_student
 from cartl_core.plan import Measurement, StudentPlan, TeacherPlan, TestData, make_plan
+from cartl_core.probes.curve import radii_of
 from cartl_core.progress import Meter
 from cartl_core.random import generator
 from cartl_core.render import words
 from cartl_core.report import Report
 from cartl_core.results import read_result
 from cartl_core.shelf import Shelf
-from cartl_core.spec import JobSpec, Runtime
+from cartl_core.spec import CurveSpec, JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.evaluate import evaluate, read_outcomes
 from cartl_core.stages.pretrain import pretrain
-from cartl_core.stages.probe import probe, read_value
+from cartl_core.stages.probe import probe, read_rows, read_value
 from cartl_core.stages.transfer import transfer
 from cartl_core.stopping import StopFlag
 from cartl_core.workplace import Workplace
@@ -194,8 +195,11 @@ class _Job:
                         batch_size=self.spec.evaluate.batch_size,
                         place=place,
                     )
-            found = read_value(probing.name, self.directories[probing.key.digest])
-            self.book.probed[probing.key.digest] = found
+            directory = self.directories[probing.key.digest]
+            self.book.probed[probing.key.digest] = read_value(probing.name, directory)
+            if isinstance(probing.asked, CurveSpec):
+                radii = radii_of(read_rows(directory), self.target_test.index)
+                self.book.fallen[probing.key.digest] = Fallen(probing.asked.norm, radii)
             self._tell()
 
     def publish(self, out: Path) -> Report:
@@ -206,7 +210,8 @@ class _Job:
             clean = self.book.clean(student.measurements)
             assert clean is not None
             attacks = self.book.attacks(student.measurements)
-            write_outcomes(out, student.subject, self.target_test, clean, attacks, self.report)
+            probed = {own.name: read_rows(self.directories[own.key.digest]) for own in student.probings}
+            write_outcomes(out, student.subject, self.target_test, clean, attacks, probed, self.report)
         write_report(out, final, self.report)
         self.report(ReportUpdated(report=final))
         return final

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from cartl_core.corruption_facts import CorruptionsSpec
+from cartl_core.curve_spec import CurveSpec
+from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_values import Value
 
 
@@ -38,4 +41,24 @@ class ProbeFacts:
     """Raised when its code finds other numbers for the same spec."""
 
 
-PROBE_FACTS: dict[str, ProbeFacts] = {}
+SHARE_OF_RUNGS = 0.4
+"""Of all steps that a curve would take if no image ever fell, those that are taken."""
+
+
+def _curve(asked: CurveSpec) -> Passes:
+    starts = 1 + asked.restarts
+    rungs = SHARE_OF_RUNGS * len(asked.eps) * starts
+    return Passes(forward=1 + rungs, gradients=asked.steps * (rungs + asked.refine))
+
+
+def _corruptions(asked: CorruptionsSpec) -> Passes:
+    return Passes(forward=len(asked.columns), gradients=0)
+
+
+PROBE_FACTS: dict[str, ProbeFacts] = {
+    facts.name: facts
+    for facts in (
+        ProbeFacts("curve", "robustness over eps", RobustnessCurve, _curve),
+        ProbeFacts("corruptions", "accuracy under common corruptions", CorruptionResults, _corruptions),
+    )
+}

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_kept import Kept
 from cartl_core.report_values import Interval as Interval
 from cartl_core.report_values import Value as Value
@@ -55,9 +56,13 @@ class Figures(Value):
     clean: Interval
     attacks: tuple[AttackResult, ...] = ()
     worst_case: Interval | None = Field(
-        default=None, description="Robust against every attack above, per image; the headline."
+        default=None,
+        description="Per image: robust against every attack above, and not seen to fall on the curve within "
+        "the largest radius of those attacks in its norm; the headline.",
     )
     per_class: tuple[ClassResult, ...] = ()
+    curve: RobustnessCurve | None = None
+    corruptions: CorruptionResults | None = None
 
 
 class Teacher(Value):

@@ -7,39 +7,33 @@ request gives the same spec everywhere. Errors name the field and what is allowe
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from cartl_core.attack_facts import ATTACKS, LEAST_CLASSES
 from cartl_core.catalog import (
     DATASETS,
-    EVALUATIONS,
     METHODS,
     PRESETS,
     SPREAD_WEIGHT,
-    DatasetFacts,
     MethodFacts,
     PresetFacts,
     model_facts,
 )
 from cartl_core.errors import SpecError
 from cartl_core.pairing import resolve_model, resolve_pair
+from cartl_core.part import build
+from cartl_core.resolve_evaluation import resolve_evaluation
 from cartl_core.spec import (
     Arm,
-    AttackSpec,
     BaselineRequest,
     DataSpec,
-    EvaluateSpec,
     JobRequest,
     JobSpec,
     ModelSpec,
-    Part,
     PretrainSpec,
     TransferSpec,
 )
-
-P = TypeVar("P", bound=Part)
 
 
 def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
@@ -68,7 +62,7 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         freeze_depth=main.freeze_depth,
         pretrain=main.pretrain,
         transfer=main.transfer,
-        evaluate=_evaluate(request, source, target, preset),
+        evaluate=resolve_evaluation(request.evaluate, source, target, preset),
         baselines=_distinct(main, baselines, chosen="baselines" in request.model_fields_set),
         device=request.device,
         precision=request.precision,
@@ -169,9 +163,9 @@ def _arm(
     return Arm(
         method=facts.name,
         freeze_depth=freeze_depth,
-        pretrain=_build(PretrainSpec, pretrain, f"{where}pretrain"),
+        pretrain=build(PretrainSpec, pretrain, f"{where}pretrain"),
         transfer=_fit_head_epochs(
-            _build(TransferSpec, transfer, f"{where}transfer"),
+            build(TransferSpec, transfer, f"{where}transfer"),
             chosen="lwf_head_epochs" in getattr(written.transfer, "model_fields_set", ()),
             where=where,
         ),
@@ -268,58 +262,3 @@ def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: Metho
             settings[name] = {**(settings[name] or {}), **value}
         else:
             settings[name] = value
-
-
-def _evaluate(request: JobRequest, source: DataSpec, target: DataSpec, preset: PresetFacts) -> EvaluateSpec:
-    named = request.evaluate and getattr(request.evaluate, "preset", None)
-    wanted = EVALUATIONS[named].attacks if named else preset.attacks
-    settings: dict[str, Any] = {
-        "attacks": _attacks(DATASETS[target.name], wanted),
-        "source_attacks": _attacks(DATASETS[source.name], preset.source_attacks),
-        "test_limit": preset.test_limit,
-        "source_test_limit": preset.source_test_limit,
-        **preset.evaluate,
-    }
-    if request.evaluate is not None:
-        settings |= request.evaluate.model_dump(exclude_unset=True)
-    evaluate = _build(EvaluateSpec, settings, "evaluate")
-    for field, attacks, data in (
-        ("attacks", evaluate.attacks, target),
-        ("source_attacks", evaluate.source_attacks, source),
-    ):
-        labels = [attack.label for attack in attacks]
-        if len(set(labels)) != len(labels):
-            raise SpecError(f"evaluate.{field}", "two attacks have one label", allowed="distinct labels")
-        _enough_classes(f"evaluate.{field}", attacks, data)
-    return evaluate
-
-
-def _enough_classes(where: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:
-    classes = len(data.classes or DATASETS[data.name].classes)
-    for index, attack in enumerate(attacks):
-        least = LEAST_CLASSES.get(attack.loss, 2)
-        if classes < least:
-            raise SpecError(
-                f"{where}.{index}.loss",
-                f"{attack.loss} needs at least {least} classes, {data.name} has {classes} here",
-                allowed=", ".join(
-                    loss for loss in ATTACKS[attack.name].losses if classes >= LEAST_CLASSES.get(loss, 2)
-                ),
-            )
-
-
-def _attacks(facts: DatasetFacts, wanted: tuple[tuple[str, int], ...]) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {"label": label, "eps": facts.eval_eps, "step": facts.eval_step, "steps": steps}
-        for label, steps in wanted
-    )
-
-
-def _build(part: type[P], settings: dict[str, Any], where: str) -> P:
-    """Validate a part; the first fault becomes a ``SpecError`` at its full path."""
-    try:
-        return part.model_validate(settings)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        path = ".".join([where, *(str(step) for step in fault["loc"])])
-        raise SpecError(path, fault["msg"]) from error

@@ -18,6 +18,8 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, creat
 
 from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec as AttackSpec
+from cartl_core.corruption_facts import CorruptionsSpec as CorruptionsSpec
+from cartl_core.curve_spec import CurveSpec as CurveSpec
 from cartl_core.part import Part as Part
 from cartl_core.probe_spec import ProbeSpec
 
@@ -182,6 +184,12 @@ class EvaluateSpec(Part):
     )
     source_test_limit: int | None = Field(default=None, ge=10, le=10_000_000)
     batch_size: int = Field(default=256, ge=1, le=65_536)
+    curve: CurveSpec | None = Field(
+        default=None, description="Robust accuracy over eps, of the student and every baseline; null: none."
+    )
+    corruptions: CorruptionsSpec | None = Field(
+        default=None, description="Accuracy under common corruptions, of the same; null: none."
+    )
 
     @property
     def probes(self) -> dict[str, ProbeSpec]:
@@ -277,7 +285,13 @@ AttackOverrides = _overrides(
 )
 PretrainOverrides = _overrides(PretrainSpec, "Any part of the pretraining stage.", attack=AttackOverrides)
 TransferOverrides = _overrides(TransferSpec, "Any part of the transfer stage.", attack=AttackOverrides)
-EvaluateOverrides = _overrides(EvaluateSpec, "Any part of the evaluation stage.")
+CurveOverrides = _overrides(
+    CurveSpec, "Any part of the curve; the rest comes from the preset, radii from the data set."
+)
+CorruptionsOverrides = _overrides(CorruptionsSpec, "Any part of it; the rest comes from the preset.")
+EvaluateOverrides = _overrides(
+    EvaluateSpec, "Any part of the evaluation stage.", curve=CurveOverrides, corruptions=CorruptionsOverrides
+)
 
 
 class BaselineRequest(Part):

@@ -1,13 +1,19 @@
-"""The evaluation presets: which attacks measure a student, whatever the job's own preset trains.
+"""The evaluation presets: what measures a student, whatever the job's own preset trains.
 
-The headline is always the worst case, image by image, over all attacks that were run.
+The headline is always the worst case, image by image, over all attacks that were run, the curve included.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from cartl_core.attack_facts import ATTACKS
+from cartl_core.catalog.datasets import DatasetFacts
 from cartl_core.spec import EvaluationPreset
+
+AttackRow = dict[str, Any]
+"""Fields of an ``AttackSpec``; radius and step come from the data set where they are not given."""
 
 
 @dataclass(frozen=True)
@@ -16,17 +22,37 @@ class EvaluationFacts:
 
     name: EvaluationPreset
     title: str
-    attacks: tuple[tuple[str, int], ...]
-    """Label and number of steps of each PGD attack, linf, at the data set's evaluation radius."""
+    attacks: tuple[AttackRow, ...]
+    """In linf at the data set's evaluation radius."""
+    probes: tuple[str, ...] = ()
+    """Of those that the job's preset has settings for, the ones that are made besides."""
 
+
+def pgd(steps: int) -> AttackRow:
+    """Projected gradient descent under its usual label."""
+    return {"label": f"pgd{steps}", "steps": steps}
+
+
+ALL_PROBES = ("curve", "corruptions")
 
 EVALUATIONS: dict[str, EvaluationFacts] = {
     facts.name: facts
     for facts in (
-        EvaluationFacts("quick", "PGD with 10 steps: a first look", (("pgd10", 10),)),
-        EvaluationFacts("pgd20", "PGD with 20 steps", (("pgd20", 20),)),
+        EvaluationFacts("quick", "PGD with 10 steps: a first look", (pgd(10),)),
         EvaluationFacts(
-            "pgd100", "PGD with 20 and with 100 steps, as the paper", (("pgd20", 20), ("pgd100", 100))
+            "pgd20", "PGD with 20 steps; a curve over eps, common corruptions", (pgd(20),), ALL_PROBES
+        ),
+        EvaluationFacts(
+            "pgd100",
+            "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions",
+            (pgd(20), pgd(100)),
+            ALL_PROBES,
         ),
     )
 }
+
+
+def attack_settings(row: AttackRow, data: DatasetFacts) -> AttackRow:
+    """A row with the radius of the data set, and with its step where the attack takes one."""
+    sized = ATTACKS[row.get("name", "pgd")].sized
+    return {"eps": data.eval_eps, "step": data.eval_step if sized else None, **row}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from cartl_core.catalog.evaluations import AttackRow, pgd
 from cartl_core.spec import Preset
 
 
@@ -28,11 +29,12 @@ class PresetFacts:
     transfer: dict[str, object]
     beta: float
     lwf: dict[str, object]
-    attacks: tuple[tuple[str, int], ...]
-    """Label and number of steps of each attack on the student."""
-    source_attacks: tuple[tuple[str, int], ...]
+    attacks: tuple[AttackRow, ...]
+    """On the student, where the request names no evaluation preset."""
+    source_attacks: tuple[AttackRow, ...]
+    probes: dict[str, dict[str, object]]
+    """Made besides, and how much of each: fields of its spec, by its name."""
     trunk_statistics: str = "teacher"
-    evaluate: dict[str, object] = field(default_factory=dict)
 
 
 PRESETS: dict[str, PresetFacts] = {
@@ -68,8 +70,12 @@ PRESETS: dict[str, PresetFacts] = {
             },
             beta=0.6,
             lwf={"lwf_weight": 0.01, "lwf_head_epochs": 1},
-            attacks=(("pgd5", 5),),
-            source_attacks=(("pgd5", 5),),
+            attacks=(pgd(5),),
+            source_attacks=(pgd(5),),
+            probes={
+                "curve": {"images": 20, "steps": 2, "multiples": (0.5, 1.0, 2.0)},
+                "corruptions": {"images": 20, "severities": (3,)},
+            },
         ),
         PresetFacts(
             name="quick",
@@ -102,8 +108,9 @@ PRESETS: dict[str, PresetFacts] = {
             },
             beta=0.6,
             lwf={"lwf_weight": 0.01, "lwf_head_epochs": 6, "lr": 0.01},
-            attacks=(("pgd20", 20), ("pgd100", 100)),
-            source_attacks=(("pgd20", 20),),
+            attacks=(pgd(20), pgd(100)),
+            source_attacks=(pgd(20),),
+            probes={"curve": {"images": 500, "steps": 20, "refine": 2}, "corruptions": {}},
         ),
         PresetFacts(
             name="paper",
@@ -149,8 +156,9 @@ PRESETS: dict[str, PresetFacts] = {
                 "lr_schedule": "constant",
                 "warmup_epochs": 0.0,
             },
-            attacks=(("pgd20", 20), ("pgd100", 100)),
-            source_attacks=(("pgd20", 20), ("pgd100", 100)),
+            attacks=(pgd(20), pgd(100)),
+            source_attacks=(pgd(20), pgd(100)),
+            probes={"curve": {"images": 1_000, "steps": 20, "refine": 2}, "corruptions": {}},
             trunk_statistics="running",
         ),
     )

@@ -156,7 +156,7 @@ def test_the_paper_preset_is_the_published_schedule() -> None:
     assert paper.pretrain_attack == {"steps": 7, "step_of_eps": 0.25}
     assert (paper.fdm_weight, paper.beta, paper.trunk_statistics) == (0.005, 0.4, "running")
     assert {stem_stride(facts.image_size, paper.stem_side) for facts in DATASETS.values()} == {1}
-    assert paper.attacks == (("pgd20", 20), ("pgd100", 100))
+    assert [(row["label"], row["steps"]) for row in paper.attacks] == [("pgd20", 20), ("pgd100", 100)]
     assert (paper.lwf["epochs"], paper.lwf["lwf_head_epochs"], paper.lwf["lr"]) == (52, 25, 0.001)
     assert PAPER_MODELS == {"cifar100": "wrn-34-10", "cifar10": "wrn-28-4", "svhn": "resnet18"}
 

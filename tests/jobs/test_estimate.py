@@ -8,6 +8,7 @@ from torch import nn
 
 from cartl_core.catalog import KNOWN_MODELS, model_facts
 from cartl_core.models import build_network
+from cartl_core.probe_facts import SHARE_OF_RUNGS
 from cartl_core.random import generator
 from cartl_core.resolve import resolve
 from cartl_core.spec import JobRequest, ModelSpec
@@ -81,9 +82,12 @@ def test_a_job_costs_what_its_parts_cost() -> None:
     teacher_epoch = 360 * (2 * 2 + 2 * 3) + 32 * (1 + 2 * 2)
     teacher = 2 * teacher_epoch + 100 * (1 + 0.6 * 2 * 5)
     sizes = block_sizes(one.model, 5)
+    rungs_taken = SHARE_OF_RUNGS * 4
     trunk = sizes[0].macs / sum(size.macs for size in sizes)
     student_epoch = 270 * (trunk + 3 * (1 - trunk)) + 32 * (1 + 2 * 2)
-    student = 2 * student_epoch + 100 * (1 + 0.6 * 2 * 5)
+    curve = 20 * (1 + rungs_taken * 2 + rungs_taken * 2 * 2 * 2)
+    corruptions = 20 * 8
+    student = 2 * student_epoch + 100 * (1 + 0.6 * 2 * 5) + curve + corruptions
     assert estimated(one).forward_passes == pytest.approx(teacher + student)
     assert estimated(one).teachers == 1
 

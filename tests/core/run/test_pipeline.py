@@ -105,7 +105,9 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
     for arm in (report.student, *report.baselines):
         assert arm.kept is not None
         assert [pair.target for pair in arm.kept.attacks] == ["pgd5"]
-        assert (arm.kept.target, arm.kept.source.n) == (arm.figures.worst_case, 100)  # type: ignore[union-attr]
+        # Of the attack that both stood: the teacher has no curve.
+        assert (arm.kept.target, arm.kept.source.n) == (arm.figures.attacks[0].robust, 100)  # type: ignore[union-attr]
+        assert arm.figures.curve.n == arm.figures.corruptions.n == 20  # type: ignore[union-attr]
     assert report.headline
     assert report.warnings
     assert isinstance(events[0], RuntimeResolved)
@@ -140,7 +142,13 @@ def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
     assert report.student is not None
     assert report.student.figures is not None
     assert int(own["clean"].sum()) == report.student.figures.clean.successes
-    assert int((own["clean"] & own["robust.pgd5"]).sum()) == report.student.figures.worst_case.successes  # type: ignore[union-attr]
+    held = own["clean"] & own["robust.pgd5"]
+    fallen = own["curve.index"][own["curve.radius"] <= report.student.figures.attacks[0].eps]
+    assert held[torch.isin(own["index"], fallen)].any(), "the curve breaks what the attack did not"
+    held &= ~torch.isin(own["index"], fallen)
+    assert int(held.sum()) == report.student.figures.worst_case.successes  # type: ignore[union-attr]
+    assert len(own["corruptions.jpeg.3"]) == len(own["corruptions.index"]) == 20
+    assert torch.equal(own["curve.index"], rival["curve.index"])
 
 
 def test_the_same_job_again_computes_nothing(go: Run, job: Any) -> None:

@@ -129,7 +129,8 @@ def test_a_changed_result_is_noticed(networks: Any, task: Any, bench: Any) -> No
 
 
 def planned(job: JobSpec, runtime: Runtime, **asked: Any) -> Plan:
-    evaluate = Evaluation(**dict(job.evaluate), **asked)
+    others = dict.fromkeys(job.evaluate.probes)
+    evaluate = Evaluation(**{**dict(job.evaluate), **others, **asked})
     data = TestData("source", 1000, 100), TestData("target", 500, 100)
     return make_plan(
         job.model_copy(update={"evaluate": evaluate}), source=data[0], target=data[1], runtime=runtime

@@ -1,0 +1,122 @@
+"""What a job measures: the attacks and probes of its presets, with what the request changes.
+
+Radii come from the data set, amounts from the job's preset, the choice from ``evaluate.preset`` where it
+is given. Errors name the field and what is allowed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from cartl_core.attack_facts import ATTACKS, LEAST_CLASSES, AttackLoss
+from cartl_core.catalog import DATASETS, EVALUATIONS, DatasetFacts, EvaluationFacts, PresetFacts
+from cartl_core.catalog.evaluations import AttackRow, attack_settings
+from cartl_core.curve_spec import USUAL_PACE, rising_to
+from cartl_core.errors import SpecError
+from cartl_core.part import build
+from cartl_core.probe_facts import PROBE_FACTS
+from cartl_core.spec import AttackSpec, DataSpec, EvaluateSpec
+
+EXPECTED_OVER = 2.0
+"""Expected robustness is the mean over radii up to this many times the evaluation's eps."""
+
+
+def resolve_evaluation(
+    asked: BaseModel | None, source: DataSpec, target: DataSpec, preset: PresetFacts
+) -> EvaluateSpec:
+    """Fill in everything that ``asked`` (an ``EvaluateOverrides``) leaves open.
+
+    Raises:
+        SpecError: a value is out of range, or an attack does not fit the data set.
+    """
+    written = asked.model_dump(exclude_unset=True) if asked else {}
+    named = EVALUATIONS[written["preset"]] if written.get("preset") else None
+    target_facts, source_facts = DATASETS[target.name], DATASETS[source.name]
+    settings: dict[str, Any] = {
+        "attacks": _attacks(named.attacks if named else preset.attacks, target_facts),
+        "source_attacks": _attacks(preset.source_attacks, source_facts),
+        "test_limit": preset.test_limit,
+        "source_test_limit": preset.source_test_limit,
+        **{probe: {} for probe in (named.probes if named else preset.probes)},
+        **written,
+    }
+    for probe in PROBE_FACTS:
+        if settings.get(probe) is not None:
+            amounts = {**preset.probes.get(probe, {}), **settings[probe]}
+            settings[probe] = _curve(amounts, target_facts) if probe == "curve" else amounts
+    evaluate = build(EvaluateSpec, settings, "evaluate")
+    if named and "attacks" not in written:
+        _check_preset(named, evaluate.attacks, target)
+    _check("attacks", evaluate.attacks, target)
+    _check("source_attacks", evaluate.source_attacks, source)
+    if evaluate.curve is not None and (least := _lacking(evaluate.curve.loss, target)):
+        raise _too_few("evaluate.curve.loss", "pgd", evaluate.curve.loss, least, target)
+    return evaluate
+
+
+def _attacks(rows: tuple[AttackRow, ...], data: DatasetFacts) -> tuple[AttackRow, ...]:
+    return tuple(attack_settings(row, data) for row in rows)
+
+
+def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
+    """Radii around the data set's own, to the end; a pace that fits the steps."""
+    multiples = asked.pop("multiples", None)
+    norm = asked.get("norm") or "linf"
+    for field in ("eps", "expected_to"):
+        if norm != "linf" and asked.get(field) is None:
+            raise SpecError(
+                f"evaluate.curve.{field}",
+                f"{data.name} has no usual radius in {norm} to take it from",
+                allowed="radii in pixel units" if field == "eps" else "a radius of the curve or below",
+            )
+    if norm == "linf":
+        asked.setdefault("eps", rising_to(1.0, data.eval_eps, *((multiples,) if multiples else ())))
+        if asked["eps"]:
+            asked.setdefault("expected_to", min(EXPECTED_OVER * data.eval_eps, asked["eps"][-1]))
+    if asked.get("steps"):
+        asked.setdefault("step_of_eps", USUAL_PACE / asked["steps"])
+    return asked
+
+
+def _check_preset(named: EvaluationFacts, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:
+    for attack in attacks:
+        if least := _lacking(attack.loss, data):
+            raise SpecError(
+                "evaluate.preset",
+                f"attack {attack.label} of {named.name} needs at least {least} classes, {data.name} has "
+                f"{_classes(data)} here",
+                allowed=", ".join(
+                    other.name
+                    for other in EVALUATIONS.values()
+                    if not any(_lacking(row.get("loss", "ce"), data) for row in other.attacks)
+                ),
+            )
+
+
+def _check(field: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:
+    labels = [attack.label for attack in attacks]
+    if len(set(labels)) != len(labels):
+        raise SpecError(f"evaluate.{field}", "two attacks have one label", allowed="distinct labels")
+    for index, attack in enumerate(attacks):
+        if least := _lacking(attack.loss, data):
+            raise _too_few(f"evaluate.{field}.{index}.loss", attack.name, attack.loss, least, data)
+
+
+def _too_few(field: str, attack: str, loss: AttackLoss, least: int, data: DataSpec) -> SpecError:
+    return SpecError(
+        field,
+        f"{loss} needs at least {least} classes, {data.name} has {_classes(data)} here",
+        allowed=", ".join(other for other in ATTACKS[attack].losses if not _lacking(other, data)),
+    )
+
+
+def _lacking(loss: AttackLoss, data: DataSpec) -> int | None:
+    """The classes that a loss needs, where the data set has fewer."""
+    least = LEAST_CLASSES.get(loss, 2)
+    return least if _classes(data) < least else None
+
+
+def _classes(data: DataSpec) -> int:
+    return len(data.classes or DATASETS[data.name].classes)
