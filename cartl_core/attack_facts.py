@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-AttackName = Literal["pgd", "apgd", "square"]
+AttackName = Literal["pgd", "apgd", "fab", "square"]
 Norm = Literal["linf", "l2", "l1"]
-AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr"]
+AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr", "targeted_margin"]
+"""What an attack climbs; FAB crosses the boundary where the targeted margin is 0."""
 
 LARGEST_RADIUS: dict[Norm, float] = {"linf": 1.0, "l2": 444.0, "l1": 200_000.0}
 """No two images of [0, 1] are further apart: 256 x 256 x 3 pixels are the largest input."""
@@ -20,6 +21,9 @@ LEAST_CLASSES: dict[AttackLoss, int] = {"dlr": 3, "targeted_dlr": 4}
 
 TARGETS = 9
 """Classes that a targeted attack aims at, one after the other, the likeliest first."""
+
+TARGETED: frozenset[AttackLoss] = frozenset({"targeted_dlr", "targeted_margin"})
+"""Losses that aim at one class at a time."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,15 @@ ATTACKS: dict[str, AttackFacts] = {
             gradients=True,
         ),
         AttackFacts(
+            "fab",
+            "fast adaptive boundary, targeted: the nearest image across each boundary, no step to size",
+            "Croce and Hein 2020, arXiv 1907.02044",
+            norms=("linf", "l2"),
+            losses=("targeted_margin",),
+            sized=False,
+            gradients=True,
+        ),
+        AttackFacts(
             "square",
             "Square: random search by squares, a black box attack; a step is a query",
             "Andriushchenko et al. 2020, arXiv 1912.00049",
@@ -77,4 +90,4 @@ ATTACKS: dict[str, AttackFacts] = {
 
 def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:
     """Steps of an attack on an image that never falls, over restarts and targets, at most."""
-    return steps * restarts * (TARGETS if loss == "targeted_dlr" else 1)
+    return steps * restarts * (TARGETS if loss in TARGETED else 1)

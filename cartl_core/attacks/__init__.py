@@ -1,6 +1,7 @@
 """Attacks: pure functions on a model with inputs in [0, 1] that returns logits."""
 
 from cartl_core.attacks.apgd import apgd
+from cartl_core.attacks.fab import fab
 from cartl_core.attacks.ladder import break_radii
 from cartl_core.attacks.launch import launch
 from cartl_core.attacks.pgd import perturb, pgd
@@ -13,6 +14,7 @@ __all__ = [
     "AttackOutcome",
     "apgd",
     "break_radii",
+    "fab",
     "launch",
     "misclassified",
     "perturb",

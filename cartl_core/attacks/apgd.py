@@ -15,10 +15,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attack_facts import TARGETS
 from cartl_core.attacks.balls import BALLS, Ball
 from cartl_core.attacks.objectives import OBJECTIVES, Objective, targeted_ratio
 from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, worth_packing
+from cartl_core.attacks.targets import targets
 from cartl_core.attacks.untouched import untouched
 from cartl_core.spec import AttackSpec
 
@@ -41,6 +41,7 @@ def apgd(
     attack: AttackSpec,
     *,
     starts: Callable[[int], Tensor] | None = None,
+    skip: Tensor | None = None,
 ) -> AttackOutcome:
     """Does any iterate of any restart fool ``model``? With ``targeted_dlr``, of any target, too.
 
@@ -51,6 +52,7 @@ def apgd(
         attack: norm (linf, l2), loss (ce, dlr, targeted_dlr), radius, steps and restarts.
         starts: gives the first perturbation (N, C, H, W) of each try, 0 onwards; a restart of a targeted
             attack is a try for each target. Needed when ``attack.random_start``.
+        skip: (N,) bool, images that count as broken and are not attacked.
 
     Raises:
         ValueError: the attack starts at random and ``starts`` is missing, or there are too few classes.
@@ -58,7 +60,7 @@ def apgd(
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
     with untouched(model):
-        pursuit = Pursuit.begin(model, images, labels)
+        pursuit = Pursuit.begin(model, images, labels, skip)
         for number, aim in enumerate(_tries(pursuit, attack)):
             if pursuit.broken.all():
                 break
@@ -82,23 +84,16 @@ def _tries(pursuit: Pursuit, attack: AttackSpec) -> Iterator[Aim]:
         if attack.loss != "targeted_dlr":
             yield partial(_away, OBJECTIVES[attack.loss], pursuit.labels)
             continue
-        others = _others(pursuit)
-        for rank in range(min(TARGETS, others.shape[1])):
-            yield partial(_towards, pursuit.labels, others[:, rank])
+        for aimed_at in targets(pursuit.logits, pursuit.labels).unbind(1):
+            yield partial(_towards, pursuit.labels, aimed_at)
 
 
 def _away(objective: Objective, labels: Tensor, logits: Tensor, where: Tensor) -> Tensor:
     return objective(logits, labels[where])
 
 
-def _towards(labels: Tensor, targets: Tensor, logits: Tensor, where: Tensor) -> Tensor:
-    return targeted_ratio(logits, labels[where], targets[where])
-
-
-def _others(pursuit: Pursuit) -> Tensor:
-    """(N, C - 1): the other classes of each image, the likeliest first."""
-    without = pursuit.logits.scatter(1, pursuit.labels.unsqueeze(1), -torch.inf)
-    return without.argsort(dim=1, descending=True, stable=True)[:, :-1]
+def _towards(labels: Tensor, aimed_at: Tensor, logits: Tensor, where: Tensor) -> Tensor:
+    return targeted_ratio(logits, labels[where], aimed_at[where])
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from cartl_core.attacks.apgd import apgd
+from cartl_core.attacks.fab import fab
 from cartl_core.attacks.pgd import pgd
 from cartl_core.attacks.pursuit import AttackOutcome
 from cartl_core.attacks.square import square
 from cartl_core.attacks.starts import random_numbers, random_starts
 from cartl_core.spec import AttackSpec
 
-CLIMBERS = {"pgd": pgd, "apgd": apgd}
-"""Attacks that begin at a random point of the ball and need no other chance."""
+STARTERS = {"pgd": pgd, "apgd": apgd, "fab": fab}
+"""Attacks that begin at a random point of the ball, if at all, and need no other chance."""
 
 
 def launch(
@@ -24,6 +25,7 @@ def launch(
     seed: int,
     label: str,
     indices: Tensor,
+    skip: Tensor | None = None,
 ) -> AttackOutcome:
     """Attack N images of a data set; the outcome is the same however they are batched.
 
@@ -34,6 +36,8 @@ def launch(
         seed: the job's seed.
         label: what the random numbers are drawn for, as a rule the attack's label.
         indices: (N,) positions of the images in their data set.
+        skip: (N,) bool, images that earlier attacks of an ensemble broke: they count as broken and are not
+            attacked again; the others fare as they would without it.
 
     Raises:
         ValueError: the attack does not fit the model, e.g. its loss needs more classes.
@@ -56,5 +60,5 @@ def launch(
         )
 
     if attack.name == "square":
-        return square(model, images, labels, attack, draws=draws)
-    return CLIMBERS[attack.name](model, images, labels, attack, starts=starts)
+        return square(model, images, labels, attack, draws=draws, skip=skip)
+    return STARTERS[attack.name](model, images, labels, attack, starts=starts, skip=skip)

@@ -65,6 +65,7 @@ def pgd(
     attack: AttackSpec,
     *,
     starts: Callable[[int], Tensor] | None = None,
+    skip: Tensor | None = None,
 ) -> AttackOutcome:
     """The evaluation attack: does any iterate of any restart fool ``model``?
 
@@ -77,6 +78,7 @@ def pgd(
         attack: norm, loss, radius, step, number of steps and of restarts.
         starts: gives the first perturbation (N, C, H, W) of each restart, 0 onwards; needed when
             ``attack.random_start``.
+        skip: (N,) bool, images that count as broken and are not attacked.
 
     Raises:
         ValueError: the attack starts at random and ``starts`` is missing, or it has no step.
@@ -84,7 +86,7 @@ def pgd(
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
     with untouched(model):
-        pursuit = Pursuit.begin(model, images, labels)
+        pursuit = Pursuit.begin(model, images, labels, skip)
         for restart in range(attack.restarts):
             if not pursuit.broken.all():
                 _restart(pursuit, attack, starts(restart) if attack.random_start and starts else None)

@@ -24,10 +24,10 @@ class AttackOutcome:
     """What an attack did to N images."""
 
     broken: Tensor
-    """(N,) bool: wrong without an attack, or fooled by some iterate."""
+    """(N,) bool: wrong without an attack, fooled by some iterate, or skipped."""
     adversarial: Tensor
     """(N, C, H, W): the first image that fooled the model; where it stood, the last one tried (of attacks
-    that keep it, the best); where it was wrong from the start, the image itself."""
+    that keep it, the best); where it was wrong from the start or skipped, the image itself."""
     passes: int
     """Images sent through the model, over all steps: what the attack cost."""
 
@@ -46,21 +46,28 @@ class Pursuit:
     passes: int
 
     @classmethod
-    def begin(cls, model: nn.Module, images: Tensor, labels: Tensor) -> Self:
-        """With one pass over the images themselves."""
+    def begin(cls, model: nn.Module, images: Tensor, labels: Tensor, skip: Tensor | None = None) -> Self:
+        """With one pass over the images themselves; those of ``skip`` (N,) bool count as broken."""
         with torch.no_grad():
             logits = model(images)
         broken = misclassified(logits, labels)
+        if skip is not None:
+            broken |= skip.to(broken.device)
         return cls(model, images, labels, logits, broken, images.clone(), passes=len(images))
 
     def standing(self) -> Tensor:
         """(rows,) int64: the images that nothing has fooled yet."""
         return (~self.broken).nonzero().squeeze(1)
 
-    def note(self, logits: Tensor, iterate: Tensor, where: Tensor) -> Tensor:
-        """Write down who is fooled for the first time; returns (rows,) bool: who still stands."""
+    def note(self, logits: Tensor, iterate: Tensor, where: Tensor, *, counts: Tensor | None = None) -> Tensor:
+        """Write down who is fooled for the first time; returns (rows,) bool: who still stands.
+
+        ``counts`` (rows,) bool: iterates inside the ball, of attacks that leave it; None: all are.
+        """
         self.passes += len(where)
         fooled = misclassified(logits, self.labels[where]) & ~self.broken[where]
+        if counts is not None:
+            fooled &= counts
         self.adversarial[where[fooled]] = iterate.detach()[fooled]
         self.broken[where[fooled]] = True
         return ~self.broken[where]

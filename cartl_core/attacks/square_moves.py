@@ -26,6 +26,11 @@ def stripes(images: Tensor, eps: float, numbers: Tensor) -> Tensor:
     return (images + eps * signs).clamp(0, 1)
 
 
+def any_side(side: int) -> int:
+    """A window of the Linf search: one pixel at least."""
+    return max(side, 1)
+
+
 def window_count(images: Tensor) -> int:
     """A place and a sign for each channel."""
     return 2 + images.shape[1]
@@ -54,9 +59,17 @@ def tiles(images: Tensor, eps: float, numbers: Tensor) -> Tensor:
     down, across = height // side, width // side
     signs = _signs(numbers).view(rows, channels, down, across)
     bump = _bump(side, side).to(images)
-    delta = torch.zeros_like(images)
-    delta[:, :, : down * side, : across * side] = torch.kron(signs, bump.view(1, 1, side, side))
+    grid = torch.kron(signs, bump.view(1, 1, side, side))
+    top, left = (height - down * side) // 2, (width - across * side) // 2
+    delta = torch.nn.functional.pad(
+        grid, (left, width - across * side - left, top, height - down * side - top)
+    )
     return _of_norm(images, delta, eps)
+
+
+def odd_side(side: int) -> int:
+    """A window of the l2 search has a middle: three pixels, five, and so on."""
+    return max(side, 3) // 2 * 2 + 1
 
 
 def exchange_count(images: Tensor) -> int:

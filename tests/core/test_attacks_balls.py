@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cartl_core.attack_facts import ATTACKS
+from cartl_core.attack_facts import ATTACKS, TARGETED
 from cartl_core.attacks import random_starts
 from cartl_core.attacks.balls import BALLS
 from cartl_core.attacks.objectives import OBJECTIVES, targeted_ratio
@@ -144,4 +144,4 @@ def test_the_ratio_needs_three_classes_and_bears_equal_logits() -> None:
 def test_every_attack_of_the_table_has_its_losses_and_norms() -> None:
     for facts in ATTACKS.values():
         assert set(facts.norms) <= set(BALLS)
-        assert set(facts.losses) <= {*OBJECTIVES, "targeted_dlr"}
+        assert set(facts.losses) <= {*OBJECTIVES, *TARGETED}

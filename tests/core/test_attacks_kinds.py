@@ -142,10 +142,36 @@ def test_the_checkpoints_are_those_of_the_paper() -> None:
 
 def test_the_windows_shrink_on_schedule() -> None:
     images = torch.zeros(1, 3, 32, 32)
-    sides = [window_side(step, 10_000, images, 1) for step in (0, 10, 11, 51, 201, 1001, 2001, 4001, 8001)]
+    steps = (0, 10, 11, 51, 201, 1001, 2001, 4001, 8001)
+    sides = [window_side(step, 10_000, images, "linf") for step in steps]
     assert sides == [29, 29, 20, 14, 10, 7, 5, 4, 2]
-    assert window_side(999, 1000, images, 3) == 3
-    assert window_side(0, 100, torch.zeros(1, 1, 2, 9), 3) == 2
+    # AutoAttack's 5,000 queries see the same windows at the same steps; fewer see them earlier.
+    assert [window_side(step, 5_000, images, "linf") for step in steps[:-1]] == sides[:-1]
+    assert [window_side(step, 500, images, "linf") for step in (0, 1, 2, 6, 21, 101, 201, 401)] == sides[:-1]
+    assert [window_side(step, 10_000, images, "l2") for step in steps] == [29, 29, 21, 15, 11, 7, 5, 5, 3]
+    assert window_side(0, 100, torch.zeros(1, 1, 2, 9), "l2") == 2
+
+
+@pytest.mark.parametrize(("name", "norm", "loss"), KINDS)
+def test_what_is_skipped_costs_nothing_and_changes_nothing_for_the_others(
+    name: str, norm: str, loss: str
+) -> None:
+    model = small_net()
+    images, labels = data(model)
+    attack, everyone = spec(name, norm, loss), torch.arange(COUNT)
+    whole = run(model, images, labels, attack, everyone)
+    skip = whole.broken.clone()
+    skip[::4] = True
+    rest = launch(model, images, labels, attack, seed=0, label="a", indices=everyone, skip=skip)
+    assert torch.equal(rest.broken, whole.broken | skip)
+    torch.testing.assert_close(rest.adversarial[~skip], whole.adversarial[~skip], rtol=1e-6, atol=1e-7)
+    assert torch.equal(rest.adversarial[skip], images[skip])
+    assert rest.passes < whole.passes
+    nothing = launch(
+        model, images, labels, attack, seed=0, label="a", indices=everyone, skip=torch.ones_like(skip)
+    )
+    assert nothing.broken.all()
+    assert nothing.passes == COUNT
 
 
 def test_apgd_gets_further_than_pgd_of_a_bad_step() -> None:

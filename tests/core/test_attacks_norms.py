@@ -92,6 +92,7 @@ def spec(name: str, norm: str, loss: str) -> AttackSpec:
     sizes = {
         "pgd": {"step": eps / 8, "steps": 120 if norm == "l1" else 40},
         "apgd": {"steps": 50},
+        "fab": {"steps": 60},
     }[name]
     return AttackSpec.model_validate(
         {"label": name, "name": name, "norm": norm, "loss": loss, "eps": eps, **sizes}
@@ -101,7 +102,11 @@ def spec(name: str, norm: str, loss: str) -> AttackSpec:
 KINDS = [
     *(("pgd", norm, loss) for norm in NORMS for loss in ("ce", "margin", "dlr")),
     *(("apgd", norm, loss) for norm in ("linf", "l2") for loss in ("ce", "dlr", "targeted_dlr")),
+    *(("fab", norm, "targeted_margin") for norm in ("linf", "l2")),
 ]
+DEEP = ("ce", "margin", "dlr")
+"""Losses whose last image lies as deep as can be: FAB wants the boundary, and a targeted attack ends with a
+class that never wins."""
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.25, 0.75), (0.0, 1.0)], ids=["inside", "at the walls"])
@@ -121,7 +126,7 @@ def test_the_optimum_is_reached_within_one_percent(
     assert (must_stand | must_fall).float().mean() > 0.95
     assert must_stand.sum() > 20, "some must stand"
     assert (must_fall & (margin > 0)).sum() > 5, "some must fall"
-    if loss != "targeted_dlr":  # its last image was pushed to a class that never wins
+    if loss in DEEP:
         standing = ~outcome.broken
         gained = margin - model.margin(outcome.adversarial, labels)
         assert (gained[standing] >= (1 - ONE_PERCENT) * deep[standing]).all()
@@ -134,9 +139,10 @@ def test_the_optimum_is_reached_within_one_percent(
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("part", [0.2, 0.4, 0.6, 0.8, 1.3, 1.6])
-def test_a_targeted_attack_breaks_what_can_be_broken(norm: str, part: float) -> None:
+@pytest.mark.parametrize(("name", "loss"), [("apgd", "targeted_dlr"), ("fab", "targeted_margin")])
+def test_a_targeted_attack_breaks_what_can_be_broken(name: str, loss: str, norm: str, part: float) -> None:
     model, images, labels = task(0.0, 1.0, seed=4)
-    attack = spec("apgd", norm, "targeted_dlr").model_copy(update={"eps": part * EPS[norm]})
+    attack = spec(name, norm, loss).model_copy(update={"eps": part * EPS[norm]})
     margin = model.margin(images, labels)
     deep = deepest(norm, model.slope(labels), images, attack.eps)
     outcome = attacked(model, images, labels, attack)
@@ -146,15 +152,20 @@ def test_a_targeted_attack_breaks_what_can_be_broken(norm: str, part: float) -> 
     assert not outcome.broken.all()
 
 
-SEARCHED = {"linf": 0.99, "l2": 0.75}
-"""Of the deepest margin, what 3000 blind queries find; windows of 3 x 3 pixels cannot do better in l2."""
+SEARCHED = {"linf": 0.99, "l2": 0.72}
+"""Of the deepest margin, what blind queries reach. In Linf the optimum is a corner, and windows of one pixel
+set it sign by sign. In l2 it is not among the points that the search visits, whatever the budget: a move
+empties one window of at least 3 x 3 pixels and gives what another one holds half of a fixed pattern, so near
+the optimum, which is as ragged as the slope, every move is too coarse. Measured on the first 20 of these
+images, the least and the median share: .757 and .809 with 1,000 queries, .757 and .790 with 3,000, .722 and
+.795 with 10,000. So l2 is held to what it stalls at, never to go beyond, and to break all below that."""
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_the_black_box_comes_near_the_optimum_and_never_beyond(norm: str) -> None:
     model, images, labels = task(0.25, 0.75, seed=3)
     images, labels = images[:40], labels[:40]
-    attack = AttackSpec(label="s", name="square", norm=norm, loss="margin", eps=EPS[norm], steps=3000)  # type: ignore[arg-type]
+    attack = AttackSpec(label="s", name="square", norm=norm, loss="margin", eps=EPS[norm], steps=1500)  # type: ignore[arg-type]
     margin = model.margin(images, labels)
     deep = deepest(norm, model.slope(labels), images, attack.eps)
     outcome = attacked(model, images, labels, attack)
