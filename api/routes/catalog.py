@@ -11,8 +11,9 @@ from pydantic import Field
 from api.deps import DoorDep, Reader
 from api.openapi import problems
 from api.schemas import View
-from cartl_core.attack_facts import ATTACKS, LARGEST_RADIUS, AttackFacts, AttackLoss, Norm
+from cartl_core.attack_facts import ATTACKS, LARGEST_RADIUS, AttackFacts, AttackLoss, AttackName, Norm
 from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS, model_facts
+from cartl_core.ensembles import ENSEMBLES, EnsembleName
 from cartl_core.spec import AttackSpec, Method, Objective, Preset
 from jobs import store
 from jobs.models import Stage
@@ -83,6 +84,28 @@ class AttackView(View):
     largest_eps: dict[Norm, float] = Field(description="By norm.")
 
 
+class MemberView(View):
+    """One attack of an ensemble, run with one restart."""
+
+    label: str = Field(description="Of the attack in the report.")
+    name: AttackName
+    loss: AttackLoss
+    steps: int = Field(description="Of a targeted attack, for each of at most nine target classes.")
+    random_start: bool
+
+
+class EnsembleView(View):
+    """Attacks that are run together; `autoattack` is exactly the standard version, or is not called so."""
+
+    name: EnsembleName
+    title: str
+    source: str
+    norms: tuple[Norm, ...]
+    least_classes: int
+    exact: bool = Field(description="Else members whose loss needs more classes are left out.")
+    members: tuple[MemberView, ...] = Field(description="In the order in which they are run.")
+
+
 class PresetView(View):
     """How much of everything: what a request leaves open comes from here."""
 
@@ -95,6 +118,7 @@ class Attacks(View):
     """All attacks, and what each preset runs with."""
 
     data: list[AttackView]
+    ensembles: list[EnsembleView]
     methods: list[MethodView]
     presets: list[PresetView]
 
@@ -158,6 +182,7 @@ def list_attacks(caller: Reader, parts: DoorDep) -> Attacks:
     """What can be measured, how a student can be made, and how much of it each preset does."""
     return Attacks(
         data=[_attack(facts) for facts in ATTACKS.values()],
+        ensembles=[EnsembleView.model_validate(facts, from_attributes=True) for facts in ENSEMBLES.values()],
         methods=[MethodView.model_validate(facts, from_attributes=True) for facts in METHODS.values()],
         presets=[
             PresetView(

@@ -122,6 +122,17 @@ def test_the_catalog_is_told(client: TestClient) -> None:
     assert known["pgd"]["losses"][0] == "ce"
     assert "step" in known["pgd"]["parameters"]
     assert known["pgd"]["largest_eps"]["linf"] == 1.0
+    assert known["fab"]["losses"] == ["targeted_margin"]
+    standard, ensemble = attacks["ensembles"]
+    assert (standard["name"], ensemble["name"]) == ("autoattack", "ensemble")
+    assert [one["label"] for one in standard["members"]] == [
+        "aa-apgd-ce",
+        "aa-apgd-t",
+        "aa-fab-t",
+        "aa-square",
+    ]
+    assert standard["least_classes"] == 4
+    assert standard["norms"] == ["linf", "l2"]
     assert {one["name"] for one in attacks["methods"]} == set(METHODS)
     assert {one["name"] for one in attacks["presets"]} == set(PRESETS)
     assert [one["name"] for one in attacks["presets"] if one["default"]] == ["quick"]
