@@ -42,8 +42,8 @@ class ProbeFacts:
 
 
 SHARE_OF_RUNGS = 0.3
-"""Of all steps that a curve would take if no image ever fell, those that are taken: 0.19 of a plainly and 0.37
-of an adversarially trained network on 12 radii, measured; less of a longer grid."""
+"""Of all steps that a curve would take if no image ever fell, those that are taken: 0.19 of a plainly and
+0.37 of an adversarially trained network on 12 radii, measured; less of a longer grid."""
 
 
 def _curve(asked: CurveSpec) -> Passes:
