@@ -5,10 +5,12 @@ largest singular value of D is at most ||G_t||_F ** (1 / 2**t), which falls towa
 power. A circular convolution is block diagonal under the Fourier transform, so its norm is the largest
 of those of one (out, in) matrix a frequency.
 
-Ours are zero-padded and may be strided. On N x N pixels, padding included:
-- a zero-padded convolution is a part of the circular one on N x N, so it is bounded by it;
+Ours are zero-padded and may be strided:
+- a convolution padded by p zeros is a part of the circular one on n + p pixels a side, where what leaves
+  on one side meets the padding of the other. The paper says n + 2p, which is looser;
 - one of stride s is a convolution of stride 1 whose channels are the s * s phases of the image, on
-  ceil(N / s) pixels a side. The paper bounds it by its stride-1 version, which is looser.
+  ceil((n + p) / s) pixels a side. The paper bounds it by its stride-1 version, which is looser;
+- on maps so small that the border is most of them, the convolution is written out as one matrix.
 
 Most frequencies are not the largest. A Cholesky factorisation of f^2 I - D* D, at a sixth of the price
 of an iteration, proves that a matrix lies below f, a value that some matrix is known to reach; only the
@@ -27,6 +29,7 @@ from math import ceil, frexp, ldexp, pi
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 ITERATIONS = 14
 """Enough for 640 channels of one singular value: 640 ** (1 / 2**15) is 1.0002."""
@@ -36,6 +39,9 @@ EPSILON = 2.0**-52
 RESERVE = 4
 CHUNK = 2**21
 """Complex numbers of all matrices that are worked on at once: 32 MiB."""
+WRITTEN_OUT_SIDE = 512
+WRITTEN_OUT_NUMBERS = 2**19
+"""A convolution whose matrix has no more rows or columns, and no more entries, is written out."""
 POWER_STEPS = 12
 CANDIDATES = 4
 
@@ -55,17 +61,17 @@ def convolution_upper_bound(convolution: nn.Conv2d, size: Sequence[int]) -> floa
     if tuple(convolution.dilation) != (1, 1) or convolution.groups != 1:
         raise ValueError(f"no bound for dilation {convolution.dilation} and groups {convolution.groups}")
     kernel, exponent = _scaled(convolution.weight)
-    grid = []
-    for axis, (side, pad, stride) in enumerate(
-        zip(size, convolution.padding, convolution.stride, strict=True), start=2
-    ):
-        kernel = _phases(kernel, axis, stride)
-        # A kernel of one pixel does the same at every frequency.
-        grid.append(1 if kernel.shape[axis] == 1 else ceil((side + 2 * pad) / stride))
-    largest = 0.0
-    for matrices in _frequencies(kernel, grid):
-        largest = max(largest, largest_singular_value(matrices, floor=largest))
-    return ldexp((largest + _error_of_matrices(kernel)) * (1 + 4 * EPSILON), exponent)
+    outputs = [
+        (side + 2 * int(pad) - taps) // stride + 1
+        for side, pad, taps, stride in zip(
+            size, convolution.padding, convolution.kernel_size, convolution.stride, strict=True
+        )
+    ]
+    columns, rows = kernel.shape[1] * size[0] * size[1], kernel.shape[0] * outputs[0] * outputs[1]
+    small = min(rows, columns) <= WRITTEN_OUT_SIDE and rows * columns <= WRITTEN_OUT_NUMBERS
+    if small and kernel[0, 0].numel() > 1:
+        return ldexp(largest_singular_value(_written_out(kernel, convolution, size)), exponent)
+    return ldexp(_circular_bound(kernel, convolution, size), exponent)
 
 
 def linear_upper_bound(weight: Tensor) -> float:
@@ -122,6 +128,32 @@ def _iterated(gram: Tensor, first: Tensor, floor: float, slack: float) -> float:
         norms = [values[standing] for values in norms]
         gram = _gram(gram[standing], norms[-1])
     return max(settled, _largest(upper))
+
+
+def _written_out(kernel: Tensor, convolution: nn.Conv2d, size: Sequence[int]) -> Tensor:
+    """(1, in * H * W, out * H' * W'): exact, each entry is one of the kernel's or 0."""
+    pixels = kernel.shape[1] * size[0] * size[1]
+    images = torch.eye(pixels, dtype=kernel.dtype, device=kernel.device).view(pixels, kernel.shape[1], *size)
+    patches = functional.unfold(
+        images, kernel.shape[2:], padding=convolution.padding, stride=convolution.stride
+    )
+    return (kernel.flatten(1) @ patches).flatten(1)[None]
+
+
+def _circular_bound(kernel: Tensor, convolution: nn.Conv2d, size: Sequence[int]) -> float:
+    grid = []
+    for axis, (side, pad, stride) in enumerate(
+        zip(size, convolution.padding, convolution.stride, strict=True), start=2
+    ):
+        # Each output has a place of its own as well, also where the padding is wider than the kernel.
+        around = max(side + int(pad), side + 2 * int(pad) - kernel.shape[axis] + 1)
+        kernel = _phases(kernel, axis, stride)
+        # A kernel of one pixel does the same at every frequency.
+        grid.append(1 if kernel.shape[axis] == 1 else ceil(around / stride))
+    largest = 0.0
+    for matrices in _frequencies(kernel, grid):
+        largest = max(largest, largest_singular_value(matrices, floor=largest))
+    return (largest + _error_of_matrices(kernel)) * (1 + 4 * EPSILON)
 
 
 def _unwound(norms: Sequence[Tensor], top: Tensor, slack: float) -> Tensor:
