@@ -40,8 +40,15 @@ class Moment:
 
     def uniform(self, purpose: str, images: Tensor) -> Tensor:
         """Numbers from [0, 1) in the shape of ``images``, on the CPU; an image has the same in any part."""
+        return self._drawn(torch.rand, purpose, images)
+
+    def normal(self, purpose: str, images: Tensor) -> Tensor:
+        """Numbers from the standard normal distribution, likewise."""
+        return self._drawn(torch.randn, purpose, images)
+
+    def _drawn(self, draw: Callable[..., Tensor], purpose: str, images: Tensor) -> Tensor:
         count = len(images) if self.batch is None else self.batch
-        drawn = torch.rand((count, *images.shape[1:]), generator=self.draw(purpose))
+        drawn = draw((count, *images.shape[1:]), generator=self.draw(purpose))
         return drawn[self.first : self.first + len(images)]
 
 

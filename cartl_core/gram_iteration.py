@@ -56,22 +56,17 @@ def convolution_upper_bound(convolution: nn.Conv2d, size: Sequence[int]) -> floa
         ValueError: the convolution is dilated or grouped, or pads with anything but zeros; a weight is
             not finite.
     """
-    if convolution.padding_mode != "zeros" or isinstance(convolution.padding, str):
-        raise ValueError(f"no bound for padding {convolution.padding} of mode {convolution.padding_mode}")
-    if tuple(convolution.dilation) != (1, 1) or convolution.groups != 1:
-        raise ValueError(f"no bound for dilation {convolution.dilation} and groups {convolution.groups}")
+    padding = _padding(convolution)
     kernel, exponent = _scaled(convolution.weight)
-    outputs = [
-        (side + 2 * int(pad) - taps) // stride + 1
-        for side, pad, taps, stride in zip(
-            size, convolution.padding, convolution.kernel_size, convolution.stride, strict=True
-        )
-    ]
-    columns, rows = kernel.shape[1] * size[0] * size[1], kernel.shape[0] * outputs[0] * outputs[1]
+    columns = kernel.shape[1] * size[0] * size[1]
+    rows = kernel.shape[0]
+    for side, pad, taps, stride in zip(size, padding, kernel.shape[2:], convolution.stride, strict=True):
+        rows *= (side + 2 * pad - taps) // stride + 1
     small = min(rows, columns) <= WRITTEN_OUT_SIDE and rows * columns <= WRITTEN_OUT_NUMBERS
     if small and kernel[0, 0].numel() > 1:
-        return ldexp(largest_singular_value(_written_out(kernel, convolution, size)), exponent)
-    return ldexp(_circular_bound(kernel, convolution, size), exponent)
+        matrix = _written_out(kernel, size, padding, convolution.stride)
+        return ldexp(largest_singular_value(matrix), exponent)
+    return ldexp(_circular_bound(kernel, size, padding, convolution.stride), exponent)
 
 
 def linear_upper_bound(weight: Tensor) -> float:
@@ -130,23 +125,33 @@ def _iterated(gram: Tensor, first: Tensor, floor: float, slack: float) -> float:
     return max(settled, _largest(upper))
 
 
-def _written_out(kernel: Tensor, convolution: nn.Conv2d, size: Sequence[int]) -> Tensor:
+def _padding(convolution: nn.Conv2d) -> tuple[int, ...]:
+    """Zeros on each side, by axis; refuses what the proofs do not cover."""
+    padding = convolution.padding
+    if convolution.padding_mode != "zeros" or isinstance(padding, str):
+        raise ValueError(f"no bound for padding {padding} of mode {convolution.padding_mode}")
+    if tuple(convolution.dilation) != (1, 1) or convolution.groups != 1:
+        raise ValueError(f"no bound for dilation {convolution.dilation} and groups {convolution.groups}")
+    return padding
+
+
+def _written_out(
+    kernel: Tensor, size: Sequence[int], padding: tuple[int, ...], stride: tuple[int, ...]
+) -> Tensor:
     """(1, in * H * W, out * H' * W'): exact, each entry is one of the kernel's or 0."""
     pixels = kernel.shape[1] * size[0] * size[1]
     images = torch.eye(pixels, dtype=kernel.dtype, device=kernel.device).view(pixels, kernel.shape[1], *size)
-    patches = functional.unfold(
-        images, kernel.shape[2:], padding=convolution.padding, stride=convolution.stride
-    )
+    patches = functional.unfold(images, kernel.shape[2:], padding=padding, stride=stride)
     return (kernel.flatten(1) @ patches).flatten(1)[None]
 
 
-def _circular_bound(kernel: Tensor, convolution: nn.Conv2d, size: Sequence[int]) -> float:
+def _circular_bound(
+    kernel: Tensor, size: Sequence[int], padding: tuple[int, ...], strides: tuple[int, ...]
+) -> float:
     grid = []
-    for axis, (side, pad, stride) in enumerate(
-        zip(size, convolution.padding, convolution.stride, strict=True), start=2
-    ):
+    for axis, (side, pad, stride) in enumerate(zip(size, padding, strides, strict=True), start=2):
         # Each output has a place of its own as well, also where the padding is wider than the kernel.
-        around = max(side + int(pad), side + 2 * int(pad) - kernel.shape[axis] + 1)
+        around = max(side + pad, side + 2 * pad - kernel.shape[axis] + 1)
         kernel = _phases(kernel, axis, stride)
         # A kernel of one pixel does the same at every frequency.
         grid.append(1 if kernel.shape[axis] == 1 else ceil(around / stride))

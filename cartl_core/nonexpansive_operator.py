@@ -48,6 +48,8 @@ class OperatorScale(nn.Module):
         super().__init__()
         self.beta = beta
         self.size = tuple(size)
+        if isinstance(layer.padding, str):
+            raise ValueError(f"padding must be given in numbers, not {layer.padding}")
         self._settings = (layer.stride, layer.padding)
         weight = layer.weight.detach()
         start = torch.randn((1, layer.in_channels, *self.size), generator=generator)
@@ -136,13 +138,13 @@ def bake_operator(tail: nn.Module) -> None:
                 scale = layer.get_submodule("parametrizations.weight.0")
                 parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
                 _prove(layer, scale)
-        for layer in tail.modules():
-            if isinstance(layer, nn.BatchNorm2d) and parametrize.is_parametrized(layer):
+        for module in tail.modules():
+            if isinstance(module, nn.BatchNorm2d) and parametrize.is_parametrized(module):
                 # The bias first: it looks at the weight's parameter.
                 for part in ("bias", "weight"):
-                    parametrize.remove_parametrizations(layer, part, leave_parametrized=True)
-                limit = (1 - SHAVED) * _deviation(layer)
-                layer.weight.copy_(layer.weight.clamp(-limit, limit))
+                    parametrize.remove_parametrizations(module, part, leave_parametrized=True)
+                limit = (1 - SHAVED) * _deviation(module)
+                module.weight.copy_(module.weight.clamp(-limit, limit))
 
 
 def _prove(layer: nn.Conv2d | nn.Linear, scale: nn.Module) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cartl_core.errors import SpecError
 
+# Strict mode would refuse a parsed JSON array for a tuple; the items stay strict.
+ARRAY = Field(strict=False)
 P = TypeVar("P", bound="Part")
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from cartl_core.report_values import Value
+from cartl_core.report_values import Interval, Value
 
 LayerKind = Literal["convolution", "linear", "batch_norm", "normalisation", "activation", "pooling"]
 
@@ -65,3 +65,47 @@ class Displacement(Value):
     )
     relative: Distribution = Field(description="The distances over the spread.")
     basis: Literal["empirical"] = "empirical"
+
+
+class CertifiedPoint(Value):
+    """Certified accuracy at one radius."""
+
+    radius: float = Field(ge=0, description="L2, pixel units.")
+    certified: Interval = Field(
+        description="Images that are right, with a certificate of this radius or more."
+    )
+
+
+class NetworkCertificate(Value):
+    """A deterministic certificate of the whole network, from its Lipschitz constant."""
+
+    body_constant: float = Field(
+        ge=0, description="Proven, from pixels to the head's input, the input's normalisation included."
+    )
+    constant: float = Field(ge=0, description="Proven, from pixels to logits.")
+    median_radius: float = Field(ge=0, description="Median certified radius of the images that are right.")
+    curve: tuple[CertifiedPoint, ...]
+    vacuous: bool = Field(description="Nothing is certified at the smallest radius of the curve.")
+    words: str
+
+
+class Audit(Value):
+    """What can be proven of a student from its weights, and what of the attack reaches the tail."""
+
+    tail: TailAudit
+    displacement: Displacement | None = Field(description="Null where no image is right without an attack.")
+    network: NetworkCertificate
+    words: str
+
+
+class SmoothingResult(Value):
+    """Randomised smoothing (Cohen et al. 2019): a certificate of the smoothed classifier, on request."""
+
+    sigma: float = Field(gt=0, description="Deviation of the noise, pixel units.")
+    n0: int
+    n: int = Field(description="Draws behind each certificate.")
+    alpha: float = Field(description="Each certificate is wrong with at most this probability.")
+    curve: tuple[CertifiedPoint, ...]
+    abstained: Interval = Field(description="Images on which the smoothed classifier gives no answer.")
+    words: str
+    classifier: Literal["smoothed"] = "smoothed"

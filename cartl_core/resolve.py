@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from cartl_core.catalog import (
     DATASETS,
     METHODS,
+    OPERATOR_BETA,
     PRESETS,
     SPREAD_WEIGHT,
     MethodFacts,
@@ -76,6 +77,7 @@ _SETTINGS_OF_METHODS: tuple[tuple[str, str, Callable[[MethodFacts], bool], objec
     ("pretrain", "fdm_distance", lambda facts: facts.objective == "fdm", "absolute"),
     ("pretrain", "fdm_layers", lambda facts: facts.objective == "fdm", "trunk"),
     ("transfer", "beta", lambda facts: facts.nonexpansive, None),
+    ("transfer", "norm", lambda facts: facts.nonexpansive, "reshaped"),
     ("transfer", "lwf_weight", lambda facts: facts.distilled, None),
     ("transfer", "lwf_head_epochs", lambda facts: facts.distilled, 0),
     ("transfer", "attack", lambda facts: facts.adversarial, None),
@@ -160,6 +162,7 @@ def _arm(
             _overlay(pretrain, settings.pretrain, facts, shared)
             _overlay(transfer, settings.transfer, facts, shared)
     pretrain.setdefault("fdm_weight", _fdm_weight(facts, pretrain.get("fdm_distance"), preset))
+    transfer.setdefault("beta", _beta(facts, transfer.get("norm"), preset))
     return Arm(
         method=facts.name,
         freeze_depth=freeze_depth,
@@ -176,6 +179,12 @@ def _fdm_weight(facts: MethodFacts, distance: str | None, preset: PresetFacts) -
     if facts.objective != "fdm":
         return None
     return SPREAD_WEIGHT if distance == "spread" else preset.fdm_weight
+
+
+def _beta(facts: MethodFacts, norm: str | None, preset: PresetFacts) -> float | None:
+    if not facts.nonexpansive:
+        return None
+    return OPERATOR_BETA if norm == "operator" else preset.beta
 
 
 def _fit_head_epochs(transfer: TransferSpec, *, chosen: bool, where: str) -> TransferSpec:
@@ -223,7 +232,6 @@ def _pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts
 
 def _transfer_defaults(facts: MethodFacts, attack: dict[str, Any], preset: PresetFacts) -> dict[str, Any]:
     return {
-        "beta": preset.beta if facts.nonexpansive else None,
         "tail_affine": "frozen" if facts.frozen_affine else "tuned",
         "trunk_statistics": preset.trunk_statistics,
         "attack": dict(attack) if facts.adversarial else None,
@@ -240,6 +248,7 @@ OWN_FIELDS = frozenset(
         "fdm_distance",
         "fdm_layers",
         "beta",
+        "norm",
         "lwf_weight",
         "lwf_head_epochs",
         "attack",

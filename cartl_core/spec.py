@@ -14,31 +14,30 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model
 
 from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec as AttackSpec
 from cartl_core.corruption_facts import CorruptionsSpec as CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec as CurveSpec
+from cartl_core.part import ARRAY as ARRAY
 from cartl_core.part import Part as Part
 from cartl_core.probe_spec import ProbeSpec
+from cartl_core.training_spec import Augmentation as Augmentation
+from cartl_core.training_spec import FeatureDistance as FeatureDistance
+from cartl_core.training_spec import FeatureLayers as FeatureLayers
+from cartl_core.training_spec import Objective as Objective
+from cartl_core.training_spec import PretrainSpec as PretrainSpec
+from cartl_core.training_spec import Selection as Selection
+from cartl_core.training_spec import TrainingSpec as TrainingSpec
+from cartl_core.training_spec import TransferSpec as TransferSpec
 
 Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
 Preset = Literal["smoke", "quick", "paper"]
 EvaluationPreset = Literal["quick", "pgd20", "pgd100"]
-Objective = Literal["at", "fdm"]
-FeatureDistance = Literal["absolute", "spread"]
-FeatureLayers = Literal["trunk", "every"]
-Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
-Selection = Literal["last", "best_clean", "best_robust"]
-
 DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "svhn", "gtsrb"]
 
-# Strict mode would refuse a parsed JSON array for a tuple; the items stay strict.
-ARRAY = Field(strict=False)
 Label = Annotated[int, Field(ge=0, le=999)]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Epochs = Annotated[int, Field(ge=1, le=1000)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Tag = Annotated[
     str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")
@@ -86,87 +85,6 @@ class ModelSpec(Part):
 
 
 ModelSpecOrName = Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]
-
-
-class TrainingSpec(Part):
-    """Stochastic gradient descent: how long, how fast, on what batches."""
-
-    epochs: Epochs
-    batch_size: int = Field(ge=2, le=65_536)
-    lr: float = Field(gt=0.0, le=10.0, description="Peak learning rate at this batch size.")
-    lr_schedule: Literal["step", "cosine", "constant"]
-    lr_decay: float = Field(default=0.2, gt=0.0, le=1.0, description="Factor at each milestone.")
-    milestones: Annotated[tuple[Fraction, ...], ARRAY, Field(max_length=16)] = Field(
-        default=(0.4, 0.7, 0.9), description="As fractions of all epochs; `step` only."
-    )
-    warmup_epochs: float = Field(default=0.0, ge=0.0, le=100.0, description="Linear warm-up from 0.")
-    momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
-    weight_decay: float = Field(default=5e-4, ge=0.0, le=1.0)
-    augmentation: Augmentation = "none"
-    select: Selection = Field(
-        description="Which epoch is kept, judged on validation images only: the last, or the best."
-    )
-    validate_images: int = Field(
-        default=512, ge=1, le=1_000_000, description="Validation images attacked after each epoch."
-    )
-
-    @field_validator("attack", check_fields=False)
-    @classmethod
-    def _inner(cls, attack: AttackSpec | None) -> AttackSpec | None:
-        if attack and (attack.name, attack.norm, attack.loss) != ("pgd", "linf", "ce"):
-            raise ValueError("the attack of training is pgd, norm linf, loss ce")
-        return attack
-
-
-class PretrainSpec(TrainingSpec):
-    """The teacher: adversarial training (`at`), or with feature distance minimisation (`fdm`)."""
-
-    objective: Objective
-    attack: AttackSpec = Field(description="The inner attack of training.")
-    fdm_weight: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=1000.0,
-        description="Lambda of the feature distance; `absolute`: at the paper's batch of 128. `fdm` only.",
-    )
-    fdm_distance: FeatureDistance = Field(
-        default="absolute",
-        description="`absolute`: the paper's, over the root of the features' size; `spread`: over the "
-        "features' own spread in the batch, which a shrinking scale does not improve. `fdm` only.",
-    )
-    fdm_layers: FeatureLayers = Field(
-        default="trunk",
-        description="Where features are compared: at the end of the `trunk`, a teacher for each freeze "
-        "depth, or after `every` block, averaged, one teacher for all depths. `fdm` only.",
-    )
-
-    @property
-    def serves_every_depth(self) -> bool:
-        """Whether the teacher is the same for every freeze depth."""
-        return self.objective == "at" or self.fdm_layers == "every"
-
-
-class TransferSpec(TrainingSpec):
-    """The student: how the tail is tuned on the target's images."""
-
-    beta: float | None = Field(
-        default=None,
-        gt=0.0,
-        le=10.0,
-        description="Spectral scale of non-expansive tuning (NEFT); null tunes plainly.",
-    )
-    lwf_weight: float | None = Field(
-        default=None, ge=0.0, le=1000.0, description="Lambda of feature distillation (LwF); null: none."
-    )
-    lwf_head_epochs: int = Field(
-        default=0, ge=0, le=1000, description="Leading epochs in which LwF trains the head alone."
-    )
-    attack: AttackSpec | None = Field(
-        default=None, description="Inner attack of adversarial fine-tuning; null trains on clean images."
-    )
-    tail_affine: Literal["tuned", "frozen"] = "tuned"
-    tail_statistics: Literal["batch", "teacher"] = "batch"
-    trunk_statistics: Literal["running", "teacher", "recalibrated"] = "teacher"
 
 
 class EvaluateSpec(Part):

@@ -33,3 +33,6 @@ METHODS: dict[str, MethodFacts] = {
 
 SPREAD_WEIGHT = 4.0
 """Lambda of the feature distance over the features' spread: ours, from trials on MNIST to Fashion-MNIST."""
+
+OPERATOR_BETA = 1.0
+"""Spectral scale where it is that of the true norm: the largest that is non-expansive."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cartl_core.attacks import untouched
 from cartl_core.blocks import Network
 from cartl_core.data import Loaded
 from cartl_core.faults import disk_faults
@@ -19,6 +20,7 @@ from cartl_core.feature_cache import cached_features
 from cartl_core.gradient import Loss, Moment, Objective
 from cartl_core.losses import cross_entropy, lwf_loss
 from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
+from cartl_core.nonexpansive_operator import apply_operator, bake_operator
 from cartl_core.random import generator
 from cartl_core.results import write_result
 from cartl_core.spec import Arm
@@ -62,8 +64,7 @@ class Student:
         self.network.replace_head(classes, generator(seed, "head"))
         place.install(self.network)
         self.lower, self.upper = self.network.split(arm.freeze_depth)
-        if self.spec.beta is not None:
-            apply_nonexpansive(self.upper, self.spec.beta)
+        self._restrict()
         self.tuned = _tuned(self.network, self.upper, frozen_affine=self.spec.tail_affine == "frozen")
         self.teacher = _guide(teacher, place) if self.spec.lwf_weight is not None else None
         self._features_cached = False
@@ -100,8 +101,29 @@ class Student:
         """End of transfer: converged norms are baked in, so that what is evaluated is what is exported."""
         self.network.eval()
         self.network.requires_grad_(False)
-        if self.spec.beta is not None:
+        if self.spec.norm == "operator":
+            bake_operator(self.upper)
+        elif self.spec.beta is not None:
             bake(self.upper)
+
+    def _restrict(self) -> None:
+        """Make the tail non-expansive, by the norm that was asked for."""
+        if self.spec.beta is None:
+            return
+        if self.spec.norm == "reshaped":
+            apply_nonexpansive(self.upper, self.spec.beta)
+            return
+        model = self.network.arch.model
+        image = torch.zeros(1, model.channels, model.image_size, model.image_size)
+        with untouched(self.lower), torch.no_grad():
+            features = self.lower(self.place.put(image))
+        apply_operator(self.upper, self.spec.beta, features, generator(self.seed, "power iteration"))
+
+    def _noised(self, images: Tensor, moment: Moment) -> Tensor:
+        """(N, C, H, W) with Gaussian noise, not clipped: what smoothing will show the network."""
+        if self.spec.noise_sigma is None:
+            return images
+        return images + self.spec.noise_sigma * moment.normal("noise", images).to(images)
 
     def _head_only(self, epoch: int) -> bool:
         return self.teacher is not None and epoch < self.spec.lwf_head_epochs
@@ -111,8 +133,10 @@ class Student:
             recalibrate(self.lower, images, self.spec.batch_size, seed=self.seed, place=self.place)
 
     def _inputs(self, images: Tensor) -> Tensor:
-        fixed = self.spec.trunk_statistics != "running" and self.spec.augmentation == "none"
-        if not fixed or self.arm.freeze_depth == 0 or self.teacher or self.spec.attack:
+        varied = self.spec.augmentation != "none" or self.spec.noise_sigma is not None
+        if varied or self.spec.trunk_statistics == "running":
+            return images
+        if self.arm.freeze_depth == 0 or self.teacher or self.spec.attack:
             return images
         self.lower.eval()
         features = cached_features(self.lower, images, self.place)
@@ -125,7 +149,7 @@ class Student:
         def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
             if self.spec.attack is not None:
                 images = attack_batch(self.network, images, labels, self.spec.attack, moment)
-            features = images
+            features = images = self._noised(images, moment)
             if not self._features_cached:
                 with torch.no_grad():
                     features = self.lower(images)
@@ -142,6 +166,7 @@ class Student:
         assert teacher is not None and weight is not None
 
         def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+            images = self._noised(images, moment)
             with torch.no_grad():
                 wanted = teacher.penultimate(images)
             with torch.set_grad_enabled(not self._head_only(moment.epoch)):
@@ -163,7 +188,7 @@ class Student:
                 self.network, target.validation, attack, limit=limit, seed=self.seed, place=self.place
             ),
         }
-        if self.spec.beta is not None:
+        if self.spec.beta is not None and self.spec.norm == "reshaped":
             norms = sigmas(self.upper).values()
             figures["sigma_deviation"] = max(abs(norm / self.spec.beta - 1) for norm in norms)
         return figures

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from cartl_core.catalog import DATASETS, METHODS, PRESETS, SPREAD_WEIGHT, model_facts
+from cartl_core.catalog import DATASETS, METHODS, OPERATOR_BETA, PRESETS, SPREAD_WEIGHT, model_facts
 from cartl_core.errors import SpecError
 from cartl_core.resolve import OWN_FIELDS, resolve
 from cartl_core.spec import JobRequest, JobSpec, PretrainSpec, TransferSpec
@@ -100,7 +101,7 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
             "fdm_layers": st.sampled_from(["trunk", "every"]),
         }
     if facts.nonexpansive:
-        transfer["beta"] = st.floats(0.1, 2)
+        transfer |= {"beta": st.floats(0.1, 1), "norm": st.sampled_from(["reshaped", "operator"])}
     if facts.distilled:
         transfer |= {"lwf_weight": st.floats(0, 1), "lwf_head_epochs": st.integers(0, 5)}
     if facts.adversarial:
@@ -197,11 +198,12 @@ FOREIGN = [
     ("vanilla", "transfer", "beta", 0.4),
     ("lwf", "transfer", "beta", 0.4),
     ("adversarial", "transfer", "beta", 0.4),
+    ("vanilla", "transfer", "norm", "operator"),
     ("cartl", "transfer", "lwf_weight", 0.1),
     ("cartl", "transfer", "lwf_head_epochs", 1),
     ("cartl", "transfer", "attack", {"eps": 0.1}),
 ]
-WRITTEN_OFF = {"lwf_head_epochs": 0, "fdm_distance": "absolute", "fdm_layers": "trunk"}
+WRITTEN_OFF = {"lwf_head_epochs": 0, "fdm_distance": "absolute", "fdm_layers": "trunk", "norm": "reshaped"}
 NEEDED = [
     ("cartl", "pretrain", "fdm_weight"),
     ("cartl", "transfer", "beta"),
@@ -209,6 +211,21 @@ NEEDED = [
     ("lwf", "transfer", "lwf_weight"),
     ("adversarial", "transfer", "attack"),
 ]
+
+
+def test_beta_follows_the_norm_that_it_scales() -> None:
+    def beta(**transfer: Any) -> float | None:
+        return resolved(transfer=transfer).transfer.beta
+
+    assert beta() == PRESETS["quick"].beta
+    assert beta(norm="operator") == OPERATOR_BETA
+    assert beta(norm="operator", beta=0.5) == 0.5
+    assert beta(beta=2.0) == 2.0
+    error = refusal(transfer={"norm": "operator", "beta": 1.01})
+    assert (error.field, "at most 1" in error.message) == ("transfer.norm", True)
+    plain = TransferSpec.model_validate(dict(resolved().transfer) | {"beta": None})
+    with pytest.raises(ValidationError, match="operator norm needs a beta"):
+        TransferSpec.model_validate(dict(plain) | {"norm": "operator"})
 
 
 def test_lambda_follows_the_distance_it_weighs() -> None:
@@ -349,7 +366,9 @@ CHANGED: dict[str, dict[str, Any]] = {
         "tail_statistics": "teacher",
         "trunk_statistics": "recalibrated",
         "beta": 0.9,
+        "norm": "operator",
         "tail_affine": "tuned",
+        "noise_sigma": 0.25,
     },
 }
 

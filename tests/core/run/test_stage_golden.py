@@ -26,13 +26,13 @@ JOB = Path(__file__).parent / "golden_job.json"
 DIGESTS = {
     "teacher (fdm)": "588ae9a919ba95b02b659cd123baede918c258f447ba756b4f5c778526f9cdfb",
     "teacher (at)": "e6c6e15b036bf4d675187148a90b54a9e5ebd6c41c1c923b8fa0e90c0e69080b",
-    "student (cartl)": "208189a55b036649a5219141af2c9b41992db24f8288258d4a1886649cb315c6",
-    "student (vanilla)": "38b063ef580b66a7b56f71e3310204e642cd1b1658101d10cd56afc3c61f911f",
-    "student (neft)": "a7c8ff602f3c7c83ff69b86869c59aabfdef51ebded026c9805fa155fedd33f5",
-    "student (lwf)": "9a92bb59aee4ede70e8f40ab682e1fca20a0f579c5f3016291fd02e3a302c7d1",
-    "student (adversarial)": "76c95114d1eca03c7d02afc8b84396f36b03f43d756c92b3e913dc601294d7e6",
-    "clean accuracy of cartl": "4baf19475b80c49c2f7451940754d3e23ee956fc2b4b43a23964749c9ae9573c",
-    "attack pgd5 on cartl": "30e9b5e5f3f3dc882e76dea8a553b07215d90a671436d748550de79b357f2821",
+    "student (cartl)": "6d1ee637dd9ae56419c9c24406de7da75c77992a64132501b8376a7ef78e5cf0",
+    "student (vanilla)": "ed7ccb88fc8b4367ab8f0f07c3666062a820eab96ca71a262a90c71be9324cf1",
+    "student (neft)": "b24806287a3b74adf98c2cfd4d1bc8726cf425166d850eb3674bb12cd6a726fe",
+    "student (lwf)": "06d2c10f7d91f0ec42cdf9c8e5670110c6d26a994d236e7f7affc15334488327",
+    "student (adversarial)": "5dcc08e00a4ea8bb63969e301dbabf8586f603cbd578d3e48b57fd16df66bd8c",
+    "clean accuracy of cartl": "ec0a1d4bc98bdb29b542cc862161369027973f97359c9c9b6cf706971d35941c",
+    "attack pgd5 on cartl": "51864e13be8550416d53eac4bbfcf9ab88fff71f7d0803d92983ec22c4d780c5",
 }
 LOSSES = {
     "teacher (fdm)": (1.673345, 1.490161),

@@ -14,6 +14,7 @@ from cartl_core.blocks import Network
 from cartl_core.errors import Interrupted
 from cartl_core.events import EpochFinished, Event
 from cartl_core.gradient import Moment
+from cartl_core.lipschitz import audit_tail
 from cartl_core.models import build_network
 from cartl_core.nonexpansive import sigmas
 from cartl_core.random import generator
@@ -35,6 +36,11 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "recalibrated": ("cartl", {"trunk_statistics": "recalibrated"}),
     "teacher statistics in the tail": ("neft", {"tail_statistics": "teacher"}),
     "augmented": ("vanilla", {"augmentation": "crop_flip"}),
+    "by the true norm": ("neft", {"norm": "operator"}),
+    "by the true norm, affine frozen": ("cartl", {"norm": "operator", "beta": 0.8}),
+    "noisy": ("cartl", {"noise_sigma": 0.25}),
+    "noisy and adversarial": ("adversarial", {"noise_sigma": 0.25}),
+    "noisy lwf": ("lwf", {"noise_sigma": 0.25}),
 }
 
 
@@ -263,6 +269,45 @@ def test_the_lwf_loss_and_statistics_are_as_written_out(
     torch.testing.assert_close(
         layer.running_mean, 0.9 * before + 0.1 * entering[0].mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("name", ["by the true norm", "by the true norm, affine frozen"])
+def test_what_is_exported_is_proven_non_expansive(
+    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+) -> None:
+    arm, stage = variant(name), bench("a")
+    transfer(arm, teacher, task(classes=4, seed=9), seed=0, place=stage.place())
+    network = load_network(stage.directory / NETWORK)
+    _, upper = network.split(arm.freeze_depth)
+    audit = audit_tail(upper, (16, 4, 4), generator(0))
+    layers = [row for row in audit.layers if row.kind in ("convolution", "linear")]
+    assert len(layers) > 3
+    assert all(0.9 * arm.transfer.beta < row.upper_bound <= arm.transfer.beta for row in layers)
+    assert all(row.upper_bound <= 1 for row in audit.layers if row.kind == "batch_norm")
+    assert all(block.upper_bound <= 1 for block in audit.blocks)
+    assert audit.tail_constant <= arm.transfer.beta
+    assert network.arch.averaged_from == arm.freeze_depth
+
+
+def test_noise_is_added_to_what_the_tail_learns_from(
+    variant: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    student = Student(variant("noisy"), teacher, 4, seed=3, place=bench("a").place())
+    images = task(classes=4, seed=9).train.images[:16]
+    seen: list[Tensor] = []
+    student.lower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    course = student.course(task(classes=4, seed=9))
+    assert course.inputs()[0] is not seen, "images, not features made of them once"
+    seen.clear()
+    for step in (0, 1):
+        course.objective(images, torch.zeros(16, dtype=torch.int64), Moment(3, 0, step))
+    first, second = (noisy - images for noisy in seen)
+    assert float(first.std()) == pytest.approx(0.25, rel=0.1)
+    assert abs(float(first.mean())) < 0.03
+    assert not torch.equal(first, second)
+    halves = [course.objective(images[8:], torch.zeros(8, dtype=torch.int64), Moment(3, 0, 0, 8, 16))]
+    assert len(halves) == 1
+    torch.testing.assert_close(seen[-1], seen[0][8:])
 
 
 def test_cached_features_change_nothing_but_the_cost(

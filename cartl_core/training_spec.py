@@ -1,0 +1,121 @@
+"""The specification of the two trainings of a run: of the teacher, and of the student."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from cartl_core.attack_spec import AttackSpec
+from cartl_core.part import ARRAY, Part
+
+Objective = Literal["at", "fdm"]
+FeatureDistance = Literal["absolute", "spread"]
+FeatureLayers = Literal["trunk", "every"]
+Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
+Selection = Literal["last", "best_clean", "best_robust"]
+Norm = Literal["reshaped", "operator"]
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Epochs = Annotated[int, Field(ge=1, le=1000)]
+
+
+class TrainingSpec(Part):
+    """Stochastic gradient descent: how long, how fast, on what batches."""
+
+    epochs: Epochs
+    batch_size: int = Field(ge=2, le=65_536)
+    lr: float = Field(gt=0.0, le=10.0, description="Peak learning rate at this batch size.")
+    lr_schedule: Literal["step", "cosine", "constant"]
+    lr_decay: float = Field(default=0.2, gt=0.0, le=1.0, description="Factor at each milestone.")
+    milestones: Annotated[tuple[Fraction, ...], ARRAY, Field(max_length=16)] = Field(
+        default=(0.4, 0.7, 0.9), description="As fractions of all epochs; `step` only."
+    )
+    warmup_epochs: float = Field(default=0.0, ge=0.0, le=100.0, description="Linear warm-up from 0.")
+    momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
+    weight_decay: float = Field(default=5e-4, ge=0.0, le=1.0)
+    augmentation: Augmentation = "none"
+    select: Selection = Field(
+        description="Which epoch is kept, judged on validation images only: the last, or the best."
+    )
+    validate_images: int = Field(
+        default=512, ge=1, le=1_000_000, description="Validation images attacked after each epoch."
+    )
+
+    @field_validator("attack", check_fields=False)
+    @classmethod
+    def _inner(cls, attack: AttackSpec | None) -> AttackSpec | None:
+        if attack and (attack.name, attack.norm, attack.loss) != ("pgd", "linf", "ce"):
+            raise ValueError("the attack of training is pgd, norm linf, loss ce")
+        return attack
+
+
+class PretrainSpec(TrainingSpec):
+    """The teacher: adversarial training (`at`), or with feature distance minimisation (`fdm`)."""
+
+    objective: Objective
+    attack: AttackSpec = Field(description="The inner attack of training.")
+    fdm_weight: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1000.0,
+        description="Lambda of the feature distance; `absolute`: at the paper's batch of 128. `fdm` only.",
+    )
+    fdm_distance: FeatureDistance = Field(
+        default="absolute",
+        description="`absolute`: the paper's, over the root of the features' size; `spread`: over the "
+        "features' own spread in the batch, which a shrinking scale does not improve. `fdm` only.",
+    )
+    fdm_layers: FeatureLayers = Field(
+        default="trunk",
+        description="Where features are compared: at the end of the `trunk`, a teacher for each freeze "
+        "depth, or after `every` block, averaged, one teacher for all depths. `fdm` only.",
+    )
+
+    @property
+    def serves_every_depth(self) -> bool:
+        """Whether the teacher is the same for every freeze depth."""
+        return self.objective == "at" or self.fdm_layers == "every"
+
+
+class TransferSpec(TrainingSpec):
+    """The student: how the tail is tuned on the target's images."""
+
+    beta: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=10.0,
+        description="Spectral scale of non-expansive tuning (NEFT); null tunes plainly.",
+    )
+    norm: Norm = Field(
+        default="reshaped",
+        description="What beta scales: the reshaped kernel's norm, as published, or the layer's own, proven "
+        "and batch norm included; then beta is at most 1.",
+    )
+    lwf_weight: float | None = Field(
+        default=None, ge=0.0, le=1000.0, description="Lambda of feature distillation (LwF); null: none."
+    )
+    lwf_head_epochs: int = Field(
+        default=0, ge=0, le=1000, description="Leading epochs in which LwF trains the head alone."
+    )
+    attack: AttackSpec | None = Field(
+        default=None, description="Inner attack of adversarial fine-tuning; null trains on clean images."
+    )
+    tail_affine: Literal["tuned", "frozen"] = "tuned"
+    tail_statistics: Literal["batch", "teacher"] = "batch"
+    trunk_statistics: Literal["running", "teacher", "recalibrated"] = "teacher"
+    noise_sigma: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=4.0,
+        description="Deviation of Gaussian noise added to each training image, in pixel units, after the "
+        "inner attack if there is one: for a network that is to be smoothed; null adds none.",
+    )
+
+    @field_validator("norm")
+    @classmethod
+    def _literally(cls, norm: str, info: ValidationInfo) -> str:
+        beta = info.data.get("beta")
+        if norm == "operator" and (beta is None or beta > 1):
+            raise ValueError(f"the operator norm needs a beta of at most 1, not {beta}")
+        return norm
