@@ -14,6 +14,7 @@ from cartl_core.attack_facts import ATTACKS, LEAST_CLASSES, AttackLoss
 from cartl_core.catalog import DATASETS, EVALUATIONS, DatasetFacts, EvaluationFacts, PresetFacts
 from cartl_core.catalog.evaluations import AttackRow, attack_settings
 from cartl_core.curve_spec import USUAL_PACE, rising_to
+from cartl_core.ensembles import ENSEMBLES
 from cartl_core.errors import SpecError
 from cartl_core.part import build
 from cartl_core.probe_facts import PROBE_FACTS
@@ -35,7 +36,7 @@ def resolve_evaluation(
     named = EVALUATIONS[written["preset"]] if written.get("preset") else None
     target_facts, source_facts = DATASETS[target.name], DATASETS[source.name]
     settings: dict[str, Any] = {
-        "attacks": _attacks(named.attacks if named else preset.attacks, target_facts),
+        "attacks": _named(named, target) if named else _attacks(preset.attacks, target_facts),
         "source_attacks": _attacks(preset.source_attacks, source_facts),
         "test_limit": preset.test_limit,
         "source_test_limit": preset.source_test_limit,
@@ -47,8 +48,6 @@ def resolve_evaluation(
             amounts = {**preset.probes.get(probe, {}), **settings[probe]}
             settings[probe] = _curve(amounts, target_facts) if probe == "curve" else amounts
     evaluate = build(EvaluateSpec, settings, "evaluate")
-    if named and "attacks" not in written:
-        _check_preset(named, evaluate.attacks, target)
     _check("attacks", evaluate.attacks, target)
     _check("source_attacks", evaluate.source_attacks, source)
     if evaluate.curve is not None and (least := _lacking(evaluate.curve.loss, target)):
@@ -58,6 +57,24 @@ def resolve_evaluation(
 
 def _attacks(rows: tuple[AttackRow, ...], data: DatasetFacts) -> tuple[AttackRow, ...]:
     return tuple(attack_settings(row, data) for row in rows)
+
+
+def _named(named: EvaluationFacts, data: DataSpec) -> tuple[AttackRow, ...]:
+    """The attacks that a preset stands for, on a task of so many classes."""
+    facts = DATASETS[data.name]
+    rows = _attacks(named.attacks, facts)
+    if named.ensemble is None:
+        return rows
+    try:
+        attacks = ENSEMBLES[named.ensemble].expand("linf", facts.eval_eps, _classes(data))
+    except ValueError as error:
+        fitting = (other.name for other in EVALUATIONS.values() if _fits(other, data))
+        raise SpecError("evaluate.preset", str(error), allowed=", ".join(fitting)) from error
+    return (*rows, *(attack.model_dump() for attack in attacks))
+
+
+def _fits(named: EvaluationFacts, data: DataSpec) -> bool:
+    return named.ensemble is None or _classes(data) >= ENSEMBLES[named.ensemble].least_classes
 
 
 def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
@@ -78,21 +95,6 @@ def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
     if asked.get("steps"):
         asked.setdefault("step_of_eps", USUAL_PACE / asked["steps"])
     return asked
-
-
-def _check_preset(named: EvaluationFacts, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:
-    for attack in attacks:
-        if least := _lacking(attack.loss, data):
-            raise SpecError(
-                "evaluate.preset",
-                f"attack {attack.label} of {named.name} needs at least {least} classes, {data.name} has "
-                f"{_classes(data)} here",
-                allowed=", ".join(
-                    other.name
-                    for other in EVALUATIONS.values()
-                    if not any(_lacking(row.get("loss", "ce"), data) for row in other.attacks)
-                ),
-            )
 
 
 def _check(field: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:

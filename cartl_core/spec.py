@@ -34,7 +34,7 @@ from cartl_core.training_spec import TransferSpec as TransferSpec
 
 Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
 Preset = Literal["smoke", "quick", "paper"]
-EvaluationPreset = Literal["quick", "pgd20", "pgd100"]
+EvaluationPreset = Literal["quick", "pgd20", "pgd100", "autoattack", "ensemble"]
 DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "svhn", "gtsrb"]
 
 Label = Annotated[int, Field(ge=0, le=999)]
@@ -91,7 +91,9 @@ class EvaluateSpec(Part):
     """What is measured on the target's test images, and of the teacher on its source."""
 
     preset: EvaluationPreset | None = Field(
-        default=None, description="Attacks by name; null takes those of the job's preset."
+        default=None,
+        description="Attacks and probes by name; null takes those of the job's preset. What is written "
+        "beside it replaces its own part.",
     )
     attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)]
     source_attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)] = Field(

@@ -12,7 +12,16 @@ from api.deps import DoorDep, Reader
 from api.openapi import problems
 from api.schemas import View
 from cartl_core.attack_facts import ATTACKS, LARGEST_RADIUS, AttackFacts, AttackLoss, AttackName, Norm
-from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS, model_facts
+from cartl_core.catalog import (
+    DATASETS,
+    EVALUATIONS,
+    KNOWN_MODELS,
+    METHODS,
+    PRESETS,
+    EvaluationFacts,
+    model_facts,
+)
+from cartl_core.corruption_facts import CORRUPTION_FACTS, CorruptionName
 from cartl_core.ensembles import ENSEMBLES, EnsembleName
 from cartl_core.spec import AttackSpec, Method, Objective, Preset
 from jobs import store
@@ -114,13 +123,34 @@ class PresetView(View):
     default: bool
 
 
+class EvaluationView(View):
+    """What `evaluate.preset` stands for; the headline is the worst case over all that it runs."""
+
+    name: EvaluationPreset
+    title: str
+    attacks: list[str] = Field(description="Labels; of `ensemble` those whose loss the classes allow.")
+    probes: tuple[str, ...] = Field(description="Fields of `evaluate` that it fills in besides.")
+
+
+class CorruptionView(View):
+    """A common corruption, see `evaluate.corruptions`."""
+
+    name: CorruptionName
+    family: str
+    title: str
+    constants: tuple[float, ...] = Field(description="How much of it, by severity from 1 to 5.")
+    random: bool = Field(description="Numbers are drawn for each image, from the job's seed.")
+
+
 class Attacks(View):
-    """All attacks, and what each preset runs with."""
+    """All that can be measured, and what each preset runs with."""
 
     data: list[AttackView]
     ensembles: list[EnsembleView]
     methods: list[MethodView]
     presets: list[PresetView]
+    evaluations: list[EvaluationView]
+    corruptions: list[CorruptionView]
 
 
 class TeacherView(View):
@@ -190,7 +220,17 @@ def list_attacks(caller: Reader, parts: DoorDep) -> Attacks:
             )
             for facts in PRESETS.values()
         ],
+        evaluations=[_evaluation(facts) for facts in EVALUATIONS.values()],
+        corruptions=[
+            CorruptionView.model_validate(facts, from_attributes=True) for facts in CORRUPTION_FACTS.values()
+        ],
     )
+
+
+def _evaluation(facts: EvaluationFacts) -> EvaluationView:
+    members = ENSEMBLES[facts.ensemble].members if facts.ensemble else ()
+    labels = [*(str(row["label"]) for row in facts.attacks), *(member.label for member in members)]
+    return EvaluationView(name=facts.name, title=facts.title, attacks=labels, probes=facts.probes)
 
 
 def _attack(facts: AttackFacts) -> AttackView:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cartl_core.attack_facts import ATTACKS
 from cartl_core.catalog.datasets import DatasetFacts
+from cartl_core.ensembles import EnsembleName
 from cartl_core.spec import EvaluationPreset
 
 AttackRow = dict[str, Any]
@@ -22,8 +23,10 @@ class EvaluationFacts:
 
     name: EvaluationPreset
     title: str
-    attacks: tuple[AttackRow, ...]
+    attacks: tuple[AttackRow, ...] = ()
     """In linf at the data set's evaluation radius."""
+    ensemble: EnsembleName | None = None
+    """Attacks that go by one name, after those."""
     probes: tuple[str, ...] = ()
     """Of those that the job's preset has settings for, the ones that are made besides."""
 
@@ -40,13 +43,28 @@ EVALUATIONS: dict[str, EvaluationFacts] = {
     for facts in (
         EvaluationFacts("quick", "PGD with 10 steps: a first look", (pgd(10),)),
         EvaluationFacts(
-            "pgd20", "PGD with 20 steps; a curve over eps, common corruptions", (pgd(20),), ALL_PROBES
+            "pgd20",
+            "PGD with 20 steps; a curve over eps, common corruptions",
+            (pgd(20),),
+            probes=ALL_PROBES,
         ),
         EvaluationFacts(
             "pgd100",
             "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions",
             (pgd(20), pgd(100)),
-            ALL_PROBES,
+            probes=ALL_PROBES,
+        ),
+        EvaluationFacts(
+            "autoattack",
+            "AutoAttack's standard four; a curve over eps, common corruptions. Many times dearer than pgd100",
+            ensemble="autoattack",
+            probes=ALL_PROBES,
+        ),
+        EvaluationFacts(
+            "ensemble",
+            "AutoAttack's four and APGD-DLR, of each what the number of classes allows; the same probes",
+            ensemble="ensemble",
+            probes=ALL_PROBES,
         ),
     )
 }

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from api.openapi import EXAMPLES
 from api.problems import KINDS
 from cartl_core.attack_facts import ATTACKS
-from cartl_core.catalog import DATASETS, METHODS, PRESETS
+from cartl_core.catalog import DATASETS, EVALUATIONS, METHODS, PRESETS
 from cartl_core.spec import JobRequest
 
 OPEN = {"/healthz", "/readyz"}
@@ -133,6 +133,14 @@ def test_the_catalog_is_told(client: TestClient) -> None:
     ]
     assert standard["least_classes"] == 4
     assert standard["norms"] == ["linf", "l2"]
+    evaluations = {one["name"]: one for one in attacks["evaluations"]}
+    assert set(evaluations) == set(EVALUATIONS)
+    assert evaluations["autoattack"]["attacks"] == [one["label"] for one in standard["members"]]
+    assert evaluations["pgd100"]["attacks"] == ["pgd20", "pgd100"]
+    assert {"curve", "corruptions"} <= set(evaluations["pgd100"]["probes"])
+    corruptions = {one["name"]: one for one in attacks["corruptions"]}
+    assert corruptions["jpeg"]["constants"] == [80, 65, 58, 50, 40]
+    assert corruptions["fog"]["random"]
     assert {one["name"] for one in attacks["methods"]} == set(METHODS)
     assert {one["name"] for one in attacks["presets"]} == set(PRESETS)
     assert [one["name"] for one in attacks["presets"] if one["default"]] == ["quick"]
