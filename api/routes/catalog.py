@@ -23,7 +23,7 @@ from cartl_core.catalog import (
 )
 from cartl_core.corruption_facts import CORRUPTION_FACTS, CorruptionName
 from cartl_core.ensembles import ENSEMBLES, EnsembleName
-from cartl_core.spec import AttackSpec, Method, Objective, Preset
+from cartl_core.spec import AttackSpec, EvaluationPreset, Method, Objective, Preset
 from jobs import store
 from jobs.models import Stage
 
