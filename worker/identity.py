@@ -45,15 +45,17 @@ def identity_of(pid: int) -> Identity:
 
 
 def pid_space() -> str:
-    """Where this process's ids mean something: the machine since it booted, and the container.
+    """Where this process's ids mean something: the host, its boot, the container; at most 64 characters.
 
-    A host name does not tell: two containers may share one and still see nothing of each other.
+    None of them tells alone: containers may share a host name and still see nothing of each other, and
+    copies of a virtual machine share a boot.
     """
+    host = socket.gethostname()[:16]
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot}-{(PROC / 'self/ns/pid').stat().st_ino}"
+        return f"{host}-{boot[:36]}-{(PROC / 'self/ns/pid').stat().st_ino}"[:64]
     except OSError:
-        return socket.gethostname()[:64]
+        return host
 
 
 def is_running(worker_id: str, pid: int) -> bool:
