@@ -9,8 +9,9 @@ import argparse
 import signal
 import sys
 
-from tests.chaos.campaign import Campaign, Outcome, Plan
+from tests.chaos.campaign import Campaign
 from tests.chaos.faults import FAULTS
+from tests.chaos.plan import Outcome, Plan
 from tests.chaos.recovery import freed, own, row, whole
 
 

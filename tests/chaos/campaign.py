@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import select
@@ -20,12 +19,12 @@ from sqlalchemy.orm import Session
 from jobs.models import Job
 from jobs.state import JobState
 from jobs.store.claim import claimable
-from tests.chaos import effects
 from tests.chaos.faults import FAULTS, KILLS, schedule
 from tests.chaos.field import Field
-from tests.chaos.files import late_files, late_rows, leftovers, orphan_files, wrong_results
-from tests.chaos.invariants import ProcessWatch, broken_rules, stories, wrong_ends
-from tests.chaos.load import Load, Result, Watcher, reference, requests
+from tests.chaos.invariants import ProcessWatch, broken_rules, stories
+from tests.chaos.judgement import account, judge
+from tests.chaos.load import Load, Watcher, reference, requests
+from tests.chaos.plan import Outcome, Plan
 from tests.chaos.recovery import Look, Recoveries, Sight
 from tests.chaos.service import marked, send
 from tests.chaos.stack import CLOCK_SECONDS, Stack
@@ -34,40 +33,6 @@ TICK_SECONDS = 0.25
 ROUND = 10
 """Kills after which the rules are checked."""
 WATCHERS = 2
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much, how long, how random."""
-
-    kills: int
-    seed: int
-    limit_seconds: float
-    drain_seconds: float
-    pause_seconds: float
-    """Mean time between two strikes, at most."""
-    alive: int
-    variants: int
-    epochs: int
-    away_seconds: float
-    settings: dict[str, object] = field(default_factory=dict)
-    patience_seconds: float = 120.0
-    """How long a fault that finds nothing to strike is kept at the end."""
-
-
-@dataclass
-class Outcome:
-    """What came of a campaign."""
-
-    plan: Plan
-    recoveries: Recoveries
-    violations: list[str] = field(default_factory=list)
-    states: dict[str, int] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
-    effects: dict[str, object] = field(default_factory=dict)
-    not_struck: list[str] = field(default_factory=list)
-    """For lack of time, or of anything to strike."""
-    seconds: float = 0.0
 
 
 class Campaign:
@@ -124,7 +89,12 @@ class Campaign:
             for watcher in watchers:
                 watcher.close()
             results = {job_id: expected[variant] for job_id, variant in load.variant_of.items()}
-            self._judge(ground, results, watchers)
+            self._blame("", judge(ground, results, watchers))
+            self._outcome.states, facts, self._outcome.effects = account(ground, watchers)
+            self._outcome.facts = facts | {
+                "fewest unfinished jobs while striking": self._fewest_alive,
+                "longest life of a run without a claim, s": round(self._watch.worst, 1),
+            }
         finally:
             send_on(stack)
             stubborn = stack.stop()
@@ -168,43 +138,6 @@ class Campaign:
         self._wait(ground, left, lambda: not ground.due and not self._alive(ground))
         ground.act(everything=True)
         self._wait(ground, 1.0)
-
-    def _judge(self, ground: Field, results: dict[str, Result], watchers: list[Watcher]) -> None:
-        stack, settings, outcome = ground.stack, ground.stack.settings, self._outcome
-        told = stack.patiently(stories)
-        outcome.states = dict(Counter(story.job.state for story in told))
-        self._blame("", broken_rules(told))
-        self._blame("", wrong_ends(told, ground.may_be_cancelled))
-        self._blame("", stack.patiently(lambda session: wrong_results(session, settings, results, told)))
-        self._blame("", stack.patiently(lambda session: orphan_files(session, settings)))
-        self._blame("", stack.patiently(lambda session: late_rows(session, told)))
-        self._blame("", ground.load.trouble)
-        self._blame("not recovered from: ", [wound.kind for wound in outcome.recoveries.open])
-        if len(told) != ground.load.posted:
-            self._blame("", [f"{ground.load.posted} jobs were posted, {len(told)} are there"])
-        for watcher in watchers:
-            for job_id, seen in watcher.seen.items():
-                if seen != list(range(1, len(seen) + 1)):
-                    self._blame("", [f"the stream of job {job_id} had gaps or repetitions: {seen}"])
-        outcome.facts |= {
-            "a disk to fill": stack.disk.mounted,
-            "jobs": len(told),
-            "claims": sum(story.job.token for story in told),
-            "results equal to the reference": outcome.states.get("succeeded", 0),
-            "fewest unfinished jobs while striking": self._fewest_alive,
-            "longest life of a run without a claim, s": round(self._watch.worst, 1),
-            "streams followed": sum(len(watcher.seen) for watcher in watchers),
-            "streams dropped and taken up": sum(watcher.drops for watcher in watchers),
-            "files": stack.patiently(lambda session: leftovers(session, settings)),
-        }
-        outcome.effects = {
-            **ground.effects,
-            **effects.of_the_record(told),
-            **effects.of_the_logs(stack),
-            "files written by lost claims": late_files(settings, told),
-            "asked to cancel": effects.of_cancelling(told, ground.may_be_cancelled),
-            "answers": dict(sorted(ground.load.answers.items())),
-        }
 
     def _wait(self, ground: Field, seconds: float, until: Callable[[], bool] = lambda: False) -> None:
         """Look at everything again and again meanwhile."""

@@ -98,9 +98,9 @@ class Wound:
 
     kind: str
     test: Test
+    at: float
     free: Test = lambda look: False
     queues: Test = lambda look: False
-    at: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     freed: float | None = None
     queued: float = 0.0
@@ -122,7 +122,13 @@ class Recoveries:
         """The job of this claim must be taken up again."""
         free = set_free(job_id, token)
         self.wounds.append(
-            Wound(kind, taken_up(job_id, token), free, lambda look: free(look) and self._busy(look))
+            Wound(
+                kind,
+                taken_up(job_id, token),
+                time.monotonic(),
+                free,
+                queues=lambda look: free(look) and self._busy(look),
+            )
         )
 
     def expect(self, kind: str, test: Test, at: float | None = None) -> None:
@@ -134,8 +140,8 @@ class Recoveries:
             Wound(
                 kind,
                 claimed_since(look),
+                at,
                 queues=lambda now: self._busy(now) or not _any_claimable(now),
-                at=at,
             )
         )
 

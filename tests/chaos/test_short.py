@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.campaign import Campaign, Outcome, Plan
+from tests.chaos.campaign import Campaign
 from tests.chaos.faults import FAULTS, KILLS, counts
+from tests.chaos.plan import Outcome, Plan
 
 PLAN = Plan(
     kills=len(KILLS),
