@@ -8,14 +8,16 @@ from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, worst_case
-from cartl_core.findings import compare, headline, warnings
+from cartl_core.findings import compare, failed_checks, headline, warnings
 from cartl_core.kept import kept
 from cartl_core.plan import Measurement, Plan, Probing, StudentPlan, TeacherPlan
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+from cartl_core.report_checks import Check
 from cartl_core.report_kept import Kept
 from cartl_core.report_values import Value
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stage_keys import StageKey, spec_digest
+from cartl_core.verdicts import Seen, judge
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Book:
         reused: digests of stages that were found finished.
         measured: by the digest of the measurement.
         probed: what each finished probe found, by its digest.
-        fallen: where each test image fell on each finished curve, likewise.
+        fallen: where each test image fell on each finished curve, or in the checks, likewise.
+        seen: what each finished run of the checks took down, likewise.
         seconds: wall time by stage label, of this attempt.
     """
 
@@ -51,6 +54,7 @@ class Book:
     measured: dict[str, Outcome] = field(default_factory=dict)
     probed: dict[str, Value] = field(default_factory=dict)
     fallen: dict[str, Fallen] = field(default_factory=dict)
+    seen: dict[str, Seen] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def took(self, key: StageKey, seconds: float, *, reused: bool) -> None:
@@ -72,9 +76,9 @@ class Book:
             if measurement.attack is not None and (outcome := self.measured.get(measurement.key.digest))
         ]
 
-    def curve(self, probings: tuple[Probing, ...]) -> Fallen | None:
-        """Where the test images fell; None before that was measured, or if nobody asks."""
-        return next((self.fallen[own.key.digest] for own in probings if own.key.digest in self.fallen), None)
+    def places(self, probings: tuple[Probing, ...]) -> dict[str, Fallen]:
+        """Where the test images fell, by the name of each probe that is done and tells."""
+        return {own.name: self.fallen[own.key.digest] for own in probings if own.key.digest in self.fallen}
 
     def report(self, *, complete: bool) -> Report:
         """The report as known now."""
@@ -90,7 +94,11 @@ class Book:
             spec_digest=spec_digest(self.spec),
             runtime=self.runtime,
             headline=headline(student, baselines) if student else None,
-            warnings=(*self.remarks, *warnings(self.spec, teachers, self._parts())),
+            warnings=(
+                *failed_checks([arm for arm in (student, *baselines) if arm]),
+                *self.remarks,
+                *warnings(self.spec, teachers, self._parts()),
+            ),
             teachers=teachers,
             student=student,
             baselines=baselines,
@@ -139,6 +147,7 @@ class Book:
             tuned_layer_norms=facts["norms"],
             figures=self._figures(plan.measurements, self.target, plan.probings),
             kept=self._kept(plan),
+            checks=self._checks(plan),
             comparisons=self._comparisons(plan),
         )
 
@@ -149,7 +158,11 @@ class Book:
         if clean is None:
             return None
         counted = figures(
-            test, clean, self.attacks(measurements), self.spec.seed, fallen=self.curve(probings)
+            test,
+            clean,
+            self.attacks(measurements),
+            self.spec.seed,
+            fallen=tuple(self.places(probings).values()),
         )
         found = {probing.name: self.probed.get(probing.key.digest) for probing in probings}
         return counted.model_copy(update={name: value for name, value in found.items() if value is not None})
@@ -162,6 +175,14 @@ class Book:
             return None
         return kept((right, self.attacks(student)), (source_right, self.attacks(teacher)))
 
+    def _checks(self, plan: StudentPlan) -> tuple[Check, ...]:
+        """What to think of the figures, once all of them are there."""
+        attacks = self.attacks(plan.measurements)
+        asked = [own.key.digest for own in plan.probings if own.name == "checks"]
+        if len(attacks) < len(plan.measurements) - 1 or not self.seen.keys() >= set(asked):
+            return ()
+        return judge(next((self.seen[digest] for digest in asked), None), attacks)
+
     def _comparisons(self, baseline: StudentPlan) -> tuple[PairedComparison, ...]:
         """The job's own student against ``baseline``, over the attacks and curves that both have."""
         own = self.plan.students[0]
@@ -173,12 +194,11 @@ class Book:
         plain = compare("clean", (names[0], clean), (names[1], rival_clean))
         if not mine or [held.attack for held in mine] != [held.attack for held in theirs]:
             return (plain,)
-        fallen, rival_fallen = self.curve(own.probings), self.curve(baseline.probings)
-        if fallen is None or rival_fallen is None:
-            fallen = rival_fallen = None
+        fallen, rival_fallen = self.places(own.probings), self.places(baseline.probings)
+        both = fallen.keys() & rival_fallen.keys()
         robust = compare(
             "worst_case",
-            (names[0], worst_case(clean, mine, fallen)),
-            (names[1], worst_case(rival_clean, theirs, rival_fallen)),
+            (names[0], worst_case(clean, mine, [fallen[name] for name in both])),
+            (names[1], worst_case(rival_clean, theirs, [rival_fallen[name] for name in both])),
         )
         return (robust, plain)

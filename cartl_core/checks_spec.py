@@ -5,13 +5,12 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from cartl_core.attack_spec import AttackSpec
-from cartl_core.part import Part
+from cartl_core.probe_spec import ProbeSpec
 
 
-class ChecksSpec(Part):
-    """How the checks are made."""
+class ChecksSpec(ProbeSpec):
+    """How the checks are made; some need 200 images or more."""
 
-    images: int | None = Field(default=200, ge=1, le=10_000_000)
     attack: AttackSpec = Field(
         description="The checks' own attack, pgd on ce: others are made of it, with its norm and radius."
     )

@@ -41,11 +41,11 @@ class Held:
 
 @dataclass(frozen=True)
 class Fallen:
-    """Where each of n images fell on a curve.
+    """Where each of n images fell on a curve, or by attacks of the checks.
 
     Attributes:
-        norm: of the curve.
-        radii: None for an image that the curve did not look at, infinite for one that stood.
+        norm: of its radii.
+        radii: None for an image that was not looked at, infinite for one that stood.
     """
 
     norm: str
@@ -78,24 +78,24 @@ def attack_result(outcome: Held, seed: int) -> AttackResult:
 
 
 def worst_case(
-    clean: Sequence[bool], attacks: Sequence[Held], fallen: Fallen | None = None
+    clean: Sequence[bool], attacks: Sequence[Held], fallen: Sequence[Fallen] = ()
 ) -> tuple[bool, ...]:
-    """Per image: right without an attack, standing after each of ``attacks``, and on the curve.
+    """Per image: right without an attack, standing after each of ``attacks``, and in all of ``fallen``.
 
-    Whatever ran on an image counts, the curve too: what fell on it within the largest radius of the attacks
-    in its norm has fallen. Where no attack has that norm the curve says nothing about them.
+    Whatever ran on an image counts, curve and checks too: what fell there within the largest radius of the
+    attacks in the same norm has fallen. Where no attack has that norm they say nothing about them.
     """
     held = [clean, *(outcome.held for outcome in attacks)]
-    if fallen is not None:
-        radii = [outcome.attack.eps for outcome in attacks if outcome.attack.norm == fallen.norm]
-        held += [fallen.held(max(radii))] if radii else []
+    for places in fallen:
+        radii = [outcome.attack.eps for outcome in attacks if outcome.attack.norm == places.norm]
+        held += [places.held(max(radii))] if radii else []
     return tuple(all(image) for image in zip(*held, strict=True))
 
 
 def figures(
-    test: TestSet, clean: Sequence[bool], attacks: Sequence[Held], seed: int, fallen: Fallen | None = None
+    test: TestSet, clean: Sequence[bool], attacks: Sequence[Held], seed: int, fallen: Sequence[Fallen] = ()
 ) -> Figures:
-    """All figures of one network; the worst case is over the attacks that are there, and the curve."""
+    """All figures of one network; the worst case is over the attacks that are there, curve and checks."""
     worst = worst_case(clean, attacks, fallen)
     return Figures(
         data=test.data,

@@ -85,6 +85,16 @@ def warnings(
     return tuple(dict.fromkeys(found))
 
 
+def failed_checks(arms: Sequence[ArmReport]) -> tuple[str, ...]:
+    """Of every method, what suggests that its figures deceive."""
+    return tuple(
+        f"A check of {_titled(arm.method)} failed ({check.title}): {check.words} {check.advice or ''}".strip()
+        for arm in arms
+        for check in arm.checks
+        if check.status == "failed"
+    )
+
+
 def _in_words(
     what: str,
     job: Method,

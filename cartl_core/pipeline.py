@@ -24,15 +24,17 @@ from cartl_core.events import (
 from cartl_core.faults import disk_faults
 from cartl_core.figures import Fallen, Held, TestSet, attack_result
 from cartl_core.outputs import write_outcomes, write_report, write_student
-from cartl_core.plan import Measurement, StudentPlan, TeacherPlan, TestData, make_plan
+from cartl_core.plan import Measurement, Probing, StudentPlan, TeacherPlan, TestData, make_plan
+from cartl_core.probes.checks import seen_of
 from cartl_core.probes.curve import radii_of
 from cartl_core.progress import Meter
 from cartl_core.random import generator
 from cartl_core.render import words
 from cartl_core.report import Report
+from cartl_core.report_checks import Checked
 from cartl_core.results import read_result
 from cartl_core.shelf import Shelf
-from cartl_core.spec import CurveSpec, JobSpec, Runtime
+from cartl_core.spec import ChecksSpec, CurveSpec, JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.evaluate import evaluate, read_outcomes
@@ -195,12 +197,20 @@ class _Job:
                         batch_size=self.spec.evaluate.batch_size,
                         place=place,
                     )
-            directory = self.directories[probing.key.digest]
-            self.book.probed[probing.key.digest] = read_value(probing.name, directory)
-            if isinstance(probing.asked, CurveSpec):
-                radii = radii_of(read_rows(directory), self.target_test.index)
-                self.book.fallen[probing.key.digest] = Fallen(probing.asked.norm, radii)
+            self._take_down(probing)
             self._tell()
+
+    def _take_down(self, probing: Probing) -> None:
+        """What a finished probe found, and where it saw images fall."""
+        digest, asked = probing.key.digest, probing.asked
+        found, rows = read_value(probing.name, self.directories[digest]), read_rows(self.directories[digest])
+        self.book.probed[digest] = found
+        if isinstance(asked, CurveSpec):
+            self.book.fallen[digest] = Fallen(asked.norm, radii_of(rows, self.target_test.index))
+        if isinstance(asked, ChecksSpec) and isinstance(found, Checked):
+            seen = seen_of(found, asked, rows, self.target_test.index)
+            self.book.seen[digest] = seen
+            self.book.fallen[digest] = seen.fallen(len(self.target_test))
 
     def publish(self, out: Path) -> Report:
         """The complete report and the files for the person."""

@@ -10,8 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from cartl_core.check_attacks import EPS_ONE, RADII, RADIUS_STEPS
+from cartl_core.checks_spec import ChecksSpec
 from cartl_core.corruption_facts import CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec
+from cartl_core.report_checks import Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_values import Value
 
@@ -56,10 +59,31 @@ def _corruptions(asked: CorruptionsSpec) -> Passes:
     return Passes(forward=len(asked.columns), gradients=0)
 
 
+SHARE_OF_STEPS = 0.6
+"""Of an attack's steps at the radius of the evaluation; ``SHARE_AT_RADII`` over rising radii, and of those
+at eps 1 that little is left to do."""
+SHARE_AT_RADII = 0.4
+SHARE_AT_EPS_ONE = 0.1
+DOUBLE = 2
+"""Passes in single precision that one in double costs."""
+
+
+def _checks(asked: ChecksSpec) -> Passes:
+    """Outputs twice, tiny changes in double precision, then attacks; one of them climbs another network."""
+    steps = asked.attack.steps
+    at_radii = SHARE_AT_RADII * RADIUS_STEPS * len(RADII)
+    at_eps_one = SHARE_AT_EPS_ONE * EPS_ONE.steps * EPS_ONE.restarts
+    return Passes(
+        forward=2 + 2 * DOUBLE + SHARE_OF_STEPS * asked.queries,
+        gradients=2 + at_radii + at_eps_one + SHARE_OF_STEPS * 2 * steps + steps,
+    )
+
+
 PROBE_FACTS: dict[str, ProbeFacts] = {
     facts.name: facts
     for facts in (
         ProbeFacts("curve", "robustness over eps", RobustnessCurve, _curve),
         ProbeFacts("corruptions", "accuracy under common corruptions", CorruptionResults, _corruptions),
+        ProbeFacts("checks", "checks against self-deception", Checked, _checks, uses_others=True),
     )
 }

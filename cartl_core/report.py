@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from cartl_core.report_checks import Check, Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_kept import Kept
 from cartl_core.report_values import Interval as Interval
@@ -57,12 +58,13 @@ class Figures(Value):
     attacks: tuple[AttackResult, ...] = ()
     worst_case: Interval | None = Field(
         default=None,
-        description="Per image: robust against every attack above, and not seen to fall on the curve within "
-        "the largest radius of those attacks in its norm; the headline.",
+        description="Per image: robust against every attack above, and not seen to fall on the curve or by "
+        "an attack of the checks within the largest radius of those attacks in the same norm; the headline.",
     )
     per_class: tuple[ClassResult, ...] = ()
     curve: RobustnessCurve | None = None
     corruptions: CorruptionResults | None = None
+    checks: Checked | None = Field(default=None, description="What the checks saw, and how they attacked.")
 
 
 class Teacher(Value):
@@ -115,6 +117,9 @@ class ArmReport(Value):
     figures: Figures | None = None
     kept: Kept | None = Field(
         default=None, description="Its robustness over its teacher's on the source; across data sets."
+    )
+    checks: tuple[Check, ...] = Field(
+        default=(), description="Against self-deception, once all is measured; failed ones are in `warnings`."
     )
     comparisons: tuple[PairedComparison, ...] = Field(
         default=(), description="On a baseline: how the job's own student does against it."

@@ -18,7 +18,8 @@ from cartl_core.ensembles import ENSEMBLES
 from cartl_core.errors import SpecError
 from cartl_core.part import build
 from cartl_core.probe_facts import PROBE_FACTS
-from cartl_core.spec import AttackSpec, DataSpec, EvaluateSpec
+from cartl_core.resolve_checks import attack_of_checks
+from cartl_core.spec import AttackSpec, ChecksSpec, DataSpec, EvaluateSpec
 
 EXPECTED_OVER = 2.0
 """Expected robustness is the mean over radii up to this many times the evaluation's eps."""
@@ -47,9 +48,14 @@ def resolve_evaluation(
         if settings.get(probe) is not None:
             amounts = {**preset.probes.get(probe, {}), **settings[probe]}
             settings[probe] = _curve(amounts, target_facts) if probe == "curve" else amounts
+    checks = settings.pop("checks", None)
     evaluate = build(EvaluateSpec, settings, "evaluate")
     _check("attacks", evaluate.attacks, target)
     _check("source_attacks", evaluate.source_attacks, source)
+    if checks is not None:
+        checks.setdefault("attack", attack_of_checks(evaluate.attacks, target_facts).model_dump())
+        made = build(ChecksSpec, checks, "evaluate.checks")
+        evaluate = evaluate.model_copy(update={"checks": made})
     if evaluate.curve is not None and (least := _lacking(evaluate.curve.loss, target)):
         raise _too_few("evaluate.curve.loss", "pgd", evaluate.curve.loss, least, target)
     return evaluate

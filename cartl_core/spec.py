@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, creat
 
 from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec as AttackSpec
+from cartl_core.checks_spec import ChecksSpec as ChecksSpec
 from cartl_core.corruption_facts import CorruptionsSpec as CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec as CurveSpec
 from cartl_core.part import ARRAY as ARRAY
@@ -109,6 +110,10 @@ class EvaluateSpec(Part):
     )
     corruptions: CorruptionsSpec | None = Field(
         default=None, description="Accuracy under common corruptions, of the same; null: none."
+    )
+    checks: ChecksSpec | None = Field(
+        default=None,
+        description="Checks against self-deception, of the same; null: only what needs no probe.",
     )
 
     @property
@@ -209,8 +214,15 @@ CurveOverrides = _overrides(
     CurveSpec, "Any part of the curve; the rest comes from the preset, radii from the data set."
 )
 CorruptionsOverrides = _overrides(CorruptionsSpec, "Any part of it; the rest comes from the preset.")
+ChecksOverrides = _overrides(
+    ChecksSpec, "Any part of the checks; the rest comes from the preset, their attack from the job's."
+)
 EvaluateOverrides = _overrides(
-    EvaluateSpec, "Any part of the evaluation stage.", curve=CurveOverrides, corruptions=CorruptionsOverrides
+    EvaluateSpec,
+    "Any part of the evaluation stage.",
+    curve=CurveOverrides,
+    corruptions=CorruptionsOverrides,
+    checks=ChecksOverrides,
 )
 
 

@@ -36,7 +36,7 @@ def pgd(steps: int) -> AttackRow:
     return {"label": f"pgd{steps}", "steps": steps}
 
 
-ALL_PROBES = ("curve", "corruptions")
+ALL_PROBES = ("curve", "corruptions", "checks")
 
 EVALUATIONS: dict[str, EvaluationFacts] = {
     facts.name: facts
@@ -44,19 +44,19 @@ EVALUATIONS: dict[str, EvaluationFacts] = {
         EvaluationFacts("quick", "PGD with 10 steps: a first look", (pgd(10),)),
         EvaluationFacts(
             "pgd20",
-            "PGD with 20 steps; a curve over eps, common corruptions",
+            "PGD with 20 steps; a curve over eps, common corruptions, checks",
             (pgd(20),),
             probes=ALL_PROBES,
         ),
         EvaluationFacts(
             "pgd100",
-            "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions",
+            "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions, checks",
             (pgd(20), pgd(100)),
             probes=ALL_PROBES,
         ),
         EvaluationFacts(
             "autoattack",
-            "AutoAttack's standard four; a curve over eps, common corruptions. Many times dearer than pgd100",
+            "AutoAttack's standard four; curve over eps, corruptions, checks. Many times dearer than pgd100",
             ensemble="autoattack",
             probes=ALL_PROBES,
         ),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from cartl_core.catalog.evaluations import AttackRow, pgd
 from cartl_core.spec import Preset
 
+CHECKS: dict[str, object] = {"images": 200, "queries": 250}
+
 
 @dataclass(frozen=True)
 class PresetFacts:
@@ -75,6 +77,7 @@ PRESETS: dict[str, PresetFacts] = {
             probes={
                 "curve": {"images": 20, "steps": 2, "multiples": (0.5, 1.0, 2.0)},
                 "corruptions": {"images": 20, "severities": (3,)},
+                "checks": {"images": 20, "queries": 10},
             },
         ),
         PresetFacts(
@@ -110,7 +113,7 @@ PRESETS: dict[str, PresetFacts] = {
             lwf={"lwf_weight": 0.01, "lwf_head_epochs": 6, "lr": 0.01},
             attacks=(pgd(20), pgd(100)),
             source_attacks=(pgd(20),),
-            probes={"curve": {"images": 500, "steps": 20, "refine": 2}, "corruptions": {}},
+            probes={"curve": {"images": 500, "steps": 20, "refine": 2}, "corruptions": {}, "checks": CHECKS},
         ),
         PresetFacts(
             name="paper",
@@ -158,7 +161,11 @@ PRESETS: dict[str, PresetFacts] = {
             },
             attacks=(pgd(20), pgd(100)),
             source_attacks=(pgd(20), pgd(100)),
-            probes={"curve": {"images": 1_000, "steps": 20, "refine": 2}, "corruptions": {}},
+            probes={
+                "curve": {"images": 1_000, "steps": 20, "refine": 2},
+                "corruptions": {},
+                "checks": CHECKS,
+            },
             trunk_statistics="running",
         ),
     )

@@ -19,7 +19,7 @@ from cartl_core.random import generator
 from cartl_core.spec import AttackSpec
 
 Rows = dict[str, Tensor]
-HELD = "held by "
+HELD = "held."
 """What held against an attack of the checks is under this and the attack's label."""
 
 

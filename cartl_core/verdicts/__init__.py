@@ -1,6 +1,6 @@
 """From what was measured to the checks of the report: plain numbers and booleans in, words out. No torch."""
 
 from cartl_core.verdicts.all import judge
-from cartl_core.verdicts.seen import Seen, broken_within
+from cartl_core.verdicts.seen import Seen
 
-__all__ = ["Seen", "broken_within", "judge"]
+__all__ = ["Seen", "judge"]

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
-from cartl_core.attack_facts import ATTACKS
+from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.attack_spec import AttackSpec
 from cartl_core.check_attacks import RESCALED, TRANSFER
-from cartl_core.figures import Held
+from cartl_core.figures import Fallen, Held
 from cartl_core.report_checks import CheckAttack, Checked
 from cartl_core.verdicts.rivals import Kind, Rival
+
+MUCH_HARDER = 2
+"""A gradient attack with over so many times the reference's steps, targets and restarts counted, is none to
+compare it with: it wins on honest networks too."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,17 @@ class Seen:
         """Outcomes of all test images, for the images of the checks."""
         return tuple(held[position] for position in self.positions)
 
+    def fallen(self, n: int) -> Fallen:
+        """The smallest radius at which an attack of the checks broke each of ``n`` test images."""
+        radii: list[float | None] = [None] * n
+        for position in self.positions:
+            radii[position] = inf
+        for attack in sorted(self.checked.attacks, key=lambda attack: -attack.eps):
+            if attack.norm == self.attack.norm:
+                for position, held in zip(self.positions, self.held[attack.label], strict=True):
+                    radii[position] = radii[position] if held else attack.eps
+        return Fallen(self.attack.norm, tuple(radii))
+
     def rivals(self) -> tuple[CheckAttack, ...]:
         """The checks' attacks of another kind than the cross-entropy's gradient, at their radius."""
         return tuple(
@@ -39,17 +55,6 @@ class Seen:
             for attack in self.checked.attacks
             if attack.loss != "ce" or attack.label == RESCALED or attack.label.startswith(TRANSFER)
         )
-
-
-def broken_within(seen: Seen) -> frozenset[int]:
-    """Positions of the images that the checks' own attacks broke within their norm and radius."""
-    return frozenset(
-        position
-        for attack in seen.checked.attacks
-        if attack.norm == seen.attack.norm and attack.eps <= seen.attack.eps
-        for position, held in zip(seen.positions, seen.held[attack.label], strict=True)
-        if not held
-    )
 
 
 def reference_attack(attacks: Sequence[Held], own: AttackSpec | None) -> Held | None:
@@ -66,12 +71,22 @@ def rivals(reference: Held, attacks: Sequence[Held], seen: Seen | None) -> tuple
     """Every attack of another kind at the radius of ``reference``: the job's, then the checks' own."""
     alike = [held for held in attacks if _radius(held.attack) == _radius(reference.attack)]
     climbed = _all_hold([held.held for held in alike if _climbs(held.attack)])
-    found = [_of_job(held, reference, climbed) for held in alike if held.attack.loss != "ce"]
+    found = [
+        _of_job(held, reference, climbed) for held in alike if _comparable(held.attack, reference.attack)
+    ]
     if seen is None:
         return tuple(found)
     own = seen.rivals()
     climbed = _all_hold([seen.of(climbed), *(seen.held[attack.label] for attack in own if _climbs(attack))])
     return (*found, *(_of_checks(seen, attack, reference, climbed) for attack in own))
+
+
+def _comparable(attack: AttackSpec, reference: AttackSpec) -> bool:
+    """Of another kind, and no stronger for its effort alone, as one that aims at every class is."""
+    if attack.loss == "ce":
+        return False
+    most = MUCH_HARDER * reference.steps * reference.restarts
+    return not _climbs(attack) or steps_in_all(attack.loss, attack.steps, attack.restarts) <= most
 
 
 def _of_job(held: Held, reference: Held, climbed: Sequence[bool]) -> Rival:

@@ -6,7 +6,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Sequence
-from math import comb
+from math import comb, inf
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from cartl_core.figures import Held
 from cartl_core.report_checks import TITLES, Band, Check, CheckAttack, Checked
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics import holm, mcnemar_above, wilson
-from cartl_core.verdicts import Seen, broken_within, judge
+from cartl_core.verdicts import Seen, judge
 from cartl_core.verdicts.network import gradients, input_range, logits, randomness
 from cartl_core.verdicts.rivals import Kind, Rival, black_box, masking
 from cartl_core.verdicts.strength import ALPHA, convergence, eps_one, rising_eps
@@ -325,26 +325,39 @@ def test_the_jobs_own_rivals_count_on_all_images() -> None:
     assert found["gradients"].status == "not_run"
 
 
+def test_an_attack_that_tries_much_harder_says_nothing_about_masking() -> None:
+    """Nine targets of 100 steps break a few more of honest networks; their images still count as climbed."""
+    targeted = {"name": "apgd", "loss": "targeted_dlr", "steps": 100}
+    attacks = [held("pgd100", first(90), steps=100), held("apgd-t", first(70), **targeted)]
+    attacks.append(held("square", first(80), name="square", loss="margin", steps=5000))
+    found = {check.name: check for check in judge(None, attacks)}
+    assert not any("apgd-t" in key for key in found["masking"].evidence)
+    assert found["black_box"].evidence["broken_by_black_box_only"] == 0
+
+
 def test_without_an_attack_on_the_cross_entropy_there_is_nothing_to_compare_with() -> None:
     found = {check.name: check for check in judge(seen(), [held("dlr", first(8, 8), loss="dlr")])}
     assert {found[name].status for name in ("masking", "black_box", "convergence")} == {"not_run"}
     assert found["gradients"].status == "passed"
 
 
-def test_what_the_checks_break_within_their_radius_is_told() -> None:
-    """Not at larger radii: those images may hold at the radius that the job asks about."""
-    nothing = {attack.label.replace("-", "_"): first(4, 4) for attack in OWN}
-    assert broken_within(seen(**nothing)) == frozenset()
-    smaller = {**nothing, "radius_0.05": (True, False, True, True)}
-    assert broken_within(seen(**smaller)) == {1}
-    larger = {**nothing, "radius_0.2": first(0, 4), "eps_one": first(0, 4)}
-    assert broken_within(seen(**larger)) == frozenset()
-    several = {
-        **nothing,
-        "square": (False, True, True, True),
-        "transfer_from_vanilla": (True, True, True, False),
-    }
-    assert broken_within(seen(**several)) == {7, 5}
+def test_where_images_fell_counts_at_the_smallest_radius_that_broke_them() -> None:
+    """Of eight test images, those at 7, 1, 0 and 5 were looked at."""
+    stands = {attack.label.replace("-", "_"): first(4, 4) for attack in OWN}
+    places = seen(**stands).fallen(8)
+    assert places.norm == "linf"
+    assert places.radii == (inf, inf, None, None, None, inf, None, inf)
+    found = seen(
+        **{
+            **stands,
+            "radius_0.2": (True, False, False, True),
+            "radius_0.05": (True, True, False, True),
+            "square": (False, True, True, True),
+            "eps_one": first(0, 4),
+        }
+    ).fallen(8)
+    assert found.radii == (0.05, 0.2, None, None, None, 1.0, None, 0.1)
+    assert found.held(0.1) == (False, True, True, True, True, True, True, False)
 
 
 def test_no_torch_is_needed() -> None:

@@ -87,7 +87,9 @@ def test_a_job_costs_what_its_parts_cost() -> None:
     student_epoch = 270 * (trunk + 3 * (1 - trunk)) + 32 * (1 + 2 * 2)
     curve = 20 * (1 + rungs_taken * 2 + rungs_taken * 2 * 2 * 2)
     corruptions = 20 * 8
-    student = 2 * student_epoch + 100 * (1 + 0.6 * 2 * 5) + curve + corruptions
+    climbed = 2 + 0.4 * 10 * 5 + 0.1 * 40 * 2 + 0.6 * 2 * 5 + 5
+    checks = 20 * (2 + 2 * 2 + 0.6 * 10 + 2 * climbed)
+    student = 2 * student_epoch + 100 * (1 + 0.6 * 2 * 5) + curve + corruptions + checks
     assert estimated(one).forward_passes == pytest.approx(teacher + student)
     assert estimated(one).teachers == 1
 

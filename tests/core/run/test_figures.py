@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
 
-from cartl_core.figures import Held, TestSet, figures, frozen_in_words, worst_case
-from cartl_core.findings import compare, headline, warnings
+from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, worst_case
+from cartl_core.findings import compare, failed_checks, headline, warnings
 from cartl_core.report import ArmReport, Figures, Teacher
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics import wilson
+from cartl_core.verdicts.strength import eps_one
 
 ATTACK = AttackSpec(label="one", eps=0.1, step=0.01, steps=5)
 OTHER = ATTACK.model_copy(update={"label": "two"})
@@ -64,7 +66,7 @@ def test_noise_is_called_noise() -> None:
     assert "p = 1" in found.words
 
 
-def arm(method: Any, robust: int, clean: int, comparisons: Any = ()) -> ArmReport:
+def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), checks: Any = ()) -> ArmReport:
     return ArmReport(
         method=method,
         freeze_depth=2,
@@ -77,6 +79,7 @@ def arm(method: Any, robust: int, clean: int, comparisons: Any = ()) -> ArmRepor
             data="d", data_fingerprint="f", n=100, clean=wilson(clean, 100), worst_case=wilson(robust, 100)
         ),
         comparisons=comparisons,
+        checks=checks,
     )
 
 
@@ -146,3 +149,22 @@ def test_what_was_frozen_is_said(job: Any) -> None:
     assert any("affine (gamma, beta) of the tail" in line for line in said)
     lwf = job(method="lwf", freeze_depth=0).transfer
     assert frozen_in_words(5, 0, lwf) == ()
+
+
+def test_what_fell_elsewhere_within_the_radius_counts_in_the_worst_case() -> None:
+    """A curve and the checks both looked at some of four images; each has a say in its own norm only."""
+    clean, attack = (True,) * 4, Held(ATTACK, (True,) * 4, 1.0)
+    curve, checks = Fallen("linf", (0.1, 0.11, None, inf)), Fallen("linf", (None, None, 0.05, inf))
+    assert worst_case(clean, [attack], [curve]) == (False, True, True, True)
+    assert worst_case(clean, [attack], [curve, checks]) == (False, True, False, True)
+    assert worst_case(clean, [attack], [Fallen("l2", (0.1,) * 4)]) == clean
+    assert worst_case(clean, [], [curve]) == clean, "without an attack there is no radius to count at"
+
+
+def test_failed_checks_are_told_with_the_method_and_what_to_do() -> None:
+    lines = failed_checks([arm("cartl", checks=(eps_one(right=4, standing=1, settings={}),)), arm("vanilla")])
+    (line,) = lines
+    assert line.startswith("A check of CARTL failed (Nothing stands at eps = 1): 1 of 4 images")
+    assert line.endswith("believe black-box attacks only.")
+    passed = eps_one(right=4, standing=0, settings={})
+    assert failed_checks([arm("cartl", checks=(passed,))]) == ()

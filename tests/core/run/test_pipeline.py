@@ -26,6 +26,7 @@ from cartl_core.events import (
 )
 from cartl_core.pipeline import run
 from cartl_core.report import Report
+from cartl_core.report_checks import TITLES
 from cartl_core.shelf import LocalShelf, Place
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
@@ -108,6 +109,16 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
         # Of the attack that both stood: the teacher has no curve.
         assert (arm.kept.target, arm.kept.source.n) == (arm.figures.attacks[0].robust, 100)  # type: ignore[union-attr]
         assert arm.figures.curve.n == arm.figures.corruptions.n == 20  # type: ignore[union-attr]
+        assert [check.name for check in arm.checks] == list(TITLES)
+        assert arm.figures.checks.n == 20  # type: ignore[union-attr]
+    failed = [
+        check
+        for arm in (report.student, *report.baselines)
+        for check in arm.checks
+        if check.status == "failed"
+    ]
+    for check, warning in zip(failed, report.warnings, strict=False):
+        assert check.words in warning, "failed checks come first"
     assert report.headline
     assert report.warnings
     assert isinstance(events[0], RuntimeResolved)
@@ -167,7 +178,11 @@ def test_another_evaluation_trains_nothing(go: Run, job: Any) -> None:
     events: list[Event] = []
     attack = {"label": "strong", "eps": 0.15, "step": 0.02, "steps": 7}
     go(job(evaluate={"attacks": [attack]}), events)
-    assert computed(events) == ["attack strong on cartl", "attack strong on vanilla"]
+    assert computed(events) == [
+        *("attack strong on cartl", "attack strong on vanilla"),
+        # Made at the radius of the job's attacks.
+        *(f"checks against self-deception of {method}" for method in ("cartl", "vanilla")),
+    ]
 
 
 def test_another_transfer_reuses_the_teacher(go: Run, job: Any) -> None:
