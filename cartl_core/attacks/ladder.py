@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec
 from cartl_core.attacks.bisection import bisect
 from cartl_core.attacks.pgd import pgd
@@ -84,14 +85,17 @@ def break_radii(
 
 
 def rung_attack(spec: CurveSpec, rung: int, label: str = "curve") -> AttackSpec:
-    """What one rung is: an attack of its radius that begins at ``spec.restarts`` random points."""
+    """What one rung is: an attack of its radius that begins at ``spec.restarts`` random points.
+
+    No step is longer than the longest that an image has room for: few steps of a large radius would be.
+    """
     eps = spec.eps[rung]
     return AttackSpec(
         label=label,
         norm=spec.norm,
         loss=spec.loss,
         eps=eps,
-        step=eps * spec.step_of_eps,
+        step=min(eps * spec.step_of_eps, LARGEST_RADIUS[spec.norm]),
         steps=spec.steps,
         restarts=spec.restarts,
     )
