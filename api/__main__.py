@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import sys
 from contextlib import suppress
@@ -12,6 +11,7 @@ from fastapi import FastAPI
 
 from api.auth import PublicWithoutKeys
 from api.main import create_app, refuse_an_open_network
+from jobs import logs
 from jobs.settings import Settings
 
 GRACE_SECONDS = 3
@@ -35,11 +35,7 @@ class Server(uvicorn.Server):
 def main() -> int:
     """Serve; returns the exit code."""
     settings = Settings.from_env()
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr
-    )
-    # Every probe of readiness asks Alembic for the schema's version, which it would log as news.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.configure(settings)
     try:
         refuse_an_open_network(settings)
     except PublicWithoutKeys as error:
@@ -51,6 +47,7 @@ def main() -> int:
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level.lower(),
+        log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,

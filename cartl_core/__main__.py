@@ -22,7 +22,7 @@ from cartl_core import runtime as machine
 from cartl_core.catalog import DATASETS
 from cartl_core.console import Console
 from cartl_core.data import fetch_dataset
-from cartl_core.errors import Cancelled, Interruption, JobError, SpecError, WaitingForStage
+from cartl_core.errors import Cancelled, Interruption, JobError, SpecError, WaitingForStage, in_words
 from cartl_core.events import Failed, Finished, Reporter, Stopped
 from cartl_core.pipeline import run
 from cartl_core.resolve import resolve
@@ -32,6 +32,9 @@ from cartl_core.stopping import StopFlag
 from cartl_core.supervision import LOST_SUPERVISOR, JsonLines, Orders, SupervisedShelf
 
 FINISHED, FAILED, WRONG_SPEC, STOPPED = 0, 1, 2, 3
+
+# No more than the kind: an error's own words may name files of this machine.
+BROKE = "the program made a mistake; the log has the trace"
 
 log = logging.getLogger("cartl_core")
 
@@ -100,7 +103,7 @@ def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: Sto
     except Exception as error:
         # The border of the process: whatever it was, the one who listens must hear that it is over.
         log.exception("the run broke")
-        report(Failed(reason="internal_error", message=f"{type(error).__name__}: {error}"))
+        report(Failed(reason="internal_error", message=f"{BROKE} ({type(error).__name__})"))
         return FAILED
     report(Finished(seconds=time.monotonic() - started))
     return FINISHED
@@ -133,7 +136,7 @@ def _read_spec(path: Path) -> JobSpec:
     try:
         return resolve(JobRequest.model_validate_json(path.read_bytes()))
     except OSError as error:
-        raise SpecError("spec", f"{path} cannot be read: {error.strerror}") from error
+        raise SpecError("spec", f"{path.name} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         fault = error.errors()[0]
         raise SpecError(".".join(map(str, fault["loc"])) or "spec", fault["msg"]) from error
@@ -147,7 +150,9 @@ def _runtime(spec: JobSpec, options: argparse.Namespace) -> tuple[Runtime, tuple
     try:
         recorded = Runtime.model_validate_json(options.runtime.read_bytes())
     except (OSError, ValidationError) as error:
-        raise SpecError("runtime", f"{options.runtime} is no recorded runtime: {error}") from error
+        raise SpecError(
+            "runtime", f"{options.runtime.name} is no recorded runtime: {in_words(error)}"
+        ) from error
     runtime, changed = machine.settle(recorded, here)
     if not changed:
         return runtime, ()

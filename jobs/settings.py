@@ -65,6 +65,7 @@ class Settings(BaseSettings):
     page_size_max: int = Field(default=200, ge=1, le=1000)
     requests_per_minute: int = Field(default=600, ge=1, description="Per key.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = Field(default="text", description="`json`: one object a line.")
 
     @classmethod
     def from_env(cls) -> Self:

@@ -8,6 +8,7 @@ import sys
 
 from sqlalchemy.exc import DBAPIError
 
+from jobs import logs
 from jobs.database import check, make_engine
 from jobs.errors import DatabaseBehind
 from jobs.settings import Settings
@@ -15,14 +16,13 @@ from worker.app import make_app
 from worker.identity import identity_of
 from worker.ledger import first_line
 
-FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
-
 log = logging.getLogger("worker")
 
 
 def arguments(settings: Settings, name: str) -> list[str]:
     """Celery's command line: one pool process a slot, and none of what workers tell each other."""
     return [
+        "--quiet",  # no banner among the records
         "worker",
         f"--hostname=cartl@{name}",
         "--pool=prefork",
@@ -38,8 +38,7 @@ def main() -> int:
     """Run until SIGTERM or Ctrl-C; both let jobs checkpoint and put them back in the queue."""
     settings = Settings.from_env()
     settings.make_directories()
-    logging.basicConfig(level=settings.log_level, format=FORMAT)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.configure(settings)
     try:
         _check_database(settings)
     except DatabaseBehind as error:

@@ -12,11 +12,12 @@ import signal
 from functools import cache, lru_cache
 from typing import Any
 
-from billiard.util import set_pdeathsig
+from billiard.util import get_logger, set_pdeathsig
 from celery import Celery, bootsteps, signals
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core import __version__
+from jobs import logs
 from jobs.database import make_engine, session_factory
 from jobs.queue import DOORBELL, make_celery, ring
 from jobs.settings import Settings
@@ -48,6 +49,12 @@ def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
     def shut(**_: Any) -> None:
         door.shut()
 
+    def configure_logs(**_: Any) -> None:
+        logs.configure(settings)
+        get_logger().propagate = True  # what the pool says would go past the formatter
+
+    # With a receiver Celery leaves the logs alone.
+    signals.setup_logging.connect(configure_logs, weak=False)
     signals.worker_shutting_down.connect(shut, weak=False)
     signals.worker_process_init.connect(_outlive_main, weak=False)
     app.steps["worker"].add(_caretaking(settings, door))

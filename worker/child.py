@@ -17,6 +17,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from cartl_core.events import EVENT, Event, Order
+from jobs import logs
 from worker.log import JobLog
 
 LINE_BYTES = 64 * 1024 * 1024
@@ -60,7 +61,7 @@ class Child:
     def listen(self, on_event: Callable[[Event], None]) -> None:
         """Begin to read. ``on_event`` is called in order, from one thread; blocking it holds the child up."""
         for name, target in (("events", lambda: self._read_events(on_event)), ("log", self._read_log)):
-            thread = threading.Thread(target=target, name=f"child-{name}", daemon=True)
+            thread = logs.thread(target, f"child-{name}")
             thread.start()
             self._readers.append(thread)
 

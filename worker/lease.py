@@ -9,7 +9,7 @@ from types import TracebackType
 
 from sqlalchemy.exc import DBAPIError
 
-from jobs import store
+from jobs import logs, store
 from jobs.database import reading, transaction
 from jobs.errors import JobNotFound, LostClaim
 from worker.ledger import AWAY, Ledger, first_line
@@ -35,7 +35,7 @@ class Lease:
         self._renew_seconds = renew_seconds
         self.cancel_requested = threading.Event()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread = logs.thread(self._keep, "lease")
 
     def __enter__(self) -> Lease:
         self._thread.start()

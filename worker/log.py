@@ -13,7 +13,6 @@ from types import TracebackType
 
 HEAD_BYTES = 8 * 1024 * 1024
 TAIL_BYTES = 64 * 1024
-LAST_LINES = 20
 
 
 class JobLog:
@@ -30,7 +29,6 @@ class JobLog:
         self._tail_bytes = tail_bytes
         self._held = 0
         self._dropped = 0
-        self._last: deque[bytes] = deque(maxlen=LAST_LINES)
         self._lock = threading.Lock()
 
     def write(self, line: bytes) -> None:
@@ -38,18 +36,12 @@ class JobLog:
         with self._lock:
             if self._file.closed:
                 return
-            self._last.append(line[:1000])
             if len(line) > self._room or self._held or not self._put(line):
                 self._hold(line[-self._tail_bytes :])
 
     def note(self, text: str) -> None:
         """Append a line of the supervisor's own."""
         self.write(f"-- {text}\n".encode())
-
-    def last_lines(self) -> str:
-        """The newest lines, for a message."""
-        with self._lock:
-            return b"".join(self._last).decode(errors="replace").strip()
 
     def close(self) -> None:
         """Write what was held back, and close the file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from cartl_core.events import (
     StageStored,
     Stopped,
 )
-from jobs import store
+from jobs import logs, store
 from jobs.artifacts import measure, relative_path
 from jobs.errors import ArtifactNameRefused, LostClaim
 from jobs.settings import Settings
@@ -69,7 +68,7 @@ class Scribe:
         self._newest: int | None = None
         self.last_word: LastWord | None = None
         self.error: Exception | None = None
-        self._thread = threading.Thread(target=self._write_all, name="scribe", daemon=True)
+        self._thread = logs.thread(self._write_all, "scribe")
 
     def start(self) -> None:
         """Begin to write."""

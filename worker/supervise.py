@@ -106,7 +106,7 @@ class Supervisor:
                 return None
             if scribe.error is not None:
                 return _unwritable(scribe.error)
-            return judge(code, scribe.last_word, self._asked, job_log.last_lines())
+            return judge(code, scribe.last_word, self._asked)
 
     def _scribe(self, child: Child, out: Path) -> Scribe:
         def answer(reply: StageReply) -> None:

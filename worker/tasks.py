@@ -11,7 +11,7 @@ from types import FrameType
 
 from sqlalchemy.exc import DBAPIError
 
-from jobs import store
+from jobs import logs, store
 from jobs.database import make_engine, session_factory, transaction
 from jobs.settings import Settings
 from jobs.store import Claim
@@ -40,7 +40,9 @@ def answer(settings: Settings, door: Door, prepare: Prepare = prepare) -> int:
                 prepare=prepare,
             )
             while not bench.shutting_down() and (claim := _claim(bench)) is not None:
-                Supervisor(bench, claim).run()
+                with logs.about(job=claim.job_id, attempt=claim.attempt, token=claim.token):
+                    log.info("job %s claimed", claim.job_id)
+                    Supervisor(bench, claim).run()
                 ran += 1
     finally:
         engine.dispose()
@@ -63,8 +65,6 @@ def _claim(bench: Bench) -> Claim | None:
     except (*AWAY, DBAPIError) as error:
         log.warning("nothing claimed, the database is away: %s", first_line(error))
         return None
-    if claim is not None:
-        log.info("job %s claimed: attempt %d, token %d", claim.job_id, claim.attempt, claim.token)
     return claim
 
 

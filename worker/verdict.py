@@ -17,6 +17,7 @@ from worker.child import describe_exit
 Asked = Literal["cancelled", "timeout", "interrupted"]
 SPEC_REFUSED = 2
 SPEC_INVALID = "spec_invalid"
+REFUSED_WORDS = "The run refused what it was told to do; the log says why."
 TIMEOUT = "timeout"
 TIMEOUT_WORDS = "The run took longer than this service allows; a retry goes on from its last checkpoint."
 
@@ -50,16 +51,13 @@ WRITERS: dict[Move, Callable[[Session, Claim, Verdict], None]] = {
 }
 
 
-def judge(
-    code: int, last_word: Finished | Failed | Stopped | None, asked: Asked | None, last_lines: str = ""
-) -> Verdict:
+def judge(code: int, last_word: Finished | Failed | Stopped | None, asked: Asked | None) -> Verdict:
     """Decide.
 
     Args:
         code: exit code of the process, or minus the number of a signal.
         last_word: how the run said that it ended.
         asked: what the supervisor had asked of it; a run that was asked and did not obey was killed.
-        last_lines: the end of its log.
     """
     match last_word:
         case Finished():
@@ -75,5 +73,5 @@ def judge(
     if asked == "interrupted":
         return Verdict(Move.RELEASE)
     if code == SPEC_REFUSED and last_word is None:
-        return Verdict(Move.FAIL, reason=SPEC_INVALID, message=last_lines or describe_exit(code))
+        return Verdict(Move.FAIL, reason=SPEC_INVALID, message=REFUSED_WORDS)
     return Verdict(Move.LOSE, message=f"the run {describe_exit(code)}")

@@ -5,15 +5,15 @@ A job's name is the scenario of its first attempt; later attempts succeed.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
 
+from jobs import logs
 from jobs.artifacts import output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
-from worker.__main__ import FORMAT, arguments
+from worker.__main__ import arguments
 from worker.app import make_app
 from worker.identity import identity_of
 from worker.launch import Launch
@@ -35,5 +35,5 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
 if __name__ == "__main__":
     settings = Settings.from_env()
     settings.make_directories()
-    logging.basicConfig(level="INFO", format=FORMAT)
+    logs.configure(settings)
     make_app(settings, prepare).worker_main(arguments(settings, identity_of(os.getpid()).worker_id))

@@ -25,7 +25,7 @@ from worker.door import Door
 from worker.identity import identity_of, is_alive, is_running, pid_space
 from worker.launch import prepare, threads
 from worker.log import JobLog
-from worker.verdict import WRITERS, Verdict, judge
+from worker.verdict import REFUSED_WORDS, WRITERS, Verdict, judge
 
 
 def progress(fraction: float) -> Progress:
@@ -106,7 +106,6 @@ def test_a_log_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
     with JobLog(path, head_bytes=30, tail_bytes=20) as log:
         for number in range(100):
             log.write(f"line {number:03}\n".encode())
-        assert log.last_lines().endswith("line 099")
     text = path.read_text()
     assert text.splitlines() == [
         "line 000",
@@ -132,7 +131,6 @@ def test_a_full_disk_costs_a_log_lines_and_nobody_else_anything(tmp_path: Path) 
     with JobLog(path) as log:
         log.note("one")
         log.write(b"two\n")
-        assert log.last_lines() == "-- one\ntwo"
 
 
 WAITING = Stopped(why="waiting", waiting_for="d" * 64)
@@ -157,13 +155,13 @@ WAITING = Stopped(why="waiting", waiting_for="d" * 64)
         (4, None, None, Verdict(Move.LOSE, message="the run lost its supervisor")),
         (77, None, None, Verdict(Move.LOSE, message="the run ended with exit code 77")),
         (3, Stopped(why="interrupted"), None, Verdict(Move.LOSE, message="the run stopped")),
-        (2, None, None, Verdict(Move.FAIL, "spec_invalid", "freeze_depth: too deep")),
+        (2, None, None, Verdict(Move.FAIL, "spec_invalid", REFUSED_WORDS)),
     ],
 )
 def test_the_verdict_on_every_kind_of_end(
     code: int, last_word: object, asked: object, expected: Verdict
 ) -> None:
-    assert judge(code, last_word, asked, "freeze_depth: too deep") == expected  # type: ignore[arg-type]
+    assert judge(code, last_word, asked) == expected  # type: ignore[arg-type]
     assert expected.move in WRITERS
 
 

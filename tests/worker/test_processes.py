@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -89,19 +90,23 @@ def test_a_killed_pool_process_takes_its_run_along_and_the_job_is_tried_again_at
     record: Fixture, start_fake: Fixture, until: Fixture, in_state: Fixture
 ) -> None:
     job_id = record.submit(name="obey")
-    worker = start_fake(lease_seconds=600.0)
-    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    worker = start_fake(lease_seconds=600.0, log_format="json")
+    until(lambda: "epoch_finished" in record.types(job_id), 60)
     (pool,), (run,) = worker.pool(), worker.runs()
     os.kill(pool, signal.SIGKILL)
     until(lambda: not is_alive(run))
-    in_state(job_id, JobState.SUCCEEDED)
+    in_state(job_id, JobState.SUCCEEDED, 60)
     assert record.job(job_id).attempts_used == 1
     # The replacement, made by another thread of Celery's, must let go as cleanly as the first.
     other = record.submit(name="obey")
-    until(lambda: "epoch_finished" in record.types(other), 20)
+    until(lambda: "epoch_finished" in record.types(other), 60)
     to_main(worker)
-    worker.wait()
+    worker.wait(60)
     assert (record.job(other).state, record.job(other).attempts_used) == (JobState.QUEUED, 0)
+    # Every line of a worker's log is an object, and those about a job tell the job and the attempt.
+    said = [json.loads(line) for line in worker.log.read_text().splitlines()]
+    about = [(line["job"], line["attempt"]) for line in said if "job" in line]
+    assert list(dict.fromkeys(about)) == [(job_id, 1), (job_id, 2), (other, 1)]
 
 
 def test_a_successor_frees_the_jobs_of_its_killed_predecessor_without_waiting_for_their_leases(

@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
+from cartl_core import __main__ as main_module
 from cartl_core.__main__ import main
+from cartl_core.errors import ResumeMismatch
 from cartl_core.events import (
     EVENT,
     CheckpointWritten,
@@ -25,6 +27,7 @@ from cartl_core.events import (
     StageStored,
     Stop,
 )
+from cartl_core.results import read_result
 
 REQUEST = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
@@ -265,3 +268,30 @@ def test_progress_for_people(write: Any, tmp_path: Path, capsys: pytest.CaptureF
     assert "teacher (fdm): epoch 3 of 3: loss " in printed.err
     assert "student under pgd5:" in printed.err
     assert "Finished in" in printed.err
+
+
+def test_a_mistake_of_ours_is_told_without_its_words(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may name files of the machine; the log, which is for whoever runs it, has the trace."""
+    hidden = str(tmp_path / "secret")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyError(f"nothing lies at {hidden}")
+
+    monkeypatch.setattr(main_module, "run", broken)
+    assert main(arguments(write(), tmp_path / "out")) == 1
+    said = capsys.readouterr()
+    last = json.loads(said.out.splitlines()[-1])
+    assert last == {
+        "type": "failed",
+        "reason": "internal_error",
+        "message": "the program made a mistake; the log has the trace (KeyError)",
+    }
+
+
+def test_a_stage_that_cannot_be_read_is_told_without_its_path(tmp_path: Path) -> None:
+    with pytest.raises(ResumeMismatch) as raised:
+        read_result(tmp_path / "gone")
+    assert str(tmp_path) not in str(raised.value)
+    assert "No such file" in str(raised.value)
