@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
 
 from jobs.errors import DatabaseBehind
 from jobs.settings import Settings
@@ -25,8 +26,10 @@ BUSY_SECONDS = 30
 MIGRATION_LOCK = 0x6361_7274_6C  # "cartl": one migration at a time on PostgreSQL
 
 
-def make_engine(settings: Settings) -> Engine:
+def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
     """An engine for ``settings.database_url``.
+
+    With ``keep_open`` false no connection to SQLite outlives its transaction, for a process that forks.
 
     PostgreSQL that is gone is noticed within seconds (connect and pool timeouts, pre-ping). SQLite
     runs in WAL mode and waits for a lock; its transactions begin IMMEDIATE unless said otherwise
@@ -43,7 +46,8 @@ def make_engine(settings: Settings) -> Engine:
         )
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = create_engine(url, pool_timeout=POOL_SECONDS, connect_args={"timeout": BUSY_SECONDS})
+    pool: dict[str, Any] = {"pool_timeout": POOL_SECONDS} if keep_open else {"poolclass": NullPool}
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **pool)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

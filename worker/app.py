@@ -104,7 +104,7 @@ def _caretaker(settings: Settings, door: Door) -> Caretaker:
 
     @lru_cache(maxsize=1)
     def factory() -> sessionmaker[Session]:
-        return session_factory(make_engine(settings))
+        return session_factory(make_engine(settings, keep_open=False))
 
     return Caretaker(
         settings,

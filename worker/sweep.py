@@ -20,6 +20,7 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store import SweepResult
 from worker.door import Door
+from worker.forks import no_fork
 from worker.identity import Identity, is_alive, is_running, pid_space
 from worker.ledger import AWAY, first_line
 
@@ -80,9 +81,10 @@ class Caretaker:
             self._done.wait(self._settings.sweep_seconds)
 
     def _try(self, step: Callable[[sessionmaker[Session]], None]) -> bool:
-        """A database that is away is waited for: the next round comes."""
+        """A database that is away is waited for: the next round comes. No pool process is made meanwhile."""
         try:
-            step(self._make_factory())
+            with no_fork():
+                step(self._make_factory())
         except (*AWAY, DBAPIError) as error:
             log.warning("the database is away: %s", first_line(error))
             return False

@@ -14,9 +14,9 @@ from stack import Stack
 from cartl.client import Client
 from cartl.problems import JobUnfinished, ServiceError
 
-UP_SECONDS = 240.0
-JOB_SECONDS = 420.0
-RECOVERY_SECONDS = 120.0
+UP_SECONDS = 600.0
+JOB_SECONDS = 900.0
+RECOVERY_SECONDS = 240.0
 UNAUTHORISED = 401
 JOB = {
     "name": "compose test: digits 0-4 to 5-9",
