@@ -8,7 +8,7 @@ is the same when each is run on all images, and ``launch(..., skip=...)`` saves 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,6 +134,18 @@ def name_of(attacks: Iterable[AttackSpec]) -> EnsembleName | None:
     found = [_nameless(attack) for attack in run]
     same = len(found) == len(standard) and all(attack in found for attack in standard)
     return "autoattack" if same else "ensemble"
+
+
+def autoattack_among(attacks: Sequence[AttackSpec]) -> tuple[AttackSpec, ...]:
+    """AutoAttack's four among ``attacks``, under any labels, all in one ball; none where one is missing."""
+    facts = ENSEMBLES["autoattack"]
+    for norm, eps in dict.fromkeys((attack.norm, attack.eps) for attack in attacks):
+        if norm in facts.norms:
+            standard = [_nameless(one.at(norm, eps)) for one in facts.members]
+            found = {str(_nameless(attack)): attack for attack in attacks if _nameless(attack) in standard}
+            if len(found) == len(standard):
+                return tuple(found.values())
+    return ()
 
 
 def _nameless(attack: AttackSpec) -> AttackSpec:

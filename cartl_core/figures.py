@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cartl_core.report import AttackResult, ClassResult, Figures
+from cartl_core.ensembles import autoattack_among
+from cartl_core.report import AttackResult, ClassResult, Figures, Interval
 from cartl_core.spec import AttackSpec, TransferSpec
 from cartl_core.statistics import wilson
 
@@ -104,6 +105,7 @@ def figures(
         clean=wilson(sum(clean), len(clean)),
         attacks=tuple(attack_result(outcome, seed) for outcome in attacks),
         worst_case=wilson(sum(worst), len(worst)) if attacks else None,
+        autoattack=_autoattack(clean, attacks),
         per_class=tuple(
             ClassResult(
                 label=label,
@@ -116,6 +118,15 @@ def figures(
         if attacks
         else (),
     )
+
+
+def _autoattack(clean: Sequence[bool], attacks: Sequence[Held]) -> Interval | None:
+    """Of AutoAttack's four alone, where they are among ``attacks``."""
+    standard = autoattack_among([outcome.attack for outcome in attacks])
+    if not standard:
+        return None
+    held = worst_case(clean, [outcome for outcome in attacks if outcome.attack in standard])
+    return wilson(sum(held), len(held))
 
 
 def _within(held: Sequence[bool], labels: Sequence[int], label: int) -> tuple[int, int]:

@@ -61,6 +61,11 @@ class Figures(Value):
         description="Per image: robust against every attack above, and not seen to fall on the curve or by "
         "an attack of the checks within the largest radius of those attacks in the same norm; the headline.",
     )
+    autoattack: Interval | None = Field(
+        default=None,
+        description="Robust against the four attacks of AutoAttack's standard version, where they were made, "
+        "whatever else was: the figure that published ones compare with.",
+    )
     per_class: tuple[ClassResult, ...] = ()
     curve: RobustnessCurve | None = None
     corruptions: CorruptionResults | None = None

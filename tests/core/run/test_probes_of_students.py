@@ -12,6 +12,7 @@ import torch
 from cartl_core.book import Book, Outcome
 from cartl_core.corruption_facts import CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec
+from cartl_core.ensembles import ENSEMBLES
 from cartl_core.errors import Interrupted
 from cartl_core.figures import Fallen, Held, TestSet, figures, worst_case
 from cartl_core.models import build_network
@@ -111,7 +112,7 @@ FALLEN = Fallen("linf", (0.1, 0.2, None, inf, 0.0))
 
 def test_what_fell_on_the_curve_within_the_radius_has_fallen() -> None:
     def at(eps: float) -> tuple[bool, ...]:
-        return worst_case(CLEAN, [Held(attack(eps), ALL_HELD, 1.0)], FALLEN)
+        return worst_case(CLEAN, [Held(attack(eps), ALL_HELD, 1.0)], [FALLEN])
 
     assert at(0.05) == (True, True, True, True, False)
     assert at(0.1) == (False, True, True, True, False)
@@ -121,20 +122,38 @@ def test_what_fell_on_the_curve_within_the_radius_has_fallen() -> None:
 def test_the_largest_radius_of_the_curves_norm_counts() -> None:
     several = [Held(attack(0.05), ALL_HELD, 1.0), Held(attack(0.1), ALL_HELD, 1.0)]
     other = Held(attack(5.0, "l2"), ALL_HELD, 1.0)
-    assert worst_case(CLEAN, [*several, other], FALLEN) == (False, True, True, True, False)
-    assert worst_case(CLEAN, [other], FALLEN) == ALL_HELD, "a linf curve says nothing of an l2 ball"
-    assert worst_case(CLEAN, [], FALLEN) == CLEAN
+    assert worst_case(CLEAN, [*several, other], [FALLEN]) == (False, True, True, True, False)
+    assert worst_case(CLEAN, [other], [FALLEN]) == ALL_HELD, "a linf curve says nothing of an l2 ball"
+    assert worst_case(CLEAN, [], [FALLEN]) == CLEAN
 
 
 def test_figures_count_it_in_the_headline_and_in_each_class() -> None:
     test = TestSet("data", "f" * 64, (0, 0, 1, 1, 1), ("zero", "one"))
     held = [Held(attack(0.1), ALL_HELD, 1.0)]
-    without, counted = figures(test, CLEAN, held, 0), figures(test, CLEAN, held, 0, FALLEN)
+    without, counted = figures(test, CLEAN, held, 0), figures(test, CLEAN, held, 0, [FALLEN])
     assert without.worst_case is not None
     assert counted.worst_case is not None
     assert (without.worst_case.successes, counted.worst_case.successes) == (4, 3)
     assert counted.attacks[0].robust.successes == 4, "an attack's own figure stays its own"
     assert [row.worst_case.successes for row in counted.per_class] == [1, 2]
+
+
+def test_autoattacks_figure_is_that_of_its_four_alone() -> None:
+    test = TestSet("data", "f" * 64, (0, 0, 1, 1, 1), ("zero", "one"))
+    four = ENSEMBLES["autoattack"].expand("linf", 0.1, classes=10)
+    held = [Held(one, ALL_HELD, 1.0) for one in four]
+    held[1] = Held(four[1], (True, True, False, True, False), 1.0)
+    other = Held(attack(0.1), (True, True, True, False, False), 1.0)
+    found = figures(test, CLEAN, [other, *held], 0, [FALLEN])
+    assert found.worst_case is not None
+    assert found.autoattack is not None
+    assert (found.autoattack.successes, found.autoattack.n) == (3, 5)
+    assert found.worst_case.successes == 1
+    assert figures(test, CLEAN, [other, *held[:3]], 0).autoattack is None
+    elsewhere = Held(four[3].model_copy(update={"eps": 0.2}), ALL_HELD, 1.0)
+    assert figures(test, CLEAN, [*held[:3], elsewhere], 0).autoattack is None, "not in one ball"
+    weaker = Held(four[3].model_copy(update={"steps": 4999}), ALL_HELD, 1.0)
+    assert figures(test, CLEAN, [*held[:3], weaker], 0).autoattack is None
 
 
 def test_students_are_compared_by_curves_that_both_have(job: Any, runtime: Runtime) -> None:
