@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from cartl_core.certificate_spec import AuditSpec, SmoothingSpec
 from cartl_core.check_attacks import EPS_ONE, RADII, RADIUS_STEPS
 from cartl_core.checks_spec import ChecksSpec
 from cartl_core.corruption_facts import CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec
+from cartl_core.report_certificates import Audit, SmoothingResult
 from cartl_core.report_checks import Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_values import Value
@@ -79,11 +81,22 @@ def _checks(asked: ChecksSpec) -> Passes:
     )
 
 
+def _audit(asked: AuditSpec) -> Passes:
+    """Features thrice, logits once in double precision; the bounds of the layers are not counted."""
+    return Passes(forward=5, gradients=asked.steps)
+
+
+def _smoothing(asked: SmoothingSpec) -> Passes:
+    return Passes(forward=asked.n0 + asked.n, gradients=0)
+
+
 PROBE_FACTS: dict[str, ProbeFacts] = {
     facts.name: facts
     for facts in (
         ProbeFacts("curve", "robustness over eps", RobustnessCurve, _curve),
         ProbeFacts("corruptions", "accuracy under common corruptions", CorruptionResults, _corruptions),
         ProbeFacts("checks", "checks against self-deception", Checked, _checks, uses_others=True),
+        ProbeFacts("audit", "norms of the layers", Audit, _audit),
+        ProbeFacts("smoothing", "randomised smoothing", SmoothingResult, _smoothing),
     )
 }

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from cartl_core.report_certificates import Audit, SmoothingResult
 from cartl_core.report_checks import Check, Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_kept import Kept
@@ -70,6 +71,8 @@ class Figures(Value):
     curve: RobustnessCurve | None = None
     corruptions: CorruptionResults | None = None
     checks: Checked | None = Field(default=None, description="What the checks saw, and how they attacked.")
+    audit: Audit | None = None
+    smoothing: SmoothingResult | None = None
 
 
 class Teacher(Value):

@@ -59,11 +59,14 @@ class Displacement(Value):
     """How far an attack moved the trunk's features: measured, an empirical figure and no bound."""
 
     attack: str
+    eps: float = Field(description="Its radius, pixel units.")
     distance: Distribution = Field(description="||lower(x_adv) - lower(x)||_2 over the images.")
     spread: float = Field(
         ge=0, description="Mean ||lower(x) - mean||_2: how far apart the features are anyway."
     )
-    relative: Distribution = Field(description="The distances over the spread.")
+    relative: Distribution | None = Field(
+        description="The distances over the spread; null where all features are the same."
+    )
     basis: Literal["empirical"] = "empirical"
 
 
@@ -93,7 +96,7 @@ class Audit(Value):
     """What can be proven of a student from its weights, and what of the attack reaches the tail."""
 
     tail: TailAudit
-    displacement: Displacement | None = Field(description="Null where no image is right without an attack.")
+    displacement: Displacement
     network: NetworkCertificate
     words: str
 
@@ -105,6 +108,7 @@ class SmoothingResult(Value):
     n0: int
     n: int = Field(description="Draws behind each certificate.")
     alpha: float = Field(description="Each certificate is wrong with at most this probability.")
+    largest_radius: float = Field(description="What so many draws can certify at most.")
     curve: tuple[CertifiedPoint, ...]
     abstained: Interval = Field(description="Images on which the smoothed classifier gives no answer.")
     words: str

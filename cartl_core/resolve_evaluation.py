@@ -6,6 +6,7 @@ is given. Errors name the field and what is allowed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
@@ -47,7 +48,7 @@ def resolve_evaluation(
     for probe in PROBE_FACTS:
         if settings.get(probe) is not None:
             amounts = {**preset.probes.get(probe, {}), **settings[probe]}
-            settings[probe] = _curve(amounts, target_facts) if probe == "curve" else amounts
+            settings[probe] = _FILLED[probe](amounts, target_facts) if probe in _FILLED else amounts
     checks = settings.pop("checks", None)
     evaluate = build(EvaluateSpec, settings, "evaluate")
     _check("attacks", evaluate.attacks, target)
@@ -101,6 +102,16 @@ def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
     if asked.get("steps"):
         asked.setdefault("step_of_eps", USUAL_PACE / asked["steps"])
     return asked
+
+
+def _audit(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
+    return {"eps": data.eval_eps, **asked}
+
+
+_FILLED: dict[str, Callable[[dict[str, Any], DatasetFacts], dict[str, Any]]] = {
+    "curve": _curve,
+    "audit": _audit,
+}
 
 
 def _check(field: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:

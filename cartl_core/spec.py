@@ -18,6 +18,8 @@ from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, creat
 
 from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec as AttackSpec
+from cartl_core.certificate_spec import AuditSpec as AuditSpec
+from cartl_core.certificate_spec import SmoothingSpec as SmoothingSpec
 from cartl_core.checks_spec import ChecksSpec as ChecksSpec
 from cartl_core.corruption_facts import CorruptionsSpec as CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec as CurveSpec
@@ -114,6 +116,13 @@ class EvaluateSpec(Part):
     checks: ChecksSpec | None = Field(
         default=None,
         description="Checks against self-deception, of the same; null: only what needs no probe.",
+    )
+    audit: AuditSpec | None = Field(
+        default=None, description="Proven norms of the layers, what they certify, measured displacement."
+    )
+    smoothing: SmoothingSpec | None = Field(
+        default=None,
+        description="Randomised smoothing: a certificate of the smoothed classifier; null: none.",
     )
 
     @property
@@ -217,12 +226,16 @@ CorruptionsOverrides = _overrides(CorruptionsSpec, "Any part of it; the rest com
 ChecksOverrides = _overrides(
     ChecksSpec, "Any part of the checks; the rest comes from the preset, their attack from the job's."
 )
+AuditOverrides = _overrides(AuditSpec, "Any part of it; the radius comes from the data set.")
+SmoothingOverrides = _overrides(SmoothingSpec, "Any part of it; sigma must be given.")
 EvaluateOverrides = _overrides(
     EvaluateSpec,
     "Any part of the evaluation stage.",
     curve=CurveOverrides,
     corruptions=CorruptionsOverrides,
     checks=ChecksOverrides,
+    audit=AuditOverrides,
+    smoothing=SmoothingOverrides,
 )
 
 

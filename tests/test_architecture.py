@@ -16,6 +16,7 @@ HEAVY = ("torch", "torchvision", "safetensors", "matplotlib")
 TORCH_FREE_CORE = (
     "cartl_core",
     "cartl_core.catalog",
+    "cartl_core.certificate_spec",
     "cartl_core.errors",
     "cartl_core.events",
     "cartl_core.pairing",

@@ -36,7 +36,7 @@ def pgd(steps: int) -> AttackRow:
     return {"label": f"pgd{steps}", "steps": steps}
 
 
-ALL_PROBES = ("curve", "corruptions", "checks")
+ALL_PROBES = ("curve", "corruptions", "checks", "audit")
 
 EVALUATIONS: dict[str, EvaluationFacts] = {
     facts.name: facts
@@ -44,19 +44,20 @@ EVALUATIONS: dict[str, EvaluationFacts] = {
         EvaluationFacts("quick", "PGD with 10 steps: a first look", (pgd(10),)),
         EvaluationFacts(
             "pgd20",
-            "PGD with 20 steps; a curve over eps, common corruptions, checks",
+            "PGD with 20 steps; a curve over eps, common corruptions, checks, layer norms",
             (pgd(20),),
             probes=ALL_PROBES,
         ),
         EvaluationFacts(
             "pgd100",
-            "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions, checks",
+            "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions, checks, "
+            "layer norms",
             (pgd(20), pgd(100)),
             probes=ALL_PROBES,
         ),
         EvaluationFacts(
             "autoattack",
-            "AutoAttack's standard four; curve over eps, corruptions, checks. Many times dearer than pgd100",
+            "AutoAttack's standard four; the same probes. Many times dearer than pgd100",
             ensemble="autoattack",
             probes=ALL_PROBES,
         ),

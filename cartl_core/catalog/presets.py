@@ -113,7 +113,12 @@ PRESETS: dict[str, PresetFacts] = {
             lwf={"lwf_weight": 0.01, "lwf_head_epochs": 6, "lr": 0.01},
             attacks=(pgd(20), pgd(100)),
             source_attacks=(pgd(20),),
-            probes={"curve": {"images": 500, "steps": 20, "refine": 2}, "corruptions": {}, "checks": CHECKS},
+            probes={
+                "curve": {"images": 500, "steps": 20, "refine": 2},
+                "corruptions": {},
+                "checks": CHECKS,
+                "audit": {},
+            },
         ),
         PresetFacts(
             name="paper",
@@ -165,6 +170,7 @@ PRESETS: dict[str, PresetFacts] = {
                 "curve": {"images": 1_000, "steps": 20, "refine": 2},
                 "corruptions": {},
                 "checks": CHECKS,
+                "audit": {},
             },
             trunk_statistics="running",
         ),

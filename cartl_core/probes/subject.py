@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from cartl_core.blocks import Network
@@ -29,6 +30,7 @@ class Subject:
         others: the job's other students by subject, likewise ready, for probes that use them.
         seed: the job's seed.
         labels: (n,) of all the images that the probe looks at, on the CPU.
+        images: (n, C, H, W), these images, on the CPU.
     """
 
     network: Network
@@ -36,6 +38,7 @@ class Subject:
     others: dict[str, Network]
     seed: int
     labels: Tensor
+    images: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 @dataclass(frozen=True)

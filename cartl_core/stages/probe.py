@@ -46,6 +46,7 @@ def probe(
         others={who: ready_network(directory, place) for who, directory in others.items()},
         seed=seed,
         labels=images.labels,
+        images=images.images,
     )
     batch = row.batch(subject, asked)
 
