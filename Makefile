@@ -6,6 +6,7 @@ STAMP := $(VENV)/installed
 KILLS ?= 200
 SEED ?= 0
 MINUTES ?= 75
+REQUESTS ?= 20000
 
 .PHONY: help install demo serve test test-compose lint clean chaos fuzz
 
@@ -34,8 +35,8 @@ chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINU
 test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a Docker engine, or root on Debian)
 	$(BIN)/python docker/test
 
-fuzz: $(STAMP)  ## Generate requests over the whole OpenAPI document, SECONDS long (600), and judge each answer
-	$(BIN)/python benchmarks/fuzz.py --seconds $(or $(SECONDS),600)
+fuzz: $(STAMP)  ## Generate REQUESTS (20000) from SEED over the whole OpenAPI document, and judge each answer
+	$(BIN)/python -m benchmarks.fuzz --requests $(REQUESTS) --seed $(SEED)
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

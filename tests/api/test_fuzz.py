@@ -13,7 +13,7 @@ FEWEST = 150
 
 def test_generated_requests_find_no_fault() -> None:
     done = subprocess.run(
-        [sys.executable, "benchmarks/fuzz.py", "--seconds", "25", "--seed", "3"],
+        [sys.executable, "-m", "benchmarks.fuzz", "--seconds", "25", "--seed", "3"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,0 +1,1 @@
+"""Generated requests over the whole OpenAPI document, each answer judged."""

@@ -1,0 +1,51 @@
+"""The record that the fuzzed server starts with: jobs in different states, events, a file, a key."""
+
+from __future__ import annotations
+
+from cartl_core.events import ArtifactWritten, RuntimeResolved
+from cartl_core.resolve import resolve
+from cartl_core.spec import JobRequest, Runtime
+from jobs import store
+from jobs.artifacts import measure, output_directory, relative_path
+from jobs.database import make_engine, migrate, session_factory, transaction
+from jobs.keys import make_key
+from jobs.settings import Settings
+
+COST = {"seconds": 1.0, "disk_bytes": 1}
+RUNTIME = Runtime(
+    device="cpu",
+    device_name="none",
+    threads=1,
+    precision="fp32",
+    python="3.11",
+    torch="2.13",
+    torchvision="0.28",
+    cartl="0",
+    machine="x86_64",
+)
+
+
+def prepare(settings: Settings, *, with_key: bool) -> str:
+    """Tables and rows for ``settings``; returns a key, which counts only where ``with_key`` is true."""
+    engine = make_engine(settings)
+    migrate(engine)
+    factory = session_factory(engine)
+    request = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})
+    with transaction(factory) as session:
+        for _ in range(3):
+            store.submit(session, request=request, spec=resolve(request), estimate=COST, owner="local")
+        claim = store.claim(session, worker_id="fuzz", lease_seconds=86_400)
+        assert claim is not None
+        store.record(session, claim, RuntimeResolved(runtime=RUNTIME))
+        path = output_directory(settings, claim.job_id, claim.token) / "report.md"
+        path.write_text("# Report\n", encoding="utf-8")
+        size, sha256 = measure(path)
+        told = ArtifactWritten(name="report.md", path="report.md", media_type="text/markdown")
+        where = relative_path(settings, path)
+        store.record_artifact(session, claim, told, path=where, size=size, sha256=sha256)
+        store.complete(session, claim)
+        plain, row = make_key("fuzz", "fuzz", ("read", "submit", "admin"))
+        if with_key:
+            session.add(row)
+    engine.dispose()
+    return plain
