@@ -8,7 +8,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-compose lint clean chaos fuzz
+.PHONY: help install demo serve test test-compose lint clean chaos fuzz load
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,9 @@ test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a
 
 fuzz: $(STAMP)  ## Generate REQUESTS (20000) from SEED over the whole OpenAPI document, and judge each answer
 	$(BIN)/python -m benchmarks.fuzz --requests $(REQUESTS) --seed $(SEED)
+
+load: $(STAMP)  ## POST and GET under load on PostgreSQL, beside a bare service in the same run
+	$(BIN)/python -m benchmarks.load
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

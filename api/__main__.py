@@ -32,6 +32,20 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How ``app`` is served."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level.lower(),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
 def main() -> int:
     """Serve; returns the exit code."""
     settings = Settings.from_env()
@@ -42,17 +56,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return WRONG_SETTINGS
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level.lower(),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    server = Server(config, app)
+    server = Server(configuration(app, settings), app)
     # uvicorn raises the signal that stopped it once more when all is closed.
     with suppress(KeyboardInterrupt):
         server.run()

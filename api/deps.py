@@ -2,30 +2,40 @@
 
 One transaction a request: ``with parts.writing() as session`` inside the route, so it is committed before the
 response is sent, and a connection is taken and given back by one thread (a dependency that held one
-between threads could starve the thread pool while others wait for a connection). The bell rings after the
-response: a broker that is down delays nobody, and the sweeper would ring again anyway.
+between threads could starve the thread pool while others wait for a connection). A route that only reads
+may identify its caller in the same transaction (``Visit``): that is one thread and one connection a
+request. The bell rings after the response: a broker that is down delays nobody, and the sweeper would ring
+again anyway.
 """
 
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
 from celery import Celery
-from fastapi import BackgroundTasks, Depends, Path, Request
+from fastapi import Depends, Path, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.background import BackgroundTask
 
 from api.auth import Caller, identify
+from api.body import read_body
 from api.feed import Feed
-from api.limits import RateLimit
+from api.limits import Bucket, RateLimit
 from api.problems import Problem
+from api.room import Room
 from jobs.database import reading, transaction
 from jobs.queue import ring
 from jobs.settings import Settings
 
+# Bells for new jobs: so many at once, and then so many a second.
+BELLS_AT_ONCE = 16
+BELLS_A_SECOND = 8.0
 JOB_ID = re.compile(r"[0-9a-f-]{1,64}")
 EXAMPLE_ID = "0199f3a2c5d07c3e8a51b6f4e2d90c77"
 
@@ -39,7 +49,9 @@ class Door:
     sessions: sessionmaker[Session]
     feed: Feed
     bells: Celery
+    ringing: Bucket
     limit: RateLimit
+    room: Room
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session for reading: one snapshot, nothing is kept."""
@@ -48,6 +60,14 @@ class Door:
     def writing(self) -> AbstractContextManager[Session]:
         """A session for writing: committed at the end, or not at all."""
         return transaction(self.sessions)
+
+    def bell(self, job_id: str) -> BackgroundTask | None:
+        """What rings for the workers once the response is out.
+
+        In a flood of jobs not each one rings: a worker that was woken takes jobs until there is none, and the
+        sweeper rings for slots that are still idle.
+        """
+        return BackgroundTask(ring, self.bells, job_id) if self.ringing.take() else None
 
 
 def door(request: Request) -> Door:
@@ -66,9 +86,13 @@ DoorDep = Annotated[Door, Depends(get_door)]
 
 def authenticate(request: Request, parts: DoorDep) -> Caller:
     """Who asks. Refused: too many requests of one caller, or too many failures from one address."""
+    with parts.reading() as session:
+        return _admit(request, parts, session)
+
+
+def _admit(request: Request, parts: Door, session: Session) -> Caller:
     try:
-        with parts.reading() as session:
-            caller = identify(request, session, parts.settings)
+        caller = identify(request, session, parts.settings)
     except Problem:
         parts.limit.take(f"address {request.client.host if request.client else ''}")
         raise
@@ -99,16 +123,49 @@ Submitter = Annotated[Caller, Depends(demand_submit)]
 Admin = Annotated[Caller, Depends(demand_admin)]
 
 
-class Bell:
-    """Rings for the workers once the response is out."""
+@dataclass(frozen=True)
+class Parcel:
+    """A request with a body, from a caller who may submit."""
 
-    def __init__(self, bells: Celery, after: BackgroundTasks) -> None:
-        self._bells = bells
-        self._after = after
+    parts: Door
+    caller: Caller
+    body: bytes
 
-    def ring_for(self, job_id: str) -> None:
-        """Ring after the response; nothing rings when the request fails."""
-        self._after.add_task(ring, self._bells, job_id)
+
+async def get_parcel(request: Request) -> Parcel:
+    """The caller first, then the body: nothing of a stranger's is read. One dependency, since it is hot."""
+    parts = door(request)
+    caller = await run_in_threadpool(authenticate, request, parts)
+    return Parcel(parts, caller.demand("submit"), await read_body(request, parts.settings.max_body_bytes))
+
+
+ParcelDep = Annotated[Parcel, Depends(get_parcel)]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A request that only looks; who asks is found out where it is answered."""
+
+    request: Request
+    parts: Door
+
+    @contextmanager
+    def reading(self) -> Iterator[tuple[Session, Caller]]:
+        """A session for reading, and the caller, who may look.
+
+        Raises:
+            Problem: as ``authenticate`` and ``demand_read`` do, before anything else is read.
+        """
+        with self.parts.reading() as session:
+            yield session, _admit(self.request, self.parts, session).demand("read")
+
+
+async def get_visit(request: Request) -> Visit:
+    """The visit that this request is."""
+    return Visit(request, door(request))
+
+
+VisitDep = Annotated[Visit, Depends(get_visit)]
 
 
 async def get_job_id(job_id: Annotated[str, Path(description="The job's id.", examples=[EXAMPLE_ID])]) -> str:
@@ -119,11 +176,3 @@ async def get_job_id(job_id: Annotated[str, Path(description="The job's id.", ex
 
 
 JobId = Annotated[str, Depends(get_job_id)]
-
-
-async def get_bell(parts: DoorDep, after: BackgroundTasks) -> Bell:
-    """The bell of this request."""
-    return Bell(parts.bells, after)
-
-
-BellDep = Annotated[Bell, Depends(get_bell)]

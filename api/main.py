@@ -16,9 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from api import openapi, problems
 from api.auth import check_binding, is_loopback
-from api.deps import Door
+from api.deps import BELLS_A_SECOND, BELLS_AT_ONCE, Door
 from api.feed import Feed
-from api.limits import RateLimit
+from api.limits import Bucket, RateLimit
+from api.room import Room
 from api.routes import catalog, health, jobs, keys, observe, pages, results
 from jobs import errors
 from jobs.database import make_engine, reading, session_factory
@@ -88,6 +89,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             sessions=sessions,
             feed=Feed(sessions),
             bells=make_celery(settings),
+            ringing=Bucket(rate=BELLS_A_SECOND, burst=BELLS_AT_ONCE),
+            room=Room(settings.max_queued_per_owner),
             limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
         )
         await run_in_threadpool(refuse_an_open_network, settings)

@@ -116,7 +116,7 @@ class JobView(JobBrief):
     seconds_left: float | None
     estimated_finish: datetime | None
     queue_position: int | None = Field(
-        description="1 goes next; 1001 is 1001 or later; null when it is not queued."
+        description="1 goes next; 101 is 101 or later; null when it is not queued."
     )
     waiting_for: str | None = Field(description="Digest of a teacher that another job is training.")
     cancel_requested: bool

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Request
 from pydantic import ValidationError
 
-from api.body import parse_json, read_body
-from api.deps import DoorDep, Submitter
+from api.body import parse_json
 from api.faults import as_written, field_errors
 from api.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
@@ -34,21 +32,13 @@ class Submission:
         return digest(self.request)
 
 
-async def get_body(request: Request, parts: DoorDep, caller: Submitter) -> bytes:
-    """The raw body. The caller is known before a byte is read."""
-    return await read_body(request, parts.settings.max_body_bytes)
-
-
-def get_submission(body: Annotated[bytes, Depends(get_body)], parts: DoorDep) -> Submission:
-    """The body as a job; no transaction is open while it is checked.
+def submission_of(body: bytes, settings: Settings) -> Submission:
+    """The body as a job. Check it before a transaction is opened.
 
     Raises:
         Problem: the body is not JSON, or not a job that can run.
     """
-    return prepare(parse_json(body), parts.settings)
-
-
-SubmissionDep = Annotated[Submission, Depends(get_submission)]
+    return prepare(parse_json(body), settings)
 
 
 def prepare(value: object, settings: Settings) -> Submission:

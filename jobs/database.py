@@ -17,12 +17,17 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
+from jobs.alive import watch
 from jobs.errors import DatabaseBehind
 from jobs.settings import Settings
 
 CONNECT_SECONDS = 5
 POOL_SECONDS = 10
 BUSY_SECONDS = 30
+READING: dict[str, dict[str, Any]] = {
+    "sqlite": {"begin": "DEFERRED"},
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}
 MIGRATION_LOCK = 0x6361_7274_6C  # "cartl": one migration at a time on PostgreSQL
 
 
@@ -31,19 +36,20 @@ def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
 
     With ``keep_open`` false no connection to SQLite outlives its transaction, for a process that forks.
 
-    PostgreSQL that is gone is noticed within seconds (connect and pool timeouts, pre-ping). SQLite
+    PostgreSQL that is gone is noticed within seconds (connect and pool timeouts, ``jobs.alive``). SQLite
     runs in WAL mode and waits for a lock; its transactions begin IMMEDIATE unless said otherwise
     (see ``reading``), so a writer never finds out halfway that somebody else was faster.
     """
     url = make_url(settings.database_url)
     if url.get_backend_name() == "postgresql":
-        return create_engine(
+        engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
             pool_timeout=POOL_SECONDS,
             pool_recycle=1800,
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "cartl"},
         )
+        watch(engine)
+        return engine
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     pool: dict[str, Any] = {"pool_timeout": POOL_SECONDS} if keep_open else {"poolclass": NullPool}
@@ -77,9 +83,12 @@ def transaction(factory: sessionmaker[Session]) -> Iterator[Session]:
 
 @contextmanager
 def reading(factory: sessionmaker[Session]) -> Iterator[Session]:
-    """A session for reading only: one snapshot on SQLite, blocks no writer, never commits."""
+    """A session for reading only: one snapshot on SQLite, one a statement on PostgreSQL; blocks no writer.
+
+    What is changed in it is lost. On PostgreSQL its statements need no transaction around them.
+    """
     with factory() as session:
-        session.connection(execution_options={"begin": "DEFERRED"})
+        session.connection(execution_options=READING[session.get_bind().dialect.name])
         yield session
         session.expunge_all()
         session.rollback()

@@ -15,7 +15,7 @@ from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import DATASETS, share_of_classes
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
-from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec, digest
+from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec
 from jobs.network_size import Size, block_sizes, network_size
 
 # WRN-16-2, stem stride 2, 28x28x1: 137 ms for 128 images forth and back to the input (two cores of a
@@ -108,10 +108,9 @@ def _share(data: DataSpec, images: int, limit: int | None) -> int:
     return kept if limit is None else min(kept, limit)
 
 
-def _teacher_key(arm: Arm) -> str:
+def _teacher_key(arm: Arm) -> tuple[PretrainSpec, int | None]:
     """Arms with equal keys share a teacher."""
-    depth = None if arm.pretrain.serves_every_depth else arm.freeze_depth
-    return digest({"pretrain": arm.pretrain.model_dump(mode="json"), "freeze_depth": depth})
+    return arm.pretrain, None if arm.pretrain.serves_every_depth else arm.freeze_depth
 
 
 def _teacher_passes(pretrain: PretrainSpec, spec: JobSpec) -> float:

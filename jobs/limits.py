@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from annotated_types import Ge
@@ -49,14 +50,23 @@ def _bounded(
     part: BaseModel, settings: Settings, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], int, int, int]]:
     """Each bounded field below ``part``: where it is, the least, its value, the most."""
-    for name, field in type(part).model_fields.items():
-        value = getattr(part, name)
-        here = (*path, name)
-        if name in SETTING_OF:
-            least = next(int(str(bound.ge)) for bound in field.metadata if isinstance(bound, Ge))
-            yield here, least, value, getattr(settings, SETTING_OF[name])
-        for place, inner in _parts(value, here):
-            yield from _bounded(inner, settings, place)
+    leasts = _leasts(type(part))
+    for name, value in part:
+        if name in leasts:
+            yield (*path, name), leasts[name], value, getattr(settings, SETTING_OF[name])
+        elif isinstance(value, BaseModel | tuple):
+            for place, inner in _parts(value, (*path, name)):
+                yield from _bounded(inner, settings, place)
+
+
+@cache
+def _leasts(part: type[BaseModel]) -> dict[str, int]:
+    """The bounded fields of a class, each with the least that it may be."""
+    return {
+        name: next(int(str(bound.ge)) for bound in field.metadata if isinstance(bound, Ge))
+        for name, field in part.model_fields.items()
+        if name in SETTING_OF
+    }
 
 
 def _parts(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], BaseModel]]:

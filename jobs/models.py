@@ -23,6 +23,8 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 
+ONLY_ON = "only_on"
+"""In an index's ``info``: the one dialect that has it; for those who compare tables with this module."""
 ID = String(64)
 STATES = ", ".join(f"'{state}'" for state in JobState)
 
@@ -103,6 +105,15 @@ class Job(Base):
         ),
         Index("ix_jobs_listing", "owner_id", "created_at", "id"),
         Index("ix_jobs_listing_by_state", "owner_id", "state", "created_at", "id"),
+        Index("ix_jobs_listing_by_dataset", "owner_id", "dataset", "created_at", "id"),
+        Index("ix_jobs_listing_by_method", "owner_id", "method", "created_at", "id"),
+        Index(
+            "ix_jobs_tags",
+            "tags",
+            postgresql_using="gin",
+            postgresql_ops={"tags": "jsonb_path_ops"},
+            info={ONLY_ON: "postgresql"},
+        ).ddl_if("postgresql"),
         Index("ix_jobs_everyones_listing", "created_at", "id"),
         Index(
             "ix_jobs_claimable",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cartl_core.catalog import ModelFacts, model_facts
 from cartl_core.spec import ModelSpec
@@ -31,6 +32,7 @@ class Size:
         return Size(self.macs + other.macs, self.parameters + other.parameters)
 
 
+@lru_cache(maxsize=256)
 def block_sizes(model: ModelSpec, classes: int) -> tuple[Size, ...]:
     """One size a block, in order; the last is the head.
 

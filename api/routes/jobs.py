@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
-from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session
+from starlette.background import BackgroundTask
 
 from api.auth import Caller
-from api.deps import BellDep, Door, DoorDep, JobId, Reader, Submitter
+from api.deps import Door, DoorDep, JobId, ParcelDep, Reader, Submitter, VisitDep
 from api.openapi import EXAMPLES, Responses, json_body, problems
 from api.problems import FieldError, Problem, invalid
-from api.schemas import DryRun, JobBrief, JobView, Page
-from api.submission import Submission, SubmissionDep
+from api.schemas import DryRun, JobBrief, JobView, Page, View
+from api.submission import Submission, submission_of
 from cartl_core.spec import DatasetName, JobRequest, Method, digest
 from jobs import store
 from jobs.errors import BadCursor
@@ -69,33 +69,30 @@ CREATED: Responses = {
     openapi_extra=json_body(JobRequest, EXAMPLES),
 )
 def create_job(
-    caller: Submitter,
-    submission: SubmissionDep,
-    parts: DoorDep,
-    bell: BellDep,
-    response: Response,
+    parcel: ParcelDep,
     dry_run: DryRunFlag = False,
     idempotency_key: IdempotencyKey = None,
-) -> Response | JobView:
+) -> Response:
     """Only `dataset` and `freeze_depth` are needed; everything else comes from the preset.
 
     The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
     machine but what `runtime` will say.
     """
+    parts, caller = parcel.parts, parcel.caller
+    submission = submission_of(parcel.body, parts.settings)
     if dry_run:
-        return JSONResponse(_dry_run(submission).model_dump(mode="json"))
+        return _json(_dry_run(submission))
     with parts.writing() as session:
         job = _made_before(session, submission, caller, idempotency_key)
         replay = job is not None
-        job = job or _submit(session, submission, caller, idempotency_key, parts)
-        view = _view(session, job)
+        if job is not None:
+            view = _view(session, job)
+        else:
+            view = JobView.whole(*_enqueue(session, submission, caller, idempotency_key, parts))
+    where = {"Location": view.links.self}
     if replay:
-        response.status_code = 200
-        response.headers["Idempotent-Replay"] = "true"
-    else:
-        bell.ring_for(job.id)
-    response.headers["Location"] = view.links.self
-    return view
+        return _json(view, headers={**where, "Idempotent-Replay": "true"})
+    return _json(view, status=201, headers=where, background=parts.bell(view.id))
 
 
 def _made_before(session: Session, submission: Submission, caller: Caller, key: str | None) -> Job | None:
@@ -104,19 +101,21 @@ def _made_before(session: Session, submission: Submission, caller: Caller, key: 
     return store.replayed(session, owner=caller.owner, key=key, body_digest=submission.body_digest)
 
 
-def _submit(session: Session, submission: Submission, caller: Caller, key: str | None, parts: Door) -> Job:
-    job = store.submit(
+def _enqueue(
+    session: Session, submission: Submission, caller: Caller, key: str | None, parts: Door
+) -> tuple[Job, int]:
+    parts.room.take(session, caller.owner)
+    job, place = store.enqueue(
         session,
         request=submission.request,
         spec=submission.spec,
         estimate=submission.estimate,
         owner=caller.owner,
         max_attempts=parts.settings.max_attempts,
-        max_queued=parts.settings.max_queued_per_owner,
     )
     if key is not None:
         store.remember(session, owner=caller.owner, key=key, body_digest=submission.body_digest, job=job)
-    return job
+    return job, place
 
 
 def _dry_run(submission: Submission) -> DryRun:
@@ -127,6 +126,17 @@ def _dry_run(submission: Submission) -> DryRun:
             "estimate": submission.estimate,
         }
     )
+
+
+def _json(
+    value: View,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+    background: BackgroundTask | None = None,
+) -> Response:
+    """``value`` as JSON, written once: the framework would validate and copy it first."""
+    return Response(value.model_dump_json(), status, headers, "application/json", background)
 
 
 def _view(session: Session, job: Job) -> JobView:
@@ -168,11 +178,12 @@ def _field(field: str, message: str, allowed: str) -> Problem:
     return invalid((FieldError(field=field, message=message, allowed=allowed),))
 
 
-@router.get("/jobs/{job_id}", summary="One job", responses=problems(404))
-def get_job(job_id: JobId, caller: Reader, parts: DoorDep) -> JobView:
+@router.get("/jobs/{job_id}", summary="One job", response_model=JobView, responses=problems(404))
+def get_job(job_id: JobId, visit: VisitDep) -> Response:
     """Where the job is, what it runs, how long it will take."""
-    with parts.reading() as session:
-        return _view(session, store.find(session, job_id, caller.owner))
+    with visit.reading() as (session, caller):
+        view = _view(session, store.overview(session, job_id, caller.owner))
+    return _json(view)
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=problems(404, 409))
@@ -182,11 +193,15 @@ def cancel_job(job_id: JobId, caller: Submitter, parts: DoorDep) -> JobView:
         return _view(session, store.request_cancel(session, job_id, caller.owner))
 
 
-@router.post("/jobs/{job_id}/retry", summary="Retry a failed or cancelled job", responses=problems(404, 409))
-def retry_job(job_id: JobId, caller: Submitter, parts: DoorDep, bell: BellDep) -> JobView:
+@router.post(
+    "/jobs/{job_id}/retry",
+    summary="Retry a failed or cancelled job",
+    response_model=JobView,
+    responses=problems(404, 409),
+)
+def retry_job(job_id: JobId, caller: Submitter, parts: DoorDep) -> Response:
     """It goes on from its last checkpoint; attempts count from 0, and all events are kept."""
     with parts.writing() as session:
         job = store.retry(session, job_id, caller.owner, max_queued=parts.settings.max_queued_per_owner)
         view = _view(session, job)
-    bell.ring_for(job_id)
-    return view
+    return _json(view, background=parts.bell(job_id))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlalchemy.orm import Session
 
-from api.deps import DoorDep, JobId, Reader
+from api.deps import DoorDep, JobId, Reader, VisitDep
 from api.files import page_headers, send_file
 from api.negotiate import choose
 from api.openapi import problems
@@ -40,13 +40,18 @@ FRESH = {"Cache-Control": "no-store"}
         200: {"description": "The report", "content": {MARKDOWN: {"schema": {"type": "string"}}}},
     },
 )
-def get_robustness(job_id: JobId, caller: Reader, parts: DoorDep, request: Request) -> Response:
+def get_robustness(job_id: JobId, visit: VisitDep) -> Response:
     """What is known so far; `complete` is true at the end. `Accept: text/markdown` gives it as text."""
-    with parts.reading() as session:
-        job = store.find(session, job_id, caller.owner)
-    if choose(request.headers.get("accept"), (JSON, MARKDOWN)) == MARKDOWN:
-        return PlainTextResponse(markdown.render(_report(job)), media_type=MARKDOWN, headers=FRESH)
-    return JSONResponse(job.report or _report(job).model_dump(mode="json"), headers=FRESH)
+    with visit.reading() as (session, caller):
+        kind = choose(visit.request.headers.get("accept"), (JSON, MARKDOWN))
+        # As the database has it, unread: a report is kilobytes.
+        stored = store.report_text(session, job_id, caller.owner) if kind == JSON else None
+        if stored is not None:
+            return Response(stored, headers=FRESH, media_type=JSON)
+        report = _report(store.find(session, job_id, caller.owner))
+    if kind == JSON:
+        return Response(report.model_dump_json(), headers=FRESH, media_type=JSON)
+    return PlainTextResponse(markdown.render(report), media_type=MARKDOWN, headers=FRESH)
 
 
 def _report(job: Job) -> Report:

@@ -42,7 +42,9 @@ def main() -> int:
         total, rounds = total + outcome.requests, rounds + 1
         if not outcome.clean:
             sys.stdout.write(outcome.said)
-        _say(f"seed {seed}, {kind.words}: {outcome.requests} requests, clean: {outcome.clean}; {total} so far")
+        _say(
+            f"seed {seed}, {kind.words}: {outcome.requests} requests, clean: {outcome.clean}; {total} so far"
+        )
         if not outcome.clean:
             return 1
     seconds = round(time.monotonic() - began)

@@ -13,7 +13,9 @@ from jobs.store.observe import (
     events_after,
     list_jobs,
     metrics_of,
+    overview,
     queue_position,
+    report_text,
     state_counts,
 )
 from jobs.store.record import record
@@ -35,7 +37,7 @@ from jobs.store.stages import (
     record_stage_stored,
     stages_of,
 )
-from jobs.store.submit import find, remember, replayed, request_cancel, retry, submit
+from jobs.store.submit import enqueue, find, remember, replayed, request_cancel, retry, room, submit
 from jobs.store.sweep import (
     SweepResult,
     free_orphans,
@@ -66,6 +68,7 @@ __all__ = [
     "claim",
     "claimable_count",
     "complete",
+    "enqueue",
     "events_after",
     "fail",
     "find",
@@ -75,6 +78,7 @@ __all__ = [
     "list_jobs",
     "lose",
     "metrics_of",
+    "overview",
     "queue_position",
     "record",
     "record_artifact",
@@ -85,8 +89,10 @@ __all__ = [
     "remember",
     "renew",
     "replayed",
+    "report_text",
     "request_cancel",
     "retry",
+    "room",
     "stages_of",
     "state_counts",
     "stop_dead_workers",

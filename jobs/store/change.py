@@ -8,11 +8,22 @@ counted in that same row, so numbers have no gaps and their order is the order o
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Select, String, and_, insert, literal_column, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    and_,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from jobs.dialect import Now
 from jobs.errors import JobNotFound
@@ -102,15 +113,31 @@ def locked(statement: Select[T], *, skip_locked: bool = False) -> Select[T]:
     return statement.with_for_update(skip_locked=skip_locked).execution_options(populate_existing=True)
 
 
-def job_of(session: Session, job_id: str, owner: str | None, *, lock: bool = False) -> Job:
-    """The job's row as it is now; somebody else's does not exist."""
-    statement = select(Job).where(Job.id == job_id).execution_options(populate_existing=True)
-    if owner is not None:
-        statement = statement.where(Job.owner_id == owner)
-    job = session.execute(locked(statement) if lock else statement).scalar_one_or_none()
+def job_of(
+    session: Session,
+    job_id: str,
+    owner: str | None,
+    *,
+    lock: bool = False,
+    leave: tuple[InstrumentedAttribute[Any], ...] = (),
+) -> Job:
+    """The job's row as it is now, without the columns ``leave``; somebody else's does not exist."""
+    statement = _one_job(owner is not None, lock, leave)
+    job = session.execute(statement, {"job_id": job_id, "owner": owner}).scalar_one_or_none()
     if job is None:
         raise JobNotFound(f"there is no job {printable(job_id)!r}", job_id=job_id)
     return job
+
+
+@cache
+def _one_job(owned: bool, lock: bool, leave: tuple[InstrumentedAttribute[Any], ...]) -> Select[Job]:
+    """Made once for each combination: most requests run it."""
+    statement = select(Job).where(Job.id == bindparam("job_id", type_=String))
+    if owned:
+        statement = statement.where(Job.owner_id == bindparam("owner", type_=String))
+    statement = statement.options(*(defer(column, raiseload=True) for column in leave))
+    statement = statement.execution_options(populate_existing=True)
+    return locked(statement) if lock else statement
 
 
 def plain(value: BaseModel, **options: Any) -> dict[str, Any]:

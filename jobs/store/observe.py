@@ -10,18 +10,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    ScalarSelect,
+    String,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session, defer
 
 from jobs.dialect import HasTag, UtcTime
-from jobs.errors import ArtifactNotFound, BadCursor
+from jobs.errors import ArtifactNotFound, BadCursor, JobNotFound
 from jobs.models import Artifact, Job, JobEvent, Metric
 from jobs.state import JobState
-from jobs.store.change import is_in
+from jobs.store.change import job_of, printable
 
 LARGE = (Job.request, Job.spec, Job.report, Job.runtime, Job.estimate)
 """Columns of kilobytes, which a list does not show."""
-MOST_AHEAD = 1000
+MOST_AHEAD = 100
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,28 @@ def _read_cursor(cursor: str) -> tuple[datetime, str]:
     if created_at.tzinfo is None or not isinstance(job_id, str) or "\x00" in job_id:
         raise BadCursor
     return created_at, job_id
+
+
+def overview(session: Session, job_id: str, owner: str | None = None) -> Job:
+    """The job without its request and its report, which are not loaded.
+
+    Raises:
+        JobNotFound: there is none of this owner.
+    """
+    return job_of(session, job_id, owner, leave=(Job.request, Job.report))
+
+
+def report_text(session: Session, job_id: str, owner: str) -> str | None:
+    """The report as JSON text, as the database has it; None before the run has told anything.
+
+    Raises:
+        JobNotFound: there is no such job of this owner.
+    """
+    found = session.execute(_REPORT, {"job_id": job_id, "owner": owner}).one_or_none()
+    if found is None:
+        raise JobNotFound(f"there is no job {printable(job_id)!r}", job_id=job_id)
+    text: str | None = found[0]
+    return text
 
 
 def events_after(session: Session, job_id: str, number: int = 0, limit: int = 100) -> Sequence[JobEvent]:
@@ -171,15 +207,32 @@ def queue_position(session: Session, job: Job) -> int | None:
     """
     if job.state != JobState.QUEUED:
         return None
-    more_urgent = Job.priority > job.priority
-    older = and_(Job.priority == job.priority, _older_than(job.created_at, job.id))
-    return 1 + min(sum(_count(session, ahead) for ahead in (more_urgent, older)), MOST_AHEAD)
+    place = {"priority": job.priority, "created_at": job.created_at, "id": job.id}
+    return 1 + min(sum(session.execute(_AHEAD, place).one()), MOST_AHEAD)
 
 
-def _count(session: Session, ahead: ColumnElement[bool]) -> int:
-    """Queued jobs that are ahead, ``MOST_AHEAD`` at most: a long queue is not read whole."""
-    some = select(Job.id).where(is_in(Job, JobState.QUEUED), ahead).limit(MOST_AHEAD).subquery()
-    return session.execute(select(func.count()).select_from(some)).scalar_one()
+def queued_ahead(jobs: FromClause, *ahead: ColumnElement[bool]) -> ScalarSelect[int]:
+    """Queued rows of ``jobs`` that are ahead, ``MOST_AHEAD`` at most: a long queue is not read whole."""
+    queued = jobs.c.state == literal_column(f"'{JobState.QUEUED}'", String)
+    some = select(jobs.c.id).where(queued, *ahead).limit(MOST_AHEAD).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
+
+
+# Made once: most requests for a job run them. Plain columns, so that no mapping is looked up.
+_JOB = Job.__table__.c
+_REPORT = select(cast(_JOB.report, Text)).where(
+    _JOB.id == bindparam("job_id", type_=String), _JOB.owner_id == bindparam("owner", type_=String)
+)
+_PRIORITY = bindparam("priority", type_=Integer)
+_AHEAD = select(
+    queued_ahead(Job.__table__, _JOB.priority > _PRIORITY),
+    queued_ahead(
+        Job.__table__,
+        _JOB.priority == _PRIORITY,
+        tuple_(_JOB.created_at, _JOB.id)
+        < tuple_(bindparam("created_at", type_=UtcTime()), bindparam("id", type_=String)),
+    ),
+)
 
 
 def state_counts(session: Session, owner: str | None = None) -> dict[JobState, int]:

@@ -6,20 +6,35 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from cartl_core.spec import JobRequest, JobSpec, digest
 from jobs.dialect import FromNow, Now, insert_if_new
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
-from jobs.models import IdempotencyKey, Job
+from jobs.models import IdempotencyKey, Job, JobEvent
 from jobs.names import hold, wait_for
 from jobs.state import JobState, Move, sources
 from jobs.store.change import append, is_in, job_of, move, plain
+from jobs.store.observe import queued_ahead
 
 KEY_HOURS = 24
 AT_ONCE = 100
 """More transactions than all front ends together begin for one owner in the same moment."""
+
+# Made once, since every submission runs them; a session that tracks the new object would cost more.
+_JOBS, _EVENTS = (model.metadata.tables[model.__tablename__] for model in (Job, JobEvent))
+_OTHERS = _JOBS.alias()
+# SQLite sees the new row here, PostgreSQL does not.
+_AHEAD = queued_ahead(
+    _OTHERS,
+    _OTHERS.c.priority >= bindparam("least", type_=Integer),
+    _OTHERS.c.id != bindparam("itself", type_=String),
+)
+_NEW_JOB = insert(_JOBS).returning(_JOBS.c.created_at, _AHEAD)
+_NEW_EVENT = insert(_EVENTS)
+_COLUMNS = tuple(_JOBS.c.keys())
+_FRESH = {"attempts_used": 0, "token": 0}
 
 
 def new_id() -> str:
@@ -27,7 +42,12 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def submit(
+def submit(session: Session, **asked: Any) -> Job:
+    """``enqueue``, where nobody wants to know the place."""
+    return enqueue(session, **asked)[0]
+
+
+def enqueue(
     session: Session,
     *,
     request: JobRequest,
@@ -37,15 +57,17 @@ def submit(
     priority: int = 0,
     max_attempts: int = 3,
     max_queued: int | None = None,
-) -> Job:
-    """Write a job and its first event, ``submitted``.
+) -> tuple[Job, int]:
+    """Write a job and its first event, ``submitted``; also gives its place, as ``queue_position`` would.
 
     Raises:
         TooManyJobs: the owner has ``max_queued`` queued jobs already.
     """
     if max_queued is not None:
-        _check_room(session, owner, max_queued)
+        room(session, owner, max_queued)
+    stored = plain(spec)
     job = Job(
+        **_FRESH,
         id=new_id(),
         owner_id=owner,
         name=spec.name,
@@ -55,26 +77,43 @@ def submit(
         freeze_depth=spec.freeze_depth,
         state=JobState.QUEUED,
         request=plain(request, exclude_unset=True),
-        spec=plain(spec),
-        spec_digest=digest(spec),
+        spec=stored,
+        spec_digest=digest(stored),
         estimate=estimate,
         priority=priority,
         max_attempts=max_attempts,
+        event_count=1,
     )
-    session.add(job)
-    session.flush()
-    append(session, Job.id == job.id, "submitted", {"spec_digest": job.spec_digest})
-    return find(session, job.id)
+    job.created_at, ahead = session.execute(
+        _NEW_JOB, _columns(job) | {"least": priority, "itself": job.id}
+    ).one()
+    # Nobody else knows the job yet, so its first event needs no guard, and its number is 1.
+    told = {"spec_digest": job.spec_digest}
+    first = {"job_id": job.id, "number": 1, "type": "submitted", "attempt": 1, "body": told}
+    session.execute(_NEW_EVENT, first)
+    return job, 1 + ahead
 
 
-def _check_room(session: Session, owner: str, most: int) -> None:
-    """Requests of the same moment do not see each other, so close to the limit they come one by one."""
+def _columns(job: Job) -> dict[str, Any]:
+    """What a new job's row holds; the time comes from the database."""
+    return {name: getattr(job, name) for name in _COLUMNS if name != "created_at"}
+
+
+def room(session: Session, owner: str, most: int) -> int:
+    """How many more jobs ``owner`` may queue where ``most`` are allowed; at least 1.
+
+    Requests of the same moment do not see each other, so close to the limit they come one by one.
+
+    Raises:
+        TooManyJobs: there is no room.
+    """
     queued = _queued(session, owner)
     if queued >= most - AT_ONCE:
         wait_for(session, f"queue\n{owner}")
         queued = _queued(session, owner)
     if queued >= most:
         raise TooManyJobs(f"{queued} jobs are queued; allowed: at most {most}", queued=queued, allowed=most)
+    return most - queued
 
 
 def _queued(session: Session, owner: str) -> int:
@@ -126,7 +165,7 @@ def retry(session: Session, job_id: str, owner: str | None = None, *, max_queued
     """
     job = job_of(session, job_id, owner, lock=True)
     if max_queued is not None and job.state in sources(Move.RETRY):
-        _check_room(session, job.owner_id, max_queued)
+        room(session, job.owner_id, max_queued)
     moved = move(
         session,
         Job.id == job_id,

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import Session, sessionmaker
 
-from jobs import store
+from jobs import alive, store
 from jobs.database import make_engine, reading, transaction
 from jobs.dialect import FromNow, Now, insert_if_new
 from jobs.models import Job, Lock, Metric
@@ -122,10 +122,46 @@ def test_a_connection_that_postgresql_ended_is_replaced(migrated_postgres: Engin
     with engine.connect() as connection:
         first = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     with migrated_postgres.connect() as connection:
-        connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": first})
+        # With a time given, PostgreSQL waits until the process is gone.
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": first})
     with engine.connect() as connection:
         assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != first
     engine.dispose()
+
+
+def test_a_connection_that_went_silent_is_asked_and_replaced(
+    migrated_postgres: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket of a network that was cut tells nothing; so the server is asked, and does not answer."""
+    url = migrated_postgres.url.render_as_string(hide_password=False)
+    engine = make_engine(Settings(data_dir=tmp_path, database_url=url))
+    asked: list[bool] = []
+
+    def silent(_: object) -> bool:
+        asked.append(True)
+        return False
+
+    def pid() -> int:
+        with engine.connect() as connection:
+            found: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            return found
+
+    first = pid()
+    monkeypatch.setattr(alive, "_answers", silent)
+    assert pid() == first and not asked
+    monkeypatch.setattr(alive, "IDLE_SECONDS", 0.0)
+    assert pid() != first and asked == [True]
+    engine.dispose()
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+def test_reading_keeps_no_transaction_open_on_postgresql(factory: sessionmaker[Session]) -> None:
+    with reading(factory) as session:
+        first, second = (session.execute(text("SELECT txid_current()")).scalar_one() for _ in range(2))
+    assert first != second
+    with transaction(factory) as session:
+        first, second = (session.execute(text("SELECT txid_current()")).scalar_one() for _ in range(2))
+    assert first == second
 
 
 def test_claims_leases_and_lists_are_served_by_indexes(

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, delete, event, text
+from sqlalchemy import Engine, delete, event, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.spec import JobRequest, JobSpec
 from jobs import store
 from jobs.database import transaction
+from jobs.dialect import Now
 from jobs.models import Job
 from jobs.state import JobState
 
@@ -100,6 +101,38 @@ def test_a_claim_reads_a_few_rows_an_owner(
             assert step["Actual Rows"] + removed <= MOST_ROWS, (step, statement)
 
 
+FEW = 5
+FILTERS: list[dict[str, Any]] = [
+    {"state": JobState.CANCELLED},
+    {"dataset": "svhn"},
+    {"method": "lwf"},
+    {"tag": "rare"},
+    {"dataset": "svhn", "tag": "rare"},
+    {"state": JobState.CANCELLED, "method": "lwf"},
+]
+
+
+@pytest.mark.parametrize("backend", ["postgresql"])
+@pytest.mark.parametrize("wanted", FILTERS, ids=lambda wanted: "+".join(wanted))
+def test_a_filtered_list_reads_what_it_shows(
+    crowd: sessionmaker[Session], engine: Engine, wanted: dict[str, Any]
+) -> None:
+    """The oldest jobs of an owner of thousands have what nobody else has: by time one would read all."""
+    with transaction(crowd) as session:
+        everything = update(Job).execution_options(synchronize_session=False)
+        session.execute(everything.values(owner_id="owner-03"))
+        oldest = select(Job.id).order_by(Job.created_at, Job.id).limit(FEW)
+        rare = {"state": "cancelled", "finished_at": Now(), "dataset": "svhn", "method": "lwf"}
+        session.execute(everything.where(Job.id.in_(oldest)).values(tags=["rare"], **rare))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE jobs")
+    with statements(engine) as listed, crowd() as session:
+        found, _ = store.list_jobs(session, "owner-03", limit=20, **wanted)
+    assert len(found) == FEW and len(listed) == 1
+    for step in read_by(engine, *listed[0]):
+        assert step["Actual Rows"] + step.get("Rows Removed by Filter", 0) <= MOST_ROWS, step
+
+
 def test_owners_take_turns_in_a_crowd(crowd: sessionmaker[Session]) -> None:
     taken = []
     for _ in range(2 * OWNERS):
@@ -116,7 +149,7 @@ def test_a_place_far_behind_is_not_counted_out(crowd: sessionmaker[Session]) -> 
         first = store.find(session, "100000")
         last = store.find(session, str(100_000 + JOBS - 1))
         assert store.queue_position(session, first) == 1
-        assert store.queue_position(session, last) == 1001
+        assert store.queue_position(session, last) == 101
 
 
 def test_a_list_leaves_the_large_columns_where_they_are(crowd: sessionmaker[Session], engine: Engine) -> None:

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.events import EpochFinished, Warned
 from cartl_core.resolve import resolve
-from cartl_core.spec import JobRequest
+from cartl_core.spec import JobRequest, JobSpec
 from jobs import store
-from jobs.errors import BadCursor
+from jobs.database import transaction
+from jobs.errors import BadCursor, JobNotFound
+from jobs.models import Job
 from jobs.state import JobState
 from jobs.store import Claim
 from jobs.store.observe import thinned
@@ -129,6 +135,37 @@ def test_queue_positions(submit: Any, do: Do, claim: Callable[..., Claim]) -> No
     ]
     assert positions == [2, 3, 1]
     assert do(lambda session: store.queue_position(session, store.find(session, running))) is None
+
+
+def test_the_place_told_at_submission_is_the_place(
+    factory: sessionmaker[Session], spec: JobSpec, do: Do
+) -> None:
+    request = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})
+    asked = {"request": request, "spec": spec, "estimate": {}, "owner": "ann"}
+    for priority in (0, 2, 1, 0, -1, 2):
+        with transaction(factory) as session:
+            job, place = store.enqueue(session, priority=priority, **asked)
+        assert place == do(lambda session, job: store.queue_position(session, job), job)
+
+
+def test_an_overview_leaves_request_and_report_where_they_are(submit: Any, do: Do) -> None:
+    job = do(store.overview, submit(owner="ann"), "ann")
+    assert job.state == "queued" and job.spec["dataset"]["name"] == "digits"
+    for column in ("request", "report"):
+        with pytest.raises(SQLAlchemyError, match=f"{column}.*cannot proceed"):
+            getattr(job, column)
+
+
+def test_a_report_is_read_as_text(submit: Any, do: Do, factory: sessionmaker[Session]) -> None:
+    told = {"complete": False, "headline": "é 0.5", "figures": [0.1, 1e-7, None]}
+    job_id = submit(owner="ann")
+    assert do(store.report_text, job_id, "ann") is None
+    with transaction(factory) as session:
+        session.execute(update(Job).where(Job.id == job_id).values(report=told))
+    assert json.loads(do(store.report_text, job_id, "ann")) == told
+    for stranger, there in (("bob", job_id), ("ann", "0" * 32)):
+        with pytest.raises(JobNotFound):
+            do(store.report_text, there, stranger)
 
 
 def test_state_counts(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:

@@ -1,0 +1,48 @@
+"""How many more jobs an owner may queue: far from the limit not counted for every job.
+
+Within ``SECONDS`` of a count, jobs that come through this process are subtracted from what it left. What
+comes through other processes is not seen meanwhile: ``MARGIN`` is more than they take of one owner in that
+time. Closer to the limit than that every job is counted, and the limit is exact.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy.orm import Session
+
+from jobs import store
+
+SECONDS = 1.0
+MARGIN = 2000
+MOST_OWNERS = 10_000
+
+
+class Room:
+    """The room of each owner for ``most`` queued jobs, in the memory of this process."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._left: dict[str, tuple[int, float]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, session: Session, owner: str) -> None:
+        """Take a place for one more job of ``owner``, in the transaction that stores it.
+
+        Raises:
+            TooManyJobs: there is none.
+        """
+        now = self._clock()
+        with self._lock:
+            left, counted_at = self._left.get(owner, (0, now))
+            if left > MARGIN and now - counted_at < SECONDS:
+                self._left[owner] = left - 1, counted_at
+                return
+        left = store.room(session, owner, self._most)
+        with self._lock:
+            if len(self._left) >= MOST_OWNERS:
+                self._left.clear()
+            self._left[owner] = left - 1, now

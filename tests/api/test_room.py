@@ -1,0 +1,112 @@
+"""Room for queued jobs: not counted for every job far from the limit, exact close to it; bells in a flood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session, sessionmaker
+
+from api.deps import BELLS_AT_ONCE
+from api.limits import Bucket
+from api.room import MARGIN, SECONDS, Room
+from cartl_core.resolve import resolve
+from cartl_core.spec import JobRequest
+from jobs import store
+from jobs.database import transaction
+from jobs.errors import TooManyJobs
+from jobs.settings import Settings
+from tests.api.conftest import SMALL, local_client
+
+REQUEST = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})
+SPEC = resolve(REQUEST)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def submit(factory: sessionmaker[Session], room: Room, owner: str = "ada") -> None:
+    with transaction(factory) as session:
+        room.take(session, owner)
+        store.submit(session, request=REQUEST, spec=SPEC, estimate={}, owner=owner)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The owners whose jobs were counted in SQL."""
+    asked: list[str] = []
+    real = store.room
+
+    def room(session: Session, owner: str, most: int) -> int:
+        asked.append(owner)
+        return real(session, owner, most)
+
+    monkeypatch.setattr(store, "room", room)
+    return asked
+
+
+def test_far_from_the_limit_one_count_serves_a_while(
+    factory: sessionmaker[Session], counted: list[str]
+) -> None:
+    clock = Clock()
+    room = Room(MARGIN + 5, clock)
+    for _ in range(4):
+        submit(factory, room)
+    assert counted == ["ada"]
+    clock.now += SECONDS
+    submit(factory, room)
+    submit(factory, room, "bob")
+    assert counted == ["ada", "ada", "bob"]
+
+
+def test_close_to_the_limit_every_job_is_counted(factory: sessionmaker[Session], counted: list[str]) -> None:
+    room = Room(3, Clock())
+    for _ in range(3):
+        submit(factory, room)
+    with pytest.raises(TooManyJobs):
+        submit(factory, room)
+    assert counted == ["ada"] * 4
+    submit(factory, room, "bob")
+
+
+def test_the_margin_is_counted_too(factory: sessionmaker[Session], counted: list[str]) -> None:
+    room = Room(MARGIN + 2, Clock())
+    for _ in range(4):
+        submit(factory, room)
+    assert counted == ["ada"] * 3  # the first left MARGIN + 1, the second took it without a count
+
+
+def test_a_flood_of_jobs_rings_a_few_bells(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[Any] = []
+    monkeypatch.setattr("api.deps.ring", lambda app, job_id: rung.append(job_id))
+    with local_client(settings) as client:
+        client.app.state.door.ringing._clock = lambda: 0.0
+        client.app.state.door.ringing._at = 0.0
+        made = [client.post("/jobs", json=SMALL).json()["id"] for _ in range(BELLS_AT_ONCE + 4)]
+    assert rung == made[:BELLS_AT_ONCE]
+
+
+def test_a_bucket_tells_when_the_next_token_comes() -> None:
+    clock = Clock()
+    bucket = Bucket(rate=4.0, burst=1, clock=clock)
+    assert bucket.take() and not bucket.take()
+    assert bucket.wait == pytest.approx(0.25)
+    clock.now += 0.25
+    assert bucket.take() and not bucket.take()
+
+
+def test_a_request_for_a_job_takes_one_connection_once(settings: Settings) -> None:
+    with local_client(settings) as client:
+        path = client.post("/jobs", json=SMALL).json()["links"]["self"]
+        taken: list[object] = []
+        event.listen(client.app.state.door.engine, "checkout", lambda *_: taken.append(_))
+        for asked in (path, f"{path}/robustness"):
+            taken.clear()
+            assert client.get(asked).status_code == 200
+            assert len(taken) == 1, asked
