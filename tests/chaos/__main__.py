@@ -23,7 +23,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         limit_seconds=arguments.minutes * 60,
         drain_seconds=arguments.drain_minutes * 60,
         pause_seconds=arguments.pause_seconds,
-        alive=8,
+        alive=10,
         variants=arguments.variants,
         epochs=6,
         away_seconds=60.0,

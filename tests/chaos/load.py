@@ -76,7 +76,7 @@ def reference(request: dict[str, Any], scratch: Path, data_root: Path) -> Result
     spec.write_text(json.dumps(request))
     command = [sys.executable, "-m", "cartl_core", "run", str(spec), "--out", str(out), "--threads", "1"]
     command += ["--data-root", str(data_root), "--progress", "none"]
-    subprocess.run(command, check=True, timeout=300, capture_output=True)
+    subprocess.run(command, check=True, timeout=900, capture_output=True)
     report = json.loads((out / "report.json").read_text())
     return Result.of(_sha(out / "student.safetensors"), _sha(out / "outcomes-student.safetensors"), report)
 

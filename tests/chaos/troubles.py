@@ -22,6 +22,8 @@ from tests.chaos.kills import take_redis_away
 from tests.chaos.service import send
 
 PAUSE_BEYOND_LEASE = 15.0
+UNWATCHED_SECONDS = 4.0
+"""A fenced run goes on for so long before its worker can tell it to end."""
 FULL_SECONDS = (0.5, 3.0)
 MOST_SECONDS = 30.0
 """How long a fault waits for something to run into it."""
@@ -35,7 +37,7 @@ def pause_worker(ground: Field) -> bool:
 
 
 def pause_worker_and_runs(ground: Field) -> bool:
-    """As a suspended machine does: its runs go on to train and to write as if nothing had been."""
+    """As a suspended machine does. Its runs wake up first, and train and write as if nothing had been."""
     return _pause(ground, "worker and runs stopped past the lease", with_runs=True)
 
 
@@ -46,9 +48,9 @@ def _pause(ground: Field, kind: str, *, with_runs: bool) -> bool:
     claims = claims_of(ground.stack.runs(worker))
     if not claims:
         return False
+    runs = ground.stack.runs(worker) if with_runs else []
     family = [worker.pid, *ground.stack.pools(worker)]
-    family += ground.stack.runs(worker) if with_runs else []
-    send(family, signal.SIGSTOP)
+    send([*family, *runs], signal.SIGSTOP)
     ground.stack.paused.add(worker.name)
 
     def go_on() -> None:
@@ -57,7 +59,9 @@ def _pause(ground: Field, kind: str, *, with_runs: bool) -> bool:
 
     ground.wound(kind, claims)
     lease = ground.stack.settings.lease_seconds
-    ground.later(lease + min(PAUSE_BEYOND_LEASE, lease), go_on)
+    pause = lease + min(PAUSE_BEYOND_LEASE, lease)
+    ground.later(pause, lambda: send(runs, signal.SIGCONT))
+    ground.later(pause + UNWATCHED_SECONDS, go_on)
     return True
 
 
