@@ -20,6 +20,7 @@ from jobs.database import reading, transaction
 from jobs.settings import Settings
 from jobs.state import JobState, Move
 from worker.identity import is_alive
+from worker.lease import Lease
 
 Fixture = Any  # fixtures of conftest.py
 
@@ -132,6 +133,37 @@ def test_a_job_taken_by_another_worker_loses_its_child_and_nothing_more_is_writt
     assert record.types(job_id) == events
     assert record.job(job_id).worker_id == "another-worker"
     until(lambda: not is_alive(grandchild))
+
+
+def test_what_a_fenced_run_writes_lies_on_the_disk_and_does_not_count(
+    record: Fixture,
+    supervise: Fixture,
+    until: Fixture,
+    quick: Settings,
+    factory: sessionmaker[Session],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for look in ("_renew", "_look"):  # its supervisor slept: nobody has told it yet
+        monkeypatch.setattr(Lease, look, lambda lease: None)
+    job_id = record.submit()
+    first = record.claim()
+    running = supervise(first, "late")
+    until(lambda: "checkpoint_written" in record.types(job_id))
+    with transaction(factory) as session:
+        store.lose(session, first)
+    second = record.claim("another-worker")
+    events = record.types(job_id)
+    (quick.stages_dir / "go").touch()
+    assert running.verdict() is None
+    assert record.types(job_id) == events
+    asked = {"digest": "a" * 64, "kind": "pretrain", "label": "teacher", "shared": True}
+    with transaction(factory) as session:
+        verdict = store.acquire_stage(session, second, **asked)
+    written = quick.stages_dir / ("a" * 64) / f"{job_id}-{first.token}"
+    assert (written / "2.checkpoint").exists()
+    assert verdict.verdict == "compute"
+    assert [quick.stages_dir / path for path in verdict.checkpoints] == [written / "1.checkpoint"]
+    assert quick.stages_dir / str(verdict.path) != written
 
 
 def test_a_stage_is_computed_once_and_reused_by_the_next_job(
