@@ -57,6 +57,18 @@ def test_without_keys_nobody_from_elsewhere_may_ask(settings: Settings) -> None:
             assert outside.get("/healthz").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/jobs", "/teachers", "/keys"])
+def test_off_loopback_everything_that_tells_something_needs_a_key(
+    settings: Settings, new_key: NewKey, path: str
+) -> None:
+    key = new_key("ada", "read", "admin")
+    app = create_app(settings)
+    with TestClient(app, base_url="http://192.0.2.8", client=("192.0.2.7", 40000)) as outside:
+        assert outside.get(path).status_code == 401
+        assert outside.get(path, headers=key).status_code == 200
+        assert {outside.get(free).status_code for free in ("/healthz", "/readyz")} == {200}
+
+
 def test_a_public_bind_without_a_key_does_not_start(settings: Settings, new_key: NewKey) -> None:
     public = settings.model_copy(update={"host": "0.0.0.0"})
     with pytest.raises(PublicWithoutKeys, match="python -m jobs keys create"), TestClient(create_app(public)):
