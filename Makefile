@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
+# The peers of the benchmark need other versions of some packages: their own folder, which sees .venv's.
+PEERS := .venv-bench
 KILLS ?= 200
 SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-compose lint clean chaos fuzz load
+.PHONY: help install demo serve test test-compose lint clean chaos fuzz load bench-attacks
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -41,6 +43,17 @@ fuzz: $(STAMP)  ## Generate REQUESTS (20000) from SEED over the whole OpenAPI do
 load: $(STAMP)  ## POST and GET under load on PostgreSQL, beside a bare service in the same run
 	$(BIN)/python -m benchmarks.load
 
+bench-attacks: $(PEERS)/installed  ## Our attacks beside other libraries'; networks are kept in BENCH (.cartl/bench), OPTIONS are passed on
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.attacks --networks $(or $(BENCH),.cartl/bench) \
+	  --data-root $(or $(DATA),.cartl/data) --out benchmarks/results/attacks.json $(OPTIONS)
+
+$(PEERS)/installed: $(STAMP) benchmarks/peers.txt
+	$(BIN)/python -m venv $(PEERS)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth
+	$(PEERS)/bin/python -m pip install --quiet --no-deps --requirement benchmarks/peers.txt
+	touch $@
+
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -48,4 +61,4 @@ lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/lint-imports
 
 clean:  ## Remove .venv and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

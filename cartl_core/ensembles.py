@@ -30,15 +30,7 @@ class Member:
 
     def at(self, norm: Norm, eps: float) -> AttackSpec:
         """The attack in the ball of ``eps``."""
-        return AttackSpec(
-            label=self.label,
-            name=self.name,
-            norm=norm,
-            loss=self.loss,
-            eps=eps,
-            steps=self.steps,
-            random_start=self.random_start,
-        )
+        return AttackSpec.model_validate({**vars(self), "norm": norm, "eps": eps})
 
 
 @dataclass(frozen=True)

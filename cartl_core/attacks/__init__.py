@@ -2,6 +2,7 @@
 
 from cartl_core.attacks.apgd import apgd
 from cartl_core.attacks.fab import fab
+from cartl_core.attacks.fused import confirmed, fused
 from cartl_core.attacks.ladder import break_radii
 from cartl_core.attacks.launch import launch
 from cartl_core.attacks.pgd import perturb, pgd
@@ -14,7 +15,9 @@ __all__ = [
     "AttackOutcome",
     "apgd",
     "break_radii",
+    "confirmed",
     "fab",
+    "fused",
     "launch",
     "misclassified",
     "perturb",

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks.balls import BALLS, Ball
 from cartl_core.attacks.objectives import OBJECTIVES, Objective, targeted_ratio
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, worth_packing
+from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, packed
 from cartl_core.attacks.targets import targets
 from cartl_core.attacks.untouched import untouched
 from cartl_core.spec import AttackSpec
@@ -122,7 +122,7 @@ class _Climbers:
     rises: Tensor
 
     def only(self, rows: Tensor) -> _Climbers:
-        """The rows that ``rows`` (rows,) bool picks."""
+        """The rows of these numbers."""
         return _Climbers(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
@@ -135,8 +135,8 @@ def _climb(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None)
         standing = ~pursuit.broken[climbers.where]
         if not standing.any():
             return
-        if worth_packing(standing):
-            climbers = climbers.only(standing)
+        if (rows := packed(standing)) is not None:
+            climbers = climbers.only(rows)
         climbers = _step(pursuit, attack, aim, climbers, ball, first=number == 1)
         if number in judged:
             climbers, last = _judged(climbers, number - last), number
@@ -145,7 +145,7 @@ def _climb(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None)
 
 
 def _begin(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None, ball: Ball) -> _Climbers:
-    where = pursuit.standing()
+    where = pursuit.entering()
     images = pursuit.images[where]
     point = images.clone()
     if start is not None:

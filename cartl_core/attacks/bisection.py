@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks.balls import BALLS, LENGTHS
 from cartl_core.attacks.objectives import OBJECTIVES
-from cartl_core.attacks.pursuit import misclassified, worth_packing
+from cartl_core.attacks.pursuit import misclassified, packed
 from cartl_core.curve_spec import CurveSpec
 
 
@@ -72,10 +72,9 @@ def _search(
         (uphill,) = torch.autograd.grad(total, iterate)
         here = iterate.detach()
         iterate = ball.project(here + step * ball.steepest(uphill, here), fence, within)
-        standing = ~fooled[where]
-        if worth_packing(standing):
+        if (rows := packed(~fooled[where])) is not None:
             where, iterate, step, within, *fenced = (
-                rows[standing] for rows in (where, iterate, step, within, *fence)
+                part[rows] for part in (where, iterate, step, within, *fence)
             )
             fence = tuple(fenced)
     return fooled, point

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from cartl_core.attack_facts import Norm
 from cartl_core.attacks.hyperplane import to_hyperplane
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, misclassified, worth_packing
+from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, misclassified, packed
 from cartl_core.attacks.targets import targets
 from cartl_core.attacks.untouched import untouched
 from cartl_core.spec import AttackSpec
@@ -90,7 +90,7 @@ class _Rows:
 
 def _approach(pursuit: Pursuit, attack: AttackSpec, aims: Tensor, start: Tensor | None) -> None:
     """One try on all images that stand."""
-    where = pursuit.standing()
+    where = pursuit.entering()
     images = pursuit.images[where]
     point = images
     if start is not None:
@@ -100,8 +100,8 @@ def _approach(pursuit: Pursuit, attack: AttackSpec, aims: Tensor, start: Tensor 
         rows, standing = _step(pursuit, attack, rows)
         if not standing.any():
             return
-        if worth_packing(standing):
-            rows = rows.only(standing)
+        if (kept := packed(standing)) is not None:
+            rows = rows.only(kept)
 
 
 def _step(pursuit: Pursuit, attack: AttackSpec, rows: _Rows) -> tuple[_Rows, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks.balls import BALLS, Ball, Fence
 from cartl_core.attacks.objectives import OBJECTIVES, Objective
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, worth_packing
+from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, packed
 from cartl_core.attacks.untouched import untouched
 from cartl_core.losses import cross_entropy
 from cartl_core.spec import AttackSpec
@@ -96,7 +96,7 @@ def pgd(
 def _restart(pursuit: Pursuit, attack: AttackSpec, start: Tensor | None) -> None:
     """One restart on all images that stand."""
     ball, objective, eps, step = BALLS[attack.norm], OBJECTIVES[attack.loss], attack.eps, attack.step_size
-    where = pursuit.standing()
+    where = pursuit.entering()
     labels = pursuit.labels[where]
     fence = ball.fence(pursuit.images[where], eps)
     begin = None if start is None else start.to(pursuit.images.device)[where]
@@ -110,8 +110,8 @@ def _restart(pursuit: Pursuit, attack: AttackSpec, start: Tensor | None) -> None
             return
         uphill = _uphill(objective, logits, labels, iterate)
         iterate = _climb(ball, iterate, uphill, step, fence, eps)
-        if worth_packing(standing):
-            where, labels, iterate, *fenced = (rows[standing] for rows in (where, labels, iterate, *fence))
+        if (rows := packed(standing)) is not None:
+            where, labels, iterate, *fenced = (part[rows] for part in (where, labels, iterate, *fence))
             fence = tuple(fenced)
     with torch.no_grad():
         standing = pursuit.note(pursuit.model(iterate), iterate, where)

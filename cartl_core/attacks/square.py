@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from cartl_core.attack_facts import Norm
 from cartl_core.attacks import square_moves as moves
 from cartl_core.attacks.objectives import margin
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, worth_packing
+from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, packed
 from cartl_core.attacks.untouched import untouched
 from cartl_core.spec import AttackSpec
 
@@ -98,7 +98,7 @@ def window_side(step: int, steps: int, images: Tensor, norm: Norm) -> int:
 def _search(pursuit: Pursuit, attack: AttackSpec, restart: int, draws: Draws) -> None:
     """One restart on all images that stand."""
     search = MOVES[attack.norm]
-    where = pursuit.standing()
+    where = pursuit.entering()
     images = pursuit.images[where]
     first = draws(restart, 0, search.first_count(images)).to(images)
     point = search.first(images, attack.eps, first[where])
@@ -109,8 +109,8 @@ def _search(pursuit: Pursuit, attack: AttackSpec, restart: int, draws: Draws) ->
             return
         if step % CHAPTER == 0:
             numbers = _numbers(pursuit, draws, restart, 1 + step // CHAPTER, search.count(images))
-        if worth_packing(standing):
-            where, images, point, value = (rows[standing] for rows in (where, images, point, value))
+        if (rows := packed(standing)) is not None:
+            where, images, point, value = (part[rows] for part in (where, images, point, value))
         side = window_side(step, attack.steps, images, attack.norm)
         tried = search.next(images, point, attack.eps, side, numbers[where, step % CHAPTER])
         gained = _ask(pursuit, tried, where)

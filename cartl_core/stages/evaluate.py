@@ -10,9 +10,9 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from cartl_core.attacks import launch, misclassified
+from cartl_core.attacks import confirmed, fused, misclassified
 from cartl_core.blocks import Network
 from cartl_core.data import Split
 from cartl_core.faults import disk_faults
@@ -55,9 +55,11 @@ def evaluate(
         attack: None measures accuracy without an attack.
     """
     network = ready_network(network_directory, place)
+    double = fused(network)
+    place.install(double)
 
     def held(part: slice) -> Rows:
-        return {"held": _batch(network, images, part, attack, seed, place)}
+        return {"held": _batch(network, double, images, part, attack, seed, place)}
 
     rows, seconds = in_batches(len(images.labels), batch_size, held, place)
     store_rows({**rows, "index": images.index}, place)
@@ -93,12 +95,20 @@ def store_rows(rows: Rows, place: Workplace) -> None:
 
 
 def _batch(
-    network: Network, images: Split, part: slice, attack: AttackSpec | None, seed: int, place: Workplace
+    network: Network,
+    double: nn.Module,
+    images: Split,
+    part: slice,
+    attack: AttackSpec | None,
+    seed: int,
+    place: Workplace,
 ) -> Tensor:
-    """(n,) bool: which images of this batch hold."""
+    """(n,) bool: which images of this batch hold; the faster double is attacked, the network judges."""
     x, labels = place.put(images.images[part]), images.labels[part].to(place.device)
     if attack is None:
         with torch.no_grad():
             return ~misclassified(network(x), labels)
-    outcome = launch(network, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part])
+    outcome = confirmed(
+        network, double, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
+    )
     return ~outcome.broken

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.attacks import misclassified, perturb, pgd, random_starts, untouched
+from cartl_core.attacks.pursuit import packed
 from cartl_core.nonexpansive import apply_nonexpansive
 from cartl_core.random import generator
 from cartl_core.spec import AttackSpec
@@ -159,8 +160,33 @@ def test_the_fallen_leave_the_batch_and_clean_errors_never_enter_it() -> None:
     outcome = pgd(model, images, labels, attack)
     assert outcome.broken.tolist() == [True] * 9 + [False] * 4
     assert outcome.passes == sum(model.seen)
-    # 13 clean, 12 attacked; packed when less than nine tenths of the batch stand.
-    assert model.seen == [13, 12, 12, 12, 10, 10, 8, 7, 6, 5, 4, 4]
+    # 13 clean, 12 attacked; a batch shrinks by buckets of eight.
+    assert model.seen == [13, 12, 12, 12, 12, 12, 8, 8, 8, 8, 8, 8]
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 23, 24])
+def test_a_batch_is_packed_into_buckets_that_hold_all_that_stand(count: int) -> None:
+    standing = torch.zeros(24, dtype=torch.bool)
+    standing[torch.randperm(24, generator=generator(count, "who"))[:count]] = True
+    rows = packed(standing)
+    if count > 16:
+        assert rows is None
+    else:
+        assert rows is not None
+        assert len(rows) == (8 if count <= 8 else 16)
+        assert rows.tolist() == sorted(set(rows.tolist()))
+        assert standing[rows].sum() == count
+
+
+def test_images_that_fill_a_bucket_stay_what_they_were() -> None:
+    """Of 16 images three are wrong from the start: 13 enter, and the three fill the bucket."""
+    model = Counting()
+    images, labels = pixels([0.7] * 3 + [0.2] * 13), torch.zeros(16, dtype=torch.int64)
+    attack = spec(eps=0.25, step=0.01, steps=3, restarts=1, random_start=False)
+    outcome = pgd(model, images, labels, attack)
+    assert model.seen == [16, 16, 16, 16, 16]
+    assert outcome.broken.tolist() == [True] * 3 + [False] * 13
+    assert torch.equal(outcome.adversarial[:3], images[:3])
 
 
 def test_the_first_iterate_that_fools_is_the_one_kept() -> None:

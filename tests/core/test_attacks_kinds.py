@@ -113,7 +113,7 @@ def test_who_falls_leaves(name: str, norm: str, loss: str) -> None:
     attack = spec(name, norm, loss, **wide, **({"step": EPS[norm]} if name == "pgd" else {}))
     outcome = run(model, images, labels, attack, torch.arange(COUNT))
     assert outcome.broken.float().mean() > 0.8
-    assert outcome.passes < COUNT * attack.steps * 0.75
+    assert outcome.passes < COUNT * attack.steps * 0.8
 
 
 @pytest.mark.parametrize(("name", "norm", "loss"), KINDS)

@@ -103,7 +103,7 @@ def test_out_of_memory_names_the_batch_size(
     def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr("cartl_core.stages.evaluate.launch", full)
+    monkeypatch.setattr("cartl_core.stages.evaluate.confirmed", full)
     with pytest.raises(OutOfMemory, match="batches of 6"):
         measure(network, task().test, bench("a"), ATTACK)
 

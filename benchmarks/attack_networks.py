@@ -1,0 +1,79 @@
+"""The networks that attacks are compared on: trained once by this library, then kept in a folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.data import load
+from cartl_core.data.sampling import stratified
+from cartl_core.events import Event, StageFinished
+from cartl_core.pipeline import run
+from cartl_core.random import generator
+from cartl_core.resolve import resolve
+from cartl_core.shelf import LocalShelf
+from cartl_core.spec import JobRequest
+from cartl_core.stages import NETWORK
+from cartl_core.stopping import StopFlag
+from cartl_core.weights import load_network
+
+JOB = {
+    "dataset": {"name": "fashion_mnist", "train_limit": 8000},
+    "source": {"name": "digits"},
+    "method": "neft",
+    "freeze_depth": 2,
+    "preset": "quick",
+    "baselines": [
+        {"method": "vanilla", "freeze_depth": 0},
+        {"method": "adversarial", "freeze_depth": 0, "transfer": {"epochs": 8}},
+    ],
+    "evaluate": {
+        "attacks": [{"label": "pgd20", "eps": 0.1, "step": 0.01, "steps": 20}],
+        "source_attacks": [],
+        "test_limit": 100,
+    },
+}
+"""WRN-16-2 on Fashion-MNIST at the size of the digits, 8 x 8, from one teacher on them; minutes on a core."""
+
+NETWORKS = {"undefended": "student (vanilla)", "neft": "student (neft)", "robust": "student (adversarial)"}
+"""Name: the stage that trains it."""
+
+
+def networks(names: set[str], folder: Path, data_root: Path) -> dict[str, nn.Module]:
+    """Those of ``NETWORKS`` in eval mode; all are trained where the folder lacks one of them."""
+    if not all((folder / f"{name}.safetensors").is_file() for name in names):
+        train(folder, data_root)
+    found = {name: load_network(folder / f"{name}.safetensors").eval() for name in names}
+    return {name: network.requires_grad_(False) for name, network in found.items()}
+
+
+def train(folder: Path, data_root: Path) -> None:
+    """Run the job and copy each student's weights to ``folder``."""
+    digests: dict[str, str] = {}
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StageFinished):
+            digests[event.label] = event.digest
+
+    stages = folder / "stages"
+    shelf = LocalShelf(stages, listen, StopFlag())
+    run(
+        resolve(JobRequest.model_validate(JOB)),
+        shelf=shelf,
+        data_root=data_root,
+        out=folder / "run",
+        report=listen,
+    )
+    for name, label in NETWORKS.items():
+        shutil.copy(stages / digests[label] / NETWORK, folder / f"{name}.safetensors")
+
+
+def images(data_root: Path, count: int) -> tuple[Tensor, Tensor]:
+    """(count, 1, 8, 8) test images of Fashion-MNIST, as many of each class, and their labels."""
+    spec = resolve(JobRequest.model_validate(JOB))
+    test = load(spec.dataset, spec.model, data_root=data_root, seed=0).test
+    chosen = stratified(test.labels, count, generator(0, "benchmark"))
+    return test.images[chosen].contiguous(), test.labels[chosen].to(torch.int64)
