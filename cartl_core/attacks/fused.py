@@ -56,8 +56,8 @@ def fused(network: nn.Module) -> nn.Module:
         names = list(sequence._modules)
         for name, after in pairwise(names):
             conv, norm = sequence._modules[name], sequence._modules[after]
-            if _folds(conv, norm):
-                setattr(sequence, name, fusion.fuse_conv_bn_eval(conv, norm).requires_grad_(False))  # type: ignore[type-var]
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and _folds(conv, norm):
+                setattr(sequence, name, fusion.fuse_conv_bn_eval(conv, norm).requires_grad_(False))
                 setattr(sequence, after, nn.Identity())
     for parent in list(double.modules()):
         for name, child in list(parent.named_children()):
@@ -100,10 +100,5 @@ def confirmed(
     )
 
 
-def _folds(conv: nn.Module | None, norm: nn.Module | None) -> bool:
-    return (
-        isinstance(conv, nn.Conv2d)
-        and isinstance(norm, nn.BatchNorm2d)
-        and norm.running_var is not None
-        and not parametrize.is_parametrized(conv)
-    )
+def _folds(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> bool:
+    return norm.running_var is not None and not parametrize.is_parametrized(conv)
