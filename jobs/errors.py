@@ -8,6 +8,7 @@ RecordError
 |-- LostClaim              a late worker: the job is no longer its to write
 |-- BadCursor              a page cursor that this service did not make
 |-- TooManyJobs            the owner's limit on queued jobs
+|-- TooManyShares          the limit on those whom a job is shown to
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
 `-- DatabaseBehind         the database lacks migrations of this version
@@ -52,6 +53,10 @@ class BadCursor(RecordError):
 
 class TooManyJobs(RecordError):
     """The owner has as many unfinished jobs as allowed."""
+
+
+class TooManyShares(RecordError):
+    """The job is shared with as many owners as allowed."""
 
 
 class IdempotencyConflict(RecordError):

@@ -266,6 +266,18 @@ class ApiKey(Base):
     revoked_at: Mapped[datetime | None] = mapped_column()
 
 
+class JobShare(Base):
+    """An owner who may see somebody else's job."""
+
+    __tablename__ = "job_shares"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+
+    __table_args__ = (Index("ix_job_shares_of_reader", "owner_id", "job_id"),)
+
+
 class IdempotencyKey(Base):
     """What a client's key was first used for."""
 

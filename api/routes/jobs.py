@@ -151,10 +151,11 @@ def list_jobs(
     dataset: DatasetName | None = None,
     method: Method | None = None,
     tag: Tag = None,
+    shared: Annotated[bool, Query(description="Those that others share with you, instead of yours.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[JobBrief]:
-    """Your jobs, a page at a time. Pages do not shift while jobs are added."""
+    """Your jobs, or those shared with you, a page at a time. Pages do not shift while jobs are added."""
     if limit > parts.settings.page_size_max:
         raise _field("limit", "the page is too large", f"1 to {parts.settings.page_size_max}")
     try:
@@ -166,6 +167,7 @@ def list_jobs(
                 dataset=dataset,
                 method=method,
                 tag=tag,
+                shared=shared,
                 cursor=cursor,
                 limit=limit,
             )

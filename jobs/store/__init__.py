@@ -29,6 +29,7 @@ from jobs.store.run import (
     release,
     renew,
 )
+from jobs.store.sharing import readers, share, unshare
 from jobs.store.stages import (
     StageVerdict,
     acquire_stage,
@@ -80,6 +81,7 @@ __all__ = [
     "metrics_of",
     "overview",
     "queue_position",
+    "readers",
     "record",
     "record_artifact",
     "record_checkpoint",
@@ -93,12 +95,14 @@ __all__ = [
     "request_cancel",
     "retry",
     "room",
+    "share",
     "stages_of",
     "state_counts",
     "stop_dead_workers",
     "submit",
     "sweep",
     "tally",
+    "unshare",
     "worker_beat",
     "worker_started",
     "worker_stopped",

@@ -18,8 +18,10 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    exists,
     insert,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -27,7 +29,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from jobs.dialect import Now
 from jobs.errors import JobNotFound
-from jobs.models import Job, JobEvent
+from jobs.models import Job, JobEvent, JobShare
 from jobs.state import JobState, Move, reached, sources
 
 T = TypeVar("T")
@@ -118,23 +120,40 @@ def job_of(
     job_id: str,
     owner: str | None,
     *,
+    shared: bool = False,
     lock: bool = False,
     leave: tuple[InstrumentedAttribute[Any], ...] = (),
 ) -> Job:
-    """The job's row as it is now, without the columns ``leave``; somebody else's does not exist."""
-    statement = _one_job(owner is not None, lock, leave)
+    """The job's row as it is now, without the columns ``leave``; somebody else's does not exist.
+
+    ``shared``: one that is shared with ``owner`` does.
+    """
+    statement = _one_job(owner is not None, shared, lock, leave)
     job = session.execute(statement, {"job_id": job_id, "owner": owner}).scalar_one_or_none()
     if job is None:
         raise JobNotFound(f"there is no job {printable(job_id)!r}", job_id=job_id)
     return job
 
 
+def seen_by(owner: ColumnElement[str]) -> ColumnElement[bool]:
+    """The job belongs to ``owner``, or is shared with them."""
+    return or_(Job.owner_id == owner, shared_with(owner))
+
+
+def shared_with(owner: ColumnElement[str] | str) -> ColumnElement[bool]:
+    """Somebody else's job that is shared with ``owner``."""
+    return exists().where(JobShare.job_id == Job.id, JobShare.owner_id == owner)
+
+
 @cache
-def _one_job(owned: bool, lock: bool, leave: tuple[InstrumentedAttribute[Any], ...]) -> Select[Job]:
+def _one_job(
+    owned: bool, shared: bool, lock: bool, leave: tuple[InstrumentedAttribute[Any], ...]
+) -> Select[Job]:
     """Made once for each combination: most requests run it."""
     statement = select(Job).where(Job.id == bindparam("job_id", type_=String))
     if owned:
-        statement = statement.where(Job.owner_id == bindparam("owner", type_=String))
+        owner = bindparam("owner", type_=String)
+        statement = statement.where(seen_by(owner) if shared else Job.owner_id == owner)
     statement = statement.options(*(defer(column, raiseload=True) for column in leave))
     statement = statement.execution_options(populate_existing=True)
     return locked(statement) if lock else statement

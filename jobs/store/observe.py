@@ -31,7 +31,7 @@ from jobs.dialect import HasTag, UtcTime
 from jobs.errors import ArtifactNotFound, BadCursor, JobNotFound
 from jobs.models import Artifact, Job, JobEvent, Metric
 from jobs.state import JobState
-from jobs.store.change import job_of, printable
+from jobs.store.change import job_of, printable, seen_by, shared_with
 
 LARGE = (Job.request, Job.spec, Job.report, Job.runtime, Job.estimate)
 """Columns of kilobytes, which a list does not show."""
@@ -55,13 +55,14 @@ def list_jobs(
     dataset: str | None = None,
     method: str | None = None,
     tag: str | None = None,
+    shared: bool = False,
     cursor: str | None = None,
     limit: int = 50,
 ) -> tuple[Sequence[Job], str | None]:
     """A page of jobs, newest first, and the cursor of the next page (None on the last one).
 
-    Pages do not shift when jobs are added. ``owner=None`` lists everybody's. The ``LARGE`` columns are
-    not loaded.
+    Pages do not shift when jobs are added. ``owner=None`` lists everybody's, ``shared`` those of others
+    that ``owner`` may see. The ``LARGE`` columns are not loaded.
 
     Raises:
         BadCursor: the cursor is not one that this function gave.
@@ -69,13 +70,15 @@ def list_jobs(
     wanted: list[ColumnElement[bool]] = [
         column == value
         for column, value in (
-            (Job.owner_id, owner),
+            (Job.owner_id, None if shared else owner),
             (Job.state, state),
             (Job.dataset, dataset),
             (Job.method, method),
         )
         if value is not None
     ]
+    if shared and owner is not None:
+        wanted.append(shared_with(owner))
     if tag is not None:
         wanted.append(HasTag(Job.__table__.c.tags, tag))
     if cursor is not None:
@@ -113,16 +116,16 @@ def overview(session: Session, job_id: str, owner: str | None = None) -> Job:
     """The job without its request and its report, which are not loaded.
 
     Raises:
-        JobNotFound: there is none of this owner.
+        JobNotFound: there is none that this owner may see.
     """
-    return job_of(session, job_id, owner, leave=(Job.request, Job.report))
+    return job_of(session, job_id, owner, shared=True, leave=(Job.request, Job.report))
 
 
 def report_text(session: Session, job_id: str, owner: str) -> str | None:
     """The report as JSON text, as the database has it; None before the run has told anything.
 
     Raises:
-        JobNotFound: there is no such job of this owner.
+        JobNotFound: there is none that this owner may see.
     """
     found = session.execute(_REPORT, {"job_id": job_id, "owner": owner}).one_or_none()
     if found is None:
@@ -221,7 +224,7 @@ def queued_ahead(jobs: FromClause, *ahead: ColumnElement[bool]) -> ScalarSelect[
 # Made once: most requests for a job run them. Plain columns, so that no mapping is looked up.
 _JOB = Job.__table__.c
 _REPORT = select(cast(_JOB.report, Text)).where(
-    _JOB.id == bindparam("job_id", type_=String), _JOB.owner_id == bindparam("owner", type_=String)
+    _JOB.id == bindparam("job_id", type_=String), seen_by(bindparam("owner", type_=String))
 )
 _PRIORITY = bindparam("priority", type_=Integer)
 _AHEAD = select(

@@ -123,12 +123,12 @@ def _queued(session: Session, owner: str) -> int:
 
 
 def find(session: Session, job_id: str, owner: str | None = None) -> Job:
-    """The job; with ``owner`` given, somebody else's does not exist.
+    """The job; with ``owner`` given, somebody else's does not exist, unless it is shared with them.
 
     Raises:
         JobNotFound: there is none.
     """
-    return job_of(session, job_id, owner)
+    return job_of(session, job_id, owner, shared=True)
 
 
 def request_cancel(session: Session, job_id: str, owner: str | None = None) -> Job:

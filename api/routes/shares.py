@@ -1,0 +1,53 @@
+"""Showing one's job to another owner, who may then look at it and change nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from api.deps import DoorDep, JobId, Reader, Submitter
+from api.openapi import problems
+from api.schemas import View
+from jobs import store
+
+router = APIRouter(tags=["sharing"])
+
+Other = Annotated[
+    str,
+    Path(
+        max_length=64,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$",
+        description="The owner of the other's keys; whether there is one is not told.",
+        examples=["ada"],
+    ),
+]
+
+
+class Shares(View):
+    """Whom a job is shared with."""
+
+    data: list[str]
+
+
+@router.get("/jobs/{job_id}/shares", summary="Whom a job is shared with", responses=problems(404))
+def list_shares(job_id: JobId, caller: Reader, parts: DoorDep) -> Shares:
+    """Only the job's owner may ask."""
+    with parts.reading() as session:
+        return Shares(data=list(store.readers(session, job_id, caller.owner)))
+
+
+@router.put("/jobs/{job_id}/shares/{owner}", status_code=204, summary="Share a job", responses=problems(404))
+def put_share(job_id: JobId, owner: Other, caller: Submitter, parts: DoorDep) -> None:
+    """The other sees the job, its report, files, events and log; only you cancel, retry and share it."""
+    with parts.writing() as session:
+        store.share(session, job_id, caller.owner, reader=owner)
+
+
+@router.delete(
+    "/jobs/{job_id}/shares/{owner}", status_code=204, summary="Share a job no more", responses=problems(404)
+)
+def delete_share(job_id: JobId, owner: Other, caller: Submitter, parts: DoorDep) -> None:
+    """From now on the other finds no such job. Asking twice does no harm."""
+    with parts.writing() as session:
+        store.unshare(session, job_id, caller.owner, reader=owner)
