@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -44,16 +45,22 @@ def run(
     changed = {name: value for name, value in {**os.environ, **(env or {})}.items() if value}
     words = ["nice", "-n", "10", *map(str, command)]
     shown = " ".join(words[3:])
-    try:
-        done = subprocess.run(
-            words, env=changed, cwd=cwd, capture_output=True, text=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Failed(f"{shown}: not done after {seconds:.0f} s") from error
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr)[-TAIL_CHARACTERS:]
-        raise Failed(f"{shown}: exit status {done.returncode}\n{said}")
-    return done.stdout
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        words, env=changed, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        try:
+            told, complained = process.communicate(timeout=seconds)
+        except BaseException as error:
+            # With its own children: nothing goes on while what it worked on is taken away.
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise Failed(f"{shown}: not done after {seconds:.0f} s") from error
+            raise
+    if process.returncode != 0:
+        said = (told + complained)[-TAIL_CHARACTERS:]
+        raise Failed(f"{shown}: exit status {process.returncode}\n{said}")
+    return told
 
 
 def wait_for(what: str, happened: Callable[[], bool], *, seconds: float) -> float:

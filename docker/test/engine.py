@@ -94,7 +94,7 @@ def _made(directory: Path) -> Iterator[Engine]:
         yield made
     finally:
         _stop(daemon, pid_file)
-        _unmount_below(state)
+        unmount_below(state)
         _remove_control_groups()
 
 
@@ -135,8 +135,8 @@ def _stop(daemon: subprocess.Popen[bytes], pid_file: Path) -> None:
     say(f"dockerd has ended with status {daemon.returncode}.")
 
 
-def _unmount_below(directory: Path) -> None:
-    """What a daemon that was killed leaves mounted."""
+def unmount_below(directory: Path) -> None:
+    """What a program that was killed has left mounted at ``directory`` or below it, the newest first."""
     points = [Path(line.split()[4]) for line in MOUNTS.read_text().splitlines()]
     for point in reversed(points):
         if point.is_relative_to(directory):

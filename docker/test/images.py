@@ -14,7 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from commands import Failed, run, say
-from engine import Engine
+from engine import Engine, unmount_below
 
 SUITE = "bookworm"  # its python3 is 3.11, as in the image that the Dockerfile names
 PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv")
@@ -54,7 +54,8 @@ def _root(root: Path) -> Iterator[Path]:
     try:
         yield root
     finally:
-        run(["umount", root], seconds=60)
+        # With what debootstrap mounts in it, should it have been interrupted: /proc is not to be emptied.
+        unmount_below(root)
 
 
 def _bootstrap(tree: Path, root: Path, env: dict[str, str]) -> None:
