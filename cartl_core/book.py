@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
+from cartl_core.evidence import evidence
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, worst_case
 from cartl_core.findings import compare, failed_checks, headline, warnings
 from cartl_core.kept import kept
@@ -88,7 +89,7 @@ class Book:
         teachers = tuple(
             self._teacher(teacher) for teacher in self.plan.teachers if teacher.key.digest in self.facts
         )
-        return Report(
+        known = Report(
             complete=complete,
             spec=self.spec,
             spec_digest=spec_digest(self.spec),
@@ -104,6 +105,7 @@ class Book:
             baselines=baselines,
             seconds=dict(self.seconds),
         )
+        return known.model_copy(update={"evidence": evidence(known)}) if complete else known
 
     def _parts(self) -> dict[str, int]:
         """Into how many parts batches had to be cut, by the training's label; old results do not tell."""

@@ -12,19 +12,28 @@ from cartl_core.data import Split
 from cartl_core.events import ArtifactWritten, Reporter
 from cartl_core.faults import disk_faults
 from cartl_core.figures import Held
-from cartl_core.plots import draw
+from cartl_core.plots import Pixels, draw
+from cartl_core.probes.gallery import shown
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
+from cartl_core.report_gallery import Gallery
 from cartl_core.weights import write_whole
 
 SAFETENSORS = "application/octet-stream"
 
 
-def write_report(out: Path, final: Report, report: Reporter) -> None:
-    """``report.json``, ``report.md``, each figure, and ``report.html`` with the figures inside."""
+def write_report(out: Path, final: Report, pixels: Pixels | None, report: Reporter) -> None:
+    """``report.json``, ``report.md``, ``evidence.json``, each figure, and ``report.html`` with them inside.
+
+    Args:
+        pixels: of the report's gallery, if it has one.
+    """
     _write(out, "report.json", final.model_dump_json(indent=1).encode(), "application/json", report)
     _write(out, "report.md", markdown.render(final).encode(), "text/markdown; charset=utf-8", report)
-    pictures = {picture.name: picture for picture in draw(final)}
+    if final.evidence is not None:
+        block = final.evidence.model_dump_json(indent=1).encode()
+        _write(out, "evidence.json", block, "application/json", report)
+    pictures = {picture.name: picture for picture in draw(final, pixels)}
     for picture in pictures.values():
         _write(out, picture.name, picture.content, picture.media_type, report)
     _write(out, "report.html", html.render(final, pictures).encode(), "text/html; charset=utf-8", report)
@@ -33,6 +42,21 @@ def write_report(out: Path, final: Report, report: Reporter) -> None:
 def write_student(out: Path, network: Path, report: Reporter) -> None:
     """``student.safetensors``: the very bytes that were evaluated."""
     _write(out, "student.safetensors", network.read_bytes(), SAFETENSORS, report)
+
+
+def write_gallery(out: Path, gallery: Gallery, rows: dict[str, torch.Tensor], report: Reporter) -> Pixels:
+    """``worst-images.safetensors``: the images before and under attack, as the network sees them.
+
+    ``clean`` and ``adversarial`` are (k, C, H, W) float32 in [0, 1], ``index``, ``label`` and ``wrong_label``
+    (k,) int64, in the order of the report's gallery.
+    """
+    images = {name: tensor.contiguous() for name, tensor in shown(rows, gallery).items()}
+    facts = {
+        name: torch.tensor([getattr(image, name) for image in gallery.images], dtype=torch.int64)
+        for name in ("index", "label", "wrong_label")
+    }
+    _write(out, "worst-images.safetensors", safetensors.torch.save({**images, **facts}), SAFETENSORS, report)
+    return Pixels(images["clean"].numpy(), images["adversarial"].numpy())
 
 
 def write_outcomes(

@@ -23,8 +23,9 @@ from cartl_core.events import (
 )
 from cartl_core.faults import disk_faults
 from cartl_core.figures import Fallen, Held, TestSet, attack_result
-from cartl_core.outputs import write_outcomes, write_report, write_student
+from cartl_core.outputs import write_gallery, write_outcomes, write_report, write_student
 from cartl_core.plan import Measurement, Probing, StudentPlan, TeacherPlan, TestData, make_plan
+from cartl_core.plots import Pixels
 from cartl_core.probes.checks import seen_of
 from cartl_core.probes.curve import radii_of
 from cartl_core.progress import Meter
@@ -34,7 +35,7 @@ from cartl_core.report import Report
 from cartl_core.report_checks import Checked
 from cartl_core.results import read_result
 from cartl_core.shelf import Shelf
-from cartl_core.spec import ChecksSpec, CurveSpec, JobSpec, Runtime
+from cartl_core.spec import ChecksSpec, CurveSpec, GallerySpec, JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.evaluate import evaluate, read_outcomes
@@ -220,11 +221,24 @@ class _Job:
             clean = self.book.clean(student.measurements)
             assert clean is not None
             attacks = self.book.attacks(student.measurements)
-            probed = {own.name: read_rows(self.directories[own.key.digest]) for own in student.probings}
+            probed = {
+                own.name: read_rows(self.directories[own.key.digest])
+                for own in student.probings
+                if not isinstance(own.asked, GallerySpec)
+            }
             write_outcomes(out, student.subject, self.target_test, clean, attacks, probed, self.report)
-        write_report(out, final, self.report)
+        write_report(out, final, self._worst_images(out, final), self.report)
         self.report(ReportUpdated(report=final))
         return final
+
+    def _worst_images(self, out: Path, final: Report) -> Pixels | None:
+        """The pictures of the job's own student, written beside the report."""
+        gallery = final.student.figures.gallery if final.student and final.student.figures else None
+        if gallery is None:
+            return None
+        (probing,) = (own for own in self.plan.students[0].probings if isinstance(own.asked, GallerySpec))
+        rows = read_rows(self.directories[probing.key.digest])
+        return write_gallery(out, gallery, rows, self.report)
 
     @contextmanager
     def _stage(self, key: StageKey) -> Iterator[Workplace | None]:

@@ -144,6 +144,8 @@ def _probings(
     """Every probe that is asked for, on one of the students."""
     found = []
     for name, asked in spec.evaluate.probes.items():
+        if PROBE_FACTS[name].own_only and student is not students[0]:
+            continue
         others = (
             [other for other in students if other is not student] if PROBE_FACTS[name].uses_others else []
         )

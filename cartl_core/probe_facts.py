@@ -15,9 +15,11 @@ from cartl_core.check_attacks import EPS_ONE, RADII, RADIUS_STEPS
 from cartl_core.checks_spec import ChecksSpec
 from cartl_core.corruption_facts import CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec
+from cartl_core.gallery_spec import GallerySpec
 from cartl_core.report_certificates import Audit, SmoothingResult
 from cartl_core.report_checks import Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
+from cartl_core.report_gallery import Gallery
 from cartl_core.report_values import Value
 
 
@@ -42,6 +44,8 @@ class ProbeFacts:
     """From its spec."""
     uses_others: bool = False
     """It also looks at the job's other students, e.g. to transfer attacks from them."""
+    own_only: bool = False
+    """It looks at the job's own student alone, at no baseline."""
     recipe: int = 1
     """Raised when its code finds other numbers for the same spec."""
 
@@ -90,6 +94,10 @@ def _smoothing(asked: SmoothingSpec) -> Passes:
     return Passes(forward=asked.n0 + asked.n, gradients=0)
 
 
+def _gallery(asked: GallerySpec) -> Passes:
+    return Passes(forward=2, gradients=asked.steps)
+
+
 PROBE_FACTS: dict[str, ProbeFacts] = {
     facts.name: facts
     for facts in (
@@ -98,5 +106,6 @@ PROBE_FACTS: dict[str, ProbeFacts] = {
         ProbeFacts("checks", "checks against self-deception", Checked, _checks, uses_others=True),
         ProbeFacts("audit", "norms of the layers", Audit, _audit),
         ProbeFacts("smoothing", "randomised smoothing", SmoothingResult, _smoothing),
+        ProbeFacts("gallery", "worst images", Gallery, _gallery, own_only=True),
     )
 }

@@ -13,6 +13,8 @@ from pydantic import Field
 from cartl_core.report_certificates import Audit, SmoothingResult
 from cartl_core.report_checks import Check, Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
+from cartl_core.report_evidence import Evidence
+from cartl_core.report_gallery import Gallery
 from cartl_core.report_kept import Kept
 from cartl_core.report_values import Interval as Interval
 from cartl_core.report_values import Value as Value
@@ -73,6 +75,7 @@ class Figures(Value):
     checks: Checked | None = Field(default=None, description="What the checks saw, and how they attacked.")
     audit: Audit | None = None
     smoothing: SmoothingResult | None = None
+    gallery: Gallery | None = None
 
 
 class Teacher(Value):
@@ -147,4 +150,7 @@ class Report(Value):
     teachers: tuple[Teacher, ...] = ()
     student: ArmReport | None = None
     baselines: tuple[ArmReport, ...] = ()
+    evidence: Evidence | None = Field(
+        default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
+    )
     seconds: dict[str, float] = Field(default_factory=dict, description="Wall time by stage label.")

@@ -6,7 +6,7 @@ is given. Errors name the field and what is allowed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -49,6 +49,8 @@ def resolve_evaluation(
         if settings.get(probe) is not None:
             amounts = {**preset.probes.get(probe, {}), **settings[probe]}
             settings[probe] = _FILLED[probe](amounts, target_facts) if probe in _FILLED else amounts
+    if settings.get("gallery") is not None:
+        settings["gallery"] = _gallery(settings["gallery"], settings["attacks"], target_facts)
     checks = settings.pop("checks", None)
     evaluate = build(EvaluateSpec, settings, "evaluate")
     _check("attacks", evaluate.attacks, target)
@@ -112,6 +114,19 @@ _FILLED: dict[str, Callable[[dict[str, Any], DatasetFacts], dict[str, Any]]] = {
     "curve": _curve,
     "audit": _audit,
 }
+
+
+def _gallery(asked: dict[str, Any], attacks: Sequence[AttackRow], data: DatasetFacts) -> dict[str, Any]:
+    """In the ball of the last attack, or that of the data set where there is none."""
+    last = attacks[-1] if attacks else {"eps": data.eval_eps}
+    ball = {"norm": last.get("norm", "linf"), "eps": last["eps"]}
+    if "norm" in asked and asked["norm"] != ball["norm"] and "eps" not in asked:
+        raise SpecError(
+            "evaluate.gallery.eps",
+            f"the last attack is in {ball['norm']}: no radius in {asked['norm']} to take from it",
+            allowed="a radius in pixel units",
+        )
+    return {**ball, **asked}
 
 
 def _check(field: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:

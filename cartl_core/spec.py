@@ -23,6 +23,7 @@ from cartl_core.certificate_spec import SmoothingSpec as SmoothingSpec
 from cartl_core.checks_spec import ChecksSpec as ChecksSpec
 from cartl_core.corruption_facts import CorruptionsSpec as CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec as CurveSpec
+from cartl_core.gallery_spec import GallerySpec as GallerySpec
 from cartl_core.part import ARRAY as ARRAY
 from cartl_core.part import Part as Part
 from cartl_core.probe_spec import ProbeSpec
@@ -123,6 +124,9 @@ class EvaluateSpec(Part):
     smoothing: SmoothingSpec | None = Field(
         default=None,
         description="Randomised smoothing: a certificate of the smoothed classifier; null: none.",
+    )
+    gallery: GallerySpec | None = Field(
+        default=None, description="Pictures of what fools the student most; null: none."
     )
 
     @property
@@ -228,6 +232,9 @@ ChecksOverrides = _overrides(
 )
 AuditOverrides = _overrides(AuditSpec, "Any part of it; the radius comes from the data set.")
 SmoothingOverrides = _overrides(SmoothingSpec, "Any part of it; sigma must be given.")
+GalleryOverrides = _overrides(
+    GallerySpec, "Any part of it; the rest comes from the preset, norm and radius from the last attack."
+)
 EvaluateOverrides = _overrides(
     EvaluateSpec,
     "Any part of the evaluation stage.",
@@ -236,6 +243,7 @@ EvaluateOverrides = _overrides(
     checks=ChecksOverrides,
     audit=AuditOverrides,
     smoothing=SmoothingOverrides,
+    gallery=GalleryOverrides,
 )
 
 

@@ -134,7 +134,11 @@ def _student_passes(arm: Arm, spec: JobSpec) -> float:
     an_epoch = training_images(spec.dataset) * a_step
     an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
     measured = test_images(spec.dataset, spec.evaluate.test_limit)
-    probed = sum(_probe(name, asked, measured) for name, asked in spec.evaluate.probes.items())
+    probed = sum(
+        _probe(name, asked, measured)
+        for name, asked in spec.evaluate.probes.items()
+        if arm == spec.arm or not PROBE_FACTS[name].own_only
+    )
     return transfer.epochs * an_epoch + _evaluation(spec.evaluate.attacks, measured) + probed
 
 

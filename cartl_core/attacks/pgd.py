@@ -1,6 +1,6 @@
 """Projected gradient descent (Madry et al., ICLR 2018, arXiv 1706.06083) in the Linf, l2 or l1 ball.
 
-``perturb`` is the inner attack of training, Linf and cross-entropy, and gives the last iterate. ``pgd``
+``perturb`` is the inner attack of training, there Linf and cross-entropy, and gives the last iterate. ``pgd``
 is the attack of an evaluation: every iterate of every restart counts, which is stronger than the usual
 last iterate and, since a sample leaves at its first misclassified iterate, cheaper. Both leave the model
 as it was.
@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from cartl_core.attack_facts import Norm
 from cartl_core.attacks.balls import BALLS, Ball, Fence
 from cartl_core.attacks.objectives import OBJECTIVES, Objective
 from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, packed
@@ -30,6 +31,8 @@ def perturb(
     step: float,
     steps: int,
     start: Tensor | None = None,
+    norm: Norm = "linf",
+    objective: Objective = cross_entropy,
 ) -> Tensor:
     """The training attack: ``steps`` steps, the last iterate, no early end.
 
@@ -37,15 +40,16 @@ def perturb(
         model: maps (N, C, H, W) in [0, 1] to logits.
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
-        eps: radius in pixel units, e.g. 8/255.
-        step: step size in pixel units.
+        eps: radius in pixel units, in ``norm``, e.g. 8/255.
+        step: step size in pixel units, in ``norm``.
         steps: at least 0.
         start: (N, C, H, W) first perturbation; none starts at the images themselves.
+        objective: what each step climbs.
 
     Returns:
         (N, C, H, W) within eps of the images and within [0, 1], detached.
     """
-    ball = BALLS["linf"]
+    ball = BALLS[norm]
     fence = ball.fence(images, eps)
     with untouched(model):
         iterate = _begin(ball, images, start, fence, eps)
@@ -53,7 +57,7 @@ def perturb(
             iterate.requires_grad_(True)
             with torch.enable_grad():
                 logits = model(iterate)
-            uphill = _uphill(cross_entropy, logits, labels, iterate)
+            uphill = _uphill(objective, logits, labels, iterate)
             iterate = _climb(ball, iterate, uphill, step, fence, eps)
     return iterate
 

@@ -36,7 +36,7 @@ def pgd(steps: int) -> AttackRow:
     return {"label": f"pgd{steps}", "steps": steps}
 
 
-ALL_PROBES = ("curve", "corruptions", "checks", "audit")
+ALL_PROBES = ("curve", "corruptions", "checks", "audit", "gallery")
 
 EVALUATIONS: dict[str, EvaluationFacts] = {
     facts.name: facts

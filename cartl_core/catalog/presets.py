@@ -78,6 +78,7 @@ PRESETS: dict[str, PresetFacts] = {
                 "curve": {"images": 20, "steps": 2, "multiples": (0.5, 1.0, 2.0)},
                 "corruptions": {"images": 20, "severities": (3,)},
                 "checks": {"images": 20, "queries": 10},
+                "gallery": {"images": 20, "steps": 4},
             },
         ),
         PresetFacts(
@@ -118,6 +119,7 @@ PRESETS: dict[str, PresetFacts] = {
                 "corruptions": {},
                 "checks": CHECKS,
                 "audit": {},
+                "gallery": {"images": 200},
             },
         ),
         PresetFacts(
@@ -171,6 +173,7 @@ PRESETS: dict[str, PresetFacts] = {
                 "corruptions": {},
                 "checks": CHECKS,
                 "audit": {},
+                "gallery": {"images": 500},
             },
             trunk_statistics="running",
         ),

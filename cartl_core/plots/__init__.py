@@ -10,15 +10,28 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from cartl_core.plots.audit import audit
 from cartl_core.plots.canvas import files
+from cartl_core.plots.curve import curve
 from cartl_core.plots.per_class import per_class
+from cartl_core.plots.worst_images import Pixels, worst_images
 from cartl_core.render.pictures import Picture
 from cartl_core.report import Report
 
-PLOTS: dict[str, Callable[[Report], Figure | None]] = {"per-class": per_class}
-"""Each figure by the stem of its files; None where the report has nothing to draw."""
+__all__ = ["PLOTS", "Pixels", "draw"]
+
+PLOTS: dict[str, Callable[[Report], Figure | None]] = {"curve": curve, "per-class": per_class, "audit": audit}
+"""Each chart by the stem of its files; None where the report has nothing to draw."""
+PHOTOGRAPHS = "worst-images"
 
 
-def draw(report: Report) -> tuple[Picture, ...]:
-    """Every figure that ``report`` has something for, each as SVG and as PNG."""
-    return tuple(picture for stem, plot in PLOTS.items() for picture in files(stem, partial(plot, report)))
+def draw(report: Report, pixels: Pixels | None = None) -> tuple[Picture, ...]:
+    """Every figure that ``report`` has something for: charts as SVG and PNG, photographs as PNG.
+
+    Args:
+        pixels: of the report's gallery.
+    """
+    charts = tuple(picture for stem, plot in PLOTS.items() for picture in files(stem, partial(plot, report)))
+    if pixels is None:
+        return charts
+    return (*charts, *files(PHOTOGRAPHS, partial(worst_images, report, pixels), vector=False))

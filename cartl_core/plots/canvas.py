@@ -9,10 +9,9 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cartl_core.render.pictures import Picture
@@ -23,13 +22,14 @@ PNG_DPI = 200
 SVG, PNG = "image/svg+xml", "image/png"
 INK = "#1b2430"
 QUIET = "#5b6573"
+WRONG = "#a31621"
 RULE = "#d9dee5"
-COLOURS = ("#0b5cad", "#c2510a", "#2c7a4b", "#8a3ffc", "#a3195b", "#6b5f00", "#3d6b7d", "#7a3b1e", "#444c56")
-"""The job's own student first, then its baselines; each also has a marker of its own."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+"""Of the methods, in the order of ``palette.COLOURS``."""
 FOOTNOTE_POINTS = 7.0
 FOOTNOTE_WIDTH = 132
 """Characters of a footnote's line that fit ``WIDTH``."""
+INCHES_A_LINE = 0.125
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -59,20 +59,22 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def files(stem: str, draw: Callable[[], Figure | None]) -> tuple[Picture, ...]:
-    """``stem.svg`` and ``stem.png``, without dates: equal figures give equal bytes. Empty for no figure."""
+def files(stem: str, draw: Callable[[], Figure | None], *, vector: bool = True) -> tuple[Picture, ...]:
+    """``stem.svg`` and ``stem.png``, without dates: equal figures give equal bytes. Empty for no figure.
+
+    Args:
+        vector: False for a figure of photographs, which has no use for SVG.
+    """
     with matplotlib.rc_context(_STYLE):
         figure = draw()
         if figure is None:
             return ()
-        return (
-            Picture(
-                f"{stem}.svg", SVG, _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
-            ),
-            Picture(
-                f"{stem}.png", PNG, _saved(figure, format="png", dpi=PNG_DPI, metadata={"Software": None})
-            ),
-        )
+        bitmap = _saved(figure, format="png", dpi=PNG_DPI, metadata={"Software": None})
+        pictures = (Picture(f"{stem}.png", PNG, bitmap),)
+        if not vector:
+            return pictures
+        vectors = _saved(figure, format="svg", metadata={"Date": None, "Creator": None})
+        return (Picture(f"{stem}.svg", SVG, vectors), *pictures)
 
 
 def _saved(figure: Figure, **how: Any) -> bytes:
@@ -81,13 +83,22 @@ def _saved(figure: Figure, **how: Any) -> bytes:
     return buffer.getvalue()
 
 
-def page(height: float) -> tuple[Figure, Axes]:
-    """An empty figure of the page's width with one set of axes; ``height`` in inches."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot()
+def sheet(height: float, evidence: str, *, layout: Literal["constrained"] | None = "constrained") -> Figure:
+    """An empty figure of the page's width with a footnote: how it was measured.
+
+    A figure that is cut out of its report keeps its evidence.
+
+    Args:
+        height: in inches, without the footnote.
+        layout: None for a figure that places its axes itself, above ``footnote_height``.
+    """
+    lines = textwrap.wrap(evidence, FOOTNOTE_WIDTH)
+    figure = Figure(figsize=(WIDTH, height + footnote_height(evidence)), layout=layout)
+    note = "\n".join(lines)
+    figure.supxlabel(note, fontsize=FOOTNOTE_POINTS, color=QUIET, x=0.01, ha="left", parse_math=False)
+    return figure
 
 
-def footnote(figure: Figure, text: str) -> None:
-    """How the figure was measured, below it: a figure that is cut out keeps its evidence."""
-    lines = textwrap.wrap(text, FOOTNOTE_WIDTH)
-    figure.supxlabel("\n".join(lines), fontsize=FOOTNOTE_POINTS, color=QUIET, x=0.01, ha="left")
+def footnote_height(evidence: str) -> float:
+    """Inches that a footnote takes, with the space above it."""
+    return INCHES_A_LINE * (len(textwrap.wrap(evidence, FOOTNOTE_WIDTH)) + 1)

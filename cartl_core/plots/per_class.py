@@ -7,13 +7,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cartl_core.plots.canvas import COLOURS, INK, MARKERS, QUIET, footnote, page
+from cartl_core.plots.canvas import INK, MARKERS, QUIET, sheet
 from cartl_core.render import captions, words
+from cartl_core.render.palette import COLOURS
 from cartl_core.report import ArmReport, ClassResult, Interval, Report
 
 SHOWN = 30
 """Of more classes only those with the least robust accuracy are drawn."""
 INCHES_A_CLASS = 0.34
+INCHES_AROUND = 1.0
 BAR = 0.36
 CLEAN = "#a9b4c2"
 
@@ -23,7 +25,8 @@ def per_class(report: Report) -> Figure | None:
     rows, caption = drawn_rows(report), captions.per_class(report)
     if report.student is None or caption is None:
         return None
-    figure, axes = page(1.35 + INCHES_A_CLASS * max(len(rows), 3))
+    figure = sheet(INCHES_AROUND + INCHES_A_CLASS * len(rows), caption.evidence)
+    axes = figure.add_subplot()
     for place, row in enumerate(rows):
         _bar(axes, place - BAR / 2, row.clean, CLEAN, QUIET)
         _bar(axes, place + BAR / 2, row.worst_case, COLOURS[0], INK)
@@ -40,7 +43,6 @@ def per_class(report: Report) -> Figure | None:
         Patch(color=COLOURS[0], label=f"{own}, worst case"),
     ]
     figure.legend(handles=[*bars, *rival], loc="outside upper left", ncols=3, fontsize=8)
-    footnote(figure, caption.evidence)
     return figure
 
 
@@ -84,5 +86,6 @@ def _rival(axes: Axes, rows: tuple[ClassResult, ...], baselines: tuple[ArmReport
         markeredgecolor=COLOURS[1],
         markeredgewidth=1.4,
         markersize=5.5,
+        clip_on=False,
         label=f"{words.method(rival.method)}, worst case",
     )

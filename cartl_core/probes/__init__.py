@@ -7,7 +7,7 @@ interruption at the batch it had reached; from all of them together it makes its
 
 from __future__ import annotations
 
-from cartl_core.probes import audit, checks, corruptions, curve, smoothing
+from cartl_core.probes import audit, checks, corruptions, curve, gallery, smoothing
 from cartl_core.probes.subject import Batch, Probe, Subject
 
 __all__ = ["PROBES", "Batch", "Probe", "Subject"]
@@ -18,4 +18,5 @@ PROBES: dict[str, Probe] = {
     "checks": Probe(checks.batch, checks.summarise),
     "audit": Probe(audit.batch, audit.summarise),
     "smoothing": Probe(smoothing.batch, smoothing.summarise),
+    "gallery": Probe(gallery.batch, gallery.summarise),
 }

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cartl_core.catalog import DATASETS
 from cartl_core.render import words
 from cartl_core.report import Figures, Report
+from cartl_core.report_certificates import LayerAudit
+from cartl_core.report_curves import RobustnessCurve
 
 INTERVALS = "95\u00a0% Wilson intervals"
 
@@ -28,7 +31,7 @@ class Caption:
 
 def measured(figures: Figures) -> str:
     """``n = 1,000 test images, ...; worst case per image over pgd20: ...``."""
-    under = f"; worst case per image over {words.attacks(figures.attacks)}" if figures.attacks else ""
+    under = f"; {words.worst_case(figures)}" if figures.attacks else ""
     return f"n = {words.count(figures.n)} test images, {figures.data}{under}; {INTERVALS}"
 
 
@@ -48,3 +51,97 @@ def per_class(report: Report) -> Caption | None:
         f"({words.percent(most.worst_case.value)}). The numbers are in the table below.",
         evidence=f"{measured(figures)}, each class on its own images.",
     )
+
+
+def curves(report: Report) -> tuple[tuple[str, RobustnessCurve], ...]:
+    """Each arm's curve by the arm's name, the job's own first; only those in the norm of the first."""
+    arms = [arm for arm in (report.student, *report.baselines) if arm]
+    found = [(words.method(arm.method), arm.figures.curve) for arm in arms if arm.figures]
+    there = [(name, curve) for name, curve in found if curve is not None]
+    return tuple((name, curve) for name, curve in there if curve.norm == there[0][1].norm)
+
+
+def curve(report: Report) -> Caption | None:
+    """Of the curve over eps."""
+    drawn = curves(report)
+    if not drawn:
+        return None
+    counts = sorted({found.n for _, found in drawn})
+    sizes = words.listed([words.count(count) for count in counts])
+    name, own = drawn[0]
+    first, last = own.points[0], own.points[-1]
+    return Caption(
+        reading="Robust accuracy at rising radii; bands are 95\u00a0% Wilson intervals. Each image is "
+        "attacked at one radius after the other, and stays fallen once it fell.",
+        aloud=f"Curves of robust accuracy over eps for {words.listed([arm for arm, _ in drawn])}. {name} "
+        f"falls from {words.percent(first.robust.value)} at {words.radius(first.eps)} to "
+        f"{words.percent(last.robust.value)} at {words.radius(last.eps)}.",
+        evidence=f"n = {sizes} test images; PGD over rising radii, {own.norm}, loss {own.loss}, eps "
+        f"{words.radius(first.eps)} to {words.radius(max(found.points[-1].eps for _, found in drawn))}, step "
+        f"{own.step_of_eps:.3g} of eps, {own.steps} steps, {own.restarts} random restart"
+        f"{'s' if own.restarts != 1 else ''} at each radius and one from the radius before, seed {own.seed}; "
+        f"{INTERVALS}.",
+    )
+
+
+def worst_images(report: Report) -> Caption | None:
+    """Of the gallery."""
+    gallery = report.student.figures.gallery if report.student and report.student.figures else None
+    if gallery is None or not gallery.images:
+        return None
+    names = class_names(report)
+    shown = words.listed(
+        [
+            f"{names.get(image.label, '?')} taken for {names.get(image.wrong_label, '?')} "
+            f"({words.percent(image.wrong_confidence)} sure)"
+            for image in gallery.images
+        ]
+    )
+    return Caption(
+        reading="Images that the network gets right, and the ones that it gets most confidently wrong under "
+        "attack: of each class the worst, then the next. Left as it is, in the middle under attack, to the "
+        f"right what was added, magnified {gallery.magnification} times around grey.",
+        aloud=f"Pictures of {len(gallery.images)} images before and under attack: {shown}.",
+        evidence=f"{len(gallery.images)} of n = {words.count(gallery.n)} test images tried, {gallery.right} "
+        f"right without an attack, {gallery.fooled} of those wrong at the last step; PGD, {gallery.norm}, "
+        f"loss {gallery.loss}, eps {words.radius(gallery.eps)}, step {words.radius(gallery.step)}, "
+        f"{gallery.steps} steps, {gallery.restarts} restart, random start, seed {gallery.seed}; it goes on "
+        "after the network is fooled. Single images: no interval.",
+    )
+
+
+def audited_layers(report: Report) -> tuple[LayerAudit, ...]:
+    """The layers of the own student's tail that can stretch: activations and pooling never do."""
+    audit = report.student.figures.audit if report.student and report.student.figures else None
+    return tuple(layer for layer in audit.tail.layers if layer.kind not in NEVER_STRETCH) if audit else ()
+
+
+NEVER_STRETCH = ("activation", "pooling")
+
+
+def audit(report: Report) -> Caption | None:
+    """Of the layers of the tail."""
+    layers = audited_layers(report)
+    found = report.student.figures.audit if report.student and report.student.figures else None
+    if found is None or not layers:
+        return None
+    widest = max(layers, key=lambda layer: layer.upper_bound)
+    moved = found.displacement
+    return Caption(
+        reading="Left of the dashed line a layer brings inputs together, right of it one can part them. "
+        "The true norm lies between the estimate and the proven bound; the paper's non-expansive tuning "
+        "bounds the reshaped sigma alone.",
+        aloud=f"For each of {len(layers)} layers of the tail its reshaped sigma, an estimate of its norm and "
+        f"a proven bound. The largest bound is {words.number(widest.upper_bound)}, of {widest.name}; of the "
+        f"whole tail {words.number(found.tail.tail_constant)} is proven.",
+        evidence="Norms in L2 of the exported network in eval mode, from its weights alone: proven for every "
+        "input, so without n, attack or seed. Beside them, measured: displacement of the features under "
+        f"{moved.attack}, n = {words.count(moved.distance.n)}.",
+    )
+
+
+def class_names(report: Report) -> dict[int, str]:
+    """The target's classes by their label."""
+    facts = DATASETS[report.spec.dataset.name]
+    kept = report.spec.dataset.classes
+    return dict(enumerate(facts.classes[label] for label in kept) if kept else enumerate(facts.classes))

@@ -6,12 +6,38 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from cartl_core.catalog import DATASETS, METHODS
-from cartl_core.report import AttackResult, Interval
+from cartl_core.report import AttackResult, Figures, Interval
+from cartl_core.report_certificates import Displacement, SmoothingResult
+from cartl_core.report_checks import CheckAttack
+from cartl_core.report_curves import (
+    CorruptionResults,
+    ExpectedRobustness,
+    Mean,
+    MedianDistance,
+    RobustnessCurve,
+)
+from cartl_core.report_evidence import Reference
+from cartl_core.report_kept import AttackPair
 from cartl_core.spec import DataSpec, JobSpec, Method
 
 MAX_NAMED_CLASSES = 10
 UNKNOWN = "not yet known"
 LONGEST_TIMES = 5
+WORST_CASE = (
+    "An image counts as robust when no iterate of any restart fools the network. The worst case counts what "
+    "every attack broke, and what fell on the curve or in the checks within their radius."
+)
+AUTOATTACK = "the four attacks of AutoAttack's standard version together, image by image"
+CURVES = (
+    "Each image is attacked at one radius after the other and stays fallen once it fell. Expected robustness "
+    "is the mean of robust accuracy over eps from 0 to the radius named; the median distance is that of the "
+    "images right without an attack to the nearest wrong one found, in pixel units."
+)
+KEPT = (
+    "Robust accuracy on the target over the teacher's own on the source, under the attacks that both stood. "
+    "This is a ratio across data sets: other images and other classes. It tells how much of a level was "
+    "carried over; it does not compare two networks. Koopman's 95 % interval for two independent proportions."
+)
 
 
 def percent(value: float) -> str:
@@ -121,3 +147,130 @@ def times(seconds: Mapping[str, float]) -> str:
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:LONGEST_TIMES]
     shares = ", ".join(f"{label} {duration(taken)}" for label, taken in longest)
     return f"{duration(sum(seconds.values()))}; the longest: {shares}"
+
+
+def worst_case(figures: Figures) -> str:
+    """All that the worst case of these figures is over; empty where nothing was attacked."""
+    if not figures.attacks:
+        return ""
+    over = f"worst case per image over {attacks(figures.attacks)}"
+    norms = {result.norm for result in figures.attacks}
+    within = {norm: max(result.eps for result in figures.attacks if result.norm == norm) for norm in norms}
+    if figures.curve and figures.curve.norm in within:
+        over += f"; over the curve within that radius (n = {count(figures.curve.n)}): {curve(figures.curve)}"
+    made = figures.checks.attacks if figures.checks else ()
+    counted = [attack.label for attack in made if attack.eps <= within.get(attack.norm, -1.0)]
+    if figures.checks and counted:
+        labels = listed(counted)
+        over += f"; and over the attacks of the checks within it (n = {count(figures.checks.n)}): {labels}"
+    return over
+
+
+def check_attack(made: CheckAttack) -> str:
+    """Everything needed to repeat an attack of the checks, in one phrase."""
+    step = "steps of its own size" if made.step is None else f"step {radius(made.step)}"
+    restarts = f"{made.restarts} restart{'s' if made.restarts != 1 else ''}"
+    return (
+        f"{made.name.upper()}, {made.norm}, loss {made.loss}, eps {radius(made.eps)}, {step}, {made.steps} "
+        f"steps, {restarts}, seed {made.seed}"
+    )
+
+
+def curve(found: RobustnessCurve) -> str:
+    """Everything needed to repeat a curve, in one phrase."""
+    restarts = f"{found.restarts} random start{'s' if found.restarts != 1 else ''}"
+    return (
+        f"PGD at {len(found.points) - 1} rising radii to {radius(found.points[-1].eps)}, loss {found.loss}, "
+        f"step {found.step_of_eps:.3g} of eps, {found.steps} steps, {restarts} at each and one "
+        f"from the radius before, seed {found.seed}"
+    )
+
+
+def median_distance(found: MedianDistance) -> str:
+    """The median distance with its interval: ``0.12 (0.11 to 0.13), n = 480``."""
+    low, high = _distance(found.low), _distance(found.high)
+    if found.n == 0:
+        return "not measured"
+    return f"{_distance(found.value)} ({low} to {high}), n = {count(found.n)}"
+
+
+def _distance(value: float | None) -> str:
+    return "beyond the curve" if value is None else f"{value:.3g}"
+
+
+def mean(figure: Mean) -> str:
+    """A mean of fractions with its interval, as ``interval``."""
+    over = f" over eps 0 to {radius(figure.to_eps)}" if isinstance(figure, ExpectedRobustness) else ""
+    return f"{percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f}){over}"
+
+
+def corruptions(found: CorruptionResults) -> str:
+    """What the corruptions are and are not."""
+    return (
+        "Accuracy on test images with noise, blur and the like, which nobody chose to do harm: natural "
+        f"robustness, no attack. Severities 1 to 5; seed {found.seed}. {capital(found.source)}."
+    )
+
+
+def corruption(name: str, severity: int) -> str:
+    """``gaussian noise, severity 3``."""
+    return f"{name.replace('_', ' ')}, severity {severity}"
+
+
+def pairs(found: Sequence[AttackPair]) -> str:
+    """Attacks that were made on the target and on the source, with the radius on each."""
+    return "; ".join(
+        f"{pair.target} at eps {radius(pair.target_eps)} on the target, {radius(pair.source_eps)} on the "
+        "source"
+        for pair in found
+    )
+
+
+def reference(found: Reference) -> str:
+    """``EU AI Act, Article 15(5)``."""
+    return f"{found.framework.partition(',')[0]}, {found.clause}"
+
+
+def references(found: Sequence[Reference]) -> str:
+    """All of them in a row."""
+    return "; ".join(map(reference, found))
+
+
+def number(value: float | int | str | None) -> str:
+    """A plain number in three significant digits; counts, and what is in the thousands, as whole numbers."""
+    if value is None:
+        return "\u2013"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
+    return count(value) if isinstance(value, int) else value
+
+
+def spaced(name: str) -> str:
+    """``lowest_pixel`` -> ``lowest pixel``."""
+    return name.replace("_", " ")
+
+
+def displacement(moved: Displacement) -> str:
+    """How far the attack moved the features, over how far apart they are anyway."""
+    if moved.relative is None:
+        return "all features are the same"
+    return (
+        f"median {number(moved.relative.median)}, 95 % below {number(moved.relative.p95)}, largest "
+        f"{number(moved.relative.max)} (n = {count(moved.relative.n)}, {moved.attack}, eps "
+        f"{radius(moved.eps)})"
+    )
+
+
+def smoothing(found: SmoothingResult) -> str:
+    """How the smoothed classifier was certified."""
+    return (
+        f"Cohen et al. 2019: noise of deviation {number(found.sigma)}, {count(found.n0)} draws to guess and "
+        f"{count(found.n)} to certify, each certificate wrong with probability {number(found.alpha)} at "
+        f"most, no radius above {number(found.largest_radius)} possible. Abstained: "
+        f"{interval(found.abstained)}, n = {count(found.abstained.n)}. 95 % Wilson intervals over images."
+    )
+
+
+def status(found: str) -> str:
+    """``not_run`` -> ``not run``."""
+    return {"passed": "\u2713 passed", "failed": "\u2717 failed"}.get(found, "not run")

@@ -82,3 +82,25 @@ def test_attacks_that_differ_in_their_steps_share_a_phrase() -> None:
     other = twenty.model_copy(update={"norm": "l2", "label": "far"})
     assert words.attacks((twenty, other)).count("seed 7") == 2
     assert words.attacks(()) == "none"
+
+
+def test_every_part_has_its_heading_and_its_figures(report: Report) -> None:
+    text = render(report)
+    for heading, figures in {
+        "The methods side by side": ["| CARTL | 2 of 5 blocks | 3 | 90.0 % (85.1 to 93.4) |"],
+        "What was kept of the teacher's robustness": ["across data sets", "| CARTL | 1.09 (0.93 to 1.28) |"],
+        "Would we notice if the figures were wrong?": ["\u2717 failed", "breaks 3.1 points more"],
+        "Robust accuracy over eps": ["61.0 % (55.0 to 67.0) over eps 0 to 16/255", "| 12/255 | 30.0 %"],
+        "The worst images": ["no. 17 | 5 | 93.0 % | 7 | 81.0 %", "eps 8/255"],
+        "Under common corruptions": ["| gaussian noise, severity 3 | 75.0 %", "mean over all"],
+        "How far the tail can stretch": ["| block3.conv1 | convolution | 0.6 | 0.913 | 0.921 |", "no bound"],
+        "Certified by randomised smoothing": ["| 0.125 | 40.0 %", "Abstained: 7.0 %"],
+        "Evidence for auditors": ["Evidence, not a verdict", "EU AI Act, Article 15(5)", "MEASURE 2.7"],
+    }.items():
+        part = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+        for figure in figures:
+            assert figure in part
+
+
+def test_a_median_beyond_the_curve_is_said_so(report: Report) -> None:
+    assert "0.0275 (0.0235 to beyond the curve), n = 180" in render(report)

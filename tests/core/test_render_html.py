@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from cartl_core.render import words
 from cartl_core.render.html import render
 from cartl_core.render.html.elements import VOID, Html, join, tag, text
+from cartl_core.render.palette import COLOURS
 from cartl_core.render.pictures import Picture
 from cartl_core.report import Interval, Report
 from cartl_core.spec import digest
@@ -99,26 +100,29 @@ def test_every_picture_is_described_and_carries_its_evidence() -> None:
     assert images
     said = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
     assert len(said) == images == page.tags.count("figcaption")
-    for alt in said:
-        for evidence in (
-            "n = 200",
-            "linf",
-            "eps 8/255",
-            "step 2/255",
-            "20 and 100 steps",
-            "2 restarts",
-            "seed 7",
-        ):
-            assert evidence in alt
+    evidence = [
+        ("eps 0 to 16/255", "step 0.125 of eps", "20 steps", "1 random restart", "95\u00a0% Wilson"),
+        ("eps 8/255", "step 2/255", "20 and 100 steps", "2 restarts", "95\u00a0% Wilson"),
+        ("eps 8/255", "step 2/255", "40 steps", "1 restart", "no interval"),
+    ]
+    *attacked, proven = said
+    for alt, parts in zip(attacked, evidence, strict=True):
+        for part in (*parts, "n = 200", "PGD", "linf", "seed 7"):
+            assert part in alt
+    assert "proven for every input, so without n, attack or seed" in proven
+    assert "under pgd20, n = 180" in proven
 
 
 def without_classes(report: Report) -> Report:
     """Class by class only the job's own student is shown with all that is known of it."""
-    plain = {"figures": figures_of(184, 100).model_copy(update={"per_class": ()})}
+
+    def plain(measured: Any) -> Any:
+        return measured.model_copy(update={"figures": measured.figures.model_copy(update={"per_class": ()})})
+
     return report.model_copy(
         update={
-            "teachers": tuple(one.model_copy(update=plain) for one in report.teachers),
-            "baselines": tuple(one.model_copy(update=plain) for one in report.baselines),
+            "teachers": tuple(map(plain, report.teachers)),
+            "baselines": tuple(map(plain, report.baselines)),
         }
     )
 
@@ -246,8 +250,48 @@ def contrast(one: str, other: str) -> float:
         ("good", "good-wash"),
         ("bad", "bad-wash"),
         ("care", "care-wash"),
+        ("ink", "wash"),
     ],
 )
 def test_text_stands_out_from_its_ground(ink: str, ground: str) -> None:
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", STYLE))
     assert contrast(colours[ink], colours[ground]) >= 4.5
+
+
+def test_the_methods_have_their_colours_of_the_figures() -> None:
+    classes = dict(re.findall(r"\.(arm\d) \{ --tone: (#[0-9a-f]{6}); \}", STYLE))
+    assert list(classes.values()) == list(COLOURS)
+    assert all(contrast(colour, "#ffffff") >= 4.5 for colour in COLOURS)
+
+
+def test_the_evidence_is_on_the_page_and_calls_itself_no_verdict() -> None:
+    report = full_report()
+    assert report.evidence is not None
+    said = page_of(report).text
+    assert "Evidence, not a verdict" in said
+    for item in report.evidence.items:
+        assert item.title in said
+        assert all(limit in said for limit in item.limits)
+    for gap in report.evidence.gaps:
+        assert gap.words in said
+
+
+def test_checks_that_failed_stand_at_the_top_in_words_and_in_red() -> None:
+    report = full_report()
+    markup, said = render(report), page_of(report).text
+    assert said.index("A check failed") < said.index("Read this first") < said.index("90.0 %")
+    failed = "A check of CARTL failed (More steps break no more images): PGD-100 breaks 3.1 points more"
+    assert said.count(failed) == 1
+    assert '<span class="status failed">\u2717 failed</span>' in markup
+    assert markup.count('<span class="status passed">') == 2
+    honest = arm_of("cartl", figures_of(180, 120))
+    assert "check failed" not in page_of(report.model_copy(update={"student": honest})).text
+
+
+def test_what_is_proven_and_what_is_measured_are_told_apart() -> None:
+    said = page_of(full_report()).text
+    assert "The tail is not proven non-expansive. It certifies nothing at 0.1." in said
+    for number in ("1.75", "1,234", "0.921", "0.913", "3.17"):
+        assert number in said
+    assert "The last column is empirical" in said
+    assert "Of the smoothed classifier, not of the exported network." in said

@@ -89,7 +89,9 @@ def test_a_job_costs_what_its_parts_cost() -> None:
     corruptions = 20 * 8
     climbed = 2 + 0.4 * 10 * 5 + 0.1 * 40 * 2 + 0.6 * 2 * 5 + 5
     checks = 20 * (2 + 2 * 2 + 0.6 * 10 + 2 * climbed)
-    student = 2 * student_epoch + 100 * (1 + 0.6 * 2 * 5) + curve + corruptions + checks
+    gallery = 20 * (2 + 2 * 4)
+    probes = curve + corruptions + checks + gallery
+    student = 2 * student_epoch + 100 * (1 + 0.6 * 2 * 5) + probes
     assert estimated(one).forward_passes == pytest.approx(teacher + student)
     assert estimated(one).teachers == 1
 

@@ -10,10 +10,12 @@ from functools import cache
 from importlib.resources import files
 
 from cartl_core.render.html.elements import Html, tag
-from cartl_core.render.html.measurements import Pictures, attacks, per_class
+from cartl_core.render.html.evidence import evidence
+from cartl_core.render.html.measurements import Pictures, attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.html.methods import side_by_side, teachers, what_was_kept
 from cartl_core.render.html.opening import opening, title
 from cartl_core.render.html.origin import held_fixed, how_it_was_made, norms
+from cartl_core.render.html.trust import audit, checks, smoothing
 from cartl_core.report import Report
 
 
@@ -27,11 +29,18 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
     parts = (
         side_by_side(report),
         what_was_kept(report),
+        checks(report),
+        curve(report, drawn),
         attacks(report),
         per_class(report, drawn),
+        worst_images(report, drawn),
+        corruptions(report),
+        audit(report, drawn),
+        smoothing(report),
         teachers(report),
         held_fixed(report),
         norms(report),
+        evidence(report),
         how_it_was_made(report),
     )
     body = tag("main", opening(report), *parts)

@@ -9,7 +9,7 @@ from cartl_core.render import captions, words
 from cartl_core.render.captions import Caption
 from cartl_core.render.html.bars import proportion
 from cartl_core.render.html.elements import Html, section, table, tag
-from cartl_core.render.html.methods import arms_of, name_of, tone_of
+from cartl_core.render.html.methods import OWN, arms_of, name_of, tone_of
 from cartl_core.render.pictures import Picture
 from cartl_core.report import Report
 
@@ -30,13 +30,146 @@ def attacks(report: Report) -> Html | None:
         if arm.figures
         for result in arm.figures.attacks
     ]
+    rows += [
+        (
+            name_of(arm, report),
+            "autoattack",
+            words.AUTOATTACK,
+            words.count(arm.figures.autoattack.n),
+            proportion(arm.figures.autoattack, tone_of(arm, report)),
+        )
+        for arm in arms_of(report)
+        if arm.figures and arm.figures.autoattack
+    ]
     if not rows:
         return None
     return section(
         "attacks",
         "Attack by attack",
-        tag("p", "An image counts as robust when no iterate of any restart fools the network."),
+        tag(
+            "p",
+            words.WORST_CASE,
+        ),
         table(("network", "attack", "how", "n", "robust accuracy"), rows, numbers=(3,)),
+    )
+
+
+def curve(report: Report, pictures: Pictures) -> Html | None:
+    """Robust accuracy over eps: the figure, its one-number summaries, and the numbers behind it."""
+    arms = [(arm, arm.figures.curve) for arm in arms_of(report) if arm.figures and arm.figures.curve]
+    if not arms:
+        return None
+    shown = picture(pictures, "curve.svg", captions.curve(report))
+    points = table(
+        ("method", "eps", "n", "robust accuracy"),
+        (
+            (
+                name_of(arm, report),
+                words.radius(point.eps),
+                words.count(point.robust.n),
+                proportion(point.robust, tone_of(arm, report)),
+            )
+            for arm, found in arms
+            for point in found.points
+        ),
+        numbers=(1, 2),
+    )
+    return section(
+        "curve",
+        "Robust accuracy over eps",
+        shown,
+        table(
+            ("method", "norm", "n", "expected robustness", "median distance", "how"),
+            (
+                (
+                    name_of(arm, report),
+                    found.norm,
+                    words.count(found.n),
+                    proportion(found.expected_robustness, tone_of(arm, report)),
+                    words.median_distance(found.median_distance),
+                    words.curve(found),
+                )
+                for arm, found in arms
+            ),
+            caption=f"{words.CURVES} Here: eps 0 to {words.radius(arms[0][1].expected_robustness.to_eps)}.",
+            numbers=(2,),
+        ),
+        tag("details", tag("summary", "The points of the curves"), points) if shown else points,
+    )
+
+
+def corruptions(report: Report) -> Html | None:
+    """Accuracy under common corruptions, the methods side by side."""
+    arms = [
+        (arm, arm.figures.corruptions) for arm in arms_of(report) if arm.figures and arm.figures.corruptions
+    ]
+    if not arms:
+        return None
+    own = arms[0][1]
+    found = [
+        (arm, {(row.name, row.severity): row.accuracy for row in results.results}) for arm, results in arms
+    ]
+    means = (
+        "mean over all",
+        words.count(own.n),
+        *(proportion(results.mean, tone_of(arm, report)) for arm, results in arms),
+    )
+    rows = (
+        (
+            words.corruption(row.name, row.severity),
+            words.count(row.accuracy.n),
+            *(
+                proportion(theirs.get((row.name, row.severity)), tone_of(arm, report))
+                for arm, theirs in found
+            ),
+        )
+        for row in own.results
+    )
+    return section(
+        "corruptions",
+        "Under common corruptions",
+        tag(
+            "p",
+            words.corruptions(own),
+        ),
+        table(
+            ("corruption", "n", *(words.method(arm.method) for arm, _ in arms)), (means, *rows), numbers=(1,)
+        ),
+    )
+
+
+def worst_images(report: Report, pictures: Pictures) -> Html | None:
+    """What fools the student most: the pictures, and what the network says to each."""
+    gallery = report.student.figures.gallery if report.student and report.student.figures else None
+    if gallery is None:
+        return None
+    caption, names = captions.worst_images(report), captions.class_names(report)
+    if caption is None:
+        words_ = f"Of {words.count(gallery.n)} test images tried, none that is right could be changed."
+        return section("worst", "The worst images", tag("p", words_))
+    shown = picture(pictures, "worst-images.png", caption)
+    return section(
+        "worst",
+        "The worst images",
+        shown,
+        table(
+            ("image", "true class", "sure of it", "taken for", "sure of that", "sure of the true class then"),
+            (
+                (
+                    f"no. {image.index}",
+                    names.get(image.label, str(image.label)),
+                    words.percent(image.confidence),
+                    names.get(image.wrong_label, str(image.wrong_label)),
+                    words.percent(image.wrong_confidence),
+                    words.percent(image.left_confidence),
+                )
+                for image in gallery.images
+            ),
+            caption="Numbers are positions in the files of the test set."
+            if shown
+            else f"Numbers are positions in the files of the test set. {caption.evidence}",
+            numbers=(2, 4, 5),
+        ),
     )
 
 
@@ -60,8 +193,8 @@ def per_class(report: Report, pictures: Pictures) -> Html | None:
                 row.name,
                 words.count(row.clean.n),
                 proportion(row.clean, "plain"),
-                proportion(row.worst_case, "own"),
-                *(proportion(theirs.get(row.label), "rival") for _, theirs in compared),
+                proportion(row.worst_case, OWN),
+                *(proportion(theirs.get(row.label), tone_of(arm, report)) for arm, theirs in compared),
             )
             for row in figures.per_class
         ),

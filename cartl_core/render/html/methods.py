@@ -5,7 +5,11 @@ from __future__ import annotations
 from cartl_core.render import words
 from cartl_core.render.html.bars import bar, difference, proportion
 from cartl_core.render.html.elements import Child, Html, join, section, table, tag
+from cartl_core.render.palette import COLOURS
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report
+
+OWN = "arm0"
+"""Tone of the job's own student."""
 
 
 def arms_of(report: Report) -> tuple[ArmReport, ...]:
@@ -14,8 +18,9 @@ def arms_of(report: Report) -> tuple[ArmReport, ...]:
 
 
 def tone_of(arm: ArmReport, report: Report) -> str:
-    """The colour of an arm's bars."""
-    return "own" if arm is report.student else "rival"
+    """The class of an arm's bars, which has its colour: see ``palette.COLOURS``."""
+    place = next(place for place, other in enumerate(arms_of(report)) if other is arm)
+    return f"arm{place % len(COLOURS)}"
 
 
 def name_of(arm: ArmReport, report: Report) -> Html:
@@ -74,13 +79,7 @@ def _over_teachers(report: Report) -> Html | None:
     return join(
         (
             tag("h3", "Of the teacher's robustness"),
-            tag(
-                "p",
-                "Robust accuracy on the target over the teacher's own on the source, under the attacks that "
-                "both stood. This is a ratio across data sets: other images and other classes. It tells how "
-                "much of a level was carried over; it does not compare two networks. Koopman's 95 % "
-                "interval for two independent proportions.",
-            ),
+            tag("p", words.KEPT),
             table(
                 ("method", "ratio", "student, on the target", "teacher, on the source", "under"),
                 (
@@ -89,17 +88,14 @@ def _over_teachers(report: Report) -> Html | None:
                         join(
                             (
                                 tag("span", f"{kept.ratio:.2f}", class_="value"),
-                                bar(kept.ratio, kept.low, kept.high, tone_of(arm, report), most=most),
+                                " ",
                                 tag("span", f"{kept.low:.2f} to {kept.high:.2f}", class_="interval"),
+                                bar(kept.ratio, kept.low, kept.high, tone_of(arm, report), most=most),
                             )
                         ),
                         f"{words.interval(kept.target)}, n = {words.count(kept.target.n)}",
                         f"{words.interval(kept.source)}, n = {words.count(kept.source.n)}",
-                        "; ".join(
-                            f"{pair.target} at eps {words.radius(pair.target_eps)} on the target, "
-                            f"{words.radius(pair.source_eps)} on the source"
-                            for pair in kept.attacks
-                        ),
+                        words.pairs(kept.attacks),
                     )
                     for arm, kept in arms
                 ),
@@ -140,12 +136,13 @@ def _comparison_row(arm: ArmReport, comparison: PairedComparison, report: Report
         join(
             (
                 tag("span", words.points(comparison.difference), class_="value"),
-                difference(comparison.difference, comparison.low, comparison.high),
+                " ",
                 tag(
                     "span",
                     f"{words.points(comparison.low)} to {words.points(comparison.high)}",
                     class_="interval",
                 ),
+                difference(comparison.difference, comparison.low, comparison.high),
             )
         ),
         words.count(comparison.only_job),

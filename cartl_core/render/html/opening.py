@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cartl_core.catalog import DATASETS
+from cartl_core.findings import failed_checks
 from cartl_core.render import words
 from cartl_core.render.html.bars import bar, difference
 from cartl_core.render.html.elements import Html, join, tag
+from cartl_core.render.html.methods import OWN, arms_of
 from cartl_core.report import Interval, PairedComparison, Report
 from cartl_core.report_kept import Kept
 
@@ -60,15 +62,28 @@ def _lead(report: Report) -> Html | None:
 
 
 def _first(report: Report) -> Html | None:
-    """What must be known before any figure is believed."""
-    if not report.warnings:
+    """What must be known before any figure is believed: checks that failed, then all other warnings."""
+    failed = failed_checks(arms_of(report))
+    others = [warning for warning in report.warnings if warning not in failed]
+    if not failed and not others:
+        return None
+    return join(
+        (
+            _box("A check failed" if len(failed) == 1 else "Checks failed", failed, "bad", "alert"),
+            _box("Read this first", others, "care", "note"),
+        )
+    )
+
+
+def _box(title: str, sentences: Sequence[str], tone: str, role: str) -> Html | None:
+    if not sentences:
         return None
     return tag(
         "div",
-        tag("h2", "Read this first"),
-        tag("ul", *(tag("li", warning) for warning in report.warnings)),
-        class_="first care",
-        role="note",
+        tag("h2", title),
+        tag("ul", *(tag("li", sentence) for sentence in sentences)),
+        class_=f"first {tone}",
+        role=role,
     )
 
 
@@ -83,7 +98,7 @@ def _each_tile(report: Report) -> Iterator[Html]:
         return
     yield _share("Accuracy without an attack", student.figures.clean, "plain")
     if student.figures.worst_case:
-        yield _share("Robust accuracy, worst case", student.figures.worst_case, "own")
+        yield _share("Robust accuracy, worst case", student.figures.worst_case, OWN)
     found = (
         (arm, comparison)
         for arm in report.baselines
@@ -117,11 +132,11 @@ def _against(label: str, comparison: PairedComparison) -> Html:
 
 def _kept(kept: Kept) -> Html:
     return _tile(
-        "Of the teacher's robustness, across data sets",
+        "Of the teacher's robustness",
         (f"{kept.ratio:.2f}", "times"),
-        bar(kept.ratio, kept.low, kept.high, "own", most=max(1.0, kept.high)),
-        f"{kept.low:.2f} to {kept.high:.2f}, n = {words.count(kept.target.n)} over "
-        f"{words.count(kept.source.n)}",
+        bar(kept.ratio, kept.low, kept.high, OWN, most=max(1.0, kept.high)),
+        f"{kept.low:.2f} to {kept.high:.2f}, across data sets, n = {words.count(kept.target.n)} over "
+        f"{words.count(kept.source.n)}, under {words.listed([pair.target for pair in kept.attacks])}",
     )
 
 

@@ -27,6 +27,7 @@ from cartl_core.events import (
 from cartl_core.pipeline import run
 from cartl_core.report import Report
 from cartl_core.report_checks import TITLES
+from cartl_core.report_evidence import Evidence
 from cartl_core.shelf import LocalShelf, Place
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
@@ -146,6 +147,23 @@ def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
     assert Report.model_validate_json((out / "report.json").read_bytes()) == report
     assert (out / "report.md").read_text().startswith("# Robustness report")
     assert load_network(out / "student.safetensors").arch.classes == 5
+    assert {"report.html", "curve.svg", "curve.png", "per-class.svg", "evidence.json"} <= written
+    page = (out / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.count('<img src="data:image/') == len(
+        {"curve.svg", "per-class.svg", "worst-images.png"} & written
+    )
+    assert Evidence.model_validate_json((out / "evidence.json").read_bytes()) == report.evidence
+    assert report.student is not None
+    assert report.student.figures is not None
+    gallery = report.student.figures.gallery
+    assert gallery is not None
+    assert gallery.images, "two epochs do not make a network that nothing fools"
+    pictures = safetensors.torch.load_file(out / "worst-images.safetensors")
+    assert pictures["clean"].shape == pictures["adversarial"].shape == (len(gallery.images), 1, 8, 8)
+    assert pictures["index"].tolist() == [image.index for image in gallery.images]
+    moved = (pictures["adversarial"] - pictures["clean"]).abs()
+    assert moved.amax() <= gallery.eps + 1e-6
     own = safetensors.torch.load_file(out / "outcomes-student.safetensors")
     rival = safetensors.torch.load_file(out / "outcomes-vanilla.safetensors")
     assert torch.equal(own["index"], rival["index"])

@@ -36,6 +36,12 @@ def measurements(plan: Plan) -> dict[str, str]:
     }
 
 
+def probings(plan: Plan) -> dict[str, str]:
+    return {
+        probing.key.label: probing.key.digest for student in plan.students for probing in student.probings
+    }
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -120,6 +126,9 @@ def test_a_student_depends_on_its_settings(plan: Any, job: Any, changes: Any) ->
 
 def test_costs_cover_every_stage(plan: Any, job: Any) -> None:
     made = plan(job())
-    digests = {*teachers(made).values(), *students(made).values(), *measurements(made).values()}
+    stages = (teachers(made), students(made), measurements(made), probings(made))
+    digests = {digest for group in stages for digest in group.values()}
+    assert "worst images of cartl" in probings(made)
+    assert "worst images of vanilla" not in probings(made), "only the job's own student is looked at"
     assert set(made.costs) == digests
     assert all(cost > 0 for cost in made.costs.values())

@@ -1,0 +1,57 @@
+"""The report as Markdown: what was kept, against what, how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartl_core.render import words
+from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
+from cartl_core.render.markdown.methods import against_baselines, side_by_side, teachers, what_was_kept
+from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, norms
+from cartl_core.render.markdown.trust import audit, checks, smoothing
+from cartl_core.report import Report
+
+PARTS = (
+    side_by_side,
+    what_was_kept,
+    against_baselines,
+    checks,
+    curve,
+    attacks,
+    per_class,
+    worst_images,
+    corruptions,
+    audit,
+    smoothing,
+    teachers,
+    held_fixed,
+    norms,
+    evidence,
+    how_it_was_made,
+)
+
+
+def render(report: Report) -> str:
+    """The whole report, complete or not, as GitHub-flavoured Markdown that ends with a newline."""
+    parts = (list(part(report)) for part in (_title, _warnings, *PARTS))
+    return "\n".join("\n".join(part) for part in parts if part).rstrip() + "\n"
+
+
+def _title(report: Report) -> Iterator[str]:
+    spec = report.spec
+    yield f"# Robustness report: {words.method(spec.method)}, {spec.source.name} to {spec.dataset.name}"
+    yield ""
+    if not report.complete:
+        yield "**Not complete: the job is still at work, or stopped before the end. Known so far:**"
+        yield ""
+    if report.headline:
+        yield f"**{report.headline}**"
+        yield ""
+
+
+def _warnings(report: Report) -> Iterator[str]:
+    if report.warnings:
+        yield "> **Read this first**"
+        yield ">"
+        yield from (f"> - {warning}" for warning in report.warnings)
+        yield ""

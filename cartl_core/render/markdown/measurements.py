@@ -1,0 +1,142 @@
+"""What was measured of the networks: over eps, attack by attack, class by class, under corruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartl_core.render import captions, words
+from cartl_core.render.markdown.methods import arms_of
+from cartl_core.render.markdown.tables import table
+from cartl_core.report import Report
+
+
+def attacks(report: Report) -> Iterator[str]:
+    """Every attack on every network, with all that is needed to repeat it."""
+    rows = [
+        (words.method(arm.method), result.label, words.attack(result), words.interval(result.robust))
+        for arm in arms_of(report)
+        if arm.figures
+        for result in arm.figures.attacks
+    ]
+    rows += [
+        (
+            words.method(arm.method),
+            "autoattack",
+            words.AUTOATTACK,
+            words.interval(arm.figures.autoattack),
+        )
+        for arm in arms_of(report)
+        if arm.figures and arm.figures.autoattack
+    ]
+    if rows:
+        yield "## Attack by attack"
+        yield ""
+        yield words.WORST_CASE
+        yield ""
+        yield from table(("network", "attack", "how", "robust accuracy"), rows)
+
+
+def per_class(report: Report) -> Iterator[str]:
+    """Accuracy class by class, of the job's own student."""
+    figures = report.student.figures if report.student else None
+    if not figures or not figures.per_class:
+        return
+    yield "## Per class"
+    yield ""
+    yield from table(
+        ("class", "n", "clean accuracy", "robust accuracy (worst case)"),
+        (
+            (
+                row.name,
+                str(row.clean.n),
+                words.interval(row.clean),
+                words.interval(row.worst_case),
+            )
+            for row in figures.per_class
+        ),
+    )
+
+
+def curve(report: Report) -> Iterator[str]:
+    """Robust accuracy over eps, the methods side by side, and its one-number summaries."""
+    arms = [(arm, arm.figures.curve) for arm in arms_of(report) if arm.figures and arm.figures.curve]
+    if not arms:
+        return
+    yield "## Robust accuracy over eps"
+    yield ""
+    yield words.CURVES
+    yield ""
+    yield from table(
+        ("method", "norm", "n", "expected robustness", "median distance", "how"),
+        (
+            (
+                words.method(arm.method),
+                found.norm,
+                words.count(found.n),
+                words.mean(found.expected_robustness),
+                words.median_distance(found.median_distance),
+                words.curve(found),
+            )
+            for arm, found in arms
+        ),
+    )
+    radii = sorted({point.eps for _, found in arms for point in found.points})
+    points = [{point.eps: point.robust for point in found.points} for _, found in arms]
+    yield from table(
+        ("eps", *(f"{words.method(arm.method)}, n = {words.count(found.n)}" for arm, found in arms)),
+        (
+            (words.radius(eps), *(words.interval(at[eps]) if eps in at else "" for at in points))
+            for eps in radii
+        ),
+    )
+
+
+def corruptions(report: Report) -> Iterator[str]:
+    """Accuracy under common corruptions, the methods side by side."""
+    arms = [
+        (arm, arm.figures.corruptions) for arm in arms_of(report) if arm.figures and arm.figures.corruptions
+    ]
+    if not arms:
+        return
+    own = arms[0][1]
+    yield "## Under common corruptions"
+    yield ""
+    yield words.corruptions(own)
+    yield ""
+    theirs = [{(row.name, row.severity): row.accuracy for row in found.results} for _, found in arms]
+    columns = [(row.name, row.severity) for row in own.results]
+    yield from table(
+        ("corruption", *(f"{words.method(arm.method)}, n = {words.count(found.n)}" for arm, found in arms)),
+        (
+            ("mean over all", *(words.mean(found.mean) for _, found in arms)),
+            *(
+                (words.corruption(*key), *(words.interval(at[key]) if key in at else "" for at in theirs))
+                for key in columns
+            ),
+        ),
+    )
+
+
+def worst_images(report: Report) -> Iterator[str]:
+    """What fools the student most, in words; the pictures are in ``worst-images.png``."""
+    caption, names = captions.worst_images(report), captions.class_names(report)
+    gallery = report.student.figures.gallery if report.student and report.student.figures else None
+    if gallery is None or caption is None:
+        return
+    yield "## The worst images"
+    yield ""
+    yield f"Pictures: `worst-images.png`. {caption.evidence}"
+    yield ""
+    yield from table(
+        ("image", "true class", "sure of it", "taken for", "sure of that"),
+        (
+            (
+                f"no. {image.index}",
+                names.get(image.label, str(image.label)),
+                words.percent(image.confidence),
+                names.get(image.wrong_label, str(image.wrong_label)),
+                words.percent(image.wrong_confidence),
+            )
+            for image in gallery.images
+        ),
+    )

@@ -1,0 +1,139 @@
+"""The methods side by side, what each kept, and how the job's own does against each baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartl_core.render import words
+from cartl_core.render.markdown.tables import table
+from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+
+
+def arms_of(report: Report) -> tuple[ArmReport, ...]:
+    """The job's own student first, then the baselines."""
+    return tuple(arm for arm in (report.student, *report.baselines) if arm is not None)
+
+
+def side_by_side(report: Report) -> Iterator[str]:
+    """Clean and robust accuracy of every arm on the same test images."""
+    arms = arms_of(report)
+    if not arms:
+        return
+    measured = next((arm.figures for arm in arms if arm.figures), None)
+    yield "## The methods side by side"
+    yield ""
+    yield f"Target: {words.data(report.spec.dataset)}."
+    if measured:
+        yield f"The same {words.count(measured.n)} test images in every row; 95 % Wilson intervals behind."
+    yield ""
+    yield from table(
+        ("method", "frozen", "k", "clean accuracy", "robust accuracy (worst case)"),
+        (_summary_row(arm) for arm in arms),
+    )
+
+
+def _summary_row(arm: ArmReport) -> tuple[str, ...]:
+    figures = arm.figures
+    return (
+        words.method(arm.method),
+        f"{arm.freeze_depth} of {arm.blocks} blocks",
+        str(arm.k),
+        words.interval(figures.clean) if figures else words.UNKNOWN,
+        words.interval(figures.worst_case) if figures and figures.worst_case else words.UNKNOWN,
+    )
+
+
+def what_was_kept(report: Report) -> Iterator[str]:
+    """Each student over its own teacher: a ratio across data sets."""
+    arms = [(arm, arm.kept) for arm in arms_of(report) if arm.kept]
+    if not arms:
+        return
+    yield "## What was kept of the teacher's robustness"
+    yield ""
+    yield words.KEPT
+    yield ""
+    yield from table(
+        ("method", "ratio (95 %)", "student, on the target", "teacher, on the source", "under"),
+        (
+            (
+                words.method(arm.method),
+                f"{kept.ratio:.2f} ({kept.low:.2f} to {kept.high:.2f})",
+                f"{words.interval(kept.target)}, n = {words.count(kept.target.n)}",
+                f"{words.interval(kept.source)}, n = {words.count(kept.source.n)}",
+                words.pairs(kept.attacks),
+            )
+            for arm, kept in arms
+        ),
+    )
+
+
+def against_baselines(report: Report) -> Iterator[str]:
+    """The paired comparisons on the same images."""
+    compared = [arm for arm in report.baselines if arm.comparisons]
+    if not compared:
+        return
+    yield "## Against the baselines, image by image"
+    yield ""
+    for arm in compared:
+        yield from (f"- {comparison.words}" for comparison in arm.comparisons)
+    yield ""
+    yield from table(
+        (
+            "against",
+            "measure",
+            "difference, points (95 %)",
+            "only the job right",
+            "only the baseline",
+            "p (McNemar)",
+        ),
+        (_comparison_row(arm, comparison) for arm in compared for comparison in arm.comparisons),
+    )
+
+
+def _comparison_row(arm: ArmReport, comparison: PairedComparison) -> tuple[str, ...]:
+    measure = "robust, worst case" if comparison.what == "worst_case" else "clean"
+    low, high = words.points(comparison.low), words.points(comparison.high)
+    return (
+        words.method(arm.method),
+        measure,
+        f"{words.points(comparison.difference)} ({low} to {high})",
+        str(comparison.only_job),
+        str(comparison.only_baseline),
+        f"{comparison.p_value:.2g}",
+    )
+
+
+def teachers(report: Report) -> Iterator[str]:
+    """The pretrained networks on their own source."""
+    if not report.teachers:
+        return
+    yield "## The teachers, on their source"
+    yield ""
+    yield f"Source: {words.data(report.spec.source)}."
+    yield ""
+    yield from table(
+        (
+            "teacher",
+            "training eps",
+            "epoch kept",
+            "n",
+            "clean accuracy",
+            "robust accuracy (worst case)",
+            "attacks",
+        ),
+        (_teacher_row(teacher) for teacher in report.teachers),
+    )
+
+
+def _teacher_row(teacher: Teacher) -> tuple[str, ...]:
+    figures: Figures | None = teacher.figures
+    depth = f", depth {teacher.freeze_depth}" if teacher.freeze_depth is not None else ""
+    return (
+        f"{teacher.objective}{depth}{' (reused)' if teacher.reused else ''}",
+        words.radius(teacher.train_eps),
+        f"{teacher.selected_epoch} of {teacher.epochs}",
+        str(figures.n) if figures else words.UNKNOWN,
+        words.interval(figures.clean) if figures else words.UNKNOWN,
+        words.interval(figures.worst_case) if figures and figures.worst_case else words.UNKNOWN,
+        words.attacks(figures.attacks) if figures else words.UNKNOWN,
+    )

@@ -1,0 +1,86 @@
+"""Where the figures come from: what was held fixed, evidence, digests, versions, times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartl_core.catalog import METHODS
+from cartl_core.render import words
+from cartl_core.render.markdown.methods import arms_of
+from cartl_core.render.markdown.tables import table
+from cartl_core.report import Report
+
+
+def held_fixed(report: Report) -> Iterator[str]:
+    """What each method did not tune."""
+    arms = [arm for arm in arms_of(report) if arm.frozen]
+    if not arms:
+        return
+    yield "## What was held fixed"
+    yield ""
+    for arm in arms:
+        yield f"- {words.method(arm.method)}: {'; '.join(arm.frozen)}."
+    yield ""
+
+
+def norms(report: Report) -> Iterator[str]:
+    """How large the tuned layers' weights are, and what that does not say."""
+    norms = report.student.tuned_layer_norms if report.student else {}
+    if not norms or not METHODS[report.spec.method].nonexpansive:
+        return
+    yield "## Norms of the tuned layers"
+    yield ""
+    yield words.layer_norms(norms, report.spec)
+    yield ""
+
+
+def evidence(report: Report) -> Iterator[str]:
+    """For auditors, in short; all of it is in ``evidence.json``."""
+    block = report.evidence
+    if block is None:
+        return
+    yield "## Evidence for auditors"
+    yield ""
+    yield f"{block.statement} All of it, with figures and pointers: `evidence.json`."
+    yield ""
+    yield from table(
+        ("tested", "basis", "found", "limits", "speaks to"),
+        (
+            (item.title, item.basis, item.found, " ".join(item.limits), words.references(item.references))
+            for item in block.items
+        ),
+    )
+    yield "This report says nothing of:"
+    yield ""
+    yield from (f"- {gap.subject} ({words.references(gap.references)}): {gap.words}" for gap in block.gaps)
+    yield ""
+
+
+def how_it_was_made(report: Report) -> Iterator[str]:
+    """All that is needed to make the same report again."""
+    spec, runtime = report.spec, report.runtime
+    yield "## How this was made"
+    yield ""
+    yield f"- Spec digest `{report.spec_digest}`, preset `{spec.preset}`, seed {spec.seed}."
+    yield (
+        f"- Network {spec.model.name}, stem stride {spec.model.stem_stride}, input "
+        f"{spec.model.channels} x {spec.model.image_size} x {spec.model.image_size}; the adversary changes "
+        "the network's input after resizing, each channel on its own."
+    )
+    yield "- Epochs were chosen on validation images; the test images were read once, for this report."
+    for arm in arms_of(report):
+        yield (
+            f"- {words.method(arm.method)}: teacher `{arm.teacher_digest[:12]}`, student "
+            f"`{(arm.student_digest or words.UNKNOWN)[:12]}`, epoch "
+            f"{arm.selected_epoch or words.UNKNOWN} kept."
+        )
+        if arm.figures:
+            yield f"  Test images fingerprint `{arm.figures.data_fingerprint[:12]}`."
+    if runtime:
+        yield (
+            f"- cartl {runtime.cartl}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
+            f"{runtime.python}; {runtime.device} ({runtime.device_name}, {runtime.machine}), "
+            f"{runtime.threads} threads, training in {runtime.precision}, evaluation in fp32."
+        )
+    if report.seconds:
+        yield f"- Time: {words.times(report.seconds)}."
