@@ -134,6 +134,13 @@ def capital(text: str) -> str:
 def layer_norms(norms: Mapping[str, float], spec: JobSpec) -> str:
     """The tuned layers' reshaped norms, and what they do not say. ``norms`` has at least one layer."""
     low, high = min(norms.values()), max(norms.values())
+    if spec.transfer.norm == "operator":
+        return (
+            f"Each of the {len(norms)} tuned layers is proven to have a norm of at most "
+            f"{spec.transfer.beta:g} as an operator on its own feature maps, and batch norm a gain of at "
+            "most 1: every tuned block is non-expansive. The largest singular values of the reshaped "
+            f"weights are {low:.4f} to {high:.4f}."
+        )
     return (
         f"Largest singular value of each of the {len(norms)} tuned layers' reshaped weights: {low:.4f} to "
         f"{high:.4f} (asked: {spec.transfer.beta}). This is not the norm of the convolution as an "

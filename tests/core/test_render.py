@@ -30,6 +30,12 @@ def test_every_accuracy_is_shown_with_its_interval_and_n(report: Report) -> None
     assert "eps 8/255, step 2/255, 20 steps, 2 restarts, random start, seed 7" in text
 
 
+def test_only_norms_that_are_proven_are_called_so(spec: JobSpec) -> None:
+    by_operator = spec.model_copy(update={"transfer": spec.transfer.model_copy(update={"norm": "operator"})})
+    assert "not proven non-expansive" in words.layer_norms({"head": 0.6}, spec)
+    assert "every tuned block is non-expansive" in words.layer_norms({"head": 0.6}, by_operator)
+
+
 def test_warnings_come_before_any_figure(report: Report) -> None:
     text = render(report)
     assert text.index("The teacher is weak.") < text.index("clean accuracy")
