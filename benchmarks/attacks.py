@@ -36,7 +36,7 @@ SHORTER = 10
 """A step is the radius over this."""
 SLACK = 1e-4
 """Part of the radius that rounding may add to a peer's perturbation."""
-HALVINGS, SOUGHT_STEPS = 9, 10
+HALVINGS, SOUGHT_STEPS = 9, 40
 LARGEST = {"linf": 0.5, "l2": 4.0}
 LAYOUTS = {"as given": torch.contiguous_format, "channels_last": torch.channels_last}
 
@@ -223,7 +223,7 @@ def _result(
     options: argparse.Namespace, cells: list[dict[str, Any]], ensembles: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
-        "command": " ".join(["python -m benchmarks.attacks", *sys.argv[1:]]),
+        "command": f"make bench-attacks OPTIONS='{' '.join(_without_folders(sys.argv[1:]))}'",
         "n": options.images,
         "steps": options.steps,
         "rounds": options.rounds,
@@ -235,6 +235,13 @@ def _result(
         "pgd": cells,
         "autoattack": ensembles,
     }
+
+
+def _without_folders(words: list[str]) -> list[str]:
+    """The options that decide what is measured."""
+    folders = ("--networks", "--data-root", "--out")
+    before = ["", *words]
+    return [word for last, word in zip(before, words, strict=False) if not {last, word} & {*folders}]
 
 
 def _options() -> argparse.Namespace:
