@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from cartl_core import pipeline
-from cartl_core.errors import DataOverlap, DiskFull, Interrupted, WaitingForStage
+from cartl_core.errors import Cancelled, DataOverlap, DiskFull, Interrupted, WaitingForStage
 from cartl_core.events import (
     ArtifactWritten,
     AttackFinished,
@@ -252,6 +252,31 @@ def test_a_run_stopped_everywhere_ends_the_same(go: Run, job: Any, tmp_path: Pat
     one, other = tmp_path / "whole-out", tmp_path / "pieces-out"
     for name in ("student.safetensors", "outcomes-student.safetensors", "outcomes-vanilla.safetensors"):
         assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_a_run_can_be_cancelled_in_each_of_its_stages(go: Run, job: Any, tmp_path: Path) -> None:
+    """Teachers, students, attacks, probes: asked once it has begun, each ends so, and a retry goes on."""
+    spec, shelf, met = job(baselines=[]), tmp_path / "cancelled", list[str]()
+    while True:
+        stop = StopFlag()
+
+        def listen(event: Event, stop: StopFlag = stop) -> None:
+            if isinstance(event, StageStarted) and event.label not in met:
+                met.append(event.label)
+                stop.request("cancelled")
+
+        events: list[Event] = []
+        try:
+            report = go(spec, events, shelf_at=shelf, stop=stop, listen=listen)
+        except Cancelled:
+            assert computed(events)[-1] == met[-1]
+            assert met[-1] not in [event.label for event in of(StageFinished, events)]
+        else:
+            break
+    assert report.complete
+    assert met[:2] == ["teacher (fdm)", "student (cartl)"]
+    assert {"clean accuracy of cartl", "attack pgd5 on cartl"} <= set(met)
+    assert any("eps" in label for label in met)
 
 
 def test_no_checkpoints_are_left_of_finished_stages(go: Run, job: Any, stages: Path) -> None:
