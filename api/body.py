@@ -31,15 +31,14 @@ async def read_body(request: Request, limit: int) -> bytes:
         Problem: the content type is not JSON, or the body is too large.
     """
     _check_content_type(request)
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise _too_large(limit)
+    if declared_size(request) > limit:
+        raise too_large(limit)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         chunks.append(chunk)
     return b"".join(chunks)
 
@@ -101,7 +100,14 @@ def _wrong_type(detail: str) -> Problem:
     return Problem("wrong-content-type", detail, headers={"Accept-Post": "application/json"})
 
 
-def _too_large(limit: int) -> Problem:
+def declared_size(request: Request) -> int:
+    """Bytes that the request says it has; 0 where it does not say."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isascii() and declared.isdigit() else 0
+
+
+def too_large(limit: int) -> Problem:
+    """The answer to a body of more than ``limit`` bytes."""
     return Problem(
         "body-too-large", f"A body may have at most {limit} bytes.", headers={"Connection": "close"}
     )

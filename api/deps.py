@@ -29,7 +29,10 @@ from api.feed import Feed
 from api.limits import Bucket, RateLimit
 from api.problems import Problem
 from api.room import Room
+from cartl_core.evaluate_spec import NetworkRef
+from cartl_core.network_file import NetworkFile
 from jobs.database import reading, transaction
+from jobs.networks import find_network
 from jobs.queue import ring
 from jobs.settings import Settings
 
@@ -130,6 +133,15 @@ class Parcel:
     parts: Door
     caller: Caller
     body: bytes
+
+    def find_network(self, ref: NetworkRef) -> NetworkFile:
+        """The network of the caller's that ``ref`` names.
+
+        Raises:
+            SpecError: there is none.
+        """
+        with self.parts.reading() as session:
+            return find_network(session, self.parts.settings, ref, self.caller.owner)
 
 
 async def get_parcel(request: Request) -> Parcel:

@@ -20,7 +20,7 @@ from api.deps import BELLS_A_SECOND, BELLS_AT_ONCE, Door
 from api.feed import Feed
 from api.limits import Bucket, RateLimit
 from api.room import Room
-from api.routes import catalog, health, jobs, keys, observe, pages, results, shares
+from api.routes import catalog, health, jobs, keys, observe, pages, results, shares, uploads
 from jobs import errors
 from jobs.database import make_engine, reading, session_factory
 from jobs.queue import make_celery
@@ -35,6 +35,9 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.NotAllowed: "wrong-state",
     errors.TooManyJobs: "too-many-jobs",
     errors.TooManyShares: "invalid",
+    errors.UploadNotFound: "not-found",
+    errors.UploadInUse: "wrong-state",
+    errors.TooManyUploads: "too-many-uploads",
     errors.IdempotencyConflict: "idempotency-mismatch",
     errors.IdempotencyInFlight: "in-flight",
 }
@@ -51,6 +54,7 @@ TAGS = [
     {"name": "sharing", "description": "Who else may look."},
     {"name": "results", "description": "The robustness report and the files."},
     {"name": "watching a job", "description": "Events, metrics, log."},
+    {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask."},
     {"name": "health", "description": "For probes and Prometheus."},
@@ -71,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan(settings),
     )
-    for part in (jobs, shares, results, observe, catalog, keys, health, pages):
+    for part in (jobs, shares, results, observe, uploads, catalog, keys, health, pages):
         app.include_router(part.router)
     problems.install(app, KIND_OF_ERROR)
     openapi.install(app, keys.KeyRequest)

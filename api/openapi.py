@@ -15,6 +15,8 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.problems import MEDIA_TYPE, ProblemBody
 from api.schemas import STANDS_FOR, DryRun
+from cartl_core.architecture import Architecture
+from cartl_core.evaluate_spec import EvaluateJobRequest, EvaluateJobSpec
 from cartl_core.spec import JobRequest, JobSpec
 
 Responses = dict[int | str, dict[str, Any]]
@@ -55,6 +57,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "tags": ["demo"],
         },
     },
+    "a network that exists": {
+        "summary": "The student of an earlier job, measured on another data set of as many classes",
+        "value": {
+            "kind": "evaluate",
+            "dataset": "mnist",
+            "network": {"job": "0199f3a2c5d07c3e8a51b6f4e2d90c77"},
+        },
+    },
     "in seconds": {
         "summary": "Digits with the smallest network and the preset for tests",
         "value": {
@@ -83,9 +93,10 @@ def problems_only(*statuses: int) -> Responses:
     }
 
 
-def json_body(model: type[BaseModel], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """``openapi_extra`` for a route that reads its JSON body by hand."""
-    content = {"schema": {"$ref": REF.format(model=model.__name__)}, "examples": examples}
+def json_body(models: tuple[type[BaseModel], ...], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """``openapi_extra`` for a route that reads its JSON body, one of ``models``, by hand."""
+    refs = [{"$ref": REF.format(model=model.__name__)} for model in models]
+    content = {"schema": refs[0] if len(refs) == 1 else {"anyOf": refs}, "examples": examples}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
@@ -94,7 +105,7 @@ def install(app: FastAPI, *bodies: type[BaseModel]) -> None:
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, (JobRequest, *bodies))
+            app.openapi_schema = _document(app, (JobRequest, EvaluateJobRequest, *bodies))
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
@@ -113,7 +124,7 @@ def _document(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> dict[str, An
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(body, "validation") for body in bodies]
-    wanted += [(JobSpec, "serialization"), (DryRun, "serialization")]
+    wanted += [(kind, "serialization") for kind in (JobSpec, EvaluateJobSpec, Architecture, DryRun)]
     for model, mode in wanted:
         _, extra = models_json_schema([(model, mode)], ref_template=REF)
         for name, schema in extra.get("$defs", {}).items():
@@ -135,7 +146,8 @@ def _fill_in(node: Any) -> None:
     """Put a reference wherever a schema only names what stands there."""
     for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         if isinstance(child, dict) and STANDS_FOR in child:
-            child["$ref"] = REF.format(model=child.pop(STANDS_FOR))
+            refs = [{"$ref": REF.format(model=model)} for model in child.pop(STANDS_FOR)]
+            child.update(refs[0] if len(refs) == 1 else {"anyOf": refs})
         _fill_in(child)
 
 

@@ -84,6 +84,7 @@ KINDS: dict[str, Kind] = {
         Kind("idempotency-mismatch", 422, "This Idempotency-Key was used with another body"),
         Kind("too-many-requests", 429, "Too many requests"),
         Kind("too-many-jobs", 429, "Too many unfinished jobs", 60),
+        Kind("too-many-uploads", 429, "Too many uploads"),
         Kind("internal", 500, "The service made a mistake"),
         Kind("unavailable", 503, "The database cannot be reached", 5),
         Kind("not-ready", 503, "The service is not ready"),

@@ -13,12 +13,12 @@ from jobs.store import MetricSeries
 
 T = TypeVar("T")
 
-# In a JSON schema: the name of the schema that belongs here (see api.openapi).
+# In a JSON schema: the names of the schemas that belong here (see api.openapi).
 STANDS_FOR = "x-stands-for"
 
 # Kept as it was stored: an old job stays readable when the model of a spec grows.
-SpecJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: "JobSpec"})]
-RuntimeJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: "Runtime"})]
+SpecJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: ["JobSpec", "EvaluateJobSpec"]})]
+RuntimeJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: ["Runtime"]})]
 
 
 class View(BaseModel):
@@ -73,7 +73,7 @@ class JobBrief(View):
     state: JobState
     reason: str | None = Field(description="Stable code of why it ended so, e.g. `dataset_missing`.")
     dataset: str
-    method: str
+    method: str = Field(description="`given` where a network that exists is measured.")
     freeze_depth: int
     stage: str | None
     fraction: float | None = Field(description="Done, of the whole run, 0 to 1.")

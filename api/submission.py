@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,10 @@ from api.body import parse_json
 from api.faults import as_written, field_errors
 from api.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
+from cartl_core.evaluate_spec import AnyRequest, EvaluateJobSpec, NetworkRef, request_class
+from cartl_core.network_file import NetworkFile
 from cartl_core.resolve import resolve
+from cartl_core.resolve_given import resolve_given
 from cartl_core.spec import JobRequest, JobSpec, digest
 from jobs.estimate import estimate
 from jobs.limits import check_size
@@ -22,8 +26,8 @@ from jobs.settings import Settings
 class Submission:
     """A valid request, what it resolves to, and what it will cost."""
 
-    request: JobRequest
-    spec: JobSpec
+    request: AnyRequest
+    spec: JobSpec | EvaluateJobSpec
     estimate: dict[str, Any]
 
     @property
@@ -32,31 +36,56 @@ class Submission:
         return digest(self.request)
 
 
-def submission_of(body: bytes, settings: Settings) -> Submission:
+Find = Callable[[NetworkRef], NetworkFile]
+
+
+def nothing_found(ref: NetworkRef) -> NetworkFile:
+    """Where nobody has networks.
+
+    Raises:
+        SpecError: always.
+    """
+    raise SpecError("network", "there is no such network")
+
+
+def submission_of(body: bytes, settings: Settings, find: Find) -> Submission:
     """The body as a job. Check it before a transaction is opened.
 
     Raises:
         Problem: the body is not JSON, or not a job that can run.
     """
-    return prepare(parse_json(body), settings)
+    return prepare(parse_json(body), settings, find)
 
 
-def prepare(value: object, settings: Settings) -> Submission:
+def prepare(value: object, settings: Settings, find: Find = nothing_found) -> Submission:
     """Validate, resolve and estimate a parsed body, and hold it to this deployment's limits.
+
+    Args:
+        value: the parsed body.
+        settings: of the deployment.
+        find: gives the network that an evaluation names.
 
     Raises:
         Problem: 422, with the fields and what is allowed there.
     """
+    kind: type[AnyRequest] = JobRequest
     try:
-        request = JobRequest.model_validate(value)
-        spec = resolve(request, settings.default_preset)
+        kind = request_class(value)
+        request = kind.model_validate(value)
+        spec = _resolved(request, settings, find)
         cost = estimate(spec)
         check_size(spec, cost, settings)
     except ValidationError as error:
-        raise invalid(field_errors(JobRequest, error, value)) from error
+        raise invalid(field_errors(kind, error, value)) from error
     except SpecError as error:
         raise _refused(error, value) from error
     return Submission(request=request, spec=spec, estimate=cost)
+
+
+def _resolved(request: AnyRequest, settings: Settings, find: Find) -> JobSpec | EvaluateJobSpec:
+    if isinstance(request, JobRequest):
+        return resolve(request, settings.default_preset)
+    return resolve_given(request, find(request.network), settings.default_preset)
 
 
 def _refused(error: SpecError, value: object) -> Problem:

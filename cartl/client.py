@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -91,6 +92,12 @@ class Client:
             params={"dry_run": "true"} if dry_run else None,
             headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
         )
+
+    def upload(self, network: Path) -> Json:
+        """Send a network's file, to be measured by a job of kind evaluate."""
+        headers = {"Content-Type": "application/octet-stream"}
+        with network.open("rb") as file:
+            return self._json("POST", "/uploads", content=file, headers=headers)
 
     def job(self, job_id: str) -> Json:
         """State, progress and resolved spec of one job."""

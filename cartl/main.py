@@ -131,6 +131,46 @@ def submit(
             _watch(client, answer["id"])
 
 
+@app.command()
+def evaluate(
+    network: Annotated[
+        str,
+        typer.Argument(help="A job whose student is measured, or a file to upload.", metavar="ID|FILE"),
+    ],
+    dataset: Annotated[str, typer.Option(help="What it is measured on: NAME, or NAME:0,1,2 for classes.")],
+    attacks: Annotated[str | None, typer.Option(help="An evaluation by name, e.g. quick or pgd100.")] = None,
+    preset: Annotated[str | None, typer.Option(help="smoke, quick or paper.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    name: Annotated[str | None, typer.Option(help="For you.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="For filters; repeatable.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Then show it until it ends.")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Post a job that trains nothing: a student of an earlier one, or a network's file, is measured."""
+    file = Path(network)
+    request = asked.build(
+        None,
+        {
+            "kind": "evaluate",
+            "network": {} if file.is_file() else {"job": network},
+            "dataset": asked.data(dataset),
+            "evaluate": {"preset": attacks} if attacks else None,
+            "preset": preset,
+            "seed": seed,
+            "name": name,
+            "tags": tag,
+        },
+    )
+    with Client(url, key) as client:
+        if file.is_file():
+            request["network"] = {"upload": client.upload(file)["id"]}
+        answer = client.submit(request)
+        typer.echo(answer["id"])
+        if watch:
+            _watch(client, answer["id"])
+
+
 @app.command(name="watch")
 def watch_job(
     job: JobId,

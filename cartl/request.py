@@ -19,7 +19,8 @@ def build(spec: Path | None, options: Mapping[str, object]) -> Json:
     """The request in ``spec`` with ``options`` laid over it; options that are None or empty are left out."""
     given = {name: value for name, value in options.items() if value not in (None, [])}
     request = {**(_read(spec) if spec else {}), **given}
-    missing = [name for name in ("dataset", "freeze_depth") if name not in request]
+    needed = ("dataset",) if request.get("kind") == "evaluate" else ("dataset", "freeze_depth")
+    missing = [name for name in needed if name not in request]
     if missing:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in missing)
         raise NotARequest(f"a job needs {flags}, or a SPEC.json that has it")

@@ -7,6 +7,7 @@ listener was gone. Events are told by ``--progress``; all else that is said goes
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import signal
@@ -23,9 +24,12 @@ from cartl_core.catalog import DATASETS
 from cartl_core.console import Console
 from cartl_core.data import fetch_dataset
 from cartl_core.errors import Cancelled, Interruption, JobError, SpecError, WaitingForStage, in_words
+from cartl_core.evaluate_spec import EvaluateJobSpec, request_class
 from cartl_core.events import Failed, Finished, Reporter, Stopped
+from cartl_core.network_file import inspect
 from cartl_core.pipeline import run
 from cartl_core.resolve import resolve
+from cartl_core.resolve_given import resolve_given
 from cartl_core.shelf import LocalShelf, Shelf
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from cartl_core.stopping import StopFlag
@@ -73,7 +77,7 @@ def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: Sto
     """Run, and say how it ended: an event and an exit code."""
     started = time.monotonic()
     try:
-        spec = _read_spec(options.spec)
+        spec = _read_spec(options.spec, options.network)
         runtime, remarks = _runtime(spec, options)
         run(
             spec,
@@ -86,6 +90,7 @@ def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: Sto
             remarks=remarks,
             checkpoint_seconds=options.checkpoint_seconds,
             download=not options.no_download,
+            network=options.network,
         )
     except SpecError as error:
         report(Failed(reason="spec_invalid", message=str(error)))
@@ -131,10 +136,18 @@ def _fetch(options: argparse.Namespace) -> int:
     return FINISHED
 
 
-def _read_spec(path: Path) -> JobSpec:
-    """A request or a resolved specification, resolved."""
+def _read_spec(path: Path, network: Path | None) -> JobSpec | EvaluateJobSpec:
+    """A request or a resolved specification, resolved; an evaluation by what its network's file says."""
     try:
-        return resolve(JobRequest.model_validate_json(path.read_bytes()))
+        written = json.loads(path.read_bytes())
+        request = request_class(written).model_validate_json(path.read_bytes())
+        if isinstance(request, JobRequest):
+            return resolve(request)
+        if network is None:
+            raise SpecError("network", "an evaluation needs a file", allowed="--network FILE.safetensors")
+        return resolve_given(request, inspect(network))
+    except json.JSONDecodeError as error:
+        raise SpecError("spec", f"{path.name} is no JSON: {error}") from error
     except OSError as error:
         raise SpecError("spec", f"{path.name} cannot be read: {error.strerror}") from error
     except ValidationError as error:
@@ -142,7 +155,7 @@ def _read_spec(path: Path) -> JobSpec:
         raise SpecError(".".join(map(str, fault["loc"])) or "spec", fault["msg"]) from error
 
 
-def _runtime(spec: JobSpec, options: argparse.Namespace) -> tuple[Runtime, tuple[str, ...]]:
+def _runtime(spec: JobSpec | EvaluateJobSpec, options: argparse.Namespace) -> tuple[Runtime, tuple[str, ...]]:
     """This machine's runtime, or the recorded one as far as this machine allows."""
     here = machine.resolve(spec, threads=options.threads)
     if options.runtime is None:
@@ -187,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "spec", type=Path, metavar="SPEC.json", help="a job request, or a resolved specification"
     )
+    one.add_argument("--network", type=Path, help="the file that a job of kind evaluate measures")
     one.add_argument("--out", type=Path, required=True, help="where report, weights and outcomes go")
     one.add_argument("--stages", type=Path, help="where stages are kept (default: OUT/stages)")
     one.add_argument(

@@ -10,29 +10,11 @@ Shapes: N images, C channels, H x W pixels, F features at the head, K classes.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from cartl_core.spec import ARRAY, ModelSpec, Part
-
-Channels = Annotated[tuple[float, ...], ARRAY, Field(min_length=1, max_length=3)]
-
-
-class Architecture(Part):
-    """All that is needed to build a network again, its weights apart."""
-
-    model: ModelSpec
-    classes: int = Field(ge=1, description="Outputs of the head.")
-    mean: Channels = Field(description="Subtracted from each channel of an image in [0, 1].")
-    std: Channels = Field(description="Each channel is divided by it, after the mean is subtracted.")
-    averaged_from: int | None = Field(
-        default=None,
-        ge=0,
-        description="Index of the first block whose residual merge is an average; null: all are sums.",
-    )
+from cartl_core.architecture import Architecture as Architecture
 
 
 class Normalize(nn.Module):

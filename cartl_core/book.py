@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
+from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.evidence import evidence
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, worst_case
 from cartl_core.findings import compare, failed_checks, headline, warnings
 from cartl_core.kept import kept
-from cartl_core.plan import Measurement, Plan, Probing, StudentPlan, TeacherPlan
+from cartl_core.plan import GivenPlan, Measurement, Plan, Probing, StudentPlan, TeacherPlan
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.report_checks import Check
 from cartl_core.report_kept import Kept
@@ -44,10 +45,10 @@ class Book:
         seconds: wall time by stage label, of this attempt.
     """
 
-    spec: JobSpec
+    spec: JobSpec | EvaluateJobSpec
     runtime: Runtime
     plan: Plan
-    source: TestSet
+    source: TestSet | None
     target: TestSet
     remarks: tuple[str, ...] = ()
     facts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -83,9 +84,8 @@ class Book:
 
     def report(self, *, complete: bool) -> Report:
         """The report as known now."""
-        own, *others = self.plan.students
-        student = self._arm(own)
-        baselines = tuple(arm for plan in others if (arm := self._arm(plan)) is not None)
+        own, *others = (self._of(plan) for plan in self.plan.measured)
+        student, baselines = own, tuple(arm for arm in others if arm is not None)
         teachers = tuple(
             self._teacher(teacher) for teacher in self.plan.teachers if teacher.key.digest in self.facts
         )
@@ -127,13 +127,26 @@ class Book:
             selected_epoch=facts["selected_epoch"],
             reused=plan.key.digest in self.reused,
             train_eps=plan.pretrain.attack.eps,
-            figures=self._figures(plan.measurements, self.source),
+            figures=self._figures(plan.measurements, self.source) if self.source else None,
         )
 
-    def _arm(self, plan: StudentPlan) -> ArmReport | None:
-        facts = self.facts.get(plan.key.digest)
-        if facts is None:
+    def _of(self, plan: StudentPlan | GivenPlan) -> ArmReport | None:
+        if plan.key.digest not in self.facts:
             return None
+        return self._given(plan) if isinstance(plan, GivenPlan) else self._arm(plan)
+
+    def _given(self, plan: GivenPlan) -> ArmReport:
+        """A network of which only its figures are known."""
+        return ArmReport(
+            blocks=model_facts(self.spec.model.name).blocks,
+            student_digest=plan.sha256,
+            reused=plan.key.digest in self.reused,
+            figures=self._figures(plan.measurements, self.target, plan.probings),
+            checks=self._checks(plan),
+        )
+
+    def _arm(self, plan: StudentPlan) -> ArmReport:
+        facts = self.facts[plan.key.digest]
         arm, blocks = plan.arm, model_facts(self.spec.model.name).blocks
         return ArmReport(
             method=arm.method,
@@ -177,7 +190,7 @@ class Book:
             return None
         return kept((right, self.attacks(student)), (source_right, self.attacks(teacher)))
 
-    def _checks(self, plan: StudentPlan) -> tuple[Check, ...]:
+    def _checks(self, plan: StudentPlan | GivenPlan) -> tuple[Check, ...]:
         """What to think of the figures, once all of them are there."""
         attacks = self.attacks(plan.measurements)
         asked = [own.key.digest for own in plan.probings if own.name == "checks"]

@@ -5,7 +5,7 @@
     |-- JobError                  the run ended, and would end the same way again
     |   |-- DatasetMissing        |-- DatasetInvalid     |-- DataOverlap
     |   |-- LossNotFinite         |-- OutOfMemory        |-- DiskFull
-    |   `-- ResumeMismatch
+    |   |-- NetworkInvalid        `-- ResumeMismatch
     `-- Interruption              the run stopped without a result; it is not a failure
         |-- Cancelled             |-- Interrupted        `-- WaitingForStage
 
@@ -86,6 +86,12 @@ class DiskFull(JobError):
     """No space is left where checkpoints and artifacts are written."""
 
     reason = "disk_full"
+
+
+class NetworkInvalid(JobError):
+    """The network that was to be measured is not the one that was named, or cannot be loaded."""
+
+    reason = "network_invalid"
 
 
 class ResumeMismatch(JobError):

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cartl_core.catalog import METHODS
 from cartl_core.frameworks import ATTACKS, DECLARED, GAPS, LEVELS, RESILIENCE, SECURITY
 from cartl_core.render import words
 from cartl_core.report import Figures, Interval, Report
 from cartl_core.report_evidence import Evidence, EvidenceItem, Measured, Subject
+from cartl_core.spec import JobSpec
 
 UPPER_BOUND = (
     "Attacks bound robustness from above: a stronger attack can only lower the figure, none can raise it."
@@ -28,13 +28,12 @@ def evidence(report: Report) -> Evidence | None:
     kept = ("cartl", "torch", "torchvision", "python", "device_name", "machine", "precision")
     return Evidence(
         subject=Subject(
-            method=METHODS[report.student.method].title,
-            network=f"{report.spec.model.name}, {report.student.freeze_depth} of {report.student.blocks} "
-            "blocks frozen",
+            method=words.method(report.student.method),
+            network=f"{report.spec.model.name}, frozen: {words.frozen(report.student)}",
             student_digest=report.student.student_digest,
             teacher_digest=report.student.teacher_digest,
             spec_digest=report.spec_digest,
-            source=words.data(report.spec.source),
+            source=words.data(report.spec.source) if isinstance(report.spec, JobSpec) else None,
             target=words.data(report.spec.dataset),
             target_fingerprint=figures.data_fingerprint,
             seed=report.spec.seed,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from cartl_core.catalog import DATASETS, METHODS, share_of_classes
+from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.render import words
 from cartl_core.report import ArmReport, PairedComparison, Teacher
 from cartl_core.spec import JobSpec, Method
@@ -55,7 +56,7 @@ def headline(student: ArmReport, baselines: Sequence[ArmReport]) -> str | None:
     """One sentence that answers: how much robustness was kept, against the first baseline, at what price?"""
     if student.figures is None or student.figures.worst_case is None:
         return None
-    own, robust, clean = _titled(student.method), student.figures.worst_case, student.figures.clean
+    own, robust, clean = words.method(student.method), student.figures.worst_case, student.figures.clean
     alone = (
         f"{words.capital(own)} keeps {words.percent(robust.value)} robust accuracy "
         f"at {words.percent(clean.value)} clean accuracy (n = {words.count(robust.n)})"
@@ -68,7 +69,7 @@ def headline(student: ArmReport, baselines: Sequence[ArmReport]) -> str | None:
 
 
 def warnings(
-    spec: JobSpec, teachers: Sequence[Teacher], parts: Mapping[str, int] | None = None
+    spec: JobSpec | EvaluateJobSpec, teachers: Sequence[Teacher], parts: Mapping[str, int] | None = None
 ) -> tuple[str, ...]:
     """What a reader must know before believing the figures.
 
@@ -76,8 +77,8 @@ def warnings(
         parts: into how many parts batches had to be cut for memory, by the training's label.
     """
     found = [
-        *_beyond_the_teacher(spec),
-        *_partial_data(spec),
+        *(_beyond_the_teacher(spec) if isinstance(spec, JobSpec) else ()),
+        *(_partial_data(spec) if isinstance(spec, JobSpec) else ()),
         *_resized(spec),
         *_weak(teachers),
         *_in_parts(parts or {}),
@@ -88,7 +89,8 @@ def warnings(
 def failed_checks(arms: Sequence[ArmReport]) -> tuple[str, ...]:
     """Of every method, what suggests that its figures deceive."""
     return tuple(
-        f"A check of {_titled(arm.method)} failed ({check.title}): {check.words} {check.advice or ''}".strip()
+        f"A check of {words.method(arm.method)} failed ({check.title}): "
+        f"{check.words} {check.advice or ''}".strip()
         for arm in arms
         for check in arm.checks
         if check.status == "failed"
@@ -135,7 +137,7 @@ def _clean_clause(comparison: PairedComparison) -> str:
 
 def _both(baseline: ArmReport) -> tuple[Method, PairedComparison, PairedComparison] | None:
     by_what = {comparison.what: comparison for comparison in baseline.comparisons}
-    if "worst_case" not in by_what or "clean" not in by_what:
+    if baseline.method is None or "worst_case" not in by_what or "clean" not in by_what:
         return None
     return baseline.method, by_what["worst_case"], by_what["clean"]
 
@@ -164,9 +166,10 @@ def _partial_data(spec: JobSpec) -> Iterator[str]:
             )
 
 
-def _resized(spec: JobSpec) -> Iterator[str]:
+def _resized(spec: JobSpec | EvaluateJobSpec) -> Iterator[str]:
     model = spec.model
-    for role, data in (("source", spec.source), ("target", spec.dataset)):
+    source = [("source", spec.source)] if isinstance(spec, JobSpec) else []
+    for role, data in (*source, ("target", spec.dataset)):
         facts = DATASETS[data.name]
         changes = []
         if facts.image_size != model.image_size:

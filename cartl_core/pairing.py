@@ -24,6 +24,15 @@ def resolve_pair(request: JobRequest, preset: PresetFacts) -> tuple[DataSpec, Da
     return source, target
 
 
+def resolve_target(data: DataSpec) -> DataSpec:
+    """The data set that a network is measured on, where nothing is trained.
+
+    Raises:
+        SpecError: a class is not there or named twice.
+    """
+    return _data(data, "dataset", None)
+
+
 def resolve_model(
     asked: ModelSpec | None, source: DataSpec, target: DataSpec, preset: PresetFacts
 ) -> ModelSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from cartl_core.book import Book, Outcome
 from cartl_core.checkpoint import DEFAULT_SECONDS, Checkpoints
 from cartl_core.data import Loaded, Split, load, refuse_overlap
 from cartl_core.data.sampling import stratified
+from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.events import (
     AttackFinished,
     Reporter,
@@ -24,7 +26,7 @@ from cartl_core.events import (
 from cartl_core.faults import disk_faults
 from cartl_core.figures import Fallen, Held, TestSet, attack_result
 from cartl_core.outputs import write_gallery, write_outcomes, write_report, write_student
-from cartl_core.plan import Measurement, Probing, StudentPlan, TeacherPlan, TestData, make_plan
+from cartl_core.plan import GivenPlan, Measurement, Probing, StudentPlan, TeacherPlan, TestData, plan_of
 from cartl_core.plots import Pixels
 from cartl_core.probes.checks import seen_of
 from cartl_core.probes.curve import radii_of
@@ -39,6 +41,7 @@ from cartl_core.spec import ChecksSpec, CurveSpec, GallerySpec, JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.evaluate import evaluate, read_outcomes
+from cartl_core.stages.given import take_in
 from cartl_core.stages.pretrain import pretrain
 from cartl_core.stages.probe import probe, read_rows, read_value
 from cartl_core.stages.transfer import transfer
@@ -47,7 +50,7 @@ from cartl_core.workplace import Workplace
 
 
 def run(
-    spec: JobSpec,
+    spec: JobSpec | EvaluateJobSpec,
     *,
     shelf: Shelf,
     data_root: Path,
@@ -58,6 +61,7 @@ def run(
     remarks: tuple[str, ...] = (),
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
+    network: Path | None = None,
 ) -> Report:
     """Run a job from data to report; what the shelf has already is not computed again.
 
@@ -71,6 +75,7 @@ def run(
         remarks: warnings for the report that are known before the start.
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
+        network: the file that an evaluation measures.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -80,23 +85,27 @@ def run(
     runtime = runtime or machine.resolve(spec)
     machine.enter(runtime)
     report(RuntimeResolved(runtime=runtime))
-    source = load(
-        spec.source, spec.model, data_root=data_root, seed=spec.seed, download=download, field="source"
+    loading = functools.partial(
+        load, model=spec.model, data_root=data_root, seed=spec.seed, download=download
     )
-    target = load(spec.dataset, spec.model, data_root=data_root, seed=spec.seed, download=download)
-    refuse_overlap(source, target)
+    source = loading(spec.source, field="source") if isinstance(spec, JobSpec) else None
+    target = loading(spec.dataset)
+    if source is not None:
+        refuse_overlap(source, target)
     job = _Job(spec, source, target, runtime, shelf, report, stop or StopFlag(), remarks, checkpoint_seconds)
 
+    if job.plan.given:
+        job.take_in(job.plan.given, network)
     for teacher in job.plan.teachers:
         job.pretrain(teacher)
     for student in job.plan.students:
         job.transfer(student)
-    for student in job.plan.students:
-        job.evaluate(student.subject, student.key, student.measurements, job.target_test)
+    for measured in job.plan.measured:
+        job.evaluate(measured.subject, measured.key, measured.measurements, job.target_test)
     for teacher in job.plan.teachers:
         job.evaluate("teacher", teacher.key, teacher.measurements, job.source_test)
-    for student in job.plan.students:
-        job.probe(student)
+    for measured in job.plan.measured:
+        job.probe(measured)
     return job.publish(out)
 
 
@@ -105,8 +114,8 @@ class _Job:
 
     def __init__(
         self,
-        spec: JobSpec,
-        source: Loaded,
+        spec: JobSpec | EvaluateJobSpec,
+        source: Loaded | None,
         target: Loaded,
         runtime: Runtime,
         shelf: Shelf,
@@ -115,28 +124,36 @@ class _Job:
         remarks: tuple[str, ...],
         checkpoint_seconds: float,
     ) -> None:
-        self.spec, self.source, self.target, self.runtime = spec, source, target, runtime
+        self.spec, self._source, self.target, self.runtime = spec, source, target, runtime
         self.shelf, self.report, self.stop, self.checkpoint_seconds = shelf, report, stop, checkpoint_seconds
         limits = spec.evaluate
-        self.source_test = _some_of(source.test, limits.source_test_limit, spec.seed, "source test")
         self.target_test = _some_of(target.test, limits.test_limit, spec.seed, "target test")
-        self.plan = make_plan(
-            spec,
-            source=_facts(source, self.source_test),
-            target=_facts(target, self.target_test),
-            runtime=runtime,
-        )
-        self.book = Book(
-            spec,
-            runtime,
-            self.plan,
-            _test_set(words.data(spec.source), source, self.source_test),
-            _test_set(words.data(spec.dataset), target, self.target_test),
-            remarks,
-        )
+        tested: TestSet | None = None
+        facts: TestData | None = None
+        if isinstance(spec, JobSpec):
+            self.source_test = _some_of(self.source.test, limits.source_test_limit, spec.seed, "source test")
+            tested = _test_set(words.data(spec.source), self.source, self.source_test)
+            facts = _facts(self.source, self.source_test)
+        self.plan = plan_of(spec, facts, _facts(target, self.target_test), runtime)
+        target_set = _test_set(words.data(spec.dataset), target, self.target_test)
+        self.book = Book(spec, runtime, self.plan, tested, target_set, remarks)
         self.meter = Meter(self.plan.costs, report)
         self.directories: dict[str, Path] = {}
         self._warned: set[str] = set()
+
+    @property
+    def source(self) -> Loaded:
+        """What teachers learn from; an evaluation has none."""
+        assert self._source is not None
+        return self._source
+
+    def take_in(self, given: GivenPlan, network: Path | None) -> None:
+        """The network of an evaluation: found, or taken in from its file."""
+        with self._stage(given.key) as place:
+            if place:
+                take_in(network, given.sha256, place)
+        self.book.facts[given.key.digest] = read_result(self.directories[given.key.digest])
+        self._tell()
 
     def pretrain(self, teacher: TeacherPlan) -> None:
         """A teacher: found, or trained."""
@@ -181,9 +198,9 @@ class _Job:
                 self.report(AttackFinished(subject=subject, result=attack_result(held, self.spec.seed)))
             self._tell()
 
-    def probe(self, student: StudentPlan) -> None:
+    def probe(self, student: StudentPlan | GivenPlan) -> None:
         """Every probe of one student: found, or made."""
-        networks = {other.subject: self.directories[other.key.digest] for other in self.plan.students}
+        networks = {other.subject: self.directories[other.key.digest] for other in self.plan.measured}
         for probing in student.probings:
             with self._stage(probing.key) as place:
                 if place:
@@ -192,7 +209,7 @@ class _Job:
                         probing.asked,
                         networks[student.subject],
                         _some_of(self.target_test, probing.asked.images, self.spec.seed, "probe images"),
-                        freeze_depth=student.arm.freeze_depth,
+                        freeze_depth=student.freeze_depth,
                         others={subject: networks[subject] for subject in probing.others},
                         seed=self.spec.seed,
                         batch_size=self.spec.evaluate.batch_size,
@@ -216,8 +233,9 @@ class _Job:
     def publish(self, out: Path) -> Report:
         """The complete report and the files for the person."""
         final = self.book.report(complete=True)
-        write_student(out, self.directories[self.plan.students[0].key.digest] / NETWORK, self.report)
-        for student in self.plan.students:
+        if self.plan.students:
+            write_student(out, self.directories[self.plan.students[0].key.digest] / NETWORK, self.report)
+        for student in self.plan.measured:
             clean = self.book.clean(student.measurements)
             assert clean is not None
             attacks = self.book.attacks(student.measurements)
@@ -236,7 +254,7 @@ class _Job:
         gallery = final.student.figures.gallery if final.student and final.student.figures else None
         if gallery is None:
             return None
-        (probing,) = (own for own in self.plan.students[0].probings if isinstance(own.asked, GallerySpec))
+        (probing,) = (own for own in self.plan.measured[0].probings if isinstance(own.asked, GallerySpec))
         rows = read_rows(self.directories[probing.key.digest])
         return write_gallery(out, gallery, rows, self.report)
 

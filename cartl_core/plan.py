@@ -4,13 +4,15 @@ a measurement per network and attack, each with its digest and its cost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
 from cartl_core.progress import measurement_cost, probe_cost, student_cost, teacher_cost
 from cartl_core.spec import Arm, AttackSpec, JobSpec, PretrainSpec, Runtime
-from cartl_core.stage_keys import StageKey, measurement_key, probe_key, student_key, teacher_key
+from cartl_core.stage_keys import StageKey, given_key, measurement_key, probe_key, student_key, teacher_key
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,23 @@ class StudentPlan:
     measurements: tuple[Measurement, ...]
     probings: tuple[Probing, ...] = ()
 
+    @property
+    def freeze_depth(self) -> int:
+        """Leading blocks that were held fixed."""
+        return self.arm.freeze_depth
+
+
+@dataclass(frozen=True)
+class GivenPlan:
+    """A network that is measured as it is; nothing is known of its making."""
+
+    key: StageKey
+    sha256: str
+    measurements: tuple[Measurement, ...]
+    probings: tuple[Probing, ...] = ()
+    subject: str = "student"
+    freeze_depth: int = 0
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -71,6 +90,35 @@ class Plan:
     teachers: tuple[TeacherPlan, ...]
     students: tuple[StudentPlan, ...]
     costs: dict[str, float]
+    given: GivenPlan | None = None
+
+    @property
+    def measured(self) -> tuple[StudentPlan | GivenPlan, ...]:
+        """The networks that are measured on the target: the job's own first."""
+        return (*((self.given,) if self.given else ()), *self.students)
+
+
+def plan_of(
+    spec: JobSpec | EvaluateJobSpec, source: TestData | None, target: TestData, runtime: Runtime
+) -> Plan:
+    """Lay out the stages of a job of either kind; ``source`` is None where nothing is trained."""
+    if isinstance(spec, EvaluateJobSpec):
+        return plan_evaluation(spec, target=target, runtime=runtime)
+    assert source is not None
+    return make_plan(spec, source=source, target=target, runtime=runtime)
+
+
+def plan_evaluation(spec: EvaluateJobSpec, *, target: TestData, runtime: Runtime) -> Plan:
+    """Lay out the stages of an evaluation: the network taken in, then every measurement and probe."""
+    costs: dict[str, float] = {}
+    assert spec.network.sha256 is not None
+    key = given_key(spec.network.sha256, seed=spec.seed, runtime=runtime)
+    costs[key.digest] = measurement_cost(None, target.test_images)
+    limit = spec.evaluate.test_limit
+    measured = _measurements(spec, key.label, key, spec.evaluate.attacks, target, limit, runtime, costs)
+    given = GivenPlan(key, spec.network.sha256, measured)
+    given = replace(given, probings=_probings(spec, key.label, given, (), target, runtime, costs))
+    return Plan((), (), costs, given)
 
 
 def make_plan(spec: JobSpec, *, source: TestData, target: TestData, runtime: Runtime) -> Plan:
@@ -82,21 +130,7 @@ def make_plan(spec: JobSpec, *, source: TestData, target: TestData, runtime: Run
     def measurements(
         subject: str, key: StageKey, attacks: tuple[AttackSpec, ...], data: TestData, limit: int | None
     ) -> tuple[Measurement, ...]:
-        found = []
-        for attack in (None, *attacks):
-            measured = measurement_key(
-                subject,
-                key,
-                attack,
-                data_fingerprint=data.fingerprint,
-                test_limit=limit,
-                batch_size=spec.evaluate.batch_size,
-                seed=spec.seed,
-                runtime=runtime,
-            )
-            costs[measured.digest] = measurement_cost(attack, data.test_images)
-            found.append(Measurement(measured, attack))
-        return tuple(found)
+        return _measurements(spec, subject, key, attacks, data, limit, runtime, costs)
 
     for arm in spec.arms:
         key = teacher_key(
@@ -131,27 +165,63 @@ def make_plan(spec: JobSpec, *, source: TestData, target: TestData, runtime: Run
             )
         )
     students = [
-        replace(student, probings=_probings(spec, student, students, target, runtime)) for student in students
+        replace(
+            student,
+            probings=_probings(spec, student.arm.method, student, students, target, runtime, costs),
+        )
+        for student in students
     ]
-    for probing in (probing for student in students for probing in student.probings):
-        costs[probing.key.digest] = probe_cost(probing.name, probing.asked, target.test_images)
     return Plan(tuple(teachers.values()), tuple(students), costs)
 
 
+def _measurements(
+    spec: JobSpec | EvaluateJobSpec,
+    subject: str,
+    network: StageKey,
+    attacks: tuple[AttackSpec, ...],
+    data: TestData,
+    limit: int | None,
+    runtime: Runtime,
+    costs: dict[str, float],
+) -> tuple[Measurement, ...]:
+    """No attack, then each attack, on one network; their costs go to ``costs``."""
+    found = []
+    for attack in (None, *attacks):
+        key = measurement_key(
+            subject,
+            network,
+            attack,
+            data_fingerprint=data.fingerprint,
+            test_limit=limit,
+            batch_size=spec.evaluate.batch_size,
+            seed=spec.seed,
+            runtime=runtime,
+        )
+        costs[key.digest] = measurement_cost(attack, data.test_images)
+        found.append(Measurement(key, attack))
+    return tuple(found)
+
+
 def _probings(
-    spec: JobSpec, student: StudentPlan, students: list[StudentPlan], target: TestData, runtime: Runtime
+    spec: JobSpec | EvaluateJobSpec,
+    subject: str,
+    network: StudentPlan | GivenPlan,
+    students: Sequence[StudentPlan],
+    target: TestData,
+    runtime: Runtime,
+    costs: dict[str, float],
 ) -> tuple[Probing, ...]:
-    """Every probe that is asked for, on one of the students."""
+    """Every probe that is asked for, on one of the networks; their costs go to ``costs``."""
     found = []
     for name, asked in spec.evaluate.probes.items():
-        if PROBE_FACTS[name].own_only and student is not students[0]:
+        if PROBE_FACTS[name].own_only and students and network is not students[0]:
             continue
-        others = (
-            [other for other in students if other is not student] if PROBE_FACTS[name].uses_others else []
-        )
+        others = [other for other in students if other is not network]
+        if not PROBE_FACTS[name].uses_others:
+            others = []
         key = probe_key(
-            student.arm.method,
-            student.key,
+            subject,
+            network.key,
             name,
             asked,
             others=tuple(other.key for other in others),
@@ -161,5 +231,6 @@ def _probings(
             seed=spec.seed,
             runtime=runtime,
         )
+        costs[key.digest] = probe_cost(name, asked, target.test_images)
         found.append(Probing(key, name, asked, tuple(other.subject for other in others)))
     return tuple(found)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from cartl_core.evaluate_spec import AnySpec
 from cartl_core.report_certificates import Audit, SmoothingResult
 from cartl_core.report_checks import Check, Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
@@ -18,7 +19,7 @@ from cartl_core.report_gallery import Gallery
 from cartl_core.report_kept import Kept
 from cartl_core.report_values import Interval as Interval
 from cartl_core.report_values import Value as Value
-from cartl_core.spec import JobSpec, Method, Objective, Runtime
+from cartl_core.spec import Method, Objective, Runtime
 
 REPORT_SCHEMA = 1
 
@@ -109,16 +110,18 @@ class PairedComparison(Value):
 
 
 class ArmReport(Value):
-    """One method's student."""
+    """One method's student; or a given network, of whose making nothing is known: the method is null."""
 
-    method: Method
-    freeze_depth: int
-    k: int = Field(description="Blocks fine-tuned: the paper's k.")
+    method: Method | None = None
+    freeze_depth: int | None = None
+    k: int | None = Field(default=None, description="Blocks fine-tuned: the paper's k.")
     blocks: int
-    frozen: tuple[str, ...] = Field(description="In words, what was held fixed.")
-    objective: Objective
-    teacher_digest: str
-    student_digest: str | None = None
+    frozen: tuple[str, ...] = Field(default=(), description="In words, what was held fixed.")
+    objective: Objective | None = None
+    teacher_digest: str | None = None
+    student_digest: str | None = Field(
+        default=None, description="Of the stage that made it; of a given network its file's SHA-256."
+    )
     selected_epoch: int | None = None
     reused: bool = False
     tuned_layer_norms: dict[str, float] = Field(
@@ -142,7 +145,7 @@ class Report(Value):
 
     schema_version: int = REPORT_SCHEMA
     complete: bool
-    spec: JobSpec
+    spec: AnySpec
     spec_digest: str
     runtime: Runtime | None = None
     headline: str | None = Field(default=None, description="One sentence that answers the question.")

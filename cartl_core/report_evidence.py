@@ -69,9 +69,9 @@ class Subject(Value):
     method: str
     network: str
     student_digest: str | None = Field(description="Of all that determines the network that was measured.")
-    teacher_digest: str
+    teacher_digest: str | None
     spec_digest: str
-    source: str
+    source: str | None
     target: str
     target_fingerprint: str | None = Field(description="SHA-256 of all images used of the target.")
     seed: int

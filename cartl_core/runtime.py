@@ -16,10 +16,11 @@ import torch
 
 import cartl_core
 from cartl_core.errors import SpecError
+from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.spec import JobSpec, Runtime
 
 
-def resolve(spec: JobSpec, *, threads: int | None = None) -> Runtime:
+def resolve(spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None) -> Runtime:
     """Fill in every ``auto`` of ``spec`` for this machine.
 
     Args:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from cartl_core.evaluate_spec import AnySpec
 from cartl_core.events import StageKind
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
-from cartl_core.spec import Arm, AttackSpec, JobSpec, ModelSpec, PretrainSpec, Runtime, digest
+from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec, Runtime, digest
 
 # Raise a number when the code of that stage gives other numbers for the same specification. The
 # golden digests and the golden losses of the first two steps fail until it is done.
@@ -87,6 +88,11 @@ def student_key(
     )
 
 
+def given_key(sha256: str, *, seed: int, runtime: Runtime) -> StageKey:
+    """A network that was made elsewhere: its file taken in as it is."""
+    return StageKey("evaluate", "the given network", _digest("evaluate", seed, runtime, given=sha256))
+
+
 def measurement_key(
     subject: str,
     network: StageKey,
@@ -146,7 +152,7 @@ def probe_key(
     )
 
 
-def spec_digest(spec: JobSpec) -> str:
+def spec_digest(spec: AnySpec) -> str:
     """Digest of the whole resolved specification, as the report quotes it."""
     return digest(spec)
 

@@ -16,8 +16,7 @@ from safetensors.torch import save
 from cartl_core.blocks import Architecture, Network
 from cartl_core.errors import ResumeMismatch, SpecError
 from cartl_core.models import uninitialised
-
-HEADER_KEY = "cartl_architecture"
+from cartl_core.network_file import HEADER_KEY
 
 
 def save_network(path: Path, network: Network) -> None:

@@ -9,6 +9,9 @@ RecordError
 |-- BadCursor              a page cursor that this service did not make
 |-- TooManyJobs            the owner's limit on queued jobs
 |-- TooManyShares          the limit on those whom a job is shown to
+|-- UploadNotFound         no such upload, or it belongs to somebody else
+|-- UploadInUse            a job that measures it has not ended
+|-- TooManyUploads         the owner's limit on uploads
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
 `-- DatabaseBehind         the database lacks migrations of this version
@@ -57,6 +60,18 @@ class TooManyJobs(RecordError):
 
 class TooManyShares(RecordError):
     """The job is shared with as many owners as allowed."""
+
+
+class UploadNotFound(RecordError):
+    """There is no such upload."""
+
+
+class UploadInUse(RecordError):
+    """A job that measures this upload has not ended."""
+
+
+class TooManyUploads(RecordError):
+    """The owner has as many uploads as allowed."""
 
 
 class IdempotencyConflict(RecordError):

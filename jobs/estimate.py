@@ -13,6 +13,7 @@ from typing import Any
 
 from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import DATASETS, share_of_classes
+from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
 from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec
@@ -55,9 +56,9 @@ class Estimate:
     """Of one image through the whole network; all passes together, in this unit."""
 
 
-def estimate(spec: JobSpec) -> dict[str, Any]:
+def estimate(spec: JobSpec | EvaluateJobSpec) -> dict[str, Any]:
     """The cost of ``spec`` as JSON; the fields are those of ``Estimate``."""
-    whole = estimated(spec)
+    whole = estimated(spec) if isinstance(spec, JobSpec) else estimated_evaluation(spec)
     return {
         "seconds": round(whole.seconds, 1),
         "disk_bytes": whole.disk_bytes,
@@ -82,6 +83,19 @@ def estimated(spec: JobSpec) -> Estimate:
         assumes=ASSUMES,
         teachers=len(teachers),
         forward_passes=passes_of_teachers + passes_of_students,
+    )
+
+
+def estimated_evaluation(spec: EvaluateJobSpec) -> Estimate:
+    """The cost of measuring a network that exists."""
+    student = network_size(spec.model, classes_of(spec.dataset))
+    passes = _measurement_passes(spec, own=True)
+    return Estimate(
+        seconds=2 * passes * student.macs / FLOP_PER_SECOND,
+        disk_bytes=student.parameters * BYTES_PER_NUMBER + REPORT_BYTES,
+        assumes=ASSUMES,
+        teachers=0,
+        forward_passes=passes,
     )
 
 
@@ -133,13 +147,18 @@ def _student_passes(arm: Arm, spec: JobSpec) -> float:
         a_step += ATTACK_STEP * transfer.attack.steps
     an_epoch = training_images(spec.dataset) * a_step
     an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
+    return transfer.epochs * an_epoch + _measurement_passes(spec, own=arm == spec.arm)
+
+
+def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:
+    """Attacks and probes on one network of the target; ``own``: the one that the job is about."""
     measured = test_images(spec.dataset, spec.evaluate.test_limit)
     probed = sum(
         _probe(name, asked, measured)
         for name, asked in spec.evaluate.probes.items()
-        if arm == spec.arm or not PROBE_FACTS[name].own_only
+        if own or not PROBE_FACTS[name].own_only
     )
-    return transfer.epochs * an_epoch + _evaluation(spec.evaluate.attacks, measured) + probed
+    return _evaluation(spec.evaluate.attacks, measured) + probed
 
 
 def _validation(images: int, attack: AttackSpec) -> float:

@@ -10,6 +10,7 @@ from annotated_types import Ge
 from pydantic import BaseModel
 
 from cartl_core.errors import SpecError
+from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.spec import JobSpec
 from jobs.estimate import FLOP_PER_SECOND
 from jobs.settings import Settings
@@ -24,7 +25,7 @@ SETTING_OF = {
 EXA = 1e18
 
 
-def check_size(spec: JobSpec, estimate: dict[str, Any], settings: Settings) -> None:
+def check_size(spec: JobSpec | EvaluateJobSpec, estimate: dict[str, Any], settings: Settings) -> None:
     """Refuse a job that is larger than this deployment takes.
 
     Raises:

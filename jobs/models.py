@@ -252,6 +252,24 @@ class Artifact(Base):
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())
 
 
+class Upload(Base):
+    """A network that somebody uploaded; ``path`` is relative to the artifacts directory."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(ID)
+    size: Mapped[int] = mapped_column(BigInteger)
+    """Bytes."""
+    architecture: Mapped[dict[str, Any]] = mapped_column()
+    """As its header tells it."""
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+
+    __table_args__ = (Index("ix_uploads_owner_id_created_at", "owner_id", "created_at"),)
+
+
 class ApiKey(Base):
     """A key: only the SHA-256 of its secret is kept."""
 

@@ -7,6 +7,7 @@ REASONS: dict[str, str] = {
     "dataset_missing": "the data set is not here and could not be downloaded; the message has the command",
     "dataset_invalid": "the data set's files are there but cannot be used; fetch them again",
     "data_overlap": "source and target share images; choose other classes",
+    "network_invalid": "the network to measure is gone, changed or cannot be loaded; upload it again",
     "loss_not_finite": "the loss became infinite or not a number, the message says when; lower `lr`",
     "out_of_memory": "the device ran out of memory, on CUDA with half batches too; lower `batch_size`",
     "disk_full": "no space for checkpoints or artifacts; `python -m jobs prune`, then retry",

@@ -2,9 +2,9 @@
 
 Kept, however old: what a running job writes, has asked for or may ask for again; the stage that a
 queued job waits for, and the unfinished stages and checkpoints of jobs that are queued or running; the
-artifacts and logs of every job in the record. Kept for ``retention_days`` after a run last asked for
-them: finished teachers and students (a later job reuses them) and the checkpoints of jobs that failed
-or were cancelled (a retry goes on from them). Everything else goes:
+artifacts and logs of every job in the record; uploads, until their owner deletes them. Kept for
+``retention_days`` after a run last asked for them: finished teachers and students (a later job reuses them)
+and the checkpoints of jobs that failed or were cancelled (a retry goes on from them). Everything else goes:
 
     stages, checkpoints    not used for so long             (rows, then directories)
     checkpoints            of stages that are finished      (rows, then files)
@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from jobs.artifacts import LOGS
 from jobs.dialect import FromNow
-from jobs.models import Artifact, Checkpoint, IdempotencyKey, Job, Stage
+from jobs.models import Artifact, Checkpoint, IdempotencyKey, Job, Stage, Upload
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.change import is_in, locked
@@ -142,6 +142,7 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
     needed = {stages / path for path in session.scalars(select(Stage.path)) if path is not None}
     needed |= {stages / path for path in session.scalars(select(Checkpoint.path))}
     needed |= {artifacts / path for path in session.scalars(select(Artifact.path))}
+    needed |= {artifacts / path for path in session.scalars(select(Upload.path))}
     needed |= {artifacts / job_id / LOGS for job_id in session.scalars(select(Job.id))}
     claims = session.execute(select(Job.id, Job.token).where(is_in(Job, JobState.RUNNING))).all()
     needed |= {artifacts / job_id / str(token) for job_id, token in claims}

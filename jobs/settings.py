@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65_535)
     require_key: bool = Field(default=False, description="Ask for a key on loopback too.")
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_upload_bytes: int = Field(default=1024**3, ge=1024, description="Of an uploaded network.")
+    max_uploads_per_owner: int = Field(default=100, ge=1)
     page_size_max: int = Field(default=200, ge=1, le=1000)
     requests_per_minute: int = Field(default=600, ge=1, description="Per key.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

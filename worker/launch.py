@@ -51,6 +51,8 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     command += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]
     if not settings.download:
         command.append("--no-download")
+    if claim.network is not None:
+        command += ["--network", str(settings.artifacts_dir / claim.network)]
     if claim.runtime is not None:
         runtime = out / "runtime.json"
         runtime.write_text(claim.runtime.model_dump_json(indent=1), encoding="utf-8")

@@ -14,6 +14,7 @@ from api.openapi import EXAMPLES, Responses, json_body, problems
 from api.problems import FieldError, Problem, invalid
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
+from cartl_core.evaluate_spec import EvaluateJobRequest
 from cartl_core.spec import DatasetName, JobRequest, Method, digest
 from jobs import store
 from jobs.errors import BadCursor
@@ -66,7 +67,7 @@ CREATED: Responses = {
     summary="Submit a job",
     response_model=JobView,
     responses={**problems(400, 409, 413, 415), **CREATED},
-    openapi_extra=json_body(JobRequest, EXAMPLES),
+    openapi_extra=json_body((JobRequest, EvaluateJobRequest), EXAMPLES),
 )
 def create_job(
     parcel: ParcelDep,
@@ -75,11 +76,14 @@ def create_job(
 ) -> Response:
     """Only `dataset` and `freeze_depth` are needed; everything else comes from the preset.
 
+    With `kind: evaluate` nothing is trained: a `network` that exists is measured on the data set, and the
+    report has its figures alone.
+
     The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
     machine but what `runtime` will say.
     """
     parts, caller = parcel.parts, parcel.caller
-    submission = submission_of(parcel.body, parts.settings)
+    submission = submission_of(parcel.body, parts.settings, parcel.find_network)
     if dry_run:
         return _json(_dry_run(submission))
     with parts.writing() as session:

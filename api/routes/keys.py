@@ -91,7 +91,7 @@ KeyBody = Annotated[bytes, Depends(get_key_body)]
     status_code=201,
     summary="Make a key",
     responses=problems(400, 413, 415),
-    openapi_extra=json_body(KeyRequest, KEY_EXAMPLES),
+    openapi_extra=json_body((KeyRequest,), KEY_EXAMPLES),
 )
 def create_key(caller: Admin, body: KeyBody, parts: DoorDep, response: Response) -> KeyCreated:
     """The secret is in the answer, and nowhere else afterwards: only its hash is kept."""

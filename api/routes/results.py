@@ -13,9 +13,10 @@ from api.files import page_headers, send_file
 from api.negotiate import choose
 from api.openapi import problems
 from api.schemas import Artifacts, ArtifactView
+from cartl_core.evaluate_spec import spec_of
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
-from cartl_core.spec import JobSpec, Runtime
+from cartl_core.spec import Runtime
 from jobs import store
 from jobs.artifacts import check_name, path_of
 from jobs.errors import ArtifactNotFound
@@ -60,7 +61,7 @@ def _report(job: Job) -> Report:
         return Report.model_validate(job.report)
     return Report(
         complete=False,
-        spec=JobSpec.model_validate(job.spec),
+        spec=spec_of(job.spec),
         spec_digest=job.spec_digest,
         runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
     )

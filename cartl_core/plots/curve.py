@@ -10,6 +10,7 @@ from cartl_core.render import captions, words
 from cartl_core.render.palette import COLOURS
 from cartl_core.report import Report
 from cartl_core.report_curves import RobustnessCurve
+from cartl_core.spec import JobSpec
 
 HEIGHT = 3.8
 BEYOND = 1.06
@@ -55,7 +56,8 @@ def _line(axes: Axes, found: RobustnessCurve, name: str, colour: str, marker: st
 def _marks(axes: Axes, report: Report, norm: str, end: float) -> None:
     """The radii of the figures, and the one that the teacher was trained at, as far as the axis goes."""
     evaluated = {attack.eps for attack in report.spec.evaluate.attacks if attack.norm == norm}
-    trained = {report.spec.pretrain.attack.eps} if norm == "linf" else set()
+    spec = report.spec
+    trained = {spec.pretrain.attack.eps} if norm == "linf" and isinstance(spec, JobSpec) else set()
     for eps in sorted(evaluated | trained):
         if eps >= end:
             continue

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from cartl_core.catalog import DATASETS, METHODS
-from cartl_core.report import AttackResult, Figures, Interval
+from cartl_core.report import ArmReport, AttackResult, Figures, Interval
 from cartl_core.report_certificates import Displacement, SmoothingResult
 from cartl_core.report_checks import CheckAttack
 from cartl_core.report_curves import (
@@ -22,6 +22,7 @@ from cartl_core.spec import DataSpec, JobSpec, Method
 
 MAX_NAMED_CLASSES = 10
 UNKNOWN = "not yet known"
+NOT_TRAINED = "not trained here"
 LONGEST_TIMES = 5
 WORST_CASE = (
     "An image counts as robust when no iterate of any restart fools the network. The worst case counts what "
@@ -91,9 +92,19 @@ def data(spec: DataSpec) -> str:
     return f"{facts.title}, classes {', '.join(facts.classes[label] for label in spec.classes)}"
 
 
-def method(name: Method) -> str:
-    """A method's name in prose."""
-    return METHODS[name].title
+def method(name: Method | None) -> str:
+    """A method's name in prose; None is a network that was given."""
+    return METHODS[name].title if name else "the given network"
+
+
+def frozen(arm: ArmReport) -> str:
+    """How much of a network was held fixed."""
+    return NOT_TRAINED if arm.freeze_depth is None else f"{arm.freeze_depth} of {arm.blocks} blocks"
+
+
+def tuned(arm: ArmReport) -> str:
+    """How many blocks were tuned: the paper's k."""
+    return NOT_TRAINED if arm.k is None else str(arm.k)
 
 
 def attack(result: AttackResult) -> str:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from cartl_core.evaluate_spec import EvaluateJobSpec, spec_of
 from cartl_core.spec import JobSpec, Runtime
 from jobs.dialect import FromNow, Now
 from jobs.errors import LostClaim
 from jobs.models import Job, JobEvent, Stage
+from jobs.networks import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
 
@@ -33,9 +35,11 @@ class Claim:
     attempt: int
     """1 for the first attempt of a try."""
     worker_id: str
-    spec: JobSpec
+    spec: JobSpec | EvaluateJobSpec
     runtime: Runtime | None
     """None at the first claim: the child resolves it and tells; later attempts must use it."""
+    network: str | None = None
+    """What an evaluation measures: its path relative to the artifacts directory; None when it is gone."""
 
     @property
     def fence(self) -> ColumnElement[bool]:
@@ -106,14 +110,17 @@ def _take(
 
 def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
     job = session.get_one(Job, claimed.job_id, populate_existing=True)
+    spec = spec_of(job.spec)
+    network = None if isinstance(spec, JobSpec) else file_of(session, spec.network, job.owner_id)
     return Claim(
         job_id=job.id,
         owner=job.owner_id,
         token=job.token,
         attempt=claimed.attempt,
         worker_id=worker_id,
-        spec=JobSpec.model_validate(job.spec),
+        spec=spec,
         runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
+        network=network,
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from cartl_core.spec import JobRequest, JobSpec, digest
+from cartl_core.evaluate_spec import AnyRequest, EvaluateJobSpec
+from cartl_core.spec import JobSpec, digest
 from jobs.dialect import FromNow, Now, insert_if_new
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
 from jobs.models import IdempotencyKey, Job, JobEvent
@@ -19,6 +20,8 @@ from jobs.store.change import append, is_in, job_of, move, plain
 from jobs.store.observe import queued_ahead
 
 KEY_HOURS = 24
+GIVEN = "given"
+"""Stands for the method where nothing is trained."""
 AT_ONCE = 100
 """More transactions than all front ends together begin for one owner in the same moment."""
 
@@ -50,8 +53,8 @@ def submit(session: Session, **asked: Any) -> Job:
 def enqueue(
     session: Session,
     *,
-    request: JobRequest,
-    spec: JobSpec,
+    request: AnyRequest,
+    spec: JobSpec | EvaluateJobSpec,
     estimate: dict[str, Any],
     owner: str,
     priority: int = 0,
@@ -73,8 +76,8 @@ def enqueue(
         name=spec.name,
         tags=list(spec.tags),
         dataset=spec.dataset.name,
-        method=spec.method,
-        freeze_depth=spec.freeze_depth,
+        method=spec.method if isinstance(spec, JobSpec) else GIVEN,
+        freeze_depth=spec.freeze_depth if isinstance(spec, JobSpec) else 0,
         state=JobState.QUEUED,
         request=plain(request, exclude_unset=True),
         spec=stored,

@@ -67,6 +67,36 @@ def test_submit_posts_and_prints_the_id(service: Any, answer: Any) -> None:
     assert asked.headers["Authorization"] == "Bearer secret"
 
 
+def test_evaluate_posts_the_student_of_a_job(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(201, {"id": "j2"})
+    result = run("evaluate", "j1", "--dataset", "digits:5,6", "--attacks", "pgd100", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, "j2\n")
+    assert service.asked[0].body == {
+        "kind": "evaluate",
+        "network": {"job": "j1"},
+        "dataset": {"name": "digits", "classes": [5, 6]},
+        "evaluate": {"preset": "pgd100"},
+    }
+
+
+def test_evaluate_uploads_a_file(service: Any, answer: Any, tmp_path: Path) -> None:
+    file = tmp_path / "student.safetensors"
+    file.write_text('{"not": "judged here"}')
+    service.reply = lambda asked: answer(201, {"id": "u1" if asked.path == "/uploads" else "j3"})
+    result = run("evaluate", str(file), "--dataset", "digits", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, "j3\n")
+    uploaded, posted = service.asked
+    assert uploaded.path == "/uploads"
+    assert uploaded.headers["Content-Type"] == "application/octet-stream"
+    assert posted.body["network"] == {"upload": "u1"}
+
+
+def test_an_evaluation_in_a_file_needs_no_depth(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text('{"kind": "evaluate", "dataset": "digits", "network": {"job": "1"}}')
+    assert build(spec, {})["network"] == {"job": "1"}
+
+
 def test_a_dry_run_prints_what_it_would_become(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(200, {"spec": {"seed": 0}})
     result = run("submit", "--dataset", "digits", "--freeze-depth", "2", "--dry-run", "--url", service.url)

@@ -7,6 +7,7 @@ from cartl_core.render.html.bars import bar, difference, proportion
 from cartl_core.render.html.elements import Child, Html, join, section, table, tag
 from cartl_core.render.palette import COLOURS
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report
+from cartl_core.spec import JobSpec
 
 OWN = "arm0"
 """Tone of the job's own student."""
@@ -59,8 +60,8 @@ def _arm_row(arm: ArmReport, report: Report) -> tuple[Child, ...]:
     figures = arm.figures
     return (
         name_of(arm, report),
-        f"{arm.freeze_depth} of {arm.blocks} blocks",
-        str(arm.k),
+        words.frozen(arm),
+        words.tuned(arm),
         proportion(figures.clean if figures else None, "plain"),
         proportion(figures.worst_case if figures else None, tone_of(arm, report)),
     )
@@ -154,7 +155,7 @@ def _comparison_row(arm: ArmReport, comparison: PairedComparison, report: Report
 
 def teachers(report: Report) -> Html | None:
     """The pretrained networks on their own source."""
-    if not report.teachers:
+    if not report.teachers or not isinstance(report.spec, JobSpec):
         return None
     return section(
         "teachers",

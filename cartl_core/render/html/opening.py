@@ -12,6 +12,7 @@ from cartl_core.render.html.elements import Html, join, tag
 from cartl_core.render.html.methods import OWN, arms_of
 from cartl_core.report import Interval, PairedComparison, Report
 from cartl_core.report_kept import Kept
+from cartl_core.spec import JobSpec
 
 
 def opening(report: Report) -> Html:
@@ -22,7 +23,10 @@ def opening(report: Report) -> Html:
 def title(report: Report) -> str:
     """The report's name for a window's title and for the first heading."""
     spec = report.spec
-    source, target = DATASETS[spec.source.name].title, DATASETS[spec.dataset.name].title
+    target = DATASETS[spec.dataset.name].title
+    if not isinstance(spec, JobSpec):
+        return f"{words.capital(words.method(None))} on {target}"
+    source = DATASETS[spec.source.name].title
     between = f"within {target}" if source == target else f"from {source} to {target}"
     return f"{words.capital(words.method(spec.method))} {between}"
 
@@ -50,7 +54,9 @@ def _title(report: Report) -> Html:
             tag(
                 "p",
                 f"Teacher on {words.data(spec.source)}. Student on {words.data(spec.dataset)}. "
-                f"Network {spec.model.name}, {spec.freeze_depth} blocks frozen.",
+                f"Network {spec.model.name}, {spec.freeze_depth} blocks frozen."
+                if isinstance(spec, JobSpec)
+                else f"{words.data(spec.dataset)}. Network {spec.model.name}, measured as it was given.",
                 class_="pair",
             ),
         )

@@ -8,7 +8,8 @@ from cartl_core.catalog import METHODS
 from cartl_core.render import words
 from cartl_core.render.html.elements import Child, Html, join, section, tag
 from cartl_core.render.html.methods import arms_of
-from cartl_core.report import Report
+from cartl_core.report import ArmReport, Report
+from cartl_core.spec import JobSpec
 
 SHORT = 12
 
@@ -28,9 +29,10 @@ def held_fixed(report: Report) -> Html | None:
 def norms(report: Report) -> Html | None:
     """How large the tuned layers' weights are, and what that does not say."""
     found = report.student.tuned_layer_norms if report.student else {}
-    if not found or not METHODS[report.spec.method].nonexpansive:
+    spec = report.spec
+    if not found or not isinstance(spec, JobSpec) or not METHODS[spec.method].nonexpansive:
         return None
-    return section("norms", "Norms of the tuned layers", tag("p", words.layer_norms(found, report.spec)))
+    return section("norms", "Norms of the tuned layers", tag("p", words.layer_norms(found, spec)))
 
 
 def how_it_was_made(report: Report) -> Html:
@@ -53,17 +55,14 @@ def _facts(report: Report) -> Iterator[tuple[str, Child]]:
         f"{spec.model.image_size} x {spec.model.image_size}. The adversary changes the network's input after "
         "resizing, each channel on its own.",
     )
-    yield "images", "Epochs were chosen on validation images; test images were read for this report only."
+    if isinstance(spec, JobSpec):
+        yield "images", "Epochs were chosen on validation images; test images were read for this report only."
     for arm in arms_of(report):
         yield (
             words.method(arm.method),
             join(
                 (
-                    "teacher ",
-                    tag("code", arm.teacher_digest[:SHORT]),
-                    ", student ",
-                    tag("code", (arm.student_digest or words.UNKNOWN)[:SHORT]),
-                    f", epoch {arm.selected_epoch or words.UNKNOWN} kept",
+                    *_making(arm),
                     ", test images " if arm.figures else None,
                     tag("code", arm.figures.data_fingerprint[:SHORT]) if arm.figures else None,
                 )
@@ -82,3 +81,11 @@ def _facts(report: Report) -> Iterator[tuple[str, Child]]:
         )
     if report.seconds:
         yield "time", words.times(report.seconds)
+
+
+def _making(arm: ArmReport) -> tuple[Child, ...]:
+    own = tag("code", (arm.student_digest or words.UNKNOWN)[:SHORT])
+    if arm.teacher_digest is None:
+        return "its file's SHA-256 begins with ", own
+    epoch = f", epoch {arm.selected_epoch or words.UNKNOWN} kept"
+    return "teacher ", tag("code", arm.teacher_digest[:SHORT]), ", student ", own, epoch

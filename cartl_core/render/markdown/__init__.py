@@ -10,6 +10,7 @@ from cartl_core.render.markdown.methods import against_baselines, side_by_side, 
 from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, norms
 from cartl_core.render.markdown.trust import audit, checks, smoothing
 from cartl_core.report import Report
+from cartl_core.spec import JobSpec
 
 PARTS = (
     side_by_side,
@@ -39,7 +40,10 @@ def render(report: Report) -> str:
 
 def _title(report: Report) -> Iterator[str]:
     spec = report.spec
-    yield f"# Robustness report: {words.method(spec.method)}, {spec.source.name} to {spec.dataset.name}"
+    if isinstance(spec, JobSpec):
+        yield f"# Robustness report: {words.method(spec.method)}, {spec.source.name} to {spec.dataset.name}"
+    else:
+        yield f"# Robustness report: {words.method(None)} on {spec.dataset.name}"
     yield ""
     if not report.complete:
         yield "**Not complete: the job is still at work, or stopped before the end. Known so far:**"

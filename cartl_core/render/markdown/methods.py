@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from cartl_core.render import words
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+from cartl_core.spec import JobSpec
 
 
 def arms_of(report: Report) -> tuple[ArmReport, ...]:
@@ -36,8 +37,8 @@ def _summary_row(arm: ArmReport) -> tuple[str, ...]:
     figures = arm.figures
     return (
         words.method(arm.method),
-        f"{arm.freeze_depth} of {arm.blocks} blocks",
-        str(arm.k),
+        words.frozen(arm),
+        words.tuned(arm),
         words.interval(figures.clean) if figures else words.UNKNOWN,
         words.interval(figures.worst_case) if figures and figures.worst_case else words.UNKNOWN,
     )
@@ -105,7 +106,7 @@ def _comparison_row(arm: ArmReport, comparison: PairedComparison) -> tuple[str, 
 
 def teachers(report: Report) -> Iterator[str]:
     """The pretrained networks on their own source."""
-    if not report.teachers:
+    if not report.teachers or not isinstance(report.spec, JobSpec):
         return
     yield "## The teachers, on their source"
     yield ""

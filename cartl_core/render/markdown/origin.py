@@ -8,7 +8,8 @@ from cartl_core.catalog import METHODS
 from cartl_core.render import words
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
-from cartl_core.report import Report
+from cartl_core.report import ArmReport, Report
+from cartl_core.spec import JobSpec
 
 
 def held_fixed(report: Report) -> Iterator[str]:
@@ -26,11 +27,12 @@ def held_fixed(report: Report) -> Iterator[str]:
 def norms(report: Report) -> Iterator[str]:
     """How large the tuned layers' weights are, and what that does not say."""
     norms = report.student.tuned_layer_norms if report.student else {}
-    if not norms or not METHODS[report.spec.method].nonexpansive:
+    spec = report.spec
+    if not norms or not isinstance(spec, JobSpec) or not METHODS[spec.method].nonexpansive:
         return
     yield "## Norms of the tuned layers"
     yield ""
-    yield words.layer_norms(norms, report.spec)
+    yield words.layer_norms(norms, spec)
     yield ""
 
 
@@ -67,13 +69,10 @@ def how_it_was_made(report: Report) -> Iterator[str]:
         f"{spec.model.channels} x {spec.model.image_size} x {spec.model.image_size}; the adversary changes "
         "the network's input after resizing, each channel on its own."
     )
-    yield "- Epochs were chosen on validation images; the test images were read once, for this report."
+    if isinstance(spec, JobSpec):
+        yield "- Epochs were chosen on validation images; the test images were read once, for this report."
     for arm in arms_of(report):
-        yield (
-            f"- {words.method(arm.method)}: teacher `{arm.teacher_digest[:12]}`, student "
-            f"`{(arm.student_digest or words.UNKNOWN)[:12]}`, epoch "
-            f"{arm.selected_epoch or words.UNKNOWN} kept."
-        )
+        yield f"- {words.method(arm.method)}: {_making(arm)}."
         if arm.figures:
             yield f"  Test images fingerprint `{arm.figures.data_fingerprint[:12]}`."
     if runtime:
@@ -84,3 +83,11 @@ def how_it_was_made(report: Report) -> Iterator[str]:
         )
     if report.seconds:
         yield f"- Time: {words.times(report.seconds)}."
+
+
+def _making(arm: ArmReport) -> str:
+    own = (arm.student_digest or words.UNKNOWN)[:12]
+    if arm.teacher_digest is None:
+        return f"its file's SHA-256 begins with `{own}`"
+    epoch = arm.selected_epoch or words.UNKNOWN
+    return f"teacher `{arm.teacher_digest[:12]}`, student `{own}`, epoch {epoch} kept"

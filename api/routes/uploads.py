@@ -1,0 +1,144 @@
+"""Networks to measure: upload, list, look, delete. The body is the file, written to disk as it comes."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import Field, WithJsonSchema
+
+from api.body import declared_size, too_large
+from api.deps import EXAMPLE_ID, Door, DoorDep, Reader, Submitter, authenticate, door
+from api.openapi import problems
+from api.problems import Problem
+from api.schemas import STANDS_FOR, View
+from jobs.models import Upload
+from jobs.uploads import Incoming, forget_upload, store_upload, upload_of, uploads_of
+
+router = APIRouter(tags=["uploads"])
+
+UPLOAD_ID = re.compile(r"[0-9a-f]{1,64}")
+BINARY = "application/octet-stream"
+FILE = {"schema": {"type": "string", "format": "binary"}}
+
+
+class UploadView(View):
+    """An uploaded network, as its file describes it."""
+
+    id: str
+    size: int = Field(ge=0, description="Bytes.")
+    sha256: str
+    architecture: Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: ["Architecture"]})]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, row: Upload) -> Self:
+        """A row as it is shown."""
+        return cls(
+            id=row.id,
+            size=row.size,
+            sha256=row.sha256,
+            architecture=row.architecture,
+            created_at=row.created_at,
+        )
+
+
+class Uploads(View):
+    """All uploads of the caller, newest first."""
+
+    data: list[UploadView]
+
+
+async def get_upload_id(
+    upload_id: Annotated[str, Path(description="The upload's id.", examples=[EXAMPLE_ID])],
+) -> str:
+    """An upload's id; what cannot be one is not asked of the database."""
+    if not UPLOAD_ID.fullmatch(upload_id):
+        raise Problem("not-found", "There is no such upload.")
+    return upload_id
+
+
+UploadId = Annotated[str, Depends(get_upload_id)]
+
+
+@router.post(
+    "/uploads",
+    status_code=201,
+    summary="Upload a network",
+    response_model=UploadView,
+    responses={
+        **problems(413, 415),
+        201: {
+            "description": "The network is kept",
+            "headers": {"Location": {"description": "Path of the upload", "schema": {"type": "string"}}},
+        },
+    },
+    openapi_extra={"requestBody": {"required": True, "content": {BINARY: FILE}}},
+)
+async def create_upload(request: Request) -> Response:
+    """A safetensors file that a cartl run has exported (`student.safetensors`), as the raw body.
+
+    It holds its own architecture. Name its id in the `network` of a job of `kind: evaluate`.
+    """
+    parts = door(request)
+    caller = (await run_in_threadpool(authenticate, request, parts)).demand("submit")
+    _check_type(request)
+    limit = parts.settings.max_upload_bytes
+    if declared_size(request) > limit:
+        raise too_large(limit)
+    with await run_in_threadpool(Incoming, parts.settings) as incoming:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise too_large(limit)
+            await run_in_threadpool(incoming.write, chunk)
+        view = await run_in_threadpool(_keep, parts, incoming, caller.owner)
+    return Response(
+        view.model_dump_json(), 201, {"Location": f"/uploads/{view.id}"}, media_type="application/json"
+    )
+
+
+def _keep(parts: Door, incoming: Incoming, owner: str) -> UploadView:
+    found = incoming.finish()
+    with parts.writing() as session:
+        return UploadView.of(
+            store_upload(session, incoming, found, owner, parts.settings.max_uploads_per_owner)
+        )
+
+
+def _check_type(request: Request) -> None:
+    kind = request.headers.get("content-type", BINARY).partition(";")[0].strip().lower()
+    if kind != BINARY or request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(
+            "wrong-content-type",
+            f"The file itself is expected, as {BINARY} and not compressed.",
+            headers={"Accept-Post": BINARY},
+        )
+
+
+@router.get("/uploads", summary="List uploads", responses=problems())
+def list_uploads(caller: Reader, parts: DoorDep) -> Uploads:
+    """Your uploads, newest first."""
+    with parts.reading() as session:
+        return Uploads(data=[UploadView.of(row) for row in uploads_of(session, caller.owner)])
+
+
+@router.get("/uploads/{upload_id}", summary="One upload", responses=problems(404))
+def get_upload(upload_id: UploadId, caller: Reader, parts: DoorDep) -> UploadView:
+    """What the file says of itself."""
+    with parts.reading() as session:
+        return UploadView.of(upload_of(session, upload_id, caller.owner))
+
+
+@router.delete(
+    "/uploads/{upload_id}", status_code=204, summary="Delete an upload", responses=problems(404, 409)
+)
+def delete_upload(upload_id: UploadId, caller: Submitter, parts: DoorDep) -> None:
+    """Gone, with its file; not while a job that measures it is queued or running."""
+    with parts.writing() as session:
+        path = forget_upload(session, parts.settings, upload_id, caller.owner)
+    path.unlink(missing_ok=True)

@@ -1,0 +1,138 @@
+"""Uploads: whole or not at all, their owner's alone, believed only as far as their header was checked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy.orm import Session, sessionmaker
+
+from cartl_core.models import build_network
+from cartl_core.random import generator
+from cartl_core.spec import ModelSpec
+from cartl_core.weights import save_network
+from jobs.retention import prune
+from jobs.settings import Settings
+from tests.api.conftest import Worker, local_client
+
+BINARY = {"Content-Type": "application/octet-stream"}
+MODEL = {"name": "tiny", "stem_stride": 1, "image_size": 8, "channels": 1}
+FIVE = {"name": "digits", "classes": [5, 6, 7, 8, 9]}
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> bytes:
+    made = build_network(ModelSpec.model_validate(MODEL), 5, (0.5,), (0.25,), generator(0, "test"))
+    save_network(tmp_path / "network.safetensors", made)
+    return (tmp_path / "network.safetensors").read_bytes()
+
+
+def files(settings: Settings) -> list[Path]:
+    return sorted((settings.artifacts_dir / "uploads").glob("*"))
+
+
+def asked(upload_id: str, **changes: Any) -> dict[str, Any]:
+    wanted = {"kind": "evaluate", "dataset": FIVE, "network": {"upload": upload_id}, "preset": "smoke"}
+    return wanted | changes
+
+
+def test_an_upload_is_kept_listed_measured_and_deleted(
+    client: TestClient, worker: Worker, network: bytes, settings: Settings
+) -> None:
+    answer = client.post("/uploads", content=network, headers=BINARY)
+    assert answer.status_code == 201, answer.text
+    kept = answer.json()
+    assert answer.headers["location"] == f"/uploads/{kept['id']}"
+    assert (kept["size"], kept["sha256"]) == (len(network), hashlib.sha256(network).hexdigest())
+    assert kept["architecture"]["model"] == MODEL and kept["architecture"]["classes"] == 5
+    assert client.get(f"/uploads/{kept['id']}").json() == kept
+    assert client.get("/uploads").json()["data"] == [kept]
+    assert [path.read_bytes() for path in files(settings)] == [network]
+
+    job = client.post("/jobs", json=asked(kept["id"])).json()
+    assert job["spec"]["network"]["sha256"] == kept["sha256"]
+    assert client.delete(f"/uploads/{kept['id']}").status_code == 409
+    claim = worker.claim()
+    assert claim.network is not None
+    assert (settings.artifacts_dir / claim.network).read_bytes() == network
+    worker.complete(claim)
+    assert client.delete(f"/uploads/{kept['id']}").status_code == 204
+    assert client.get("/uploads").json()["data"] == [] and files(settings) == []
+    assert client.get(f"/uploads/{kept['id']}").status_code == 404
+    assert client.delete(f"/uploads/{kept['id']}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"", BINARY, 422),
+        (b"\x80\x04\x95pickle", BINARY, 422),
+        (b"{}", {"Content-Type": "application/json"}, 415),
+        (b"x", BINARY | {"Content-Encoding": "gzip"}, 415),
+    ],
+)
+def test_what_is_no_network_leaves_no_file(
+    client: TestClient, settings: Settings, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    answer = client.post("/uploads", content=content, headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert files(settings) == [] and client.get("/uploads").json()["data"] == []
+    assert status != 422 or answer.json()["errors"][0]["field"] == "body"
+
+
+def test_a_body_that_is_too_large_is_cut_off(settings: Settings, network: bytes) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield from (network[start : start + 500] for start in range(0, len(network), 500))
+
+    with local_client(settings.model_copy(update={"max_upload_bytes": 1024})) as client:
+        for content in (network, pieces()):
+            answer = client.post("/uploads", content=content, headers=BINARY)
+            assert answer.status_code == 413 and "1024" in answer.json()["detail"]
+    assert files(settings) == []
+
+
+def test_an_owner_has_room_for_so_many(settings: Settings, network: bytes) -> None:
+    with local_client(settings.model_copy(update={"max_uploads_per_owner": 1})) as client:
+        assert client.post("/uploads", content=network, headers=BINARY).status_code == 201
+        full = client.post("/uploads", content=network, headers=BINARY)
+    assert full.status_code == 429 and full.json()["type"] == "/problems/too-many-uploads"
+    assert len(files(settings)) == 1
+
+
+def test_what_another_owner_uploaded_does_not_exist(
+    client: TestClient, network: bytes, new_key: Callable[..., dict[str, str]]
+) -> None:
+    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "read")
+    kept = client.post("/uploads", content=network, headers=BINARY | ada).json()["id"]
+    assert client.get("/uploads", headers=eve).json()["data"] == []
+    for method in ("GET", "DELETE"):
+        assert client.request(method, f"/uploads/{kept}", headers=eve).status_code == 404
+    for upload in (kept, "0" * 32):
+        answer = client.post("/jobs", json=asked(upload), headers=eve)
+        assert (
+            answer.status_code == 422 and answer.json()["errors"][0]["message"] == "there is no such upload"
+        )
+    assert client.post("/uploads", content=network, headers=BINARY).status_code == 401
+    assert client.post("/uploads", content=network, headers=BINARY | reader).status_code == 403
+    assert client.delete(f"/uploads/{kept}", headers=reader).status_code == 403
+    assert client.post("/jobs", json=asked(kept), headers=ada).status_code == 201
+
+
+def test_prune_keeps_uploads_and_removes_what_was_left_half_way(
+    client: TestClient,
+    network: bytes,
+    settings: Settings,
+    factory: sessionmaker[Session],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client.post("/uploads", content=network, headers=BINARY)
+    (kept,) = files(settings)
+    (settings.artifacts_dir / "uploads" / ".incoming-lost").write_bytes(b"half")
+    monkeypatch.setattr("jobs.retention.SETTLED_SECONDS", -1.0)
+    prune(factory, settings, older_than_days=0.0001)
+    assert files(settings) == [kept]
