@@ -117,8 +117,8 @@ _FILLED: dict[str, Callable[[dict[str, Any], DatasetFacts], dict[str, Any]]] = {
 
 
 def _gallery(asked: dict[str, Any], attacks: Sequence[AttackRow], data: DatasetFacts) -> dict[str, Any]:
-    """In the ball of the last attack, or that of the data set where there is none."""
-    last = attacks[-1] if attacks else {"eps": data.eval_eps}
+    """In the ball of the last attack that has one, or that of the data set where there is none."""
+    last = next((row for row in reversed(attacks) if row["eps"] > 0), {"eps": data.eval_eps})
     ball = {"norm": last.get("norm", "linf"), "eps": last["eps"]}
     if "norm" in asked and asked["norm"] != ball["norm"] and "eps" not in asked:
         raise SpecError(

@@ -23,6 +23,7 @@ from jobs.queue import DOORBELL, make_celery, ring
 from jobs.settings import Settings
 from worker.door import Door
 from worker.identity import identity_of
+from worker.last_resort import LEEWAY_SECONDS, end_after
 from worker.launch import Prepare, prepare
 from worker.sweep import Caretaker
 from worker.tasks import answer
@@ -48,6 +49,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
 
     def shut(**_: Any) -> None:
         door.shut()
+        end_after(settings.stop_grace_seconds + LEEWAY_SECONDS)
 
     def configure_logs(**_: Any) -> None:
         logs.configure(settings)
