@@ -119,13 +119,7 @@ def name_of(attacks: Iterable[AttackSpec]) -> EnsembleName | None:
     run = list(attacks)
     if len(run) < 2:
         return None
-    facts, first = ENSEMBLES["autoattack"], run[0]
-    if first.norm not in facts.norms:
-        return "ensemble"
-    standard = [_nameless(one.at(first.norm, first.eps)) for one in facts.members]
-    found = [_nameless(attack) for attack in run]
-    same = len(found) == len(standard) and all(attack in found for attack in standard)
-    return "autoattack" if same else "ensemble"
+    return "autoattack" if len(autoattack_among(run)) == len(run) else "ensemble"
 
 
 def autoattack_among(attacks: Sequence[AttackSpec]) -> tuple[AttackSpec, ...]:

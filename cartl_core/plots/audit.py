@@ -14,6 +14,13 @@ INCHES_A_LAYER = 0.22
 INCHES_AROUND = 1.0
 
 
+class _Plain(LogFormatter):
+    """Labels where its base has them, as plain numbers: 0.6, not 6e-01."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
 def audit(report: Report) -> Figure | None:
     """A row a layer, on a logarithmic axis with the line at 1 up to which nothing is expanded."""
     caption, layers = captions.audit(report), captions.audited_layers(report)
@@ -35,7 +42,7 @@ def audit(report: Report) -> Figure | None:
     axes.axvline(1.0, color=WRONG, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.set_xscale("log")
     for axis in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
-        axis(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+        axis(_Plain(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
     axes.set_yticks(range(len(layers)), [layer.name for layer in layers], fontsize=7.5, parse_math=False)
     axes.set_ylim(len(layers) - 0.4, -0.6)
     axes.set_xlabel("how many times further apart two inputs can get (L2), logarithmic; 1: not expanded")
