@@ -50,7 +50,7 @@ def resolve_evaluation(
             amounts = {**preset.probes.get(probe, {}), **settings[probe]}
             settings[probe] = _FILLED[probe](amounts, target_facts) if probe in _FILLED else amounts
     if settings.get("gallery") is not None:
-        settings["gallery"] = _gallery(settings["gallery"], settings["attacks"], target_facts)
+        settings["gallery"] = _gallery(settings["gallery"], settings["attacks"] or (), target_facts)
     checks = settings.pop("checks", None)
     evaluate = build(EvaluateSpec, settings, "evaluate")
     _check("attacks", evaluate.attacks, target)
