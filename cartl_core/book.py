@@ -9,7 +9,7 @@ from typing import Any
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.evidence import evidence
-from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, worst_case
+from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, validation, worst_case
 from cartl_core.findings import compare, failed_checks, headline, warnings
 from cartl_core.kept import kept
 from cartl_core.plan import GivenPlan, Measurement, Plan, Probing, StudentPlan, TeacherPlan
@@ -158,6 +158,7 @@ class Book:
             teacher_digest=plan.teacher.key.digest,
             student_digest=plan.key.digest,
             selected_epoch=facts["selected_epoch"],
+            validation=validation(facts),
             reused=plan.key.digest in self.reused,
             tuned_layer_norms=facts["norms"],
             figures=self._figures(plan.measurements, self.target, plan.probings),

@@ -5,11 +5,12 @@ Plain sequences of booleans in, report values out: everything counts, nothing is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from cartl_core.ensembles import autoattack_among
-from cartl_core.report import AttackResult, ClassResult, Figures, Interval
+from cartl_core.report import AttackResult, ClassResult, Figures, Interval, Validation
 from cartl_core.spec import AttackSpec, TransferSpec
 from cartl_core.statistics import wilson
 
@@ -117,6 +118,22 @@ def figures(
         )
         if attacks
         else (),
+    )
+
+
+def validation(facts: Mapping[str, Any]) -> Validation | None:
+    """A student's figures on validation images at its selected epoch; results of earlier versions lack them.
+
+    Args:
+        facts: what its training left behind (``stages.transfer``).
+    """
+    if "validated" not in facts:
+        return None
+    row, over = facts["history"][facts["selected_epoch"] - 1], facts["validated"]
+    return Validation(
+        clean=wilson(round(row["clean_accuracy"] * over["images"]), over["images"]),
+        robust=wilson(round(row["robust_accuracy"] * over["attacked"]), over["attacked"]),
+        attack=AttackSpec.model_validate(over["attack"]),
     )
 
 

@@ -19,7 +19,7 @@ from cartl_core.report_gallery import Gallery
 from cartl_core.report_kept import Kept
 from cartl_core.report_values import Interval as Interval
 from cartl_core.report_values import Value as Value
-from cartl_core.spec import Method, Objective, Runtime
+from cartl_core.spec import AttackSpec, Method, Objective, Runtime
 
 REPORT_SCHEMA = 1
 
@@ -109,6 +109,14 @@ class PairedComparison(Value):
     words: str
 
 
+class Validation(Value):
+    """A student on validation images at its selected epoch: what settings are chosen by, never the test."""
+
+    clean: Interval
+    robust: Interval = Field(description="Over the images that `attack` was tried on.")
+    attack: AttackSpec
+
+
 class ArmReport(Value):
     """One method's student; or a given network, of whose making nothing is known: the method is null."""
 
@@ -123,6 +131,9 @@ class ArmReport(Value):
         default=None, description="Of the stage that made it; of a given network its file's SHA-256."
     )
     selected_epoch: int | None = None
+    validation: Validation | None = Field(
+        default=None, description="Null where nothing was trained, and of results of earlier versions."
+    )
     reused: bool = False
     tuned_layer_norms: dict[str, float] = Field(
         default_factory=dict,

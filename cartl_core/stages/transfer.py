@@ -8,6 +8,7 @@ trunk. Modes are set anew before every epoch, so nothing thaws on the way.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +24,7 @@ from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
 from cartl_core.nonexpansive_operator import apply_operator, bake_operator
 from cartl_core.random import generator
 from cartl_core.results import write_result
-from cartl_core.spec import Arm
+from cartl_core.spec import Arm, AttackSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import attack_batch
 from cartl_core.stages.validation import STUDENT_IMAGES, clean_accuracy, robust_accuracy, student_attack
@@ -49,6 +50,7 @@ def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, place: Workp
         "selected_epoch": fitted.selected_epoch,
         "epochs": arm.transfer.epochs,
         "history": fitted.history,
+        "validated": student.validated(target),
         "parts": fitted.parts,
         "norms": sigmas(student.upper),
     }
@@ -178,10 +180,25 @@ class Student:
 
         return objective
 
-    def _validate(self, target: Loaded) -> dict[str, float]:
+    def validated(self, target: Loaded) -> dict[str, Any]:
+        """What the figures on validation images are over: so many images, so many of them attacked."""
+        attack, limit = self._inspection()
+        images = len(target.validation.labels)
+        return {
+            "images": images,
+            "attacked": min(limit, images),
+            "attack": attack.model_dump(mode="json"),
+        }
+
+    def _inspection(self) -> tuple[AttackSpec, int]:
+        """The attack on validation images, and how many of them it is tried on at most."""
         attack, limit = self.spec.attack, self.spec.validate_images
         if attack is None:
             attack, limit = student_attack(self.arm.pretrain.attack.eps), min(limit, STUDENT_IMAGES)
+        return attack, limit
+
+    def _validate(self, target: Loaded) -> dict[str, float]:
+        attack, limit = self._inspection()
         figures = {
             CLEAN: clean_accuracy(self.network, target.validation, self.place),
             ROBUST: robust_accuracy(

@@ -112,6 +112,8 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
         assert arm.figures.curve.n == arm.figures.corruptions.n == 20  # type: ignore[union-attr]
         assert [check.name for check in arm.checks] == list(TITLES)
         assert arm.figures.checks.n == 20  # type: ignore[union-attr]
+        assert arm.validation is not None
+        assert arm.validation.robust.n <= arm.validation.clean.n
     failed = [
         check
         for arm in (report.student, *report.baselines)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cartl_core.blocks import Network
 from cartl_core.errors import Interrupted
 from cartl_core.events import EpochFinished, Event
+from cartl_core.figures import validation
 from cartl_core.gradient import Moment
 from cartl_core.lipschitz import audit_tail
 from cartl_core.models import build_network
@@ -22,6 +23,7 @@ from cartl_core.results import read_result
 from cartl_core.spec import Arm
 from cartl_core.stages import NETWORK
 from cartl_core.stages.transfer import Student, recalibrate, transfer
+from cartl_core.stages.validation import clean_accuracy, robust_accuracy
 from cartl_core.training import fit
 from cartl_core.weights import load_network, save_network
 
@@ -228,6 +230,29 @@ def test_what_is_exported_has_exactly_the_norms_asked_for(
         event.metrics["sigma_deviation"] for event in stage.events if isinstance(event, EpochFinished)
     ]
     assert all(deviation < 0.1 for deviation in deviations)
+
+
+@pytest.mark.parametrize("name", ["vanilla", "adversarial"])
+def test_the_figures_a_setting_is_chosen_by_are_those_of_what_is_exported(
+    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+) -> None:
+    arm, stage, target = variant(name), bench("a"), task(classes=4, seed=9)
+    transfer(arm, teacher, target, seed=0, place=stage.place())
+    told = validation(read_result(stage.directory))
+    assert told is not None
+    network, place = load_network(stage.directory / NETWORK), bench("b").place()
+    images = len(target.validation.labels)
+    assert (told.clean.n, told.robust.n) == (images, min(images, arm.transfer.validate_images))
+    assert told.clean.value == pytest.approx(clean_accuracy(network, target.validation, place))
+    assert told.robust.value == pytest.approx(
+        robust_accuracy(network, target.validation, told.attack, limit=told.robust.n, seed=0, place=place)
+    )
+    assert told.attack == arm.transfer.attack or arm.transfer.attack is None
+    assert told.attack.eps == arm.pretrain.attack.eps
+
+
+def test_results_of_earlier_versions_tell_no_figures_to_choose_by() -> None:
+    assert validation({"selected_epoch": 1, "history": [{"clean_accuracy": 0.5}]}) is None
 
 
 def test_lwf_tunes_the_head_first_and_then_everything(
