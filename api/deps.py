@@ -31,7 +31,7 @@ from api.problems import Problem
 from api.room import Room
 from cartl_core.evaluate_spec import NetworkRef
 from cartl_core.network_file import NetworkFile
-from jobs.database import reading, transaction
+from jobs.database import at_once, reading, transaction
 from jobs.networks import find_network
 from jobs.queue import ring
 from jobs.settings import Settings
@@ -63,6 +63,10 @@ class Door:
     def writing(self) -> AbstractContextManager[Session]:
         """A session for writing: committed at the end, or not at all."""
         return transaction(self.sessions)
+
+    def at_once(self) -> AbstractContextManager[Session]:
+        """A session for one statement that writes."""
+        return at_once(self.sessions)
 
     def bell(self, job_id: str) -> BackgroundTask | None:
         """What rings for the workers once the response is out.

@@ -17,7 +17,7 @@ from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
 from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec
-from jobs.network_size import Size, block_sizes, network_size
+from jobs.network_size import Size, network_size, trunk_share
 
 # WRN-16-2, stem stride 2, 28x28x1: 137 ms for 128 images forth and back to the input (two cores of a
 # server CPU, 2 threads, fp32, channels_last), i.e. 128 x 2 passes x 2 x 21.1 million multiply-adds.
@@ -138,8 +138,7 @@ def _teacher_passes(pretrain: PretrainSpec, spec: JobSpec) -> float:
 def _student_passes(arm: Arm, spec: JobSpec) -> float:
     """The frozen trunk is passed forward only; the tail is trained."""
     transfer = arm.transfer
-    sizes = block_sizes(spec.model, classes_of(spec.dataset))
-    trunk = sum(sizes[: arm.freeze_depth], Size()).macs / sum(sizes, Size()).macs
+    trunk = trunk_share(spec.model, classes_of(spec.dataset), arm.freeze_depth)
     a_step = FORWARD * trunk + TRAINING_STEP * (1 - trunk)
     if transfer.lwf_weight is not None:
         a_step += FORWARD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from annotated_types import Ge
 from pydantic import BaseModel
@@ -51,13 +51,11 @@ def _bounded(
     part: BaseModel, settings: Settings, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], int, int, int]]:
     """Each bounded field below ``part``: where it is, the least, its value, the most."""
-    leasts = _leasts(type(part))
-    for name, value in part:
-        if name in leasts:
-            yield (*path, name), leasts[name], value, getattr(settings, SETTING_OF[name])
-        elif isinstance(value, BaseModel | tuple):
-            for place, inner in _parts(value, (*path, name)):
-                yield from _bounded(inner, settings, place)
+    for name, least in _leasts(type(part)).items():
+        yield (*path, name), least, getattr(part, name), getattr(settings, SETTING_OF[name])
+    for name in _ways(type(part)):
+        for place, inner in _parts(getattr(part, name), (*path, name)):
+            yield from _bounded(inner, settings, place)
 
 
 @cache
@@ -68,6 +66,24 @@ def _leasts(part: type[BaseModel]) -> dict[str, int]:
         for name, field in part.model_fields.items()
         if name in SETTING_OF
     }
+
+
+@cache
+def _ways(part: type[BaseModel]) -> tuple[str, ...]:
+    """The fields of a class below which there are bounded ones."""
+    return tuple(
+        name
+        for name, field in part.model_fields.items()
+        if any(_leasts(inner) or _ways(inner) for inner in _classes_in(field.annotation))
+    )
+
+
+def _classes_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The classes that a type is made of: of a part, a tuple of parts, one of several."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _classes_in(argument)
 
 
 def _parts(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], BaseModel]]:

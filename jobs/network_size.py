@@ -44,9 +44,17 @@ def block_sizes(model: ModelSpec, classes: int) -> tuple[Size, ...]:
     return tuple(family(facts, model, classes))
 
 
+@lru_cache(maxsize=256)
 def network_size(model: ModelSpec, classes: int) -> Size:
     """The whole network."""
     return sum(block_sizes(model, classes), Size())
+
+
+@lru_cache(maxsize=1024)
+def trunk_share(model: ModelSpec, classes: int, freeze_depth: int) -> float:
+    """The share of a forward pass's multiply-adds that the first ``freeze_depth`` blocks have."""
+    trunk = sum(block_sizes(model, classes)[:freeze_depth], Size())
+    return trunk.macs / network_size(model, classes).macs
 
 
 def _wrn(facts: ModelFacts, model: ModelSpec, classes: int) -> Iterator[Size]:

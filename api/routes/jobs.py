@@ -86,30 +86,40 @@ def create_job(
     submission = submission_of(parcel.body, parts.settings, parcel.find_network)
     if dry_run:
         return _json(_dry_run(submission))
+    if idempotency_key is not None:
+        return _create_once(parts, caller, submission, idempotency_key)
+    if parts.room.take_known(caller.owner):
+        with parts.at_once() as session:
+            made = _enqueue(session, submission, caller, parts)
+    else:
+        with parts.writing() as session:
+            parts.room.take(session, caller.owner)
+            made = _enqueue(session, submission, caller, parts)
+    return _created(parts, JobView.whole(*made))
+
+
+def _create_once(parts: Door, caller: Caller, submission: Submission, key: str) -> Response:
+    """The job that the key made before, or a new one that the key stands for from now on."""
+    known = {"owner": caller.owner, "key": key, "body_digest": submission.body_digest}
     with parts.writing() as session:
-        job = _made_before(session, submission, caller, idempotency_key)
-        replay = job is not None
+        job = store.replayed(session, **known)
         if job is not None:
             view = _view(session, job)
-        else:
-            view = JobView.whole(*_enqueue(session, submission, caller, idempotency_key, parts))
-    where = {"Location": view.links.self}
-    if replay:
-        return _json(view, headers={**where, "Idempotent-Replay": "true"})
-    return _json(view, status=201, headers=where, background=parts.bell(view.id))
+            replay = {"Location": view.links.self, "Idempotent-Replay": "true"}
+            return _json(view, headers=replay)
+        parts.room.take(session, caller.owner)
+        job, place = _enqueue(session, submission, caller, parts)
+        store.remember(session, **known, job=job)
+        view = JobView.whole(job, place)
+    return _created(parts, view)
 
 
-def _made_before(session: Session, submission: Submission, caller: Caller, key: str | None) -> Job | None:
-    if key is None:
-        return None
-    return store.replayed(session, owner=caller.owner, key=key, body_digest=submission.body_digest)
+def _created(parts: Door, view: JobView) -> Response:
+    return _json(view, status=201, headers={"Location": view.links.self}, background=parts.bell(view.id))
 
 
-def _enqueue(
-    session: Session, submission: Submission, caller: Caller, key: str | None, parts: Door
-) -> tuple[Job, int]:
-    parts.room.take(session, caller.owner)
-    job, place = store.enqueue(
+def _enqueue(session: Session, submission: Submission, caller: Caller, parts: Door) -> tuple[Job, int]:
+    return store.enqueue(
         session,
         request=submission.request,
         spec=submission.spec,
@@ -117,9 +127,6 @@ def _enqueue(
         owner=caller.owner,
         max_attempts=parts.settings.max_attempts,
     )
-    if key is not None:
-        store.remember(session, owner=caller.owner, key=key, body_digest=submission.body_digest, job=job)
-    return job, place
 
 
 def _dry_run(submission: Submission) -> DryRun:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
+from pydantic_core import from_json
 from sqlalchemy import (
     ColumnElement,
     Select,
@@ -161,7 +162,7 @@ def _one_job(
 
 def plain(value: BaseModel, **options: Any) -> dict[str, Any]:
     """A pydantic value as the database keeps it: JSON types only, NaN and infinities as null."""
-    parsed: dict[str, Any] = json.loads(value.model_dump_json(**options))
+    parsed: dict[str, Any] = from_json(value.model_dump_json(**options))
     return parsed
 
 

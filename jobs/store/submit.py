@@ -4,9 +4,24 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, delete, func, insert, select
+from sqlalchemy import (
+    ColumnElement,
+    Insert,
+    Integer,
+    Select,
+    String,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from cartl_core.evaluate_spec import AnyRequest, EvaluateJobSpec
@@ -28,16 +43,37 @@ AT_ONCE = 100
 # Made once, since every submission runs them; a session that tracks the new object would cost more.
 _JOBS, _EVENTS = (model.metadata.tables[model.__tablename__] for model in (Job, JobEvent))
 _OTHERS = _JOBS.alias()
-# SQLite sees the new row here, PostgreSQL does not.
 _AHEAD = queued_ahead(
     _OTHERS,
     _OTHERS.c.priority >= bindparam("least", type_=Integer),
     _OTHERS.c.id != bindparam("itself", type_=String),
 )
+# What a fresh row leaves to the database: its time, and what only a run fills in.
+_GIVEN_TO_JOBS = (
+    "id owner_id name tags dataset method freeze_depth state request spec spec_digest estimate priority "
+    "max_attempts event_count attempts_used token"
+).split()
+_GIVEN_TO_EVENTS = ("job_id", "number", "type", "attempt", "body")
+_FRESH = {"attempts_used": 0, "token": 0, "event_count": 1}
+# SQLite has no INSERT inside of another statement; there, the row is written and seen before it is counted.
 _NEW_JOB = insert(_JOBS).returning(_JOBS.c.created_at, _AHEAD)
 _NEW_EVENT = insert(_EVENTS)
-_COLUMNS = tuple(_JOBS.c.keys())
-_FRESH = {"attempts_used": 0, "token": 0}
+
+
+def _one_statement() -> Select[Any]:
+    """Job and first event written, and the queue looked at, in one round trip to PostgreSQL."""
+    job = _inserted(_JOBS, _GIVEN_TO_JOBS, "job").returning(_JOBS.c.created_at).cte("job")
+    event = _inserted(_EVENTS, _GIVEN_TO_EVENTS, "event").cte("event")
+    return select(job.c.created_at, _AHEAD).add_cte(event)
+
+
+def _inserted(table: Table, columns: Iterable[str], prefix: str) -> Insert:
+    return insert(table).values(
+        {name: bindparam(f"{prefix}_{name}", type_=table.c[name].type) for name in columns}
+    )
+
+
+_NEW_JOB_AND_EVENT = _one_statement()
 
 
 def new_id() -> str:
@@ -63,6 +99,9 @@ def enqueue(
 ) -> tuple[Job, int]:
     """Write a job and its first event, ``submitted``; also gives its place, as ``queue_position`` would.
 
+    Without ``max_queued`` this is one statement on PostgreSQL, so a session of ``jobs.database.at_once``
+    will do.
+
     Raises:
         TooManyJobs: the owner has ``max_queued`` queued jobs already.
     """
@@ -85,21 +124,28 @@ def enqueue(
         estimate=estimate,
         priority=priority,
         max_attempts=max_attempts,
-        event_count=1,
     )
-    job.created_at, ahead = session.execute(
-        _NEW_JOB, _columns(job) | {"least": priority, "itself": job.id}
-    ).one()
-    # Nobody else knows the job yet, so its first event needs no guard, and its number is 1.
-    told = {"spec_digest": job.spec_digest}
-    first = {"job_id": job.id, "number": 1, "type": "submitted", "attempt": 1, "body": told}
-    session.execute(_NEW_EVENT, first)
+    job.created_at, ahead = _write(session, job)
     return job, 1 + ahead
 
 
-def _columns(job: Job) -> dict[str, Any]:
-    """What a new job's row holds; the time comes from the database."""
-    return {name: getattr(job, name) for name in _COLUMNS if name != "created_at"}
+def _write(session: Session, job: Job) -> tuple[datetime, int]:
+    """Job and event are stored; gives the job's time and how many are ahead of it.
+
+    Nobody else knows the job yet, so its first event needs no guard, and its number is 1.
+    """
+    row = {name: getattr(job, name) for name in _GIVEN_TO_JOBS}
+    told = {"spec_digest": job.spec_digest}
+    first = {"job_id": job.id, "number": 1, "type": "submitted", "attempt": 1, "body": told}
+    place = {"least": job.priority, "itself": job.id}
+    if session.get_bind().dialect.name == "postgresql":
+        named = {f"job_{name}": value for name, value in row.items()}
+        named |= {f"event_{name}": value for name, value in first.items()}
+        created_at, ahead = session.execute(_NEW_JOB_AND_EVENT, named | place).one()
+    else:
+        created_at, ahead = session.execute(_NEW_JOB, row | place).one()
+        session.execute(_NEW_EVENT, first)
+    return created_at, ahead
 
 
 def room(session: Session, owner: str, most: int) -> int:

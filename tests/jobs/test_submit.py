@@ -2,21 +2,37 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.spec import JobRequest, JobSpec, digest
 from jobs import store
-from jobs.database import transaction
+from jobs.database import at_once, transaction
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, JobNotFound, NotAllowed, TooManyJobs
-from jobs.models import Job
+from jobs.models import Job, JobEvent
 from jobs.state import JobState, Move
 from jobs.store import Claim
 
 Do = Callable[..., Any]
+REFUSE = {
+    "sqlite": (
+        "CREATE TRIGGER refuse AFTER INSERT ON {table} BEGIN SELECT RAISE(ABORT, 'no room here'); END",
+        "DROP TRIGGER refuse",
+    ),
+    "postgresql": (
+        """
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no room here'; END$$;
+        CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON {table}
+        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()""",
+        "DROP FUNCTION refuse CASCADE",
+    ),
+}
+"""How to refuse rows (on PostgreSQL it is the COMMIT that fails), and how to take them again."""
 REQUEST = JobRequest.model_validate_json('{"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}')
 
 
@@ -41,6 +57,52 @@ def test_nothing_is_written_when_the_transaction_fails(factory: sessionmaker[Ses
     with transaction(factory) as session:
         assert store.find(session, kept).state == "queued"
         assert store.find(session, kept).event_count == 1
+
+
+def test_a_job_and_its_event_are_one_statement_where_the_database_can(
+    factory: sessionmaker[Session], spec: JobSpec, story: Callable[[str], list[str]]
+) -> None:
+    said: list[str] = []
+    engine = factory.kw["bind"]
+
+    def note(*arguments: Any) -> None:
+        said.append(arguments[2])
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        with at_once(factory) as session:
+            first, place = store.enqueue(session, request=REQUEST, spec=spec, estimate={}, owner="ann")
+            assert place == 1
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    alone = 1 if engine.dialect.name == "postgresql" else ("BEGIN", "INSERT", "INSERT")
+    assert alone in (len(said), tuple(statement.split()[0] for statement in said))
+    assert story(first.id) == ["submitted"]
+    with at_once(factory) as session:
+        second, place = store.enqueue(session, request=REQUEST, spec=spec, estimate={}, owner="ann")
+        assert place == 2
+    with transaction(factory) as session:
+        assert store.find(session, second.id).created_at == second.created_at
+
+
+@pytest.fixture(params=["jobs", "job_events"])
+def refusing(request: pytest.FixtureRequest, factory: sessionmaker[Session]) -> Iterator[None]:
+    """A database that takes no row of one table."""
+    engine = factory.kw["bind"]
+    make, remove = (line.format(table=request.param) for line in REFUSE[engine.dialect.name])
+    with engine.begin() as connection:
+        connection.exec_driver_sql(make)
+    yield
+    with engine.begin() as connection:
+        connection.exec_driver_sql(remove)
+
+
+@pytest.mark.usefixtures("refusing")
+def test_neither_is_there_when_one_cannot_be_written(factory: sessionmaker[Session], spec: JobSpec) -> None:
+    with pytest.raises(DBAPIError, match="no room here"), at_once(factory) as session:
+        store.enqueue(session, request=REQUEST, spec=spec, estimate={}, owner="ann")
+    with transaction(factory) as session:
+        assert session.query(Job).count() == session.query(JobEvent).count() == 0
 
 
 def test_somebody_elses_job_does_not_exist(submit: Any, do: Do) -> None:
