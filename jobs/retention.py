@@ -2,12 +2,14 @@
 
 Kept, however old: what a running job writes, has asked for or may ask for again; the stage that a
 queued job waits for, and the unfinished stages and checkpoints of jobs that are queued or running; the
-artifacts and logs of every job in the record; uploads, until their owner deletes them. Kept for
+artifacts and logs of every job in the record, and the uploads that a job of any state measures. Kept for
 ``retention_days`` after a run last asked for them: finished teachers and students (a later job reuses them)
-and the checkpoints of jobs that failed or were cancelled (a retry goes on from them). Everything else goes:
+and the checkpoints of jobs that failed or were cancelled (a retry goes on from them); for as long after they
+came: uploads that no job has measured. Everything else goes:
 
     stages, checkpoints    not used for so long             (rows, then directories)
     checkpoints            of stages that are finished      (rows, then files)
+    uploads                that no job refers to, so old     (rows, then files)
     directories            that no row names and no live claim writes
     idempotency keys       after ``KEY_HOURS``
 """
@@ -32,6 +34,7 @@ from jobs.state import JobState
 from jobs.store.change import is_in, locked
 from jobs.store.stages import claim_directory
 from jobs.store.submit import key_expired
+from jobs.uploads import forget_unused
 
 SETTLED_SECONDS = 3600.0
 """A directory that nothing names is left alone while something in it is newer than this."""
@@ -44,6 +47,7 @@ class Pruned:
 
     stages: int
     checkpoints: int
+    uploads: int
     idempotency_keys: int
     paths: tuple[Path, ...]
     size: int
@@ -61,6 +65,7 @@ def prune(
     with factory() as session:
         stages, checkpoints = _forget_stages(session, older_than_days)
         checkpoints += _forget_superseded(session)
+        uploads = forget_unused(session, FromNow(-DAY * older_than_days))
         keys = session.execute(
             delete(IdempotencyKey).where(key_expired()).returning(IdempotencyKey.key)
         ).all()
@@ -77,7 +82,7 @@ def prune(
     if not dry_run:
         for path in useless:
             _remove(path)
-    return Pruned(stages, checkpoints, len(keys), tuple(useless), size)
+    return Pruned(stages, checkpoints, uploads, len(keys), tuple(useless), size)
 
 
 def _forget_stages(session: Session, days: float) -> tuple[int, int]:

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from cartl_core.network_file import NetworkFile, inspect
+from jobs.dialect import FromNow
 from jobs.errors import TooManyUploads, UploadInUse, UploadNotFound
 from jobs.models import Job, Upload
 from jobs.settings import Settings
 from jobs.state import JobState
+from jobs.store.change import locked
 from jobs.store.submit import new_id
 
 FOLDER = "uploads"
@@ -129,3 +131,19 @@ def forget_upload(session: Session, settings: Settings, upload_id: str, owner: s
     session.delete(found)
     session.flush()
     return settings.artifacts_dir / found.path
+
+
+def forget_unused(session: Session, cutoff: FromNow) -> int:
+    """Delete the rows of uploads that came before ``cutoff`` and that no job refers to, whatever its state.
+
+    Returns how many. One that is being deleted at this moment is passed over.
+    """
+    measured = exists().where(
+        Job.owner_id == Upload.owner_id, Job.spec["network"]["upload"].as_string() == Upload.id
+    )
+    unused = locked(select(Upload).where(Upload.created_at <= cutoff, ~measured), skip_locked=True)
+    rows = session.execute(unused).scalars().all()
+    for row in rows:
+        session.delete(row)
+    session.flush()
+    return len(rows)

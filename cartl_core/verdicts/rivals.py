@@ -129,7 +129,7 @@ def masking(rivals: Sequence[Rival], reference: str) -> Check:
             "masking",
             evidence,
             f"Beside {reference} on the same images, other attacks break (points): {_told(rivals)}. None "
-            f"breaks {words.percent(TOLERANCE)} more beyond chance: no sign of masking.",
+            f"breaks over {100 * TOLERANCE:.1f} more beyond chance: no sign of masking.",
         )
     blind = [rival for rival in stronger if rival.kind != "loss" and rival.alone / rival.n > TOLERANCE]
     found = f"Attacks of another kind break more images than {reference} (points): {_told(stronger)}. "

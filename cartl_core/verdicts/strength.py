@@ -39,17 +39,17 @@ def convergence(attacks: Sequence[Held]) -> Check:
         return failed(
             "convergence",
             evidence,
-            f"{longer} breaks {words.percent(more)} more of the same {words.count(n)} images than {shorter}: "
-            "the attack has not converged, and still more steps may break still more images. Read the robust "
-            "accuracy as an upper bound.",
+            f"{longer} breaks {_points(more)} points more of the same {words.count(n)} images than "
+            f"{shorter}: the attack has not converged, and still more steps may break still more images. "
+            "Read the robust accuracy as an upper bound.",
             f"Add an attack with {words.count(steps)} steps and {MORE_RESTARTS} restarts, or apgd, which "
             "sizes its steps itself.",
         )
     return passed(
         "convergence",
         evidence,
-        f"{longer} breaks {words.percent(max(more, 0.0))} more of the same {words.count(n)} images than "
-        f"{shorter}, at most {words.percent(CONVERGED_WITHIN)} is allowed.",
+        f"{longer} breaks {_points(max(more, 0.0))} points more of the same {words.count(n)} images than "
+        f"{shorter}, at most {_points(CONVERGED_WITHIN)} is allowed.",
     )
 
 
@@ -125,6 +125,11 @@ def eps_one(*, right: int, standing: int, settings: Evidence) -> Check:
             "Look for gradients that vanish or mislead; believe black-box attacks only.",
         )
     return passed("eps_one", evidence, f"All {words.count(right)} images fall at eps 1 in linf.")
+
+
+def _points(share: float) -> str:
+    """Of all images, in points: no percentage of what broke before."""
+    return f"{100 * share:.1f}"
 
 
 def _pairs(attacks: Sequence[Held]) -> Iterator[tuple[Held, Held]]:

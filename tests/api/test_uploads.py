@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.models import build_network
 from cartl_core.random import generator
 from cartl_core.spec import ModelSpec
 from cartl_core.weights import save_network
+from jobs.dialect import FromNow
+from jobs.models import Upload
 from jobs.retention import prune
 from jobs.settings import Settings
 from tests.api.conftest import Worker, local_client
@@ -123,7 +126,7 @@ def test_what_another_owner_uploaded_does_not_exist(
     assert client.post("/jobs", json=asked(kept), headers=ada).status_code == 201
 
 
-def test_prune_keeps_uploads_and_removes_what_was_left_half_way(
+def test_prune_keeps_young_uploads_and_removes_what_was_left_half_way(
     client: TestClient,
     network: bytes,
     settings: Settings,
@@ -134,5 +137,32 @@ def test_prune_keeps_uploads_and_removes_what_was_left_half_way(
     (kept,) = files(settings)
     (settings.artifacts_dir / "uploads" / ".incoming-lost").write_bytes(b"half")
     monkeypatch.setattr("jobs.retention.SETTLED_SECONDS", -1.0)
-    prune(factory, settings, older_than_days=0.0001)
+    assert prune(factory, settings, older_than_days=0.01).uploads == 0
     assert files(settings) == [kept]
+
+
+def test_prune_removes_old_uploads_that_no_job_refers_to(
+    client: TestClient,
+    network: bytes,
+    settings: Settings,
+    factory: sessionmaker[Session],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jobs.retention.SETTLED_SECONDS", -1.0)
+    used, unused = (client.post("/uploads", content=network, headers=BINARY).json()["id"] for _ in range(2))
+    job = client.post("/jobs", json=asked(used)).json()["id"]
+    client.post("/jobs", json={"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})
+    client.post(f"/jobs/{job}/cancel")
+    with factory.begin() as session:
+        session.execute(update(Upload).values(created_at=FromNow(-31 * 86_400.0)))
+
+    assert prune(factory, settings, older_than_days=32).uploads == 0
+    assert prune(factory, settings, older_than_days=30, dry_run=True).uploads == 1
+    assert len(files(settings)) == 2
+    gone = prune(factory, settings, older_than_days=30)
+    assert (gone.uploads, gone.size) == (1, len(network))
+    assert [path.stem for path in files(settings)] == [used], "its job may be retried"
+    assert client.get(f"/uploads/{unused}").status_code == 404
+    assert client.post("/jobs", json=asked(unused)).status_code == 422
+    assert client.post(f"/jobs/{job}/retry").status_code < 300
+    assert prune(factory, settings, older_than_days=30).uploads == 0

@@ -179,7 +179,7 @@ def test_convergence_compares_the_two_longest_of_what_differs_in_steps_alone() -
     assert (passed.evidence["fewer_steps"], passed.evidence["more_broken"]) == (20, pytest.approx(0.01))
     failed = convergence([long, short, other])
     assert failed.status == "failed"
-    assert "pgd100 breaks 4.0 % more of the same 200 images than pgd10" in failed.words
+    assert "pgd100 breaks 4.0 points more of the same 200 images than pgd10" in failed.words
     assert "400 steps and 5 restarts" in str(failed.advice)
 
 

@@ -349,5 +349,8 @@ def test_the_command_says_what_went(settings: Settings, monkeypatch: pytest.Monk
     assert told.exit_code == 0 and told.output.startswith(f"{useless}\nWould remove 0 stages")
     assert useless.exists()
     told = CliRunner().invoke(app, ["prune", "--older-than", "3"])
-    assert "Removed 0 stages, 0 checkpoints, 0 idempotency keys, 1 directories (0 bytes)." in told.output
+    assert (
+        "Removed 0 stages, 0 checkpoints, 0 uploads, 0 idempotency keys, 1 directories (0 bytes)."
+        in told.output
+    )
     assert not useless.exists()
