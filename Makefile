@@ -10,7 +10,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-compose lint clean chaos fuzz load bench-attacks
+.PHONY: help install demo serve test test-compose lint clean chaos fuzz load bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -53,6 +53,17 @@ $(PEERS)/installed: $(STAMP) benchmarks/peers.txt
 	  > $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/shared.pth
 	$(PEERS)/bin/python -m pip install --quiet --no-deps --requirement benchmarks/peers.txt
 	touch $@
+
+study: $(STAMP)  ## One pair and one seed of the study anew, minutes; teachers are kept in WORK (.cartl/study)
+	$(BIN)/python -m cartl_core fetch fashion_mnist --data-root $(or $(DATA),.cartl/data)
+	$(BIN)/python -m study run --pair fashion-low-high --seed 0 --rounds 1 \
+	  --work $(or $(WORK),.cartl/study) --data-root $(or $(DATA),.cartl/data) --results $(or $(WORK),.cartl/study)/results
+	$(BIN)/python -m study show --results $(or $(WORK),.cartl/study)/results
+
+study-full: $(STAMP)  ## What is left of the study's plan: hours; rows go to study/results, OPTIONS are passed on
+	$(BIN)/python -m study run --work $(or $(WORK),.cartl/study) --data-root $(or $(DATA),.cartl/data) $(OPTIONS)
+	$(BIN)/python -m study.tables
+	$(BIN)/python -m study.figures
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

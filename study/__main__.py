@@ -1,0 +1,119 @@
+"""``python -m study run``: the cells of the plan that have no row yet, one after the other.
+
+``python -m study show`` prints the tables of what was run so far.
+
+SIGTERM or SIGINT stops between two steps; the cell under way leaves no row, its teacher a checkpoint. Several
+processes may run at once on different pairs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cartl_core.errors import Interruption
+from cartl_core.stopping import StopFlag
+from study.book import Book, read_book
+from study.plan import PLAN, Cell, Plan, cells, read_plan
+from study.rows import RESULTS, append_row, read_rows, students, teachers
+from study.tables import TABLES
+from study.workshop import Workshop
+
+log = logging.getLogger("study")
+INTERRUPTED = 130
+
+
+def main(arguments: list[str]) -> int:
+    """Run what is left of the plan; 130 when it was stopped."""
+    asked = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    stop = StopFlag()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.request("interrupted"))
+    plan = read_plan(asked.plan)
+    if asked.command == "show":
+        sys.stdout.write(shown(read_book(asked.results, plan)))
+        return 0
+    if asked.rounds is not None:
+        plan = plan.model_copy(update={"rounds": plan.rounds[: asked.rounds]})
+    workshop = Workshop(plan, work=asked.work, data_root=asked.data_root, threads=asked.threads, stop=stop)
+    try:
+        for cell in wanted(plan, asked.pair, asked.seed, asked.until):
+            with _alone(asked.work, cell.pair):
+                run_cell(workshop, cell, asked.results)
+    except Interruption:
+        log.info("stopped; the same command goes on")
+        return INTERRUPTED
+    return 0
+
+
+def shown(book: Book) -> str:
+    """Every table that has a finished cell to show, under its name; pairs without one are left out."""
+    started = {pair: rows for pair, rows in book.rows.items() if rows}
+    pairs = {pair: book.plan.pairs[pair] for pair in started}
+    found = Book(book.plan.model_copy(update={"pairs": pairs}), started)
+    return "\n".join(f"{name}\n\n{table(found)}\n" for name, table in TABLES.items())
+
+
+def wanted(plan: Plan, pairs: list[str], seeds: list[int], until: float | None) -> Iterator[Cell]:
+    """The cells of these pairs and seeds (empty: of all), in the plan's order, while there is time."""
+    began = time.monotonic()
+    for cell in cells(plan):
+        if until is not None and time.monotonic() - began > 60 * until:
+            log.info("out of time; the same command goes on")
+            return
+        if (not pairs or cell.pair in pairs) and (not seeds or cell.seed in seeds):
+            yield cell
+
+
+def run_cell(workshop: Workshop, cell: Cell, results: Path) -> None:
+    """Append the row of a cell, and that of its teacher, where they are missing."""
+    rows = read_rows(cell.pair, results)
+    if cell.name in {row["cell"] for row in students(rows)}:
+        return
+    began = time.process_time()
+    teacher = workshop.teacher(cell)
+    if teacher.key.digest not in {row["digest"] for row in teachers(rows)}:
+        row = workshop.teacher_row(cell, teacher, time.process_time() - began)
+        append_row(cell.pair, row, results)
+    row = workshop.cell_row(cell, teacher)
+    append_row(cell.pair, row, results)
+    clean, robust = row["validation"][row["chosen"] - 1]
+    log.info("%s: epoch %d, validation %.3f clean, %.3f robust", cell.name, row["chosen"], clean, robust)
+
+
+@contextmanager
+def _alone(work: Path, pair: str) -> Iterator[None]:
+    """Wait until no other process runs cells of this pair in this work folder."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / f"{pair}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
+    parser.add_argument("command", choices=["run", "show"])
+    parser.add_argument(
+        "--work", type=Path, default=Path(".cartl/study"), help="teachers and packed data; never committed"
+    )
+    parser.add_argument("--data-root", type=Path, default=Path(".cartl/data"))
+    parser.add_argument("--plan", type=Path, default=PLAN)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--pair", action="append", default=[], help="only this pair; may be repeated")
+    parser.add_argument("--seed", action="append", type=int, default=[], help="only this seed")
+    parser.add_argument("--rounds", type=int, help="only so many rounds of the plan, from its first")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--until", type=float, help="begin no cell after so many minutes")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

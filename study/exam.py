@@ -1,0 +1,139 @@
+"""What becomes of each test image: one digit an image, so that any two networks can be compared pair by pair.
+
+The attacks run one after the other on what still stands: PGD-20, PGD-100, PGD-100 on the margin. Each has
+its own random start, every iterate counts, and an image that fell to an earlier attack has fallen. So
+"robust to PGD-100" here means to PGD-20 as well: it is never more than under PGD-100 alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attack_spec import AttackSpec
+from cartl_core.attacks import confirmed, fused, misclassified
+from cartl_core.blocks import Network
+from cartl_core.data import Split
+from cartl_core.data.sampling import stratified
+from cartl_core.random import generator
+from cartl_core.workplace import Workplace
+from study.plan import Pair, Rules
+
+BATCH = 256
+WRONG, STANDS = 0, 9
+"""Digits of an image that is wrong without an attack, and of one that stands after all; between them: the
+number of the attack that it fell to."""
+ATTACKS = ("pgd20", "pgd100", "margin100")
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The test images of a pair, and the attacks on the first part of them."""
+
+    images: Split
+    attacked: int
+    attacks: tuple[AttackSpec, ...]
+    seed: int
+
+
+def exam_of(pair: Pair, rules: Rules, test: Split, seed: int) -> Exam:
+    """``rules.test_images`` images of ``test``, stratified; those that are attacked, likewise, come first."""
+    drawn = stratified(test.labels, rules.test_images, generator(seed, "study", "test"))
+    first = stratified(test.labels[drawn], rules.attacked_images, generator(seed, "study", "attacked"))
+    rest = torch.ones(len(drawn), dtype=torch.bool)
+    rest[first] = False
+    order = torch.cat([drawn[first], drawn[rest]])
+    return Exam(part_of(test, order), len(first), attacks_of(pair), seed)
+
+
+def attacks_of(pair: Pair) -> tuple[AttackSpec, ...]:
+    """The three attacks at the pair's radius, in the order in which they run."""
+    common: dict[str, Any] = {"eps": pair.eps, "step": pair.step}
+    return (
+        AttackSpec(label="pgd20", steps=20, **common),
+        AttackSpec(label="pgd100", steps=100, **common),
+        AttackSpec(label="margin100", steps=100, loss="margin", **common),
+    )
+
+
+def part_of(split: Split, chosen: Tensor) -> Split:
+    """The images of ``split`` at positions ``chosen``, in that order."""
+    return Split(
+        split.images[chosen],
+        split.labels[chosen],
+        split.index[chosen],
+        tuple(split.digests[at] for at in chosen.tolist()),
+    )
+
+
+def sit(network: Network, exam: Exam, place: Workplace, *, attacks: int = len(ATTACKS)) -> dict[str, Any]:
+    """The outcome as it goes into a row, from the first ``attacks`` attacks.
+
+    ``clean`` has a digit for each image, 1 where the network is right; ``fate`` one for each image attacked.
+    """
+    network.eval().requires_grad_(False)
+    double = fused(network)
+    place.install(double)
+    clean, fate = [], []
+    for first in range(0, len(exam.images), BATCH):
+        place.stop.check()
+        part = slice(first, first + BATCH)
+        with torch.no_grad():
+            wrong = misclassified(network(place.put(exam.images.images[part])), exam.images.labels[part])
+        clean += (~wrong).int().tolist()
+    for first in range(0, exam.attacked, BATCH):
+        part = slice(first, min(first + BATCH, exam.attacked))
+        fate += _fates(network, double, exam, part, exam.attacks[:attacks], place)
+    ran = [attack.label for attack in exam.attacks[:attacks]]
+    return {"clean": _digits(clean), "fate": _digits(fate), "attacks": ran}
+
+
+def _fates(
+    network: Network,
+    double: nn.Module,
+    exam: Exam,
+    part: slice,
+    attacks: tuple[AttackSpec, ...],
+    place: Workplace,
+) -> list[int]:
+    images, labels = place.put(exam.images.images[part]), exam.images.labels[part]
+    with torch.no_grad():
+        broken = misclassified(network(images), labels)
+    fate = torch.where(broken, WRONG, STANDS)
+    for number, attack in enumerate(attacks, start=1):
+        place.stop.check()
+        indices = exam.images.index[part]
+        after = confirmed(
+            network,
+            double,
+            images,
+            labels,
+            attack,
+            seed=exam.seed,
+            label=attack.label,
+            indices=indices,
+            skip=broken,
+        ).broken
+        fate[after & ~broken] = number
+        broken = after
+    found: list[int] = fate.tolist()
+    return found
+
+
+def _digits(numbers: list[int]) -> str:
+    return "".join(map(str, numbers))
+
+
+def held(outcome: dict[str, Any], attack: str | None) -> list[bool]:
+    """Image by image, whether it stood: without an attack, or after ``attack`` and all before it.
+
+    Raises:
+        ValueError: that attack was not run.
+    """
+    if attack is None:
+        return [digit == "1" for digit in outcome["clean"]]
+    fell = outcome["attacks"].index(attack) + 1
+    return [int(digit) > fell for digit in outcome["fate"]]

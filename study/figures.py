@@ -1,0 +1,123 @@
+"""The figures of docs/study.md: ``python -m study.figures`` draws those that there are rows for.
+
+SVG for the document; PNG beside it on request, to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from cartl_core.plots.canvas import INK, QUIET, SVG, files, sheet
+from cartl_core.weights import write_whole
+from study.book import Book, read_book
+from study.compare import HEADLINE, accuracy, chosen_validation
+from study.rows import Row
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
+PLAIN = "#6b7480"
+"""Of plain transfer, at every k."""
+COLOURS = ("#0b5cad", "#c2510a", "#2c7a4b", "#8a3ffc", "#a3195b", "#6b5f00", "#3d6b7d", "#7a3b1e", "#1b2430")
+DASHES = {2: (0, (1, 1)), 3: (0, (3, 1)), 4: "solid", 5: (0, (5, 1, 1, 1)), 6: (0, (4, 2)), 8: (0, (7, 2))}
+HEIGHT = 4.2
+
+
+def main(arguments: list[str]) -> int:
+    """Draw all figures into ``docs/figures``, or elsewhere."""
+    parser = argparse.ArgumentParser(prog="python -m study.figures", description=__doc__)
+    parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--png", action="store_true", help="bitmaps as well")
+    asked = parser.parse_args(arguments)
+    for stem, draw in drawings(read_book()):
+        for picture in files(stem, draw):
+            if asked.png or picture.media_type == SVG:
+                write_whole(asked.out / picture.name, picture.content)
+    return 0
+
+
+def drawings(book: Book) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
+    """(stem, how it is drawn) of each figure."""
+    for pair, seed in book.counted():
+        if book.cells(pair, seed):
+            yield f"study-frontier-{pair}-{seed}", lambda pair=pair, seed=seed: frontier(book, pair, seed)
+    for pair in book.pairs():
+        if book.teachers(pair, book.seeds(pair)[0]):
+            yield f"study-scale-{pair}", lambda pair=pair: scale(book, pair, book.seeds(pair)[0])
+
+
+def frontier(book: Book, pair: str, seed: int) -> Figure:
+    """Clean against robust accuracy: a line a cell over its epochs; what was chosen, on test images."""
+    rules, facts = book.plan.rules, book.plan.pairs[pair]
+    figure = sheet(
+        HEIGHT,
+        f"{facts.title}, seed {seed}. Lines: after each epoch, PGD-{rules.validation_steps} on "
+        f"{rules.validation_images} validation images, eps {facts.eps:.4g}; a ring is the epoch that was "
+        f"chosen. Right: the chosen epochs on {rules.attacked_images} test images under PGD-100, clean on "
+        f"{rules.test_images}.",
+    )
+    way, test = figure.subplots(1, 2)
+    shown: set[str] = set()
+    for row in book.cells(pair, seed):
+        look = _look(book, row)
+        name = row["method"] if row["method"] not in shown else None
+        shown.add(row["method"])
+        clean, robust = zip(*row["validation"], strict=True)
+        way.plot(clean, robust, marker=".", markersize=3, linewidth=1.1, label=name, **look)
+        at_clean, at_robust = chosen_validation(row)
+        way.plot([at_clean], [at_robust], marker="o", markersize=7, fillstyle="none", color=look["color"])
+        where = (accuracy(row, None), accuracy(row, HEADLINE))
+        test.plot(*[[value] for value in where], marker="o", markersize=5, color=look["color"])
+        test.annotate(
+            f"k {row['k']}", where, textcoords="offset points", xytext=(4, 3), fontsize=6.5, color=QUIET
+        )
+    _label(way, "validation, over the epochs", "clean accuracy", "robust accuracy")
+    _label(test, "test, at the chosen epoch", "clean accuracy", "")
+    figure.legend(loc="outside upper center", ncols=4, fontsize=7.5)
+    return figure
+
+
+def scale(book: Book, pair: str, seed: int) -> Figure:
+    """Feature distance over spread after each block, of each teacher, on source and target."""
+    figure = sheet(
+        3.2,
+        f"{book.plan.pairs[pair].title}, seed {seed}. PGD-10 on the teacher's own answers at eps "
+        f"{book.plan.pairs[pair].eps:.4g}, 256 validation images each. Above: the mean distance that the "
+        "attack moves features; below: the same over the spread of the clean features, which is what the "
+        "tail sees.",
+    )
+    axes = figure.subplots(2, 2, sharex=True)
+    for colour, row in zip(COLOURS, book.teachers(pair, seed), strict=False):
+        for column, side in enumerate(("source", "target")):
+            distance, spread = zip(*row["scale"][side], strict=True)
+            blocks = range(1, len(distance) + 1)
+            ratio = [far / wide for far, wide in zip(distance, spread, strict=True)]
+            name = row["teacher"] if column == 0 else None
+            axes[0][column].plot(blocks, distance, marker=".", color=colour, label=name)
+            axes[1][column].plot(blocks, ratio, marker=".", color=colour)
+    for column, side in enumerate(("source", "target")):
+        _label(axes[0][column], side, "", "distance" if column == 0 else "")
+        _label(axes[1][column], "", "after block", "over spread" if column == 0 else "")
+    figure.legend(loc="outside upper center", ncols=4, fontsize=7.5)
+    return figure
+
+
+def _look(book: Book, row: Row) -> dict[str, Any]:
+    others = [name for name, recipe in book.plan.methods.items() if recipe.role != "plain"]
+    plain = row["method"] not in others
+    colour = PLAIN if plain else COLOURS[others.index(row["method"]) % len(COLOURS)]
+    return {"color": colour, "linestyle": DASHES.get(row["k"], "solid")}
+
+
+def _label(axes: Any, title: str, across: str, up: str) -> None:
+    axes.set_title(title, fontsize=9, color=INK)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

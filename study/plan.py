@@ -1,0 +1,178 @@
+"""The plan as a value: pairs, teachers, methods, and the cells in the order in which they are run.
+
+A *cell* is one student: (pair, seed, method, k), k blocks tuned. Its teacher follows from the method; an
+``fdm`` teacher whose features are compared at the trunk's end also hangs on k.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from cartl_core.attack_spec import AttackSpec
+from cartl_core.catalog import DATASETS, model_facts
+from cartl_core.part import ARRAY, Part, build
+from cartl_core.spec import Arm, DataSpec, Method, ModelSpec, PretrainSpec, TransferSpec, digest
+
+PLAN = Path(__file__).with_name("plan.toml")
+
+
+class Rules(Part):
+    """How a stopping epoch and a method are chosen, and on how many images figures are measured."""
+
+    margin: float = Field(gt=0, lt=1, description="Clean accuracy that may be given up for robustness.")
+    validation_images: int = Field(ge=2, description="Attacked after every epoch.")
+    validation_steps: int = Field(ge=1)
+    test_images: int = Field(ge=2, description="Test images judged without an attack.")
+    attacked_images: int = Field(ge=2, description="Of those, the ones that are attacked.")
+    teacher_images: int = Field(ge=2, description="Source test images that a teacher is attacked on.")
+
+
+class Pair(Part):
+    """A source, a target, and the radius of all attacks: of training, validation and test."""
+
+    title: str
+    source: DataSpec
+    target: DataSpec
+    eps: float = Field(gt=0, lt=1, description="Radius in pixel units.")
+    step: float = Field(gt=0, lt=1, description="Step of the test attacks in pixel units.")
+    model: ModelSpec
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of its network; k blocks tuned leave ``blocks`` - k frozen."""
+        return model_facts(self.model.name).blocks
+
+
+Role = Literal["plain", "paper", "ours", "reference"]
+"""``plain``: the rival; ``paper``: published; ``ours``: candidates; ``reference``: shown, never chosen."""
+
+
+class Recipe(Part):
+    """One method of the study: its teacher by name, and what it changes of the usual transfer."""
+
+    title: str
+    teacher: str
+    method: Method
+    role: Role
+    transfer: dict[str, Any] = Field(default_factory=dict)
+
+
+class Round(Part):
+    """Cells that are run together: the product of its lists."""
+
+    title: str
+    pairs: tuple[str, ...] = ARRAY
+    seeds: tuple[int, ...] = ARRAY
+    k: tuple[int, ...] = ARRAY
+    methods: tuple[str, ...] = ARRAY
+
+
+class Plan(Part):
+    """All of ``plan.toml``."""
+
+    hypotheses: dict[str, str]
+    rules: Rules
+    pretrain: dict[str, Any]
+    transfer: dict[str, Any]
+    teachers: dict[str, dict[str, Any]]
+    methods: dict[str, Recipe]
+    pairs: dict[str, Pair]
+    rounds: tuple[Round, ...] = ARRAY
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One student to tune. ``name`` tells it from all others and never changes."""
+
+    pair: str
+    seed: int
+    method: str
+    k: int
+
+    @property
+    def name(self) -> str:
+        """E.g. ``fashion-low-high/0/cartl/k4``."""
+        return f"{self.pair}/{self.seed}/{self.method}/k{self.k}"
+
+
+def read_plan(path: Path = PLAN) -> Plan:
+    """The plan in ``path``.
+
+    Raises:
+        SpecError: a field is unknown, missing or out of range.
+    """
+    return build(Plan, tomllib.loads(path.read_text(encoding="utf-8")), "plan")
+
+
+def cells(plan: Plan, pair: str | None = None) -> Iterator[Cell]:
+    """All cells in the order of the rounds, those of one seed together, each once.
+
+    Args:
+        pair: only cells of this pair.
+    """
+    every = (cell for part in plan.rounds for cell in cells_of(part) if pair in (None, cell.pair))
+    return iter(dict.fromkeys(every))
+
+
+def cells_of(part: Round) -> Iterator[Cell]:
+    """The cells of one round: all of one seed and pair together, since they share teachers."""
+    for seed, pair, k, method in itertools.product(part.seeds, part.pairs, part.k, part.methods):
+        yield Cell(pair, seed, method, k)
+
+
+def arm_of(plan: Plan, cell: Cell) -> Arm:
+    """What ``cartl_core`` is to do for a cell."""
+    recipe, pair = plan.methods[cell.method], plan.pairs[cell.pair]
+    return Arm(
+        method=recipe.method,
+        freeze_depth=0 if recipe.method == "lwf" else pair.blocks - cell.k,
+        pretrain=pretrain_of(plan, pair, recipe.teacher),
+        transfer=transfer_of(plan, pair, recipe),
+    )
+
+
+def pretrain_of(plan: Plan, pair: Pair, teacher: str) -> PretrainSpec:
+    """A teacher's training: the plan's, with what this teacher changes."""
+    settings = {**plan.pretrain, **plan.teachers[teacher]}
+    settings["attack"] = _inner(pair, settings.pop("attack_steps"), settings.pop("attack_share"))
+    settings.setdefault("augmentation", augmentation_of(pair.source))
+    return build(PretrainSpec, settings, f"teachers.{teacher}")
+
+
+def transfer_of(plan: Plan, pair: Pair, recipe: Recipe) -> TransferSpec:
+    """A student's training: the plan's, with what this method changes."""
+    settings = {"select": "last", **plan.transfer, **recipe.transfer}
+    if recipe.method == "adversarial":
+        steps, share = plan.pretrain["attack_steps"], plan.pretrain["attack_share"]
+        settings["attack"] = _inner(pair, steps, share)
+    if "displacement" in settings:
+        settings["displacement"] = {
+            "eps": pair.eps,
+            "step": pair.eps / 4,
+            "steps": 10,
+            **settings["displacement"],
+        }
+    return build(TransferSpec, settings, f"methods.{recipe.title}")
+
+
+def augmentation_of(data: DataSpec) -> str:
+    """Crops and flips for photographs, nothing for clothes: at this length a rotation only slows."""
+    return "crop_flip" if DATASETS[data.name].channels == 3 else "none"
+
+
+def plan_digest(plan: Plan) -> str:
+    """Of all that fixes a figure: everything but the order of the rounds and the words."""
+    fixed = plan.model_dump(mode="json", exclude={"rounds", "hypotheses"})
+    return digest(fixed)[:16]
+
+
+def _inner(pair: Pair, steps: int, share: float) -> dict[str, Any]:
+    attack = AttackSpec(label="training", eps=pair.eps, step=pair.eps * share, steps=steps)
+    return attack.model_dump()

@@ -1,0 +1,83 @@
+"""One student, tuned as ``cartl_core`` tunes it, with its figures and its weights kept after every epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from cartl_core.attack_spec import AttackSpec
+from cartl_core.blocks import Network
+from cartl_core.data import Loaded
+from cartl_core.spec import Arm
+from cartl_core.stages.transfer import Student
+from cartl_core.stages.validation import clean_accuracy, robust_accuracy
+from cartl_core.training import CLEAN, ROBUST, fit
+from cartl_core.workplace import Workplace
+from study.plan import Pair, Rules
+
+Frontier = list[tuple[float, float]]
+"""(clean, robust) accuracy on validation images after each epoch."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The way a student went. Epochs count from 1 in names, from 0 in the lists."""
+
+    frontier: Frontier
+    states: list[dict[str, Tensor]]
+    loss: list[float]
+
+
+def tune(
+    arm: Arm, teacher: Path, target: Loaded, pair: Pair, rules: Rules, *, seed: int, place: Workplace
+) -> Tuned:
+    """Tune a copy of ``teacher`` and keep what it was after every epoch."""
+    student = Student(arm, teacher, len(target.class_names), seed, place)
+    attack = validation_attack(pair, rules)
+    states: list[dict[str, Tensor]] = []
+
+    def validate() -> dict[str, float]:
+        states.append({name: value.clone() for name, value in student.network.state_dict().items()})
+        return {
+            CLEAN: clean_accuracy(student.network, target.validation, place),
+            ROBUST: robust_accuracy(
+                student.network,
+                target.validation,
+                attack,
+                limit=rules.validation_images,
+                seed=seed,
+                place=place,
+            ),
+        }
+
+    course = replace(student.course(target), validate=validate)
+    fitted = fit(course, arm.transfer, seed=seed, place=place)
+    frontier = [(row[CLEAN], row[ROBUST]) for row in fitted.history]
+    return Tuned(frontier, states, [row["loss"] for row in fitted.history])
+
+
+def network_of(
+    tuned: Tuned, epoch: int, arm: Arm, teacher: Path, classes: int, *, seed: int, place: Workplace
+) -> Network:
+    """The student as it was after ``epoch``, counted from 1, settled as it would be exported."""
+    student = Student(arm, teacher, classes, seed, place)
+    student.network.load_state_dict(tuned.states[epoch - 1])
+    student.settle()
+    return student.network
+
+
+def validation_attack(pair: Pair, rules: Rules) -> AttackSpec:
+    """PGD across the ball in four steps, as the library's own validation has it, on more images."""
+    return AttackSpec(label="validation", eps=pair.eps, step=pair.eps / 4, steps=rules.validation_steps)
+
+
+def chosen_epoch(frontier: Frontier, margin: float) -> int:
+    """The most robust epoch whose clean accuracy is within ``margin`` of the best; of equals the first.
+
+    Counts from 1. Validation figures alone decide.
+    """
+    least = max(clean for clean, _ in frontier) - margin
+    allowed = [(robust, -epoch) for epoch, (clean, robust) in enumerate(frontier, 1) if clean >= least]
+    return -max(allowed)[1]

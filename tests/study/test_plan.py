@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from cartl_core.errors import SpecError
+from study.plan import PLAN, Plan, arm_of, cells, plan_digest, read_plan
+
+COMMITTED = read_plan()
+TUNING = 100
+
+
+def test_every_cell_of_the_plan_can_be_built() -> None:
+    planned = list(cells(COMMITTED))
+    assert len({cell.name for cell in planned}) == len(planned)
+    for cell in planned:
+        arm, pair = arm_of(COMMITTED, cell), COMMITTED.pairs[cell.pair]
+        assert arm.freeze_depth == (0 if arm.method == "lwf" else pair.blocks - cell.k)
+        assert arm.transfer.select == "last"
+        assert arm.pretrain.attack.eps == pair.eps
+
+
+def test_counted_seeds_are_not_those_of_tuning() -> None:
+    assert {cell.seed for cell in cells(COMMITTED)} == {0, 1, 2}
+    assert max(seed for part in COMMITTED.rounds for seed in part.seeds) < TUNING
+
+
+def test_methods_differ_by_what_their_titles_say_and_nothing_else() -> None:
+    """The baseline has every option of the others but the one that makes them."""
+    usual = {name: recipe for name, recipe in COMMITTED.methods.items() if recipe.role != "reference"}
+    for name, recipe in usual.items():
+        assert "epochs" not in recipe.transfer, name
+        assert "lr" not in recipe.transfer, name
+
+
+def test_the_main_comparison_of_every_pair_comes_first() -> None:
+    first = COMMITTED.rounds[0]
+    assert set(COMMITTED.pairs) - set(first.pairs) == {"fashion-low-high-small"}
+    assert first.seeds == (0,)
+    roles = {COMMITTED.methods[method].role for method in first.methods}
+    assert {"plain", "ours"} <= roles
+
+
+def test_the_digest_tells_what_fixes_a_figure_and_not_the_words() -> None:
+    digest = plan_digest(COMMITTED)
+    worded = COMMITTED.model_copy(update={"hypotheses": {"other": "words"}, "rounds": COMMITTED.rounds[:1]})
+    assert plan_digest(worded) == digest
+    longer = COMMITTED.model_copy(update={"transfer": {**COMMITTED.transfer, "epochs": 99}})
+    assert plan_digest(longer) != digest
+
+
+def test_what_the_plan_does_not_know_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    other = tmp_path / "plan.toml"
+    other.write_text(PLAN.read_text() + '\n[surprise]\nis = "refused"\n')
+    with pytest.raises(SpecError, match="surprise"):
+        read_plan(other)
+
+
+def test_rounds_name_cells_once(plan: Plan) -> None:
+    doubled = plan.model_copy(update={"rounds": plan.rounds * 2})
+    assert list(cells(doubled)) == list(cells(plan))
+    assert list(cells(plan, "another pair")) == []
