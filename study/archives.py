@@ -19,7 +19,7 @@ from cartl_core.data.sources.common import Reader
 from cartl_core.data.values import Archive, originals
 
 PACKED = ("cifar10", "cifar100")
-_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+_SPLITS = ("train", "test")
 
 
 def use(names: set[str], data_root: Path, folder: Path) -> None:
@@ -35,16 +35,22 @@ def pack(archive: Archive, path: Path) -> None:
     """Write an archive whole: a reader sees all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    splits = (archive.train.images, archive.train.labels, archive.test.images, archive.test.labels)
-    np.savez(temporary, **dict(zip(_ARRAYS, splits, strict=True)))
+    train, test = archive.train, archive.test
+    np.savez(
+        temporary,
+        train_images=train.images,
+        train_labels=train.labels,
+        test_images=test.images,
+        test_labels=test.labels,
+    )
     temporary.replace(path)
 
 
 def unpack(path: Path) -> Archive:
     """What ``pack`` wrote; the digests of the images are computed anew."""
     with np.load(path) as stored:
-        train_images, train_labels, test_images, test_labels = (stored[name] for name in _ARRAYS)
-    return Archive(originals(train_images, train_labels), originals(test_images, test_labels))
+        train, test = (originals(stored[f"{split}_images"], stored[f"{split}_labels"]) for split in _SPLITS)
+    return Archive(train, test)
 
 
 def _find(path: Path, facts: DatasetFacts, root: Path) -> Reader:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,10 @@ def drawings(book: Book) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
     """(stem, how it is drawn) of each figure."""
     for pair, seed in book.counted():
         if book.cells(pair, seed):
-            yield f"study-frontier-{pair}-{seed}", lambda pair=pair, seed=seed: frontier(book, pair, seed)
+            yield f"study-frontier-{pair}-{seed}", partial(frontier, book, pair, seed)
     for pair in book.pairs():
         if book.teachers(pair, book.seeds(pair)[0]):
-            yield f"study-scale-{pair}", lambda pair=pair: scale(book, pair, book.seeds(pair)[0])
+            yield f"study-scale-{pair}", partial(scale, book, pair, book.seeds(pair)[0])
 
 
 def frontier(book: Book, pair: str, seed: int) -> Figure:
