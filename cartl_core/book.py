@@ -12,6 +12,7 @@ from cartl_core.evidence import evidence
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, validation, worst_case
 from cartl_core.findings import compare, failed_checks, headline, warnings
 from cartl_core.kept import kept
+from cartl_core.learned import learned_in_words
 from cartl_core.plan import GivenPlan, Measurement, Plan, Probing, StudentPlan, TeacherPlan
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.report_checks import Check
@@ -154,6 +155,7 @@ class Book:
             k=blocks - arm.freeze_depth,
             blocks=blocks,
             frozen=frozen_in_words(blocks, arm.freeze_depth, arm.transfer),
+            learned=learned_in_words(arm.transfer),
             objective=METHODS[arm.method].objective,
             teacher_digest=plan.teacher.key.digest,
             student_digest=plan.key.digest,

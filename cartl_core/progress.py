@@ -13,7 +13,7 @@ from cartl_core.catalog import model_facts
 from cartl_core.events import Progress, Reporter
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
-from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
+from cartl_core.spec import Arm, AttackSpec, DisplacementSpec, ModelSpec, PretrainSpec
 from cartl_core.stage_keys import StageKey
 
 FORWARD_BACKWARD = 3
@@ -37,7 +37,16 @@ def student_cost(arm: Arm, model: ModelSpec, images: int) -> float:
         passes += 1
     if transfer.attack is not None:
         passes += transfer.attack.steps * ATTACK_STEP
-    return images * transfer.epochs * passes
+    if transfer.displacement is not None:
+        passes *= 2
+    return images * (transfer.epochs * passes + _displacement_cost(transfer.displacement, 1 - tail))
+
+
+def _displacement_cost(displacement: DisplacementSpec | None, trunk: float) -> float:
+    """Passes of one image: what is found once through the trunk."""
+    if displacement is None:
+        return 0.0
+    return displacement.copies * trunk * (displacement.steps * ATTACK_STEP + 2)
 
 
 def measurement_cost(attack: AttackSpec | None, images: int) -> float:

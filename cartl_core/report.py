@@ -125,6 +125,9 @@ class ArmReport(Value):
     k: int | None = Field(default=None, description="Blocks fine-tuned: the paper's k.")
     blocks: int
     frozen: tuple[str, ...] = Field(default=(), description="In words, what was held fixed.")
+    learned: tuple[str, ...] = Field(
+        default=(), description="In words, what it learned from beside clean cross-entropy."
+    )
     objective: Objective | None = None
     teacher_digest: str | None = None
     student_digest: str | None = Field(

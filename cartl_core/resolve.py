@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from cartl_core.catalog import (
     DATASETS,
+    DISPLACEMENT_STEP,
+    DISPLACEMENT_STEPS,
     METHODS,
     OPERATOR_BETA,
     PRESETS,
@@ -71,6 +73,11 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
     )
 
 
+def _frozen_and_clean(facts: MethodFacts) -> bool:
+    """Methods that tune a tail on clean images; what is beside their cross-entropy is an option."""
+    return not (facts.distilled or facts.adversarial)
+
+
 # Settings that only some methods have: where they are written, who uses them, how "off" is written.
 _SETTINGS_OF_METHODS: tuple[tuple[str, str, Callable[[MethodFacts], bool], object], ...] = (
     ("pretrain", "fdm_weight", lambda facts: facts.objective == "fdm", None),
@@ -81,7 +88,10 @@ _SETTINGS_OF_METHODS: tuple[tuple[str, str, Callable[[MethodFacts], bool], objec
     ("transfer", "lwf_weight", lambda facts: facts.distilled, None),
     ("transfer", "lwf_head_epochs", lambda facts: facts.distilled, 0),
     ("transfer", "attack", lambda facts: facts.adversarial, None),
+    ("transfer", "displacement", _frozen_and_clean, None),
 )
+# Of those, what a method that uses them can do without.
+_OPTIONAL = frozenset({"displacement"})
 
 
 def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, where: str) -> None:
@@ -91,7 +101,7 @@ def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts,
         if overrides is None or field not in overrides.model_fields_set:
             continue
         value = getattr(overrides, field)
-        if used(facts) and value is None:
+        if used(facts) and value is None and field not in _OPTIONAL:
             raise SpecError(
                 f"{where}{part}.{field}", f"method {facts.name} needs it", allowed="a value, or leave it out"
             )
@@ -161,6 +171,7 @@ def _arm(
             shared = settings is request and own is not None
             _overlay(pretrain, settings.pretrain, facts, shared)
             _overlay(transfer, settings.transfer, facts, shared)
+    _fit_displacement(transfer, pretrain, freeze_depth, where)
     pretrain.setdefault("fdm_weight", _fdm_weight(facts, pretrain.get("fdm_distance"), preset))
     transfer.setdefault("beta", _beta(facts, transfer.get("norm"), preset))
     return Arm(
@@ -173,6 +184,25 @@ def _arm(
             where=where,
         ),
     )
+
+
+def _fit_displacement(
+    transfer: dict[str, Any], pretrain: dict[str, Any], freeze_depth: int, where: str
+) -> None:
+    """As far as the teacher's own training went, unless somebody says otherwise."""
+    written = transfer.get("displacement")
+    if not isinstance(written, dict):
+        return
+    if freeze_depth == 0:
+        raise SpecError(
+            f"{where}transfer.displacement",
+            "nothing is frozen at freeze_depth 0",
+            allowed="freeze_depth from 1",
+        )
+    eps = written.get("eps", pretrain["attack"]["eps"])
+    if isinstance(eps, float):
+        written = {"eps": eps, "step": eps * DISPLACEMENT_STEP, "steps": DISPLACEMENT_STEPS} | written
+    transfer["displacement"] = written
 
 
 def _fdm_weight(facts: MethodFacts, distance: str | None, preset: PresetFacts) -> float | None:
@@ -253,6 +283,7 @@ OWN_FIELDS = frozenset(
         "lwf_head_epochs",
         "attack",
         "tail_affine",
+        "displacement",
     }
 )
 # Of those, the inner attack of pretraining is shared: teachers are compared at one radius.
@@ -267,7 +298,7 @@ def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: Metho
     for name, value in overrides.model_dump(exclude_unset=True).items():
         if shared and name in OWN_FIELDS - kept:
             continue
-        if name == "attack" and isinstance(value, dict):
-            settings[name] = {**(settings[name] or {}), **value}
+        if isinstance(value, dict):
+            settings[name] = {**(settings.get(name) or {}), **value}
         else:
             settings[name] = value

@@ -28,6 +28,7 @@ from cartl_core.part import ARRAY as ARRAY
 from cartl_core.part import Part as Part
 from cartl_core.probe_spec import ProbeSpec
 from cartl_core.training_spec import Augmentation as Augmentation
+from cartl_core.training_spec import DisplacementSpec as DisplacementSpec
 from cartl_core.training_spec import FeatureDistance as FeatureDistance
 from cartl_core.training_spec import FeatureLayers as FeatureLayers
 from cartl_core.training_spec import Objective as Objective
@@ -222,7 +223,15 @@ AttackOverrides = _overrides(
     step=Annotated[float, Field(gt=0.0, le=LARGEST_RADIUS["linf"])],
 )
 PretrainOverrides = _overrides(PretrainSpec, "Any part of the pretraining stage.", attack=AttackOverrides)
-TransferOverrides = _overrides(TransferSpec, "Any part of the transfer stage.", attack=AttackOverrides)
+DisplacementOverrides = _overrides(
+    DisplacementSpec, "Any part of it; the radius comes from the teacher's training."
+)
+TransferOverrides = _overrides(
+    TransferSpec,
+    "Any part of the transfer stage.",
+    attack=AttackOverrides,
+    displacement=DisplacementOverrides,
+)
 CurveOverrides = _overrides(
     CurveSpec, "Any part of the curve; the rest comes from the preset, radii from the data set."
 )

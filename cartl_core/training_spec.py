@@ -78,6 +78,26 @@ class PretrainSpec(TrainingSpec):
         return self.objective == "at" or self.fdm_layers == "every"
 
 
+class DisplacementSpec(Part):
+    """Displaced features: how far, and how, each image is moved to move its features farthest."""
+
+    eps: float = Field(gt=0.0, le=1.0, description="Radius in linf, in pixel units.")
+    step: float = Field(gt=0.0, le=1.0, description="Step size, likewise.")
+    steps: int = Field(ge=1, le=1000)
+    copies: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Displaced copies of each image, each from a start of its own; an epoch takes one.",
+    )
+    weight: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1000.0,
+        description="Lambda of the displaced features' cross-entropy beside that of the clean ones.",
+    )
+
+
 class TransferSpec(TrainingSpec):
     """The student: how the tail is tuned on the target's images."""
 
@@ -111,6 +131,11 @@ class TransferSpec(TrainingSpec):
         description="Deviation of Gaussian noise added to each training image, in pixel units, after the "
         "inner attack if there is one: for a network that is to be smoothed; null adds none.",
     )
+    displacement: DisplacementSpec | None = Field(
+        default=None,
+        description="The tail also learns from features that were moved as far as images within eps can move "
+        "them, found once through the frozen trunk; null: from clean ones only.",
+    )
 
     @field_validator("norm")
     @classmethod
@@ -119,3 +144,24 @@ class TransferSpec(TrainingSpec):
         if norm == "operator" and (beta is None or beta > 1):
             raise ValueError(f"the operator norm needs a beta of at most 1, not {beta}")
         return norm
+
+    @field_validator("displacement")
+    @classmethod
+    def _of_a_fixed_trunk(
+        cls, displacement: DisplacementSpec | None, info: ValidationInfo
+    ) -> DisplacementSpec | None:
+        """What is found once holds for all epochs only where the trunk's features stay as they are."""
+        for name, still in _STILL.items() if displacement else ():
+            if name in info.data and info.data[name] not in still:
+                allowed = " or ".join("null" if value is None else value for value in still)
+                raise ValueError(f"it needs features that stay as they are: {name} must be {allowed}")
+        return displacement
+
+
+_STILL: dict[str, tuple[str | None, ...]] = {
+    "augmentation": ("none",),
+    "noise_sigma": (None,),
+    "attack": (None,),
+    "trunk_statistics": ("teacher", "recalibrated"),
+}
+"""What must hold where features are displaced: by field, the values that go with it."""

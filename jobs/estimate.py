@@ -144,9 +144,14 @@ def _student_passes(arm: Arm, spec: JobSpec) -> float:
         a_step += FORWARD
     if transfer.attack is not None:
         a_step += ATTACK_STEP * transfer.attack.steps
+    once = 0.0
+    if (moved := transfer.displacement) is not None:
+        a_step *= 2
+        once = moved.copies * trunk * (ATTACK_STEP * moved.steps + 2 * FORWARD)
     an_epoch = training_images(spec.dataset) * a_step
     an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
-    return transfer.epochs * an_epoch + _measurement_passes(spec, own=arm == spec.arm)
+    tuning = transfer.epochs * an_epoch + training_images(spec.dataset) * once
+    return tuning + _measurement_passes(spec, own=arm == spec.arm)
 
 
 def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:

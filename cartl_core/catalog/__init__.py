@@ -8,7 +8,14 @@ code for the schedules, normalisation and radii, except where a comment says oth
 
 from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts, share_of_classes
 from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
-from cartl_core.catalog.methods import METHODS, OPERATOR_BETA, SPREAD_WEIGHT, MethodFacts
+from cartl_core.catalog.methods import (
+    DISPLACEMENT_STEP,
+    DISPLACEMENT_STEPS,
+    METHODS,
+    OPERATOR_BETA,
+    SPREAD_WEIGHT,
+    MethodFacts,
+)
 from cartl_core.catalog.networks import KNOWN_MODELS, PAPER_MODELS, ModelFacts, model_facts
 from cartl_core.catalog.presets import PRESETS, PresetFacts
 
@@ -16,6 +23,8 @@ __all__ = [
     "COLOUR_EPS",
     "COLOUR_STEP",
     "DATASETS",
+    "DISPLACEMENT_STEP",
+    "DISPLACEMENT_STEPS",
     "EVALUATIONS",
     "KNOWN_MODELS",
     "METHODS",

@@ -36,3 +36,7 @@ SPREAD_WEIGHT = 4.0
 
 OPERATOR_BETA = 1.0
 """Spectral scale where it is that of the true norm: the largest that is non-expansive."""
+
+DISPLACEMENT_STEPS = 10
+DISPLACEMENT_STEP = 0.25
+"""Of the attack that displaces features: steps, and the step's share of the radius (Madry et al. 2018)."""

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import untouched
 from cartl_core.blocks import Network
-from cartl_core.data import Loaded
+from cartl_core.data import Loaded, Split
+from cartl_core.displaced import displaced
 from cartl_core.faults import disk_faults
 from cartl_core.feature_cache import cached_features
 from cartl_core.gradient import Loss, Moment, Objective
@@ -24,7 +25,7 @@ from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
 from cartl_core.nonexpansive_operator import apply_operator, bake_operator
 from cartl_core.random import generator
 from cartl_core.results import write_result
-from cartl_core.spec import Arm, AttackSpec
+from cartl_core.spec import Arm, AttackSpec, DisplacementSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import attack_batch
 from cartl_core.stages.validation import STUDENT_IMAGES, clean_accuracy, robust_accuracy, student_attack
@@ -76,10 +77,10 @@ class Student:
         return Course(
             network=self.network,
             tuned=self.tuned,
-            objective=self._distilled() if self.teacher else self._plain(),
+            objective=self._objective(),
             begin_epoch=self.begin_epoch,
             validate=lambda: self._validate(target),
-            inputs=lambda: (self._inputs(target.train.images), target.train.labels),
+            inputs=lambda: (self._inputs(target.train), target.train.labels),
             prologue=lambda: self._prologue(target.train.images),
         )
 
@@ -134,16 +135,30 @@ class Student:
         if self.spec.trunk_statistics == "recalibrated":
             recalibrate(self.lower, images, self.spec.batch_size, seed=self.seed, place=self.place)
 
-    def _inputs(self, images: Tensor) -> Tensor:
+    def _inputs(self, train: Split) -> Tensor:
+        """Images (N, C, H, W), or features (N, ...) where they are fixed and fit into memory.
+
+        Where features are displaced both have one more dimension: the clean first, then each copy.
+        """
+        images = train.images
         varied = self.spec.augmentation != "none" or self.spec.noise_sigma is not None
         if varied or self.spec.trunk_statistics == "running":
             return images
         if self.arm.freeze_depth == 0 or self.teacher or self.spec.attack:
             return images
         self.lower.eval()
+        if self.spec.displacement is not None:
+            found = displaced(self.lower, train, self.spec.displacement, seed=self.seed, place=self.place)
+            self._features_cached = found.cached
+            return found.inputs
         features = cached_features(self.lower, images, self.place)
         self._features_cached = features is not None
         return images if features is None else features
+
+    def _objective(self) -> Objective:
+        if self.teacher:
+            return self._distilled()
+        return self._beside_displaced(self.spec.displacement) if self.spec.displacement else self._plain()
 
     def _plain(self) -> Objective:
         """Cross-entropy of the tail on clean images, or on attacked ones for the expensive reference."""
@@ -151,13 +166,34 @@ class Student:
         def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
             if self.spec.attack is not None:
                 images = attack_batch(self.network, images, labels, self.spec.attack, moment)
-            features = images = self._noised(images, moment)
-            if not self._features_cached:
-                with torch.no_grad():
-                    features = self.lower(images)
+            features = self._features(self._noised(images, moment))
             return Loss(cross_entropy(self.upper(features), labels).mean())
 
         return objective
+
+    def _beside_displaced(self, displacement: DisplacementSpec) -> Objective:
+        """Cross-entropy of the tail on clean and on displaced features, 1 to ``weight``.
+
+        One pass over both, so that the tail's batch norm sees them mixed.
+        """
+        weight = displacement.weight
+
+        def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+            copy = 1 + moment.epoch % displacement.copies
+            features = self._features(self.place.put(torch.cat([images[:, 0], images[:, copy]])))
+            own, moved = (cross_entropy(logits, labels).mean() for logits in self.upper(features).chunk(2))
+            parts = {"clean_cross_entropy": own.detach(), "displaced_cross_entropy": moved.detach()}
+            return Loss((own + weight * moved) / (1 + weight), parts)
+
+        return objective
+
+    def _features(self, images: Tensor) -> Tensor:
+        """What the frozen trunk makes of a batch; features that were computed once stay as they are."""
+        if self._features_cached:
+            return images
+        with torch.no_grad():
+            features: Tensor = self.lower(images)
+        return features
 
     def _distilled(self) -> Objective:
         """LwF: cross-entropy plus the L1 distance of the penultimate features to the teacher's.

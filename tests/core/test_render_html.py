@@ -169,7 +169,9 @@ def hostile_report(words_: str) -> Report:
         update={
             "headline": words_,
             "warnings": (words_,),
-            "student": arm_of("cartl", named, frozen=[words_], tuned_layer_norms={words_: 0.5}),
+            "student": arm_of(
+                "cartl", named, frozen=[words_], learned=[words_], tuned_layer_norms={words_: 0.5}
+            ),
             "seconds": {words_: 3.0},
         }
     )

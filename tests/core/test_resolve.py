@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from cartl_core.catalog import DATASETS, METHODS, OPERATOR_BETA, PRESETS, SPREAD_WEIGHT, model_facts
 from cartl_core.errors import SpecError
 from cartl_core.resolve import OWN_FIELDS, resolve
-from cartl_core.spec import JobRequest, JobSpec, PretrainSpec, TransferSpec
+from cartl_core.spec import DisplacementSpec, JobRequest, JobSpec, PretrainSpec, TransferSpec
 
 LEAST: dict[str, Any] = {"dataset": "fashion_mnist", "freeze_depth": 3}
 
@@ -79,6 +79,9 @@ TRAINING = {
     "augmentation": st.sampled_from(["none", "crop_flip", "crop_flip_rotate"]),
     "select": st.sampled_from(["last", "best_clean", "best_robust"]),
 }
+PART_OF_DISPLACEMENT = some(
+    eps=STEPS, step=STEPS, steps=st.integers(1, 50), copies=st.integers(1, 4), weight=st.floats(0.1, 9)
+)
 PART_OF_ATTACK = some(eps=STEPS, step=STEPS, steps=st.integers(1, 50), label=st.just("mine"))
 
 
@@ -106,6 +109,17 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
         transfer |= {"lwf_weight": st.floats(0, 1), "lwf_head_epochs": st.integers(0, 5)}
     if facts.adversarial:
         transfer["attack"] = PART_OF_ATTACK
+    if not (facts.adversarial or facts.distilled) and draw(st.booleans()):
+        still = {
+            "augmentation": st.just("none"),
+            "trunk_statistics": st.sampled_from(["teacher", "recalibrated"]),
+        }
+        whole = {**transfer, **still, "displacement": PART_OF_DISPLACEMENT | st.none()}
+        return {
+            "method": method,
+            "pretrain": draw(some(**pretrain) | st.none()),
+            "transfer": {"trunk_statistics": "teacher"} | draw(some(**whole)),
+        }
     parts = {"pretrain": some(**pretrain) | st.none(), "transfer": some(**transfer) | st.none()}
     return {"method": method, **draw(st.fixed_dictionaries({}, optional=parts))}
 
@@ -148,6 +162,9 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
         evaluate=some(attacks=st.just(attacks), test_limit=st.none() | st.integers(10, 99)) | st.none(),
         source=st.none(),
     )
+    own = draw(arms(method))
+    if depth == 0 and own.get("transfer"):
+        own["transfer"].pop("displacement", None)
     return {
         "dataset": dataset,
         "freeze_depth": depth,
@@ -155,7 +172,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
             st.sampled_from([model, {"name": model}, {"name": model, "stem_stride": 1, "channels": 3}])
         ),
         "baselines": baselines,
-        **draw(arms(method)),
+        **own,
         **draw(extras),
     }
 
@@ -180,7 +197,7 @@ def test_what_was_written_is_what_runs(written: dict[str, Any]) -> None:
         for part in ("pretrain", "transfer"):
             for field, value in (wanted.get(part) or {}).items():
                 got = arm[part][field]
-                if field == "attack":
+                if isinstance(value, dict):
                     assert value.items() <= got.items()
                 else:
                     assert got == value, (part, field)
@@ -202,6 +219,8 @@ FOREIGN = [
     ("cartl", "transfer", "lwf_weight", 0.1),
     ("cartl", "transfer", "lwf_head_epochs", 1),
     ("cartl", "transfer", "attack", {"eps": 0.1}),
+    ("lwf", "transfer", "displacement", {}),
+    ("adversarial", "transfer", "displacement", {"steps": 3}),
 ]
 WRITTEN_OFF = {"lwf_head_epochs": 0, "fdm_distance": "absolute", "fdm_layers": "trunk", "norm": "reshaped"}
 NEEDED = [
@@ -303,6 +322,43 @@ def test_a_whole_part_that_is_null_is_left_open(part: str) -> None:
     assert resolved(**{part: None}) == resolved()
 
 
+# --- displaced features --------------------------------------------------------------------------
+
+
+def test_features_are_displaced_as_far_as_the_teacher_was_trained() -> None:
+    def displacement(**changes: Any) -> DisplacementSpec | None:
+        return resolved(**changes).transfer.displacement
+
+    assert displacement() is None
+    found = displacement(transfer={"displacement": {}})
+    assert found == DisplacementSpec(eps=0.15, step=0.0375, steps=10, copies=1, weight=1.0)
+    wider = displacement(pretrain={"attack": {"eps": 0.2}}, transfer={"displacement": {"weight": 2.0}})
+    assert wider == DisplacementSpec(eps=0.2, step=0.05, steps=10, copies=1, weight=2.0)
+    own = displacement(transfer={"displacement": {"eps": 0.04, "steps": 3}})
+    assert own == DisplacementSpec(eps=0.04, step=0.01, steps=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"method": "vanilla", "freeze_depth": 0}, "transfer.displacement"),
+        ({"transfer": {"trunk_statistics": "running"}}, "transfer.displacement"),
+        ({"preset": "paper"}, "transfer.displacement"),
+        ({"transfer": {"augmentation": "crop_flip"}}, "transfer.displacement"),
+        ({"transfer": {"noise_sigma": 0.1}}, "transfer.displacement"),
+        ({"transfer": {"displacement": {"eps": None}}}, "transfer.displacement.eps"),
+        ({"transfer": {"displacement": {"step": None}}}, "transfer.displacement.step"),
+        ({"pretrain": {"attack": {"eps": 0.0}}}, "transfer.displacement.eps"),
+    ],
+)
+def test_features_that_do_not_stay_are_not_displaced(changes: dict[str, Any], field: str) -> None:
+    """Each refusal names what the options need."""
+    transfer = {"displacement": {}} | changes.get("transfer", {})
+    error = refusal(**changes | {"transfer": transfer})
+    assert error.field == field
+    assert error.allowed or error.message
+
+
 # --- depths --------------------------------------------------------------------------------------
 
 
@@ -360,7 +416,6 @@ CHANGED: dict[str, dict[str, Any]] = {
         "warmup_epochs": 0.75,
         "momentum": 0.25,
         "weight_decay": 2e-3,
-        "augmentation": "crop_flip",
         "select": "last",
         "validate_images": 32,
         "tail_statistics": "teacher",
@@ -368,19 +423,27 @@ CHANGED: dict[str, dict[str, Any]] = {
         "beta": 0.9,
         "norm": "operator",
         "tail_affine": "tuned",
-        "noise_sigma": 0.25,
+        "displacement": {"copies": 2},
     },
 }
 
 
 def test_the_overrides_below_touch_every_field() -> None:
-    absent = {"lwf_weight", "lwf_head_epochs", "attack"}
+    absent = {"lwf_weight", "lwf_head_epochs", "attack", "noise_sigma", "augmentation"}
     assert set(CHANGED["pretrain"]) == set(PretrainSpec.model_fields)
     assert set(CHANGED["transfer"]) == set(TransferSpec.model_fields) - absent
     spec, plain = resolved(**CHANGED), resolved()
     for part, fields in CHANGED.items():
         for field in set(fields) - {"objective"}:
             assert getattr(getattr(spec, part), field) != getattr(getattr(plain, part), field), field
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_baseline_follows_what_does_not_go_with_displaced_features(method: str) -> None:
+    noisy = {"noise_sigma": 0.25, "augmentation": "crop_flip"}
+    shorter = {"method": method, "transfer": {"epochs": 6}}
+    arm = resolved(transfer=noisy, baselines=[shorter]).baselines[0]
+    assert (arm.transfer.noise_sigma, arm.transfer.augmentation) == (0.25, "crop_flip")
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "cartl"])

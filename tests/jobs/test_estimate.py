@@ -106,6 +106,7 @@ def test_what_costs_more_is_estimated_higher() -> None:
         {"pretrain": {"epochs": 10}},
         {"pretrain": {"attack": {"steps": 8}}},
         {"transfer": {"epochs": 24}},
+        {"transfer": {"displacement": {}}},
         {"evaluate": {"test_limit": 4000}},
         {"baselines": ("vanilla", "neft")},
         {"baselines": ("adversarial",)},
@@ -117,6 +118,17 @@ def test_what_costs_more_is_estimated_higher() -> None:
         assert seconds(**more) > base, more
     assert seconds(baselines=()) < base
     assert seconds(freeze_depth=7) < base
+
+
+def test_features_are_displaced_once_and_the_tail_learns_from_both() -> None:
+    plain, moved = (
+        spec(baselines=(), transfer={"displacement": asked}) for asked in (None, {"steps": 4, "copies": 3})
+    )
+    sizes = block_sizes(plain.model, 4)
+    trunk = sum(size.macs for size in sizes[:2]) / sum(size.macs for size in sizes)
+    more = 5400 * (12 * (trunk + 3 * (1 - trunk)) + 3 * trunk * (2 * 4 + 2))
+    found = estimated(moved).forward_passes - estimated(plain).forward_passes
+    assert found == pytest.approx(more)
 
 
 def test_arms_with_equal_teachers_share_one() -> None:

@@ -14,7 +14,7 @@ from cartl_core.render.html.evidence import evidence
 from cartl_core.render.html.measurements import Pictures, attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.html.methods import side_by_side, teachers, what_was_kept
 from cartl_core.render.html.opening import opening, title
-from cartl_core.render.html.origin import held_fixed, how_it_was_made, norms
+from cartl_core.render.html.origin import held_fixed, how_it_was_made, learned, norms
 from cartl_core.render.html.trust import audit, checks, smoothing
 from cartl_core.report import Report
 
@@ -39,6 +39,7 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
         smoothing(report),
         teachers(report),
         held_fixed(report),
+        learned(report),
         norms(report),
         evidence(report),
         how_it_was_made(report),

@@ -16,14 +16,22 @@ SHORT = 12
 
 def held_fixed(report: Report) -> Html | None:
     """What each method did not tune."""
-    arms = [arm for arm in arms_of(report) if arm.frozen]
-    if not arms:
-        return None
+    said = [(arm, arm.frozen) for arm in arms_of(report) if arm.frozen]
+    return section("fixed", "What was held fixed", _by_method(said)) if said else None
+
+
+def learned(report: Report) -> Html | None:
+    """What each method learned from that plain tuning does not have."""
+    said = [(arm, arm.learned) for arm in arms_of(report) if arm.learned]
+    return section("learned", "What was learned from besides", _by_method(said)) if said else None
+
+
+def _by_method(said: list[tuple[ArmReport, tuple[str, ...]]]) -> Html:
     items = (
-        tag("li", tag("strong", words.capital(words.method(arm.method))), ": ", "; ".join(arm.frozen), ".")
-        for arm in arms
+        tag("li", tag("strong", words.capital(words.method(arm.method))), ": ", "; ".join(phrases), ".")
+        for arm, phrases in said
     )
-    return section("fixed", "What was held fixed", tag("ul", *items))
+    return tag("ul", *items)
 
 
 def norms(report: Report) -> Html | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cartl_core.render import words
 from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.markdown.methods import against_baselines, side_by_side, teachers, what_was_kept
-from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, norms
+from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, learned, norms
 from cartl_core.render.markdown.trust import audit, checks, smoothing
 from cartl_core.report import Report
 from cartl_core.spec import JobSpec
@@ -26,6 +26,7 @@ PARTS = (
     smoothing,
     teachers,
     held_fixed,
+    learned,
     norms,
     evidence,
     how_it_was_made,

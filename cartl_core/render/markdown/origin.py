@@ -24,6 +24,18 @@ def held_fixed(report: Report) -> Iterator[str]:
     yield ""
 
 
+def learned(report: Report) -> Iterator[str]:
+    """What each method learned from that plain tuning does not have."""
+    arms = [arm for arm in arms_of(report) if arm.learned]
+    if not arms:
+        return
+    yield "## What was learned from besides"
+    yield ""
+    for arm in arms:
+        yield f"- {words.method(arm.method)}: {'; '.join(arm.learned)}."
+    yield ""
+
+
 def norms(report: Report) -> Iterator[str]:
     """How large the tuned layers' weights are, and what that does not say."""
     norms = report.student.tuned_layer_norms if report.student else {}

@@ -9,6 +9,7 @@ import pytest
 
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, worst_case
 from cartl_core.findings import compare, failed_checks, headline, warnings
+from cartl_core.learned import learned_in_words
 from cartl_core.report import ArmReport, Figures, Teacher
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics import wilson
@@ -149,6 +150,15 @@ def test_what_was_frozen_is_said(job: Any) -> None:
     assert any("affine (gamma, beta) of the tail" in line for line in said)
     lwf = job(method="lwf", freeze_depth=0).transfer
     assert frozen_in_words(5, 0, lwf) == ()
+
+
+def test_what_was_learned_from_besides_is_said(job: Any) -> None:
+    assert learned_in_words(job().transfer) == ()
+    moved = job(transfer={"displacement": {"eps": 8 / 255, "copies": 2, "steps": 3, "weight": 0.5}}).transfer
+    (said,) = learned_in_words(moved)
+    assert said.startswith("displaced features, weight 0.5")
+    assert "2 copies" in said
+    assert "eps 8/255 (linf, 3 steps of 2/255)" in said
 
 
 def test_what_fell_elsewhere_within_the_radius_counts_in_the_worst_case() -> None:

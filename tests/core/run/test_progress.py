@@ -56,6 +56,10 @@ def test_costs(job: Any) -> None:
     assert teacher_cost(at, 100) == 100 * 2 * (2 * 3 + 3)
     assert teacher_cost(fdm, 100) == 100 * 2 * (2 * 3 + 6)
     assert student_cost(spec.arm, spec.model, 10) == pytest.approx(10 * 2 * (0.4 + 3 * 0.6))
+    moved = job(transfer={"displacement": {"steps": 5, "copies": 3}})
+    assert student_cost(moved.arm, moved.model, 10) == pytest.approx(
+        10 * (2 * 2 * (0.4 + 3 * 0.6) + 3 * 0.4 * (5 * 3 + 2))
+    )
     assert measurement_cost(None, 50) == 50
     attack = AttackSpec(label="a", eps=0.1, step=0.1, steps=10, restarts=2)
     assert measurement_cost(attack, 50) == pytest.approx(50 * (1 + 0.6 * 3 * 20))

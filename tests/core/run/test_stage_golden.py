@@ -26,13 +26,13 @@ JOB = Path(__file__).parent / "golden_job.json"
 DIGESTS = {
     "teacher (fdm)": "588ae9a919ba95b02b659cd123baede918c258f447ba756b4f5c778526f9cdfb",
     "teacher (at)": "e6c6e15b036bf4d675187148a90b54a9e5ebd6c41c1c923b8fa0e90c0e69080b",
-    "student (cartl)": "6d1ee637dd9ae56419c9c24406de7da75c77992a64132501b8376a7ef78e5cf0",
-    "student (vanilla)": "ed7ccb88fc8b4367ab8f0f07c3666062a820eab96ca71a262a90c71be9324cf1",
-    "student (neft)": "b24806287a3b74adf98c2cfd4d1bc8726cf425166d850eb3674bb12cd6a726fe",
-    "student (lwf)": "06d2c10f7d91f0ec42cdf9c8e5670110c6d26a994d236e7f7affc15334488327",
-    "student (adversarial)": "5dcc08e00a4ea8bb63969e301dbabf8586f603cbd578d3e48b57fd16df66bd8c",
-    "clean accuracy of cartl": "ec0a1d4bc98bdb29b542cc862161369027973f97359c9c9b6cf706971d35941c",
-    "attack pgd5 on cartl": "51864e13be8550416d53eac4bbfcf9ab88fff71f7d0803d92983ec22c4d780c5",
+    "student (cartl)": "db824263076068cf8e02749d9bcf98950eef55ccd530b41b21fad56a380b47e6",
+    "student (vanilla)": "75d099a0c10262cb4759b64f5b4f1ed72ad5409a5ec3694d0e378f5a32e6fad8",
+    "student (neft)": "b309640c15fb7dee1c1a232a065ad954ea43a4208408ed7a3dd9e6e73dbf2e4b",
+    "student (lwf)": "adcbf253896c42174e35311544d97680c468e64054cf2979eb8748c59eb3f822",
+    "student (adversarial)": "b73cff45dd58a779e2fa8cefbaf2e17a9f3f00775a89b03cb859d0227b16e380",
+    "clean accuracy of cartl": "fe5f8b332b30fd0eb702773e166f55d36c3c2741cca64d56561024b42f5891bb",
+    "attack pgd5 on cartl": "0a2919681eddd623c7865df67693dd0ca97e6f94c5cd8530c0ec391737c2564e",
 }
 LOSSES = {
     "teacher (fdm)": (1.673345, 1.490161),

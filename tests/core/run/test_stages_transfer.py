@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.blocks import Network
+from cartl_core.displaced import displace
 from cartl_core.errors import Interrupted
 from cartl_core.events import EpochFinished, Event
 from cartl_core.figures import validation
@@ -43,6 +45,11 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "noisy": ("cartl", {"noise_sigma": 0.25}),
     "noisy and adversarial": ("adversarial", {"noise_sigma": 0.25}),
     "noisy lwf": ("lwf", {"noise_sigma": 0.25}),
+    "displaced": ("cartl", {"displacement": {"steps": 2}}),
+    "displaced twice": (
+        "vanilla",
+        {"displacement": {"steps": 1, "copies": 2, "weight": 3.0}, "trunk_statistics": "recalibrated"},
+    ),
 }
 
 
@@ -335,13 +342,52 @@ def test_noise_is_added_to_what_the_tail_learns_from(
     torch.testing.assert_close(seen[-1], seen[0][8:])
 
 
-def test_cached_features_change_nothing_but_the_cost(
-    variant: Any, teacher: Path, task: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+def test_the_loss_of_displaced_features_is_as_written_out(
+    variant: Any, teacher: Path, task: Any, bench: Any
 ) -> None:
-    arm, target = variant("cartl"), task(classes=4, seed=9)
+    """Both kinds of features in one batch; each epoch has the next copy; 1 part clean to 3 displaced."""
+    arm, target, place = variant("displaced twice"), task(classes=4, seed=9), bench("a").place()
+    student = Student(arm, teacher, 4, 5, place)
+    course = student.course(target)
+    course.prologue()
+    inputs, labels = course.inputs()
+    chosen, answers = inputs[:8], labels[:8]
+    assert inputs.shape[:2] == (len(labels), 3)
+    for epoch, taken in ((0, 0), (1, 1), (2, 0)):
+        aside = copy.deepcopy(student.upper).train()
+        both = torch.cat(
+            [
+                student.lower(target.train.images[:8]),
+                student.lower(
+                    displace(
+                        student.lower,
+                        target.train,
+                        arm.transfer.displacement,
+                        copy=taken,
+                        seed=5,
+                        place=place,
+                    )[:8]
+                ),
+            ]
+        )
+        logits = aside(both)
+        expected = 0.0
+        for row, label, weight in zip(logits, [*answers, *answers], [1] * 8 + [3] * 8, strict=True):
+            expected += weight * (torch.logsumexp(row, 0) - row[label]).item()
+        student.begin_epoch(epoch)
+        loss = course.objective(chosen, answers, Moment(5, epoch, 0))
+        assert loss.total.item() == pytest.approx(expected / 32, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cartl", "displaced", "displaced twice"])
+def test_cached_features_change_nothing_but_the_cost(
+    variant: Any, teacher: Path, task: Any, bench: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    arm, target = variant(name), task(classes=4, seed=9)
     cached, plain = bench("cached"), bench("plain")
     transfer(arm, teacher, target, seed=0, place=cached.place())
-    monkeypatch.setattr("cartl_core.stages.transfer.cached_features", lambda *_: None)
+    for module in ("stages.transfer", "displaced"):
+        monkeypatch.setattr(f"cartl_core.{module}.cached_features", lambda *_: None)
     transfer(arm, teacher, target, seed=0, place=plain.place())
     one = load_network(cached.directory / NETWORK).state_dict()
     other = load_network(plain.directory / NETWORK).state_dict()

@@ -1,0 +1,98 @@
+"""Displaced features: what an adversary can do to the features of a frozen trunk, found once for all epochs.
+
+Ours. The trunk is a fixed function, so how far images within eps can move its features is fixed as well.
+Label-free projected gradient descent climbs ||lower(x + d) - lower(x)||_2, and the tail learns from the
+features where it ends beside the clean ones, at one attack through the trunk for the whole training
+instead of one through the network at every step.
+
+Shapes: images (N, C, H, W) in [0, 1]; features (N, ...); copies stand in the second dimension.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attacks import fused, perturb, random_starts
+from cartl_core.data import Split
+from cartl_core.feature_cache import cached_features
+from cartl_core.losses import feature_distance
+from cartl_core.spec import DisplacementSpec
+from cartl_core.workplace import Workplace
+
+BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Displaced:
+    """What the tail learns from.
+
+    Attributes:
+        inputs: (N, 1 + copies, ...) on the CPU: clean first, then each displaced copy.
+        cached: whether these are features; images where features did not fit into memory.
+    """
+
+    inputs: Tensor
+    cached: bool
+
+
+def displaced(
+    lower: nn.Module, split: Split, spec: DisplacementSpec, *, seed: int, place: Workplace
+) -> Displaced:
+    """The images of ``split`` beside their displaced copies, as features if they fit into memory.
+
+    The same whatever the batches, and whenever it is computed. ``lower`` must be in eval mode.
+
+    Raises:
+        Interruption: the run was asked to stop.
+    """
+    images = [split.images]
+    images += [displace(lower, split, spec, copy=copy, seed=seed, place=place) for copy in range(spec.copies)]
+    together = torch.stack(images, dim=1)
+    features = cached_features(lower, together.flatten(0, 1), place)
+    if features is None:
+        return Displaced(together, cached=False)
+    return Displaced(features.view(*together.shape[:2], *features.shape[1:]), cached=True)
+
+
+def displace(
+    lower: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, place: Workplace
+) -> Tensor:
+    """Each image moved within eps, in linf and [0, 1], so that its features end far from where they were.
+
+    Args:
+        lower: the trunk, in eval mode; it is left as it was.
+        copy: which of the copies; each starts at its own random point of the ball.
+
+    Returns:
+        (N, C, H, W) on the CPU.
+    """
+    double = fused(lower)
+    moved = torch.empty_like(split.images)
+    for first in range(0, len(moved), BATCH):
+        place.stop.check()
+        part = slice(first, first + BATCH)
+        images = place.put(split.images[part])
+        start = random_starts(
+            images.shape[1:],
+            spec.eps,
+            seed=seed,
+            label="displacement",
+            restart=copy,
+            indices=split.index[part],
+        )
+        with torch.no_grad():
+            clean = double(images)
+        moved[part] = perturb(
+            double,
+            images,
+            clean,
+            eps=spec.eps,
+            step=spec.step,
+            steps=spec.steps,
+            start=start,
+            objective=feature_distance,
+        ).cpu()
+    return moved

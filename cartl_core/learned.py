@@ -1,0 +1,23 @@
+"""What a tail learned from beside the cross-entropy of clean images, in words for the report."""
+
+from __future__ import annotations
+
+from cartl_core.render import words
+from cartl_core.training_spec import DisplacementSpec, TransferSpec
+
+
+def learned_in_words(transfer: TransferSpec) -> tuple[str, ...]:
+    """A phrase for each option that was on; none where the tail was tuned plainly."""
+    said = []
+    if transfer.displacement is not None:
+        said.append(_displaced(transfer.displacement))
+    return tuple(said)
+
+
+def _displaced(spec: DisplacementSpec) -> str:
+    copies = "a copy" if spec.copies == 1 else f"{spec.copies} copies"
+    return (
+        f"displaced features, weight {spec.weight:g} beside the clean ones: {copies} of each image, "
+        f"moved within eps {words.radius(spec.eps)} (linf, {spec.steps} steps of {words.radius(spec.step)}) "
+        "so that its features go far, found once through the trunk"
+    )
