@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from cartl_core.stopping import StopFlag
-from study.plan import Plan
+from study.__main__ import run_cell
+from study.book import Book
+from study.plan import Plan, cells
+from study.rows import read_rows
 from study.workshop import Workshop
 
 SMALL: dict[str, Any] = {
@@ -66,7 +69,7 @@ SMALL: dict[str, Any] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plan() -> Plan:
     return Plan.model_validate(SMALL)
 
@@ -74,3 +77,14 @@ def plan() -> Plan:
 @pytest.fixture
 def workshop(plan: Plan, tmp_path: Path) -> Workshop:
     return Workshop(plan, work=tmp_path / "work", data_root=tmp_path, threads=1, stop=StopFlag())
+
+
+@pytest.fixture(scope="session")
+def finished(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Book:
+    """Every cell of the small plan run once; for this book CARTL is ours."""
+    folder = tmp_path_factory.mktemp("finished")
+    shop = Workshop(plan, work=folder / "work", data_root=folder, threads=1, stop=StopFlag())
+    for cell in cells(plan):
+        run_cell(shop, cell, folder)
+    methods = plan.methods | {"cartl": plan.methods["cartl"].model_copy(update={"role": "ours"})}
+    return Book(plan.model_copy(update={"methods": methods}), {"digits": read_rows("digits", folder)})
