@@ -94,6 +94,12 @@ _SETTINGS_OF_METHODS: tuple[tuple[str, str, Callable[[MethodFacts], bool], objec
 _OPTIONAL = frozenset({"displacement"})
 
 
+def unused_by(method: str) -> frozenset[tuple[str, ...]]:
+    """Settings, as (part, field), that a method does not use; where one is written for it, it is refused."""
+    facts = METHODS[method]
+    return frozenset((part, field) for part, field, used, _ in _SETTINGS_OF_METHODS if not used(facts))
+
+
 def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, where: str) -> None:
     """A setting that the method does not use, or cannot do without, is refused, not ignored."""
     for part, field, used, off in _SETTINGS_OF_METHODS:

@@ -9,6 +9,7 @@ RecordError
 |-- BadCursor              a page cursor that this service did not make
 |-- TooManyJobs            the owner's limit on queued jobs
 |-- TooManyShares          the limit on those whom a job is shown to
+|-- SweepNotFound          no such sweep, or it belongs to somebody else
 |-- UploadNotFound         no such upload, or it belongs to somebody else
 |-- UploadInUse            a job that measures it has not ended
 |-- TooManyUploads         the owner's limit on uploads
@@ -60,6 +61,10 @@ class TooManyJobs(RecordError):
 
 class TooManyShares(RecordError):
     """The job is shared with as many owners as allowed."""
+
+
+class SweepNotFound(RecordError):
+    """There is no such sweep."""
 
 
 class UploadNotFound(RecordError):

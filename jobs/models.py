@@ -43,6 +43,8 @@ class Job(Base):
 
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     owner_id: Mapped[str] = mapped_column(ID)
+    sweep_id: Mapped[str | None] = mapped_column(ID)
+    """The sweep that it was submitted with; null for most."""
     name: Mapped[str | None] = mapped_column(String(200))
     tags: Mapped[list[str]] = mapped_column()
     dataset: Mapped[str] = mapped_column(String(64))
@@ -116,6 +118,14 @@ class Job(Base):
         ).ddl_if("postgresql"),
         Index("ix_jobs_everyones_listing", "created_at", "id"),
         Index(
+            "ix_jobs_of_sweep",
+            "sweep_id",
+            "created_at",
+            "id",
+            postgresql_where=text("sweep_id IS NOT NULL"),
+            sqlite_where=text("sweep_id IS NOT NULL"),
+        ),
+        Index(
             "ix_jobs_claimable",
             "priority",
             "created_at",
@@ -151,6 +161,23 @@ Index(
 
 COUNTED_EVENTS = "type IN ('claimed', 'lost', 'stage_finished')"
 """Those that monitoring counts. A query says so in these very words: SQLite takes the index for no others."""
+
+
+class Sweep(Base):
+    """Jobs that were submitted together, to be compared. What came of it is read from them."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    name: Mapped[str | None] = mapped_column(String(200))
+    request: Mapped[dict[str, Any]] = mapped_column()
+    grid: Mapped[dict[str, Any]] = mapped_column()
+    """What is varied, for lists: the request may be kilobytes."""
+    margin: Mapped[float] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+
+    __table_args__ = (Index("ix_sweeps_listing", "owner_id", "created_at", "id"),)
 
 
 class JobEvent(Base):

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     retention_days: float = Field(default=30.0, gt=0, description="What `python -m jobs prune` keeps.")
 
     max_queued_per_owner: int = Field(default=10_000, ge=1)
+    max_jobs_per_sweep: int = Field(default=100, ge=1, le=1000, description="Combinations of its grid.")
     max_running_per_owner: int | None = Field(
         default=None, ge=1, description="Unset: as many as there are slots."
     )

@@ -55,6 +55,7 @@ def list_jobs(
     dataset: str | None = None,
     method: str | None = None,
     tag: str | None = None,
+    sweep: str | None = None,
     shared: bool = False,
     cursor: str | None = None,
     limit: int = 50,
@@ -74,6 +75,7 @@ def list_jobs(
             (Job.state, state),
             (Job.dataset, dataset),
             (Job.method, method),
+            (Job.sweep_id, sweep),
         )
         if value is not None
     ]
@@ -82,26 +84,31 @@ def list_jobs(
     if tag is not None:
         wanted.append(HasTag(Job.__table__.c.tags, tag))
     if cursor is not None:
-        wanted.append(_older_than(*_read_cursor(cursor)))
+        wanted.append(_older_than(*read_cursor(cursor)))
     newest_first = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc())
     page = newest_first.options(*(defer(column, raiseload=True) for column in LARGE)).limit(limit + 1)
     rows = session.execute(page).scalars().all()
     if len(rows) <= limit:
         return rows, None
-    return rows[:limit], _cursor(rows[limit - 1])
+    return rows[:limit], cursor_of(rows[limit - 1].created_at, rows[limit - 1].id)
 
 
 def _older_than(created_at: datetime, job_id: str) -> ColumnElement[bool]:
     return tuple_(Job.created_at, Job.id) < tuple_(literal(created_at, UtcTime()), literal(job_id))
 
 
-def _cursor(job: Job) -> str:
+def cursor_of(created_at: datetime, last: str) -> str:
     """Where a page ended: time and id, opaque to clients."""
-    place = json.dumps([job.created_at.isoformat(), job.id])
+    place = json.dumps([created_at.isoformat(), last])
     return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
+def read_cursor(cursor: str) -> tuple[datetime, str]:
+    """Time and id of a cursor.
+
+    Raises:
+        BadCursor: it is none.
+    """
     try:
         place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         created_at, job_id = datetime.fromisoformat(place[0]), place[1]

@@ -89,6 +89,7 @@ def test_constraints_and_indexes_agree(bare: Engine) -> None:
         "ix_job_events_counted",
         "ix_jobs_claimable",
         "ix_jobs_leases",
+        "ix_jobs_of_sweep",
         "ix_jobs_queue_of_owner",
         "ix_jobs_running_by_owner",
     }

@@ -1,0 +1,96 @@
+"""A sweep as Markdown: one row a setting, chosen ones marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cartl_core.render import words
+from cartl_core.render.markdown.tables import table
+from cartl_core.sweep_table import Measured, SeedMean, SettingRow, SweepTable
+
+HEAD = (
+    "method",
+    "freeze depth",
+    "k",
+    "beta",
+    "lambda",
+    "seeds",
+    "clean (validation)",
+    "robust (validation)",
+    "chosen",
+    "clean (test)",
+    "robust (test)",
+)
+NOTHING = "\u2013"
+INTERVALS = {
+    "t": "Student's 95 % interval over the seeds",
+    "wilson": "of one seed alone, Wilson's 95 % interval over its images, which says nothing of other seeds",
+}
+
+
+def render_sweep(found: SweepTable, name: str | None) -> str:
+    """The table with what it was chosen by, in Markdown."""
+    return "\n".join(_lines(found, name))
+
+
+def _lines(found: SweepTable, name: str | None) -> Iterator[str]:
+    yield f"# Sweep{f': {_plain(name)}' if name else ''}"
+    yield ""
+    for warning in found.warnings:
+        yield f"> {warning}"
+        yield ""
+    yield from table(HEAD, map(_row, found.rows))
+    yield (
+        "Chosen by validation figures alone: `best` is the most robust within "
+        f"{words.percent(found.margin)} of the highest clean accuracy; `front`: no other is as good in both "
+        "figures and better in one."
+    )
+    if found.complete:
+        yield "Test figures are of chosen settings only; robust there is the worst case over all attacks."
+    else:
+        yield "Not all jobs have ended: what is chosen may change, and no test figure is shown yet."
+    kinds = dict.fromkeys(mean.interval for mean in _means(found))
+    if kinds:
+        yield f"In brackets: {'; '.join(INTERVALS[kind] for kind in sorted(kinds))}."
+    for attack in found.attacks:
+        yield (
+            f"Robust on validation images: {attack.name.upper()}, {attack.norm}, "
+            f"eps {words.radius(attack.eps)}, {attack.steps} steps."
+        )
+    yield ""
+
+
+def _row(row: SettingRow) -> tuple[str, ...]:
+    setting = row.setting
+    asked = len(row.jobs)
+    return (
+        words.method(setting.method),
+        str(setting.freeze_depth),
+        str(setting.k),
+        words.number(setting.beta),
+        words.number(setting.fdm_weight),
+        str(asked) if len(row.seeds) == asked else f"{len(row.seeds)} of {asked}",
+        *_pair(row.validation),
+        " and ".join(name for name, is_so in (("best", row.best), ("front", row.on_front)) if is_so),
+        *_pair(row.test),
+    )
+
+
+def _pair(figures: Measured | None) -> tuple[str, str]:
+    return (NOTHING, NOTHING) if figures is None else (_mean(figures.clean), _mean(figures.robust))
+
+
+def _mean(mean: SeedMean) -> str:
+    return f"{words.percent(mean.value)} ({100 * mean.low:.1f} to {100 * mean.high:.1f})"
+
+
+def _means(found: SweepTable) -> Iterator[SeedMean]:
+    for row in found.rows:
+        for figures in (row.validation, row.test):
+            if figures is not None:
+                yield from (figures.clean, figures.robust)
+
+
+def _plain(name: str) -> str:
+    """A name that cannot become markup."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|" else letter for letter in name)
