@@ -20,7 +20,7 @@ from api.deps import BELLS_A_SECOND, BELLS_AT_ONCE, Door
 from api.feed import Feed
 from api.limits import Bucket, RateLimit
 from api.room import Room
-from api.routes import catalog, health, jobs, keys, observe, pages, results, shares, uploads
+from api.routes import catalog, health, jobs, keys, observe, pages, results, shares, sweeps, uploads
 from jobs import errors
 from jobs.database import make_engine, reading, session_factory
 from jobs.queue import make_celery
@@ -35,6 +35,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.NotAllowed: "wrong-state",
     errors.TooManyJobs: "too-many-jobs",
     errors.TooManyShares: "invalid",
+    errors.SweepNotFound: "not-found",
     errors.UploadNotFound: "not-found",
     errors.UploadInUse: "wrong-state",
     errors.TooManyUploads: "too-many-uploads",
@@ -51,6 +52,7 @@ is `application/problem+json`. Times are UTC; radii are in pixel units on [0, 1]
 """
 TAGS = [
     {"name": "jobs", "description": "Submit, list, cancel, retry."},
+    {"name": "sweeps", "description": "Settings compared with each other: many jobs, one table."},
     {"name": "sharing", "description": "Who else may look."},
     {"name": "results", "description": "The robustness report and the files."},
     {"name": "watching a job", "description": "Events, metrics, log."},
@@ -75,7 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan(settings),
     )
-    for part in (jobs, shares, results, observe, uploads, catalog, keys, health, pages):
+    for part in (jobs, sweeps, shares, results, observe, uploads, catalog, keys, health, pages):
         app.include_router(part.router)
     problems.install(app, KIND_OF_ERROR)
     openapi.install(app, keys.KeyRequest)

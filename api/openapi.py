@@ -15,10 +15,13 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from api.problems import MEDIA_TYPE, ProblemBody
 from api.schemas import STANDS_FOR, DryRun
+from api.sweep_views import SweepDryRun
 from cartl_core.architecture import Architecture
 from cartl_core.evaluate_spec import EvaluateJobRequest, EvaluateJobSpec
 from cartl_core.spec import JobRequest, JobSpec
+from cartl_core.sweep_spec import SweepRequest
 
+SERIALIZED = (JobSpec, EvaluateJobSpec, Architecture, DryRun, SweepDryRun)
 Responses = dict[int | str, dict[str, Any]]
 
 REF = "#/components/schemas/{model}"
@@ -77,6 +80,39 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
+SWEEP_EXAMPLES: dict[str, dict[str, Any]] = {
+    "which depth": {
+        "summary": "CARTL beside plain transfer at three depths; with one teacher for every depth",
+        "value": {
+            "name": "which depth?",
+            "base": {
+                "dataset": {"name": "fashion_mnist", "classes": [6, 7, 8, 9]},
+                "model": "wrn-16-2",
+                "pretrain": {"fdm_layers": "every"},
+            },
+            "grid": {
+                "method": ["vanilla", "cartl"],
+                "freeze_depth": [2, 4, 6],
+                "beta": [0.4, 0.6],
+                "seed": [0, 1, 2],
+            },
+        },
+    },
+    "in seconds": {
+        "summary": "Two seeds of one setting on digits, with the preset for tests",
+        "value": {
+            "base": {
+                "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
+                "freeze_depth": 2,
+                "model": "tiny",
+                "preset": "smoke",
+            },
+            "grid": {"seed": [0, 1]},
+        },
+    },
+}
+
+
 def problems(*statuses: int) -> Responses:
     """OpenAPI responses for the common problems and ``statuses``."""
     return problems_only(*COMMON, *statuses)
@@ -105,7 +141,7 @@ def install(app: FastAPI, *bodies: type[BaseModel]) -> None:
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app, (JobRequest, EvaluateJobRequest, *bodies))
+            app.openapi_schema = _document(app, (JobRequest, EvaluateJobRequest, SweepRequest, *bodies))
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
@@ -124,7 +160,7 @@ def _document(app: FastAPI, bodies: tuple[type[BaseModel], ...]) -> dict[str, An
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     wanted: list[tuple[type[BaseModel], JsonSchemaMode]] = [(body, "validation") for body in bodies]
-    wanted += [(kind, "serialization") for kind in (JobSpec, EvaluateJobSpec, Architecture, DryRun)]
+    wanted += [(kind, "serialization") for kind in SERIALIZED]
     for model, mode in wanted:
         _, extra = models_json_schema([(model, mode)], ref_template=REF)
         for name, schema in extra.get("$defs", {}).items():

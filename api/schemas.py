@@ -70,6 +70,7 @@ class JobBrief(View):
     id: str
     name: str | None
     tags: list[str]
+    sweep: str | None = Field(description="The sweep that it was submitted with.")
     state: JobState
     reason: str | None = Field(description="Stable code of why it ended so, e.g. `dataset_missing`.")
     dataset: str
@@ -89,6 +90,7 @@ class JobBrief(View):
             "id": job.id,
             "name": job.name,
             "tags": job.tags,
+            "sweep": job.sweep_id,
             "state": job.state,
             "reason": job.reason,
             "dataset": job.dataset,

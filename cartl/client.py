@@ -130,6 +130,30 @@ class Client:
         accept = {"Accept": "text/markdown"}
         return self._send("GET", f"/jobs/{job_id}/robustness", headers=accept).text
 
+    def submit_sweep(
+        self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> Json:
+        """Post a sweep (``dry_run``: only count and estimate its jobs); returns the sweep as stored."""
+        return self._json(
+            "POST",
+            "/sweeps",
+            json=request,
+            params={"dry_run": "true"} if dry_run else None,
+            headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
+        )
+
+    def sweep(self, sweep_id: str) -> Json:
+        """States of a sweep's jobs, and its table as far as it is known."""
+        return self._json("GET", f"/sweeps/{sweep_id}")
+
+    def sweep_markdown(self, sweep_id: str) -> str:
+        """The table of a sweep, as Markdown."""
+        return self._send("GET", f"/sweeps/{sweep_id}", headers={"Accept": "text/markdown"}).text
+
+    def cancel_sweep(self, sweep_id: str) -> Json:
+        """Ask for the end of all jobs of a sweep."""
+        return self._json("POST", f"/sweeps/{sweep_id}/cancel")
+
     def ready(self) -> Json:
         """What ``/readyz`` says; raises ``ServiceError`` while the service is not ready."""
         return self._json("GET", "/readyz")

@@ -18,6 +18,7 @@ from cartl.client import DEFAULT_URL, Client, Json
 from cartl.problems import ClientError
 from cartl.processes import StartError
 from cartl.show import follow, show_jobs, show_outcome, show_report
+from cartl.sweep import follow_sweep
 from cartl.up import Service, Settings, free_port
 
 app = typer.Typer(
@@ -171,6 +172,32 @@ def evaluate(
             _watch(client, answer["id"])
 
 
+@app.command()
+def sweep(
+    sweep: Annotated[
+        str, typer.Argument(help="A request as JSON, or the id of a sweep to show again.", metavar="FILE|ID")
+    ],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count and estimate its jobs.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the id; do not wait for the end.")] = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Compare settings: post a sweep, show its jobs until all have ended, print the table.
+
+    The exit code is 0 when every job succeeded.
+    """
+    file = Path(sweep)
+    with Client(url, key) as client:
+        if dry_run:
+            typer.echo(json.dumps(client.submit_sweep(asked.read(file), dry_run=True), indent=2))
+            return
+        sweep_id = client.submit_sweep(asked.read(file))["id"] if file.is_file() else sweep
+        if detach:
+            typer.echo(sweep_id)
+            return
+        _watch_sweep(client, sweep_id)
+
+
 @app.command(name="watch")
 def watch_job(
     job: JobId,
@@ -243,6 +270,17 @@ def _watch(client: Client, job_id: str) -> NoReturn:
         raise typer.Exit(INTERRUPTED) from None
     show_outcome(job, console)
     _exit_by(job)
+
+
+def _watch_sweep(client: Client, sweep_id: str) -> NoReturn:
+    console = Console(highlight=False)
+    try:
+        ended = follow_sweep(client, sweep_id, console)
+    except KeyboardInterrupt:
+        typer.echo(f"the jobs go on; `cartl sweep {sweep_id}` shows them again", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    show_report(client.sweep_markdown(sweep_id), console)
+    raise typer.Exit(0 if ended["states"]["succeeded"] == ended["jobs"] else 1)
 
 
 def _exit_by(job: Json) -> NoReturn:

@@ -18,7 +18,7 @@ class NotARequest(ClientError):
 def build(spec: Path | None, options: Mapping[str, object]) -> Json:
     """The request in ``spec`` with ``options`` laid over it; options that are None or empty are left out."""
     given = {name: value for name, value in options.items() if value not in (None, [])}
-    request = {**(_read(spec) if spec else {}), **given}
+    request = {**(read(spec) if spec else {}), **given}
     needed = ("dataset",) if request.get("kind") == "evaluate" else ("dataset", "freeze_depth")
     missing = [name for name in needed if name not in request]
     if missing:
@@ -38,7 +38,12 @@ def data(text: str) -> str | Json:
         raise NotARequest(f"{text}: write NAME, or NAME:0,1,2 for some classes") from error
 
 
-def _read(spec: Path) -> Json:
+def read(spec: Path) -> Json:
+    """The JSON object in a file.
+
+    Raises:
+        NotARequest: there is none.
+    """
     try:
         request: Any = json.loads(spec.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

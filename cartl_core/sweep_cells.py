@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from math import prod
 from typing import Any
 
 from cartl_core.catalog import METHODS
@@ -65,7 +64,7 @@ def cells(request: SweepRequest, most: int) -> tuple[Cell, ...]:
         SpecError: there are more; a swept field is given in the base as well; a value that nothing uses.
     """
     axes = {axis: request.grid.axes[axis] for axis in AXES if axis in request.grid.axes}
-    count = prod(len(values) for values in axes.values())
+    count = request.grid.combinations
     if count > most:
         sizes = " x ".join(str(len(values)) for values in axes.values())
         raise SpecError("grid", f"{sizes} = {count} combinations", allowed=f"1 to {most} combinations")

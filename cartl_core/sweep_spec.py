@@ -7,9 +7,10 @@ the jobs of dead workers.)
 
 from __future__ import annotations
 
+from math import prod
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from cartl_core.part import ARRAY, Part
 from cartl_core.spec import BaselineOrMethod, JobRequest, Method, Name
@@ -23,18 +24,24 @@ Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class SweepBase(JobRequest):
-    """What all jobs of a sweep have in common: a job's request, less what the grid varies."""
-
-    freeze_depth: int | None = Field(  # type: ignore[assignment]
-        default=None, ge=0, description="Needed where the grid has none."
-    )
-    method: Method = "cartl"
-    baselines: Annotated[tuple[BaselineOrMethod, ...], ARRAY] = Field(
-        default=(),
-        max_length=8,
-        description="Of every job. None unless asked for: the settings are compared with each other.",
-    )
+SweepBase = create_model(
+    "SweepBase",
+    __base__=JobRequest,
+    __doc__="What all jobs of a sweep have in common: a job's request, less what the grid varies.",
+    freeze_depth=(
+        int | None,
+        Field(default=None, ge=0, description="Leading blocks frozen; needed where the grid has none."),
+    ),
+    method=(Method, "cartl"),
+    baselines=(
+        Annotated[tuple[BaselineOrMethod, ...], ARRAY],
+        Field(
+            default=(),
+            max_length=8,
+            description="Of every job. None unless asked for: the settings are compared with each other.",
+        ),
+    ),
+)
 
 
 class Grid(Part):
@@ -57,6 +64,11 @@ class Grid(Part):
         """The axes that are varied, by name."""
         given = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: values for name, values in given.items() if values is not None}
+
+    @property
+    def combinations(self) -> int:
+        """How many there are."""
+        return prod(len(values) for values in self.axes.values())
 
     @model_validator(mode="after")
     def _something_is_varied(self) -> Grid:

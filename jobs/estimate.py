@@ -7,6 +7,7 @@ takes is in its progress.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -58,7 +59,15 @@ class Estimate:
 
 def estimate(spec: JobSpec | EvaluateJobSpec) -> dict[str, Any]:
     """The cost of ``spec`` as JSON; the fields are those of ``Estimate``."""
-    whole = estimated(spec) if isinstance(spec, JobSpec) else estimated_evaluation(spec)
+    return _plain(estimated(spec) if isinstance(spec, JobSpec) else estimated_evaluation(spec))
+
+
+def estimate_together(specs: Sequence[JobSpec]) -> dict[str, Any]:
+    """The cost of several jobs of one owner, as ``estimate`` has it: what they share is computed once."""
+    return _plain(estimated_together(specs))
+
+
+def _plain(whole: Estimate) -> dict[str, Any]:
     return {
         "seconds": round(whole.seconds, 1),
         "disk_bytes": whole.disk_bytes,
@@ -70,19 +79,31 @@ def estimate(spec: JobSpec | EvaluateJobSpec) -> dict[str, Any]:
 
 def estimated(spec: JobSpec) -> Estimate:
     """The cost of ``spec``, arms with equal teachers sharing one."""
-    source_classes, target_classes = classes_of(spec.source), classes_of(spec.dataset)
-    teacher, student = network_size(spec.model, source_classes), network_size(spec.model, target_classes)
-    teachers = {_teacher_key(arm): arm for arm in spec.arms}
+    return estimated_together([spec])
 
-    passes_of_teachers = sum(_teacher_passes(arm.pretrain, spec) for arm in teachers.values())
-    passes_of_students = sum(_student_passes(arm, spec) for arm in spec.arms)
-    macs = passes_of_teachers * teacher.macs + passes_of_students * student.macs
+
+def estimated_together(specs: Sequence[JobSpec]) -> Estimate:
+    """The cost of all of ``specs``, arms with equal teachers sharing one, within a job and across jobs."""
+    teachers = {
+        (_teacher_key(arm), spec.source, spec.model, spec.seed): (arm, spec)
+        for spec in specs
+        for arm in spec.arms
+    }
+    macs = passes = 0.0
+    disk = len(specs) * REPORT_BYTES
+    for arm, spec in teachers.values():
+        size, made = network_size(spec.model, classes_of(spec.source)), _teacher_passes(arm.pretrain, spec)
+        macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(1, size)
+    for spec in specs:
+        size = network_size(spec.model, classes_of(spec.dataset))
+        made = sum(_student_passes(arm, spec) for arm in spec.arms)
+        macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(len(spec.arms), size)
     return Estimate(
         seconds=2 * macs / FLOP_PER_SECOND,
-        disk_bytes=_disk(len(teachers), teacher) + _disk(len(spec.arms), student) + REPORT_BYTES,
+        disk_bytes=disk,
         assumes=ASSUMES,
         teachers=len(teachers),
-        forward_passes=passes_of_teachers + passes_of_students,
+        forward_passes=passes,
     )
 
 

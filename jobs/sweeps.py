@@ -158,13 +158,15 @@ def states_of(session: Session, sweep_ids: Sequence[str]) -> dict[str, SweepStat
         .where(Job.sweep_id.in_(sweep_ids))
         .group_by(Job.sweep_id, Job.state)
     )
-    rows = session.execute(counted).all()
-    return {sweep_id: _state([row for row in rows if row[0] == sweep_id]) for sweep_id in sweep_ids}
+    found: dict[str, list[tuple[JobState, int, float]]] = {sweep_id: [] for sweep_id in sweep_ids}
+    for sweep_id, state, jobs, fractions in session.execute(counted).tuples():
+        found[str(sweep_id)].append((JobState(state), jobs, fractions))
+    return {sweep_id: _state(rows) for sweep_id, rows in found.items()}
 
 
-def _state(rows: Sequence[Row[Any]]) -> SweepState:
-    counts = dict.fromkeys(JobState, 0) | {JobState(row[1]): row[2] for row in rows}
-    done = sum(row[2] if JobState(row[1]) in TERMINAL else row[3] for row in rows)
+def _state(rows: Sequence[tuple[JobState, int, float]]) -> SweepState:
+    counts = dict.fromkeys(JobState, 0) | {state: jobs for state, jobs, _ in rows}
+    done = sum(jobs if state in TERMINAL else fractions for state, jobs, fractions in rows)
     return SweepState(counts, min(1.0, done / max(1, sum(counts.values()))))
 
 

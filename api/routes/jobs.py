@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from api.auth import Caller
-from api.deps import Door, DoorDep, JobId, ParcelDep, Reader, Submitter, VisitDep
+from api.deps import JOB_ID, Door, DoorDep, JobId, ParcelDep, Reader, Submitter, VisitDep
 from api.openapi import EXAMPLES, Responses, json_body, problems
-from api.problems import FieldError, Problem, invalid
+from api.paging import Cursor, Limit, bad_cursor, check_limit
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
 from cartl_core.evaluate_spec import EvaluateJobRequest
@@ -37,8 +37,9 @@ DryRunFlag = Annotated[
     bool, Query(description="Answer with the resolved spec and the estimate; store nothing.")
 ]
 Tag = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")]
-Limit = Annotated[int, Query(ge=1, description="Jobs on a page; the deployment has a highest value.")]
+SweepFilter = Annotated[
+    str | None, Query(pattern=rf"^{JOB_ID.pattern}$", max_length=64, description="Jobs of this sweep.")
+]
 
 CREATED: Responses = {
     200: {
@@ -162,13 +163,13 @@ def list_jobs(
     dataset: DatasetName | None = None,
     method: Method | None = None,
     tag: Tag = None,
+    sweep: SweepFilter = None,
     shared: Annotated[bool, Query(description="Those that others share with you, instead of yours.")] = False,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[JobBrief]:
     """Your jobs, or those shared with you, a page at a time. Pages do not shift while jobs are added."""
-    if limit > parts.settings.page_size_max:
-        raise _field("limit", "the page is too large", f"1 to {parts.settings.page_size_max}")
+    check_limit(limit, parts.settings)
     try:
         with parts.reading() as session:
             jobs, next_cursor = store.list_jobs(
@@ -178,17 +179,14 @@ def list_jobs(
                 dataset=dataset,
                 method=method,
                 tag=tag,
+                sweep=sweep,
                 shared=shared,
                 cursor=cursor,
                 limit=limit,
             )
     except BadCursor as error:
-        raise _field("cursor", str(error), "`next_cursor` of a page") from error
+        raise bad_cursor(error) from error
     return Page(data=[JobBrief.of(job) for job in jobs], next_cursor=next_cursor)
-
-
-def _field(field: str, message: str, allowed: str) -> Problem:
-    return invalid((FieldError(field=field, message=message, allowed=allowed),))
 
 
 @router.get("/jobs/{job_id}", summary="One job", response_model=JobView, responses=problems(404))

@@ -1,0 +1,70 @@
+"""From the bytes of a request to a sweep that is ready to be stored: every job of it is checked first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from api.body import parse
+from api.problems import FieldError, Problem, invalid
+from cartl_core.errors import SpecError
+from cartl_core.resolve import resolve
+from cartl_core.spec import JobRequest, digest
+from cartl_core.sweep_cells import Cell, cells
+from cartl_core.sweep_spec import SweepRequest
+from jobs.estimate import estimate, estimate_together
+from jobs.limits import check_size
+from jobs.settings import Settings
+from jobs.sweeps import Planned
+
+
+@dataclass(frozen=True)
+class SweepSubmission:
+    """A valid request, its jobs, and what they will cost together."""
+
+    request: SweepRequest
+    planned: tuple[Planned, ...]
+    estimate: Mapping[str, Any]
+
+    @property
+    def body_digest(self) -> str:
+        """Equal for bodies that ask for the same, however they are written."""
+        return digest(self.request)
+
+
+def sweep_of(body: bytes, settings: Settings) -> SweepSubmission:
+    """The body as a sweep. Check it before a transaction is opened.
+
+    Raises:
+        Problem: the body is not JSON, or not a sweep all of whose jobs can run; the fields are those of
+            the sweep: `grid.beta.1`, `base.transfer.lr`.
+    """
+    request = parse(SweepRequest, body)
+    try:
+        found = cells(request, settings.max_jobs_per_sweep)
+    except SpecError as error:
+        raise _refused(error) from error
+    planned = tuple(_planned(cell, settings) for cell in found)
+    return SweepSubmission(request, planned, estimate_together([one.spec for one in planned]))
+
+
+def _planned(cell: Cell, settings: Settings) -> Planned:
+    try:
+        request = JobRequest.model_validate(cell.request)
+        spec = resolve(request, settings.default_preset)
+        cost = estimate(spec)
+        check_size(spec, cost, settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(step) for step in fault["loc"])
+        raise _refused(cell.refused(SpecError(where, fault["msg"]))) from error
+    except SpecError as error:
+        raise _refused(cell.refused(error)) from error
+    return Planned(request, spec, cost)
+
+
+def _refused(error: SpecError) -> Problem:
+    return invalid((FieldError(field=error.field, message=error.message, allowed=error.allowed),))

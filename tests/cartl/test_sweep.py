@@ -1,0 +1,105 @@
+"""`cartl sweep`: posts, watches, prints the table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cartl import sweep as watching
+from cartl.main import app
+from cartl.problems import ServiceError
+from cartl.request import NotARequest
+from cartl.sweep import all_ended, where
+
+REQUEST = {"base": {"dataset": "digits"}, "grid": {"freeze_depth": [1, 2]}}
+TABLE = "# Sweep\n\n| method |\n|---|\n| CARTL |\n"
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+
+
+def sweep_of(**states: int) -> dict[str, Any]:
+    known = {"queued": 0, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 0} | states
+    return {"id": "s1", "states": known, "jobs": sum(states.values()), "fraction": 0.5}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    path = tmp_path / "sweep.json"
+    path.write_text(json.dumps(REQUEST))
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching.time, "sleep", lambda seconds: None)
+
+
+@pytest.mark.parametrize(("last", "code"), [({"succeeded": 2}, 0), ({"succeeded": 1, "failed": 1}, 1)])
+def test_it_posts_watches_and_prints_the_table(
+    service: Any, answer: Any, file: str, last: dict[str, int], code: int
+) -> None:
+    seen = [
+        sweep_of(queued=2),
+        sweep_of(queued=1, running=1),
+        sweep_of(queued=1, running=1),
+        sweep_of(**last),
+    ]
+
+    def reply(asked: Any) -> Any:
+        if asked.method == "POST":
+            return answer(201, sweep_of(queued=2))
+        if "markdown" in asked.headers["Accept"]:
+            return answer(200, TABLE, type="text/markdown")
+        return answer(200, seen.pop(0))
+
+    service.reply = reply
+    result = run("sweep", file, "--url", service.url)
+    assert result.exit_code == code
+    lines = result.stdout.partition(TABLE)[0].splitlines()
+    assert lines[0] == "sweep s1: 2 queued"
+    assert len(lines) == 3, "nothing is said twice"
+    assert TABLE in result.stdout
+    assert service.asked[0].body == REQUEST
+    assert [asked.path for asked in service.asked] == ["/sweeps", *["/sweeps/s1"] * 5]
+
+
+def test_a_sweep_that_exists_is_shown_again(service: Any, answer: Any) -> None:
+    def reply(asked: Any) -> Any:
+        if "markdown" in asked.headers["Accept"]:
+            return answer(200, TABLE, type="text/markdown")
+        return answer(200, sweep_of(succeeded=2))
+
+    service.reply = reply
+    assert run("sweep", "s1", "--url", service.url).exit_code == 0
+    assert {asked.method for asked in service.asked} == {"GET"}
+
+
+def test_only_counting_or_only_posting(service: Any, answer: Any, file: str) -> None:
+    service.reply = lambda asked: answer(200, {"id": "s1", "jobs": 2})
+    dry = run("sweep", file, "--dry-run", "--url", service.url)
+    assert json.loads(dry.stdout)["jobs"] == 2
+    assert service.asked[0].path == "/sweeps?dry_run=true"
+    detached = run("sweep", file, "--detach", "--url", service.url)
+    assert detached.stdout == "s1\n"
+
+
+def test_a_file_that_is_no_request_and_an_id_that_is_none(service: Any, answer: Any, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text("[]")
+    with pytest.raises(NotARequest, match=r"broken\.json"):
+        run("sweep", str(broken), "--url", service.url)
+    service.reply = lambda asked: answer(404, {"title": "There is nothing here"})
+    with pytest.raises(ServiceError, match="nothing here"):
+        run("sweep", "none", "--url", service.url)
+
+
+def test_where_its_jobs_are() -> None:
+    assert where(sweep_of(queued=1, running=2)) == "sweep s1: 1 queued, 2 running"
+    assert not all_ended(sweep_of(succeeded=1, queued=1))
+    assert all_ended(sweep_of(succeeded=1, failed=1, cancelled=1))
