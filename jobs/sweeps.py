@@ -159,7 +159,7 @@ def states_of(session: Session, sweep_ids: Sequence[str]) -> dict[str, SweepStat
         .group_by(Job.sweep_id, Job.state)
     )
     found: dict[str, list[tuple[JobState, int, float]]] = {sweep_id: [] for sweep_id in sweep_ids}
-    for sweep_id, state, jobs, fractions in session.execute(counted).tuples():
+    for sweep_id, state, jobs, fractions in session.execute(counted):
         found[str(sweep_id)].append((JobState(state), jobs, fractions))
     return {sweep_id: _state(rows) for sweep_id, rows in found.items()}
 

@@ -116,7 +116,7 @@ def test_teachers_that_are_shared_count_once(client: TestClient) -> None:
             "grid.freeze_depth.0",
         ),
         ({"grid": {"seed": [0]}, "base": BASE}, "base.freeze_depth"),
-        ({"grid": {"method": ["auto"]}}, "grid.method.0"),
+        ({"grid": {"method": ["vanilla", "auto"]}}, "grid.method.1"),
         ({"grid": {"seed": [0], "freeze_depth": [2]}}, "base.freeze_depth"),
         ({"grid": {"seed": list(range(51)), "method": ["vanilla", "cartl"]}}, "grid"),
         ({"margin": -0.1}, "margin"),
