@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(200), nullable=True),
         sa.Column("request", json_type(), nullable=False),
         sa.Column("grid", json_type(), nullable=False),
-        sa.Column("margin", sa.Float(), nullable=False),
+        sa.Column("margin", sa.Double(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_sweeps"),
     )

@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 
 from api.main import create_app
 from jobs.settings import Settings
+from jobs.state import JobState
 from tests.fixtures.workers import Record, Worker
 
 SECONDS = 120.0
@@ -30,13 +31,15 @@ def test_two_settings_share_a_teacher_and_are_compared(
     quick: Settings,
     record: Record,
     start_worker: Callable[..., Worker],
-    until: Callable[..., None],
+    in_state: Callable[..., None],
 ) -> None:
     local = {"base_url": "http://127.0.0.1:8000", "client": ("127.0.0.1", 50000)}
     with TestClient(create_app(quick), **local) as client:  # type: ignore[arg-type]
-        path = client.post("/sweeps", json=BODY).json()["links"]["self"]
+        posted = client.post("/sweeps", json=BODY).json()
+        path = posted["links"]["self"]
         start_worker(lease_seconds=6.0, renew_seconds=1.0, threads=1)
-        until(lambda: client.get(path).json()["fraction"] == 1.0, SECONDS)
+        for row in posted["table"]["rows"]:
+            in_state(row["jobs"][0], JobState.SUCCEEDED, SECONDS)
         sweep = client.get(path).json()
         shown = client.get(path, headers={"Accept": "text/markdown"}).text
     assert sweep["states"]["succeeded"] == 2
