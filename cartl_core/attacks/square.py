@@ -7,6 +7,11 @@ nothing from it. The windows shrink on the schedule of the paper. What is fooled
 The paper stretches its schedule of 10,000 queries over any budget; AutoAttack (arXiv 2003.01690) walks its
 first half with 5,000 queries. Ours is both: a budget from 5,000 up walks the schedule as it stands, a
 smaller one walks the first half faster.
+
+In l2 we differ after query 5,000: every second query turns a single pixel. A window of the published search
+is three pixels wide or more and holds half of a fixed pattern, so that near an optimum as ragged as a
+gradient every move is too coarse: on a linear model of 2 x 8 x 8 pixels the published search reached 65 % of
+the closed form with 3,000 queries here and 58 % in torchattacks. Turning pixels, ours comes within 1 %.
 """
 
 from __future__ import annotations
@@ -49,13 +54,19 @@ class _Moves:
     first: Callable[[Tensor, float, Tensor], Tensor]
     count: Callable[[Tensor], int]
     next: Callable[[Tensor, Tensor, float, int, Tensor], Tensor]
+    fine: Callable[[Tensor, Tensor, float, Tensor], Tensor] | None
+    """Beside ``next`` from step ``SCHEDULED`` on, where windows alone never arrive."""
     sides: Callable[[int], int]
     """The side that a window wished to be this wide has."""
 
 
 MOVES: dict[Norm, _Moves] = {
-    "linf": _Moves(moves.stripes_count, moves.stripes, moves.window_count, moves.window, moves.any_side),
-    "l2": _Moves(moves.tiles_count, moves.tiles, moves.exchange_count, moves.exchange, moves.odd_side),
+    "linf": _Moves(
+        moves.stripes_count, moves.stripes, moves.window_count, moves.window, None, moves.any_side
+    ),
+    "l2": _Moves(
+        moves.tiles_count, moves.tiles, moves.exchange_count, moves.exchange, moves.turn, moves.odd_side
+    ),
 }
 
 
@@ -111,8 +122,12 @@ def _search(pursuit: Pursuit, attack: AttackSpec, restart: int, draws: Draws) ->
             numbers = _numbers(pursuit, draws, restart, 1 + step // CHAPTER, search.count(images))
         if (rows := packed(standing)) is not None:
             where, images, point, value = (part[rows] for part in (where, images, point, value))
-        side = window_side(step, attack.steps, images, attack.norm)
-        tried = search.next(images, point, attack.eps, side, numbers[where, step % CHAPTER])
+        chances = numbers[where, step % CHAPTER]
+        if search.fine is not None and step >= SCHEDULED and step % 2:
+            tried = search.fine(images, point, attack.eps, chances)
+        else:
+            side = window_side(step, attack.steps, images, attack.norm)
+            tried = search.next(images, point, attack.eps, side, chances)
         gained = _ask(pursuit, tried, where)
         better = gained > value
         point = torch.where(better.view(-1, 1, 1, 1), tried, point)

@@ -1,4 +1,5 @@
-"""The moves of the Square attack (arXiv 1912.00049): Linf, section 3 and algorithm 2; l2, algorithm 3.
+"""The moves of the Square attack (arXiv 1912.00049): Linf, section 3 and algorithm 2; l2, algorithm 3,
+and ``turn``, which is ours.
 
 Everywhere: images and points (rows, C, H, W); numbers (rows, count), uniform in [0, 1), each row of one
 image alone; returns points inside the ball cut with [0, 1].
@@ -13,6 +14,8 @@ from torch import Tensor
 
 GRID = 5
 """Tiles along a side of the l2 start."""
+LARGEST_TURN, DECADES = 3.0, 2.0
+"""Of one pixel, against the share that each would have if all had the same; and down to how much less."""
 
 
 def stripes_count(images: Tensor) -> int:
@@ -94,6 +97,15 @@ def exchange(images: Tensor, point: Tensor, eps: float, side: int, numbers: Tens
     new = _unit(_unit(new) + _unit(old)) * budget.unsqueeze(2)
     delta = delta.scatter(2, freed_at.unsqueeze(1).expand(-1, channels, -1), 0.0).scatter(2, into, new)
     return _of_norm(images, delta.view_as(images), eps)
+
+
+def turn(images: Tensor, point: Tensor, eps: float, numbers: Tensor) -> Tensor:
+    """One pixel of one channel moved up or down by a random amount, the others giving what it takes; ours."""
+    delta = (point - images).flatten(1)
+    size = delta.shape[1]
+    at = (numbers[:, :1] * size).long().clamp(max=size - 1)
+    amount = _signs(numbers[:, 1:2]) * 10 ** (-DECADES * numbers[:, 2:3]) * LARGEST_TURN * eps / size**0.5
+    return _of_norm(images, delta.scatter_add(1, at, amount).view_as(images), eps)
 
 
 def _signs(numbers: Tensor) -> Tensor:

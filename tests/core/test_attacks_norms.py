@@ -152,33 +152,31 @@ def test_a_targeted_attack_breaks_what_can_be_broken(name: str, loss: str, norm:
     assert not outcome.broken.all()
 
 
-SEARCHED = {"linf": 0.99, "l2": 0.72}
-"""Of the deepest margin, what blind queries reach. In Linf the optimum is a corner, and windows of one pixel
-set it sign by sign. In l2 it is not among the points that the search visits, whatever the budget: a move
-empties one window of at least 3 x 3 pixels and gives what another one holds half of a fixed pattern, so near
-the optimum, which is as ragged as the slope, every move is too coarse. Measured on the first 20 of these
-images, the least and the median share: .757 and .809 with 1,000 queries, .757 and .790 with 3,000, .722 and
-.795 with 10,000. So l2 is held to what it stalls at, never to go beyond, and to break all below that."""
+QUERIES = {"linf": 1_500, "l2": 7_000}
+"""In Linf the optimum is a corner, and windows of one pixel set it sign by sign. In l2 the windows of the
+published search stall at some 80 % here; what turns single pixels begins at query 5,000."""
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
-def test_the_black_box_comes_near_the_optimum_and_never_beyond(norm: str) -> None:
+def test_the_black_box_comes_within_one_percent_of_the_optimum_and_never_beyond(norm: str) -> None:
     model, images, labels = task(0.25, 0.75, seed=3)
-    images, labels = images[:40], labels[:40]
-    attack = AttackSpec(label="s", name="square", norm=norm, loss="margin", eps=EPS[norm], steps=1500)  # type: ignore[arg-type]
+    images, labels = images[:30], labels[:30]
+    attack = AttackSpec(
+        label="s", name="square", norm=norm, loss="margin", eps=EPS[norm], steps=QUERIES[norm]
+    )  # type: ignore[arg-type]
     margin = model.margin(images, labels)
     deep = deepest(norm, model.slope(labels), images, attack.eps)
     outcome = attacked(model, images, labels, attack)
     gained = margin - model.margin(outcome.adversarial, labels)
     standing = ~outcome.broken
     assert not outcome.broken[margin > deep * (1 + 1e-6)].any()
-    assert outcome.broken[margin < deep * SEARCHED[norm]].all()
+    assert outcome.broken[margin < deep * (1 - ONE_PERCENT)].all()
     assert (gained <= deep * (1 + 1e-6)).all()
-    assert (gained[standing] >= SEARCHED[norm] * deep[standing]).all(), (gained / deep)[standing]
+    assert (gained[standing] >= (1 - ONE_PERCENT) * deep[standing]).all(), (gained / deep)[standing]
     assert (length(norm, outcome.adversarial - images) <= attack.eps * (1 + 1e-6)).all()
     assert outcome.adversarial.min() >= 0
     assert outcome.adversarial.max() <= 1
-    assert standing.sum() > 10
+    assert standing.sum() >= 8
 
 
 @pytest.mark.parametrize("norm", NORMS)
