@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
+from cartl_core.choice import Choice
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.evidence import evidence
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, validation, worst_case
-from cartl_core.findings import compare, failed_checks, headline, warnings
+from cartl_core.findings import broken_promise, compare, failed_checks, headline, warnings
 from cartl_core.kept import kept
 from cartl_core.learned import learned_in_words
 from cartl_core.plan import GivenPlan, Measurement, Plan, Probing, StudentPlan, TeacherPlan
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.report_checks import Check
 from cartl_core.report_kept import Kept
+from cartl_core.report_selection import Promise, Selection
 from cartl_core.report_values import Value
+from cartl_core.selection import OnValidation, decide, promise, selection
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stage_keys import StageKey, spec_digest
 from cartl_core.verdicts import Seen, judge
@@ -36,6 +39,7 @@ class Book:
     """Filled in by the pipeline stage by stage; ``report`` reads it at any time.
 
     Attributes:
+        plan: it grows once, when a candidate is chosen.
         remarks: warnings that come from the machine rather than from the figures.
         facts: result of each finished training, by digest.
         reused: digests of stages that were found finished.
@@ -83,10 +87,19 @@ class Book:
         """Where the test images fell, by the name of each probe that is done and tells."""
         return {own.name: self.fallen[own.key.digest] for own in probings if own.key.digest in self.fallen}
 
+    def choice(self) -> Choice:
+        """Which candidate to take, once all of them are measured on validation images."""
+        assert isinstance(self.spec, JobSpec)
+        assert self.spec.auto is not None
+        plans = self.plan.candidates
+        found = [outcome for plan in plans if (outcome := self._on_validation(plan))]
+        return decide(self.spec.auto, plans, found, self.spec.model.name)
+
     def report(self, *, complete: bool) -> Report:
         """The report as known now."""
-        own, *others = (self._of(plan) for plan in self.plan.measured)
-        student, baselines = own, tuple(arm for arm in others if arm is not None)
+        arms = [self._of(plan) for plan in self.plan.measured]
+        student, baselines = next(iter(arms), None), tuple(arm for arm in arms[1:] if arm is not None)
+        chosen = self._selection()
         teachers = tuple(
             self._teacher(teacher) for teacher in self.plan.teachers if teacher.key.digest in self.facts
         )
@@ -95,23 +108,51 @@ class Book:
             spec=self.spec,
             spec_digest=spec_digest(self.spec),
             runtime=self.runtime,
-            headline=headline(student, baselines) if student else None,
+            headline=headline(student, baselines, chosen) if student else None,
             warnings=(
+                *broken_promise(chosen),
                 *failed_checks([arm for arm in (student, *baselines) if arm]),
                 *self.remarks,
                 *warnings(self.spec, teachers, self._parts()),
             ),
             teachers=teachers,
+            selection=chosen,
             student=student,
             baselines=baselines,
             seconds=dict(self.seconds),
         )
         return known.model_copy(update={"evidence": evidence(known)}) if complete else known
 
+    def _selection(self) -> Selection | None:
+        if not isinstance(self.spec, JobSpec) or self.spec.auto is None:
+            return None
+        return selection(
+            self.spec.auto,
+            self.plan.candidates,
+            model=self.spec.model.name,
+            seed=self.spec.seed,
+            facts=self.facts,
+            found=self._on_validation,
+            promised=self._promise,
+        )
+
+    def _on_validation(self, candidate: StudentPlan) -> OnValidation | None:
+        clean, attacks = self.clean(candidate.measurements), self.attacks(candidate.measurements)
+        return OnValidation(clean, worst_case(clean, attacks)) if clean and attacks else None
+
+    def _promise(self, choice: Choice) -> Promise | None:
+        """The first baseline of a choice is the best plain candidate, unless that was chosen itself."""
+        assert isinstance(self.spec, JobSpec)
+        assert self.spec.auto is not None
+        rivals = self.plan.students[1:2]
+        compared = self._comparisons(rivals[0]) if rivals else ()
+        attacked = bool(self.spec.evaluate.attacks)
+        return promise(choice, self.spec.auto.margin, compared, attacked=attacked)
+
     def _parts(self) -> dict[str, int]:
         """Into how many parts batches had to be cut, by the training's label; old results do not tell."""
         keys = [teacher.key for teacher in self.plan.teachers]
-        keys += [student.key for student in self.plan.students]
+        keys += [student.key for student in self.plan.trained]
         found: dict[str, int] = {}
         for key in keys:
             parts = self.facts.get(key.digest, {}).get("parts", 1)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cartl_core.report import AttackResult, Report
-from cartl_core.spec import Runtime
+from cartl_core.spec import Method, Runtime
 
 StageKind = Literal["pretrain", "transfer", "evaluate"]
 
@@ -79,6 +79,17 @@ class AttackFinished(EventBase):
     type: Literal["attack_finished"] = "attack_finished"
     subject: str = Field(description="`student`, `teacher` or the baseline's method.")
     result: AttackResult
+
+
+class CandidateChosen(EventBase):
+    """What was left to choose is chosen, by validation images; the test images come after it."""
+
+    type: Literal["candidate_chosen"] = "candidate_chosen"
+    number: int = Field(ge=1, description="Place among the candidates of the specification.")
+    method: Method
+    freeze_depth: int = Field(ge=0)
+    candidates: int = Field(ge=1, description="How many there were.")
+    words: str
 
 
 class ReportUpdated(EventBase):
@@ -163,6 +174,7 @@ Event = Annotated[
     | EpochFinished
     | Progress
     | AttackFinished
+    | CandidateChosen
     | ReportUpdated
     | Warned
     | StageRequested

@@ -9,6 +9,7 @@ from cartl_core.catalog import DATASETS, METHODS, share_of_classes
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.render import words
 from cartl_core.report import ArmReport, PairedComparison, Teacher
+from cartl_core.report_selection import Selection
 from cartl_core.spec import JobSpec, Method
 from cartl_core.statistics import mcnemar, paired_difference
 
@@ -52,13 +53,20 @@ def compare(
     )
 
 
-def headline(student: ArmReport, baselines: Sequence[ArmReport]) -> str | None:
-    """One sentence that answers: how much robustness was kept, against the first baseline, at what price?"""
+def headline(
+    student: ArmReport, baselines: Sequence[ArmReport], chosen: Selection | None = None
+) -> str | None:
+    """One sentence that answers: how much robustness was kept, against the first baseline, at what price?
+
+    Args:
+        chosen: how the student was chosen, where the run chose it.
+    """
     if student.figures is None or student.figures.worst_case is None:
         return None
     own, robust, clean = words.method(student.method), student.figures.worst_case, student.figures.clean
+    among = f", chosen among {len(chosen.candidates)} candidates," if chosen else ""
     alone = (
-        f"{words.capital(own)} keeps {words.percent(robust.value)} robust accuracy "
+        f"{words.capital(own)}{among} keeps {words.percent(robust.value)} robust accuracy "
         f"at {words.percent(clean.value)} clean accuracy (n = {words.count(robust.n)})"
     )
     found = next((_both(baseline) for baseline in baselines if _both(baseline)), None)
@@ -66,6 +74,12 @@ def headline(student: ArmReport, baselines: Sequence[ArmReport]) -> str | None:
         return f"{alone}."
     rival, worst, plain = found
     return f"{alone}: {_robust_clause(worst, rival)}, {_clean_clause(plain)}."
+
+
+def broken_promise(chosen: Selection | None) -> tuple[str, ...]:
+    """What a run promised and did not keep, or may not have kept."""
+    found = chosen.promise if chosen else None
+    return (found.words,) if found and found.verdict in ("broken", "unclear") else ()
 
 
 def warnings(

@@ -12,10 +12,10 @@ from cartl_core import runtime as machine
 from cartl_core.book import Book, Outcome
 from cartl_core.checkpoint import DEFAULT_SECONDS, Checkpoints
 from cartl_core.data import Loaded, Split, load, refuse_overlap
-from cartl_core.data.sampling import stratified
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.events import (
     AttackFinished,
+    CandidateChosen,
     Reporter,
     ReportUpdated,
     RuntimeResolved,
@@ -24,20 +24,18 @@ from cartl_core.events import (
     Warned,
 )
 from cartl_core.faults import disk_faults
-from cartl_core.figures import Fallen, Held, TestSet, attack_result
-from cartl_core.outputs import write_gallery, write_outcomes, write_report, write_student
-from cartl_core.plan import GivenPlan, Measurement, Probing, StudentPlan, TeacherPlan, TestData, plan_of
-from cartl_core.plots import Pixels
+from cartl_core.figures import Fallen, Held, attack_result
+from cartl_core.plan import GivenPlan, Measurement, Probing, StudentPlan, TeacherPlan, plan_of
 from cartl_core.probes.checks import seen_of
 from cartl_core.probes.curve import radii_of
 from cartl_core.progress import Meter
-from cartl_core.random import generator
-from cartl_core.render import words
+from cartl_core.publication import publish
 from cartl_core.report import Report
 from cartl_core.report_checks import Checked
 from cartl_core.results import read_result
+from cartl_core.samples import Sample, of_source, of_target, some_of
 from cartl_core.shelf import Shelf
-from cartl_core.spec import ChecksSpec, CurveSpec, GallerySpec, JobSpec, Runtime
+from cartl_core.spec import ChecksSpec, CurveSpec, JobSpec, Runtime
 from cartl_core.stage_keys import StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.evaluate import evaluate, read_outcomes
@@ -96,17 +94,17 @@ def run(
 
     if job.plan.given:
         job.take_in(job.plan.given, network)
-    for teacher in job.plan.teachers:
-        job.pretrain(teacher)
-    for student in job.plan.students:
-        job.transfer(student)
+    job.train()
+    if job.plan.candidates:
+        job.choose()
+        job.train()
     for measured in job.plan.measured:
-        job.evaluate(measured.subject, measured.key, measured.measurements, job.target_test)
+        job.evaluate(measured.subject, measured.key, measured.measurements, job.target.test)
     for teacher in job.plan.teachers:
-        job.evaluate("teacher", teacher.key, teacher.measurements, job.source_test)
+        job.evaluate("teacher", teacher.key, teacher.measurements, job.source.test)
     for measured in job.plan.measured:
         job.probe(measured)
-    return job.publish(out)
+    return publish(out, job.book, job.directories, job.target.test, report)
 
 
 class _Job:
@@ -124,25 +122,32 @@ class _Job:
         remarks: tuple[str, ...],
         checkpoint_seconds: float,
     ) -> None:
-        self.spec, self._source, self.target, self.runtime = spec, source, target, runtime
+        self.spec, self.runtime = spec, runtime
         self.shelf, self.report, self.stop, self.checkpoint_seconds = shelf, report, stop, checkpoint_seconds
-        limits = spec.evaluate
-        self.target_test = _some_of(target.test, limits.test_limit, spec.seed, "target test")
-        tested: TestSet | None = None
-        facts: TestData | None = None
-        if isinstance(spec, JobSpec):
-            self.source_test = _some_of(self.source.test, limits.source_test_limit, spec.seed, "source test")
-            tested = _test_set(words.data(spec.source), self.source, self.source_test)
-            facts = _facts(self.source, self.source_test)
-        self.plan = plan_of(spec, facts, _facts(target, self.target_test), runtime)
-        target_set = _test_set(words.data(spec.dataset), target, self.target_test)
-        self.book = Book(spec, runtime, self.plan, tested, target_set, remarks)
+        self.target = of_target(spec, target)
+        self._source = of_source(spec, source) if isinstance(spec, JobSpec) and source else None
+        self._plan_with = functools.partial(
+            plan_of,
+            spec,
+            self._source.for_plan() if self._source else None,
+            self.target.for_plan(),
+            runtime,
+        )
+        self.plan = self._plan_with()
+        self.book = Book(
+            spec,
+            runtime,
+            self.plan,
+            self.source.for_report(spec.source) if isinstance(spec, JobSpec) else None,
+            self.target.for_report(spec.dataset),
+            remarks,
+        )
         self.meter = Meter(self.plan.costs, report)
         self.directories: dict[str, Path] = {}
         self._warned: set[str] = set()
 
     @property
-    def source(self) -> Loaded:
+    def source(self) -> Sample:
         """What teachers learn from; an evaluation has none."""
         assert self._source is not None
         return self._source
@@ -155,13 +160,48 @@ class _Job:
         self.book.facts[given.key.digest] = read_result(self.directories[given.key.digest])
         self._tell()
 
+    def train(self) -> None:
+        """Every teacher and student of the plan that is not there yet."""
+        for teacher in self.plan.teachers:
+            if teacher.key.digest not in self.book.facts:
+                self.pretrain(teacher)
+        for student in self.plan.trained:
+            if student.key.digest not in self.book.facts:
+                self.transfer(student)
+
+    def choose(self) -> None:
+        """One of the candidates, by what is measured on validation images; from here on the plan is whole."""
+        assert self.target.validation is not None
+        for candidate in self.plan.candidates:
+            self.evaluate(candidate.subject, candidate.key, candidate.measurements, self.target.validation)
+        choice = self.book.choice()
+        self.plan = self.book.plan = self._plan_with(choice=choice)
+        self.meter.replan(self.plan.costs)
+        arm, chosen = self.plan.students[0].arm, self.book.report(complete=False).selection
+        assert chosen is not None
+        self.report(
+            CandidateChosen(
+                number=choice.chosen + 1,
+                method=arm.method,
+                freeze_depth=arm.freeze_depth,
+                candidates=len(self.plan.candidates),
+                words=chosen.words or "",
+            )
+        )
+        self._tell()
+
     def pretrain(self, teacher: TeacherPlan) -> None:
         """A teacher: found, or trained."""
         with self._stage(teacher.key) as place:
             if place:
                 depth = teacher.freeze_depth or 0
                 pretrain(
-                    teacher.pretrain, depth, self.spec.model, self.source, seed=self.spec.seed, place=place
+                    teacher.pretrain,
+                    depth,
+                    self.spec.model,
+                    self.source.data,
+                    seed=self.spec.seed,
+                    place=place,
                 )
         self.book.facts[teacher.key.digest] = read_result(self.directories[teacher.key.digest])
         self._tell()
@@ -171,7 +211,7 @@ class _Job:
         teacher = self.directories[student.teacher.key.digest] / NETWORK
         with self._stage(student.key) as place:
             if place:
-                transfer(student.arm, teacher, self.target, seed=self.spec.seed, place=place)
+                transfer(student.arm, teacher, self.target.data, seed=self.spec.seed, place=place)
         self.book.facts[student.key.digest] = read_result(self.directories[student.key.digest])
         self._tell()
 
@@ -208,7 +248,7 @@ class _Job:
                         probing.name,
                         probing.asked,
                         networks[student.subject],
-                        _some_of(self.target_test, probing.asked.images, self.spec.seed, "probe images"),
+                        some_of(self.target.test, probing.asked.images, self.spec.seed, "probe images"),
                         freeze_depth=student.freeze_depth,
                         others={subject: networks[subject] for subject in probing.others},
                         seed=self.spec.seed,
@@ -224,39 +264,11 @@ class _Job:
         found, rows = read_value(probing.name, self.directories[digest]), read_rows(self.directories[digest])
         self.book.probed[digest] = found
         if isinstance(asked, CurveSpec):
-            self.book.fallen[digest] = Fallen(asked.norm, radii_of(rows, self.target_test.index))
+            self.book.fallen[digest] = Fallen(asked.norm, radii_of(rows, self.target.test.index))
         if isinstance(asked, ChecksSpec) and isinstance(found, Checked):
-            seen = seen_of(found, asked, rows, self.target_test.index)
+            seen = seen_of(found, asked, rows, self.target.test.index)
             self.book.seen[digest] = seen
-            self.book.fallen[digest] = seen.fallen(len(self.target_test))
-
-    def publish(self, out: Path) -> Report:
-        """The complete report and the files for the person."""
-        final = self.book.report(complete=True)
-        if self.plan.students:
-            write_student(out, self.directories[self.plan.students[0].key.digest] / NETWORK, self.report)
-        for student in self.plan.measured:
-            clean = self.book.clean(student.measurements)
-            assert clean is not None
-            attacks = self.book.attacks(student.measurements)
-            probed = {
-                own.name: read_rows(self.directories[own.key.digest])
-                for own in student.probings
-                if not isinstance(own.asked, GallerySpec)
-            }
-            write_outcomes(out, student.subject, self.target_test, clean, attacks, probed, self.report)
-        write_report(out, final, self._worst_images(out, final), self.report)
-        self.report(ReportUpdated(report=final))
-        return final
-
-    def _worst_images(self, out: Path, final: Report) -> Pixels | None:
-        """The pictures of the job's own student, written beside the report."""
-        gallery = final.student.figures.gallery if final.student and final.student.figures else None
-        if gallery is None:
-            return None
-        (probing,) = (own for own in self.plan.measured[0].probings if isinstance(own.asked, GallerySpec))
-        rows = read_rows(self.directories[probing.key.digest])
-        return write_gallery(out, gallery, rows, self.report)
+            self.book.fallen[digest] = seen.fallen(len(self.target.test))
 
     @contextmanager
     def _stage(self, key: StageKey) -> Iterator[Workplace | None]:
@@ -321,22 +333,3 @@ class _Job:
                 self._warned.add(warning)
                 self.report(Warned(message=warning))
         self.report(ReportUpdated(report=known))
-
-
-def _some_of(images: Split, limit: int | None, seed: int, purpose: str) -> Split:
-    """The images that every network is measured on: all, or a stratified draw."""
-    chosen = stratified(images.labels, limit, generator(seed, purpose))
-    return Split(
-        images=images.images[chosen],
-        labels=images.labels[chosen],
-        index=images.index[chosen],
-        digests=tuple(images.digests[position] for position in chosen.tolist()),
-    )
-
-
-def _facts(data: Loaded, test: Split) -> TestData:
-    return TestData(data.fingerprint, len(data.train.labels), len(test.labels))
-
-
-def _test_set(named: str, data: Loaded, test: Split) -> TestSet:
-    return TestSet(named, data.fingerprint, tuple(test.labels.tolist()), data.class_names)

@@ -1,29 +1,41 @@
 """What a run consists of, known before it starts: a teacher per distinct setting, a student per arm, and
 a measurement per network and attack, each with its digest and its cost.
+
+Where something is `auto` the plan is made twice: first the candidates, each measured on validation images;
+then, with the choice among them, what is measured on test images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
+from cartl_core.catalog.candidates import PLAIN
+from cartl_core.choice import Choice
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
 from cartl_core.progress import measurement_cost, probe_cost, student_cost, teacher_cost
-from cartl_core.spec import Arm, AttackSpec, JobSpec, PretrainSpec, Runtime
+from cartl_core.spec import Arm, AttackSpec, AutoSpec, JobSpec, PretrainSpec, Runtime
 from cartl_core.stage_keys import StageKey, given_key, measurement_key, probe_key, student_key, teacher_key
 
 
 @dataclass(frozen=True)
 class TestData:
-    """What a plan needs to know of one data set: ``test_images`` are those that are attacked."""
+    """What a plan needs to know of one data set.
+
+    Attributes:
+        test_images: those that are attacked.
+        validation_images: those that candidates are compared on.
+    """
 
     __test__ = False
 
     fingerprint: str
     train_images: int
     test_images: int
+    validation_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,10 @@ class TeacherPlan:
 
 @dataclass(frozen=True)
 class StudentPlan:
-    """An arm's student; ``subject`` is what its figures are called in events."""
+    """An arm's student; ``subject`` is what its figures are called in events.
+
+    A candidate's measurements are on validation images, all others on test images.
+    """
 
     key: StageKey
     arm: Arm
@@ -85,12 +100,22 @@ class GivenPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All stages, in the order in which they run; ``costs`` by digest, see ``progress``."""
+    """All stages, in the order in which they run; ``costs`` by digest, see ``progress``.
+
+    While a choice among ``candidates`` is open there are no ``students``; the costs of those that are still
+    unknown stand under the digests of others that cost no less.
+    """
 
     teachers: tuple[TeacherPlan, ...]
     students: tuple[StudentPlan, ...]
     costs: dict[str, float]
     given: GivenPlan | None = None
+    candidates: tuple[StudentPlan, ...] = ()
+
+    @property
+    def trained(self) -> tuple[StudentPlan, ...]:
+        """Every student that is trained, each once."""
+        return tuple({plan.key.digest: plan for plan in (*self.students, *self.candidates)}.values())
 
     @property
     def measured(self) -> tuple[StudentPlan | GivenPlan, ...]:
@@ -99,13 +124,17 @@ class Plan:
 
 
 def plan_of(
-    spec: JobSpec | EvaluateJobSpec, source: TestData | None, target: TestData, runtime: Runtime
+    spec: JobSpec | EvaluateJobSpec,
+    source: TestData | None,
+    target: TestData,
+    runtime: Runtime,
+    choice: Choice | None = None,
 ) -> Plan:
     """Lay out the stages of a job of either kind; ``source`` is None where nothing is trained."""
     if isinstance(spec, EvaluateJobSpec):
         return plan_evaluation(spec, target=target, runtime=runtime)
     assert source is not None
-    return make_plan(spec, source=source, target=target, runtime=runtime)
+    return make_plan(spec, source=source, target=target, runtime=runtime, choice=choice)
 
 
 def plan_evaluation(spec: EvaluateJobSpec, *, target: TestData, runtime: Runtime) -> Plan:
@@ -121,57 +150,124 @@ def plan_evaluation(spec: EvaluateJobSpec, *, target: TestData, runtime: Runtime
     return Plan((), (), costs, given)
 
 
-def make_plan(spec: JobSpec, *, source: TestData, target: TestData, runtime: Runtime) -> Plan:
-    """Lay out the stages of ``spec``; arms with equal teachers share one."""
-    teachers: dict[str, TeacherPlan] = {}
-    students: list[StudentPlan] = []
-    costs: dict[str, float] = {}
+def make_plan(
+    spec: JobSpec, *, source: TestData, target: TestData, runtime: Runtime, choice: Choice | None = None
+) -> Plan:
+    """Lay out the stages of ``spec``; arms with equal teachers share one.
 
-    def measurements(
-        subject: str, key: StageKey, attacks: tuple[AttackSpec, ...], data: TestData, limit: int | None
-    ) -> tuple[Measurement, ...]:
-        return _measurements(spec, subject, key, attacks, data, limit, runtime, costs)
+    Args:
+        choice: among the candidates, once they were compared.
+    """
+    layout = _Layout(spec, source, target, runtime)
+    if spec.auto is None:
+        students = layout.students(spec.arms)
+        return Plan(tuple(layout.teachers.values()), students, layout.costs)
+    candidates = tuple(
+        layout.candidate(number, arm, spec.auto) for number, arm in enumerate(spec.auto.candidates, start=1)
+    )
+    students = layout.students(_arms_after(spec.auto, choice or _dearest(spec.auto), spec.baselines))
+    return Plan(
+        tuple(layout.teachers.values()),
+        students if choice else (),
+        layout.costs,
+        candidates=candidates,
+    )
 
-    for arm in spec.arms:
+
+def _arms_after(auto: AutoSpec, choice: Choice, baselines: tuple[Arm, ...]) -> tuple[Arm, ...]:
+    """What is measured on test images: the chosen arm, the best plain one, then what was asked for."""
+    chosen, plain = auto.candidates[choice.chosen], auto.candidates[choice.plain]
+    return tuple(dict.fromkeys((chosen, plain, *baselines)))
+
+
+def _dearest(auto: AutoSpec) -> Choice:
+    """A choice that costs as much as any: two different arms, where there are two."""
+    plain = [arm.method == PLAIN for arm in auto.candidates]
+    return Choice(chosen=plain.index(False) if False in plain else 0, plain=plain.index(True))
+
+
+class _Layout:
+    """A plan of a transfer while it grows."""
+
+    def __init__(self, spec: JobSpec, source: TestData, target: TestData, runtime: Runtime) -> None:
+        self.spec, self.source, self.target, self.runtime = spec, source, target, runtime
+        self.teachers: dict[str, TeacherPlan] = {}
+        self.costs: dict[str, float] = {}
+
+    def students(self, arms: tuple[Arm, ...]) -> tuple[StudentPlan, ...]:
+        """A student an arm, the job's own first, each with all that is measured on test images."""
+        evaluate = self.spec.evaluate
+        made: list[StudentPlan] = []
+        for arm in arms:
+            student = self._student(arm, f"student ({arm.method})", arm.method if made else "student")
+            found = self._measured(
+                arm.method, student.key, evaluate.attacks, self.target, evaluate.test_limit
+            )
+            made.append(replace(student, measurements=found))
+        return tuple(replace(student, probings=self._probed(student, made)) for student in made)
+
+    def candidate(self, number: int, arm: Arm, auto: AutoSpec) -> StudentPlan:
+        """One of those among which a run chooses, measured on validation images alone."""
+        named = f"candidate {number} ({arm.method}, depth {arm.freeze_depth})"
+        student = self._student(arm, named, f"{named}, validation images")
+        return replace(
+            student,
+            measurements=_measurements(
+                self.spec,
+                f"{named}, validation images",
+                student.key,
+                (auto.attack,),
+                self.target,
+                auto.validation_images,
+                self.runtime,
+                self.costs,
+                split="validation",
+            ),
+        )
+
+    def _student(self, arm: Arm, label: str, subject: str) -> StudentPlan:
+        teacher = self._teacher(arm)
+        key = student_key(
+            arm,
+            teacher.key,
+            target_fingerprint=self.target.fingerprint,
+            seed=self.spec.seed,
+            runtime=self.runtime,
+            label=label,
+        )
+        self.costs[key.digest] = student_cost(arm, self.spec.model, self.target.train_images)
+        return StudentPlan(key, arm, teacher, subject, ())
+
+    def _teacher(self, arm: Arm) -> TeacherPlan:
         key = teacher_key(
             arm.pretrain,
             arm.freeze_depth,
-            model=spec.model,
-            source_fingerprint=source.fingerprint,
-            seed=spec.seed,
-            runtime=runtime,
+            model=self.spec.model,
+            source_fingerprint=self.source.fingerprint,
+            seed=self.spec.seed,
+            runtime=self.runtime,
         )
-        if key.digest not in teachers:
-            costs[key.digest] = teacher_cost(arm.pretrain, source.train_images)
-            teachers[key.digest] = TeacherPlan(
+        if key.digest not in self.teachers:
+            evaluate = self.spec.evaluate
+            self.costs[key.digest] = teacher_cost(arm.pretrain, self.source.train_images)
+            self.teachers[key.digest] = TeacherPlan(
                 key,
                 arm.pretrain,
                 None if arm.pretrain.serves_every_depth else arm.freeze_depth,
-                measurements(
-                    key.label, key, spec.evaluate.source_attacks, source, spec.evaluate.source_test_limit
+                self._measured(
+                    key.label, key, evaluate.source_attacks, self.source, evaluate.source_test_limit
                 ),
             )
-        student = student_key(
-            arm, key, target_fingerprint=target.fingerprint, seed=spec.seed, runtime=runtime
-        )
-        costs[student.digest] = student_cost(arm, spec.model, target.train_images)
-        students.append(
-            StudentPlan(
-                student,
-                arm,
-                teachers[key.digest],
-                arm.method if students else "student",
-                measurements(arm.method, student, spec.evaluate.attacks, target, spec.evaluate.test_limit),
-            )
-        )
-    students = [
-        replace(
-            student,
-            probings=_probings(spec, student.arm.method, student, students, target, runtime, costs),
-        )
-        for student in students
-    ]
-    return Plan(tuple(teachers.values()), tuple(students), costs)
+        return self.teachers[key.digest]
+
+    def _measured(
+        self, subject: str, key: StageKey, attacks: tuple[AttackSpec, ...], data: TestData, limit: int | None
+    ) -> tuple[Measurement, ...]:
+        return _measurements(self.spec, subject, key, attacks, data, limit, self.runtime, self.costs)
+
+    def _probed(self, student: StudentPlan, students: Sequence[StudentPlan]) -> tuple[Probing, ...]:
+        spec, method = self.spec, student.arm.method
+        return _probings(spec, method, student, students, self.target, self.runtime, self.costs)
 
 
 def _measurements(
@@ -183,8 +279,10 @@ def _measurements(
     limit: int | None,
     runtime: Runtime,
     costs: dict[str, float],
+    split: Literal["test", "validation"] = "test",
 ) -> tuple[Measurement, ...]:
     """No attack, then each attack, on one network; their costs go to ``costs``."""
+    images = data.test_images if split == "test" else data.validation_images
     found = []
     for attack in (None, *attacks):
         key = measurement_key(
@@ -196,8 +294,9 @@ def _measurements(
             batch_size=spec.evaluate.batch_size,
             seed=spec.seed,
             runtime=runtime,
+            split=split,
         )
-        costs[key.digest] = measurement_cost(attack, data.test_images)
+        costs[key.digest] = measurement_cost(attack, images)
         found.append(Measurement(key, attack))
     return tuple(found)
 

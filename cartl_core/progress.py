@@ -90,6 +90,11 @@ class Meter:
         self._seconds = 0.0
         self._told_at: float | None = None
 
+    def replan(self, costs: Mapping[str, float]) -> None:
+        """From here on these are the stages of the run; what is done of those that stay is kept."""
+        self._costs = dict(costs)
+        self._fractions = {digest: self._fractions.get(digest, 0.0) for digest in self._costs}
+
     def begin(self, fraction: float) -> None:
         """A stage is being computed; the ``fraction`` it had done before is not part of the rate."""
         self._computing_since = self._clock()

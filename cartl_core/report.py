@@ -6,8 +6,6 @@ Accuracies are fractions in [0, 1]. What a network gets wrong without an attack 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from cartl_core.evaluate_spec import AnySpec
@@ -17,9 +15,11 @@ from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_evidence import Evidence
 from cartl_core.report_gallery import Gallery
 from cartl_core.report_kept import Kept
+from cartl_core.report_paired import PairedComparison as PairedComparison
+from cartl_core.report_selection import Selection
 from cartl_core.report_values import Interval as Interval
 from cartl_core.report_values import Value as Value
-from cartl_core.spec import AttackSpec, Method, Objective, Runtime
+from cartl_core.spec import Arm, AttackSpec, JobSpec, Method, Objective, Runtime
 
 REPORT_SCHEMA = 1
 
@@ -92,23 +92,6 @@ class Teacher(Value):
     figures: Figures | None = None
 
 
-class PairedComparison(Value):
-    """Job against baseline on the same test images: robust (or right) or not, image by image."""
-
-    what: Literal["worst_case", "clean"]
-    n: int
-    both: int
-    only_job: int
-    only_baseline: int
-    neither: int
-    difference: float = Field(description="Job minus baseline, as a fraction of n.")
-    low: float
-    high: float
-    p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided.")
-    verdict: Literal["better", "worse", "within_noise"]
-    words: str
-
-
 class Validation(Value):
     """A student on validation images at its selected epoch: what settings are chosen by, never the test."""
 
@@ -165,9 +148,22 @@ class Report(Value):
     headline: str | None = Field(default=None, description="One sentence that answers the question.")
     warnings: tuple[str, ...] = ()
     teachers: tuple[Teacher, ...] = ()
+    selection: Selection | None = Field(
+        default=None, description="How `auto` was decided; null where nothing was left to choose."
+    )
     student: ArmReport | None = None
     baselines: tuple[ArmReport, ...] = ()
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
     )
     seconds: dict[str, float] = Field(default_factory=dict, description="Wall time by stage label.")
+
+    @property
+    def own_arm(self) -> Arm | None:
+        """The settings of the job's own student; None of a given network, and before a run has chosen."""
+        if not isinstance(self.spec, JobSpec):
+            return None
+        if self.spec.auto is None:
+            return self.spec.arm
+        chosen = self.selection.chosen if self.selection else None
+        return self.spec.auto.candidates[chosen - 1] if chosen else None

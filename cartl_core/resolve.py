@@ -11,21 +11,28 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from cartl_core.auto_spec import AUTO
 from cartl_core.catalog import (
-    DATASETS,
-    DISPLACEMENT_STEP,
-    DISPLACEMENT_STEPS,
     METHODS,
-    OPERATOR_BETA,
     PRESETS,
-    SPREAD_WEIGHT,
     MethodFacts,
     PresetFacts,
     model_facts,
 )
+from cartl_core.catalog.candidates import CandidateFacts
 from cartl_core.errors import SpecError
 from cartl_core.pairing import resolve_model, resolve_pair
 from cartl_core.part import build
+from cartl_core.resolve_auto import Asked, Maker, is_auto, resolve_auto
+from cartl_core.resolve_defaults import (
+    beta_of,
+    check_depth,
+    fdm_weight_of,
+    fit_displacement,
+    fit_head_epochs,
+    pretrain_defaults,
+    transfer_defaults,
+)
 from cartl_core.resolve_evaluation import resolve_evaluation
 from cartl_core.spec import (
     Arm,
@@ -49,10 +56,12 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
     preset = PRESETS[request.preset or default_preset]
     source, target = resolve_pair(request, preset)
     model = resolve_model(request.model, source, target, preset)
-    main = _arm(request, request.method, request.freeze_depth, source, model, preset, "")
+    main = None if is_auto(request) else _own_arm(request, source, model, preset)
+    auto = resolve_auto(request, target, model, _maker(request, source, model, preset))
+    chosen = "baselines" in request.model_fields_set
     baselines = tuple(
-        _baseline(request, baseline, index, main, source, model, preset)
-        for index, baseline in enumerate(request.baselines)
+        _baseline(request, baseline, index, source, model, preset)
+        for index, baseline in enumerate(request.baselines if chosen or main else ())
     )
     return JobSpec(
         name=request.name,
@@ -61,12 +70,13 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         dataset=target,
         source=source,
         model=model,
-        method=main.method,
-        freeze_depth=main.freeze_depth,
-        pretrain=main.pretrain,
-        transfer=main.transfer,
+        method=request.method,
+        freeze_depth=request.freeze_depth,
+        pretrain=main.pretrain if main else None,
+        transfer=main.transfer if main else None,
+        auto=auto,
         evaluate=resolve_evaluation(request.evaluate, source, target, preset),
-        baselines=_distinct(main, baselines, chosen="baselines" in request.model_fields_set),
+        baselines=_distinct(main, baselines, chosen=chosen),
         device=request.device,
         precision=request.precision,
         seed=request.seed,
@@ -125,7 +135,21 @@ def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts,
         )
 
 
-def _distinct(main: Arm, baselines: tuple[Arm, ...], *, chosen: bool) -> tuple[Arm, ...]:
+def _refuse_settings_of_methods(request: JobRequest) -> None:
+    """Where methods are tried one beside the other, what makes one of them is said of that one alone."""
+    for name in ("pretrain", "transfer"):
+        part = getattr(request, name)
+        own = OWN_FIELDS - _SHARED_PARTS.get(type(part).__name__, set())
+        for field in sorted(part.model_fields_set & own if part else ()):
+            if getattr(part, field) is not None:
+                raise SpecError(
+                    f"{name}.{field}",
+                    "it belongs to a method, and the method is auto",
+                    allowed="in the candidates that it is meant for, `auto.candidates`",
+                )
+
+
+def _distinct(main: Arm | None, baselines: tuple[Arm, ...], *, chosen: bool) -> tuple[Arm, ...]:
     """An arm beside itself says nothing: left out where nobody asked for it, refused where somebody did."""
     kept: list[Arm] = []
     for index, arm in enumerate(baselines):
@@ -144,136 +168,97 @@ def _baseline(
     request: JobRequest,
     baseline: BaselineRequest,
     index: int,
-    main: Arm,
     source: DataSpec,
     model: ModelSpec,
     preset: PresetFacts,
 ) -> Arm:
     """A baseline follows the job's own overrides, less those that its method does not use."""
-    depth = baseline.freeze_depth
-    if depth is None:
-        depth = 0 if METHODS[baseline.method].distilled else main.freeze_depth
-    return _arm(request, baseline.method, depth, source, model, preset, f"baselines.{index}.", baseline)
+    where = f"baselines.{index}."
+    depth = 0 if METHODS[baseline.method].distilled else request.freeze_depth
+    if baseline.freeze_depth is not None:
+        depth = baseline.freeze_depth
+    if depth == AUTO:
+        raise SpecError(
+            f"{where}freeze_depth",
+            "the job's own is chosen by the run, so a baseline needs one of its own",
+            allowed=f"0 to {model_facts(model.name).blocks - 1}",
+        )
+    facts = METHODS[baseline.method]
+    return _arm(request, facts, depth, source, model, preset, where, own=baseline, shared=True)
+
+
+def _own_arm(request: JobRequest, source: DataSpec, model: ModelSpec, preset: PresetFacts) -> Arm:
+    """The job's own arm, where the person has chosen it."""
+    assert request.method != AUTO
+    assert request.freeze_depth != AUTO
+    facts = METHODS[request.method]
+    _refuse_misplaced(request, facts, "")
+    return _arm(request, facts, request.freeze_depth, source, model, preset, "")
+
+
+def _maker(request: JobRequest, source: DataSpec, model: ModelSpec, preset: PresetFacts) -> Maker:
+    """Makes the candidates: what the job says holds for all, its method's own settings for that method."""
+    if request.method == AUTO:
+        _refuse_settings_of_methods(request)
+    elif is_auto(request):
+        _refuse_misplaced(request, METHODS[request.method], "")
+
+    def make(asked: Asked, freeze_depth: int, where: str) -> Arm:
+        facts = METHODS[asked.method]
+        row, own = (asked, None) if isinstance(asked, CandidateFacts) else (None, asked)
+        shared = facts.name != request.method
+        return _arm(
+            request, facts, freeze_depth, source, model, preset, where, own=own, row=row, shared=shared
+        )
+
+    return make
 
 
 def _arm(
     request: JobRequest,
-    method: str,
+    facts: MethodFacts,
     freeze_depth: int,
     source: DataSpec,
     model: ModelSpec,
     preset: PresetFacts,
     where: str,
+    *,
     own: BaselineRequest | None = None,
+    row: CandidateFacts | None = None,
+    shared: bool = False,
 ) -> Arm:
-    facts = METHODS[method]
-    _check_depth(freeze_depth, facts, model, f"{where}freeze_depth")
+    """The preset, then the catalog's ``row``, then what the job says, then what is the arm's ``own``.
+
+    Args:
+        shared: take over from the job only what does not make its method what it is.
+    """
+    check_depth(freeze_depth, facts, model, f"{where}freeze_depth")
+    if own is not None:
+        _refuse_misplaced(own, facts, where)
     written = own or request
-    _refuse_misplaced(written, facts, where)
-    pretrain = _pretrain_defaults(facts, source, preset)
-    transfer = _transfer_defaults(facts, pretrain["attack"], preset)
-    for settings in (request, own):
-        if settings is not None:
-            shared = settings is request and own is not None
-            _overlay(pretrain, settings.pretrain, facts, shared)
-            _overlay(transfer, settings.transfer, facts, shared)
-    _fit_displacement(transfer, pretrain, freeze_depth, where)
-    pretrain.setdefault("fdm_weight", _fdm_weight(facts, pretrain.get("fdm_distance"), preset))
-    transfer.setdefault("beta", _beta(facts, transfer.get("norm"), preset))
+    pretrain = pretrain_defaults(facts, source, preset)
+    transfer = transfer_defaults(facts, pretrain["attack"], preset)
+    if row is not None:
+        pretrain.update(row.pretrain)
+        transfer.update(row.transfer)
+    _overlay(pretrain, request.pretrain, facts, shared)
+    _overlay(transfer, request.transfer, facts, shared)
+    if own is not None:
+        _overlay(pretrain, own.pretrain, facts, shared=False)
+        _overlay(transfer, own.transfer, facts, shared=False)
+    fit_displacement(transfer, pretrain, freeze_depth, where)
+    pretrain.setdefault("fdm_weight", fdm_weight_of(facts, pretrain.get("fdm_distance"), preset))
+    transfer.setdefault("beta", beta_of(facts, transfer.get("norm"), preset))
     return Arm(
         method=facts.name,
         freeze_depth=freeze_depth,
         pretrain=build(PretrainSpec, pretrain, f"{where}pretrain"),
-        transfer=_fit_head_epochs(
+        transfer=fit_head_epochs(
             build(TransferSpec, transfer, f"{where}transfer"),
             chosen="lwf_head_epochs" in getattr(written.transfer, "model_fields_set", ()),
             where=where,
         ),
     )
-
-
-def _fit_displacement(
-    transfer: dict[str, Any], pretrain: dict[str, Any], freeze_depth: int, where: str
-) -> None:
-    """As far as the teacher's own training went, unless somebody says otherwise."""
-    written = transfer.get("displacement")
-    if not isinstance(written, dict):
-        return
-    if freeze_depth == 0:
-        raise SpecError(
-            f"{where}transfer.displacement",
-            "nothing is frozen at freeze_depth 0",
-            allowed="freeze_depth from 1",
-        )
-    eps = written.get("eps", pretrain["attack"]["eps"])
-    if isinstance(eps, float):
-        written = {"eps": eps, "step": eps * DISPLACEMENT_STEP, "steps": DISPLACEMENT_STEPS} | written
-    transfer["displacement"] = written
-
-
-def _fdm_weight(facts: MethodFacts, distance: str | None, preset: PresetFacts) -> float | None:
-    if facts.objective != "fdm":
-        return None
-    return SPREAD_WEIGHT if distance == "spread" else preset.fdm_weight
-
-
-def _beta(facts: MethodFacts, norm: str | None, preset: PresetFacts) -> float | None:
-    if not facts.nonexpansive:
-        return None
-    return OPERATOR_BETA if norm == "operator" else preset.beta
-
-
-def _fit_head_epochs(transfer: TransferSpec, *, chosen: bool, where: str) -> TransferSpec:
-    """In a shorter training than the preset's, LwF's head keeps half of the epochs to itself."""
-    if transfer.lwf_head_epochs <= transfer.epochs:
-        return transfer
-    if chosen:
-        raise SpecError(
-            f"{where}transfer.lwf_head_epochs",
-            f"{transfer.lwf_head_epochs} of {transfer.epochs} epochs",
-            allowed=f"0 to {transfer.epochs}",
-        )
-    return transfer.model_copy(update={"lwf_head_epochs": transfer.epochs // 2})
-
-
-def _check_depth(freeze_depth: int, facts: MethodFacts, model: ModelSpec, field: str) -> None:
-    blocks = model_facts(model.name).blocks
-    if facts.distilled and freeze_depth != 0:
-        raise SpecError(field, f"{facts.name} tunes the whole network", allowed="0")
-    lowest = 1 if facts.objective == "fdm" else 0
-    if not lowest <= freeze_depth <= blocks - 1:
-        raise SpecError(
-            field,
-            f"{freeze_depth} does not fit {model.name} ({blocks} blocks) with method {facts.name}",
-            allowed=f"{lowest} to {blocks - 1}",
-        )
-
-
-def _pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts) -> dict[str, Any]:
-    data = DATASETS[source.name]
-    steps, share = preset.pretrain_attack["steps"], preset.pretrain_attack["step_of_eps"]
-    assert isinstance(share, float)
-    return {
-        "objective": facts.objective,
-        "augmentation": data.augmentation if preset.augmentation else "none",
-        "attack": {
-            "label": "training",
-            "eps": data.train_eps,
-            "step": data.train_eps * share,
-            "steps": steps,
-        },
-        **preset.pretrain,
-    }
-
-
-def _transfer_defaults(facts: MethodFacts, attack: dict[str, Any], preset: PresetFacts) -> dict[str, Any]:
-    return {
-        "tail_affine": "frozen" if facts.frozen_affine else "tuned",
-        "trunk_statistics": preset.trunk_statistics,
-        "attack": dict(attack) if facts.adversarial else None,
-        **preset.transfer,
-        **(preset.lwf if facts.distilled else {}),
-    }
 
 
 # Fields that a baseline does not take over from the job: they make the job's method what it is.

@@ -134,8 +134,17 @@ def _check(field: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:
     if len(set(labels)) != len(labels):
         raise SpecError(f"evaluate.{field}", "two attacks have one label", allowed="distinct labels")
     for index, attack in enumerate(attacks):
-        if least := _lacking(attack.loss, data):
-            raise _too_few(f"evaluate.{field}.{index}.loss", attack.name, attack.loss, least, data)
+        check_attack(f"evaluate.{field}.{index}", attack, data)
+
+
+def check_attack(where: str, attack: AttackSpec, data: DataSpec) -> None:
+    """Refuse an attack whose loss needs more classes than the task has.
+
+    Raises:
+        SpecError: naming the attack's loss, and those that fit.
+    """
+    if least := _lacking(attack.loss, data):
+        raise _too_few(f"{where}.loss", attack.name, attack.loss, least, data)
 
 
 def _too_few(field: str, attack: str, loss: AttackLoss, least: int, data: DataSpec) -> SpecError:

@@ -16,8 +16,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model
 
+from cartl_core.arm_spec import Arm as Arm
+from cartl_core.arm_spec import Method as Method
 from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec as AttackSpec
+from cartl_core.auto_spec import DEFAULT_MARGIN, MOST_CANDIDATES, FreezeDepth
+from cartl_core.auto_spec import AutoSpec as AutoSpec
+from cartl_core.auto_spec import MethodOrAuto as MethodOrAuto
 from cartl_core.certificate_spec import AuditSpec as AuditSpec
 from cartl_core.certificate_spec import SmoothingSpec as SmoothingSpec
 from cartl_core.checks_spec import ChecksSpec as ChecksSpec
@@ -37,7 +42,6 @@ from cartl_core.training_spec import Selection as Selection
 from cartl_core.training_spec import TrainingSpec as TrainingSpec
 from cartl_core.training_spec import TransferSpec as TransferSpec
 
-Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
 Preset = Literal["smoke", "quick", "paper"]
 EvaluationPreset = Literal["quick", "pgd20", "pgd100", "autoattack", "ensemble"]
 DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "svhn", "gtsrb"]
@@ -137,15 +141,6 @@ class EvaluateSpec(Part):
         return {name: value for name, value in values.items() if isinstance(value, ProbeSpec)}
 
 
-class Arm(Part):
-    """One way from a teacher to a student: the job's own method, or a baseline beside it."""
-
-    method: Method
-    freeze_depth: int = Field(ge=0, description="Leading blocks frozen.")
-    pretrain: PretrainSpec
-    transfer: TransferSpec
-
-
 class JobSpec(Part):
     """A fully resolved job: nothing left open but what the machine decides (see ``Runtime``)."""
 
@@ -156,10 +151,13 @@ class JobSpec(Part):
     dataset: DataSpecOrName
     source: DataSpecOrName
     model: ModelSpecOrName
-    method: Method
-    freeze_depth: int = Field(ge=0)
-    pretrain: PretrainSpec
-    transfer: TransferSpec
+    method: MethodOrAuto
+    freeze_depth: FreezeDepth
+    pretrain: PretrainSpec | None = Field(description="Null where the candidates of `auto` have their own.")
+    transfer: TransferSpec | None = Field(description="Null where the candidates of `auto` have their own.")
+    auto: AutoSpec | None = Field(
+        default=None, description="How `auto` is decided; null where nothing is left to choose."
+    )
     evaluate: EvaluateSpec
     baselines: Annotated[tuple[Arm, ...], ARRAY] = Field(default=(), max_length=8)
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -167,8 +165,19 @@ class JobSpec(Part):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
     @property
+    def own(self) -> tuple[Arm, ...]:
+        """What the job is about: its own arm, or the candidates of which a run chooses one."""
+        return self.auto.candidates if self.auto else (self.arm,)
+
+    @property
     def arm(self) -> Arm:
-        """The job's own method as an arm."""
+        """The job's own arm.
+
+        Raises:
+            ValueError: a run has to choose it first.
+        """
+        if self.method == "auto" or self.freeze_depth == "auto" or not (self.pretrain and self.transfer):
+            raise ValueError("method or freeze_depth is auto: a run chooses among the candidates")
         return Arm(
             method=self.method,
             freeze_depth=self.freeze_depth,
@@ -178,8 +187,8 @@ class JobSpec(Part):
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """The job's own arm first, then its baselines."""
-        return (self.arm, *self.baselines)
+        """The job's own arm or its candidates first, then its baselines."""
+        return (*self.own, *self.baselines)
 
 
 class Runtime(Part):
@@ -274,17 +283,48 @@ BaselineOrMethod = Annotated[
 ]
 
 
+SelectionAttackOverrides = _overrides(
+    AttackSpec, "Any part of the attack of the selection; radius and step come from the data set."
+)
+
+
+class AutoRequest(Part):
+    """How `auto` is to be decided: on validation images alone, never on test images."""
+
+    margin: float = Field(
+        default=DEFAULT_MARGIN,
+        ge=0.0,
+        le=1.0,
+        description="Of clean accuracy, as a fraction: the most robust candidate is chosen among those that "
+        "come this near to the cleanest one.",
+    )
+    attack: SelectionAttackOverrides | None = None  # type: ignore[valid-type]
+    validation_images: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Stratified; of fewer all are used."
+    )
+    candidates: Annotated[tuple[BaselineOrMethod, ...], ARRAY] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MOST_CANDIDATES,
+        description="Instead of the catalog's. One without a depth stands for one at every depth that is "
+        "tried; plain transfer is added at every depth where it is missing.",
+    )
+
+
 class JobRequest(Part):
     """What a person posts: a target data set and a freeze depth, and whatever else they choose."""
 
     kind: Literal["transfer"] = "transfer"
     dataset: DataSpecOrName = Field(description="The target: a name, or a name with classes and limits.")
-    freeze_depth: int = Field(ge=0, description="Leading blocks frozen, 0 to the model's blocks - 1.")
+    freeze_depth: FreezeDepth = Field(
+        description="Leading blocks frozen, 0 to the model's blocks - 1; `auto` tries several."
+    )
     name: Name | None = None
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     source: DataSpecOrName | None = Field(default=None, description="What the teacher learns from.")
     model: ModelSpecOrName | None = None
-    method: Method = "cartl"
+    method: MethodOrAuto = Field(default="cartl", description="`auto` tries several.")
+    auto: AutoRequest | None = Field(default=None, description="Only beside a method or a depth `auto`.")
     preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -292,7 +332,9 @@ class JobRequest(Part):
     transfer: TransferOverrides | None = None  # type: ignore[valid-type]
     evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
     baselines: Annotated[tuple[BaselineOrMethod, ...], ARRAY] = Field(
-        default=(BaselineRequest(method="vanilla"),), max_length=8
+        default=(BaselineRequest(method="vanilla"),),
+        max_length=8,
+        description="Where something is `auto`, the best plain candidate is there anyway.",
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 

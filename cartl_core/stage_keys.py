@@ -9,7 +9,7 @@ training attack) are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cartl_core.evaluate_spec import AnySpec
 from cartl_core.events import StageKind
@@ -68,6 +68,7 @@ def student_key(
     target_fingerprint: str,
     seed: int,
     runtime: Runtime,
+    label: str | None = None,
 ) -> StageKey:
     """A student: its teacher's own settings are in its teacher's digest."""
     settings = arm.transfer.model_dump(mode="json")
@@ -75,7 +76,7 @@ def student_key(
         del settings["attack"]["label"]
     return StageKey(
         "transfer",
-        f"student ({arm.method})",
+        label or f"student ({arm.method})",
         _digest(
             "transfer",
             seed,
@@ -103,8 +104,10 @@ def measurement_key(
     batch_size: int,
     seed: int,
     runtime: Runtime,
+    split: Literal["test", "validation"] = "test",
 ) -> StageKey:
     """One attack (None: no attack) on one network; here the attack's label does set the random starts."""
+    images = {} if split == "test" else {"split": split}
     return StageKey(
         "evaluate",
         f"attack {attack.label} on {subject}" if attack else f"clean accuracy of {subject}",
@@ -117,6 +120,7 @@ def measurement_key(
             data=data_fingerprint,
             test_limit=test_limit,
             batch_size=batch_size,
+            **images,
         ),
     )
 

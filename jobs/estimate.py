@@ -14,6 +14,7 @@ from typing import Any
 
 from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import DATASETS, share_of_classes
+from cartl_core.catalog.candidates import PLAIN
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
@@ -96,8 +97,9 @@ def estimated_together(specs: Sequence[JobSpec]) -> Estimate:
         macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(1, size)
     for spec in specs:
         size = network_size(spec.model, classes_of(spec.dataset))
-        made = sum(_student_passes(arm, spec) for arm in spec.arms)
-        macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(len(spec.arms), size)
+        trained = dict.fromkeys(spec.arms)
+        made = sum(_training_passes(arm, spec) for arm in trained) + _measuring_passes(spec)
+        macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(len(trained), size)
     return Estimate(
         seconds=2 * macs / FLOP_PER_SECOND,
         disk_bytes=disk,
@@ -132,6 +134,12 @@ def training_images(data: DataSpec) -> int:
     )
 
 
+def validation_images(data: DataSpec) -> int:
+    """Images that were taken out of the training images for selection."""
+    kept = _share(data, DATASETS[data.name].train_images, data.train_limit)
+    return kept - training_images(data)
+
+
 def test_images(data: DataSpec, limit: int | None) -> int:
     """Images that are attacked."""
     return _share(data, DATASETS[data.name].test_images, limit)
@@ -156,7 +164,19 @@ def _teacher_passes(pretrain: PretrainSpec, spec: JobSpec) -> float:
     return pretrain.epochs * an_epoch + _evaluation(spec.evaluate.source_attacks, measured)
 
 
-def _student_passes(arm: Arm, spec: JobSpec) -> float:
+def _measuring_passes(spec: JobSpec) -> float:
+    """Every network of the target: on test images, and candidates on validation images before that."""
+    own, other = _measurement_passes(spec, own=True), _measurement_passes(spec, own=False)
+    if spec.auto is None:
+        return own + len(spec.baselines) * other
+    images = min(validation_images(spec.dataset), spec.auto.validation_images)
+    compared = len(spec.auto.candidates) * _evaluation((spec.auto.attack,), images)
+    # The best plain candidate stands beside the chosen one, unless every candidate is plain.
+    plain = all(arm.method == PLAIN for arm in spec.auto.candidates)
+    return compared + own + (len(spec.baselines) + (0 if plain else 1)) * other
+
+
+def _training_passes(arm: Arm, spec: JobSpec) -> float:
     """The frozen trunk is passed forward only; the tail is trained."""
     transfer = arm.transfer
     trunk = trunk_share(spec.model, classes_of(spec.dataset), arm.freeze_depth)
@@ -171,8 +191,7 @@ def _student_passes(arm: Arm, spec: JobSpec) -> float:
         once = moved.copies * trunk * (ATTACK_STEP * moved.steps + 2 * FORWARD)
     an_epoch = training_images(spec.dataset) * a_step
     an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
-    tuning = transfer.epochs * an_epoch + training_images(spec.dataset) * once
-    return tuning + _measurement_passes(spec, own=arm == spec.arm)
+    return transfer.epochs * an_epoch + training_images(spec.dataset) * once
 
 
 def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:

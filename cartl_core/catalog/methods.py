@@ -19,6 +19,12 @@ class MethodFacts:
     distilled: bool = False
     adversarial: bool = False
 
+    def depths(self, blocks: int) -> range:
+        """The freeze depths that a network of so many blocks allows it."""
+        if self.distilled:
+            return range(1)
+        return range(1 if self.objective == "fdm" else 0, blocks)
+
 
 METHODS: dict[str, MethodFacts] = {
     facts.name: facts

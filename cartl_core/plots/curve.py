@@ -10,7 +10,6 @@ from cartl_core.render import captions, words
 from cartl_core.render.palette import COLOURS
 from cartl_core.report import Report
 from cartl_core.report_curves import RobustnessCurve
-from cartl_core.spec import JobSpec
 
 HEIGHT = 3.8
 BEYOND = 1.06
@@ -56,8 +55,7 @@ def _line(axes: Axes, found: RobustnessCurve, name: str, colour: str, marker: st
 def _marks(axes: Axes, report: Report, norm: str, end: float) -> None:
     """The radii of the figures, and the one that the teacher was trained at, as far as the axis goes."""
     evaluated = {attack.eps for attack in report.spec.evaluate.attacks if attack.norm == norm}
-    spec = report.spec
-    trained = {spec.pretrain.attack.eps} if norm == "linf" and isinstance(spec, JobSpec) else set()
+    trained = {own.pretrain.attack.eps} if norm == "linf" and (own := report.own_arm) else set()
     for eps in sorted(evaluated | trained):
         if eps >= end:
             continue

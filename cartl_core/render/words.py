@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from cartl_core.catalog import DATASETS, METHODS
-from cartl_core.report import ArmReport, AttackResult, Figures, Interval
+from cartl_core.report import ArmReport, AttackResult, Figures, Interval, Report
 from cartl_core.report_certificates import Displacement, SmoothingResult
 from cartl_core.report_checks import CheckAttack
 from cartl_core.report_curves import (
@@ -18,7 +18,7 @@ from cartl_core.report_curves import (
 )
 from cartl_core.report_evidence import Reference
 from cartl_core.report_kept import AttackPair
-from cartl_core.spec import DataSpec, JobSpec, Method
+from cartl_core.spec import DataSpec, Method, TransferSpec
 
 MAX_NAMED_CLASSES = 10
 UNKNOWN = "not yet known"
@@ -97,6 +97,16 @@ def method(name: Method | None) -> str:
     return METHODS[name].title if name else "the given network"
 
 
+def subject(report: Report) -> str:
+    """What a report is about: a method, the given network, or what is still to be chosen."""
+    if report.spec.kind == "evaluate":
+        return method(None)
+    arm = report.own_arm
+    if arm is None:
+        return "automatic choice"
+    return f"{method(arm.method)}, chosen" if report.selection else method(arm.method)
+
+
 def frozen(arm: ArmReport) -> str:
     """How much of a network was held fixed."""
     return NOT_TRAINED if arm.freeze_depth is None else f"{arm.freeze_depth} of {arm.blocks} blocks"
@@ -142,19 +152,19 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def layer_norms(norms: Mapping[str, float], spec: JobSpec) -> str:
+def layer_norms(norms: Mapping[str, float], transfer: TransferSpec) -> str:
     """The tuned layers' reshaped norms, and what they do not say. ``norms`` has at least one layer."""
     low, high = min(norms.values()), max(norms.values())
-    if spec.transfer.norm == "operator":
+    if transfer.norm == "operator":
         return (
             f"Each of the {len(norms)} tuned layers is proven to have a norm of at most "
-            f"{spec.transfer.beta:g} as an operator on its own feature maps, and batch norm a gain of at "
+            f"{transfer.beta:g} as an operator on its own feature maps, and batch norm a gain of at "
             "most 1: every tuned block is non-expansive. The largest singular values of the reshaped "
             f"weights are {low:.4f} to {high:.4f}."
         )
     return (
         f"Largest singular value of each of the {len(norms)} tuned layers' reshaped weights: {low:.4f} to "
-        f"{high:.4f} (asked: {spec.transfer.beta}). This is not the norm of the convolution as an "
+        f"{high:.4f} (asked: {transfer.beta}). This is not the norm of the convolution as an "
         "operator, which can be up to 3 times larger for a 3x3 kernel, and batch norm is not bounded by it: "
         "the tail is not proven non-expansive."
     )

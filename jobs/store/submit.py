@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from cartl_core.auto_spec import AUTO
 from cartl_core.evaluate_spec import AnyRequest, EvaluateJobSpec
 from cartl_core.spec import JobSpec, digest
 from jobs.dialect import FromNow, Now, insert_if_new
@@ -116,7 +117,7 @@ def enqueue(
         tags=list(spec.tags),
         dataset=spec.dataset.name,
         method=spec.method if isinstance(spec, JobSpec) else GIVEN,
-        freeze_depth=spec.freeze_depth if isinstance(spec, JobSpec) else 0,
+        freeze_depth=_freeze_depth(spec),
         state=JobState.QUEUED,
         request=plain(request, exclude_unset=True),
         spec=stored,
@@ -127,6 +128,12 @@ def enqueue(
     )
     job.created_at, ahead = _write(session, job)
     return job, 1 + ahead
+
+
+def _freeze_depth(spec: JobSpec | EvaluateJobSpec) -> int:
+    """0 too where nothing is trained, or the run is to choose it: the specification says which."""
+    depth = spec.freeze_depth if isinstance(spec, JobSpec) else AUTO
+    return 0 if depth == AUTO else depth
 
 
 def _write(session: Session, job: Job) -> tuple[datetime, int]:

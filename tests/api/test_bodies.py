@@ -47,10 +47,10 @@ def test_what_is_no_json_is_refused_as_such(client: TestClient, body: bytes, kin
 
 
 INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
-    "a boolean depth": ({"freeze_depth": True}, "freeze_depth", "integer, at least 0"),
-    "a text depth": ({"freeze_depth": "3"}, "freeze_depth", "integer, at least 0"),
-    "half a depth": ({"freeze_depth": 1.5}, "freeze_depth", "integer, at least 0"),
-    "a depth below 0": ({"freeze_depth": -1}, "freeze_depth", "integer, at least 0"),
+    "a boolean depth": ({"freeze_depth": True}, "freeze_depth", "integer, at least 0 or auto"),
+    "a text depth": ({"freeze_depth": "3"}, "freeze_depth", "integer, at least 0 or auto"),
+    "half a depth": ({"freeze_depth": 1.5}, "freeze_depth", "integer, at least 0 or auto"),
+    "a depth below 0": ({"freeze_depth": -1}, "freeze_depth", "integer, at least 0 or auto"),
     "a depth above the blocks": ({"freeze_depth": 5}, "freeze_depth", "1 to 4"),
     "a huge depth": ({"freeze_depth": 10**30}, "freeze_depth", "1 to 4"),
     "no depth for cartl": ({"freeze_depth": 0}, "freeze_depth", "1 to 4"),

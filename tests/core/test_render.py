@@ -32,8 +32,8 @@ def test_every_accuracy_is_shown_with_its_interval_and_n(report: Report) -> None
 
 def test_only_norms_that_are_proven_are_called_so(spec: JobSpec) -> None:
     by_operator = spec.model_copy(update={"transfer": spec.transfer.model_copy(update={"norm": "operator"})})
-    assert "not proven non-expansive" in words.layer_norms({"head": 0.6}, spec)
-    assert "every tuned block is non-expansive" in words.layer_norms({"head": 0.6}, by_operator)
+    assert "not proven non-expansive" in words.layer_norms({"head": 0.6}, spec.transfer)
+    assert "every tuned block is non-expansive" in words.layer_norms({"head": 0.6}, by_operator.transfer)
 
 
 def test_warnings_come_before_any_figure(report: Report) -> None:

@@ -28,7 +28,7 @@ def title(report: Report) -> str:
         return f"{words.capital(words.method(None))} on {target}"
     source = DATASETS[spec.source.name].title
     between = f"within {target}" if source == target else f"from {source} to {target}"
-    return f"{words.capital(words.method(spec.method))} {between}"
+    return f"{words.capital(words.subject(report))} {between}"
 
 
 def unfinished(report: Report) -> Html | None:
@@ -54,13 +54,18 @@ def _title(report: Report) -> Html:
             tag(
                 "p",
                 f"Teacher on {words.data(spec.source)}. Student on {words.data(spec.dataset)}. "
-                f"Network {spec.model.name}, {spec.freeze_depth} blocks frozen."
+                f"Network {spec.model.name}, {_frozen(report)}."
                 if isinstance(spec, JobSpec)
                 else f"{words.data(spec.dataset)}. Network {spec.model.name}, measured as it was given.",
                 class_="pair",
             ),
         )
     )
+
+
+def _frozen(report: Report) -> str:
+    arm = report.own_arm
+    return f"{arm.freeze_depth} blocks frozen" if arm else "method or freeze depth still to be chosen"
 
 
 def _lead(report: Report) -> Html | None:

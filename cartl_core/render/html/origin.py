@@ -37,10 +37,10 @@ def _by_method(said: list[tuple[ArmReport, tuple[str, ...]]]) -> Html:
 def norms(report: Report) -> Html | None:
     """How large the tuned layers' weights are, and what that does not say."""
     found = report.student.tuned_layer_norms if report.student else {}
-    spec = report.spec
-    if not found or not isinstance(spec, JobSpec) or not METHODS[spec.method].nonexpansive:
+    arm = report.own_arm
+    if not found or arm is None or not METHODS[arm.method].nonexpansive:
         return None
-    return section("norms", "Norms of the tuned layers", tag("p", words.layer_norms(found, spec)))
+    return section("norms", "Norms of the tuned layers", tag("p", words.layer_norms(found, arm.transfer)))
 
 
 def how_it_was_made(report: Report) -> Html:

@@ -42,7 +42,7 @@ def render(report: Report) -> str:
 def _title(report: Report) -> Iterator[str]:
     spec = report.spec
     if isinstance(spec, JobSpec):
-        yield f"# Robustness report: {words.method(spec.method)}, {spec.source.name} to {spec.dataset.name}"
+        yield f"# Robustness report: {words.subject(report)}, {spec.source.name} to {spec.dataset.name}"
     else:
         yield f"# Robustness report: {words.method(None)} on {spec.dataset.name}"
     yield ""

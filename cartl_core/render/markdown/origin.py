@@ -39,12 +39,12 @@ def learned(report: Report) -> Iterator[str]:
 def norms(report: Report) -> Iterator[str]:
     """How large the tuned layers' weights are, and what that does not say."""
     norms = report.student.tuned_layer_norms if report.student else {}
-    spec = report.spec
-    if not norms or not isinstance(spec, JobSpec) or not METHODS[spec.method].nonexpansive:
+    arm = report.own_arm
+    if not norms or arm is None or not METHODS[arm.method].nonexpansive:
         return
     yield "## Norms of the tuned layers"
     yield ""
-    yield words.layer_norms(norms, spec)
+    yield words.layer_norms(norms, arm.transfer)
     yield ""
 
 

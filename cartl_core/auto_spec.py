@@ -1,0 +1,47 @@
+"""What a run chooses by itself: among which candidates, by which attack, within which margin."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetCoreSchemaHandler, GetPydanticSchema
+
+from cartl_core.arm_spec import Arm, Method
+from cartl_core.attack_spec import AttackSpec
+from cartl_core.part import ARRAY, Part
+
+AUTO: Literal["auto"] = "auto"
+MOST_CANDIDATES = 16
+DEFAULT_MARGIN = 0.01
+
+MethodOrAuto = Literal[Method, "auto"]
+
+
+def _one_fault(source: Any, handler: GetCoreSchemaHandler) -> Any:
+    """A union that tells one fault, not one for each of its branches."""
+    return {
+        **handler(source),
+        "custom_error_type": "freeze_depth",
+        "custom_error_message": "Input should be an integer of at least 0, or auto",
+    }
+
+
+FreezeDepth = Annotated[Annotated[int, Field(ge=0)] | Literal["auto"], GetPydanticSchema(_one_fault)]
+
+
+class AutoSpec(Part):
+    """The candidates, and how one of them is chosen (see ``cartl_core.choice``)."""
+
+    margin: float = Field(
+        ge=0.0,
+        le=1.0,
+        description="Of clean accuracy, as a fraction: the most robust candidate is chosen among those that "
+        "come this near to the cleanest one.",
+    )
+    attack: AttackSpec = Field(description="On the validation images; the choice goes by it.")
+    validation_images: int = Field(ge=1, le=1_000_000, description="Stratified; of fewer all are used.")
+    candidates: Annotated[tuple[Arm, ...], ARRAY] = Field(
+        min_length=1,
+        max_length=MOST_CANDIDATES,
+        description="Plain transfer (`vanilla`) at every depth that occurs is among them.",
+    )

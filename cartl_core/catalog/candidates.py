@@ -1,0 +1,51 @@
+"""What `auto` tries: a row a candidate, at each of a few depths. A new candidate is one line.
+
+Plain transfer is a row like the others, so whatever is chosen was measured against it, at every depth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from cartl_core.arm_spec import Method
+
+PLAIN: Method = "vanilla"
+
+
+@dataclass(frozen=True)
+class CandidateFacts:
+    """A method, and what it does otherwise than the preset; what a request says wins over both."""
+
+    method: Method
+    pretrain: dict[str, Any] = field(default_factory=dict)
+    """Fields of its ``PretrainSpec``."""
+    transfer: dict[str, Any] = field(default_factory=dict)
+    """Fields of its ``TransferSpec``."""
+
+
+EVERY_DEPTH = {"fdm_layers": "every", "fdm_distance": "spread"}
+"""One teacher for all depths instead of one each, by the distance that a shrinking scale does not improve."""
+
+CANDIDATES: tuple[CandidateFacts, ...] = (
+    CandidateFacts(PLAIN),
+    CandidateFacts("neft"),
+    CandidateFacts("cartl", pretrain=EVERY_DEPTH),
+)
+
+FEWEST_TUNED = 2
+SHARES_TUNED = (Fraction(1, 3), Fraction(1, 2))
+
+SELECTION_STEPS = 20
+VALIDATION_IMAGES = 2_000
+
+
+def depths_to_try(blocks: int) -> tuple[int, ...]:
+    """Freeze depths that leave two blocks, about a third and about a half of them to be tuned.
+
+    Few tuned blocks keep more of the teacher, many adapt better; the paper tunes 4 to 8 of 17. Ascending,
+    distinct, from 1 to ``blocks - 1``.
+    """
+    tuned = {FEWEST_TUNED, *(int(blocks * share + Fraction(1, 2)) for share in SHARES_TUNED)}
+    return tuple(sorted({min(max(blocks - k, 1), blocks - 1) for k in tuned}))

@@ -1,0 +1,107 @@
+"""An arm's settings where nobody says otherwise, and those that hang on others: from catalog and preset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cartl_core.catalog import (
+    DATASETS,
+    DISPLACEMENT_STEP,
+    DISPLACEMENT_STEPS,
+    OPERATOR_BETA,
+    SPREAD_WEIGHT,
+    MethodFacts,
+    PresetFacts,
+    model_facts,
+)
+from cartl_core.errors import SpecError
+from cartl_core.spec import DataSpec, ModelSpec, TransferSpec
+
+
+def fit_displacement(
+    transfer: dict[str, Any], pretrain: dict[str, Any], freeze_depth: int, where: str
+) -> None:
+    """As far as the teacher's own training went, unless somebody says otherwise."""
+    written = transfer.get("displacement")
+    if not isinstance(written, dict):
+        return
+    if freeze_depth == 0:
+        raise SpecError(
+            f"{where}transfer.displacement",
+            "nothing is frozen at freeze_depth 0",
+            allowed="freeze_depth from 1",
+        )
+    eps = written.get("eps", pretrain["attack"]["eps"])
+    if isinstance(eps, float):
+        written = {"eps": eps, "step": eps * DISPLACEMENT_STEP, "steps": DISPLACEMENT_STEPS} | written
+    transfer["displacement"] = written
+
+
+def fdm_weight_of(facts: MethodFacts, distance: str | None, preset: PresetFacts) -> float | None:
+    """Lambda of the feature distance that was asked for; None where the teacher has none."""
+    if facts.objective != "fdm":
+        return None
+    return SPREAD_WEIGHT if distance == "spread" else preset.fdm_weight
+
+
+def beta_of(facts: MethodFacts, norm: str | None, preset: PresetFacts) -> float | None:
+    """Spectral scale under the norm that was asked for; None where nothing is scaled."""
+    if not facts.nonexpansive:
+        return None
+    return OPERATOR_BETA if norm == "operator" else preset.beta
+
+
+def fit_head_epochs(transfer: TransferSpec, *, chosen: bool, where: str) -> TransferSpec:
+    """In a shorter training than the preset's, LwF's head keeps half of the epochs to itself."""
+    if transfer.lwf_head_epochs <= transfer.epochs:
+        return transfer
+    if chosen:
+        raise SpecError(
+            f"{where}transfer.lwf_head_epochs",
+            f"{transfer.lwf_head_epochs} of {transfer.epochs} epochs",
+            allowed=f"0 to {transfer.epochs}",
+        )
+    return transfer.model_copy(update={"lwf_head_epochs": transfer.epochs // 2})
+
+
+def check_depth(freeze_depth: int, facts: MethodFacts, model: ModelSpec, field: str) -> None:
+    """Refuse a depth that the network or the method has not, naming ``field``."""
+    blocks = model_facts(model.name).blocks
+    allowed = facts.depths(blocks)
+    if facts.distilled and freeze_depth not in allowed:
+        raise SpecError(field, f"{facts.name} tunes the whole network", allowed="0")
+    if freeze_depth not in allowed:
+        raise SpecError(
+            field,
+            f"{freeze_depth} does not fit {model.name} ({blocks} blocks) with method {facts.name}",
+            allowed=f"{allowed[0]} to {allowed[-1]}",
+        )
+
+
+def pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts) -> dict[str, Any]:
+    """Settings of the teacher, before anybody has said anything."""
+    data = DATASETS[source.name]
+    steps, share = preset.pretrain_attack["steps"], preset.pretrain_attack["step_of_eps"]
+    assert isinstance(share, float)
+    return {
+        "objective": facts.objective,
+        "augmentation": data.augmentation if preset.augmentation else "none",
+        "attack": {
+            "label": "training",
+            "eps": data.train_eps,
+            "step": data.train_eps * share,
+            "steps": steps,
+        },
+        **preset.pretrain,
+    }
+
+
+def transfer_defaults(facts: MethodFacts, attack: dict[str, Any], preset: PresetFacts) -> dict[str, Any]:
+    """Settings of the student, likewise; ``attack`` is that of its teacher's training."""
+    return {
+        "tail_affine": "frozen" if facts.frozen_affine else "tuned",
+        "trunk_statistics": preset.trunk_statistics,
+        "attack": dict(attack) if facts.adversarial else None,
+        **preset.transfer,
+        **(preset.lwf if facts.distilled else {}),
+    }
