@@ -9,6 +9,13 @@ from cartl_core.training_spec import DisplacementSpec, TransferSpec
 def learned_in_words(transfer: TransferSpec) -> tuple[str, ...]:
     """A phrase for each option that was on; none where the tail was tuned plainly."""
     said = []
+    if transfer.lwf_head_epochs:
+        epochs = "the first epoch" if transfer.lwf_head_epochs == 1 else f"{transfer.lwf_head_epochs} epochs"
+        said.append(f"for {epochs} the head alone was tuned")
+    if transfer.lwf_weight is not None:
+        said.append(f"the teacher's last features on the same images, weight {transfer.lwf_weight:g} (LwF)")
+    if transfer.anchor_weight is not None:
+        said.append(f"the teacher's own weights, towards which the tail decays by {transfer.anchor_weight:g}")
     if transfer.displacement is not None:
         said.append(_displaced(transfer.displacement))
     return tuple(said)

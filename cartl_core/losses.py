@@ -6,7 +6,7 @@ robust transfer learning", ICLR 2020, for distillation (LwF). Shapes: N images, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from torch.nn import functional
 PAPER_BATCH = 128
 """The authors sum feature distances over batches of this size; we take 128 times their mean, so that a
 published lambda means the same at any batch size."""
+COSINE_EPS = 1e-8
+"""Shorter features count as this long, so that features of length 0 have a finite angle to all others."""
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -56,12 +58,35 @@ def spread_penalty(perturbed: Tensor, clean: Tensor) -> Tensor:
     them up again. Gradient flows through the spread as well.
     """
     spread = feature_spread(clean)
-    return feature_distance(perturbed, clean).mean() / spread.clamp_min(torch.finfo(spread.dtype).tiny)
+    return feature_distance(perturbed, clean).mean() / spread.clamp_min(_tiny(spread))
+
+
+def relative_penalty(perturbed: Tensor, clean: Tensor) -> Tensor:
+    """Ours: the mean of ||a - b|| / ||b|| over images, each by the length of its own clean features.
+
+    As ``spread_penalty`` it does not fall when features shrink; but it falls when all features move away
+    from zero together, which a batch norm takes back again.
+    """
+    length = feature_distance(clean, torch.zeros_like(clean))
+    return (feature_distance(perturbed, clean) / length.clamp_min(_tiny(length))).mean()
+
+
+def cosine_penalty(perturbed: Tensor, clean: Tensor) -> Tensor:
+    """Ours: the mean of 1 - cos of the angle between attacked and clean features, from 0 to 2.
+
+    Any scale drops out, also one that the two do not share. It is about half the square of the angle, so
+    it hardly holds features that are near already.
+    """
+    pairs = (_at_least_single(perturbed).flatten(1), _at_least_single(clean).flatten(1))
+    cosines: Tensor = functional.cosine_similarity(*pairs, dim=1, eps=COSINE_EPS)
+    return (1 - cosines).mean()
 
 
 PENALTIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "absolute": absolute_penalty,
     "spread": spread_penalty,
+    "relative": relative_penalty,
+    "cosine": cosine_penalty,
 }
 """Of (perturbed, clean) features (N, ...): a scalar, by the name in ``PretrainSpec.fdm_distance``."""
 
@@ -93,24 +118,36 @@ def fdm_loss(
     return cross_entropy(logits, labels).mean() + weight * torch.stack(penalties).mean()
 
 
-def lwf_loss(logits: Tensor, labels: Tensor, features: Tensor, teacher: Tensor, *, weight: float) -> Tensor:
-    """Learning without forgetting: CE + lambda * mean_i ||phi_teacher(x_i) - phi(x_i)||_1.
+def feature_drift(features: Tensor, teacher: Tensor) -> Tensor:
+    """Learning without forgetting: ||phi_teacher(x_i) - phi(x_i)||_1 of each image.
 
     Args:
-        logits: (N, C) of the student.
-        labels: (N,) int64.
         features: (N, F) penultimate features of the student.
         teacher: (N, F) of the teacher; no gradient flows into it.
-        weight: lambda, at least 0.
 
     Returns:
-        A scalar: means over the batch; the distance is a sum over F, not a mean.
+        (N,): sums over F, not means.
     """
     difference = _at_least_single(features) - _at_least_single(teacher.detach())
-    drift = difference.flatten(1).abs().sum(dim=1)
-    return cross_entropy(logits, labels).mean() + weight * drift.mean()
+    drift: Tensor = difference.flatten(1).abs().sum(dim=1)
+    return drift
+
+
+def anchor_penalty(weights: Mapping[str, Tensor], anchors: Mapping[str, Tensor]) -> Tensor:
+    """L2-SP (Li, Grandvalet and Davoine, ICML 2018, arXiv 1802.01483, Eq. 2): 1/2 ||w - w0||_2^2, a scalar.
+
+    Args:
+        weights: what is tuned, by name; at least one.
+        anchors: where each of them is held, of the same names and shapes.
+    """
+    gaps = [(weight - anchors[name]).square().sum() for name, weight in weights.items()]
+    return torch.stack(gaps).sum() / 2
 
 
 def _at_least_single(features: Tensor) -> Tensor:
     # Differences of nearly equal bfloat16 numbers have no digits left.
     return features.to(torch.promote_types(features.dtype, torch.float32))
+
+
+def _tiny(values: Tensor) -> float:
+    return torch.finfo(values.dtype).tiny

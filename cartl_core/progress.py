@@ -33,12 +33,12 @@ def student_cost(arm: Arm, model: ModelSpec, images: int) -> float:
     transfer, blocks = arm.transfer, model_facts(model.name).blocks
     tail = (blocks - arm.freeze_depth) / blocks
     passes = (1 - tail) + FORWARD_BACKWARD * tail
-    if transfer.lwf_weight is not None:
-        passes += 1
     if transfer.attack is not None:
         passes += transfer.attack.steps * ATTACK_STEP
     if transfer.displacement is not None:
         passes *= 2
+    if transfer.lwf_weight is not None:
+        passes += tail
     return images * (transfer.epochs * passes + _displacement_cost(transfer.displacement, 1 - tail))
 
 

@@ -7,6 +7,7 @@ request gives the same spec everywhere. Errors name the field and what is allowe
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -83,49 +84,65 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
     )
 
 
-def _frozen_and_clean(facts: MethodFacts) -> bool:
-    """Methods that tune a tail on clean images; what is beside their cross-entropy is an option."""
-    return not (facts.distilled or facts.adversarial)
+def _on_clean_images(facts: MethodFacts) -> bool:
+    return not facts.adversarial
 
 
-# Settings that only some methods have: where they are written, who uses them, how "off" is written.
-_SETTINGS_OF_METHODS: tuple[tuple[str, str, Callable[[MethodFacts], bool], object], ...] = (
-    ("pretrain", "fdm_weight", lambda facts: facts.objective == "fdm", None),
-    ("pretrain", "fdm_distance", lambda facts: facts.objective == "fdm", "absolute"),
-    ("pretrain", "fdm_layers", lambda facts: facts.objective == "fdm", "trunk"),
-    ("transfer", "beta", lambda facts: facts.nonexpansive, None),
-    ("transfer", "norm", lambda facts: facts.nonexpansive, "reshaped"),
-    ("transfer", "lwf_weight", lambda facts: facts.distilled, None),
-    ("transfer", "lwf_head_epochs", lambda facts: facts.distilled, 0),
-    ("transfer", "attack", lambda facts: facts.adversarial, None),
-    ("transfer", "displacement", _frozen_and_clean, None),
+def _tail_on_clean_images(facts: MethodFacts) -> bool:
+    return not (facts.adversarial or facts.distilled)
+
+
+def _no_method(facts: MethodFacts) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A setting that only some methods have: where it is written, who uses it, how "off" is written."""
+
+    part: str
+    field: str
+    used: Callable[[MethodFacts], bool]
+    off: object = None
+    needed: Callable[[MethodFacts], bool] | None = None
+    """Who cannot do without it; None: whoever uses it."""
+
+    def needs(self, facts: MethodFacts) -> bool:
+        return (self.needed or self.used)(facts)
+
+
+_SETTINGS_OF_METHODS = (
+    _Setting("pretrain", "fdm_weight", lambda facts: facts.objective == "fdm"),
+    _Setting("pretrain", "fdm_distance", lambda facts: facts.objective == "fdm", "absolute"),
+    _Setting("pretrain", "fdm_layers", lambda facts: facts.objective == "fdm", "trunk"),
+    _Setting("transfer", "beta", lambda facts: facts.nonexpansive),
+    _Setting("transfer", "norm", lambda facts: facts.nonexpansive, "reshaped"),
+    _Setting("transfer", "lwf_weight", _on_clean_images, needed=lambda facts: facts.distilled),
+    _Setting("transfer", "lwf_head_epochs", _on_clean_images, 0),
+    _Setting("transfer", "anchor_weight", _tail_on_clean_images, needed=_no_method),
+    _Setting("transfer", "attack", lambda facts: facts.adversarial),
+    _Setting("transfer", "displacement", _tail_on_clean_images, needed=_no_method),
 )
-# Of those, what a method that uses them can do without.
-_OPTIONAL = frozenset({"displacement"})
 
 
 def unused_by(method: str) -> frozenset[tuple[str, ...]]:
     """Settings, as (part, field), that a method does not use; where one is written for it, it is refused."""
     facts = METHODS[method]
-    return frozenset((part, field) for part, field, used, _ in _SETTINGS_OF_METHODS if not used(facts))
+    return frozenset((row.part, row.field) for row in _SETTINGS_OF_METHODS if not row.used(facts))
 
 
 def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, where: str) -> None:
     """A setting that the method does not use, or cannot do without, is refused, not ignored."""
-    for part, field, used, off in _SETTINGS_OF_METHODS:
-        overrides = getattr(written, part)
-        if overrides is None or field not in overrides.model_fields_set:
+    for setting in _SETTINGS_OF_METHODS:
+        overrides = getattr(written, setting.part)
+        if overrides is None or setting.field not in overrides.model_fields_set:
             continue
-        value = getattr(overrides, field)
-        if used(facts) and value is None and field not in _OPTIONAL:
-            raise SpecError(
-                f"{where}{part}.{field}", f"method {facts.name} needs it", allowed="a value, or leave it out"
-            )
-        if not used(facts) and value is not None and value != off:
-            users = ", ".join(name for name, other in METHODS.items() if used(other))
-            raise SpecError(
-                f"{where}{part}.{field}", f"not used by method {facts.name}", allowed=f"methods {users}"
-            )
+        value, path = getattr(overrides, setting.field), f"{where}{setting.part}.{setting.field}"
+        if setting.needs(facts) and value is None:
+            raise SpecError(path, f"method {facts.name} needs it", allowed="a value, or leave it out")
+        if not setting.used(facts) and value is not None and value != setting.off:
+            users = ", ".join(name for name, other in METHODS.items() if setting.used(other))
+            raise SpecError(path, f"not used by method {facts.name}", allowed=f"methods {users}")
     objective = getattr(written.pretrain, "objective", None)
     if objective is not None and objective != facts.objective:
         raise SpecError(
@@ -272,6 +289,7 @@ OWN_FIELDS = frozenset(
         "norm",
         "lwf_weight",
         "lwf_head_epochs",
+        "anchor_weight",
         "attack",
         "tail_affine",
         "displacement",

@@ -8,8 +8,8 @@ from cartl_core.catalog import (
     DATASETS,
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
+    DISTANCE_WEIGHTS,
     OPERATOR_BETA,
-    SPREAD_WEIGHT,
     MethodFacts,
     PresetFacts,
     model_facts,
@@ -41,7 +41,7 @@ def fdm_weight_of(facts: MethodFacts, distance: str | None, preset: PresetFacts)
     """Lambda of the feature distance that was asked for; None where the teacher has none."""
     if facts.objective != "fdm":
         return None
-    return SPREAD_WEIGHT if distance == "spread" else preset.fdm_weight
+    return preset.fdm_weight if distance is None else DISTANCE_WEIGHTS.get(distance, preset.fdm_weight)
 
 
 def beta_of(facts: MethodFacts, norm: str | None, preset: PresetFacts) -> float | None:

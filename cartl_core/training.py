@@ -54,6 +54,7 @@ class Course:
         inputs: (images or cached features (N, ...), labels (N,)); called once, after ``prologue`` or
             after the state was restored.
         prologue: run once, before the first step of the first epoch.
+        undecayed: names in ``tuned`` of what weight decay leaves alone.
     """
 
     network: nn.Module
@@ -63,6 +64,7 @@ class Course:
     validate: Callable[[], dict[str, float]]
     inputs: Callable[[], tuple[Tensor, Tensor]]
     prologue: Callable[[], None] = lambda: None
+    undecayed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,7 @@ class _Loop:
         self.course, self.training, self.seed, self.place = course, training, seed, place
         self.most_parts = 2**halvings
         self.optimizer = torch.optim.SGD(
-            list(course.tuned.values()),
-            lr=training.lr,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
+            _groups(course, training.weight_decay), lr=training.lr, momentum=training.momentum
         )
         self.position = _Position()
         self.best: dict[str, Tensor] = {}
@@ -285,6 +284,19 @@ class _Loop:
             parameter = self.course.tuned[name]
             self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(value)
         self.position = _Position(**saved.state)
+
+
+def _groups(course: Course, weight_decay: float) -> list[dict[str, Any]]:
+    """What is tuned, apart by whether it decays; at least one group."""
+    decaying = {True: weight_decay, False: 0.0}
+    groups = [
+        {
+            "params": [value for name, value in course.tuned.items() if (name not in course.undecayed) is so],
+            "weight_decay": decay,
+        }
+        for so, decay in decaying.items()
+    ]
+    return [group for group in groups if group["params"]]
 
 
 def _group(saved: Checkpoint, group: str) -> dict[str, Tensor]:

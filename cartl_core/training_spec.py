@@ -10,7 +10,7 @@ from cartl_core.attack_spec import AttackSpec
 from cartl_core.part import ARRAY, Part
 
 Objective = Literal["at", "fdm"]
-FeatureDistance = Literal["absolute", "spread"]
+FeatureDistance = Literal["absolute", "spread", "relative", "cosine"]
 FeatureLayers = Literal["trunk", "every"]
 Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
 Selection = Literal["last", "best_clean", "best_robust"]
@@ -64,7 +64,8 @@ class PretrainSpec(TrainingSpec):
     fdm_distance: FeatureDistance = Field(
         default="absolute",
         description="`absolute`: the paper's, over the root of the features' size; `spread`: over the "
-        "features' own spread in the batch, which a shrinking scale does not improve. `fdm` only.",
+        "features' own spread in the batch; `relative`: over each image's own features; `cosine`: 1 - cos of "
+        "their angle. A shrinking scale improves none of the last three. `fdm` only.",
     )
     fdm_layers: FeatureLayers = Field(
         default="trunk",
@@ -113,10 +114,20 @@ class TransferSpec(TrainingSpec):
         "and batch norm included; then beta is at most 1.",
     )
     lwf_weight: float | None = Field(
-        default=None, ge=0.0, le=1000.0, description="Lambda of feature distillation (LwF); null: none."
+        default=None,
+        ge=0.0,
+        le=1000.0,
+        description="Lambda of the distance of the last features to the teacher's (LwF); null: none.",
     )
     lwf_head_epochs: int = Field(
-        default=0, ge=0, le=1000, description="Leading epochs in which LwF trains the head alone."
+        default=0, ge=0, le=1000, description="Leading epochs in which the head alone is tuned."
+    )
+    anchor_weight: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=10.0,
+        description="Decay of the tail, its head left out, towards the teacher's weights (L2-SP), in place "
+        "of weight decay; null: towards zero, as `weight_decay` says.",
     )
     attack: AttackSpec | None = Field(
         default=None, description="Inner attack of adversarial fine-tuning; null trains on clean images."

@@ -181,14 +181,14 @@ def _training_passes(arm: Arm, spec: JobSpec) -> float:
     transfer = arm.transfer
     trunk = trunk_share(spec.model, classes_of(spec.dataset), arm.freeze_depth)
     a_step = FORWARD * trunk + TRAINING_STEP * (1 - trunk)
-    if transfer.lwf_weight is not None:
-        a_step += FORWARD
     if transfer.attack is not None:
         a_step += ATTACK_STEP * transfer.attack.steps
     once = 0.0
     if (moved := transfer.displacement) is not None:
         a_step *= 2
         once = moved.copies * trunk * (ATTACK_STEP * moved.steps + 2 * FORWARD)
+    if transfer.lwf_weight is not None:
+        a_step += FORWARD * (1 - trunk)
     an_epoch = training_images(spec.dataset) * a_step
     an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
     return transfer.epochs * an_epoch + training_images(spec.dataset) * once

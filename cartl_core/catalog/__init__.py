@@ -11,9 +11,9 @@ from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import (
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
+    DISTANCE_WEIGHTS,
     METHODS,
     OPERATOR_BETA,
-    SPREAD_WEIGHT,
     MethodFacts,
 )
 from cartl_core.catalog.networks import KNOWN_MODELS, PAPER_MODELS, ModelFacts, model_facts
@@ -25,13 +25,13 @@ __all__ = [
     "DATASETS",
     "DISPLACEMENT_STEP",
     "DISPLACEMENT_STEPS",
+    "DISTANCE_WEIGHTS",
     "EVALUATIONS",
     "KNOWN_MODELS",
     "METHODS",
     "OPERATOR_BETA",
     "PAPER_MODELS",
     "PRESETS",
-    "SPREAD_WEIGHT",
     "DatasetFacts",
     "EvaluationFacts",
     "MethodFacts",

@@ -37,8 +37,9 @@ METHODS: dict[str, MethodFacts] = {
     )
 }
 
-SPREAD_WEIGHT = 4.0
-"""Lambda of the feature distance over the features' spread: ours, from trials on MNIST to Fashion-MNIST."""
+DISTANCE_WEIGHTS: dict[str, float] = {"spread": 4.0, "relative": 5.0, "cosine": 45.0}
+"""Lambda of each feature distance of ours. `spread`: from trials on MNIST to Fashion-MNIST; the others
+weigh as much at the features of a plain robust teacher (docs/decisions.md has the distances there)."""
 
 OPERATOR_BETA = 1.0
 """Spectral scale where it is that of the true norm: the largest that is non-expansive."""

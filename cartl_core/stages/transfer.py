@@ -7,6 +7,7 @@ trunk. Modes are set anew before every epoch, so nothing thaws on the way.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,12 @@ from cartl_core.displaced import displaced
 from cartl_core.faults import disk_faults
 from cartl_core.feature_cache import cached_features
 from cartl_core.gradient import Loss, Moment, Objective
-from cartl_core.losses import cross_entropy, lwf_loss
+from cartl_core.losses import anchor_penalty, cross_entropy, feature_drift
 from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
 from cartl_core.nonexpansive_operator import apply_operator, bake_operator
 from cartl_core.random import generator
 from cartl_core.results import write_result
-from cartl_core.spec import Arm, AttackSpec, DisplacementSpec
+from cartl_core.spec import Arm, AttackSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import attack_batch
 from cartl_core.stages.validation import STUDENT_IMAGES, clean_accuracy, robust_accuracy, student_attack
@@ -69,7 +70,9 @@ class Student:
         self.lower, self.upper = self.network.split(arm.freeze_depth)
         self._restrict()
         self.tuned = _tuned(self.network, self.upper, frozen_affine=self.spec.tail_affine == "frozen")
-        self.teacher = _guide(teacher, place) if self.spec.lwf_weight is not None else None
+        self.body = _without_head(self.upper)
+        self.guide = None if self.spec.lwf_weight is None else _guide(teacher, arm.freeze_depth, place)
+        self.anchors = self._anchors()
         self._features_cached = False
 
     def course(self, target: Loaded) -> Course:
@@ -82,6 +85,7 @@ class Student:
             validate=lambda: self._validate(target),
             inputs=lambda: (self._inputs(target.train), target.train.labels),
             prologue=lambda: self._prologue(target.train.images),
+            undecayed=frozenset(self.anchors),
         )
 
     def begin_epoch(self, epoch: int) -> None:
@@ -92,6 +96,8 @@ class Student:
         for parameter in self.network.head.parameters() if head_only else self.tuned.values():
             parameter.requires_grad_(True)
         if head_only:
+            # It has no batch norm; in train mode its sigma, where it has one, follows its weights.
+            self.network.head.train()
             return
         if self.spec.trunk_statistics == "running":
             self.lower.train()
@@ -129,7 +135,15 @@ class Student:
         return images + self.spec.noise_sigma * moment.normal("noise", images).to(images)
 
     def _head_only(self, epoch: int) -> bool:
-        return self.teacher is not None and epoch < self.spec.lwf_head_epochs
+        return epoch < self.spec.lwf_head_epochs
+
+    def _anchors(self) -> dict[str, Tensor]:
+        """Where each weight of the tail is held, by name; the head is new, so nothing holds it."""
+        if self.spec.anchor_weight is None:
+            return {}
+        new = {id(parameter) for parameter in self.network.head.parameters()}
+        held = {name: value for name, value in self.tuned.items() if id(value) not in new}
+        return {name: value.detach().clone() for name, value in held.items()}
 
     def _prologue(self, images: Tensor) -> None:
         if self.spec.trunk_statistics == "recalibrated":
@@ -144,7 +158,7 @@ class Student:
         varied = self.spec.augmentation != "none" or self.spec.noise_sigma is not None
         if varied or self.spec.trunk_statistics == "running":
             return images
-        if self.arm.freeze_depth == 0 or self.teacher or self.spec.attack:
+        if self.arm.freeze_depth == 0 or self.spec.attack:
             return images
         self.lower.eval()
         if self.spec.displacement is not None:
@@ -156,36 +170,56 @@ class Student:
         return images if features is None else features
 
     def _objective(self) -> Objective:
-        if self.teacher:
-            return self._distilled()
-        return self._beside_displaced(self.spec.displacement) if self.spec.displacement else self._plain()
+        """Cross-entropy of the tail, and what was asked for beside it.
 
-    def _plain(self) -> Objective:
-        """Cross-entropy of the tail on clean images, or on attacked ones for the expensive reference."""
-
-        def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-            if self.spec.attack is not None:
-                images = attack_batch(self.network, images, labels, self.spec.attack, moment)
-            features = self._features(self._noised(images, moment))
-            return Loss(cross_entropy(self.upper(features), labels).mean())
-
-        return objective
-
-    def _beside_displaced(self, displacement: DisplacementSpec) -> Objective:
-        """Cross-entropy of the tail on clean and on displaced features, 1 to ``weight``.
-
-        One pass over both, so that the tail's batch norm sees them mixed.
+        Displaced features go through the tail in one batch with the clean ones, so that its batch norm
+        sees them mixed; their cross-entropy counts ``weight`` to 1.
         """
-        weight = displacement.weight
+        moved = self.spec.displacement
 
-        def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-            copy = 1 + moment.epoch % displacement.copies
-            features = self._features(self.place.put(torch.cat([images[:, 0], images[:, copy]])))
-            own, moved = (cross_entropy(logits, labels).mean() for logits in self.upper(features).chunk(2))
-            parts = {"clean_cross_entropy": own.detach(), "displaced_cross_entropy": moved.detach()}
-            return Loss((own + weight * moved) / (1 + weight), parts)
+        def objective(inputs: Tensor, labels: Tensor, moment: Moment) -> Loss:
+            count = len(labels)
+            seen = self._features(self._batch(inputs, labels, moment))
+            inner = self.body(seen)
+            logits = self.network.head(inner)
+            total, shown = cross_entropy(logits[:count], labels).mean(), dict[str, Tensor]()
+            if moved is not None:
+                displaced_too = cross_entropy(logits[count:], labels).mean()
+                shown = {
+                    "clean_cross_entropy": total.detach(),
+                    "displaced_cross_entropy": displaced_too.detach(),
+                }
+                total = (total + moved.weight * displaced_too) / (1 + moved.weight)
+            for name, weight, distance in self._held(seen[:count], inner[:count]):
+                total = total + weight * distance
+                shown[name] = distance.detach()
+            return Loss(total, shown)
 
         return objective
+
+    def _batch(self, inputs: Tensor, labels: Tensor, moment: Moment) -> Tensor:
+        """What the network is shown: (N, ...), or (2N, ...) with the displaced after the clean."""
+        if (moved := self.spec.displacement) is not None:
+            copy = 1 + moment.epoch % moved.copies
+            return self.place.put(torch.cat([inputs[:, 0], inputs[:, copy]]))
+        if self.spec.attack is not None:
+            inputs = attack_batch(self.network, inputs, labels, self.spec.attack, moment)
+        return self._noised(inputs, moment)
+
+    def _held(self, seen: Tensor, inner: Tensor) -> Iterator[tuple[str, float, Tensor]]:
+        """What holds the tail near the teacher's: a name, a weight and a distance each.
+
+        Args:
+            seen: features that enter the tail.
+            inner: features that enter its head.
+        """
+        if self.guide is not None and self.spec.lwf_weight is not None:
+            with torch.no_grad():
+                wanted = self.guide(seen)
+            yield "distillation_distance", self.spec.lwf_weight, feature_drift(inner, wanted).mean()
+        if self.spec.anchor_weight is not None and self.anchors:
+            weights = {name: self.tuned[name] for name in self.anchors}
+            yield "anchor_penalty", self.spec.anchor_weight, anchor_penalty(weights, self.anchors)
 
     def _features(self, images: Tensor) -> Tensor:
         """What the frozen trunk makes of a batch; features that were computed once stay as they are."""
@@ -194,27 +228,6 @@ class Student:
         with torch.no_grad():
             features: Tensor = self.lower(images)
         return features
-
-    def _distilled(self) -> Objective:
-        """LwF: cross-entropy plus the L1 distance of the penultimate features to the teacher's.
-
-        While the head alone is tuned the body is a fixed function, its statistics included.
-        """
-        teacher, weight = self.teacher, self.spec.lwf_weight
-        assert teacher is not None and weight is not None
-
-        def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-            images = self._noised(images, moment)
-            with torch.no_grad():
-                wanted = teacher.penultimate(images)
-            with torch.set_grad_enabled(not self._head_only(moment.epoch)):
-                features = self.network.penultimate(images)
-            logits = self.network.head(features)
-            total = lwf_loss(logits, labels, features, wanted, weight=weight)
-            distance = (features - wanted).detach().abs().flatten(1).sum(1).mean()
-            return Loss(total, {"distillation_distance": distance})
-
-        return objective
 
     def validated(self, target: Loaded) -> dict[str, Any]:
         """What the figures on validation images are over: so many images, so many of them attacked."""
@@ -284,10 +297,16 @@ def _tuned(network: Network, upper: nn.Module, *, frozen_affine: bool) -> dict[s
     return {name: parameter for name, parameter in network.named_parameters() if id(parameter) in tail}
 
 
-def _guide(teacher: Path, place: Workplace) -> Network:
-    """A frozen copy of the teacher, for its features."""
+def _without_head(upper: nn.Module) -> nn.Sequential:
+    """All of a tail but its last block; the modules are shared."""
+    assert isinstance(upper, nn.Sequential)
+    return nn.Sequential(*list(upper)[:-1])
+
+
+def _guide(teacher: Path, freeze_depth: int, place: Workplace) -> nn.Sequential:
+    """A frozen copy of the teacher's tail without its head: trunk features to the head's input."""
     network = load_network(teacher)
     place.install(network)
     network.eval()
     network.requires_grad_(False)
-    return network
+    return _without_head(network.split(freeze_depth)[1])

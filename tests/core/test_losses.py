@@ -4,15 +4,20 @@ from math import exp, log, sqrt
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cartl_core.losses import (
     PENALTIES,
     absolute_penalty,
+    anchor_penalty,
+    cosine_penalty,
     cross_entropy,
     fdm_loss,
     feature_distance,
+    feature_drift,
     feature_spread,
-    lwf_loss,
+    relative_penalty,
     spread_penalty,
 )
 
@@ -104,6 +109,56 @@ def test_only_the_absolute_penalty_falls_when_features_shrink() -> None:
     torch.testing.assert_close(absolute_penalty(*shrunk), 0.2 * absolute_penalty(perturbed, clean))
 
 
+def test_the_relative_penalty_by_hand() -> None:
+    """Moved by 5 from a length of 10, and by 1 from a length of 4: the mean of 0.5 and 0.25."""
+    clean = torch.tensor([[6.0, 8.0, 0.0], [0.0, 0.0, 4.0]], dtype=torch.float64)
+    perturbed = clean + torch.tensor([[3.0, 4.0, 0.0], [0.0, 1.0, 0.0]], dtype=torch.float64)
+    assert relative_penalty(perturbed, clean).item() == pytest.approx(0.375, abs=1e-12)
+
+
+def test_the_cosine_penalty_by_hand() -> None:
+    """At angles of 0, 60, 90 and 180 degrees: 0, 1/2, 1 and 2."""
+    clean = torch.tensor([[2.0, 0.0]] * 4, dtype=torch.float64)
+    perturbed = torch.tensor([[5.0, 0.0], [1.0, sqrt(3)], [0.0, 3.0], [-1.0, 0.0]], dtype=torch.float64)
+    each = [cosine_penalty(perturbed[i : i + 1], clean[i : i + 1]).item() for i in range(4)]
+    assert each == pytest.approx([0.0, 0.5, 1.0, 2.0], abs=1e-12)
+    assert cosine_penalty(perturbed, clean).item() == pytest.approx(0.875, abs=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.floats(1e-3, 1e3), st.floats(1e-3, 1e3))
+def test_a_common_scale_drops_out_and_for_the_cosine_any_scale(seed: int, one: float, other: float) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    perturbed, clean = (torch.randn(6, 3, 2, 2, dtype=torch.float64, generator=draw) for _ in range(2))
+    for penalty in (spread_penalty, relative_penalty, cosine_penalty):
+        torch.testing.assert_close(penalty(one * perturbed, one * clean), penalty(perturbed, clean))
+    torch.testing.assert_close(
+        cosine_penalty(one * perturbed, other * clean), cosine_penalty(perturbed, clean)
+    )
+
+
+@pytest.mark.parametrize("distance", sorted(PENALTIES))
+def test_a_step_downhill_brings_features_nearer(distance: str) -> None:
+    """Gradient flows into both, and the loss falls by what it says for a short step."""
+    draw = torch.Generator().manual_seed(3)
+    pair = [torch.randn(4, 5, dtype=torch.float64, generator=draw).requires_grad_() for _ in range(2)]
+    before = PENALTIES[distance](*pair)
+    slopes = torch.autograd.grad(before, pair)
+    assert all(slope.abs().sum() > 0 for slope in slopes)
+    after = PENALTIES[distance](*(value - 1e-6 * slope for value, slope in zip(pair, slopes, strict=True)))
+    expected = 1e-6 * sum(slope.square().sum().item() for slope in slopes)
+    assert (before - after).item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_features_of_length_zero_give_finite_penalties_and_gradients() -> None:
+    for penalty in PENALTIES.values():
+        perturbed, clean = torch.zeros(2, 3, requires_grad=True), torch.zeros(2, 3, requires_grad=True)
+        loss = penalty(perturbed, clean)
+        loss.backward()
+        assert perturbed.grad is not None and clean.grad is not None
+        assert all(tensor.isfinite().all() for tensor in (loss, perturbed.grad, clean.grad))
+
+
 def test_equal_features_have_no_spread_and_no_penalty_that_is_not_finite() -> None:
     flat = torch.ones(4, 6)
     assert spread_penalty(flat, flat).item() == 0
@@ -121,26 +176,41 @@ def test_several_layers_count_by_their_mean(distance: str) -> None:
     torch.testing.assert_close(both, torch.stack(alone).mean())
 
 
-def test_lwf_loss_by_hand() -> None:
-    """Distances are sums of absolute differences over the features: 1 + 2 and 0 + 4, mean 3.5."""
+def test_feature_drift_by_hand() -> None:
+    """Sums of absolute differences over the features, not means: 1 + 2 and 0 + 4."""
     features = torch.tensor([[1.0, 2.0], [0.0, -4.0]], dtype=torch.float64)
     teacher = torch.tensor([[0.0, 4.0], [0.0, 0.0]], dtype=torch.float64)
-    loss = lwf_loss(LOGITS, LABELS, features, teacher, weight=0.1)
-    assert loss.item() == pytest.approx((FIRST + SECOND) / 2 + 0.1 * 3.5, abs=1e-12)
+    assert feature_drift(features, teacher).tolist() == [3.0, 4.0]
 
 
-def test_lwf_moves_the_student_only() -> None:
+def test_feature_drift_moves_the_student_only() -> None:
     features = torch.tensor([[1.0, 2.0], [0.0, -4.0]], requires_grad=True)
     teacher = torch.zeros(2, 2, requires_grad=True)
-    lwf_loss(LOGITS, LABELS, features, teacher, weight=0.1).backward()
+    feature_drift(features, teacher).mean().backward()
     assert teacher.grad is None
     assert features.grad is not None
-    torch.testing.assert_close(features.grad, 0.1 * features.sign().detach() / 2)
+    torch.testing.assert_close(features.grad, features.sign().detach() / 2)
+
+
+def test_the_anchor_penalty_by_hand() -> None:
+    """Half of 1 + 4 and of 9; its gradient is the way back to the anchor."""
+    weights = {
+        "a": torch.tensor([1.0, 2.0], requires_grad=True),
+        "b": torch.tensor([[5.0]], requires_grad=True),
+    }
+    anchors = {"a": torch.tensor([0.0, 4.0]), "b": torch.tensor([[2.0]]), "more": torch.zeros(1)}
+    penalty = anchor_penalty(weights, anchors)
+    assert penalty.item() == 7.0
+    penalty.backward()
+    assert weights["a"].grad is not None and weights["b"].grad is not None
+    assert (weights["a"].grad.tolist(), weights["b"].grad.tolist()) == ([1.0, -2.0], [[3.0]])
 
 
 def test_nothing_is_changed_in_place() -> None:
     perturbed, clean = torch.randn(2, 3), torch.randn(2, 3)
     before = [x.clone() for x in (LOGITS, LABELS, perturbed, clean)]
     fdm_loss(LOGITS, LABELS, [perturbed], [clean], weight=1.0)
-    lwf_loss(LOGITS, LABELS, perturbed, clean, weight=1.0)
+    feature_drift(perturbed, clean)
+    for penalty in PENALTIES.values():
+        penalty(perturbed, clean)
     assert all(torch.equal(x, y) for x, y in zip((LOGITS, LABELS, perturbed, clean), before, strict=True))

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import json
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cartl_core.catalog import DATASETS, METHODS, OPERATOR_BETA, PRESETS, SPREAD_WEIGHT, model_facts
+from cartl_core.catalog import DATASETS, DISTANCE_WEIGHTS, METHODS, OPERATOR_BETA, PRESETS, model_facts
 from cartl_core.errors import SpecError
 from cartl_core.resolve import OWN_FIELDS, resolve
-from cartl_core.spec import DisplacementSpec, JobRequest, JobSpec, PretrainSpec, TransferSpec
+from cartl_core.spec import DisplacementSpec, FeatureDistance, JobRequest, JobSpec, PretrainSpec, TransferSpec
 
 LEAST: dict[str, Any] = {"dataset": "fashion_mnist", "freeze_depth": 3}
 
@@ -100,13 +100,15 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
     if facts.objective == "fdm":
         pretrain |= {
             "fdm_weight": st.floats(0, 1),
-            "fdm_distance": st.sampled_from(["absolute", "spread"]),
+            "fdm_distance": st.sampled_from(get_args(FeatureDistance)),
             "fdm_layers": st.sampled_from(["trunk", "every"]),
         }
     if facts.nonexpansive:
         transfer |= {"beta": st.floats(0.1, 1), "norm": st.sampled_from(["reshaped", "operator"])}
-    if facts.distilled:
-        transfer |= {"lwf_weight": st.floats(0, 1), "lwf_head_epochs": st.integers(0, 5)}
+    if not facts.adversarial:
+        transfer |= {"lwf_weight": st.floats(0, 1), "lwf_head_epochs": st.integers(0, 2)}
+    if not (facts.adversarial or facts.distilled):
+        transfer["anchor_weight"] = st.none() | st.floats(0, 1)
     if facts.adversarial:
         transfer["attack"] = PART_OF_ATTACK
     if not (facts.adversarial or facts.distilled) and draw(st.booleans()):
@@ -216,8 +218,10 @@ FOREIGN = [
     ("lwf", "transfer", "beta", 0.4),
     ("adversarial", "transfer", "beta", 0.4),
     ("vanilla", "transfer", "norm", "operator"),
-    ("cartl", "transfer", "lwf_weight", 0.1),
-    ("cartl", "transfer", "lwf_head_epochs", 1),
+    ("adversarial", "transfer", "lwf_weight", 0.1),
+    ("adversarial", "transfer", "lwf_head_epochs", 1),
+    ("adversarial", "transfer", "anchor_weight", 0.1),
+    ("lwf", "transfer", "anchor_weight", 0.0),
     ("cartl", "transfer", "attack", {"eps": 0.1}),
     ("lwf", "transfer", "displacement", {}),
     ("adversarial", "transfer", "displacement", {"steps": 3}),
@@ -252,7 +256,9 @@ def test_lambda_follows_the_distance_it_weighs() -> None:
         return resolved(pretrain=pretrain).pretrain.fdm_weight
 
     assert weight() == PRESETS["quick"].fdm_weight
-    assert weight(fdm_distance="spread") == SPREAD_WEIGHT
+    assert weight(fdm_distance="absolute") == PRESETS["quick"].fdm_weight
+    for distance, usual in DISTANCE_WEIGHTS.items():
+        assert weight(fdm_distance=distance) == usual
     assert weight(fdm_distance="spread", fdm_weight=0.5) == 0.5
 
 
@@ -407,7 +413,7 @@ CHANGED: dict[str, dict[str, Any]] = {
         "objective": "fdm",
     },
     "transfer": {
-        "epochs": 4,
+        "epochs": 13,
         "batch_size": 16,
         "lr": 0.02,
         "lr_schedule": "constant",
@@ -424,12 +430,15 @@ CHANGED: dict[str, dict[str, Any]] = {
         "norm": "operator",
         "tail_affine": "tuned",
         "displacement": {"copies": 2},
+        "lwf_weight": 0.02,
+        "lwf_head_epochs": 1,
+        "anchor_weight": 0.05,
     },
 }
 
 
 def test_the_overrides_below_touch_every_field() -> None:
-    absent = {"lwf_weight", "lwf_head_epochs", "attack", "noise_sigma", "augmentation"}
+    absent = {"attack", "noise_sigma", "augmentation"}
     assert set(CHANGED["pretrain"]) == set(PretrainSpec.model_fields)
     assert set(CHANGED["transfer"]) == set(TransferSpec.model_fields) - absent
     spec, plain = resolved(**CHANGED), resolved()
@@ -466,7 +475,7 @@ def test_a_baselines_own_settings_win() -> None:
     arm = spec.baselines[0]
     assert (arm.transfer.beta, arm.transfer.epochs, arm.transfer.lr) == (0.2, 9, 0.02)
     assert (arm.pretrain.attack.steps, arm.pretrain.attack.eps) == (1, 0.07)
-    assert (spec.transfer.beta, spec.transfer.epochs) == (0.9, 4)
+    assert (spec.transfer.beta, spec.transfer.epochs) == (0.9, 13)
 
 
 def test_nothing_is_compared_with_itself() -> None:
@@ -475,6 +484,18 @@ def test_nothing_is_compared_with_itself() -> None:
     assert refusal(baselines=["vanilla", "neft", "vanilla"]).field == "baselines.2"
     shorter = {"method": "vanilla", "transfer": {"epochs": 3}}
     assert len(resolved(method="vanilla", baselines=[shorter]).baselines) == 1
+
+
+@pytest.mark.parametrize("method", ["vanilla", "neft", "cartl"])
+def test_what_lwf_is_made_of_is_an_option_of_other_methods(method: str) -> None:
+    plain = resolved(method=method, freeze_depth=2).transfer
+    assert (plain.lwf_weight, plain.lwf_head_epochs, plain.anchor_weight) == (None, 0, None)
+    asked = {"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}
+    found = resolved(method=method, freeze_depth=2, transfer=asked).transfer
+    assert (found.lwf_weight, found.lwf_head_epochs, found.anchor_weight) == (0.1, 2, 0.01)
+    assert resolved(method=method, freeze_depth=2, transfer={"lwf_weight": None}).transfer == plain
+    error = refusal(method=method, freeze_depth=2, transfer={"epochs": 3, "lwf_head_epochs": 4})
+    assert (error.field, error.allowed) == ("transfer.lwf_head_epochs", "0 to 3")
 
 
 def test_lwf_keeps_half_of_a_short_training_for_its_head() -> None:

@@ -159,6 +159,13 @@ def test_what_was_learned_from_besides_is_said(job: Any) -> None:
     assert said.startswith("displaced features, weight 0.5")
     assert "2 copies" in said
     assert "eps 8/255 (linf, 3 steps of 2/255)" in said
+    held = job(transfer={"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}).transfer
+    head, near, anchored = learned_in_words(held)
+    assert head == "for 2 epochs the head alone was tuned"
+    assert "weight 0.1" in near
+    assert "decays by 0.01" in anchored
+    (lwf, _) = learned_in_words(job(method="lwf", freeze_depth=0).transfer)
+    assert lwf.startswith("for the first epoch the head")
 
 
 def test_what_fell_elsewhere_within_the_radius_counts_in_the_worst_case() -> None:

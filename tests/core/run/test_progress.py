@@ -60,6 +60,8 @@ def test_costs(job: Any) -> None:
     assert student_cost(moved.arm, moved.model, 10) == pytest.approx(
         10 * (2 * 2 * (0.4 + 3 * 0.6) + 3 * 0.4 * (5 * 3 + 2))
     )
+    held = job(transfer={"lwf_weight": 0.1})
+    assert student_cost(held.arm, held.model, 10) == pytest.approx(10 * 2 * (0.4 + 4 * 0.6))
     assert measurement_cost(None, 50) == 50
     attack = AttackSpec(label="a", eps=0.1, step=0.1, steps=10, restarts=2)
     assert measurement_cost(attack, 50) == pytest.approx(50 * (1 + 0.6 * 3 * 20))

@@ -26,13 +26,13 @@ JOB = Path(__file__).parent / "golden_job.json"
 DIGESTS = {
     "teacher (fdm)": "588ae9a919ba95b02b659cd123baede918c258f447ba756b4f5c778526f9cdfb",
     "teacher (at)": "e6c6e15b036bf4d675187148a90b54a9e5ebd6c41c1c923b8fa0e90c0e69080b",
-    "student (cartl)": "db824263076068cf8e02749d9bcf98950eef55ccd530b41b21fad56a380b47e6",
-    "student (vanilla)": "75d099a0c10262cb4759b64f5b4f1ed72ad5409a5ec3694d0e378f5a32e6fad8",
-    "student (neft)": "b309640c15fb7dee1c1a232a065ad954ea43a4208408ed7a3dd9e6e73dbf2e4b",
-    "student (lwf)": "adcbf253896c42174e35311544d97680c468e64054cf2979eb8748c59eb3f822",
-    "student (adversarial)": "b73cff45dd58a779e2fa8cefbaf2e17a9f3f00775a89b03cb859d0227b16e380",
-    "clean accuracy of cartl": "62ebd58465e76f5241928380fa5ad4aafc09a8feceff78cb3ace43310b1bec62",
-    "attack pgd5 on cartl": "ae7b43ebd3faae7ce4b51ad74c1acf9cfca855f7a00e2020e57e75cc2760b468",
+    "student (cartl)": "dbdee046eaf3fa1134a2c9910c357062d56e9fc273e17817e0ba0637e95656ed",
+    "student (vanilla)": "ce9873c6d95cd1eda7d22a59a3c132cc059e0b04d70e3a839bada76275e1f87d",
+    "student (neft)": "01cd0ec1a52cbc57b167d74ed818dbb8244ea3c34019f5bb724d55f54d460e93",
+    "student (lwf)": "fd9f3eadcdefdf2a81c705f727c2f136afe8d82254e9049181fdd1d1ce8e3193",
+    "student (adversarial)": "8b7bb36ec5f7b122162f10d735cc404c675442bc7d5f5288704d746188b5a3ec",
+    "clean accuracy of cartl": "37d19a5f583e4be7a598df94cdc454c808b8f3a9d89fbe65ea988f011ca63223",
+    "attack pgd5 on cartl": "e59f879803efb8332393305ea4f8e317ddbb1b76664d5edd182239f0c9d4a79a",
 }
 LOSSES = {
     "teacher (fdm)": (1.673345, 1.490161),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, Literal
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ from cartl_core.losses import PENALTIES
 from cartl_core.models import build_network
 from cartl_core.random import generator
 from cartl_core.results import read_result
-from cartl_core.spec import AttackSpec, PretrainSpec
+from cartl_core.spec import AttackSpec, FeatureDistance, PretrainSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import adversarial, feature_distance_minimising, pretrain
 from cartl_core.weights import load_network
@@ -172,9 +172,9 @@ def test_gradient_flows_through_both_features(network: Network, batch: tuple[Ten
     assert (value(step) - value(-step)) / (2 * step) == pytest.approx(slope.norm().item(), rel=1e-3)
 
 
-@pytest.mark.parametrize("distance", ["absolute", "spread"])
+@pytest.mark.parametrize("distance", get_args(FeatureDistance))
 def test_every_layer_is_compared_for_a_teacher_of_every_depth(
-    network: Network, batch: tuple[Tensor, Tensor], distance: Literal["absolute", "spread"]
+    network: Network, batch: tuple[Tensor, Tensor], distance: FeatureDistance
 ) -> None:
     images, labels = batch
     moved = attacked(network, images, labels)

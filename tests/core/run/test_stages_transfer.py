@@ -45,6 +45,14 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "noisy": ("cartl", {"noise_sigma": 0.25}),
     "noisy and adversarial": ("adversarial", {"noise_sigma": 0.25}),
     "noisy lwf": ("lwf", {"noise_sigma": 0.25}),
+    "distilled": ("cartl", {"lwf_weight": 0.05}),
+    "distilled, running": ("vanilla", {"lwf_weight": 0.05, "trunk_statistics": "running"}),
+    "head first": ("neft", {"lwf_head_epochs": 1}),
+    "anchored": ("vanilla", {"anchor_weight": 0.1}),
+    "all at once": (
+        "neft",
+        {"displacement": {"steps": 1}, "lwf_weight": 0.05, "lwf_head_epochs": 1, "anchor_weight": 0.1},
+    ),
     "displaced": ("cartl", {"displacement": {"steps": 2}}),
     "displaced twice": (
         "vanilla",
@@ -303,6 +311,69 @@ def test_the_lwf_loss_and_statistics_are_as_written_out(
     )
 
 
+def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features(
+    variant: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    arm, target = variant("distilled"), task(classes=4, seed=9)
+    student = Student(arm, teacher, 4, 0, bench("a").place())
+    course = student.course(target)
+    inputs, labels = course.inputs()
+    student.begin_epoch(0)
+    aside = copy.deepcopy(student.upper)
+    features = student.lower(target.train.images[:8])
+    inner = aside[:-1](features)  # type: ignore[index]
+    wanted = load_network(teacher).eval().penultimate(target.train.images[:8])
+    distance = (inner - wanted).abs().sum(dim=1).mean()
+    entropy = nn.functional.cross_entropy(aside[-1](inner), labels[:8])  # type: ignore[index]
+    loss = course.objective(inputs[:8], labels[:8], Moment(0, 0, 0))
+    assert loss.total.item() == pytest.approx((entropy + 0.05 * distance).item(), rel=1e-4)
+    assert loss.metrics["distillation_distance"].item() == pytest.approx(distance.item(), rel=1e-4)
+
+
+def test_any_method_may_tune_its_head_first(variant: Any, teacher: Path, task: Any, bench: Any) -> None:
+    student, states = followed(variant("head first"), teacher, task, bench)
+    start = Student(variant("head first"), teacher, 4, 0, bench("start").place()).network.state_dict()
+    head = f"blocks.{student.network.block_count - 1}."
+    for key, value in start.items():
+        if not key.startswith(head):
+            assert torch.equal(states[0][key], value), key
+    moved = {key for key in start if not torch.equal(states[0][key], start[key])}
+    assert f"{head}parametrizations.weight.original" in moved
+    assert any(not torch.equal(states[1][key], states[0][key]) for key in start if key not in moved)
+    assert sigmas(student.network.head) == pytest.approx({"": 0.6}, abs=1e-2)
+
+
+def test_an_anchor_pulls_the_tail_to_the_teacher_and_nothing_pulls_it_to_zero(
+    variant: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    """One step of gradient descent by hand: g + a (w - w0) for the tail, g + decay w for the head."""
+    arm = variant("anchored")
+    rate, pull = 0.5, 0.1
+    training = arm.transfer.model_copy(
+        update={"lr": rate, "lr_schedule": "constant", "momentum": 0.0, "weight_decay": 0.2, "epochs": 1}
+    )
+    target = task(classes=4, seed=9, train=16)
+    student = Student(arm, teacher, 4, 0, bench("a").place())
+    course = student.course(target)
+    held, head = set(course.undecayed), {"blocks.4.weight", "blocks.4.bias"}
+    assert held | head == set(student.tuned) and not held & head
+    with torch.no_grad():
+        for name in held:
+            student.tuned[name].add_(0.01)
+    before = {name: value.detach().clone() for name, value in student.tuned.items()}
+    aside = copy.deepcopy(student.network)
+    lower, upper = aside.split(arm.freeze_depth)
+    upper.train()
+    order = torch.randperm(16, generator=generator(0, "order", 0))
+    features = lower.eval()(target.train.images[order])
+    nn.functional.cross_entropy(upper(features), target.train.labels[order]).backward()
+    fit(course, training, seed=0, place=bench("a").place())
+    for name, parameter in aside.named_parameters():
+        if name in before:
+            slope = parameter.grad + (pull * 0.01 if name in held else 0.2 * before[name])
+            torch.testing.assert_close(student.tuned[name], before[name] - rate * slope, rtol=1e-3, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["by the true norm", "by the true norm, affine frozen"])
 def test_what_is_exported_is_proven_non_expansive(
     variant: Any, teacher: Path, task: Any, bench: Any, name: str
@@ -379,7 +450,7 @@ def test_the_loss_of_displaced_features_is_as_written_out(
         assert loss.total.item() == pytest.approx(expected / 32, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["cartl", "displaced", "displaced twice"])
+@pytest.mark.parametrize("name", ["cartl", "displaced", "displaced twice", "distilled", "all at once"])
 def test_cached_features_change_nothing_but_the_cost(
     variant: Any, teacher: Path, task: Any, bench: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
