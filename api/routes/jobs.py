@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from api.auth import Caller
 from api.deps import JOB_ID, Door, DoorDep, JobId, ParcelDep, Reader, Submitter, VisitDep
-from api.openapi import EXAMPLES, Responses, json_body, problems
+from api.once import created, idempotency_key
+from api.openapi import EXAMPLES, json_body, problems
 from api.paging import Cursor, Limit, bad_cursor, check_limit
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
@@ -23,16 +24,7 @@ from jobs.state import JobState
 
 router = APIRouter(tags=["jobs"])
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Any text of your own. The same key and body give the same job, sent however often.",
-    ),
-]
+IdempotencyKey = Annotated[str | None, idempotency_key("job")]
 DryRunFlag = Annotated[
     bool, Query(description="Answer with the resolved spec and the estimate; store nothing.")
 ]
@@ -41,25 +33,7 @@ SweepFilter = Annotated[
     str | None, Query(pattern=rf"^{JOB_ID.pattern}$", max_length=64, description="Jobs of this sweep.")
 ]
 
-CREATED: Responses = {
-    200: {
-        "description": "A dry run (nothing stored), or the job that this Idempotency-Key made before",
-        "content": {
-            "application/json": {
-                "schema": {
-                    "anyOf": [
-                        {"$ref": "#/components/schemas/DryRun"},
-                        {"$ref": "#/components/schemas/JobView"},
-                    ]
-                }
-            }
-        },
-    },
-    201: {
-        "description": "The job is queued",
-        "headers": {"Location": {"description": "Path of the job", "schema": {"type": "string"}}},
-    },
-}
+CREATED = created("job", "The job is queued", "DryRun", "JobView")
 
 
 @router.post(

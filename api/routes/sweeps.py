@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
@@ -12,7 +12,8 @@ from starlette.background import BackgroundTasks
 
 from api.deps import EXAMPLE_ID, JOB_ID, Door, DoorDep, ParcelDep, Reader, Submitter, VisitDep
 from api.negotiate import choose
-from api.openapi import SWEEP_EXAMPLES, Responses, json_body, problems
+from api.once import created, idempotency_key
+from api.openapi import SWEEP_EXAMPLES, json_body, problems
 from api.paging import Cursor, Limit, bad_cursor, check_limit
 from api.problems import Problem
 from api.routes.jobs import DryRunFlag
@@ -22,7 +23,7 @@ from api.sweep_views import SweepBrief, SweepDryRun, SweepView
 from cartl_core.render.markdown.sweep import render_sweep
 from cartl_core.sweep_spec import SweepRequest
 from jobs import store
-from jobs.errors import BadCursor, SweepNotFound
+from jobs.errors import BadCursor
 from jobs.models import Job, Sweep
 from jobs.sweeps import cancel_sweep, find_sweep, list_sweeps, states_of, submit_sweep, table_of
 
@@ -32,16 +33,7 @@ JSON = "application/json"
 MARKDOWN = "text/markdown"
 FRESH = {"Cache-Control": "no-store"}
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="Any text of your own. The same key and body give the same sweep, sent however often.",
-    ),
-]
+IdempotencyKey = Annotated[str | None, idempotency_key("sweep")]
 
 
 async def get_sweep_id(
@@ -55,25 +47,7 @@ async def get_sweep_id(
 
 SweepId = Annotated[str, Depends(get_sweep_id)]
 
-CREATED: Responses = {
-    200: {
-        "description": "A dry run (nothing stored), or the sweep that this Idempotency-Key made before",
-        "content": {
-            JSON: {
-                "schema": {
-                    "anyOf": [
-                        {"$ref": "#/components/schemas/SweepDryRun"},
-                        {"$ref": "#/components/schemas/SweepView"},
-                    ]
-                }
-            }
-        },
-    },
-    201: {
-        "description": "The jobs are queued",
-        "headers": {"Location": {"description": "Path of the sweep", "schema": {"type": "string"}}},
-    },
-}
+CREATED = created("sweep", "The jobs are queued", "SweepDryRun", "SweepView")
 
 
 @router.post(
@@ -132,8 +106,7 @@ def _made_before(session: Session, submission: SweepSubmission, owner: str, key:
     job = store.replayed(session, owner=owner, key=key, body_digest=submission.body_digest)
     if job is None:
         return None
-    if job.sweep_id is None:
-        raise SweepNotFound(f"job {job.id} belongs to no sweep", key=key)
+    assert job.sweep_id is not None, "no other body has the digest of a sweep's"
     return find_sweep(session, job.sweep_id, owner)
 
 

@@ -1,7 +1,10 @@
-"""The record that the fuzzed server starts with: jobs in different states, events, a file, a key."""
+"""The record that the fuzzed server starts with: jobs in different states, a sweep, events, a file, a key."""
 
 from __future__ import annotations
 
+import json
+
+from api.sweep_submission import sweep_of
 from cartl_core.events import ArtifactWritten, RuntimeResolved
 from cartl_core.resolve import resolve
 from cartl_core.spec import JobRequest, Runtime
@@ -10,6 +13,7 @@ from jobs.artifacts import measure, output_directory, relative_path
 from jobs.database import make_engine, migrate, session_factory, transaction
 from jobs.keys import make_key
 from jobs.settings import Settings
+from jobs.sweeps import submit_sweep
 
 COST = {"seconds": 1.0, "disk_bytes": 1}
 RUNTIME = Runtime(
@@ -34,6 +38,9 @@ def prepare(settings: Settings, *, with_key: bool) -> str:
     with transaction(factory) as session:
         for _ in range(3):
             store.submit(session, request=request, spec=resolve(request), estimate=COST, owner="local")
+        asked = {"base": {"dataset": "digits", "preset": "smoke"}, "grid": {"freeze_depth": [1, 2]}}
+        sweep = sweep_of(json.dumps(asked).encode(), settings)
+        submit_sweep(session, request=sweep.request, planned=sweep.planned, owner="local")
         claim = store.claim(session, worker_id="fuzz", lease_seconds=86_400)
         assert claim is not None
         store.record(session, claim, RuntimeResolved(runtime=RUNTIME))

@@ -1,0 +1,42 @@
+"""Routes that make something, and make it only once: the key of the request, and what they may answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Header
+
+from api.openapi import REF, Responses
+
+
+def idempotency_key(made: str) -> Any:
+    """The header whose value stands for the first answer; ``made``: a job, a sweep."""
+    return Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description=f"Any text of your own. The same key and body give the same {made}, sent however often.",
+    )
+
+
+def created(made: str, now: str, dry_run: str, view: str) -> Responses:
+    """What such a route answers where all is well.
+
+    Args:
+        made: a job, a sweep.
+        now: what is true once it was made.
+        dry_run: schema of the answer where nothing is to be stored.
+        view: schema of what was made.
+    """
+    either = {"anyOf": [{"$ref": REF.format(model=model)} for model in (dry_run, view)]}
+    return {
+        200: {
+            "description": f"A dry run (nothing stored), or the {made} that this Idempotency-Key made before",
+            "content": {"application/json": {"schema": either}},
+        },
+        201: {
+            "description": now,
+            "headers": {"Location": {"description": f"Path of the {made}", "schema": {"type": "string"}}},
+        },
+    }
