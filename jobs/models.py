@@ -29,6 +29,11 @@ ID = String(64)
 STATES = ", ".join(f"'{state}'" for state in JobState)
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """Of a partial index, on both databases."""
+    return {f"{dialect}_where": text(condition) for dialect in ("postgresql", "sqlite")}
+
+
 class Base(DeclarativeBase):
     """All tables; constraint names are fixed so that migrations can name them."""
 
@@ -117,34 +122,10 @@ class Job(Base):
             info={ONLY_ON: "postgresql"},
         ).ddl_if("postgresql"),
         Index("ix_jobs_everyones_listing", "created_at", "id"),
-        Index(
-            "ix_jobs_of_sweep",
-            "sweep_id",
-            "created_at",
-            "id",
-            postgresql_where=text("sweep_id IS NOT NULL"),
-            sqlite_where=text("sweep_id IS NOT NULL"),
-        ),
-        Index(
-            "ix_jobs_claimable",
-            "priority",
-            "created_at",
-            "id",
-            postgresql_where=text("state = 'queued'"),
-            sqlite_where=text("state = 'queued'"),
-        ),
-        Index(
-            "ix_jobs_leases",
-            "lease_expires_at",
-            postgresql_where=text("state = 'running'"),
-            sqlite_where=text("state = 'running'"),
-        ),
-        Index(
-            "ix_jobs_running_by_owner",
-            "owner_id",
-            postgresql_where=text("state = 'running'"),
-            sqlite_where=text("state = 'running'"),
-        ),
+        Index("ix_jobs_of_sweep", "sweep_id", "created_at", "id", **_where("sweep_id IS NOT NULL")),
+        Index("ix_jobs_claimable", "priority", "created_at", "id", **_where("state = 'queued'")),
+        Index("ix_jobs_leases", "lease_expires_at", **_where("state = 'running'")),
+        Index("ix_jobs_running_by_owner", "owner_id", **_where("state = 'running'")),
     )
 
 
@@ -154,8 +135,7 @@ Index(
     Job.priority.desc(),
     Job.created_at,
     Job.id,
-    postgresql_where=text("state = 'queued'"),
-    sqlite_where=text("state = 'queued'"),
+    **_where("state = 'queued'"),
 )
 
 
@@ -193,15 +173,7 @@ class JobEvent(Base):
     at: Mapped[datetime] = mapped_column(insert_default=Now())
     body: Mapped[dict[str, Any]] = mapped_column()
 
-    __table_args__ = (
-        Index(
-            "ix_job_events_counted",
-            "type",
-            "at",
-            postgresql_where=text(COUNTED_EVENTS),
-            sqlite_where=text(COUNTED_EVENTS),
-        ),
-    )
+    __table_args__ = (Index("ix_job_events_counted", "type", "at", **_where(COUNTED_EVENTS)),)
 
 
 class Metric(Base):
