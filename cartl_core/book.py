@@ -12,6 +12,7 @@ from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.evidence import evidence
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, validation, worst_case
 from cartl_core.findings import broken_promise, compare, failed_checks, headline, warnings
+from cartl_core.history import history_of
 from cartl_core.kept import kept
 from cartl_core.learned import learned_in_words
 from cartl_core.plan import GivenPlan, Measurement, Plan, Probing, StudentPlan, TeacherPlan
@@ -100,6 +101,7 @@ class Book:
         arms = [self._of(plan) for plan in self.plan.measured]
         student, baselines = next(iter(arms), None), tuple(arm for arm in arms[1:] if arm is not None)
         chosen = self._selection()
+        found = [arm for arm in (student, *baselines) if arm]
         teachers = tuple(
             self._teacher(teacher) for teacher in self.plan.teachers if teacher.key.digest in self.facts
         )
@@ -111,9 +113,9 @@ class Book:
             headline=headline(student, baselines, chosen) if student else None,
             warnings=(
                 *broken_promise(chosen),
-                *failed_checks([arm for arm in (student, *baselines) if arm]),
+                *failed_checks(found),
                 *self.remarks,
-                *warnings(self.spec, teachers, self._parts()),
+                *warnings(self.spec, teachers, found, self._parts()),
             ),
             teachers=teachers,
             selection=chosen,
@@ -169,6 +171,7 @@ class Book:
             selected_epoch=facts["selected_epoch"],
             reused=plan.key.digest in self.reused,
             train_eps=plan.pretrain.attack.eps,
+            history=history_of(facts, plan.pretrain),
             figures=self._figures(plan.measurements, self.source) if self.source else None,
         )
 
@@ -202,6 +205,7 @@ class Book:
             student_digest=plan.key.digest,
             selected_epoch=facts["selected_epoch"],
             validation=validation(facts),
+            history=history_of(facts, arm.transfer),
             reused=plan.key.digest in self.reused,
             tuned_layer_norms=facts["norms"],
             figures=self._figures(plan.measurements, self.target, plan.probings),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from cartl_core.catalog import DATASETS, METHODS, share_of_classes
+from cartl_core.caveats import is_not_robust, not_robust, unsure_choices
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.render import words
 from cartl_core.report import ArmReport, PairedComparison, Teacher
@@ -83,18 +84,21 @@ def broken_promise(chosen: Selection | None) -> tuple[str, ...]:
 
 
 def warnings(
-    spec: JobSpec | EvaluateJobSpec, teachers: Sequence[Teacher], parts: Mapping[str, int] | None = None
+    spec: JobSpec | EvaluateJobSpec,
+    teachers: Sequence[Teacher],
+    arms: Sequence[ArmReport] = (),
+    parts: Mapping[str, int] | None = None,
 ) -> tuple[str, ...]:
     """What a reader must know before believing the figures.
 
     Args:
+        arms: the students that are known.
         parts: into how many parts batches had to be cut for memory, by the training's label.
     """
     found = [
-        *(_beyond_the_teacher(spec) if isinstance(spec, JobSpec) else ()),
-        *(_partial_data(spec) if isinstance(spec, JobSpec) else ()),
+        *(_of_a_transfer(spec, teachers) if isinstance(spec, JobSpec) else ()),
         *_resized(spec),
-        *_weak(teachers),
+        *unsure_choices(arms),
         *_in_parts(parts or {}),
     ]
     return tuple(dict.fromkeys(found))
@@ -154,6 +158,13 @@ def _both(baseline: ArmReport) -> tuple[Method, PairedComparison, PairedComparis
     if baseline.method is None or "worst_case" not in by_what or "clean" not in by_what:
         return None
     return baseline.method, by_what["worst_case"], by_what["clean"]
+
+
+def _of_a_transfer(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[str]:
+    yield from not_robust(spec, teachers)
+    yield from _weak([teacher for teacher in teachers if not is_not_robust(spec, teacher)])
+    yield from _beyond_the_teacher(spec)
+    yield from _partial_data(spec)
 
 
 def _beyond_the_teacher(spec: JobSpec) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Moment:
     Attributes:
         first: which image of the step's batch is the first of those at hand.
         batch: images of the step's batch; None when those at hand are all.
+        steps: of each epoch.
     """
 
     seed: int
@@ -33,6 +34,11 @@ class Moment:
     step: int
     first: int = 0
     batch: int | None = None
+    steps: int = 1
+
+    def done(self, epochs: int) -> float:
+        """The share of all steps of ``epochs`` that came before this one, 0 to 1."""
+        return (self.epoch * self.steps + self.step) / (epochs * self.steps)
 
     def draw(self, purpose: str) -> torch.Generator:
         """A fresh generator for ``purpose`` at this step."""

@@ -14,6 +14,7 @@ from cartl_core.report_checks import Check, Checked
 from cartl_core.report_curves import CorruptionResults, RobustnessCurve
 from cartl_core.report_evidence import Evidence
 from cartl_core.report_gallery import Gallery
+from cartl_core.report_history import History
 from cartl_core.report_kept import Kept
 from cartl_core.report_paired import PairedComparison as PairedComparison
 from cartl_core.report_selection import Selection
@@ -89,6 +90,7 @@ class Teacher(Value):
     selected_epoch: int
     reused: bool
     train_eps: float
+    history: History | None = Field(default=None, description="On the source's validation images.")
     figures: Figures | None = None
 
 
@@ -120,6 +122,7 @@ class ArmReport(Value):
     validation: Validation | None = Field(
         default=None, description="Null where nothing was trained, and of results of earlier versions."
     )
+    history: History | None = Field(default=None, description="On the target's validation images.")
     reused: bool = False
     tuned_layer_norms: dict[str, float] = Field(
         default_factory=dict,

@@ -122,6 +122,7 @@ _SETTINGS_OF_METHODS = (
     _Setting("transfer", "anchor_weight", _tail_on_clean_images, needed=_no_method),
     _Setting("transfer", "attack", lambda facts: facts.adversarial),
     _Setting("transfer", "displacement", _tail_on_clean_images, needed=_no_method),
+    _Setting("transfer", "schedule", lambda facts: facts.adversarial, "constant"),
 )
 
 
@@ -291,6 +292,7 @@ OWN_FIELDS = frozenset(
         "lwf_head_epochs",
         "anchor_weight",
         "attack",
+        "schedule",
         "tail_affine",
         "displacement",
     }

@@ -1,10 +1,17 @@
-"""The learning rate: a pure function of the settings and the step, so it has no state to save."""
+"""Learning rate and strength of the inner attack: pure functions of the settings and the step.
+
+So neither has a state to save.
+"""
 
 from __future__ import annotations
 
 from math import cos, pi
 
 from cartl_core.spec import TrainingSpec
+from cartl_core.training_spec import AttackSchedule
+
+RAMP_BEGINS, RAMP_ENDS = 0.25, 0.75
+"""Of all epochs: where the attack's radius begins to grow, and where it is full."""
 
 
 def learning_rate(training: TrainingSpec, step: int, steps_per_epoch: int) -> float:
@@ -23,6 +30,23 @@ def learning_rate(training: TrainingSpec, step: int, steps_per_epoch: int) -> fl
     warmup = training.warmup_epochs * steps_per_epoch
     ramp = min(1.0, (step + 1) / warmup) if warmup > 0 else 1.0
     return training.lr * ramp * _SCHEDULES[training.lr_schedule](training, step, steps_per_epoch, warmup)
+
+
+def attack_strength(schedule: AttackSchedule, done: float) -> float:
+    """The share of its full radius, and of its step, that the inner attack has at one step.
+
+    ``epsilon`` is a hinge: 0, then linear, then 1 (Ngnawe et al., "Robust Fine-Tuning from Non-Robust
+    Pretrained Models", ICLR 2026, arXiv 2509.23325): the network learns the task before it is attacked. That
+    it starts at 0 and rises linearly to the full radius is theirs; that it rises from one quarter of all
+    epochs to three quarters, step by step, and that the attack's step grows with its radius is ours.
+
+    Args:
+        schedule: ``constant`` is always 1.
+        done: share of all training steps that came before this one, 0 to 1.
+    """
+    if schedule == "constant":
+        return 1.0
+    return min(1.0, max(0.0, (done - RAMP_BEGINS) / (RAMP_ENDS - RAMP_BEGINS)))
 
 
 def _step(training: TrainingSpec, step: int, steps_per_epoch: int, warmup: float) -> float:

@@ -2,8 +2,8 @@
 
 Stages differ by the ``Course`` they pass: which objective, which parameters, which modes. Nothing in
 the loop has hidden state: batches and noise come from generators made of (seed, purpose, epoch, step),
-the learning rate is a function of the step, so a checkpoint of weights, momentum, best-so-far and
-position is enough for a resumed run to give the same bits as one that was never stopped.
+the learning rate is a function of the step, so a checkpoint of weights, momentum, the epochs that may still
+be chosen and position is enough for a resumed run to give the same bits as one that was never stopped.
 
 A batch that does not fit into a GPU's memory is tried once more in two parts whose gradients are added
 up, and so are all batches after it, in this attempt and in later ones (``gradient`` says what that changes).
@@ -21,20 +21,19 @@ from torch import Tensor, nn
 
 from cartl_core.checkpoint import Checkpoint
 from cartl_core.data.augment import augment
+from cartl_core.epoch_choice import chosen, contenders
 from cartl_core.errors import Interruption, LossNotFinite, OutOfMemory, ResumeMismatch
 from cartl_core.events import Warned
 from cartl_core.faults import memory_faults
 from cartl_core.gradient import Moment, Objective, add_gradient
 from cartl_core.random import generator
 from cartl_core.schedule import learning_rate
-from cartl_core.spec import Selection, TrainingSpec
+from cartl_core.spec import TrainingSpec
 from cartl_core.workplace import Workplace
 
-CLEAN = "clean_accuracy"
-ROBUST = "robust_accuracy"
-_JUDGED_BY: dict[Selection, str | None] = {"last": None, "best_clean": CLEAN, "best_robust": ROBUST}
 HALVINGS = {"cuda": 1, "cpu": 0}
 """How often a batch that does not fit may be halved. A host swaps or kills long before it says no."""
+_KEPT = "epoch-"
 _FEWEST = 2
 """Images of the smallest part: one image alone has no batch statistics."""
 
@@ -90,8 +89,6 @@ class _Position:
     step: int = 0
     seen: int = 0
     sums: dict[str, float] = field(default_factory=dict)
-    best_score: float | None = None
-    best_epoch: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     parts: int = 1
 
@@ -133,7 +130,7 @@ class _Loop:
             _groups(course, training.weight_decay), lr=training.lr, momentum=training.momentum
         )
         self.position = _Position()
-        self.best: dict[str, Tensor] = {}
+        self.kept: dict[int, dict[str, Tensor]] = {}
 
     def run(self) -> Fitted:
         """All epochs that are left, then the selected weights."""
@@ -149,16 +146,15 @@ class _Loop:
             self.course.begin_epoch(position.epoch)
             order = torch.randperm(len(images), generator=generator(self.seed, "order", position.epoch))
             while position.step < steps:
-                chosen = order[position.step * size : (position.step + 1) * size]
-                self._step(images[chosen], labels[chosen], steps)
+                drawn = order[position.step * size : (position.step + 1) * size]
+                self._step(images[drawn], labels[drawn], steps)
                 self._pause(steps)
             self._finish_epoch(steps)
-        self._select()
-        return Fitted(position.best_epoch, position.history, position.parts)
+        return Fitted(self._select(), position.history, position.parts)
 
     def _step(self, images: Tensor, labels: Tensor, steps: int) -> None:
         position, training = self.position, self.training
-        moment = Moment(self.seed, position.epoch, position.step)
+        moment = Moment(self.seed, position.epoch, position.step, steps=steps)
         images = augment(images, training.augmentation, moment.draw("augmentation"))
         images, labels = self.place.put(images), labels.to(self.place.device)
         for group in self.optimizer.param_groups:
@@ -244,23 +240,33 @@ class _Loop:
         position.history.append(metrics)
         position.epoch += 1
         position.step, position.seen, position.sums = 0, 0, {}
-        self._keep_if_best(metrics)
+        self._keep_contenders()
         self._save(steps)
         self.place.tell_epoch(position.epoch, epochs, metrics)
 
-    def _keep_if_best(self, metrics: dict[str, float]) -> None:
-        position, judged_by = self.position, _JUDGED_BY[self.training.select]
-        score = None if judged_by is None else metrics[judged_by]
-        if score is None:
-            position.best_epoch = position.epoch
-        elif position.best_score is None or score > position.best_score:
-            position.best_score, position.best_epoch = score, position.epoch
-            state = self.course.network.state_dict()
-            self.best = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+    def _keep_contenders(self) -> None:
+        """Keep what this epoch made if it may be chosen in the end; drop what no longer can be."""
+        position, training = self.position, self.training
+        wanted = contenders(position.history, training.select, training.select_margin)
+        if position.epoch in wanted:
+            self.kept[position.epoch] = {
+                name: tensor.detach().to("cpu", copy=True) for name, tensor in self._moving().items()
+            }
+        self.kept = {epoch: self.kept[epoch] for epoch in wanted}
 
-    def _select(self) -> None:
-        if self.best:
-            _load(self.course.network, self.best)
+    def _moving(self) -> dict[str, Tensor]:
+        """The network's tensors that training can change: what is tuned, and all buffers."""
+        fixed = dict(self.course.network.named_parameters()).keys() - self.course.tuned.keys()
+        state = self.course.network.state_dict()
+        return {name: tensor for name, tensor in state.items() if name not in fixed}
+
+    def _select(self) -> int:
+        """Give the network the weights of the chosen epoch."""
+        position, training = self.position, self.training
+        epoch = chosen(position.history, training.select, training.select_margin)
+        if epoch in self.kept:
+            _load(self.course.network, self.course.network.state_dict() | self.kept[epoch])
+        return epoch
 
     def _fraction(self, steps: int) -> float:
         return min(1.0, (self.position.epoch + self.position.step / steps) / self.training.epochs)
@@ -271,7 +277,8 @@ class _Loop:
             for name, parameter in self.course.tuned.items()
             if self.optimizer.state.get(parameter, {}).get("momentum_buffer") is not None
         }
-        groups = {"network": self.course.network.state_dict(), "momentum": momentum, "best": self.best}
+        groups = {"network": self.course.network.state_dict(), "momentum": momentum}
+        groups |= {f"{_KEPT}{epoch}": tensors for epoch, tensors in self.kept.items()}
         tensors = {
             f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()
         }
@@ -279,11 +286,13 @@ class _Loop:
 
     def _restore(self, saved: Checkpoint) -> None:
         _load(self.course.network, _group(saved, "network"))
-        self.best = _group(saved, "best")
         for name, value in _group(saved, "momentum").items():
             parameter = self.course.tuned[name]
             self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(value)
         self.position = _Position(**saved.state)
+        groups = {name.partition("/")[0] for name in saved.tensors}
+        epochs = sorted(int(group.removeprefix(_KEPT)) for group in groups if group.startswith(_KEPT))
+        self.kept = {epoch: _group(saved, f"{_KEPT}{epoch}") for epoch in epochs}
 
 
 def _groups(course: Course, weight_decay: float) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ Objective = Literal["at", "fdm"]
 FeatureDistance = Literal["absolute", "spread", "relative", "cosine"]
 FeatureLayers = Literal["trunk", "every"]
 Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
-Selection = Literal["last", "best_clean", "best_robust"]
+Selection = Literal["last", "best_clean", "best_robust", "pareto"]
 Norm = Literal["reshaped", "operator"]
+AttackSchedule = Literal["constant", "epsilon"]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
@@ -36,7 +37,12 @@ class TrainingSpec(Part):
     weight_decay: float = Field(default=5e-4, ge=0.0, le=1.0)
     augmentation: Augmentation = "none"
     select: Selection = Field(
-        description="Which epoch is kept, judged on validation images only: the last, or the best."
+        description="Which epoch is kept, judged on validation images only: the `last`, the best by one "
+        "figure, or by `pareto` the most robust of those whose clean accuracy is near the best."
+    )
+    select_margin: Fraction = Field(
+        default=0.01,
+        description="How far below the run's best clean accuracy, as a fraction; `pareto` only.",
     )
     validate_images: int = Field(
         default=512, ge=1, le=1_000_000, description="Validation images attacked after each epoch."
@@ -131,6 +137,11 @@ class TransferSpec(TrainingSpec):
     )
     attack: AttackSpec | None = Field(
         default=None, description="Inner attack of adversarial fine-tuning; null trains on clean images."
+    )
+    schedule: AttackSchedule = Field(
+        default="constant",
+        description="Of the inner attack's radius and step: `constant`, or `epsilon`, which begins on clean "
+        "images and grows them to full size, for teachers that are not robust. `adversarial` only.",
     )
     tail_affine: Literal["tuned", "frozen"] = "tuned"
     tail_statistics: Literal["batch", "teacher"] = "batch"

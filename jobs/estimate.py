@@ -18,7 +18,8 @@ from cartl_core.catalog.candidates import PLAIN
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
-from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec
+from cartl_core.spec import Arm, AttackSpec, DataSpec, JobSpec, PretrainSpec, TrainingSpec
+from cartl_core.validation_attack import validation_attack
 from jobs.network_size import Size, network_size, trunk_share
 
 # WRN-16-2, stem stride 2, 28x28x1: 137 ms for 128 images forth and back to the input (two cores of a
@@ -35,8 +36,9 @@ TRAINING_STEP = 3
 SHARE_OF_STEPS = 0.6
 
 BYTES_PER_NUMBER = 4
-# A stage keeps its result and two checkpoints; each of those has weights, momentum and the best so far.
-COPIES_PER_STAGE = 1 + 2 * 3
+# A stage keeps its result and two checkpoints; each of those has weights, momentum and, as a rule, up to
+# three epochs that may still be chosen.
+COPIES_PER_STAGE = 1 + 2 * 5
 REPORT_BYTES = 1_000_000
 
 ASSUMES = (
@@ -159,7 +161,7 @@ def _teacher_key(arm: Arm) -> tuple[PretrainSpec, int | None]:
 def _teacher_passes(pretrain: PretrainSpec, spec: JobSpec) -> float:
     trained = 2 if pretrain.objective == "fdm" else 1
     a_step = ATTACK_STEP * pretrain.attack.steps + TRAINING_STEP * trained
-    an_epoch = training_images(spec.source) * a_step + _validation(pretrain.validate_images, pretrain.attack)
+    an_epoch = training_images(spec.source) * a_step + _validation(pretrain, spec.source, pretrain.attack)
     measured = test_images(spec.source, spec.evaluate.source_test_limit)
     return pretrain.epochs * an_epoch + _evaluation(spec.evaluate.source_attacks, measured)
 
@@ -190,7 +192,7 @@ def _training_passes(arm: Arm, spec: JobSpec) -> float:
     if transfer.lwf_weight is not None:
         a_step += FORWARD * (1 - trunk)
     an_epoch = training_images(spec.dataset) * a_step
-    an_epoch += _validation(transfer.validate_images, transfer.attack or arm.pretrain.attack)
+    an_epoch += _validation(transfer, spec.dataset, validation_attack(arm))
     return transfer.epochs * an_epoch + training_images(spec.dataset) * once
 
 
@@ -205,8 +207,11 @@ def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:
     return _evaluation(spec.evaluate.attacks, measured) + probed
 
 
-def _validation(images: int, attack: AttackSpec) -> float:
-    return images * (FORWARD + ATTACK_STEP * attack.steps)
+def _validation(training: TrainingSpec, data: DataSpec, attack: AttackSpec) -> float:
+    """All validation images are classified, some of them attacked."""
+    there = _share(data, DATASETS[data.name].train_images, data.train_limit) - training_images(data)
+    steps = SHARE_OF_STEPS * ATTACK_STEP * attack.steps
+    return FORWARD * there + steps * min(there, training.validate_images)
 
 
 def _evaluation(attacks: tuple[AttackSpec, ...], images: int) -> float:

@@ -10,10 +10,11 @@ from torch import Tensor
 from cartl_core.attack_spec import AttackSpec
 from cartl_core.blocks import Network
 from cartl_core.data import Loaded
+from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.spec import Arm
 from cartl_core.stages.transfer import Student
 from cartl_core.stages.validation import clean_accuracy, robust_accuracy
-from cartl_core.training import CLEAN, ROBUST, fit
+from cartl_core.training import fit
 from cartl_core.workplace import Workplace
 from study.plan import Pair, Rules
 

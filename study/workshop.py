@@ -16,6 +16,7 @@ from typing import Any
 from cartl_core import runtime as machine
 from cartl_core.checkpoint import Checkpoints
 from cartl_core.data import Loaded, load, refuse_overlap
+from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.resolve import resolve
 from cartl_core.results import read_result
 from cartl_core.shelf import LocalShelf
@@ -24,7 +25,6 @@ from cartl_core.stage_keys import RECIPE_VERSION, StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import pretrain
 from cartl_core.stopping import StopFlag
-from cartl_core.training import CLEAN, ROBUST
 from cartl_core.weights import load_network
 from cartl_core.workplace import Workplace
 from study import archives

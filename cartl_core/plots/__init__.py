@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from cartl_core.plots.audit import audit
 from cartl_core.plots.canvas import files
 from cartl_core.plots.curve import curve
+from cartl_core.plots.history import history
 from cartl_core.plots.per_class import per_class
 from cartl_core.plots.worst_images import Pixels, worst_images
 from cartl_core.render.pictures import Picture
@@ -20,7 +21,12 @@ from cartl_core.report import Report
 
 __all__ = ["PLOTS", "Pixels", "draw"]
 
-PLOTS: dict[str, Callable[[Report], Figure | None]] = {"curve": curve, "per-class": per_class, "audit": audit}
+PLOTS: dict[str, Callable[[Report], Figure | None]] = {
+    "curve": curve,
+    "per-class": per_class,
+    "audit": audit,
+    "history": history,
+}
 """Each chart by the stem of its files; None where the report has nothing to draw."""
 PHOTOGRAPHS = "worst-images"
 

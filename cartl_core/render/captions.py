@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cartl_core.catalog import DATASETS
-from cartl_core.render import words
+from cartl_core.render import histories, words
 from cartl_core.report import Figures, Report
 from cartl_core.report_certificates import LayerAudit
 from cartl_core.report_curves import RobustnessCurve
@@ -81,6 +81,22 @@ def curve(report: Report) -> Caption | None:
         f"{own.step_of_eps:.3g} of eps, {own.steps} steps, {own.restarts} random restart"
         f"{'s' if own.restarts != 1 else ''} at each radius and one from the radius before, seed {own.seed}; "
         f"{INTERVALS}.",
+    )
+
+
+def history(report: Report) -> Caption | None:
+    """Of the students' ways from epoch to epoch."""
+    told = histories.students(report)
+    if not told:
+        return None
+    kept = [f"{name} keeps epoch {found.selected_epoch} of {len(found.epochs)}" for name, found in told]
+    return Caption(
+        reading="Each line goes from a student's first epoch to its last, over clean and robust accuracy on "
+        "validation images; the ring is the epoch that was kept. Up and to the right is better.",
+        aloud=f"Clean against robust accuracy by epoch. {words.capital(words.listed(kept))}. The numbers are "
+        "in the table below.",
+        evidence=" ".join(f"{words.capital(name)}: {histories.reading(found)}" for name, found in told[:1])
+        + f" Seed {report.spec.seed}; validation images, not test images.",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from cartl_core.catalog import DATASETS, METHODS
-from cartl_core.report import ArmReport, AttackResult, Figures, Interval, Report
+from cartl_core.report import ArmReport, AttackResult, Figures, Interval, Report, Teacher
 from cartl_core.report_certificates import Displacement, SmoothingResult
 from cartl_core.report_checks import CheckAttack
 from cartl_core.report_curves import (
@@ -105,6 +105,12 @@ def subject(report: Report) -> str:
     if arm is None:
         return "automatic choice"
     return f"{method(arm.method)}, chosen" if report.selection else method(arm.method)
+
+
+def teacher(found: Teacher) -> str:
+    """``fdm teacher, depth 4``."""
+    depth = "" if found.freeze_depth is None else f", depth {found.freeze_depth}"
+    return f"{found.objective} teacher{depth}"
 
 
 def frozen(arm: ArmReport) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import perturb
 from cartl_core.blocks import Network
 from cartl_core.data import Loaded
+from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.faults import disk_faults
 from cartl_core.gradient import Loss, Moment, Objective
 from cartl_core.losses import cross_entropy, fdm_loss, feature_distance, feature_spread
@@ -22,8 +23,8 @@ from cartl_core.random import generator
 from cartl_core.results import write_result
 from cartl_core.spec import AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.stages import NETWORK
-from cartl_core.stages.validation import clean_accuracy, robust_accuracy
-from cartl_core.training import CLEAN, ROBUST, Course, fit
+from cartl_core.stages.validation import clean_accuracy, robust_accuracy, told_of
+from cartl_core.training import Course, fit
 from cartl_core.weights import save_network
 from cartl_core.workplace import Workplace
 
@@ -67,6 +68,7 @@ def pretrain(
         "selected_epoch": fitted.selected_epoch,
         "epochs": spec.epochs,
         "history": fitted.history,
+        "validated": told_of(source.validation, spec.attack, spec.validate_images),
         "parts": fitted.parts,
     }
     write_result(place.directory, facts, [NETWORK])
@@ -138,14 +140,31 @@ def _shown(attacked: Sequence[Tensor], clean: Sequence[Tensor]) -> dict[str, Ten
 
 
 def attack_batch(
-    network: nn.Module, images: Tensor, labels: Tensor, attack: AttackSpec, moment: Moment
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    attack: AttackSpec,
+    moment: Moment,
+    strength: float = 1.0,
 ) -> Tensor:
-    """The training attack on one batch: eval mode, a fresh uniform start, no trace left."""
-    start = None
+    """The training attack on one batch: eval mode, a fresh uniform start, no trace left.
+
+    Args:
+        strength: share of its radius and step, 0 to 1; at 0 the images are what they were.
+    """
+    if strength == 0.0:
+        return images
+    eps, start = strength * attack.eps, None
     if attack.random_start:
-        start = ((2 * moment.uniform("attack", images) - 1) * attack.eps).to(images)
+        start = ((2 * moment.uniform("attack", images) - 1) * eps).to(images)
     return perturb(
-        network, images, labels, eps=attack.eps, step=attack.step_size, steps=attack.steps, start=start
+        network,
+        images,
+        labels,
+        eps=eps,
+        step=strength * attack.step_size,
+        steps=attack.steps,
+        start=start,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +17,7 @@ from cartl_core.attacks import untouched
 from cartl_core.blocks import Network
 from cartl_core.data import Loaded, Split
 from cartl_core.displaced import displaced
+from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.faults import disk_faults
 from cartl_core.feature_cache import cached_features
 from cartl_core.gradient import Loss, Moment, Objective
@@ -26,11 +26,13 @@ from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
 from cartl_core.nonexpansive_operator import apply_operator, bake_operator
 from cartl_core.random import generator
 from cartl_core.results import write_result
-from cartl_core.spec import Arm, AttackSpec
+from cartl_core.schedule import attack_strength
+from cartl_core.spec import Arm
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import attack_batch
-from cartl_core.stages.validation import STUDENT_IMAGES, clean_accuracy, robust_accuracy, student_attack
-from cartl_core.training import CLEAN, ROBUST, Course, fit
+from cartl_core.stages.validation import clean_accuracy, robust_accuracy, told_of
+from cartl_core.training import Course, fit
+from cartl_core.validation_attack import validation_attack
 from cartl_core.weights import load_network, save_network
 from cartl_core.workplace import Workplace
 
@@ -52,7 +54,7 @@ def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, place: Workp
         "selected_epoch": fitted.selected_epoch,
         "epochs": arm.transfer.epochs,
         "history": fitted.history,
-        "validated": student.validated(target),
+        "validated": told_of(target.validation, validation_attack(arm), arm.transfer.validate_images),
         "parts": fitted.parts,
         "norms": sigmas(student.upper),
     }
@@ -203,7 +205,8 @@ class Student:
             copy = 1 + moment.epoch % moved.copies
             return self.place.put(torch.cat([inputs[:, 0], inputs[:, copy]]))
         if self.spec.attack is not None:
-            inputs = attack_batch(self.network, inputs, labels, self.spec.attack, moment)
+            strength = attack_strength(self.spec.schedule, moment.done(self.spec.epochs))
+            inputs = attack_batch(self.network, inputs, labels, self.spec.attack, moment, strength)
         return self._noised(inputs, moment)
 
     def _held(self, seen: Tensor, inner: Tensor) -> Iterator[tuple[str, float, Tensor]]:
@@ -229,29 +232,16 @@ class Student:
             features: Tensor = self.lower(images)
         return features
 
-    def validated(self, target: Loaded) -> dict[str, Any]:
-        """What the figures on validation images are over: so many images, so many of them attacked."""
-        attack, limit = self._inspection()
-        images = len(target.validation.labels)
-        return {
-            "images": images,
-            "attacked": min(limit, images),
-            "attack": attack.model_dump(mode="json"),
-        }
-
-    def _inspection(self) -> tuple[AttackSpec, int]:
-        """The attack on validation images, and how many of them it is tried on at most."""
-        attack, limit = self.spec.attack, self.spec.validate_images
-        if attack is None:
-            attack, limit = student_attack(self.arm.pretrain.attack.eps), min(limit, STUDENT_IMAGES)
-        return attack, limit
-
     def _validate(self, target: Loaded) -> dict[str, float]:
-        attack, limit = self._inspection()
         figures = {
             CLEAN: clean_accuracy(self.network, target.validation, self.place),
             ROBUST: robust_accuracy(
-                self.network, target.validation, attack, limit=limit, seed=self.seed, place=self.place
+                self.network,
+                target.validation,
+                validation_attack(self.arm),
+                limit=self.spec.validate_images,
+                seed=self.seed,
+                place=self.place,
             ),
         }
         if self.spec.beta is not None and self.spec.norm == "reshaped":

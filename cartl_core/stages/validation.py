@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -13,9 +15,6 @@ from cartl_core.spec import AttackSpec
 from cartl_core.workplace import Workplace
 
 BATCH = 256
-STUDENT_IMAGES = 256
-STUDENT_STEPS = 10
-STEPS_ACROSS = 4
 
 
 def clean_accuracy(network: nn.Module, split: Split, place: Workplace) -> float:
@@ -47,6 +46,7 @@ def robust_accuracy(
     return held / max(1, len(chosen))
 
 
-def student_attack(eps: float) -> AttackSpec:
-    """A cheap attack that shows how a student's robustness moves while it is tuned on clean images."""
-    return AttackSpec(label="validation", eps=eps, step=max(eps / STEPS_ACROSS, 1e-6), steps=STUDENT_STEPS)
+def told_of(split: Split, attack: AttackSpec, limit: int) -> dict[str, Any]:
+    """What the figures of a training are over, for its result: so many images, so many of them attacked."""
+    images = len(split.labels)
+    return {"images": images, "attacked": min(limit, images), "attack": attack.model_dump(mode="json")}

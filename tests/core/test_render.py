@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from cartl_core.render import words
+from cartl_core.render import histories, words
 from cartl_core.render.markdown import render
 from cartl_core.report import Report
 from cartl_core.spec import DataSpec, JobSpec, digest
 from cartl_core.statistics import wilson
-from tests.fixtures.reports import arm_of, attack_of, full_report, spec_of
+from tests.fixtures.reports import arm_of, attack_of, full_report, spec_of, training_of
 
 
 @pytest.fixture
@@ -101,11 +101,23 @@ def test_every_part_has_its_heading_and_its_figures(report: Report) -> None:
         "Under common corruptions": ["| gaussian noise, severity 3 | 75.0 %", "mean over all"],
         "How far the tail can stretch": ["| block3.conv1 | convolution | 0.6 | 0.913 | 0.921 |", "no bound"],
         "Certified by randomised smoothing": ["| 0.125 | 40.0 %", "Abstained: 7.0 %"],
+        "On the way: validation figures by epoch": [
+            "80 validation images, 64 of them attacked (PGD-10, eps 8/255)",
+            "| CARTL | 3 | 87.5 % (78.5 to 93.1) | 64.1 % (51.8 to 74.7) | kept, on the front |",
+            "| CARTL | 5 | 88.8 % (80.0 to 94.0) | 51.6 % (39.6 to 63.4) |  |",
+        ],
         "Evidence for auditors": ["Evidence, not a verdict", "EU AI Act, Article 15(5)", "MEASURE 2.7"],
     }.items():
         part = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
         for figure in figures:
             assert figure in part
+
+
+def test_of_a_long_training_only_telling_epochs_have_a_row(report: Report) -> None:
+    rows = [(min(80, 30 + epoch), min(epoch, 60 - epoch)) for epoch in range(1, 41)]
+    long = training_of(*rows, selected_epoch=33, validated=(80, 64))
+    assert long.front == tuple(range(30, 41))
+    assert [row.epoch for row in histories.shown(long)] == [1, *range(30, 41)]
 
 
 def test_a_median_beyond_the_curve_is_said_so(report: Report) -> None:

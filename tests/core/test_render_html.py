@@ -63,7 +63,10 @@ def picture(name: str) -> Picture:
     return Picture(name, "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
 
 
-PICTURES = {name: picture(name) for name in ("per-class.svg", "curve.svg", "worst-images.png", "audit.svg")}
+PICTURES = {
+    name: picture(name)
+    for name in ("per-class.svg", "curve.svg", "worst-images.png", "audit.svg", "history.svg")
+}
 
 
 def page_of(report: Report, **pictures: Picture) -> Page:
@@ -105,12 +108,14 @@ def test_every_picture_is_described_and_carries_its_evidence() -> None:
         ("eps 8/255", "step 2/255", "20 and 100 steps", "2 restarts", "95\u00a0% Wilson"),
         ("eps 8/255", "step 2/255", "40 steps", "1 restart", "no interval"),
     ]
-    *attacked, proven = said
+    *attacked, proven, way = said
     for alt, parts in zip(attacked, evidence, strict=True):
         for part in (*parts, "n = 200", "PGD", "linf", "seed 7"):
             assert part in alt
     assert "proven for every input, so without n, attack or seed" in proven
     assert "under pgd20, n = 180" in proven
+    assert "80 validation images, 64 of them attacked (PGD-10, eps 8/255)" in way
+    assert "Seed 0; validation images, not test images" in way
 
 
 def without_classes(report: Report) -> Report:

@@ -77,7 +77,8 @@ TRAINING = {
     "milestones": st.lists(st.floats(0, 1), max_size=3),
     "warmup_epochs": st.integers(0, 3),
     "augmentation": st.sampled_from(["none", "crop_flip", "crop_flip_rotate"]),
-    "select": st.sampled_from(["last", "best_clean", "best_robust"]),
+    "select": st.sampled_from(["last", "best_clean", "best_robust", "pareto"]),
+    "select_margin": st.floats(0, 1),
 }
 PART_OF_DISPLACEMENT = some(
     eps=STEPS, step=STEPS, steps=st.integers(1, 50), copies=st.integers(1, 4), weight=st.floats(0.1, 9)
@@ -110,7 +111,7 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
     if not (facts.adversarial or facts.distilled):
         transfer["anchor_weight"] = st.none() | st.floats(0, 1)
     if facts.adversarial:
-        transfer["attack"] = PART_OF_ATTACK
+        transfer |= {"attack": PART_OF_ATTACK, "schedule": st.sampled_from(["constant", "epsilon"])}
     if not (facts.adversarial or facts.distilled) and draw(st.booleans()):
         still = {
             "augmentation": st.just("none"),
@@ -225,14 +226,23 @@ FOREIGN = [
     ("cartl", "transfer", "attack", {"eps": 0.1}),
     ("lwf", "transfer", "displacement", {}),
     ("adversarial", "transfer", "displacement", {"steps": 3}),
+    ("vanilla", "transfer", "schedule", "epsilon"),
+    ("lwf", "transfer", "schedule", "epsilon"),
 ]
-WRITTEN_OFF = {"lwf_head_epochs": 0, "fdm_distance": "absolute", "fdm_layers": "trunk", "norm": "reshaped"}
+WRITTEN_OFF = {
+    "lwf_head_epochs": 0,
+    "fdm_distance": "absolute",
+    "fdm_layers": "trunk",
+    "norm": "reshaped",
+    "schedule": "constant",
+}
 NEEDED = [
     ("cartl", "pretrain", "fdm_weight"),
     ("cartl", "transfer", "beta"),
     ("neft", "transfer", "beta"),
     ("lwf", "transfer", "lwf_weight"),
     ("adversarial", "transfer", "attack"),
+    ("adversarial", "transfer", "schedule"),
 ]
 
 
@@ -405,6 +415,7 @@ CHANGED: dict[str, dict[str, Any]] = {
         "weight_decay": 1e-3,
         "augmentation": "crop_flip",
         "select": "best_robust",
+        "select_margin": 0.02,
         "validate_images": 64,
         "attack": {"eps": 0.07, "steps": 3},
         "fdm_weight": 0.3,
@@ -423,6 +434,7 @@ CHANGED: dict[str, dict[str, Any]] = {
         "momentum": 0.25,
         "weight_decay": 2e-3,
         "select": "last",
+        "select_margin": 0.5,
         "validate_images": 32,
         "tail_statistics": "teacher",
         "trunk_statistics": "recalibrated",
@@ -438,7 +450,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 
 
 def test_the_overrides_below_touch_every_field() -> None:
-    absent = {"attack", "noise_sigma", "augmentation"}
+    absent = {"attack", "schedule", "noise_sigma", "augmentation"}
     assert set(CHANGED["pretrain"]) == set(PretrainSpec.model_fields)
     assert set(CHANGED["transfer"]) == set(TransferSpec.model_fields) - absent
     spec, plain = resolved(**CHANGED), resolved()

@@ -79,12 +79,12 @@ def test_a_job_costs_what_its_parts_cost() -> None:
             {"dataset": {"name": "digits", "classes": (5, 6, 7, 8, 9)}, "freeze_depth": 1, "preset": "smoke"}
         ).model_copy(update={"baselines": ()})
     )
-    teacher_epoch = 360 * (2 * 2 + 2 * 3) + 32 * (1 + 2 * 2)
+    teacher_epoch = 360 * (2 * 2 + 2 * 3) + 40 + 32 * 0.6 * 2 * 2
     teacher = 2 * teacher_epoch + 100 * (1 + 0.6 * 2 * 5)
     sizes = block_sizes(one.model, 5)
     rungs_taken = SHARE_OF_RUNGS * 4
     trunk = sizes[0].macs / sum(size.macs for size in sizes)
-    student_epoch = 270 * (trunk + 3 * (1 - trunk)) + 32 * (1 + 2 * 2)
+    student_epoch = 270 * (trunk + 3 * (1 - trunk)) + 30 + 30 * 0.6 * 2 * 10
     curve = 20 * (1 + rungs_taken * 2 + rungs_taken * 2 * 2 * 2)
     corruptions = 20 * 8
     climbed = 2 + 0.4 * 10 * 5 + 0.1 * 40 * 2 + 0.6 * 2 * 5 + 5

@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from cartl_core.render.html.elements import Html, tag
 from cartl_core.render.html.evidence import evidence
+from cartl_core.render.html.histories import on_the_way
 from cartl_core.render.html.measurements import Pictures, attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.html.methods import side_by_side, teachers, what_was_kept
 from cartl_core.render.html.opening import opening, title
@@ -38,6 +39,7 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
         audit(report, drawn),
         smoothing(report),
         teachers(report),
+        on_the_way(report, drawn),
         held_fixed(report),
         learned(report),
         norms(report),

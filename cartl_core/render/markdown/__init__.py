@@ -6,7 +6,13 @@ from collections.abc import Iterator
 
 from cartl_core.render import words
 from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
-from cartl_core.render.markdown.methods import against_baselines, side_by_side, teachers, what_was_kept
+from cartl_core.render.markdown.methods import (
+    against_baselines,
+    on_the_way,
+    side_by_side,
+    teachers,
+    what_was_kept,
+)
 from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, learned, norms
 from cartl_core.render.markdown.trust import audit, checks, smoothing
 from cartl_core.report import Report
@@ -25,6 +31,7 @@ PARTS = (
     audit,
     smoothing,
     teachers,
+    on_the_way,
     held_fixed,
     learned,
     norms,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import words
+from cartl_core.render import histories, words
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.spec import JobSpec
@@ -123,6 +123,31 @@ def teachers(report: Report) -> Iterator[str]:
             "attacks",
         ),
         (_teacher_row(teacher) for teacher in report.teachers),
+    )
+
+
+def on_the_way(report: Report) -> Iterator[str]:
+    """Validation figures by epoch, of students and teachers."""
+    told = (*histories.students(report), *histories.teachers(report))
+    if not told:
+        return
+    yield f"## {histories.TITLE}"
+    yield ""
+    yield from (f"- {words.capital(name)}: {histories.reading(history)}" for name, history in told)
+    yield ""
+    yield from table(
+        histories.HEAD,
+        (
+            (
+                name,
+                str(row.epoch),
+                words.interval(row.clean),
+                words.interval(row.robust),
+                histories.remark(history, row.epoch),
+            )
+            for name, history in told
+            for row in histories.shown(history)
+        ),
     )
 
 

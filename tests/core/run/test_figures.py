@@ -136,7 +136,7 @@ def test_a_weak_teacher_is_called_weak(job: Any, robust: int, weak: bool) -> Non
 def test_batches_that_were_cut_for_memory_are_told(job: Any) -> None:
     cut = [
         warning
-        for warning in warnings(job(), [], {"teacher (at)": 2, "student (cartl)": 1})
+        for warning in warnings(job(), [], [], {"teacher (at)": 2, "student (cartl)": 1})
         if "memory" in warning
     ]
     assert len(cut) == 1

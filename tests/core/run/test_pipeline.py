@@ -153,7 +153,7 @@ def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
     page = (out / "report.html").read_text()
     assert page.startswith("<!doctype html>")
     assert page.count('<img src="data:image/') == len(
-        {"curve.svg", "per-class.svg", "worst-images.png"} & written
+        {"curve.svg", "per-class.svg", "worst-images.png", "history.svg"} & written
     )
     assert Evidence.model_validate_json((out / "evidence.json").read_bytes()) == report.evidence
     assert report.student is not None

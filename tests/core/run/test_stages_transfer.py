@@ -36,6 +36,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "cartl": ("cartl", {}),
     "lwf": ("lwf", {"lwf_head_epochs": 1}),
     "adversarial": ("adversarial", {}),
+    "adversarial, eps growing": ("adversarial", {"schedule": "epsilon"}),
     "running": ("cartl", {"trunk_statistics": "running"}),
     "recalibrated": ("cartl", {"trunk_statistics": "recalibrated"}),
     "teacher statistics in the tail": ("neft", {"tail_statistics": "teacher"}),
@@ -411,6 +412,22 @@ def test_noise_is_added_to_what_the_tail_learns_from(
     halves = [course.objective(images[8:], torch.zeros(8, dtype=torch.int64), Moment(3, 0, 0, 8, 16))]
     assert len(halves) == 1
     torch.testing.assert_close(seen[-1], seen[0][8:])
+
+
+def test_the_images_are_attacked_as_hard_as_the_schedule_says(
+    variant: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    """Three epochs of two steps: clean images in the first, full strength in the last step."""
+    arm = variant("adversarial, eps growing")
+    student = Student(arm, teacher, 4, seed=3, place=bench("a").place())
+    images, labels = task(classes=4, seed=9).train.images[:16], torch.arange(16) % 4
+    seen: list[Tensor] = []
+    student.lower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    course = student.course(task(classes=4, seed=9))
+    for step in range(6):
+        course.objective(images, labels, Moment(3, step // 2, step % 2, steps=2))
+    moved = [float((shown - images).abs().max()) / arm.transfer.attack.eps for shown in seen]
+    assert moved == pytest.approx([0, 0, 1 / 6, 1 / 2, 5 / 6, 1], abs=1e-5)
 
 
 def test_the_loss_of_displaced_features_is_as_written_out(

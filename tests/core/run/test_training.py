@@ -10,12 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.checkpoint import in_order
+from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.errors import Cancelled, Interrupted, LossNotFinite, OutOfMemory, ResumeMismatch
 from cartl_core.events import EpochFinished
 from cartl_core.gradient import Loss, Moment
 from cartl_core.spec import TrainingSpec
 from cartl_core.training import Course, Fitted, fit
 from cartl_core.workplace import Workplace
+
+Score = tuple[float, float]
+"""Clean and robust accuracy on validation images."""
 
 
 def settings(**changes: Any) -> TrainingSpec:
@@ -50,7 +54,7 @@ def train(
     place: Workplace,
     training: TrainingSpec,
     network: nn.Module | None = None,
-    scores: list[float] | None = None,
+    scores: list[Score] | None = None,
     **changes: Any,
 ) -> tuple[nn.Module, Fitted]:
     network = network or small_network()
@@ -60,7 +64,7 @@ def train(
         tuned=dict(network.named_parameters()),
         objective=changes.pop("objective", noisy(network)),
         begin_epoch=lambda epoch: network.train() and None,
-        validate=lambda: {"clean_accuracy": left.pop(0) if left else 0.5, "robust_accuracy": 0.25},
+        validate=lambda: dict(zip((CLEAN, ROBUST), left.pop(0) if left else (0.5, 0.25), strict=True)),
         inputs=lambda: data(),
         **changes,
     )
@@ -94,10 +98,11 @@ def test_one_step_is_sgd_with_momentum_and_weight_decay(bench: Any) -> None:
 
 
 @pytest.mark.parametrize("stops", [[1], [3], [4], [6], [8], [1, 1, 1], [2, 3, 2]])
-@pytest.mark.parametrize("select", ["last", "best_clean"])
-def test_a_resumed_run_has_the_same_bits(bench: Any, stops: list[int], select: str) -> None:
-    training = settings(select=select)
-    scores = [0.4, 0.9, 0.6]
+@pytest.mark.parametrize(("select", "kept"), [("last", 3), ("best_clean", 2), ("pareto", 1)])
+def test_a_resumed_run_has_the_same_bits(bench: Any, stops: list[int], select: str, kept: int) -> None:
+    """In the run of ``pareto`` the first epoch and the second contend to the end."""
+    training = settings(select=select, select_margin=0.1)
+    scores: list[Score] = [(0.8, 0.5), (0.9, 0.4), (0.85, 0.3)]
     whole, fitted = train(bench("whole").place(), training, scores=scores)
     pieces = bench("pieces")
     for stop in stops:
@@ -108,7 +113,7 @@ def test_a_resumed_run_has_the_same_bits(bench: Any, stops: list[int], select: s
     resumed, again = train(pieces.place(), training, scores=scores[done:])
     assert bits(resumed) == bits(whole)
     assert again == fitted
-    assert fitted.selected_epoch == (2 if select == "best_clean" else 3)
+    assert fitted.selected_epoch == kept
 
 
 def test_a_run_stopped_while_it_validates_goes_on_with_the_same_bits(bench: Any) -> None:
@@ -153,10 +158,41 @@ def test_the_best_epoch_by_validation_is_what_remains(bench: Any) -> None:
     best, fitted = train(
         bench("three").place(),
         settings(lr_schedule="constant", select="best_clean"),
-        scores=[0.9, 0.9, 0.1],
+        scores=[(0.9, 0.1), (0.9, 0.2), (0.1, 0.3)],
     )
     assert fitted.selected_epoch == 1
     assert bits(best) == bits(after_one)
+
+
+def test_the_epoch_on_the_front_is_what_remains(bench: Any) -> None:
+    """The most robust of those near the best clean accuracy, though the best came last."""
+    training = settings(lr_schedule="constant", epochs=4, select="pareto", select_margin=0.05)
+    after_two, _ = train(bench("two").place(), settings(lr_schedule="constant", epochs=2))
+    found, fitted = train(
+        bench("four").place(), training, scores=[(0.80, 0.9), (0.86, 0.6), (0.88, 0.5), (0.90, 0.4)]
+    )
+    assert fitted.selected_epoch == 2
+    assert bits(found) == bits(after_two)
+
+
+def test_a_checkpoint_keeps_only_what_moves_of_epochs_that_contend(bench: Any) -> None:
+    pieces, network = bench("a"), small_network()
+    head = {name: value for name, value in network.named_parameters() if name.startswith("3.")}
+    scores: list[Score] = [(0.5, 0.9), (0.8, 0.5), (0.85, 0.4)]
+    place = pieces.place()
+    course = Course(
+        network=network,
+        tuned=head,
+        objective=noisy(network),
+        begin_epoch=lambda epoch: network.train() and None,
+        validate=lambda: dict(zip((CLEAN, ROBUST), scores.pop(0), strict=True)),
+        inputs=lambda: data(),
+    )
+    fit(course, settings(select="pareto", select_margin=0.1), seed=3, place=place)
+    saved = pieces.place().saved
+    kept = {name for name in saved.tensors if name.startswith("epoch-")}
+    moving = {*head, *dict(network.named_buffers())}
+    assert kept == {f"epoch-{epoch}/{name}" for epoch in (2, 3) for name in moving}
 
 
 def test_checkpoints_at_epoch_ends_and_by_the_clock(bench: Any) -> None:

@@ -1,10 +1,11 @@
-"""The learning rate against hand-computed values."""
+"""The learning rate and the attack's strength against hand-computed values."""
 
 from math import cos, pi
 
 import pytest
 
-from cartl_core.schedule import learning_rate
+from cartl_core.gradient import Moment
+from cartl_core.schedule import attack_strength, learning_rate
 from cartl_core.spec import TrainingSpec
 
 
@@ -55,3 +56,19 @@ def test_a_warm_up_longer_than_the_training_never_divides_by_zero() -> None:
     rates = [learning_rate(endless, step, 1) for step in range(10)]
     assert rates == sorted(rates)
     assert rates[-1] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("done", "strength"), [(0, 0), (0.25, 0), (0.375, 0.25), (0.5, 0.5), (0.7, 0.9), (0.75, 1), (1, 1)]
+)
+def test_the_attack_grows_from_a_quarter_to_three(done: float, strength: float) -> None:
+    assert attack_strength("epsilon", done) == pytest.approx(strength)
+    assert attack_strength("constant", done) == 1.0
+
+
+def test_the_attack_grows_step_by_step_and_hangs_on_nothing_else() -> None:
+    """8 epochs of 5 steps: nothing before the third epoch, all from the seventh, 1/20 more a step between."""
+    moments = [Moment(3, epoch, step, steps=5) for epoch in range(8) for step in range(5)]
+    strengths = [attack_strength("epsilon", moment.done(8)) for moment in moments]
+    assert strengths == pytest.approx([0.0] * 10 + [step / 20 for step in range(20)] + [1.0] * 10)
+    assert {moment.done(8) for moment in moments} == {step / 40 for step in range(40)}
