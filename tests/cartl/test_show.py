@@ -137,3 +137,10 @@ def test_every_event_of_the_library_is_told_or_kept_quiet() -> None:
 
 def test_an_event_that_is_not_known_is_named() -> None:
     assert event_line({"type": "lease_expired", "body": {}}) == "lease expired"
+
+
+def test_a_student_on_its_way_shows_both_accuracies() -> None:
+    metrics = {"loss": 0.4, "clean_accuracy": 0.91, "robust_accuracy": 0.523}
+    body = {"label": "student (vanilla)", "epoch": 3, "epochs": 12, "metrics": metrics}
+    said = event_line({"type": "epoch_finished", "body": body})
+    assert said == "student (vanilla): epoch 3 of 12, loss 0.400, clean accuracy 0.910, robust accuracy 0.523"
