@@ -24,15 +24,15 @@ from cartl_core.stages.transfer import transfer
 JOB = Path(__file__).parent / "golden_job.json"
 
 DIGESTS = {
-    "teacher (fdm)": "588ae9a919ba95b02b659cd123baede918c258f447ba756b4f5c778526f9cdfb",
-    "teacher (at)": "e6c6e15b036bf4d675187148a90b54a9e5ebd6c41c1c923b8fa0e90c0e69080b",
-    "student (cartl)": "dbdee046eaf3fa1134a2c9910c357062d56e9fc273e17817e0ba0637e95656ed",
-    "student (vanilla)": "ce9873c6d95cd1eda7d22a59a3c132cc059e0b04d70e3a839bada76275e1f87d",
-    "student (neft)": "01cd0ec1a52cbc57b167d74ed818dbb8244ea3c34019f5bb724d55f54d460e93",
-    "student (lwf)": "fd9f3eadcdefdf2a81c705f727c2f136afe8d82254e9049181fdd1d1ce8e3193",
-    "student (adversarial)": "8b7bb36ec5f7b122162f10d735cc404c675442bc7d5f5288704d746188b5a3ec",
-    "clean accuracy of cartl": "37d19a5f583e4be7a598df94cdc454c808b8f3a9d89fbe65ea988f011ca63223",
-    "attack pgd5 on cartl": "e59f879803efb8332393305ea4f8e317ddbb1b76664d5edd182239f0c9d4a79a",
+    "teacher (fdm)": "bed7014bf797f05f2b81fb54dbdb11349d7c6e4b286340919cb91d8f20b4e429",
+    "teacher (at)": "321e43e06b43f1caefb8e19084cb7bd5fb66cccc5b908623c4e86d7fd4b895a5",
+    "student (cartl)": "24ac916ebe65c05c4074632715f413636c62de8b5e2018321a4139eac5fd3420",
+    "student (vanilla)": "050373474f9b59f9c10c5d9c28a3c9042de3948021fc63979134f8d3106d38e9",
+    "student (neft)": "32cef4224a8a444739243065c4f4d4584f6dbd1825ee32c8fbaecee9d7d09544",
+    "student (lwf)": "aad7ba1fe28b16d4efbeb3f1f3a0902b835d5d4fff735c356b8db2afec089d23",
+    "student (adversarial)": "444f8af8a218f64ebaa5d20ef2ffc6096ceff1344183b60203bdf437a590b53c",
+    "clean accuracy of cartl": "e7e84a575c9baebd1f5393e36742c87e528b1c91aa9bcc0661e788ad751fe921",
+    "attack pgd5 on cartl": "862a854438151f59ed37d23a9fae425c237429d7e273870c5c990c288cacbef4",
 }
 LOSSES = {
     "teacher (fdm)": (1.673345, 1.490161),
