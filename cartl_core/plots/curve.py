@@ -32,7 +32,8 @@ def curve(report: Report) -> Figure | None:
     axes.set_ylim(0, 100)
     axes.set_xlabel(f"radius eps, {norm}, pixel units on [0, 1]")
     axes.set_ylabel("robust accuracy, %")
-    axes.legend(loc="upper right", fontsize=8)
+    # Above the axes: within them it would cover the marks of a radius at the right edge.
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8, frameon=False)
     return figure
 
 

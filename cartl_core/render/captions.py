@@ -43,9 +43,11 @@ def per_class(report: Report) -> Caption | None:
     rows = figures.per_class
     least = min(rows, key=lambda row: row.worst_case.value)
     most = max(rows, key=lambda row: row.worst_case.value)
+    rival = any(arm.figures and arm.figures.per_class for arm in report.baselines)
+    diamond = " Diamond: the first baseline's worst case." if rival else ""
     return Caption(
-        reading="Grey: without an attack. Blue: robust, the worst case of all attacks. Diamond: the first "
-        "baseline's worst case. Whiskers: 95\u00a0% Wilson intervals, each class on its own images.",
+        reading=f"Grey: without an attack. Blue: robust, the worst case of all attacks.{diamond} Whiskers: "
+        "95\u00a0% Wilson intervals, each class on its own images.",
         aloud=f"Bars of accuracy with and without attacks for {len(rows)} classes. Robust accuracy is lowest "
         f"for {least.name} ({words.percent(least.worst_case.value)}) and highest for {most.name} "
         f"({words.percent(most.worst_case.value)}). The numbers are in the table below.",
