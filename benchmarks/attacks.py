@@ -2,11 +2,12 @@
 
     python -m benchmarks.attacks --networks DIR --data-root DIR --out benchmarks/results/attacks.json
 
-For each network and norm a radius is sought at which about 20, 50 and 75 % of the images stand. There
-everyone runs PGD with so many steps of a tenth of the radius. Time is processor time of one thread, in
-interleaved rounds, medians; wall time is kept besides. What fell is judged by us alike for all: an image
-counts as broken when the network, as it is, gets the returned image wrong and it lies in the ball. Peers
-run as their documentation shows them, and once more with network and images in channels_last.
+For each network and norm a radius is sought at which about 20, 50 and 75 % of the images stand, and kept
+beside the networks. There everyone runs PGD with so many steps of a tenth of the radius. Time is processor
+time of one thread, in interleaved rounds, medians; wall time is kept besides. What fell is judged by us
+alike for all: an image counts as broken when the network, as it is, gets the returned image wrong and it
+lies in the ball and in [0, 1]. Peers run as their documentation shows them, and once more with network and
+images in channels_last. What a peer breaks and ours does not is attacked again from other random points.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,45 +26,57 @@ from torch import Tensor, nn
 
 from benchmarks.attack_networks import NETWORKS, images, networks
 from benchmarks.attack_peers import PEERS, torchattacks_autoattack, versions
-from cartl_core.attacks import confirmed, fused, misclassified, pgd, random_starts
-from cartl_core.ensembles import ENSEMBLES
-from cartl_core.spec import AttackSpec
+from benchmarks.attack_runs import (
+    Run,
+    autoattack,
+    fall_to_more_starts,
+    interleaved,
+    judged,
+    ours,
+    pgd_spec,
+    plain,
+    theirs,
+)
+from cartl_core.attacks import misclassified
 
 LEVELS = (0.2, 0.5, 0.75)
-SHORTER = 10
-"""A step is the radius over this."""
-SLACK = 1e-4
-"""Part of the radius that rounding may add to a peer's perturbation."""
-HALVINGS, SOUGHT_STEPS = 9, 40
-LARGEST = {"linf": 0.5, "l2": 4.0}
+HALVINGS, SOUGHT_STEPS, SOUGHT_IMAGES = 7, 40, 128
+LARGEST = {"linf": 0.25, "l2": 4.0}
 LAYOUTS = {"as given": torch.contiguous_format, "channels_last": torch.channels_last}
+RADII = "radii.json"
 
 
 def main() -> None:
     """Run what the options say and write the table."""
     options = _options()
     torch.set_num_threads(1)
+    deadline = time.monotonic() + 60 * options.minutes
     x, y = images(options.data_root, options.images)
-    wanted = {cell.split(":")[0] for cell in options.cells}
+    wanted = {cell.split(":")[0] for cell in (*options.cells, *options.autoattack_cells)}
     trained = networks(wanted, options.networks, options.data_root)
+    radii = {
+        cell: radius(trained[cell.split(":")[0]], x, y, cell, options.networks)
+        for cell in dict.fromkeys((*options.cells, *options.autoattack_cells))
+    }
+    if options.only_radii:
+        return
     _warm_up(trained, x[:8], y[:8])
-    cells, ensembles = [], []
-    for cell in options.cells:
-        name, norm, level = cell.split(":")
-        network, target = trained[name], float(level) / 100
-        if float((~misclassified(network(x), y)).float().mean()) <= target:
-            _say(f"{cell} is left out: fewer are right without an attack")
-            continue
-        eps = radius(network, x, y, norm, target)
-        found = pgd_cell(network, x, y, norm, eps, options)
-        cells.append({"network": name, "norm": norm, "sought": target, "eps": eps, **found})
-        _say(f"{cell} eps {eps:.4f}: {json.dumps(found)}")
-        if cell in options.autoattack_cells:
-            part = slice(0, options.autoattack_images)
-            both = autoattack_cell(network, x[part], y[part], norm, eps, options)
-            ensembles.append({"network": name, "norm": norm, "eps": eps, "n": len(x[part]), **both})
-            _say(f"{cell} AutoAttack: {json.dumps(both)}")
-        options.out.write_text(json.dumps(_result(options, cells, ensembles), indent=1) + "\n")
+    result: dict[str, Any] = {**_facts(options), "pgd": [], "autoattack": []}
+    for kind, cells, measure in (
+        ("pgd", options.cells, pgd_cell),
+        ("autoattack", options.autoattack_cells, autoattack_cell),
+    ):
+        for cell in cells:
+            eps = radii[cell]
+            if eps is None or time.monotonic() > deadline:
+                _say(f"{kind} {cell} is left out: {'out of time' if eps else 'fewer are right anyway'}")
+                continue
+            name, norm, level = cell.split(":")
+            found = measure(trained[name], x, y, norm, eps, options, deadline)
+            row = {"network": name, "norm": norm, "sought": float(level) / 100, "eps": eps, **found}
+            result[kind].append(row)
+            _say(f"{kind} {cell} eps {eps:.4f}: {json.dumps(found)}")
+            options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _warm_up(trained: dict[str, nn.Module], x: Tensor, y: Tensor) -> None:
@@ -76,164 +87,97 @@ def _warm_up(trained: dict[str, nn.Module], x: Tensor, y: Tensor) -> None:
                 peer(network, x, y, norm, 0.01, 0.001, 1)
 
 
-def radius(network: nn.Module, x: Tensor, y: Tensor, norm: str, target: float) -> float:
-    """Where about ``target`` of the images stand against a short attack, by bisection."""
-    low, high = 0.0, LARGEST[norm]
-    for _ in range(HALVINGS):
-        eps = (low + high) / 2
-        standing = float((~ours(fused(network), x, y, norm, eps, SOUGHT_STEPS)).float().mean())
-        low, high = (eps, high) if standing > target else (low, eps)
-    return high
+def radius(network: nn.Module, x: Tensor, y: Tensor, cell: str, folder: Path) -> float | None:
+    """Where about so many of the images stand against a short attack, by bisection, or as found before.
 
-
-def ours(double: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, steps: int) -> Tensor:
-    """(N,) bool: who falls to a short attack of ours."""
-    attack = AttackSpec.model_validate(
-        {"label": "pgd", "norm": norm, "eps": eps, "step": eps / SHORTER, "steps": steps}
-    )
-    return pgd(double, x, y, attack, starts=_starts(x, attack)).broken
+    None: fewer are right without an attack.
+    """
+    kept = folder / RADII
+    known: dict[str, float | None] = json.loads(kept.read_text()) if kept.is_file() else {}
+    if cell not in known:
+        _, norm, level = cell.split(":")
+        x, y, target = x[:SOUGHT_IMAGES], y[:SOUGHT_IMAGES], float(level) / 100
+        low, high = 0.0, LARGEST[norm]
+        for _ in range(HALVINGS):
+            eps = (low + high) / 2
+            standing = 1 - float(ours(network, x, y, pgd_spec(norm, eps, SOUGHT_STEPS)).double().mean())
+            low, high = (eps, high) if standing > target else (low, eps)
+        enough = float((~misclassified(network(x), y)).double().mean()) > target
+        known[cell] = high if enough else None
+        kept.write_text(json.dumps(known, indent=1) + "\n")
+    return known[cell]
 
 
 def pgd_cell(
-    network: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Everyone's PGD at one radius, round by round; robust accuracy and seconds by name."""
-    step, steps = eps / SHORTER, options.steps
-    attack = AttackSpec.model_validate(
-        {"label": "pgd", "norm": norm, "eps": eps, "step": step, "steps": steps}
-    )
-    runs: dict[str, Callable[[], Tensor]] = {"cartl": partial(_ours, network, x, y, attack)}
-    runs["cartl, network as it is"] = partial(_plain, network, x, y, attack)
-    for name, (_, peer, norms) in PEERS.items():
-        if norm in norms:
-            for layout, memory in LAYOUTS.items():
-                if layout == "as given" or name in options.channels_last:
-                    runs[f"{name}, {layout}"] = partial(
-                        _peer, peer, network, x, y, norm, eps, step, steps, memory
-                    )
-    return _rounds(runs, options.rounds, len(x))
-
-
-def autoattack_cell(
-    network: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, options: argparse.Namespace
-) -> dict[str, Any]:
-    """Our AutoAttack and torchattacks': as it comes, and with the standard's 100 steps."""
-    runs: dict[str, Callable[[], Tensor]] = {"cartl": partial(_autoattack, network, x, y, norm, eps)}
-    for name, steps in (("torchattacks, as it comes", None), ("torchattacks, 100 steps", 100)):
-        found = torchattacks_autoattack(steps)
-        runs[name] = lambda found=found: _judged(network, x, y, norm, eps, found(network, x, y, norm, eps))
-    return _rounds(runs, 1, len(x))
-
-
-def _ours(network: nn.Module, x: Tensor, y: Tensor, attack: AttackSpec) -> Tensor:
-    """As the evaluation stage does it, the making of the double included."""
-    network = network.to(memory_format=torch.channels_last)
-    double = fused(network).to(memory_format=torch.channels_last)
-    x = x.to(memory_format=torch.channels_last)
-    return confirmed(network, double, x, y, attack, seed=0, label="pgd", indices=torch.arange(len(x))).broken
-
-
-def _plain(network: nn.Module, x: Tensor, y: Tensor, attack: AttackSpec) -> Tensor:
-    """What leaving the batch alone brings: contiguous, nothing folded."""
-    network = network.to(memory_format=torch.contiguous_format)
-    return pgd(network, x, y, attack, starts=_starts(x, attack)).broken
-
-
-def _peer(
-    peer: Any,
     network: nn.Module,
     x: Tensor,
     y: Tensor,
     norm: str,
     eps: float,
-    step: float,
-    steps: int,
-    memory: Any,
-) -> Tensor:
-    network = network.to(memory_format=memory)
-    moved = peer(network, x.to(memory_format=memory), y, norm, eps, step, steps)
-    return _judged(network, x, y, norm, eps, moved)
-
-
-def _autoattack(network: nn.Module, x: Tensor, y: Tensor, norm: Any, eps: float) -> Tensor:
-    """Each attack on what the earlier ones left."""
-    double, fallen = fused(network), torch.zeros(len(x), dtype=torch.bool)
-    for attack in ENSEMBLES["autoattack"].expand(norm, eps, int(network(x[:1]).shape[1])):
-        fallen = confirmed(
-            network,
-            double,
-            x,
-            y,
-            attack,
-            seed=0,
-            label=attack.label,
-            indices=torch.arange(len(x)),
-            skip=fallen,
-        ).broken
-    return fallen
-
-
-def _judged(network: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, moved: Tensor) -> Tensor:
-    """(N,) bool: wrong as it was, or wrong as it became, inside the ball."""
-    order = {"linf": torch.inf, "l2": 2}[norm]
-    inside = torch.linalg.vector_norm((moved - x).flatten(1), ord=order, dim=1) <= eps * (1 + SLACK)
-    with torch.no_grad():
-        return misclassified(network(x), y) | (misclassified(network(moved), y) & inside)
-
-
-def _starts(x: Tensor, attack: AttackSpec) -> Callable[[int], Tensor]:
-    def starts(restart: int) -> Tensor:
-        return random_starts(
-            x.shape[1:],
-            attack.eps,
-            seed=0,
-            label="pgd",
-            restart=restart,
-            indices=range(len(x)),
-            norm=attack.norm,
-        )
-
-    return starts
-
-
-def _rounds(runs: dict[str, Callable[[], Tensor]], rounds: int, count: int) -> dict[str, Any]:
-    """Everybody once a round; medians of processor and wall seconds, and who stands, by name."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    walls: dict[str, list[float]] = {name: [] for name in runs}
-    robust: dict[str, float] = {}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            torch.manual_seed(0)
-            wall, processor = time.monotonic(), time.process_time()
-            broken = run()
-            seconds[name].append(time.process_time() - processor)
-            walls[name].append(time.monotonic() - wall)
-            robust[name] = 1 - int(broken.sum()) / count
-    return {
-        name: {
-            "robust": round(robust[name], 4),
-            "processor_s": round(statistics.median(seconds[name]), 3),
-            "wall_s": round(statistics.median(walls[name]), 3),
-        }
-        for name in runs
+    options: argparse.Namespace,
+    deadline: float,
+) -> dict[str, Any]:
+    """Everyone's PGD at one radius: what stands, seconds, and who breaks what others do not."""
+    attack = pgd_spec(norm, eps, options.steps)
+    runs: dict[str, Run] = {"cartl": partial(ours, network, x, y, attack)}
+    runs["cartl, network as it is"] = partial(plain, network, x, y, attack)
+    for name, (_, peer, norms) in PEERS.items():
+        for layout, memory in LAYOUTS.items():
+            if norm in norms and (layout == "as given" or name in options.channels_last):
+                runs[f"{name}, {layout}"] = partial(theirs, peer, network, x, y, attack, memory)
+    taken, rounds = interleaved(runs, options.rounds, deadline)
+    mine = taken["cartl"].broken
+    any_peer = torch.zeros_like(mine)
+    found: dict[str, Any] = {"n": len(x), "rounds": rounds}
+    for name, its in taken.items():
+        found[name] = its.told()
+        if not name.startswith("cartl"):
+            found[name] |= {
+                "breaks_what_ours_does_not": int((its.broken & ~mine).sum()),
+                "leaves_what_ours_breaks": int((~its.broken & mine).sum()),
+            }
+            any_peer |= its.broken
+    missed = any_peer & ~mine
+    return found | {
+        "some_peer_breaks_and_ours_does_not": int(missed.sum()),
+        "of_these_ours_breaks_from_other_starts": fall_to_more_starts(network, x, y, attack, missed),
     }
 
 
-def _result(
-    options: argparse.Namespace, cells: list[dict[str, Any]], ensembles: list[dict[str, Any]]
+def autoattack_cell(
+    network: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    norm: str,
+    eps: float,
+    options: argparse.Namespace,
+    deadline: float,
 ) -> dict[str, Any]:
+    """Our AutoAttack and torchattacks': as it comes, and with the standard's 100 steps."""
+    x, y = x[: options.autoattack_images], y[: options.autoattack_images]
+    runs: dict[str, Run] = {"cartl": partial(autoattack, network, x, y, norm, eps)}
+    for name, steps in (("torchattacks, as it comes", None), ("torchattacks, 100 steps", 100)):
+        peer = torchattacks_autoattack(steps)
+        runs[name] = lambda peer=peer: judged(network, x, y, norm, eps, peer(network, x, y, norm, eps))
+    taken, _ = interleaved(runs, 1, deadline)
+    mine = taken["cartl"].broken
+    found: dict[str, Any] = {"n": len(x)}
+    for name, its in taken.items():
+        found[name] = its.told()
+        if name != "cartl":
+            found[name]["breaks_what_ours_does_not"] = int((its.broken & ~mine).sum())
+    return found
+
+
+def _facts(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "command": f"make bench-attacks OPTIONS='{' '.join(_without_folders(sys.argv[1:]))}'",
-        "n": options.images,
         "steps": options.steps,
-        "rounds": options.rounds,
         "threads": 1,
         "precision": "fp32",
         "machine": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
         "python": platform.python_version(),
         "versions": versions(),
-        "pgd": cells,
-        "autoattack": ensembles,
     }
 
 
@@ -255,13 +199,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--networks", type=Path, required=True, help="folder that keeps what is trained")
     parser.add_argument("--data-root", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
-    parser.add_argument("--images", type=int, default=512)
+    parser.add_argument("--images", type=int, default=256)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=60.0, help="no cell or round begins later")
     parser.add_argument("--cells", nargs="*", default=every, help="network:norm:percent that stand")
     parser.add_argument("--channels-last", nargs="*", default=list(PEERS), help="peers to run in it, too")
     parser.add_argument("--autoattack-cells", nargs="*", default=["robust:linf:50", "neft:l2:50"])
     parser.add_argument("--autoattack-images", type=int, default=64)
+    parser.add_argument("--only-radii", action="store_true", help="train and seek the radii, measure nothing")
     options = parser.parse_args()
     unknown = [cell for cell in (*options.cells, *options.autoattack_cells) if cell not in every]
     if unknown:
