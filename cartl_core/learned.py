@@ -24,7 +24,13 @@ def learned_in_words(transfer: TransferSpec) -> tuple[str, ...]:
 def _displaced(spec: DisplacementSpec) -> str:
     copies = "a copy" if spec.copies == 1 else f"{spec.copies} copies"
     return (
-        f"displaced features, weight {spec.weight:g} beside the clean ones: {copies} of each image, "
+        f"displaced features, {_LOSSES[spec.loss]}, weight {spec.weight:g}: {copies} of each image, "
         f"moved within eps {words.radius(spec.eps)} (linf, {spec.steps} steps of {words.radius(spec.step)}) "
         "so that its features go far, found once through the trunk"
     )
+
+
+_LOSSES = {
+    "cross_entropy": "their cross-entropy beside that of the clean ones",
+    "consistency": "the divergence of their answers from those to the clean ones",
+}

@@ -16,6 +16,7 @@ Augmentation = Literal["none", "crop_flip", "crop_flip_rotate"]
 Selection = Literal["last", "best_clean", "best_robust", "pareto"]
 Norm = Literal["reshaped", "operator"]
 AttackSchedule = Literal["constant", "epsilon"]
+DisplacementLoss = Literal["cross_entropy", "consistency"]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
@@ -101,7 +102,12 @@ class DisplacementSpec(Part):
         default=1.0,
         gt=0.0,
         le=1000.0,
-        description="Lambda of the displaced features' cross-entropy beside that of the clean ones.",
+        description="Lambda of what the displaced features add to the cross-entropy of the clean ones.",
+    )
+    loss: DisplacementLoss = Field(
+        default="cross_entropy",
+        description="`cross_entropy` of the displaced features, the weighted mean of both taken; or "
+        "`consistency`: the divergence of their answers from those to the clean ones, added to it.",
     )
 
 

@@ -21,13 +21,13 @@ from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.faults import disk_faults
 from cartl_core.feature_cache import cached_features
 from cartl_core.gradient import Loss, Moment, Objective
-from cartl_core.losses import anchor_penalty, cross_entropy, feature_drift
+from cartl_core.losses import anchor_penalty, cross_entropy, divergence, feature_drift
 from cartl_core.nonexpansive import apply_nonexpansive, bake, sigmas
 from cartl_core.nonexpansive_operator import apply_operator, bake_operator
 from cartl_core.random import generator
 from cartl_core.results import write_result
 from cartl_core.schedule import attack_strength
-from cartl_core.spec import Arm
+from cartl_core.spec import Arm, DisplacementSpec
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import attack_batch
 from cartl_core.stages.validation import clean_accuracy, robust_accuracy, told_of
@@ -175,7 +175,7 @@ class Student:
         """Cross-entropy of the tail, and what was asked for beside it.
 
         Displaced features go through the tail in one batch with the clean ones, so that its batch norm
-        sees them mixed; their cross-entropy counts ``weight`` to 1.
+        sees them mixed.
         """
         moved = self.spec.displacement
 
@@ -186,12 +186,7 @@ class Student:
             logits = self.network.head(inner)
             total, shown = cross_entropy(logits[:count], labels).mean(), dict[str, Tensor]()
             if moved is not None:
-                displaced_too = cross_entropy(logits[count:], labels).mean()
-                shown = {
-                    "clean_cross_entropy": total.detach(),
-                    "displaced_cross_entropy": displaced_too.detach(),
-                }
-                total = (total + moved.weight * displaced_too) / (1 + moved.weight)
+                total, shown = _with_displaced(moved, logits[:count], logits[count:], labels)
             for name, weight, distance in self._held(seen[:count], inner[:count]):
                 total = total + weight * distance
                 shown[name] = distance.detach()
@@ -285,6 +280,21 @@ def _tuned(network: Network, upper: nn.Module, *, frozen_affine: bool) -> dict[s
     if frozen_affine:
         tail -= {id(parameter) for layer in batch_norms(upper) for parameter in layer.parameters()}
     return {name: parameter for name, parameter in network.named_parameters() if id(parameter) in tail}
+
+
+def _with_displaced(
+    spec: DisplacementSpec, clean: Tensor, displaced: Tensor, labels: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of logits (N, C) on clean and on displaced features, and what of it is shown.
+
+    Cross-entropies count 1 to ``weight`` in a mean; a divergence is added to that of the clean ones.
+    """
+    own, moved = (cross_entropy(logits, labels).mean() for logits in (clean, displaced))
+    shown = {"clean_cross_entropy": own.detach(), "displaced_cross_entropy": moved.detach()}
+    if spec.loss == "cross_entropy":
+        return (own + spec.weight * moved) / (1 + spec.weight), shown
+    apart = divergence(displaced, clean).mean()
+    return own + spec.weight * apart, shown | {"divergence": apart.detach()}
 
 
 def _without_head(upper: nn.Module) -> nn.Sequential:

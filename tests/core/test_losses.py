@@ -13,6 +13,7 @@ from cartl_core.losses import (
     anchor_penalty,
     cosine_penalty,
     cross_entropy,
+    divergence,
     fdm_loss,
     feature_distance,
     feature_drift,
@@ -174,6 +175,23 @@ def test_several_layers_count_by_their_mean(distance: str) -> None:
     alone = [fdm_loss(LOGITS, LABELS, [a], [b], weight=0.3, distance=distance) for a, b in layers]
     both = fdm_loss(LOGITS, LABELS, *zip(*layers, strict=True), weight=0.3, distance=distance)
     torch.testing.assert_close(both, torch.stack(alone).mean())
+
+
+def test_the_divergence_by_hand() -> None:
+    """From (1/4, 3/4) to (1/2, 1/2): 1/4 ln 1/2 + 3/4 ln 3/2; from a distribution to itself nothing."""
+    clean = torch.tensor([[0.0, log(3.0)], [2.0, 5.0]], dtype=torch.float64)
+    displaced = torch.tensor([[7.0, 7.0], [-1.0, 2.0]], dtype=torch.float64)
+    expected = 0.25 * log(0.5) + 0.75 * log(1.5)
+    assert divergence(displaced, clean).tolist() == pytest.approx([expected, 0.0], abs=1e-12)
+
+
+def test_the_divergence_moves_both_answers_and_is_never_negative() -> None:
+    draw = torch.Generator().manual_seed(4)
+    pair = [torch.randn(50, 5, generator=draw).requires_grad_() for _ in range(2)]
+    found = divergence(*pair)
+    assert float(found.detach().min()) >= -1e-6
+    found.sum().backward()
+    assert all(logits.grad is not None and logits.grad.abs().sum() > 0 for logits in pair)
 
 
 def test_feature_drift_by_hand() -> None:

@@ -81,7 +81,12 @@ TRAINING = {
     "select_margin": st.floats(0, 1),
 }
 PART_OF_DISPLACEMENT = some(
-    eps=STEPS, step=STEPS, steps=st.integers(1, 50), copies=st.integers(1, 4), weight=st.floats(0.1, 9)
+    eps=STEPS,
+    step=STEPS,
+    steps=st.integers(1, 50),
+    copies=st.integers(1, 4),
+    weight=st.floats(0.1, 9),
+    loss=st.sampled_from(["cross_entropy", "consistency"]),
 )
 PART_OF_ATTACK = some(eps=STEPS, step=STEPS, steps=st.integers(1, 50), label=st.just("mine"))
 

@@ -156,7 +156,11 @@ def test_what_was_learned_from_besides_is_said(job: Any) -> None:
     assert learned_in_words(job().transfer) == ()
     moved = job(transfer={"displacement": {"eps": 8 / 255, "copies": 2, "steps": 3, "weight": 0.5}}).transfer
     (said,) = learned_in_words(moved)
-    assert said.startswith("displaced features, weight 0.5")
+    assert said.startswith(
+        "displaced features, their cross-entropy beside that of the clean ones, weight 0.5"
+    )
+    (alike,) = learned_in_words(job(transfer={"displacement": {"loss": "consistency"}}).transfer)
+    assert "the divergence of their answers" in alike
     assert "2 copies" in said
     assert "eps 8/255 (linf, 3 steps of 2/255)" in said
     held = job(transfer={"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}).transfer

@@ -52,7 +52,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "anchored": ("vanilla", {"anchor_weight": 0.1}),
     "all at once": (
         "neft",
-        {"displacement": {"steps": 1}, "lwf_weight": 0.05, "lwf_head_epochs": 1, "anchor_weight": 0.1},
+        {
+            "displacement": {"steps": 1, "loss": "consistency"},
+            "lwf_weight": 0.05,
+            "lwf_head_epochs": 1,
+            "anchor_weight": 0.1,
+        },
     ),
     "displaced": ("cartl", {"displacement": {"steps": 2}}),
     "displaced twice": (
@@ -310,6 +315,21 @@ def test_the_lwf_loss_and_statistics_are_as_written_out(
     torch.testing.assert_close(
         layer.running_mean, 0.9 * before + 0.1 * entering[0].mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-6
     )
+
+
+def test_consistency_adds_the_divergence_of_answers_to_the_clean_cross_entropy(
+    arm: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    asked = {"displacement": {"steps": 1, "loss": "consistency", "weight": 2.0}}
+    student = Student(arm("vanilla", transfer=asked), teacher, 4, 0, bench("a").place())
+    course = student.course(task(classes=4, seed=9))
+    inputs, labels = course.inputs()
+    student.begin_epoch(0)
+    aside = copy.deepcopy(student.upper)
+    clean, moved = aside(torch.cat([inputs[:8, 0], inputs[:8, 1]])).log_softmax(1).chunk(2)
+    expected = -clean[range(8), labels[:8]].mean() + 2 * (clean.exp() * (clean - moved)).sum(1).mean()
+    loss = course.objective(inputs[:8], labels[:8], Moment(0, 0, 0))
+    assert loss.total.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features(
