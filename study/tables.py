@@ -252,7 +252,16 @@ TABLES: dict[str, Table] = {
     "regime": _beside("vanilla", "vanilla-slow", "vanilla-short-teacher"),
     "beta": _beside("cartl", "cartl-04", "cartl-10"),
     "neft": _beside("vanilla", "neft", "neft-10", "neft-operator"),
-    "parts": _beside("vanilla", "displaced", "displaced-4", "spread", "spread-neft", "spread-displaced"),
+    "parts": _beside(
+        "vanilla",
+        "consistent",
+        "consistent-1",
+        "consistent-copies",
+        "displaced",
+        "spread",
+        "spread-neft",
+        "spread-consistent",
+    ),
     "references": _beside("vanilla", "adversarial"),
     "cells": _all,
 }
