@@ -85,6 +85,10 @@ def _attack(body: Json) -> str:
     )
 
 
+def _chosen(body: Json) -> str:
+    return f"chosen: {body['words']}"
+
+
 def _runtime(body: Json) -> str:
     machine = body["runtime"]
     return f"on {machine['device_name']}, {machine['threads']} threads, {machine['precision']} for training"
@@ -107,6 +111,7 @@ LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "stage_started": _started,
     "stage_finished": _finished,
     "epoch_finished": _epoch,
+    "candidate_chosen": _chosen,
     "attack_finished": _attack,
     "warned": _message,
     "failed": _failed,

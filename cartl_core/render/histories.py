@@ -38,7 +38,7 @@ def reading(history: History) -> str:
     rule = _RULES.get(
         history.select,
         "by them the most robust epoch is kept of those whose clean accuracy is within "
-        f"{100 * history.select_margin:g} points of the best.",
+        f"{100 * history.select_margin:g} point{'' if history.select_margin == 0.01 else 's'} of the best.",
     )
     return (
         f"{words.count(clean)} validation images, {words.count(attacked)} of them attacked "
