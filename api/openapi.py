@@ -60,6 +60,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "tags": ["demo"],
         },
     },
+    "let the run choose": {
+        "summary": "Method and depth by validation images, among candidates that hold plain transfer",
+        "value": {
+            "dataset": {"name": "fashion_mnist", "classes": [6, 7, 8, 9]},
+            "method": "auto",
+            "freeze_depth": "auto",
+            "auto": {"margin": 0.01},
+        },
+    },
     "a network that exists": {
         "summary": "The student of an earlier job, measured on another data set of as many classes",
         "value": {

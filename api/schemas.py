@@ -7,6 +7,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from cartl_core.auto_spec import AUTO, FreezeDepth
 from jobs.models import Artifact, Job, JobEvent
 from jobs.state import JobState
 from jobs.store import MetricSeries
@@ -74,8 +75,10 @@ class JobBrief(View):
     state: JobState
     reason: str | None = Field(description="Stable code of why it ended so, e.g. `dataset_missing`.")
     dataset: str
-    method: str = Field(description="`given` where a network that exists is measured.")
-    freeze_depth: int
+    method: str = Field(
+        description="`given` where a network that exists is measured, `auto` where the run chooses it."
+    )
+    freeze_depth: FreezeDepth = Field(description="`auto` where the run chooses it.")
     stage: str | None
     fraction: float | None = Field(description="Done, of the whole run, 0 to 1.")
     created_at: datetime
@@ -95,7 +98,7 @@ class JobBrief(View):
             "reason": job.reason,
             "dataset": job.dataset,
             "method": job.method,
-            "freeze_depth": job.freeze_depth,
+            "freeze_depth": AUTO if job.freeze_depth is None else job.freeze_depth,
             "stage": job.stage,
             "fraction": job.fraction,
             "created_at": job.created_at,

@@ -92,10 +92,12 @@ def demo(
 def submit(
     spec: Annotated[Path | None, typer.Argument(help="A request as JSON.", metavar="[SPEC.json]")] = None,
     dataset: Annotated[str | None, typer.Option(help="The target: NAME, or NAME:0,1,2 for classes.")] = None,
-    freeze_depth: Annotated[int | None, typer.Option(help="Leading blocks frozen.")] = None,
+    freeze_depth: Annotated[
+        str | None, typer.Option(help="Leading blocks frozen, or auto.", metavar="NUMBER|auto")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="What the teacher learns from.")] = None,
     model: Annotated[str | None, typer.Option(help="E.g. wrn-28-4, resnet18.")] = None,
-    method: Annotated[str | None, typer.Option(help="vanilla, neft, cartl, lwf or adversarial.")] = None,
+    method: Annotated[str | None, typer.Option(help="E.g. cartl, vanilla or auto.")] = None,
     preset: Annotated[str | None, typer.Option(help="smoke, quick or paper.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="A method beside it; repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
@@ -111,7 +113,7 @@ def submit(
         spec,
         {
             "dataset": asked.data(dataset) if dataset else None,
-            "freeze_depth": freeze_depth,
+            "freeze_depth": asked.depth(freeze_depth) if freeze_depth else None,
             "source": asked.data(source) if source else None,
             "model": model,
             "method": method,

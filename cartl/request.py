@@ -38,6 +38,14 @@ def data(text: str) -> str | Json:
         raise NotARequest(f"{text}: write NAME, or NAME:0,1,2 for some classes") from error
 
 
+def depth(text: str) -> int | str:
+    """`3`, or what else was typed, e.g. `auto`."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
 def read(spec: Path) -> Json:
     """The JSON object in a file.
 

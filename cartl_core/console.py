@@ -8,6 +8,7 @@ from rich.progress import Progress as Bar
 
 from cartl_core.events import (
     AttackFinished,
+    CandidateChosen,
     EpochFinished,
     Event,
     Failed,
@@ -55,6 +56,8 @@ class Console:
             case AttackFinished():
                 robust = words.interval(event.result.robust)
                 self._say(f"{event.subject} under {event.result.label}: {robust} robust")
+            case CandidateChosen():
+                self._say(event.words)
             case Warned():
                 self._say(f"Warning: {event.message}")
             case Finished():

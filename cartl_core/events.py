@@ -77,7 +77,9 @@ class AttackFinished(EventBase):
     """One attack on one network is complete."""
 
     type: Literal["attack_finished"] = "attack_finished"
-    subject: str = Field(description="`student`, `teacher` or the baseline's method.")
+    subject: str = Field(
+        description="`student`, `teacher`, the baseline's method, or a candidate on validation images."
+    )
     result: AttackResult
 
 

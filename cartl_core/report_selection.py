@@ -22,6 +22,10 @@ class Candidate(Value):
     freeze_depth: int
     k: int = Field(description="Blocks fine-tuned.")
     plain: bool = Field(description="It is plain transfer.")
+    settings: str | None = Field(
+        default=None,
+        description="What tells it from others of its method and depth; null if it is the only one.",
+    )
     teacher_digest: str
     student_digest: str
     selected_epoch: int | None = Field(description="Null before it was trained.")

@@ -16,7 +16,7 @@ from cartl_core.plan import StudentPlan
 from cartl_core.render import words
 from cartl_core.report_paired import PairedComparison
 from cartl_core.report_selection import Candidate, Promise, Selection, Verdict
-from cartl_core.spec import AutoSpec
+from cartl_core.spec import Arm, AutoSpec
 from cartl_core.statistics import wilson
 
 
@@ -55,8 +55,9 @@ def selection(
     outcomes = [found(plan) for plan in candidates]
     known = [outcome for outcome in outcomes if outcome is not None]
     n = len(known[0].clean) if known else 0
+    told = _settings([plan.arm for plan in candidates])
     rows = [
-        _row(number, plan, outcome, facts.get(plan.key.digest), model)
+        _row(number, plan, outcome, facts.get(plan.key.digest), model, told[plan.arm])
         for number, (plan, outcome) in enumerate(zip(candidates, outcomes, strict=True), start=1)
     ]
     if len(known) < len(candidates):
@@ -165,6 +166,7 @@ def _row(
     outcome: OnValidation | None,
     trained: Mapping[str, Any] | None,
     model: str,
+    settings: str | None,
 ) -> Candidate:
     arm = plan.arm
     return Candidate(
@@ -173,6 +175,7 @@ def _row(
         freeze_depth=arm.freeze_depth,
         k=model_facts(model).blocks - arm.freeze_depth,
         plain=arm.method == PLAIN,
+        settings=settings,
         teacher_digest=plan.teacher.key.digest,
         student_digest=plan.key.digest,
         selected_epoch=trained["selected_epoch"] if trained else None,
@@ -180,6 +183,30 @@ def _row(
         clean=wilson(sum(outcome.clean), len(outcome.clean)) if outcome else None,
         robust=wilson(sum(outcome.held), len(outcome.held)) if outcome else None,
     )
+
+
+def _settings(arms: Sequence[Arm]) -> dict[Arm, str | None]:
+    """Of arms with one method and depth, the settings in which they differ: ``transfer.beta 0.4``."""
+    flat = {arm: _flat(arm) for arm in arms}
+    found: dict[Arm, str | None] = {}
+    for arm in arms:
+        alike = [flat[other] for other in arms if _kind(other) == _kind(arm)]
+        differing = [
+            f"{name} {value}"
+            for name, value in flat[arm].items()
+            if any(other.get(name) != value for other in alike)
+        ]
+        found[arm] = ", ".join(differing) or None
+    return found
+
+
+def _kind(arm: Arm) -> tuple[str, int]:
+    return arm.method, arm.freeze_depth
+
+
+def _flat(arm: Arm) -> dict[str, object]:
+    parts = {"pretrain": arm.pretrain.model_dump(), "transfer": arm.transfer.model_dump()}
+    return {f"{part}.{name}": value for part, fields in parts.items() for name, value in fields.items()}
 
 
 def _told(auto: AutoSpec, rows: Sequence[Candidate], seed: int, n: int) -> Selection:

@@ -55,7 +55,8 @@ class Job(Base):
     dataset: Mapped[str] = mapped_column(String(64))
     """The target's name, for filters."""
     method: Mapped[str] = mapped_column(String(64))
-    freeze_depth: Mapped[int] = mapped_column(server_default="0")
+    freeze_depth: Mapped[int | None] = mapped_column(server_default="0")
+    """Null where the run chooses it; 0 where nothing is trained."""
 
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(String(64))

@@ -16,7 +16,7 @@ from api.paging import Cursor, Limit, bad_cursor, check_limit
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
 from cartl_core.evaluate_spec import EvaluateJobRequest
-from cartl_core.spec import DatasetName, JobRequest, Method, digest
+from cartl_core.spec import DatasetName, JobRequest, MethodOrAuto, digest
 from jobs import store
 from jobs.errors import BadCursor
 from jobs.models import Job
@@ -53,6 +53,10 @@ def create_job(
 
     With `kind: evaluate` nothing is trained: a `network` that exists is measured on the data set, and the
     report has its figures alone.
+
+    With `method: auto`, `freeze_depth: auto` or both the run tries a small, stated set of candidates, plain
+    transfer at every depth among them, and takes the most robust one that is clean enough, by validation
+    images alone; `auto` says how. The answer lists the candidates, the report has what became of each.
 
     The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
     machine but what `runtime` will say.
@@ -135,7 +139,7 @@ def list_jobs(
     parts: DoorDep,
     state: JobState | None = None,
     dataset: DatasetName | None = None,
-    method: Method | None = None,
+    method: MethodOrAuto | None = None,
     tag: Tag = None,
     sweep: SweepFilter = None,
     shared: Annotated[bool, Query(description="Those that others share with you, instead of yours.")] = False,

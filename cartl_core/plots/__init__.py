@@ -15,6 +15,7 @@ from cartl_core.plots.canvas import files
 from cartl_core.plots.curve import curve
 from cartl_core.plots.history import history
 from cartl_core.plots.per_class import per_class
+from cartl_core.plots.selection import selection
 from cartl_core.plots.worst_images import Pixels, worst_images
 from cartl_core.render.pictures import Picture
 from cartl_core.report import Report
@@ -22,6 +23,7 @@ from cartl_core.report import Report
 __all__ = ["PLOTS", "Pixels", "draw"]
 
 PLOTS: dict[str, Callable[[Report], Figure | None]] = {
+    "selection": selection,
     "curve": curve,
     "per-class": per_class,
     "audit": audit,

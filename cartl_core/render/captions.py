@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cartl_core.catalog import DATASETS
-from cartl_core.render import histories, words
+from cartl_core.render import choice_words, histories, words
 from cartl_core.report import Figures, Report
 from cartl_core.report_certificates import LayerAudit
 from cartl_core.report_curves import RobustnessCurve
@@ -99,6 +99,23 @@ def history(report: Report) -> Caption | None:
         "in the table below.",
         evidence=" ".join(f"{words.capital(name)}: {histories.reading(found)}" for name, found in told[:1])
         + f" Seed {report.spec.seed}; validation images, not test images.",
+    )
+
+
+def selection(report: Report) -> Caption | None:
+    """Of the candidates, once all of them are measured."""
+    found = report.selection
+    if found is None or found.chosen is None:
+        return None
+    front = [str(candidate.number) for candidate in found.candidates if candidate.on_front]
+    return Caption(
+        reading="Each candidate on validation images: its number, and k, the blocks that it tunes. Thin "
+        "lines are 95\u00a0% Wilson intervals, dashed steps the Pareto front. Candidates in the green band "
+        "are clean enough; the most robust of them is chosen.",
+        aloud=f"Clean against robust accuracy of {len(found.candidates)} candidates. On the Pareto front: "
+        f"{words.listed(front)}. Chosen: {found.chosen}. The numbers are in the table below.",
+        evidence=f"{choice_words.selection(found)} Axes show where the candidates are, not 0 to 100\u00a0%; "
+        f"{INTERVALS}.",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from cartl_core.catalog import DATASETS, METHODS
-from cartl_core.report import ArmReport, AttackResult, Figures, Interval, Report, Teacher
+from cartl_core.report import ArmReport, AttackResult, Figures, Interval, Teacher
 from cartl_core.report_certificates import Displacement, SmoothingResult
 from cartl_core.report_checks import CheckAttack
 from cartl_core.report_curves import (
@@ -18,7 +18,7 @@ from cartl_core.report_curves import (
 )
 from cartl_core.report_evidence import Reference
 from cartl_core.report_kept import AttackPair
-from cartl_core.spec import DataSpec, Method, TransferSpec
+from cartl_core.spec import AttackSpec, DataSpec, Method, TransferSpec
 
 MAX_NAMED_CLASSES = 10
 UNKNOWN = "not yet known"
@@ -95,16 +95,6 @@ def data(spec: DataSpec) -> str:
 def method(name: Method | None) -> str:
     """A method's name in prose; None is a network that was given."""
     return METHODS[name].title if name else "the given network"
-
-
-def subject(report: Report) -> str:
-    """What a report is about: a method, the given network, or what is still to be chosen."""
-    if report.spec.kind == "evaluate":
-        return method(None)
-    arm = report.own_arm
-    if arm is None:
-        return "automatic choice"
-    return f"{method(arm.method)}, chosen" if report.selection else method(arm.method)
 
 
 def teacher(found: Teacher) -> str:
@@ -202,11 +192,16 @@ def worst_case(figures: Figures) -> str:
 
 def check_attack(made: CheckAttack) -> str:
     """Everything needed to repeat an attack of the checks, in one phrase."""
+    return tried(made, made.seed)
+
+
+def tried(made: CheckAttack | AttackSpec, seed: int) -> str:
+    """Likewise, of any attack with a seed."""
     step = "steps of its own size" if made.step is None else f"step {radius(made.step)}"
     restarts = f"{made.restarts} restart{'s' if made.restarts != 1 else ''}"
     return (
         f"{made.name.upper()}, {made.norm}, loss {made.loss}, eps {radius(made.eps)}, {step}, {made.steps} "
-        f"steps, {restarts}, seed {made.seed}"
+        f"steps, {restarts}, seed {seed}"
     )
 
 

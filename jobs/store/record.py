@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from cartl_core.events import (
     AttackFinished,
+    CandidateChosen,
     EpochFinished,
     Event,
     Progress,
@@ -51,6 +52,7 @@ COLUMNS: dict[type, Callable[[Any], dict[str, Any]]] = {
     EpochFinished: _where,
     StageFinished: _nothing,
     AttackFinished: _nothing,
+    CandidateChosen: _nothing,
     ReportUpdated: _report,
     Warned: _nothing,
 }

@@ -130,10 +130,10 @@ def enqueue(
     return job, 1 + ahead
 
 
-def _freeze_depth(spec: JobSpec | EvaluateJobSpec) -> int:
-    """0 too where nothing is trained, or the run is to choose it: the specification says which."""
-    depth = spec.freeze_depth if isinstance(spec, JobSpec) else AUTO
-    return 0 if depth == AUTO else depth
+def _freeze_depth(spec: JobSpec | EvaluateJobSpec) -> int | None:
+    """None where the run is to choose it, 0 where nothing is trained."""
+    depth = spec.freeze_depth if isinstance(spec, JobSpec) else 0
+    return None if depth == AUTO else depth
 
 
 def _write(session: Session, job: Job) -> tuple[datetime, int]:

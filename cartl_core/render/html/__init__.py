@@ -16,6 +16,7 @@ from cartl_core.render.html.measurements import Pictures, attacks, corruptions, 
 from cartl_core.render.html.methods import side_by_side, teachers, what_was_kept
 from cartl_core.render.html.opening import opening, title
 from cartl_core.render.html.origin import held_fixed, how_it_was_made, learned, norms
+from cartl_core.render.html.selection import selection
 from cartl_core.render.html.trust import audit, checks, smoothing
 from cartl_core.report import Report
 
@@ -28,6 +29,7 @@ def render(report: Report, pictures: Pictures | None = None) -> str:
     """
     drawn = pictures or {}
     parts = (
+        selection(report, drawn),
         side_by_side(report),
         what_was_kept(report),
         checks(report),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cartl_core.catalog import DATASETS
 from cartl_core.findings import failed_checks
-from cartl_core.render import words
+from cartl_core.render import choice_words, words
 from cartl_core.render.html.bars import bar, difference
 from cartl_core.render.html.elements import Html, join, tag
 from cartl_core.render.html.methods import OWN, arms_of
@@ -28,7 +28,7 @@ def title(report: Report) -> str:
         return f"{words.capital(words.method(None))} on {target}"
     source = DATASETS[spec.source.name].title
     between = f"within {target}" if source == target else f"from {source} to {target}"
-    return f"{words.capital(words.subject(report))} {between}"
+    return f"{words.capital(choice_words.subject(report))} {between}"
 
 
 def unfinished(report: Report) -> Html | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
-from cartl_core.render import words
+from cartl_core.render import choice_words, words
 from cartl_core.render.html.elements import Child, Html, join, section, tag
 from cartl_core.render.html.methods import arms_of
 from cartl_core.report import ArmReport, Report
@@ -64,7 +64,11 @@ def _facts(report: Report) -> Iterator[tuple[str, Child]]:
         "resizing, each channel on its own.",
     )
     if isinstance(spec, JobSpec):
-        yield "images", "Epochs were chosen on validation images; test images were read for this report only."
+        yield (
+            "images",
+            f"{choice_words.chosen_on(report)} on validation images; test images were read for this report "
+            "only.",
+        )
     for arm in arms_of(report):
         yield (
             words.method(arm.method),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import words
+from cartl_core.render import choice_words, words
 from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.markdown.methods import (
     against_baselines,
@@ -14,11 +14,13 @@ from cartl_core.render.markdown.methods import (
     what_was_kept,
 )
 from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, learned, norms
+from cartl_core.render.markdown.selection import selection
 from cartl_core.render.markdown.trust import audit, checks, smoothing
 from cartl_core.report import Report
 from cartl_core.spec import JobSpec
 
 PARTS = (
+    selection,
     side_by_side,
     what_was_kept,
     against_baselines,
@@ -49,7 +51,8 @@ def render(report: Report) -> str:
 def _title(report: Report) -> Iterator[str]:
     spec = report.spec
     if isinstance(spec, JobSpec):
-        yield f"# Robustness report: {words.subject(report)}, {spec.source.name} to {spec.dataset.name}"
+        about = choice_words.subject(report)
+        yield f"# Robustness report: {about}, {spec.source.name} to {spec.dataset.name}"
     else:
         yield f"# Robustness report: {words.method(None)} on {spec.dataset.name}"
     yield ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
-from cartl_core.render import words
+from cartl_core.render import choice_words, words
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Report
@@ -82,7 +82,8 @@ def how_it_was_made(report: Report) -> Iterator[str]:
         "the network's input after resizing, each channel on its own."
     )
     if isinstance(spec, JobSpec):
-        yield "- Epochs were chosen on validation images; the test images were read once, for this report."
+        chosen = choice_words.chosen_on(report)
+        yield f"- {chosen} on validation images; the test images were read once, for this report."
     for arm in arms_of(report):
         yield f"- {words.method(arm.method)}: {_making(arm)}."
         if arm.figures:

@@ -1,0 +1,54 @@
+"""How a choice among candidates is said. One place, so that faces agree."""
+
+from __future__ import annotations
+
+from cartl_core.render import words
+from cartl_core.report import Report
+from cartl_core.report_selection import Candidate, Selection
+
+
+def subject(report: Report) -> str:
+    """What a report is about: a method, the given network, or what is still to be chosen."""
+    if report.spec.kind == "evaluate":
+        return words.method(None)
+    arm = report.own_arm
+    return words.method(arm.method) if arm else "automatic choice"
+
+
+def selection(found: Selection) -> str:
+    """On what candidates were compared, and by which attack."""
+    images = (
+        f"{words.count(found.n)} validation images" if found.n else "validation images, none measured yet"
+    )
+    return (
+        f"Compared on {images}, on which each candidate's epoch was chosen too: these figures flatter, and "
+        f"say nothing of test images. Attack: {words.tried(found.attack, found.seed)}."
+    )
+
+
+def candidate(found: Candidate) -> str:
+    """Its method, and what tells it from others of that method."""
+    return (
+        f"{words.method(found.method)} ({found.settings})" if found.settings else words.method(found.method)
+    )
+
+
+def epoch(found: Candidate) -> str:
+    """``4 of 12``."""
+    return f"{found.selected_epoch} of {found.epochs}" if found.selected_epoch else words.UNKNOWN
+
+
+def role(found: Candidate) -> str:
+    """What became of a candidate; empty for most."""
+    roles = [name for name, is_so in (("chosen", found.chosen), ("best plain", found.best_plain)) if is_so]
+    return ", ".join(roles)
+
+
+def yes(known: bool | None) -> str:
+    """``yes``, ``no``, or not yet known."""
+    return words.UNKNOWN if known is None else "yes" if known else "no"
+
+
+def chosen_on(report: Report) -> str:
+    """What was chosen before test images were read: the beginning of a sentence."""
+    return "Epochs and the candidate were chosen" if report.selection else "Epochs were chosen"

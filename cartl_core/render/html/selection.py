@@ -1,0 +1,80 @@
+"""How a run chose its method and freeze depth: figure, rule, every candidate, and the promise."""
+
+from __future__ import annotations
+
+from cartl_core.render import captions, choice_words
+from cartl_core.render.html.bars import proportion
+from cartl_core.render.html.elements import Child, Html, join, section, table, tag
+from cartl_core.render.html.measurements import Pictures, picture
+from cartl_core.report import Report
+from cartl_core.report_selection import Candidate, Promise, Verdict
+
+_TONES: dict[Verdict, str] = {"broken": "bad", "unclear": "care", "not_measured": "care"}
+_TITLES: dict[Verdict, str] = {
+    "kept": "Never worse than plain transfer: kept",
+    "plain_itself": "Never worse than plain transfer: it is plain transfer",
+    "unclear": "Never worse than plain transfer: unclear",
+    "broken": "Never worse than plain transfer: broken",
+    "not_measured": "Never worse than plain transfer: not measured",
+}
+
+
+def selection(report: Report, pictures: Pictures) -> Html | None:
+    """The candidates on validation images, and the chosen one against plain transfer on test images."""
+    found = report.selection
+    if found is None:
+        return None
+    return section(
+        "selection",
+        "How the method was chosen",
+        tag("p", found.words) if found.words else None,
+        _promise(found.promise) if found.promise else None,
+        tag("p", f"{found.rule} {choice_words.selection(found)}"),
+        picture(pictures, "selection.svg", captions.selection(report)),
+        table(
+            (
+                "candidate",
+                "method",
+                "frozen",
+                "k",
+                "epoch kept",
+                "clean, validation",
+                "robust, validation",
+                "clean enough",
+                "on the front",
+            ),
+            (_row(candidate) for candidate in found.candidates),
+            numbers=(2, 3),
+        ),
+    )
+
+
+def _promise(promise: Promise) -> Html:
+    return tag(
+        "div",
+        tag("h3", _TITLES[promise.verdict]),
+        tag("p", promise.words),
+        class_=f"first {_TONES.get(promise.verdict, 'unfinished')}",
+        role="note",
+    )
+
+
+def _row(candidate: Candidate) -> tuple[Child, ...]:
+    role = choice_words.role(candidate)
+    tone = "arm0" if candidate.chosen else "plain"
+    return (
+        join(
+            (
+                str(candidate.number),
+                join((" ", tag("span", role, class_="status passed"))) if role else None,
+            )
+        ),
+        choice_words.candidate(candidate),
+        str(candidate.freeze_depth),
+        str(candidate.k),
+        choice_words.epoch(candidate),
+        proportion(candidate.clean, "plain"),
+        proportion(candidate.robust, tone),
+        choice_words.yes(candidate.within_margin),
+        choice_words.yes(candidate.on_front),
+    )
