@@ -85,6 +85,25 @@ def test_pages_go_from_newest_to_oldest_and_do_not_shift(client: TestClient, sma
     assert seen == ids[::-1]
 
 
+def test_a_job_that_chooses_says_so(client: TestClient, small: dict[str, Any]) -> None:
+    open_ = submit(client, small | {"method": "auto", "freeze_depth": "auto"})
+    deep = submit(client, small | {"freeze_depth": "auto"})
+    assert (open_["method"], open_["freeze_depth"]) == ("auto", "auto")
+    assert (deep["method"], deep["freeze_depth"]) == ("cartl", "auto")
+    spec = open_["spec"]
+    assert (spec["pretrain"], spec["transfer"], spec["baselines"]) == (None, None, [])
+    tried = [(arm["method"], arm["freeze_depth"]) for arm in spec["auto"]["candidates"]]
+    assert {("vanilla", depth) for _, depth in tried} <= set(tried)
+    assert submit(client, spec)["spec"] == spec
+    found = client.get("/jobs", params={"method": "auto"}).json()["data"]
+    assert [job["freeze_depth"] for job in found] == ["auto", "auto"]
+    refused = client.post("/jobs", json=small | {"auto": {"margin": 0.02}})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "auto"
+    far = client.post("/jobs", json=small | {"freeze_depth": "auto", "auto": {"margin": 2}})
+    assert (far.status_code, far.json()["errors"][0]["field"]) == (422, "auto.margin")
+
+
 def test_filters(client: TestClient, small: dict[str, Any]) -> None:
     tagged = submit(client, small | {"tags": ["a", "b:1"]})["id"]
     plain = submit(client, small | {"method": "vanilla"})["id"]

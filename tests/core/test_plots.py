@@ -14,11 +14,20 @@ from cartl_core.plots.audit import audit
 from cartl_core.plots.canvas import files
 from cartl_core.plots.curve import curve
 from cartl_core.plots.per_class import SHOWN, drawn_rows, per_class
+from cartl_core.plots.selection import selection
 from cartl_core.plots.worst_images import worst_images
 from cartl_core.report import ClassResult, Report
 from cartl_core.spec import digest
 from cartl_core.statistics import wilson
-from tests.fixtures.reports import GALLERY, HOSTILE, figures_of, full_report, pixels_of, spec_of
+from tests.fixtures.reports import (
+    GALLERY,
+    HOSTILE,
+    choosing_report,
+    figures_of,
+    full_report,
+    pixels_of,
+    spec_of,
+)
 
 pytestmark = pytest.mark.filterwarnings("error:constrained_layout not applied")
 
@@ -29,7 +38,7 @@ def drawn() -> dict[str, bytes]:
 
 
 def test_charts_are_there_as_svg_and_png_and_photographs_as_png(drawn: dict[str, bytes]) -> None:
-    charts = {f"{stem}.{kind}" for stem in PLOTS for kind in ("svg", "png")}
+    charts = {f"{stem}.{kind}" for stem in PLOTS if stem != "selection" for kind in ("svg", "png")}
     assert set(drawn) == {*charts, "worst-images.png"}
     assert {"curve.svg", "per-class.svg"} <= charts
 
@@ -144,3 +153,29 @@ def test_the_audit_has_a_row_for_each_layer_that_can_stretch() -> None:
     assert (norms.get_xdata(), norms.get_ydata()) == (pytest.approx([0.913, 0.6]), pytest.approx([0, 2]))
     assert reshaped.get_xdata() == pytest.approx([0.6, 0.6])
     assert one.get_xdata() == [1.0, 1.0]
+
+
+def test_the_candidates_are_drawn_where_one_was_chosen() -> None:
+    assert selection(full_report()) is None
+    report = choosing_report()
+    figure = selection(report)
+    assert figure is not None
+    (axes,) = figure.axes
+    found = report.selection
+    assert found is not None
+    names = {line.get_label(): line for line in axes.get_lines()}
+    assert {"plain transfer", "CARTL", "chosen", "best plain", "Pareto front"} <= names.keys()
+    chosen, plain = found.candidates[1], found.candidates[2]
+    assert (found.chosen, found.best_plain) == (2, 3)
+    for label, candidate in (("chosen", chosen), ("best plain", plain)):
+        assert candidate.clean is not None
+        assert candidate.robust is not None
+        line = names[label]
+        assert list(line.get_xdata()) == [100 * candidate.clean.value]
+        assert list(line.get_ydata()) == [100 * candidate.robust.value]
+    steps = sorted(zip(names["Pareto front"].get_xdata(), names["Pareto front"].get_ydata(), strict=True))
+    assert [robust for _, robust in steps] == sorted((robust for _, robust in steps), reverse=True)
+    assert len(steps) == sum(bool(candidate.on_front) for candidate in found.candidates) == 3
+    assert files("selection", lambda: selection(report))[0].content.startswith(b"<?xml")
+    unknown = found.model_copy(update={"chosen": None})
+    assert selection(report.model_copy(update={"selection": unknown})) is None, "not before all are measured"

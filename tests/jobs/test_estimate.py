@@ -12,7 +12,15 @@ from cartl_core.probe_facts import SHARE_OF_RUNGS
 from cartl_core.random import generator
 from cartl_core.resolve import resolve
 from cartl_core.spec import JobRequest, ModelSpec
-from jobs.estimate import MEASURED_MACS, classes_of, estimate, estimated, training_images
+from jobs.estimate import (
+    ATTACK_STEP,
+    MEASURED_MACS,
+    SHARE_OF_STEPS,
+    classes_of,
+    estimate,
+    estimated,
+    training_images,
+)
 from jobs.network_size import Size, block_sizes, network_size
 
 SHAPES = [(8, 1, 1), (28, 1, 2), (32, 3, 1)]
@@ -118,6 +126,23 @@ def test_what_costs_more_is_estimated_higher() -> None:
         assert seconds(**more) > base, more
     assert seconds(baselines=()) < base
     assert seconds(freeze_depth=7) < base
+
+
+def test_a_choice_costs_its_candidates_and_one_teacher_each_objective() -> None:
+    one = spec(method="vanilla", freeze_depth=6, baselines=())
+    both = spec(method="auto", freeze_depth="auto", baselines=())
+    fewer = spec(method="auto", freeze_depth=6, baselines=())
+    assert both.auto is not None
+    assert len(both.auto.candidates) == 9
+    costs = [estimated(job) for job in (one, fewer, both)]
+    assert [cost.teachers for cost in costs] == [1, 2, 2]
+    assert costs[0].seconds < costs[1].seconds < costs[2].seconds
+    assert costs[0].disk_bytes < costs[1].disk_bytes < costs[2].disk_bytes
+    # Fewer validation images and a shorter attack are cheaper by just that.
+    cheap = spec(method="auto", freeze_depth=6, baselines=(), auto={"validation_images": 300})
+    passes = 1 + SHARE_OF_STEPS * ATTACK_STEP * 20
+    saved = costs[1].forward_passes - estimated(cheap).forward_passes
+    assert saved == pytest.approx(3 * 300 * passes)
 
 
 def test_features_are_displaced_once_and_the_tail_learns_from_both() -> None:

@@ -108,6 +108,28 @@ def test_jobs_of_the_first_version_get_their_freeze_depth(bare: Engine) -> None:
         assert connection.execute(text("SELECT freeze_depth FROM jobs")).scalar_one() == 7
 
 
+def test_an_open_freeze_depth_is_null_and_other_rows_keep_theirs(bare: Engine) -> None:
+    migrate(bare, "0008")
+    columns = "id, owner_id, tags, dataset, method, freeze_depth, state, request, spec, spec_digest, estimate"
+    values = "'ann', '[]', 'mnist', 'cartl', {depth}, 'queued', '{{}}', '{{}}', 'd', '{{}}'"
+
+    def write(job: str, depth: str) -> None:
+        row = f"'{job}', {values.format(depth=depth)}, CURRENT_TIMESTAMP"
+        with bare.begin() as connection:
+            connection.exec_driver_sql(f"INSERT INTO jobs ({columns}, created_at) VALUES ({row})")
+
+    def depths() -> dict[str, int | None]:
+        with bare.connect() as connection:
+            return dict(connection.execute(text("SELECT id, freeze_depth FROM jobs")).tuples().all())
+
+    write("a", "7")
+    migrate(bare)
+    write("b", "NULL")
+    assert depths() == {"a": 7, "b": None}
+    downgrade(bare, "0008")
+    assert depths() == {"a": 7, "b": 0}
+
+
 def test_a_database_that_lacks_migrations_is_told(bare: Engine) -> None:
     with pytest.raises(DatabaseBehind, match=r"migration none.*python -m jobs migrate"):
         check(bare)

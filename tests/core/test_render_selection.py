@@ -1,0 +1,94 @@
+"""The choice on both faces: every candidate, the rule, and the promise, kept or not."""
+
+from __future__ import annotations
+
+import pytest
+
+from cartl_core.plots import draw
+from cartl_core.render import html, markdown
+from cartl_core.report import Report
+from cartl_core.report_selection import Verdict
+from tests.fixtures.reports import choosing_report, full_report
+
+
+def test_markdown_has_every_candidate() -> None:
+    page = markdown.render(choosing_report())
+    assert page.startswith("# Robustness report: CARTL, digits to digits")
+    start = page.index("## How the method was chosen")
+    part = page[start : page.index("\n## ", start + 3)]
+    assert "**Of 4 candidates CARTL was chosen.**" in part
+    assert "What was promised: kept." in part
+    assert "Compared on 180 validation images" in part
+    rows = [line for line in part.splitlines() if line.startswith(("| 1 ", "| 2 ", "| 3 ", "| 4 "))]
+    assert len(rows) == 4
+    assert "CARTL (transfer.beta 0.4)" in rows[0]
+    assert rows[0].endswith("| no | yes |  |")
+    assert rows[1].endswith("| yes | yes | chosen |")
+    assert rows[2].endswith("| yes | yes | best plain |")
+    assert rows[3].endswith("| no | no |  |")
+    assert "95.0 % (90.8 to 97.3)" in rows[1]
+    assert "Epochs and the candidate were chosen on validation images" in page
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tone"),
+    [("kept", "unfinished"), ("unclear", "care"), ("broken", "bad"), ("plain_itself", "unfinished")],
+)
+def test_html_says_how_the_promise_ended(verdict: Verdict, tone: str) -> None:
+    report = choosing_report(verdict)
+    page = html.render(report, {picture.name: picture for picture in draw(report)})
+    assert f'class="first {tone}"' in page
+    assert f"What was promised: {verdict}." in page
+    assert (
+        "Clean against robust accuracy of 4 candidates. On the Pareto front: 1, 2 and 3. Chosen: 2." in page
+    )
+    assert page.count("best plain</span>") == 1
+
+
+def test_before_the_choice_the_report_says_what_is_still_open() -> None:
+    report = choosing_report()
+    assert report.selection is not None
+    rows = [
+        row.model_copy(
+            update={
+                "clean": None,
+                "robust": None,
+                "selected_epoch": None,
+                "within_margin": None,
+                "on_front": None,
+                "chosen": False,
+                "best_plain": False,
+            }
+        )
+        for row in report.selection.candidates
+    ]
+    open_ = report.selection.model_copy(
+        update={
+            "candidates": tuple(rows),
+            "n": 0,
+            "chosen": None,
+            "best_plain": None,
+            "words": None,
+            "promise": None,
+        }
+    )
+    known = report.model_copy(
+        update={"selection": open_, "student": None, "baselines": (), "complete": False, "headline": None}
+    )
+    assert known.own_arm is None
+    for page in (markdown.render(known), html.render(known)):
+        assert "automatic choice" in page.lower()
+        assert "not yet known" in page
+    assert draw(known) == ()
+
+
+def test_a_report_without_a_choice_has_no_such_part() -> None:
+    for page in (markdown.render(full_report()), html.render(full_report())):
+        assert "How the method was chosen" not in page
+
+
+def test_the_selection_survives_json() -> None:
+    report = choosing_report()
+    assert Report.model_validate_json(report.model_dump_json()) == report
+    assert report.own_arm is not None
+    assert report.own_arm.transfer.beta == 0.6
