@@ -14,7 +14,7 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, create_model
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints
 
 from cartl_core.arm_spec import Arm as Arm
 from cartl_core.arm_spec import Method as Method
@@ -29,6 +29,7 @@ from cartl_core.checks_spec import ChecksSpec as ChecksSpec
 from cartl_core.corruption_facts import CorruptionsSpec as CorruptionsSpec
 from cartl_core.curve_spec import CurveSpec as CurveSpec
 from cartl_core.gallery_spec import GallerySpec as GallerySpec
+from cartl_core.overrides import overrides
 from cartl_core.part import ARRAY as ARRAY
 from cartl_core.part import Part as Part
 from cartl_core.probe_spec import ProbeSpec
@@ -205,24 +206,7 @@ class Runtime(Part):
     machine: str = Field(description="Processor architecture, e.g. x86_64.")
 
 
-def _overrides(part: type[Part], docs: str, **replaced: Any) -> type[Part]:
-    """The same fields as ``part``, each optional: what is left out comes from the preset.
-
-    ``replaced`` has other types, with all their constraints, for some of the fields.
-    """
-
-    def optional(name: str) -> Any:
-        field = part.model_fields[name]
-        annotation: Any = replaced.get(name, field.annotation)
-        for constraint in () if name in replaced else field.metadata:
-            annotation = Annotated[annotation, constraint]
-        return annotation | None, Field(default=None, description=field.description)
-
-    fields = {name: optional(name) for name in part.model_fields}
-    return create_model(f"{part.__name__}Overrides", __base__=Part, __doc__=docs, **fields)
-
-
-AttackOverrides = _overrides(
+AttackOverrides = overrides(
     AttackSpec,
     "Any part of the attack of training; the rest comes from the preset.",
     name=Literal["pgd"],
@@ -231,29 +215,29 @@ AttackOverrides = _overrides(
     eps=Annotated[float, Field(ge=0.0, le=LARGEST_RADIUS["linf"])],
     step=Annotated[float, Field(gt=0.0, le=LARGEST_RADIUS["linf"])],
 )
-PretrainOverrides = _overrides(PretrainSpec, "Any part of the pretraining stage.", attack=AttackOverrides)
-DisplacementOverrides = _overrides(
+PretrainOverrides = overrides(PretrainSpec, "Any part of the pretraining stage.", attack=AttackOverrides)
+DisplacementOverrides = overrides(
     DisplacementSpec, "Any part of it; the radius comes from the teacher's training."
 )
-TransferOverrides = _overrides(
+TransferOverrides = overrides(
     TransferSpec,
     "Any part of the transfer stage.",
     attack=AttackOverrides,
     displacement=DisplacementOverrides,
 )
-CurveOverrides = _overrides(
+CurveOverrides = overrides(
     CurveSpec, "Any part of the curve; the rest comes from the preset, radii from the data set."
 )
-CorruptionsOverrides = _overrides(CorruptionsSpec, "Any part of it; the rest comes from the preset.")
-ChecksOverrides = _overrides(
+CorruptionsOverrides = overrides(CorruptionsSpec, "Any part of it; the rest comes from the preset.")
+ChecksOverrides = overrides(
     ChecksSpec, "Any part of the checks; the rest comes from the preset, their attack from the job's."
 )
-AuditOverrides = _overrides(AuditSpec, "Any part of it; the radius comes from the data set.")
-SmoothingOverrides = _overrides(SmoothingSpec, "Any part of it; sigma must be given.")
-GalleryOverrides = _overrides(
+AuditOverrides = overrides(AuditSpec, "Any part of it; the radius comes from the data set.")
+SmoothingOverrides = overrides(SmoothingSpec, "Any part of it; sigma must be given.")
+GalleryOverrides = overrides(
     GallerySpec, "Any part of it; the rest comes from the preset, norm and radius from the last attack."
 )
-EvaluateOverrides = _overrides(
+EvaluateOverrides = overrides(
     EvaluateSpec,
     "Any part of the evaluation stage.",
     curve=CurveOverrides,
@@ -283,7 +267,7 @@ BaselineOrMethod = Annotated[
 ]
 
 
-SelectionAttackOverrides = _overrides(
+SelectionAttackOverrides = overrides(
     AttackSpec, "Any part of the attack of the selection; radius and step come from the data set."
 )
 
