@@ -120,7 +120,8 @@ def test_an_open_freeze_depth_is_null_and_other_rows_keep_theirs(bare: Engine) -
 
     def depths() -> dict[str, int | None]:
         with bare.connect() as connection:
-            return dict(connection.execute(text("SELECT id, freeze_depth FROM jobs")).tuples().all())
+            rows = connection.execute(text("SELECT id, freeze_depth FROM jobs")).all()
+            return {row.id: row.freeze_depth for row in rows}
 
     write("a", "7")
     migrate(bare)
