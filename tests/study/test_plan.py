@@ -3,14 +3,12 @@ from __future__ import annotations
 import pytest
 
 from cartl_core.errors import SpecError
-from cartl_core.training_spec import DisplacementSpec
 from study.plan import PLAN, Plan, arm_of, cells, plan_digest, read_plan
 
 COMMITTED = read_plan()
 TUNING = 100
 
 
-@pytest.mark.skipif("loss" not in DisplacementSpec.model_fields, reason="its option has not landed yet")
 def test_every_cell_of_the_plan_can_be_built() -> None:
     planned = list(cells(COMMITTED))
     assert len({cell.name for cell in planned}) == len(planned)
