@@ -25,6 +25,7 @@ PLAIN = "#6b7480"
 """Of plain transfer, at every k."""
 COLOURS = ("#0b5cad", "#c2510a", "#2c7a4b", "#8a3ffc", "#a3195b", "#6b5f00", "#3d6b7d", "#7a3b1e", "#1b2430")
 DASHES = {2: (0, (1, 1)), 3: (0, (3, 1)), 4: "solid", 5: (0, (5, 1, 1, 1)), 6: (0, (4, 2)), 8: (0, (7, 2))}
+SMALL: dict[str, Any] = {"fontsize": 6.5, "color": QUIET}
 HEIGHT = 4.2
 
 
@@ -73,9 +74,8 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
         way.plot([at_clean], [at_robust], marker="o", markersize=7, fillstyle="none", color=look["color"])
         where = (accuracy(row, None), accuracy(row, HEADLINE))
         test.plot(*[[value] for value in where], marker="o", markersize=5, color=look["color"])
-        test.annotate(
-            f"k {row['k']}", where, textcoords="offset points", xytext=(4, 3), fontsize=6.5, color=QUIET
-        )
+        for axes, at in ((way, (clean[-1], robust[-1])), (test, where)):
+            axes.annotate(f"k {row['k']}", at, textcoords="offset points", xytext=(4, 3), **SMALL)
     _label(way, "validation, over the epochs", "clean accuracy", "robust accuracy")
     _label(test, "test, at the chosen epoch", "clean accuracy", "")
     figure.legend(loc="outside upper center", ncols=4, fontsize=7.5)
