@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import IO
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from cartl_core.events import EVENT, Event, Order
 from jobs import logs
@@ -33,6 +34,9 @@ class Child:
         command: program and arguments.
         environment: all of its environment.
         log: takes its stderr, and what on its stdout is no event.
+
+    Attributes:
+        strange: it told something in the form of an event that is not one of this version.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: JobLog) -> None:
@@ -47,6 +51,7 @@ class Child:
         )
         self._readers: list[threading.Thread] = []
         self._writing = threading.Lock()
+        self.strange = False
 
     @property
     def pid(self) -> int:
@@ -113,6 +118,7 @@ class Child:
                 try:
                     event = EVENT.validate_json(line)
                 except ValidationError:
+                    self.strange = self.strange or _is_an_event(line)
                     self._log.write(line)
                     continue
                 on_event(event)
@@ -121,6 +127,15 @@ class Child:
         with _pipe(self._process.stderr) as stream:
             while line := stream.readline(LINE_BYTES):
                 self._log.write(line)
+
+
+def _is_an_event(line: bytes) -> bool:
+    """Told in the form of an event, though not one that is known here."""
+    try:
+        told = from_json(line)
+    except ValueError:
+        return False
+    return isinstance(told, dict) and isinstance(told.get("type"), str)
 
 
 def describe_exit(code: int) -> str:

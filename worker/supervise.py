@@ -43,6 +43,11 @@ LONGEST_PING_SECONDS = 5.0
 SETTLE_SECONDS = 3.0
 
 log = logging.getLogger(__name__)
+# A program that was replaced beneath its worker: without this, its job would succeed and have no report.
+_STRANGER = Verdict(
+    Move.LOSE,
+    message="the run told what this worker does not understand: they are of different versions; restart it",
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,8 @@ class Supervisor:
                 return None
             if scribe.error is not None:
                 return _unwritable(scribe.error)
-            return judge(code, scribe.last_word, self._asked)
+            verdict = judge(code, scribe.last_word, self._asked)
+            return _STRANGER if child.strange and verdict.move is Move.COMPLETE else verdict
 
     def _scribe(self, child: Child, out: Path) -> Scribe:
         def answer(reply: StageReply) -> None:

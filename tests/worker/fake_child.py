@@ -138,6 +138,12 @@ def chatter() -> None:
     fail()
 
 
+def newer() -> None:
+    """A run of another version: an event with a field that nobody here knows."""
+    tell("warned", message="careful", colour="red")
+    tell("finished", seconds=1.0)
+
+
 def slow() -> None:
     """Tell something every tenth of a second, for three seconds; an order to stop is not read."""
     for number in range(1, 31):

@@ -244,6 +244,14 @@ def test_progress_is_coalesced_and_rubbish_goes_to_the_log(record: Fixture, supe
     assert "this is no event" in running.log.read_text()
 
 
+def test_a_run_of_another_version_does_not_succeed(record: Fixture, supervise: Fixture) -> None:
+    job_id = record.submit()
+    running = supervise(record.claim(), "newer")
+    assert running.verdict().move is Move.LOSE
+    assert record.types(job_id) == ["submitted", "claimed", "lost"]
+    assert '"colour": "red"' in running.log.read_text()
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Engines made from here on say at once that the database is locked."""
