@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         plan = plan.model_copy(update={"rounds": plan.rounds[: asked.rounds]})
     workshop = Workshop(plan, work=asked.work, data_root=asked.data_root, threads=asked.threads, stop=stop)
     try:
-        for cell in wanted(plan, asked.pair, asked.seed, asked.until):
+        for cell in wanted(plan, asked.pair, asked.seed, asked.k, asked.until):
             with _alone(asked.work, cell.pair):
                 run_cell(workshop, cell, asked.results)
     except Interruption:
@@ -62,14 +62,17 @@ def shown(book: Book) -> str:
     return "\n".join(f"{name}\n\n{table(found)}\n" for name, table in TABLES.items())
 
 
-def wanted(plan: Plan, pairs: list[str], seeds: list[int], until: float | None) -> Iterator[Cell]:
-    """The cells of these pairs and seeds (empty: of all), in the plan's order, while there is time."""
+def wanted(
+    plan: Plan, pairs: list[str], seeds: list[int], ks: list[int], until: float | None
+) -> Iterator[Cell]:
+    """The cells of these pairs, seeds and k (empty: of all), in the plan's order, while there is time."""
     began = time.monotonic()
     for cell in cells(plan):
         if until is not None and time.monotonic() - began > 60 * until:
             log.info("out of time; the same command goes on")
             return
-        if (not pairs or cell.pair in pairs) and (not seeds or cell.seed in seeds):
+        named = ((pairs, cell.pair), (seeds, cell.seed), (ks, cell.k))
+        if all(not chosen or value in chosen for chosen, value in named):
             yield cell
 
 
@@ -109,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--pair", action="append", default=[], help="only this pair; may be repeated")
     parser.add_argument("--seed", action="append", type=int, default=[], help="only this seed")
+    parser.add_argument("--k", action="append", type=int, default=[], help="only so many blocks tuned")
     parser.add_argument("--rounds", type=int, help="only so many rounds of the plan, from its first")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--until", type=float, help="begin no cell after so many minutes")

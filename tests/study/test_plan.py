@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cartl_core.errors import SpecError
-from study.plan import PLAN, Plan, arm_of, cells, plan_digest, read_plan
+from study.__main__ import wanted
+from study.plan import PLAN, Cell, Plan, arm_of, cells, plan_digest, read_plan
 
 COMMITTED = read_plan()
 TUNING = 100
@@ -59,3 +60,11 @@ def test_rounds_name_cells_once(plan: Plan) -> None:
     doubled = plan.model_copy(update={"rounds": plan.rounds * 2})
     assert list(cells(doubled)) == list(cells(plan))
     assert list(cells(plan, "another pair")) == []
+
+
+def test_a_run_can_be_kept_to_some_pairs_seeds_and_k() -> None:
+    first = list(wanted(COMMITTED, ["fashion-low-high"], [0], [4], None))
+    assert first[:2] == [Cell("fashion-low-high", 0, method, 4) for method in ("vanilla", "consistent")]
+    assert {(cell.pair, cell.seed, cell.k) for cell in first} == {("fashion-low-high", 0, 4)}
+    assert list(wanted(COMMITTED, [], [], [], None)) == list(cells(COMMITTED))
+    assert list(wanted(COMMITTED, [], [], [], -1.0)) == []

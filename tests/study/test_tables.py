@@ -6,9 +6,10 @@ import pytest
 
 from study.book import Book, read_book
 from study.compare import accuracy
+from study.marks import NOT_RUN
 from study.plan import Plan, cells
 from study.rows import RESULTS, read_rows, students
-from study.tables import DOCUMENT, NOT_RUN, TABLES, filled
+from study.tables import DOCUMENT, TABLES, filled
 
 
 def test_the_document_holds_the_tables_that_the_rows_give() -> None:
