@@ -199,7 +199,9 @@ class _Layout:
         evaluate = self.spec.evaluate
         made: list[StudentPlan] = []
         for arm in arms:
-            student = self._student(arm, f"student ({arm.method})", arm.method if made else "student")
+            twins = sum(other.arm.method == arm.method for other in made[1:])
+            rival = f"{arm.method}-{twins + 1}" if twins else arm.method
+            student = self._student(arm, f"student ({arm.method})", rival if made else "student")
             found = self._measured(
                 arm.method, student.key, evaluate.attacks, self.target, evaluate.test_limit
             )

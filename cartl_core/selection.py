@@ -215,9 +215,9 @@ def _told(auto: AutoSpec, rows: Sequence[Candidate], seed: int, n: int) -> Selec
         attack=auto.attack,
         seed=seed,
         n=n,
-        rule=f"The most robust candidate among those whose clean accuracy is at most {100 * auto.margin:g} "
-        "points below that of the cleanest one, on validation images; of equally robust ones the cleaner, "
-        "then the one with fewer tuned blocks.",
+        rule="The most robust candidate among those whose clean accuracy is within "
+        f"{100 * auto.margin:g} % of the images of the cleanest one's, on validation images; of equally "
+        "robust ones the cleaner, then the one with fewer tuned blocks.",
         candidates=tuple(rows),
     )
 

@@ -155,6 +155,10 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
     plan = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=choice)
     kinds = [(student.arm.method, student.arm.freeze_depth) for student in plan.students]
     assert kinds == [("cartl", 2), ("vanilla", 2), ("neft", 1), ("lwf", 0)]
+    assert [student.subject for student in plan.students] == ["student", "vanilla", "neft", "lwf"]
+    twins = spec.model_copy(update={"baselines": (spec.auto.candidates[1],)})
+    doubled = make_plan(twins, source=data[0], target=data[1], runtime=runtime, choice=choice)
+    assert [student.subject for student in doubled.students] == ["student", "vanilla", "vanilla-2"]
     alone = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=Choice(0, 0))
     assert [student.arm.method for student in alone.students] == ["vanilla", "neft", "lwf"]
     before = make_plan(spec, source=data[0], target=data[1], runtime=runtime)
