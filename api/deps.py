@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated
 
 from celery import Celery
@@ -24,7 +25,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.background import BackgroundTask
 
 from api.auth import Caller, identify
-from api.body import read_body
+from api.body import declared_size, read_body
 from api.feed import Feed
 from api.limits import Bucket, RateLimit
 from api.problems import Problem
@@ -39,6 +40,8 @@ from jobs.settings import Settings
 # Bells for new jobs: so many at once, and then so many a second.
 BELLS_AT_ONCE = 16
 BELLS_A_SECOND = 8.0
+# Of a body whose sender is not known yet.
+UNSEEN_BYTES = 16_384
 JOB_ID = re.compile(r"[0-9a-f-]{1,64}")
 EXAMPLE_ID = "0199f3a2c5d07c3e8a51b6f4e2d90c77"
 
@@ -130,13 +133,21 @@ Submitter = Annotated[Caller, Depends(demand_submit)]
 Admin = Annotated[Caller, Depends(demand_admin)]
 
 
-@dataclass(frozen=True)
 class Parcel:
     """A request with a body, from a caller who may submit."""
 
-    parts: Door
-    caller: Caller
-    body: bytes
+    def __init__(self, request: Request, parts: Door, body: bytes) -> None:
+        self.parts, self.body = parts, body
+        self._request = request
+
+    @cached_property
+    def caller(self) -> Caller:
+        """Who asks; a route wants to know before it looks into the body.
+
+        Raises:
+            Problem: as ``authenticate`` and ``demand_submit`` do.
+        """
+        return authenticate(self._request, self.parts).demand("submit")
 
     def find_network(self, ref: NetworkRef) -> NetworkFile:
         """The network of the caller's that ``ref`` names.
@@ -149,10 +160,22 @@ class Parcel:
 
 
 async def get_parcel(request: Request) -> Parcel:
-    """The caller first, then the body: nothing of a stranger's is read. One dependency, since it is hot."""
+    """The body of a request; one dependency, since it is hot.
+
+    Of a stranger no more than ``UNSEEN_BYTES`` are read. A body that says it is as small is read at once, so
+    that its caller is identified in the thread that answers; of any other the caller comes first, and so it
+    does where something is wrong with the body, which is not for strangers to know.
+    """
     parts = door(request)
-    caller = await run_in_threadpool(authenticate, request, parts)
-    return Parcel(parts, caller.demand("submit"), await read_body(request, parts.settings.max_body_bytes))
+    parcel = Parcel(request, parts, b"")
+    if not 0 < declared_size(request) <= UNSEEN_BYTES:
+        await run_in_threadpool(lambda: parcel.caller)
+    try:
+        parcel.body = await read_body(request, parts.settings.max_body_bytes)
+    except Problem:
+        await run_in_threadpool(lambda: parcel.caller)
+        raise
+    return parcel
 
 
 ParcelDep = Annotated[Parcel, Depends(get_parcel)]

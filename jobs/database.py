@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic_core import to_json
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
@@ -48,6 +49,7 @@ def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
             pool_timeout=POOL_SECONDS,
             pool_recycle=1800,
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "cartl"},
+            json_serializer=_json,
         )
         watch(engine)
         return engine
@@ -58,6 +60,11 @@ def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _json(value: object) -> str:
+    """JSON for the database, by the quickest writer at hand; a specification is kilobytes."""
+    return to_json(value).decode()
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -141,6 +141,16 @@ def test_the_body_of_a_stranger_is_not_read(client: TestClient, new_key: NewKey)
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("content", ["{", '{"dataset": "nothing"}', ""])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_what_is_wrong_with_a_body_is_not_for_strangers(
+    client: TestClient, new_key: NewKey, content: str, kind: str
+) -> None:
+    new_key()
+    for path in ("/jobs", "/sweeps"):
+        assert client.post(path, content=content, headers={"Content-Type": kind}).status_code == 401
+
+
 def test_what_another_owner_has_does_not_exist(
     client: TestClient, new_key: NewKey, small: dict[str, Any], worker: Any
 ) -> None:
