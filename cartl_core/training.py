@@ -289,7 +289,10 @@ class _Loop:
         for name, value in _group(saved, "momentum").items():
             parameter = self.course.tuned[name]
             self.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(value)
-        self.position = _Position(**saved.state)
+        try:
+            self.position = _Position(**saved.state)
+        except TypeError as error:
+            raise ResumeMismatch(f"a checkpoint is not of this version: {error}") from error
         groups = {name.partition("/")[0] for name in saved.tensors}
         epochs = sorted(int(group.removeprefix(_KEPT)) for group in groups if group.startswith(_KEPT))
         self.kept = {epoch: _group(saved, f"{_KEPT}{epoch}") for epoch in epochs}

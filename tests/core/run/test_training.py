@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.checkpoint import in_order
+from cartl_core.checkpoint import in_order, read, write
 from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.errors import Cancelled, Interrupted, LossNotFinite, OutOfMemory, ResumeMismatch
 from cartl_core.events import EpochFinished
@@ -278,6 +279,17 @@ def test_a_checkpoint_of_another_network_is_refused(bench: Any) -> None:
         train(pieces.place(stop_after=2), settings())
     with pytest.raises(ResumeMismatch):
         train(pieces.place(), settings(), nn.Sequential(nn.Linear(3, 2)))
+
+
+def test_a_checkpoint_of_another_version_is_refused(bench: Any) -> None:
+    pieces = bench("a")
+    with pytest.raises(Interrupted):
+        train(pieces.place(stop_after=2), settings())
+    newest = in_order(pieces.directory)[-1]
+    saved = read(newest)
+    write(newest, replace(saved, state={**saved.state, "best_score": 0.5}))
+    with pytest.raises(ResumeMismatch, match="best_score"):
+        train(pieces.place(), settings())
 
 
 def test_the_prologue_runs_once(bench: Any) -> None:
