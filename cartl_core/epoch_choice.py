@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cartl_core.margin import by_preference
 from cartl_core.training_spec import Selection
 
 CLEAN = "clean_accuracy"
 ROBUST = "robust_accuracy"
 
 History = Sequence[Mapping[str, float]]
-_SLACK = 1e-9
-"""Accuracies are counts over n: far less than one image, far more than what subtraction rounds."""
 
 
 def contenders(history: History, select: Selection, margin: float) -> tuple[int, ...]:
@@ -62,9 +61,8 @@ def chosen(history: History, select: Selection, margin: float) -> int:
 
 def _within(history: History, margin: float) -> list[int]:
     """Epochs within the margin of the best clean accuracy, the preferred one first."""
-    least = max(row[CLEAN] for row in history) - margin - _SLACK
-    near = [epoch for epoch in _epochs(history) if history[epoch - 1][CLEAN] >= least]
-    return sorted(near, key=lambda epoch: (-history[epoch - 1][ROBUST], -history[epoch - 1][CLEAN], epoch))
+    figures = {epoch: (history[epoch - 1][CLEAN], history[epoch - 1][ROBUST]) for epoch in _epochs(history)}
+    return by_preference(figures, margin)
 
 
 def _epochs(history: History) -> range:

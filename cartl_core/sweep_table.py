@@ -13,13 +13,11 @@ from typing import Literal
 
 from pydantic import Field
 
+from cartl_core.margin import by_preference
 from cartl_core.means import mean_interval
 from cartl_core.report import Validation
 from cartl_core.report_values import Interval, Value
 from cartl_core.spec import AttackSpec, Method
-
-_SLACK = 1e-9
-"""Accuracies are counts over n: far less than one image, far more than what subtraction rounds."""
 
 
 class Setting(Value):
@@ -113,7 +111,7 @@ def sweep_table(trials: Sequence[Trial], margin: float) -> SweepTable:
     judged = {
         at: (found.clean.value, found.robust.value) for at, found in enumerate(figures) if found is not None
     }
-    front, best = pareto_front(judged), best_within(judged, margin)
+    front, best = pareto_front(judged), next(iter(by_preference(judged, margin)), None)
     complete = all(trial.ended for trial in trials)
     rows = tuple(
         _row(group, figures[at], on_front=at in front, best=at == best, complete=complete)
@@ -140,18 +138,6 @@ def pareto_front(figures: dict[int, tuple[float, float]]) -> frozenset[int]:
             front.add(at)
             highest = max(highest, figures[at][1])
     return frozenset(front)
-
-
-def best_within(figures: dict[int, tuple[float, float]], margin: float) -> int | None:
-    """The highest second figure of those whose first is within ``margin`` of the highest.
-
-    Of equal ones the one with the higher first figure, then the earlier. It lies on the front. None of none.
-    """
-    if not figures:
-        return None
-    least = max(first for first, _ in figures.values()) - margin - _SLACK
-    near = [at for at, (first, _) in figures.items() if first >= least]
-    return max(near, key=lambda at: (figures[at][1], figures[at][0], -at))
 
 
 def _row(

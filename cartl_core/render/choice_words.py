@@ -6,6 +6,19 @@ from cartl_core.render import words
 from cartl_core.report import Report
 from cartl_core.report_selection import Candidate, Selection
 
+COLUMNS = (
+    "candidate",
+    "method",
+    "frozen",
+    "k",
+    "epoch kept",
+    "clean, validation",
+    "robust, validation",
+    "clean enough",
+    "on the front",
+)
+"""Of the table of candidates."""
+
 
 def subject(report: Report) -> str:
     """What a report is about: a method, the given network, or what is still to be chosen."""

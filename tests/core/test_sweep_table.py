@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cartl_core.attack_spec import AttackSpec
+from cartl_core.margin import by_preference
 from cartl_core.means import mean_interval, t_quantile
 from cartl_core.render.markdown.sweep import render_sweep
 from cartl_core.report import Validation
@@ -21,7 +22,6 @@ from cartl_core.sweep_table import (
     SettingRow,
     SweepTable,
     Trial,
-    best_within,
     over_seeds,
     pareto_front,
     sweep_table,
@@ -111,7 +111,7 @@ def test_the_front_is_what_nobody_dominates(points: dict[int, tuple[float, float
 def test_the_best_is_the_most_robust_within_the_margin(
     points: dict[int, tuple[float, float]], margin: float
 ) -> None:
-    best = best_within(points, margin)
+    best = next(iter(by_preference(points, margin)), None)
     if not points:
         assert best is None
         return
@@ -126,7 +126,7 @@ def test_the_best_is_the_most_robust_within_the_margin(
 def test_equal_ones_stay_on_the_front_and_the_earlier_is_best() -> None:
     points = {3: (0.9, 0.5), 1: (0.9, 0.5), 2: (0.8, 0.5)}
     assert pareto_front(points) == {1, 3}
-    assert best_within(points, 0.0) == 1
+    assert by_preference(points, 0.0)[0] == 1
 
 
 def test_rows_are_settings_over_seeds() -> None:

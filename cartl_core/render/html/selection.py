@@ -32,17 +32,7 @@ def selection(report: Report, pictures: Pictures) -> Html | None:
         tag("p", f"{found.rule} {choice_words.selection(found)}"),
         picture(pictures, "selection.svg", captions.selection(report)),
         table(
-            (
-                "candidate",
-                "method",
-                "frozen",
-                "k",
-                "epoch kept",
-                "clean, validation",
-                "robust, validation",
-                "clean enough",
-                "on the front",
-            ),
+            choice_words.COLUMNS,
             (_row(candidate) for candidate in found.candidates),
             numbers=(2, 3),
         ),

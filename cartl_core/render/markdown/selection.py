@@ -26,18 +26,7 @@ def selection(report: Report) -> Iterator[str]:
     yield f"{found.rule} {choice_words.selection(found)}"
     yield ""
     yield from table(
-        (
-            "candidate",
-            "method",
-            "frozen",
-            "k",
-            "epoch kept",
-            "clean, validation",
-            "robust, validation",
-            "clean enough",
-            "on the front",
-            "",
-        ),
+        (*choice_words.COLUMNS, ""),
         (_row(candidate) for candidate in found.candidates),
     )
 
