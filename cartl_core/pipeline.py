@@ -11,7 +11,7 @@ from pathlib import Path
 from cartl_core import runtime as machine
 from cartl_core.book import Book, Outcome
 from cartl_core.checkpoint import DEFAULT_SECONDS, Checkpoints
-from cartl_core.data import Loaded, Split, load, refuse_overlap
+from cartl_core.data import Loaded, Split, keep_apart, left_out, load
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.events import (
     AttackFinished,
@@ -89,7 +89,9 @@ def run(
     source = loading(spec.source, field="source") if isinstance(spec, JobSpec) else None
     target = loading(spec.dataset)
     if source is not None:
-        refuse_overlap(source, target)
+        source, count = keep_apart(source, target)
+        if count:
+            remarks = (*remarks, left_out(source, target, count))
     job = _Job(spec, source, target, runtime, shelf, report, stop or StopFlag(), remarks, checkpoint_seconds)
 
     if job.plan.given:

@@ -1,4 +1,5 @@
-"""``python -m study run``: the cells of the plan that have no row yet, one after the other.
+"""``python -m study run``: the cells of the plan that have no row yet, one after the other, then the exams of
+what the comparison chooses among them.
 
 ``python -m study show`` prints the tables of what was run so far.
 
@@ -21,12 +22,15 @@ from pathlib import Path
 from cartl_core.errors import Interruption
 from cartl_core.stopping import StopFlag
 from study.book import Book, read_book
+from study.compare import Point, judged
+from study.exam import ATTACKS
 from study.plan import PLAN, Cell, Plan, cells, read_plan
 from study.rows import RESULTS, append_row, read_rows, students, teachers
 from study.tables import TABLES
 from study.workshop import Workshop
 
 log = logging.getLogger("study")
+CHOICES = (Book.baseline, Book.best, Book.nearest, Book.faithful, Book.beside_faithful, Book.automatic)
 INTERRUPTED = 130
 
 
@@ -48,6 +52,12 @@ def main(arguments: list[str]) -> int:
         for cell in wanted(plan, asked.pair, asked.seed, asked.k, asked.until):
             with _alone(asked.work, cell.pair):
                 run_cell(workshop, cell, asked.results)
+        for pair, seed in read_book(asked.results, plan).counted():
+            if all(
+                not chosen or value in chosen for chosen, value in ((asked.pair, pair), (asked.seed, seed))
+            ):
+                with _alone(asked.work, pair):
+                    examine(workshop, pair, seed, asked.results)
     except Interruption:
         log.info("stopped; the same command goes on")
         return INTERRUPTED
@@ -90,6 +100,22 @@ def run_cell(workshop: Workshop, cell: Cell, results: Path) -> None:
     append_row(cell.pair, row, results)
     clean, robust = row["validation"][row["chosen"] - 1]
     log.info("%s: epoch %d, validation %.3f clean, %.3f robust", cell.name, row["chosen"], clean, robust)
+
+
+def examine(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
+    """Append the exam of every point that the comparison of a pair and seed chooses and that has none."""
+    for point in unexamined(read_book(results, workshop.plan), pair, seed):
+        cell = Cell(pair, seed, point.row["method"], point.row["k"])
+        log.info("%s: exam after epoch %d", cell.name, point.epoch)
+        append_row(pair, workshop.exam_row(cell, workshop.teacher(cell), point.epoch, point.row), results)
+
+
+def unexamined(book: Book, pair: str, seed: int) -> list[Point]:
+    """What is chosen on validation images, by either rule, and was not under every attack yet; each once."""
+    chosen = [choice(book, pair, seed) for choice in CHOICES]
+    chosen += book.first_rule(pair, seed) or ()
+    points = {point.same_as: point for point in chosen if point is not None}
+    return [point for point in points.values() if not judged(point, ATTACKS[-1])]
 
 
 @contextmanager

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from study.compare import choose, chosen_validation
+from study.compare import Point, choose, own, points_of
 from study.plan import Cell, Plan, Round, cells, cells_of, read_plan
-from study.rows import RESULTS, Row, read_rows, students, teachers
+from study.rows import RESULTS, Row, exams, read_rows, students, teachers
 
 USUAL_K = 4
 """Where scales are compared: the trunk that leaves four blocks."""
@@ -16,7 +17,7 @@ USUAL_K = 4
 
 @dataclass(frozen=True)
 class Book:
-    """All rows, by pair."""
+    """All rows, by pair; a cell's ``outcomes`` hold what later exams added."""
 
     plan: Plan
     rows: dict[str, list[Row]]
@@ -51,28 +52,55 @@ class Book:
         """Blocks frozen where ``USUAL_K`` are tuned."""
         return self.plan.pairs[pair].blocks - USUAL_K
 
-    def chosen(self, pool: list[Row]) -> Row | None:
-        """Of cells of one pair and seed, the one that the validation rule picks."""
-        return choose(pool, self.plan.rules.margin)
+    def baseline(self, pair: str, seed: int) -> Point | None:
+        """The strongest plain transfer: every k and every epoch were open to it at once."""
+        return choose(points_of(self.cells(pair, seed, "plain")), self.plan.rules.margin)
 
-    def baseline(self, pair: str, seed: int) -> Row | None:
-        """The strongest plain transfer: every k and every epoch were open to it."""
-        return self.chosen(self.cells(pair, seed, "plain"))
-
-    def faithful(self, pair: str, seed: int) -> Row | None:
-        """CARTL as published, by the same rule."""
-        return self.chosen([row for row in self.cells(pair, seed) if row["method"].startswith("cartl")])
-
-    def best(self, pair: str, seed: int) -> Row | None:
+    def best(self, pair: str, seed: int) -> Point | None:
         """Ours beside the strongest plain transfer."""
         return self.best_beside(pair, seed, self.baseline(pair, seed))
 
-    def best_beside(self, pair: str, seed: int, rival: Row | None) -> Row | None:
-        """Ours: the most robust that is at most a margin less clean than the rival, on validation images."""
+    def best_beside(self, pair: str, seed: int, rival: Point | None) -> Point | None:
+        """Ours: the most robust that is at most half a margin less clean than the rival on validation images.
+
+        Half, so that chance on a few validation images does not spend the whole of it on test images.
+        """
         if rival is None:
             return None
-        least = chosen_validation(rival)[0] - self.plan.rules.margin
-        return choose(self.cells(pair, seed, "ours"), self.plan.rules.margin, least=least)
+        rules = self.plan.rules
+        return choose(
+            points_of(self.cells(pair, seed, "ours")), rules.margin, least=rival.clean - rules.margin / 2
+        )
+
+    def nearest(self, pair: str, seed: int) -> Point | None:
+        """The rival next to ours on the plain frontier: the most robust at most a margin less clean."""
+        ours = self.best(pair, seed)
+        if ours is None:
+            return None
+        margin = self.plan.rules.margin
+        return choose(points_of(self.cells(pair, seed, "plain")), margin, least=ours.clean - margin)
+
+    def faithful(self, pair: str, seed: int) -> Point | None:
+        """CARTL as published, by the rule of the strongest plain transfer."""
+        rows = [row for row in self.cells(pair, seed) if row["method"].startswith("cartl")]
+        return choose(points_of(rows), self.plan.rules.margin)
+
+    def beside_faithful(self, pair: str, seed: int) -> Point | None:
+        """Ours beside CARTL."""
+        return self.best_beside(pair, seed, self.faithful(pair, seed))
+
+    def automatic(self, pair: str, seed: int) -> Point | None:
+        """What the rule picks of the whole grid: every method that may be chosen, k and epoch."""
+        return choose(points_of(self.cells(pair, seed, "plain", "paper", "ours")), self.plan.rules.margin)
+
+    def first_rule(self, pair: str, seed: int) -> tuple[Point, Point] | None:
+        """(strongest plain, ours) by the plan's first rule: an epoch in each cell, then a cell."""
+        margin = self.plan.rules.margin
+        plain = choose(map(own, self.cells(pair, seed, "plain")), margin)
+        if plain is None:
+            return None
+        ours = choose(map(own, self.cells(pair, seed, "ours")), margin, least=plain.clean - margin)
+        return None if ours is None else (plain, ours)
 
     def finished(self, pair: str, seed: int, *roles: str) -> tuple[int, int]:
         """Cells finished and planned whose method has one of ``roles``."""
@@ -91,7 +119,23 @@ class Book:
         return not roles or self.plan.methods[row["method"]].role in roles
 
 
+def book_of(plan: Plan, rows: dict[str, list[Row]]) -> Book:
+    """``rows`` with each exam's outcome in the cell that it is of."""
+    return Book(plan, {pair: _with_exams(of_pair) for pair, of_pair in rows.items()})
+
+
 def read_book(folder: Path = RESULTS, plan: Plan | None = None) -> Book:
     """The rows in ``folder`` beside their plan; the committed ones."""
     plan = plan or read_plan()
-    return Book(plan, {pair: read_rows(pair, folder) for pair in plan.pairs})
+    return book_of(plan, {pair: read_rows(pair, folder) for pair in plan.pairs})
+
+
+def _with_exams(rows: list[Row]) -> list[Row]:
+    added: dict[str, dict[str, Any]] = {}
+    for row in exams(rows):
+        added.setdefault(row["cell"], {})[str(row["epoch"])] = row["outcome"]
+    return [
+        row | {"outcomes": row["outcomes"] | added.get(row["cell"], {})} if row["kind"] == "cell" else row
+        for row in rows
+        if row["kind"] != "exam"
+    ]

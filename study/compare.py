@@ -1,23 +1,52 @@
-"""From rows to comparisons: who is chosen on validation images, how far apart two cells are on test images.
+"""From rows to comparisons: which point is chosen on validation images, how far apart two are on test images.
 
-Everything here takes rows of one pair. Two cells of one pair and seed were examined on the very same
-images, so they are compared image by image.
+A *point* is a student as it was after one of its epochs. Two points of one pair and seed were examined on the
+very same images, so they are compared image by image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from cartl_core.statistics import mcnemar, paired_difference
 from study.exam import ATTACKS, held
-from study.plan import Plan
 from study.rows import Row
 
 HEADLINE = "pgd100"
 """The attack of the comparison, as in the paper; the margin loss is shown beside it."""
-Wanted: TypeAlias = Callable[[Row], bool]
+_SLACK = 1e-9
+"""Accuracies are counts over n: far less than one image, far more than what subtraction rounds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """A cell after ``epoch``, counted from 1."""
+
+    row: Row
+    epoch: int
+
+    @property
+    def clean(self) -> float:
+        """Accuracy on validation images."""
+        return float(self.row["validation"][self.epoch - 1][0])
+
+    @property
+    def robust(self) -> float:
+        """Accuracy on attacked validation images."""
+        return float(self.row["validation"][self.epoch - 1][1])
+
+    @property
+    def outcome(self) -> dict[str, Any] | None:
+        """What became of the test images; None where they were not looked at."""
+        found: dict[str, Any] | None = self.row["outcomes"].get(str(self.epoch))
+        return found
+
+    @property
+    def same_as(self) -> tuple[str, int]:
+        """Equal for equal points."""
+        return self.row["cell"], self.epoch
 
 
 @dataclass(frozen=True)
@@ -31,32 +60,19 @@ class Difference:
     n: int
 
 
-def of_role(plan: Plan, *roles: str) -> Wanted:
-    """Whether a cell's method has one of these roles."""
-    return lambda row: plan.methods[row["method"]].role in roles
+def points_of(rows: Iterable[Row]) -> Iterator[Point]:
+    """Every epoch of every cell."""
+    return (Point(row, epoch) for row in rows for epoch in range(1, last_epoch(row) + 1))
 
 
-def choose(rows: Iterable[Row], margin: float, *, least: float | None = None) -> Row | None:
-    """The most robust cell on validation images whose clean accuracy there is high enough; None of none.
-
-    Args:
-        rows: cells of one pair and seed.
-        margin: clean accuracy that may be given up, compared with the cleanest of ``rows``.
-        least: instead, the clean accuracy that is enough. Where no cell has it the cleanest is chosen.
-    """
-    pool = list(rows)
-    if not pool:
-        return None
-    highest = max(chosen_validation(row)[0] for row in pool)
-    enough = min(highest, highest - margin if least is None else least)
-    allowed = [row for row in pool if chosen_validation(row)[0] >= enough]
-    return max(allowed, key=lambda row: (chosen_validation(row)[1], chosen_validation(row)[0]))
+def own(row: Row) -> Point:
+    """A cell at the epoch that it would stop at by itself."""
+    return Point(row, row["chosen"])
 
 
-def chosen_validation(row: Row) -> tuple[float, float]:
-    """(clean, robust) accuracy on validation images at the cell's chosen epoch."""
-    clean, robust = row["validation"][row["chosen"] - 1]
-    return clean, robust
+def last(row: Row) -> Point:
+    """A cell at its end."""
+    return Point(row, last_epoch(row))
 
 
 def last_epoch(row: Row) -> int:
@@ -64,41 +80,62 @@ def last_epoch(row: Row) -> int:
     return len(row["validation"])
 
 
-def accuracy(row: Row, attack: str | None, *, epoch: int | None = None) -> float:
-    """On test images, at the chosen epoch or another that was examined."""
-    stood = _stood(row, attack, epoch)
+def choose(points: Iterable[Point], margin: float, *, least: float | None = None) -> Point | None:
+    """The most robust on validation images whose clean accuracy there is high enough; None of none.
+
+    Of equally robust ones the cleaner, then the first.
+
+    Args:
+        points: of one pair and seed.
+        margin: clean accuracy that may be given up, compared with the cleanest of ``points``.
+        least: instead, the clean accuracy that is enough. Where no point has it the cleanest is chosen.
+    """
+    pool = list(points)
+    if not pool:
+        return None
+    highest = max(point.clean for point in pool)
+    enough = min(highest, highest - margin if least is None else least) - _SLACK
+    allowed = [point for point in pool if point.clean >= enough]
+    return max(allowed, key=lambda point: (point.robust, point.clean))
+
+
+def accuracy(point: Point, attack: str | None) -> float:
+    """On test images, without an attack or after ``attack`` and all before it."""
+    stood = _stood(point, attack)
     return sum(stood) / len(stood)
 
 
-def difference(
-    first: Row, second: Row, attack: str | None, *, epochs: tuple[int, int] | None = None
-) -> Difference:
+def difference(first: Point, second: Point, attack: str | None) -> Difference:
     """How much better ``first`` is than ``second`` on their common test images, with McNemar's exact p.
 
     Args:
         attack: None compares accuracy without an attack.
-        epochs: of each; None: those that were chosen.
 
     Raises:
-        ValueError: the two cells were not examined on the same images.
+        ValueError: the two were not examined on the same images, or not by this attack.
     """
-    if (first["pair"], first["seed"]) != (second["pair"], second["seed"]):
-        raise ValueError(f"{first['cell']} and {second['cell']} have no images in common")
-    chosen = epochs or (first["chosen"], second["chosen"])
-    ours, theirs = (_stood(row, attack, epoch) for row, epoch in zip((first, second), chosen, strict=True))
+    places = [(point.row["pair"], point.row["seed"]) for point in (first, second)]
+    if places[0] != places[1]:
+        raise ValueError(f"{first.row['cell']} and {second.row['cell']} have no images in common")
+    ours, theirs = _stood(first, attack), _stood(second, attack)
     only_first = sum(a and not b for a, b in zip(ours, theirs, strict=True))
     only_second = sum(b and not a for a, b in zip(ours, theirs, strict=True))
     value, low, high = paired_difference(only_first, only_second, len(ours))
     return Difference(value, low, high, mcnemar(only_first, only_second), len(ours))
 
 
-def best_on_test(rows: Sequence[Row], margin: float) -> Row | None:
-    """What ``choose`` would pick if it could see the test images: the end of the exhaustive grid."""
-    if not rows:
+def best_on_test(points: Sequence[Point], margin: float) -> Point | None:
+    """What ``choose`` would pick of examined points if it could see the test images."""
+    if not points:
         return None
-    highest = max(accuracy(row, None) for row in rows)
-    allowed = [row for row in rows if accuracy(row, None) >= highest - margin]
-    return max(allowed, key=lambda row: accuracy(row, HEADLINE))
+    highest = max(accuracy(point, None) for point in points)
+    allowed = [point for point in points if accuracy(point, None) >= highest - margin - _SLACK]
+    return max(allowed, key=lambda point: accuracy(point, HEADLINE))
+
+
+def judged(point: Point | None, attack: str) -> bool:
+    """Whether ``attack`` was run on the test images of a point."""
+    return point is not None and point.outcome is not None and attack in point.outcome["attacks"]
 
 
 def teacher_figures(row: Row) -> dict[str, float]:
@@ -108,5 +145,7 @@ def teacher_figures(row: Row) -> dict[str, float]:
     return {name: sum(images) / len(images) for name, images in stood.items()}
 
 
-def _stood(row: Row, attack: str | None, epoch: int | None) -> list[bool]:
-    return held(row["outcomes"][str(epoch or row["chosen"])], attack)
+def _stood(point: Point, attack: str | None) -> list[bool]:
+    if point.outcome is None:
+        raise ValueError(f"{point.row['cell']} was not examined after epoch {point.epoch}")
+    return held(point.outcome, attack)

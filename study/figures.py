@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from cartl_core.plots.canvas import INK, QUIET, SVG, files, sheet
 from cartl_core.weights import write_whole
 from study.book import Book, read_book
-from study.compare import HEADLINE, accuracy, chosen_validation
+from study.compare import HEADLINE, accuracy, own
 from study.rows import Row
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
@@ -70,9 +70,11 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
         shown.add(row["method"])
         clean, robust = zip(*row["validation"], strict=True)
         way.plot(clean, robust, marker=".", markersize=3, linewidth=1.1, label=name, **look)
-        at_clean, at_robust = chosen_validation(row)
-        way.plot([at_clean], [at_robust], marker="o", markersize=7, fillstyle="none", color=look["color"])
-        where = (accuracy(row, None), accuracy(row, HEADLINE))
+        point = own(row)
+        way.plot(
+            [point.clean], [point.robust], marker="o", markersize=7, fillstyle="none", color=look["color"]
+        )
+        where = (accuracy(point, None), accuracy(point, HEADLINE))
         test.plot(*[[value] for value in where], marker="o", markersize=5, color=look["color"])
         for axes, at in ((way, (clean[-1], robust[-1])), (test, where)):
             axes.annotate(f"k {row['k']}", at, textcoords="offset points", xytext=(4, 3), **SMALL)

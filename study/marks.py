@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from study.compare import HEADLINE, Difference, accuracy
+from study.compare import HEADLINE, Difference, Point, accuracy
 from study.rows import Row
 
 NOT_RUN = "not run yet"
@@ -17,19 +17,19 @@ def table(head: str, rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def who(row: Row) -> str:
+def who(point: Point) -> str:
     """A cell, its stopping epoch and its test figures."""
-    return f"{row['method']}, k {row['k']}, epoch {row['chosen']}: {figures(row)}"
+    return f"{point.row['method']}, k {point.row['k']}, epoch {point.epoch}: {figures(point)}"
 
 
-def brief(row: Row) -> str:
+def brief(point: Point) -> str:
     """A method and its test figures."""
-    return f"{row['method']}: {figures(row)}"
+    return f"{point.row['method']}: {figures(point)}"
 
 
-def figures(row: Row) -> str:
-    """Clean and PGD-100 accuracy on test images at the chosen epoch, percent."""
-    return f"{100 * accuracy(row, None):.1f} / {100 * accuracy(row, HEADLINE):.1f}"
+def figures(point: Point) -> str:
+    """Clean and PGD-100 accuracy on test images, percent."""
+    return f"{100 * accuracy(point, None):.1f} / {100 * accuracy(point, HEADLINE):.1f}"
 
 
 def moved(by: Difference) -> str:

@@ -1,4 +1,4 @@
-"""The result files: one JSON row for each teacher and each finished cell, only ever appended.
+"""The result files: a JSON row for each teacher, each finished cell and each later exam, only ever appended.
 
 A row is written in one piece. A line that a crash cut short has no newline; the next append removes it, since
 the cell that it stood for is run again.
@@ -51,6 +51,11 @@ def teachers(rows: Iterable[Row]) -> list[Row]:
 def students(rows: Iterable[Row]) -> list[Row]:
     """The rows of cells."""
     return [row for row in rows if row["kind"] == "cell"]
+
+
+def exams(rows: Iterable[Row]) -> list[Row]:
+    """The rows of what was examined after its cell was finished."""
+    return [row for row in rows if row["kind"] == "exam"]
 
 
 def _drop_half_a_line(file: int) -> None:

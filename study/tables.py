@@ -13,14 +13,7 @@ from pathlib import Path
 
 from study import verdicts
 from study.book import Book, read_book
-from study.compare import (
-    HEADLINE,
-    accuracy,
-    chosen_validation,
-    difference,
-    last_epoch,
-    teacher_figures,
-)
+from study.compare import HEADLINE, accuracy, difference, last_epoch, own, teacher_figures
 from study.marks import NOT_RUN, brief, moved, p_value, place, table
 from study.rows import Row
 
@@ -87,13 +80,13 @@ def _pictures(named: list[tuple[str, str]]) -> str:
 def _all(book: Book) -> str:
     rows = []
     for pair, seed in book.counted():
-        for row in book.cells(pair, seed):
-            clean, robust = chosen_validation(row)
-            figures = [accuracy(row, attack) for attack in (None, "pgd20", HEADLINE, "margin100")]
-            numbers = [f"{100 * value:.1f}" for value in (clean, robust, *figures)]
-            epoch = f"{row['chosen']} of {last_epoch(row)}"
+        for point in map(own, book.cells(pair, seed)):
+            row = point.row
+            figures = [point.clean, point.robust, *(accuracy(point, at) for at in (None, "pgd20", HEADLINE))]
+            numbers = [f"{100 * value:.1f}" for value in figures]
+            epoch = f"{point.epoch} of {last_epoch(row)}"
             rows.append([pair, str(seed), row["method"], str(row["k"]), epoch, *numbers])
-    head = "pair|seed|method|k|epoch|clean, val.|PGD-10, val.|clean|PGD-20|PGD-100|and margin"
+    head = "pair|seed|method|k|epoch|clean, val.|PGD-10, val.|clean|PGD-20|PGD-100"
     return table(head, rows)
 
 
@@ -119,7 +112,9 @@ def _beside(*methods: str) -> Table:
     return made
 
 
-def _contrast(first: Row, second: Row) -> Iterator[str]:
+def _contrast(before: Row, after: Row) -> Iterator[str]:
+    """Both at the epoch that each would stop at by itself."""
+    first, second = own(before), own(after)
     robust, clean = difference(second, first, HEADLINE), difference(second, first, None)
     yield from (brief(second), brief(first), moved(robust), p_value(robust), moved(clean))
 
@@ -131,12 +126,14 @@ def _teacher_name(row: Row) -> str:
 TABLES: dict[str, Table] = {
     "progress": _missing,
     "goals": verdicts.goals,
-    "main": verdicts.main_comparison,
+    "main": verdicts.comparison(verdicts.beside_plain, "strongest plain"),
+    "nearest": verdicts.comparison(verdicts.beside_nearest, "plain at most a point less clean"),
+    "first-rule": verdicts.comparison(verdicts.by_first_rule, "strongest plain"),
     "frontiers": _frontiers,
     "scales": _scales,
     "sign": verdicts.signs,
     "same-depth": verdicts.same_depth,
-    "cartl": verdicts.against_cartl,
+    "cartl": verdicts.comparison(verdicts.beside_cartl, "CARTL"),
     "teachers": _teachers,
     "auto": verdicts.automatic,
     "batch-norm": _beside(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from cartl_core.attack_spec import AttackSpec
@@ -15,6 +18,7 @@ from cartl_core.spec import Arm
 from cartl_core.stages.transfer import Student
 from cartl_core.stages.validation import clean_accuracy, robust_accuracy
 from cartl_core.training import fit
+from cartl_core.weights import write_whole
 from cartl_core.workplace import Workplace
 from study.plan import Pair, Rules
 
@@ -57,6 +61,31 @@ def tune(
     fitted = fit(course, arm.transfer, seed=seed, place=place)
     frontier = [(row[CLEAN], row[ROBUST]) for row in fitted.history]
     return Tuned(frontier, states, [row["loss"] for row in fitted.history])
+
+
+def keep(tuned: Tuned, path: Path) -> None:
+    """Write all of it, or nothing."""
+    tensors = {
+        f"{epoch}/{name}": value.contiguous()
+        for epoch, state in enumerate(tuned.states)
+        for name, value in state.items()
+    }
+    way = {"frontier": tuned.frontier, "loss": tuned.loss}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, save(tensors, {"way": json.dumps(way)}))
+
+
+def kept(path: Path) -> Tuned | None:
+    """What ``keep`` wrote there; None if it did not."""
+    if not path.is_file():
+        return None
+    with safe_open(path, "pt") as file:
+        way = json.loads(file.metadata()["way"])
+        states: list[dict[str, Tensor]] = [{} for _ in way["frontier"]]
+        for key in file.keys():  # noqa: SIM118 - it is no mapping
+            epoch, _, name = key.partition("/")
+            states[int(epoch)][name] = file.get_tensor(key)
+    return Tuned([(clean, robust) for clean, robust in way["frontier"]], states, way["loss"])
 
 
 def network_of(

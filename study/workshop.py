@@ -15,7 +15,7 @@ from typing import Any
 
 from cartl_core import runtime as machine
 from cartl_core.checkpoint import Checkpoints
-from cartl_core.data import Loaded, load, refuse_overlap
+from cartl_core.data import Loaded, keep_apart, load
 from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.resolve import resolve
 from cartl_core.results import read_result
@@ -33,11 +33,11 @@ from study.plan import Cell, Pair, Plan, arm_of, plan_digest, pretrain_of
 from study.rows import Row
 from study.scale import BATCH as SCALE_IMAGES
 from study.scale import scale_of
-from study.tune import chosen_epoch, network_of, tune
+from study.tune import Tuned, chosen_epoch, keep, kept, network_of, tune
 
 log = logging.getLogger(__name__)
-ATTACKS_AT_THE_END = 2
-"""On the last epoch's weights, where they are not the chosen ones: the comparison needs no more."""
+ATTACKS_OF_A_CELL = 2
+"""On a cell's own epoch and its last; the margin loss is for what the comparison chooses of all cells."""
 
 
 @dataclass(frozen=True)
@@ -134,22 +134,14 @@ class Workshop:
         }
 
     def cell_row(self, cell: Cell, teacher: Teacher) -> Row:
-        """Tune, choose the epoch on validation images, then look at the test images once."""
-        task, pair, rules = self.task(cell.pair, cell.seed), self.plan.pairs[cell.pair], self.plan.rules
-        arm = arm_of(self.plan, cell)
-        settings = arm.model_dump(mode="json", exclude_defaults=True)
-        key = self._key("transfer", cell.method, cell.seed, settings, pair, task.target)
+        """Tune, choose the cell's own epoch on validation images, then look at the test images."""
         began = time.process_time()
-        with self._scratch(key) as place:
-            tuned = tune(arm, teacher.network, task.target, pair, rules, seed=cell.seed, place=place)
-            tuning = time.process_time() - began
-            chosen = chosen_epoch(tuned.frontier, rules.margin)
-            outcomes = {}
-            for epoch in sorted({chosen, len(tuned.frontier)}):
-                classes = len(task.target.class_names)
-                network = network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place)
-                attacks = len(ATTACKS) if epoch == chosen else ATTACKS_AT_THE_END
-                outcomes[str(epoch)] = sit(network, task.exam, place, attacks=attacks)
+        key, settings = self._student_key(cell)
+        tuned = self._tuned(cell, teacher)
+        tuning = time.process_time() - began
+        chosen = chosen_epoch(tuned.frontier, self.plan.rules.margin)
+        epochs = sorted({chosen, len(tuned.frontier)})
+        outcomes = {str(epoch): self._outcome(cell, teacher, epoch, ATTACKS_OF_A_CELL) for epoch in epochs}
         return {
             "kind": "cell",
             "cell": cell.name,
@@ -168,6 +160,54 @@ class Workshop:
             **self._origin(),
         }
 
+    def exam_row(self, cell: Cell, teacher: Teacher, epoch: int, row: Row) -> Row:
+        """All attacks on a student as it was after an epoch that the comparison chose.
+
+        Args:
+            row: of the finished cell. Tuning anew, where its weights are gone, must give its figures.
+
+        Raises:
+            ValueError: it did not.
+        """
+        tuned = self._tuned(cell, teacher)
+        if [[clean, robust] for clean, robust in tuned.frontier] != row["validation"]:
+            raise ValueError(f"{cell.name} was tuned anew and went another way than its row says")
+        return {
+            "kind": "exam",
+            "cell": cell.name,
+            "pair": cell.pair,
+            "seed": cell.seed,
+            "epoch": epoch,
+            "outcome": self._outcome(cell, teacher, epoch, len(ATTACKS)),
+            **self._origin(),
+        }
+
+    def _tuned(self, cell: Cell, teacher: Teacher) -> Tuned:
+        """The student after each of its epochs: kept from before, or tuned now."""
+        key, _ = self._student_key(cell)
+        path = self.work / "students" / f"{key.digest}.safetensors"
+        found = kept(path)
+        if found is None:
+            pair, task = self.plan.pairs[cell.pair], self.task(cell.pair, cell.seed)
+            with self._scratch(key) as place:
+                arm = arm_of(self.plan, cell)
+                rules = self.plan.rules
+                found = tune(arm, teacher.network, task.target, pair, rules, seed=cell.seed, place=place)
+            keep(found, path)
+        return found
+
+    def _outcome(self, cell: Cell, teacher: Teacher, epoch: int, attacks: int) -> dict[str, Any]:
+        task, tuned = self.task(cell.pair, cell.seed), self._tuned(cell, teacher)
+        classes, arm = len(task.target.class_names), arm_of(self.plan, cell)
+        with self._scratch(self._student_key(cell)[0]) as place:
+            network = network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place)
+            return sit(network, task.exam, place, attacks=attacks)
+
+    def _student_key(self, cell: Cell) -> tuple[StageKey, dict[str, Any]]:
+        settings = arm_of(self.plan, cell).model_dump(mode="json", exclude_defaults=True)
+        pair, data = self.plan.pairs[cell.pair], self.task(cell.pair, cell.seed).target
+        return self._key("transfer", cell.method, cell.seed, settings, pair, data), settings
+
     def _task(self, pair_name: str, seed: int) -> Task:
         pair = self.plan.pairs[pair_name]
         archives.use({pair.source.name, pair.target.name}, self.data_root, self.work / "archives")
@@ -175,7 +215,7 @@ class Workshop:
             load(data, pair.model, data_root=self.data_root, seed=seed, download=False, field=field)
             for field, data in (("source", pair.source), ("target", pair.target))
         )
-        refuse_overlap(source, target)
+        source, _ = keep_apart(source, target)
         return Task(source, target, exam_of(pair, self.plan.rules, target.test, seed))
 
     def _key(

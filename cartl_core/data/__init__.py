@@ -1,4 +1,4 @@
-"""Data sets as tensors: ``load`` one, and refuse two that share images.
+"""Data sets as tensors: ``load`` one, and keep two apart that share images.
 
 ``sources`` reads files, ``fetch`` gets them, ``sampling`` and ``augment`` are functions of tensors.
 """
@@ -6,8 +6,8 @@
 from cartl_core.data.augment import augment
 from cartl_core.data.fetch import fetch as fetch_dataset
 from cartl_core.data.loading import load
-from cartl_core.data.overlap import refuse_overlap
+from cartl_core.data.overlap import keep_apart, left_out
 from cartl_core.data.sampling import stratified
 from cartl_core.data.values import Loaded, Split
 
-__all__ = ["Loaded", "Split", "augment", "fetch_dataset", "load", "refuse_overlap", "stratified"]
+__all__ = ["Loaded", "Split", "augment", "fetch_dataset", "keep_apart", "left_out", "load", "stratified"]

@@ -10,9 +10,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from cartl_core.catalog import DATASETS
-from cartl_core.data import Loaded, load, refuse_overlap
+from cartl_core.data import Loaded, load
 from cartl_core.data.loading import network_input, read
-from cartl_core.errors import DataOverlap, DatasetInvalid, SpecError
+from cartl_core.errors import DatasetInvalid, SpecError
 from cartl_core.spec import DataSpec, ModelSpec
 from cartl_core.vision import import_torchvision
 
@@ -154,21 +154,3 @@ def test_a_class_without_images_is_a_fault_of_the_files(tmp_path: Path, write_id
     write_idx(tmp_path / "mnist", test=7)
     with pytest.raises(DatasetInvalid, match="no test image of class '7'"):
         mnist(tmp_path)
-
-
-def test_disjoint_classes_of_one_data_set_do_not_overlap(tmp_path: Path) -> None:
-    refuse_overlap(digits(tmp_path, classes=(0, 1, 2)), digits(tmp_path, classes=(3, 4)))
-
-
-def test_an_image_in_both_is_refused_across_data_sets(tmp_path: Path, write_idx: WriteIdx) -> None:
-    write_idx(tmp_path / "mnist", seed=0)
-    write_idx(tmp_path / "fashion_mnist", seed=1)
-    fashion = DataSpec(name="fashion_mnist")
-    model = ModelSpec(name="tiny", image_size=32)
-    source = load(fashion, model, data_root=tmp_path, seed=0)
-    refuse_overlap(source, mnist(tmp_path))
-    # The same pixels under the other name, at another size for the network: by content they are equal.
-    write_idx(tmp_path / "other" / "mnist", seed=1)
-    with pytest.raises(DataOverlap, match="80 images of the target mnist") as caught:
-        refuse_overlap(source, mnist(tmp_path / "other"))
-    assert caught.value.values["shared"] == 80

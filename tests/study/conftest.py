@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from cartl_core.stopping import StopFlag
-from study.__main__ import run_cell
-from study.book import Book
+from study.__main__ import examine, run_cell
+from study.book import Book, book_of
 from study.plan import Plan, cells
 from study.rows import read_rows
 from study.workshop import Workshop
@@ -84,7 +84,9 @@ def finished(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Book:
     """Every cell of the small plan run once; for this book CARTL is ours."""
     folder = tmp_path_factory.mktemp("finished")
     shop = Workshop(plan, work=folder / "work", data_root=folder, threads=1, stop=StopFlag())
+    methods = plan.methods | {"cartl": plan.methods["cartl"].model_copy(update={"role": "ours"})}
+    shop.plan = plan.model_copy(update={"methods": methods})
     for cell in cells(plan):
         run_cell(shop, cell, folder)
-    methods = plan.methods | {"cartl": plan.methods["cartl"].model_copy(update={"role": "ours"})}
-    return Book(plan.model_copy(update={"methods": methods}), {"digits": read_rows("digits", folder)})
+    examine(shop, "digits", 0, folder)
+    return book_of(shop.plan, {"digits": read_rows("digits", folder)})

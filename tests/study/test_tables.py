@@ -4,11 +4,12 @@ import re
 
 import pytest
 
-from study.book import Book, read_book
-from study.compare import accuracy
+from study.__main__ import unexamined
+from study.book import Book, book_of, read_book
+from study.compare import accuracy, own
 from study.marks import NOT_RUN
 from study.plan import Plan, cells
-from study.rows import RESULTS, read_rows, students
+from study.rows import RESULTS, exams, read_rows, students
 from study.tables import DOCUMENT, TABLES, filled
 
 
@@ -22,8 +23,10 @@ def test_every_row_is_of_the_committed_plan() -> None:
     book = read_book()
     assert {path.stem for path in RESULTS.glob("*.jsonl")} <= set(book.pairs())
     for pair in book.pairs():
-        names = [row["cell"] for row in students(read_rows(pair))]
+        rows = read_rows(pair)
+        names = [row["cell"] for row in students(rows)]
         assert len(set(names)) == len(names)
+        assert {row["cell"] for row in exams(rows)} <= set(names)
         assert set(names) <= {cell.name for cell in cells(book.plan, pair)}
 
 
@@ -43,6 +46,27 @@ def test_every_table_can_be_made_from_finished_cells(finished: Book) -> None:
     plain = finished.baseline("digits", 0)
     assert plain is not None
     assert f"{100 * accuracy(plain, 'pgd100'):.1f}" in made["main"]
+    assert made["nearest"].count("\n") == made["first-rule"].count("\n") == made["auto"].count("\n") == 2
+
+
+def test_an_exam_adds_to_its_cell_and_to_no_other(finished: Book) -> None:
+    rows = [{**row, "outcomes": {}} if row["kind"] == "cell" else row for row in finished.rows["digits"]]
+    first, second = students(rows)
+    outcome = students(finished.rows["digits"])[0]["outcomes"][str(first["chosen"])]
+    exam = {"kind": "exam", "cell": first["cell"], "epoch": first["chosen"], "outcome": outcome}
+    found = {
+        row["cell"]: row for row in students(book_of(finished.plan, {"digits": [*rows, exam]}).rows["digits"])
+    }
+    assert own(found[first["cell"]]).outcome == outcome
+    assert own(found[second["cell"]]).outcome is None
+
+
+def test_nothing_that_is_compared_is_left_unexamined(finished: Book) -> None:
+    assert unexamined(finished, "digits", 0) == []
+    bare = [{**row, "outcomes": {}} for row in finished.rows["digits"]]
+    left = unexamined(Book(finished.plan, {"digits": bare}), "digits", 0)
+    chosen = [finished.baseline("digits", 0), finished.best("digits", 0), finished.automatic("digits", 0)]
+    assert {point.same_as for point in chosen if point is not None} <= {point.same_as for point in left}
 
 
 def test_a_table_that_does_not_exist_is_an_error(plan: Plan) -> None:

@@ -32,7 +32,8 @@ def row(method: str, *, robust: int, clean: int, last: int) -> dict[str, Any]:
         "method": method,
         "k": 4,
     }
-    validation = [[clean / IMAGES, robust / IMAGES], [clean / IMAGES, last / IMAGES]]
+    # All are as clean on validation images, so that these choose by robustness alone.
+    validation = [[0.9, robust / IMAGES], [0.9, last / IMAGES]]
     return {
         **place,
         "validation": validation,
