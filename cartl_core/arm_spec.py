@@ -9,7 +9,7 @@ from pydantic import Field
 from cartl_core.part import Part
 from cartl_core.training_spec import PretrainSpec, TransferSpec
 
-Method = Literal["vanilla", "neft", "cartl", "lwf", "adversarial"]
+Method = Literal["vanilla", "neft", "cartl", "consistent", "lwf", "adversarial"]
 
 
 class Arm(Part):

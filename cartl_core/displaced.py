@@ -1,9 +1,10 @@
 """Displaced features: what an adversary can do to the features of a frozen trunk, found once for all epochs.
 
 Ours. The trunk is a fixed function, so how far images within eps can move its features is fixed as well.
-Label-free projected gradient descent climbs ||lower(x + d) - lower(x)||_2, and the tail learns from the
-features where it ends beside the clean ones, at one attack through the trunk for the whole training
-instead of one through the network at every step.
+Label-free projected gradient descent climbs ||lower(x + d) - lower(x)||_2, and the tail learns from features
+that are moved as far, at one attack through the trunk for the whole training instead of one through the
+network at every step. Where to they are moved is the trunk's choice (where the attack ended), or the tail's:
+to the side on which its own cross-entropy climbs, one gradient of the tail a step and none of the trunk.
 
 Shapes: images (N, C, H, W) in [0, 1]; features (N, ...); copies stand in the second dimension.
 """
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import fused, perturb, random_starts
+from cartl_core.attacks import fused, perturb, random_starts, untouched
 from cartl_core.data import Split
 from cartl_core.feature_cache import cached_features
-from cartl_core.losses import feature_distance
+from cartl_core.losses import cross_entropy, feature_distance
 from cartl_core.spec import DisplacementSpec
 from cartl_core.workplace import Workplace
 
@@ -55,6 +56,32 @@ def displaced(
     if features is None:
         return Displaced(together, cached=False)
     return Displaced(features.view(*together.shape[:2], *features.shape[1:]), cached=True)
+
+
+def moved_features(
+    upper: nn.Module, clean: Tensor, displaced: Tensor, labels: Tensor, spec: DisplacementSpec
+) -> Tensor:
+    """Features (N, ...) moved as ``spec`` has it: ``reach`` times as far as the trunk's attack moved them.
+
+    With ``direction: tail`` by the sign of the cross-entropy's gradient, the one step of FGSM (Goodfellow et
+    al., ICLR 2015) in a box whose sides are the displacement of each number. ``upper`` is left as it was.
+
+    Args:
+        clean: features, without a gradient.
+        displaced: of the same images, where the trunk's attack ended.
+        labels: (N,).
+    """
+    if spec.direction == "tail":
+        return clean + spec.reach * (displaced - clean).abs() * _climb(upper, clean, labels).sign()
+    # Where they are moved all the way they are exactly where the attack ended.
+    return displaced if spec.reach == 1.0 else clean + spec.reach * (displaced - clean)
+
+
+def _climb(upper: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
+    with untouched(upper), torch.enable_grad():
+        asking = features.detach().requires_grad_(True)
+        (climb,) = torch.autograd.grad(cross_entropy(upper(asking), labels).sum(), asking)
+    return climb
 
 
 def displace(

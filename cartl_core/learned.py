@@ -23,10 +23,13 @@ def learned_in_words(transfer: TransferSpec) -> tuple[str, ...]:
 
 def _displaced(spec: DisplacementSpec) -> str:
     copies = "a copy" if spec.copies == 1 else f"{spec.copies} copies"
+    where = "" if spec.reach == 1.0 else f", {spec.reach:g} times as far"
+    if spec.direction == "tail":
+        where = f"; each number moves {spec.reach:g} times as far, to where the tail's cross-entropy climbs"
     return (
         f"displaced features, {_LOSSES[spec.loss]}, weight {spec.weight:g}: {copies} of each image, "
         f"moved within eps {words.radius(spec.eps)} (linf, {spec.steps} steps of {words.radius(spec.step)}) "
-        "so that its features go far, found once through the trunk"
+        f"so that its features go far, found once through the trunk{where}"
     )
 
 

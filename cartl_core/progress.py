@@ -37,6 +37,8 @@ def student_cost(arm: Arm, model: ModelSpec, images: int) -> float:
         passes += transfer.attack.steps * ATTACK_STEP
     if transfer.displacement is not None:
         passes *= 2
+        if transfer.displacement.direction == "tail":
+            passes += ATTACK_STEP * tail
     if transfer.lwf_weight is not None:
         passes += tail
     return images * (transfer.epochs * passes + _displacement_cost(transfer.displacement, 1 - tail))

@@ -121,7 +121,7 @@ _SETTINGS_OF_METHODS = (
     _Setting("transfer", "lwf_head_epochs", _on_clean_images, 0),
     _Setting("transfer", "anchor_weight", _tail_on_clean_images, needed=_no_method),
     _Setting("transfer", "attack", lambda facts: facts.adversarial),
-    _Setting("transfer", "displacement", _tail_on_clean_images, needed=_no_method),
+    _Setting("transfer", "displacement", _tail_on_clean_images, needed=lambda facts: facts.displaced),
     _Setting("transfer", "schedule", lambda facts: facts.adversarial, "constant"),
 )
 

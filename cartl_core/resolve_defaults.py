@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cartl_core.catalog import (
+    CONSISTENT,
     DATASETS,
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
@@ -104,4 +105,5 @@ def transfer_defaults(facts: MethodFacts, attack: dict[str, Any], preset: Preset
         "attack": dict(attack) if facts.adversarial else None,
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
+        **(CONSISTENT if facts.displaced else {}),
     }

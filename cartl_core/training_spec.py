@@ -17,6 +17,7 @@ Selection = Literal["last", "best_clean", "best_robust", "pareto"]
 Norm = Literal["reshaped", "operator"]
 AttackSchedule = Literal["constant", "epsilon"]
 DisplacementLoss = Literal["cross_entropy", "consistency"]
+Direction = Literal["trunk", "tail"]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
@@ -108,6 +109,17 @@ class DisplacementSpec(Part):
         default="cross_entropy",
         description="`cross_entropy` of the displaced features, the weighted mean of both taken; or "
         "`consistency`: the divergence of their answers from those to the clean ones, added to it.",
+    )
+    direction: Direction = Field(
+        default="trunk",
+        description="Where to features are moved: `trunk`, to where the moved image's are; or `tail`, each "
+        "number as far, to the side on which the tail's cross-entropy climbs, found anew in every step.",
+    )
+    reach: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=4.0,
+        description="How far features are moved, as a share of the moved image's.",
     )
 
 

@@ -21,13 +21,13 @@ from pathlib import Path
 
 from cartl_core.errors import Interruption
 from cartl_core.stopping import StopFlag
-from study.book import Book, read_book
-from study.compare import Point, judged
+from study.book import SELECTABLE, Book, read_book
+from study.compare import Point, judged, own
 from study.exam import ATTACKS
 from study.plan import PLAN, Cell, Plan, cells, read_plan
 from study.rows import RESULTS, append_row, read_rows, students, teachers
 from study.tables import TABLES
-from study.workshop import Workshop
+from study.workshop import ATTACKS_OF_THE_GRID, Workshop
 
 log = logging.getLogger("study")
 CHOICES = (Book.baseline, Book.best, Book.nearest, Book.faithful, Book.beside_faithful, Book.automatic)
@@ -103,19 +103,28 @@ def run_cell(workshop: Workshop, cell: Cell, results: Path) -> None:
 
 
 def examine(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
-    """Append the exam of every point that the comparison of a pair and seed chooses and that has none."""
-    for point in unexamined(read_book(results, workshop.plan), pair, seed):
+    """Append the exam of every point of a pair and seed that is compared and was not examined so far."""
+    for point, attacks in unexamined(read_book(results, workshop.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: exam after epoch %d", cell.name, point.epoch)
-        append_row(pair, workshop.exam_row(cell, workshop.teacher(cell), point.epoch, point.row), results)
+        teacher = workshop.teacher(cell)
+        row = workshop.exam_row(cell, teacher, point.epoch, point.row, attacks=attacks)
+        append_row(pair, row, results)
 
 
-def unexamined(book: Book, pair: str, seed: int) -> list[Point]:
-    """What is chosen on validation images, by either rule, and was not under every attack yet; each once."""
+def unexamined(book: Book, pair: str, seed: int) -> Iterator[tuple[Point, int]]:
+    """What is compared and how many attacks it still needs; each point once.
+
+    All attacks: what is chosen on validation images, by either rule. Those of the grid: of a pair's first
+    seed every cell that may be chosen, at its own epoch, so that the choice can be compared with the grid.
+    """
     chosen = [choice(book, pair, seed) for choice in CHOICES]
     chosen += book.first_rule(pair, seed) or ()
-    points = {point.same_as: point for point in chosen if point is not None}
-    return [point for point in points.values() if not judged(point, ATTACKS[-1])]
+    wanted = {point.same_as: (point, len(ATTACKS)) for point in chosen if point is not None}
+    if seed == book.seeds(pair)[0]:
+        for point in map(own, book.cells(pair, seed, *SELECTABLE)):
+            wanted.setdefault(point.same_as, (point, ATTACKS_OF_THE_GRID))
+    return ((point, attacks) for point, attacks in wanted.values() if not judged(point, ATTACKS[attacks - 1]))
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from study.compare import Point, choose, own, points_of
 from study.plan import Cell, Plan, Round, cells, cells_of, read_plan
 from study.rows import RESULTS, Row, exams, read_rows, students, teachers
 
+SELECTABLE = ("plain", "paper", "ours")
+"""Roles of the methods that a choice on validation images may pick."""
 USUAL_K = 4
 """Where scales are compared: the trunk that leaves four blocks."""
 
@@ -91,7 +93,7 @@ class Book:
 
     def automatic(self, pair: str, seed: int) -> Point | None:
         """What the rule picks of the whole grid: every method that may be chosen, k and epoch."""
-        return choose(points_of(self.cells(pair, seed, "plain", "paper", "ours")), self.plan.rules.margin)
+        return choose(points_of(self.cells(pair, seed, *SELECTABLE)), self.plan.rules.margin)
 
     def first_rule(self, pair: str, seed: int) -> tuple[Point, Point] | None:
         """(strongest plain, ours) by the plan's first rule: an epoch in each cell, then a cell."""

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from cartl_core.plots.canvas import INK, QUIET, SVG, files, sheet
 from cartl_core.weights import write_whole
 from study.book import Book, read_book
-from study.compare import HEADLINE, accuracy, own
+from study.compare import HEADLINE, Point, accuracy, own
 from study.rows import Row
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
@@ -26,6 +26,7 @@ PLAIN = "#6b7480"
 COLOURS = ("#0b5cad", "#c2510a", "#2c7a4b", "#8a3ffc", "#a3195b", "#6b5f00", "#3d6b7d", "#7a3b1e", "#1b2430")
 DASHES = {2: (0, (1, 1)), 3: (0, (3, 1)), 4: "solid", 5: (0, (5, 1, 1, 1)), 6: (0, (4, 2)), 8: (0, (7, 2))}
 SMALL: dict[str, Any] = {"fontsize": 6.5, "color": QUIET}
+BESIDE: dict[str, Any] = {"textcoords": "offset points", "xytext": (4, 3)}
 HEIGHT = 4.2
 
 
@@ -58,9 +59,9 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
     figure = sheet(
         HEIGHT,
         f"{facts.title}, seed {seed}. Lines: after each epoch, PGD-{rules.validation_steps} on "
-        f"{rules.validation_images} validation images, eps {facts.eps:.4g}; a ring is the epoch that was "
-        f"chosen. Right: the chosen epochs on {rules.attacked_images} test images under PGD-100, clean on "
-        f"{rules.test_images}.",
+        f"{rules.validation_images} validation images, eps {facts.eps:.4g}; a ring is the epoch that the "
+        f"cell would stop at by itself. Right: the epochs that were examined on {rules.attacked_images} test "
+        f"images under PGD-100, clean on {rules.test_images}; beside them k and the epoch.",
     )
     way, test = figure.subplots(1, 2)
     shown: set[str] = set()
@@ -74,12 +75,14 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
         way.plot(
             [point.clean], [point.robust], marker="o", markersize=7, fillstyle="none", color=look["color"]
         )
-        where = (accuracy(point, None), accuracy(point, HEADLINE))
-        test.plot(*[[value] for value in where], marker="o", markersize=5, color=look["color"])
-        for axes, at in ((way, (clean[-1], robust[-1])), (test, where)):
-            axes.annotate(f"k {row['k']}", at, textcoords="offset points", xytext=(4, 3), **SMALL)
+        way.annotate(f"k {row['k']}", (clean[-1], robust[-1]), **BESIDE, **SMALL)
+        for epoch in row["outcomes"]:
+            examined = Point(row, int(epoch))
+            where = (accuracy(examined, None), accuracy(examined, HEADLINE))
+            test.plot(*[[value] for value in where], marker="o", markersize=5, color=look["color"])
+            test.annotate(f"k {row['k']}, {epoch}", where, **BESIDE, **SMALL)
     _label(way, "validation, over the epochs", "clean accuracy", "robust accuracy")
-    _label(test, "test, at the chosen epoch", "clean accuracy", "")
+    _label(test, "test", "clean accuracy", "")
     figure.legend(loc="outside upper center", ncols=4, fontsize=7.5)
     return figure
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from study import verdicts
 from study.book import Book, read_book
-from study.compare import HEADLINE, accuracy, difference, last_epoch, own, teacher_figures
+from study.compare import HEADLINE, accuracy, difference, last, own, teacher_figures
 from study.marks import NOT_RUN, brief, moved, p_value, place, table
 from study.rows import Row
 
@@ -80,13 +80,19 @@ def _pictures(named: list[tuple[str, str]]) -> str:
 def _all(book: Book) -> str:
     rows = []
     for pair, seed in book.counted():
-        for point in map(own, book.cells(pair, seed)):
-            row = point.row
-            figures = [point.clean, point.robust, *(accuracy(point, at) for at in (None, "pgd20", HEADLINE))]
+        for row in book.cells(pair, seed):
+            stopped, end = own(row), last(row)
+            figures = [
+                *(stopped.clean, stopped.robust, end.clean, end.robust),
+                *(accuracy(end, attack) for attack in (None, "pgd20", HEADLINE)),
+            ]
             numbers = [f"{100 * value:.1f}" for value in figures]
-            epoch = f"{point.epoch} of {last_epoch(row)}"
-            rows.append([pair, str(seed), row["method"], str(row["k"]), epoch, *numbers])
-    head = "pair|seed|method|k|epoch|clean, val.|PGD-10, val.|clean|PGD-20|PGD-100"
+            own_epoch = f"{stopped.epoch} of {end.epoch}"
+            rows.append([pair, str(seed), row["method"], str(row["k"]), own_epoch, *numbers])
+    head = (
+        "pair|seed|method|k|own epoch|clean, val.|PGD-10, val.|at the end: clean, val.|PGD-10, val."
+        "|clean|PGD-20|PGD-100"
+    )
     return table(head, rows)
 
 
@@ -113,8 +119,8 @@ def _beside(*methods: str) -> Table:
 
 
 def _contrast(before: Row, after: Row) -> Iterator[str]:
-    """Both at the epoch that each would stop at by itself."""
-    first, second = own(before), own(after)
+    """Both at the last epoch."""
+    first, second = last(before), last(after)
     robust, clean = difference(second, first, HEADLINE), difference(second, first, None)
     yield from (brief(second), brief(first), moved(robust), p_value(robust), moved(clean))
 
@@ -144,12 +150,16 @@ TABLES: dict[str, Table] = {
     "neft": _beside("vanilla", "neft", "neft-10", "neft-operator"),
     "parts": _beside(
         "vanilla",
+        "turned",
+        "turned-mild",
+        "turned-far",
         "consistent",
         "consistent-1",
         "consistent-copies",
         "displaced",
         "spread",
         "spread-neft",
+        "spread-turned",
         "spread-consistent",
     ),
     "references": _beside("vanilla", "adversarial"),

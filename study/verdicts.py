@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from study.book import USUAL_K, Book
+from study.book import SELECTABLE, USUAL_K, Book
 from study.compare import HEADLINE, Difference, Point, accuracy, best_on_test, difference, judged, last
 from study.marks import NOT_RUN, moved, p_value, place, reached, table, who
 
@@ -139,7 +139,7 @@ def _compared(rival: Point, ours: Point) -> list[str]:
 
 def _grid(book: Book, pair: str, seed: int) -> Iterator[Point]:
     """Every examined point of the cells that may be chosen."""
-    for row in book.cells(pair, seed, "plain", "paper", "ours"):
+    for row in book.cells(pair, seed, *SELECTABLE):
         for epoch in sorted(map(int, row["outcomes"])):
             yield Point(row, epoch)
 

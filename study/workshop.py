@@ -28,7 +28,7 @@ from cartl_core.stopping import StopFlag
 from cartl_core.weights import load_network
 from cartl_core.workplace import Workplace
 from study import archives
-from study.exam import ATTACKS, Exam, exam_of, sit
+from study.exam import Exam, exam_of, sit
 from study.plan import Cell, Pair, Plan, arm_of, plan_digest, pretrain_of
 from study.rows import Row
 from study.scale import BATCH as SCALE_IMAGES
@@ -36,8 +36,8 @@ from study.scale import scale_of
 from study.tune import Tuned, chosen_epoch, keep, kept, network_of, tune
 
 log = logging.getLogger(__name__)
-ATTACKS_OF_A_CELL = 2
-"""On a cell's own epoch and its last; the margin loss is for what the comparison chooses of all cells."""
+ATTACKS_OF_THE_GRID = 2
+"""On every cell's last epoch; the margin loss is for what the comparison chooses of all cells."""
 
 
 @dataclass(frozen=True)
@@ -134,14 +134,13 @@ class Workshop:
         }
 
     def cell_row(self, cell: Cell, teacher: Teacher) -> Row:
-        """Tune, choose the cell's own epoch on validation images, then look at the test images."""
+        """Tune, choose the cell's own epoch on validation images, then look at the test images at the end."""
         began = time.process_time()
         key, settings = self._student_key(cell)
         tuned = self._tuned(cell, teacher)
         tuning = time.process_time() - began
         chosen = chosen_epoch(tuned.frontier, self.plan.rules.margin)
-        epochs = sorted({chosen, len(tuned.frontier)})
-        outcomes = {str(epoch): self._outcome(cell, teacher, epoch, ATTACKS_OF_A_CELL) for epoch in epochs}
+        end = len(tuned.frontier)
         return {
             "kind": "cell",
             "cell": cell.name,
@@ -155,13 +154,13 @@ class Workshop:
             "validation": [[clean, robust] for clean, robust in tuned.frontier],
             "loss": [round(value, 5) for value in tuned.loss],
             "chosen": chosen,
-            "outcomes": outcomes,
+            "outcomes": {str(end): self._outcome(cell, teacher, end, ATTACKS_OF_THE_GRID)},
             "seconds": {"tune": round(tuning, 1), "test": round(time.process_time() - began - tuning, 1)},
             **self._origin(),
         }
 
-    def exam_row(self, cell: Cell, teacher: Teacher, epoch: int, row: Row) -> Row:
-        """All attacks on a student as it was after an epoch that the comparison chose.
+    def exam_row(self, cell: Cell, teacher: Teacher, epoch: int, row: Row, *, attacks: int) -> Row:
+        """The first ``attacks`` attacks on a student as it was after ``epoch``.
 
         Args:
             row: of the finished cell. Tuning anew, where its weights are gone, must give its figures.
@@ -178,7 +177,7 @@ class Workshop:
             "pair": cell.pair,
             "seed": cell.seed,
             "epoch": epoch,
-            "outcome": self._outcome(cell, teacher, epoch, len(ATTACKS)),
+            "outcome": self._outcome(cell, teacher, epoch, attacks),
             **self._origin(),
         }
 

@@ -77,6 +77,7 @@ class MethodView(View):
     objective: Objective = Field(description="How its teacher is trained.")
     nonexpansive: bool
     frozen_affine: bool
+    displaced: bool
     distilled: bool
     adversarial: bool
 

@@ -9,6 +9,7 @@ code for the schedules, normalisation and radii, except where a comment says oth
 from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts, share_of_classes
 from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import (
+    CONSISTENT,
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
@@ -22,6 +23,7 @@ from cartl_core.catalog.presets import PRESETS, PresetFacts
 __all__ = [
     "COLOUR_EPS",
     "COLOUR_STEP",
+    "CONSISTENT",
     "DATASETS",
     "DISPLACEMENT_STEP",
     "DISPLACEMENT_STEPS",

@@ -16,6 +16,7 @@ class MethodFacts:
     objective: Objective
     nonexpansive: bool = False
     frozen_affine: bool = False
+    displaced: bool = False
     distilled: bool = False
     adversarial: bool = False
 
@@ -23,7 +24,7 @@ class MethodFacts:
         """The freeze depths that a network of so many blocks allows it."""
         if self.distilled:
             return range(1)
-        return range(1 if self.objective == "fdm" else 0, blocks)
+        return range(1 if self.objective == "fdm" or self.displaced else 0, blocks)
 
 
 METHODS: dict[str, MethodFacts] = {
@@ -32,6 +33,7 @@ METHODS: dict[str, MethodFacts] = {
         MethodFacts("vanilla", "plain transfer", "at"),
         MethodFacts("neft", "non-expansive fine-tuning", "at", nonexpansive=True),
         MethodFacts("cartl", "CARTL", "fdm", nonexpansive=True, frozen_affine=True),
+        MethodFacts("consistent", "consistent tuning", "at", displaced=True),
         MethodFacts("lwf", "learning without forgetting", "at", distilled=True),
         MethodFacts("adversarial", "adversarial fine-tuning", "at", adversarial=True),
     )
@@ -47,3 +49,11 @@ OPERATOR_BETA = 1.0
 DISPLACEMENT_STEPS = 10
 DISPLACEMENT_STEP = 0.25
 """Of the attack that displaces features: steps, and the step's share of the radius (Madry et al. 2018)."""
+
+CONSISTENT: dict[str, object] = {
+    "augmentation": "none",
+    "trunk_statistics": "teacher",
+    "displacement": {"loss": "consistency", "direction": "tail", "reach": 0.25, "weight": 1.0},
+}
+"""Fields of a `consistent` student. Its features must stay as they are; reach and weight are the dial between
+clean and robust accuracy (docs/study.md)."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import untouched
 from cartl_core.blocks import Network
 from cartl_core.data import Loaded, Split
-from cartl_core.displaced import displaced
+from cartl_core.displaced import displaced, moved_features
 from cartl_core.epoch_choice import CLEAN, ROBUST
 from cartl_core.faults import disk_faults
 from cartl_core.feature_cache import cached_features
@@ -182,6 +182,8 @@ class Student:
         def objective(inputs: Tensor, labels: Tensor, moment: Moment) -> Loss:
             count = len(labels)
             seen = self._features(self._batch(inputs, labels, moment))
+            if moved is not None:
+                seen = self._moved(seen, labels, moved)
             inner = self.body(seen)
             logits = self.network.head(inner)
             total, shown = cross_entropy(logits[:count], labels).mean(), dict[str, Tensor]()
@@ -203,6 +205,11 @@ class Student:
             strength = attack_strength(self.spec.schedule, moment.done(self.spec.epochs))
             inputs = attack_batch(self.network, inputs, labels, self.spec.attack, moment, strength)
         return self._noised(inputs, moment)
+
+    def _moved(self, seen: Tensor, labels: Tensor, spec: DisplacementSpec) -> Tensor:
+        """Clean features (N, ...) above those that the tail also learns from."""
+        clean, displaced = seen[: len(labels)], seen[len(labels) :]
+        return torch.cat([clean, moved_features(self.upper, clean, displaced, labels, spec)])
 
     def _held(self, seen: Tensor, inner: Tensor) -> Iterator[tuple[str, float, Tensor]]:
         """What holds the tail near the teacher's: a name, a weight and a distance each.

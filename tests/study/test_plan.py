@@ -64,7 +64,7 @@ def test_rounds_name_cells_once(plan: Plan) -> None:
 
 def test_a_run_can_be_kept_to_some_pairs_seeds_and_k() -> None:
     first = list(wanted(COMMITTED, ["fashion-low-high"], [0], [4], None))
-    assert first[:2] == [Cell("fashion-low-high", 0, method, 4) for method in ("vanilla", "consistent")]
+    assert first[:2] == [Cell("fashion-low-high", 0, method, 4) for method in ("vanilla", "turned")]
     assert {(cell.pair, cell.seed, cell.k) for cell in first} == {("fashion-low-high", 0, 4)}
     assert list(wanted(COMMITTED, [], [], [], None)) == list(cells(COMMITTED))
     assert list(wanted(COMMITTED, [], [], [], -1.0)) == []

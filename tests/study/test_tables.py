@@ -52,7 +52,7 @@ def test_every_table_can_be_made_from_finished_cells(finished: Book) -> None:
 def test_an_exam_adds_to_its_cell_and_to_no_other(finished: Book) -> None:
     rows = [{**row, "outcomes": {}} if row["kind"] == "cell" else row for row in finished.rows["digits"]]
     first, second = students(rows)
-    outcome = students(finished.rows["digits"])[0]["outcomes"][str(first["chosen"])]
+    outcome = students(finished.rows["digits"])[0]["outcomes"]["2"]
     exam = {"kind": "exam", "cell": first["cell"], "epoch": first["chosen"], "outcome": outcome}
     found = {
         row["cell"]: row for row in students(book_of(finished.plan, {"digits": [*rows, exam]}).rows["digits"])
@@ -62,11 +62,16 @@ def test_an_exam_adds_to_its_cell_and_to_no_other(finished: Book) -> None:
 
 
 def test_nothing_that_is_compared_is_left_unexamined(finished: Book) -> None:
-    assert unexamined(finished, "digits", 0) == []
+    assert list(unexamined(finished, "digits", 0)) == []
     bare = [{**row, "outcomes": {}} for row in finished.rows["digits"]]
-    left = unexamined(Book(finished.plan, {"digits": bare}), "digits", 0)
+    left = {
+        point.same_as: attacks
+        for point, attacks in unexamined(Book(finished.plan, {"digits": bare}), "digits", 0)
+    }
     chosen = [finished.baseline("digits", 0), finished.best("digits", 0), finished.automatic("digits", 0)]
-    assert {point.same_as for point in chosen if point is not None} <= {point.same_as for point in left}
+    assert all(left[point.same_as] == 3 for point in chosen if point is not None)
+    # Of the first seed every cell at its own epoch too, for the end of the grid.
+    assert {own(row).same_as for row in finished.cells("digits", 0)} <= set(left)
 
 
 def test_a_table_that_does_not_exist_is_an_error(plan: Plan) -> None:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.data import Split
-from cartl_core.displaced import displace, displaced
+from cartl_core.displaced import displace, displaced, moved_features
 from cartl_core.errors import Interrupted
-from cartl_core.losses import feature_distance
+from cartl_core.losses import cross_entropy, feature_distance
 from cartl_core.models import build_network
 from cartl_core.random import generator
 from cartl_core.spec import DisplacementSpec
@@ -104,3 +104,53 @@ def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Spl
     place.stop.request("interrupted")
     with pytest.raises(Interrupted):
         displace(trunk, split, SPEC, copy=0, seed=0, place=place)
+
+
+# --- where to features are moved -----------------------------------------------------------------
+
+
+def features() -> tuple[Tensor, Tensor, Tensor]:
+    draw = generator(6, "features")
+    clean = torch.randn(12, 5, generator=draw)
+    return clean, clean + 0.1 * torch.randn(12, 5, generator=draw), torch.arange(12) % 2
+
+
+def test_the_trunks_direction_ends_where_the_attack_ended_or_a_share_of_the_way() -> None:
+    clean, far, labels = features()
+    assert moved_features(nn.Identity(), clean, far, labels, SPEC) is far
+    half = moved_features(nn.Identity(), clean, far, labels, SPEC.model_copy(update={"reach": 0.5}))
+    torch.testing.assert_close(half, (clean + far) / 2)
+
+
+@pytest.mark.parametrize("reach", [0.25, 1.0])
+def test_no_point_of_the_box_is_worse_for_a_linear_tail_of_two_classes(reach: float) -> None:
+    """Its margin is linear, so the worst corner is known: the margin falls by reach * |w_0 - w_1| |d|."""
+    clean, far, labels = features()
+    tail = nn.Linear(5, 2)
+    spec = SPEC.model_copy(update={"direction": "tail", "reach": reach})
+    moved = moved_features(tail, clean, far, labels, spec)
+    torch.testing.assert_close((moved - clean).abs(), reach * (far - clean).abs())
+    sides = 1.0 - 2.0 * labels
+    margins = [sides * (tail(at)[:, 0] - tail(at)[:, 1]) for at in (clean, moved)]
+    weight = (tail.weight[0] - tail.weight[1]).abs()
+    torch.testing.assert_close(margins[0] - margins[1], reach * (far - clean).abs() @ weight)
+
+
+def test_the_tails_direction_climbs_and_leaves_no_trace(tiny: Any) -> None:
+    upper = build_network(tiny, 3, (0.3,), (0.4,), generator(1, "network")).split(2)[1].train()
+    lower = build_network(tiny, 3, (0.3,), (0.4,), generator(1, "network")).split(2)[0].eval()
+    with torch.no_grad():
+        clean = lower(torch.rand(20, 1, 8, 8, generator=generator(3, "images")))
+    far = clean + 0.2 * torch.randn(clean.shape, generator=generator(4, "moved"))
+    labels = torch.arange(20) % 3
+    before = {name: value.clone() for name, value in upper.state_dict().items()}
+    spec = SPEC.model_copy(update={"direction": "tail", "reach": 0.5})
+    moved = moved_features(upper, clean, far, labels, spec)
+    assert upper.training
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in upper.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in upper.state_dict().items())
+    assert not moved.requires_grad
+    upper.eval()
+    at_random = clean + 0.5 * (far - clean)
+    climbed, drifted, stayed = (cross_entropy(upper(at), labels).sum() for at in (moved, at_random, clean))
+    assert climbed > max(drifted, stayed)

@@ -161,6 +161,13 @@ def test_what_was_learned_from_besides_is_said(job: Any) -> None:
     )
     (alike,) = learned_in_words(job(transfer={"displacement": {"loss": "consistency"}}).transfer)
     assert "the divergence of their answers" in alike
+    assert alike.endswith("found once through the trunk")
+    (turned,) = learned_in_words(
+        job(transfer={"displacement": {"direction": "tail", "reach": 0.25}}).transfer
+    )
+    assert "each number moves 0.25 times as far, to where the tail's cross-entropy climbs" in turned
+    (short,) = learned_in_words(job(transfer={"displacement": {"reach": 0.5}}).transfer)
+    assert short.endswith("through the trunk, 0.5 times as far")
     assert "2 copies" in said
     assert "eps 8/255 (linf, 3 steps of 2/255)" in said
     held = job(transfer={"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}).transfer
