@@ -299,15 +299,20 @@ OWN_FIELDS = frozenset(
 )
 # Of those, the inner attack of pretraining is shared: teachers are compared at one radius.
 _SHARED_PARTS = {"PretrainSpecOverrides": {"attack"}}
+# Nor does one whose features are displaced take over what would not let them stay as they are.
+_STILL_FIELDS = {"TransferSpecOverrides": frozenset({"augmentation", "noise_sigma", "trunk_statistics"})}
 
 
 def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: MethodFacts, shared: bool) -> None:
     """Lay what was written over the defaults, part by part."""
     if overrides is None:
         return
-    kept = _SHARED_PARTS.get(type(overrides).__name__, set())
+    part = type(overrides).__name__
+    own = OWN_FIELDS - _SHARED_PARTS.get(part, set())
+    if facts.displaced:
+        own |= _STILL_FIELDS.get(part, frozenset())
     for name, value in overrides.model_dump(exclude_unset=True).items():
-        if shared and name in OWN_FIELDS - kept:
+        if shared and name in own:
             continue
         if isinstance(value, dict):
             settings[name] = {**(settings.get(name) or {}), **value}

@@ -91,9 +91,13 @@ class Book:
         """Ours beside CARTL."""
         return self.best_beside(pair, seed, self.faithful(pair, seed))
 
-    def automatic(self, pair: str, seed: int) -> Point | None:
-        """What the rule picks of the whole grid: every method that may be chosen, k and epoch."""
-        return choose(points_of(self.cells(pair, seed, *SELECTABLE)), self.plan.rules.margin)
+    def automatic(self, pair: str, seed: int, *roles: str) -> Point | None:
+        """What the service's rule picks of the grid: an epoch in each cell, then a cell.
+
+        Args:
+            roles: of the methods that may be picked; none: all that are selectable.
+        """
+        return choose(map(own, self.cells(pair, seed, *(roles or SELECTABLE))), self.plan.rules.margin)
 
     def first_rule(self, pair: str, seed: int) -> tuple[Point, Point] | None:
         """(strongest plain, ours) by the plan's first rule: an epoch in each cell, then a cell."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from cartl_core.spec import Method, Objective
 
@@ -50,7 +51,7 @@ DISPLACEMENT_STEPS = 10
 DISPLACEMENT_STEP = 0.25
 """Of the attack that displaces features: steps, and the step's share of the radius (Madry et al. 2018)."""
 
-CONSISTENT: dict[str, object] = {
+CONSISTENT: dict[str, Any] = {
     "augmentation": "none",
     "trunk_statistics": "teacher",
     "displacement": {"loss": "consistency", "direction": "tail", "reach": 0.25, "weight": 1.0},

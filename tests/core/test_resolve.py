@@ -47,7 +47,10 @@ def test_every_preset_method_and_data_set(preset: str, method: str, dataset: str
     assert (spec.transfer.lwf_head_epochs > 0) == facts.distilled
     assert (spec.transfer.attack is not None) == facts.adversarial
     assert spec.transfer.tail_affine == ("frozen" if facts.frozen_affine else "tuned")
-    assert spec.transfer.trunk_statistics == ("running" if preset == "paper" else "teacher")
+    assert spec.transfer.trunk_statistics == (
+        "running" if preset == "paper" and not facts.displaced else "teacher"
+    )
+    assert (spec.transfer.displacement is not None) == facts.displaced
     assert spec.pretrain.attack.eps == DATASETS[spec.source.name].train_eps
     assert {attack.eps for attack in spec.evaluate.attacks} == {DATASETS[dataset].eval_eps}
     assert {attack.eps for attack in spec.evaluate.source_attacks} == {DATASETS[spec.source.name].eval_eps}
@@ -87,6 +90,8 @@ PART_OF_DISPLACEMENT = some(
     copies=st.integers(1, 4),
     weight=st.floats(0.1, 9),
     loss=st.sampled_from(["cross_entropy", "consistency"]),
+    direction=st.sampled_from(["trunk", "tail"]),
+    reach=st.floats(0.1, 2),
 )
 PART_OF_ATTACK = some(eps=STEPS, step=STEPS, steps=st.integers(1, 50), label=st.just("mine"))
 
@@ -117,12 +122,13 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
         transfer["anchor_weight"] = st.none() | st.floats(0, 1)
     if facts.adversarial:
         transfer |= {"attack": PART_OF_ATTACK, "schedule": st.sampled_from(["constant", "epsilon"])}
-    if not (facts.adversarial or facts.distilled) and draw(st.booleans()):
+    if not (facts.adversarial or facts.distilled) and (facts.displaced or draw(st.booleans())):
         still = {
             "augmentation": st.just("none"),
             "trunk_statistics": st.sampled_from(["teacher", "recalibrated"]),
         }
-        whole = {**transfer, **still, "displacement": PART_OF_DISPLACEMENT | st.none()}
+        off = st.nothing() if facts.displaced else st.none()
+        whole = {**transfer, **still, "displacement": PART_OF_DISPLACEMENT | off}
         return {
             "method": method,
             "pretrain": draw(some(**pretrain) | st.none()),
@@ -137,8 +143,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     method = draw(st.sampled_from(list(METHODS)))
     model = draw(st.sampled_from(["tiny", "wrn-16-2", "resnet18"]))
     blocks = model_facts(model).blocks
-    lowest = {"fdm": 1, "at": 0}[METHODS[method].objective]
-    depth = 0 if METHODS[method].distilled else draw(st.integers(lowest, blocks - 1))
+    depth = draw(st.sampled_from(METHODS[method].depths(blocks)))
     dataset: Any = draw(st.sampled_from(list(DATASETS)))
     if draw(st.booleans()):
         labels = st.integers(0, len(DATASETS[dataset].classes) - 1)
@@ -387,7 +392,7 @@ def test_features_that_do_not_stay_are_not_displaced(changes: dict[str, Any], fi
 @pytest.mark.parametrize("method", METHODS)
 def test_depths_at_both_ends(method: str, model: str) -> None:
     facts, blocks = METHODS[method], model_facts(model).blocks
-    lowest = 1 if facts.objective == "fdm" else 0
+    lowest = 1 if facts.objective == "fdm" or facts.displaced else 0
     highest = 0 if facts.distilled else blocks - 1
     for depth in (lowest, highest):
         spec = resolved(model=model, method=method, freeze_depth=depth, baselines=[])
@@ -469,7 +474,9 @@ def test_a_baseline_follows_what_does_not_go_with_displaced_features(method: str
     noisy = {"noise_sigma": 0.25, "augmentation": "crop_flip"}
     shorter = {"method": method, "transfer": {"epochs": 6}}
     arm = resolved(transfer=noisy, baselines=[shorter]).baselines[0]
-    assert (arm.transfer.noise_sigma, arm.transfer.augmentation) == (0.25, "crop_flip")
+    # But for the method that they do not go with.
+    wanted = (None, "none") if METHODS[method].displaced else (0.25, "crop_flip")
+    assert (arm.transfer.noise_sigma, arm.transfer.augmentation) == wanted
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "cartl"])
@@ -480,7 +487,11 @@ def test_a_baseline_follows_the_job_but_for_what_defines_a_method(method: str) -
     for part, fields in CHANGED.items():
         for field in fields:
             got = getattr(getattr(arm, part), field)
-            if field in OWN_FIELDS and (part, field) != ("pretrain", "attack"):
+            kept = METHODS[method].displaced and (part, field) == ("transfer", "trunk_statistics")
+            if isinstance(got, DisplacementSpec):
+                # As far as the teacher was trained, which follows the job.
+                assert (got.reach, got.copies, got.eps) == (0.25, 1, spec.pretrain.attack.eps)
+            elif kept or (field in OWN_FIELDS and (part, field) != ("pretrain", "attack")):
                 assert got == getattr(getattr(untouched, part), field), field
             else:
                 assert got == getattr(getattr(spec, part), field), field
@@ -630,3 +641,24 @@ def test_two_attacks_of_one_label_are_refused() -> None:
     attack = {"label": "a", "eps": 0.1, "step": 0.01, "steps": 2}
     for field in ("attacks", "source_attacks"):
         assert refusal(evaluate={field: [attack, attack]}).field == f"evaluate.{field}"
+
+
+def test_consistent_tuning_is_what_the_catalog_says_at_any_preset() -> None:
+    for preset in PRESETS:
+        transfer = resolved(method="consistent", preset=preset).transfer
+        assert (transfer.augmentation, transfer.trunk_statistics) == ("none", "teacher")
+        moved = transfer.displacement
+        assert moved is not None
+        assert (moved.loss, moved.direction, moved.reach, moved.weight) == ("consistency", "tail", 0.25, 1.0)
+        assert moved.eps == resolved(method="consistent", preset=preset).pretrain.attack.eps
+    firmer = resolved(method="consistent", transfer={"displacement": {"weight": 4.0}}).transfer.displacement
+    assert firmer is not None
+    assert (firmer.direction, firmer.weight) == ("tail", 4.0)
+
+
+def test_consistent_tuning_needs_a_trunk_and_its_displacement() -> None:
+    assert refusal(method="consistent", freeze_depth=0).field == "freeze_depth"
+    assert refusal(method="consistent", transfer={"displacement": None}).field == "transfer.displacement"
+    assert (
+        refusal(method="consistent", transfer={"augmentation": "crop_flip"}).field == "transfer.displacement"
+    )

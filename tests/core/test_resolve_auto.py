@@ -76,14 +76,24 @@ def test_depths_lie_within_the_network(name: str) -> None:
 @pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if not facts.distilled])
 def test_a_method_of_ones_own_is_tried_beside_plain_transfer(method: str) -> None:
     depths = depths_to_try(5)
-    methods = [PLAIN] if method == PLAIN else [PLAIN, method]
+    own = [row.method for row in CANDIDATES if row.method == method] or [method]
+    methods = own if method == PLAIN else [PLAIN, *own]
     assert tried(resolved(method=method)) == [(name, depth) for name in methods for depth in depths]
 
 
 def test_a_depth_of_ones_own_tries_the_methods_that_it_allows() -> None:
     assert tried(resolved(freeze_depth=2)) == [(row.method, 2) for row in CANDIDATES]
-    fdm = {row.method for row in CANDIDATES if METHODS[row.method].objective == "fdm"}
-    assert tried(resolved(freeze_depth=0)) == [(row.method, 0) for row in CANDIDATES if row.method not in fdm]
+    at_0 = [(row.method, 0) for row in CANDIDATES if 0 in METHODS[row.method].depths(5)]
+    assert tried(resolved(freeze_depth=0)) == at_0
+    assert 0 < len(at_0) < len(CANDIDATES)
+
+
+def test_consistent_tuning_is_tried_at_two_weights() -> None:
+    spec = resolved(method="consistent", freeze_depth="auto", model="wrn-16-2")
+    assert spec.auto is not None
+    weights = [arm.transfer.displacement and arm.transfer.displacement.weight for arm in spec.auto.candidates]
+    assert weights == [None] * 3 + [1.0] * 3 + [4.0] * 3
+    assert len({arm.pretrain for arm in spec.auto.candidates}) == 1
 
 
 def test_what_the_job_says_holds_for_all_and_what_its_method_says_for_that_one() -> None:
