@@ -1,6 +1,8 @@
 """``python -m study run``: the cells of the plan that have no row yet, one after the other, then the exams of
 what the comparison chooses among them.
 
+``python -m study strongest`` attacks what the comparison chose with an ensemble of other attacks.
+
 ``python -m study show`` prints the tables of what was run so far.
 
 SIGTERM or SIGINT stops between two steps; the cell under way leaves no row, its teacher a checkpoint. Several
@@ -26,6 +28,7 @@ from study.compare import Point, judged, own
 from study.exam import ATTACKS
 from study.plan import PLAN, Cell, Plan, cells, read_plan
 from study.rows import RESULTS, append_row, read_rows, students, teachers
+from study.strongest import unattacked
 from study.tables import TABLES
 from study.workshop import ATTACKS_OF_THE_GRID, Workshop
 
@@ -49,15 +52,17 @@ def main(arguments: list[str]) -> int:
         plan = plan.model_copy(update={"rounds": plan.rounds[: asked.rounds]})
     workshop = Workshop(plan, work=asked.work, data_root=asked.data_root, threads=asked.threads, stop=stop)
     try:
-        for cell in wanted(plan, asked.pair, asked.seed, asked.k, asked.until):
-            with _alone(asked.work, cell.pair):
-                run_cell(workshop, cell, asked.results)
+        if asked.command == "run":
+            for cell in wanted(plan, asked.pair, asked.seed, asked.k, asked.until):
+                with _alone(asked.work, cell.pair):
+                    run_cell(workshop, cell, asked.results)
+        afterwards = {"run": examine, "strongest": attack_strongly}[asked.command]
         for pair, seed in read_book(asked.results, plan).counted():
             if all(
                 not chosen or value in chosen for chosen, value in ((asked.pair, pair), (asked.seed, seed))
             ):
                 with _alone(asked.work, pair):
-                    examine(workshop, pair, seed, asked.results)
+                    afterwards(workshop, pair, seed, asked.results)
     except Interruption:
         log.info("stopped; the same command goes on")
         return INTERRUPTED
@@ -112,6 +117,14 @@ def examine(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
         append_row(pair, row, results)
 
 
+def attack_strongly(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
+    """Append what the ensemble leaves of every point that the comparison of a pair and seed chose."""
+    for point in unattacked(read_book(results, workshop.plan), pair, seed):
+        cell = Cell(pair, seed, point.row["method"], point.row["k"])
+        log.info("%s: ensemble after epoch %d", cell.name, point.epoch)
+        append_row(pair, workshop.strongest_row(cell, workshop.teacher(cell), point.epoch), results)
+
+
 def unexamined(book: Book, pair: str, seed: int) -> Iterator[tuple[Point, int]]:
     """What is compared and how many attacks it still needs; each point once.
 
@@ -138,7 +151,7 @@ def _alone(work: Path, pair: str) -> Iterator[None]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
-    parser.add_argument("command", choices=["run", "show"])
+    parser.add_argument("command", choices=["run", "strongest", "show"])
     parser.add_argument(
         "--work", type=Path, default=Path(".cartl/study"), help="teachers and packed data; never committed"
     )

@@ -58,6 +58,11 @@ def exams(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "exam"]
 
 
+def strongest(rows: Iterable[Row]) -> list[Row]:
+    """The rows of what the ensemble of other attacks was run on."""
+    return [row for row in rows if row["kind"] == "strongest"]
+
+
 def _drop_half_a_line(file: int) -> None:
     size = os.fstat(file).st_size
     content = os.pread(file, size, 0)

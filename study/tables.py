@@ -16,6 +16,7 @@ from study.book import Book, read_book
 from study.compare import HEADLINE, accuracy, difference, last, own, teacher_figures
 from study.marks import NOT_RUN, brief, moved, p_value, place, table
 from study.rows import Row
+from study.strongest import under_the_ensemble
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "study.md"
 
@@ -140,6 +141,7 @@ TABLES: dict[str, Table] = {
     "sign": verdicts.signs,
     "same-depth": verdicts.same_depth,
     "cartl": verdicts.comparison(verdicts.beside_cartl, "CARTL"),
+    "strongest": under_the_ensemble,
     "teachers": _teachers,
     "auto": verdicts.automatic,
     "batch-norm": _beside(

@@ -33,6 +33,7 @@ from study.plan import Cell, Pair, Plan, arm_of, plan_digest, pretrain_of
 from study.rows import Row
 from study.scale import BATCH as SCALE_IMAGES
 from study.scale import scale_of
+from study.strongest import ensemble_exam
 from study.tune import Tuned, chosen_epoch, keep, kept, network_of, tune
 
 log = logging.getLogger(__name__)
@@ -181,6 +182,22 @@ class Workshop:
             **self._origin(),
         }
 
+    def strongest_row(self, cell: Cell, teacher: Teacher, epoch: int) -> Row:
+        """The ensemble of other attacks on a student as it was after ``epoch``."""
+        task, pair = self.task(cell.pair, cell.seed), self.plan.pairs[cell.pair]
+        exam = ensemble_exam(task.exam, pair, len(task.target.class_names))
+        return {
+            "kind": "strongest",
+            "cell": cell.name,
+            "pair": cell.pair,
+            "seed": cell.seed,
+            "method": cell.method,
+            "k": cell.k,
+            "epoch": epoch,
+            "outcome": self._outcome(cell, teacher, epoch, len(exam.attacks), exam),
+            **self._origin(),
+        }
+
     def _tuned(self, cell: Cell, teacher: Teacher) -> Tuned:
         """The student after each of its epochs: kept from before, or tuned now."""
         key, _ = self._student_key(cell)
@@ -195,12 +212,14 @@ class Workshop:
             keep(found, path)
         return found
 
-    def _outcome(self, cell: Cell, teacher: Teacher, epoch: int, attacks: int) -> dict[str, Any]:
+    def _outcome(
+        self, cell: Cell, teacher: Teacher, epoch: int, attacks: int, exam: Exam | None = None
+    ) -> dict[str, Any]:
         task, tuned = self.task(cell.pair, cell.seed), self._tuned(cell, teacher)
         classes, arm = len(task.target.class_names), arm_of(self.plan, cell)
         with self._scratch(self._student_key(cell)[0]) as place:
             network = network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place)
-            return sit(network, task.exam, place, attacks=attacks)
+            return sit(network, exam or task.exam, place, attacks=attacks)
 
     def _student_key(self, cell: Cell) -> tuple[StageKey, dict[str, Any]]:
         settings = arm_of(self.plan, cell).model_dump(mode="json", exclude_defaults=True)

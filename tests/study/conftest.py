@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cartl_core.stopping import StopFlag
-from study.__main__ import examine, run_cell
+from study.__main__ import attack_strongly, examine, run_cell
 from study.book import Book, book_of
 from study.plan import Plan, cells
 from study.rows import read_rows
@@ -89,4 +89,5 @@ def finished(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Book:
     for cell in cells(plan):
         run_cell(shop, cell, folder)
     examine(shop, "digits", 0, folder)
+    attack_strongly(shop, "digits", 0, folder)
     return book_of(shop.plan, {"digits": read_rows("digits", folder)})

@@ -7,10 +7,14 @@ import pytest
 from study.__main__ import unexamined
 from study.book import Book, book_of, read_book
 from study.compare import accuracy, own
+from study.exam import held
 from study.marks import NOT_RUN
 from study.plan import Plan, cells
-from study.rows import RESULTS, exams, read_rows, students
+from study.rows import RESULTS, exams, read_rows, strongest, students
+from study.strongest import unattacked
 from study.tables import DOCUMENT, TABLES, filled
+
+ENSEMBLE = ("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square")
 
 
 def test_the_document_holds_the_tables_that_the_rows_give() -> None:
@@ -72,6 +76,20 @@ def test_nothing_that_is_compared_is_left_unexamined(finished: Book) -> None:
     assert all(left[point.same_as] == 3 for point in chosen if point is not None)
     # Of the first seed every cell at its own epoch too, for the end of the grid.
     assert {own(row).same_as for row in finished.cells("digits", 0)} <= set(left)
+
+
+def test_the_ensemble_leaves_no_more_than_pgd_and_sees_each_choice_once(finished: Book) -> None:
+    assert unattacked(finished, "digits", 0) == []
+    found = strongest(finished.rows["digits"])
+    points = [(row["cell"], row["epoch"]) for row in found]
+    assert len(set(points)) == len(points) > 0
+    for row in found:
+        assert row["outcome"]["attacks"] == ["pgd100", *(f"en-{kind}" for kind in ENSEMBLE)]
+        shares = [sum(held(row["outcome"], attack)) for attack in (None, *row["outcome"]["attacks"])]
+        assert shares == sorted(shares, reverse=True)
+    baseline = finished.baseline("digits", 0)
+    assert baseline is not None
+    assert f"{baseline.row['method']}, k 2, epoch {baseline.epoch} | 16 |" in TABLES["strongest"](finished)
 
 
 def test_a_table_that_does_not_exist_is_an_error(plan: Plan) -> None:
