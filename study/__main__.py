@@ -39,7 +39,7 @@ INTERRUPTED = 130
 
 def main(arguments: list[str]) -> int:
     """Run what is left of the plan; 130 when it was stopped."""
-    asked = _parser().parse_args(arguments)
+    asked = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     stop = StopFlag()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
     workshop = Workshop(plan, work=asked.work, data_root=asked.data_root, threads=asked.threads, stop=stop)
     try:
         if asked.command == "run":
-            for cell in wanted(plan, asked.pair, asked.seed, asked.k, asked.until):
+            for cell in wanted(plan, asked):
                 with _alone(asked.work, cell.pair):
                     run_cell(workshop, cell, asked.results)
         afterwards = {"run": examine, "strongest": attack_strongly}[asked.command]
@@ -77,16 +77,19 @@ def shown(book: Book) -> str:
     return "\n".join(f"{name}\n\n{table(found)}\n" for name, table in TABLES.items())
 
 
-def wanted(
-    plan: Plan, pairs: list[str], seeds: list[int], ks: list[int], until: float | None
-) -> Iterator[Cell]:
-    """The cells of these pairs, seeds and k (empty: of all), in the plan's order, while there is time."""
+def wanted(plan: Plan, asked: argparse.Namespace) -> Iterator[Cell]:
+    """The cells that are asked for (nothing said: all), in the plan's order, while there is time."""
     began = time.monotonic()
     for cell in cells(plan):
-        if until is not None and time.monotonic() - began > 60 * until:
+        if asked.until is not None and time.monotonic() - began > 60 * asked.until:
             log.info("out of time; the same command goes on")
             return
-        named = ((pairs, cell.pair), (seeds, cell.seed), (ks, cell.k))
+        named = (
+            (asked.pair, cell.pair),
+            (asked.seed, cell.seed),
+            (asked.k, cell.k),
+            (asked.method, cell.method),
+        )
         if all(not chosen or value in chosen for chosen, value in named):
             yield cell
 
@@ -149,22 +152,24 @@ def _alone(work: Path, pair: str) -> Iterator[None]:
         yield
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
-    parser.add_argument("command", choices=["run", "strongest", "show"])
-    parser.add_argument(
+def parser() -> argparse.ArgumentParser:
+    """Of the command."""
+    made = argparse.ArgumentParser(prog="python -m study", description=__doc__)
+    made.add_argument("command", choices=["run", "strongest", "show"])
+    made.add_argument(
         "--work", type=Path, default=Path(".cartl/study"), help="teachers and packed data; never committed"
     )
-    parser.add_argument("--data-root", type=Path, default=Path(".cartl/data"))
-    parser.add_argument("--plan", type=Path, default=PLAN)
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--pair", action="append", default=[], help="only this pair; may be repeated")
-    parser.add_argument("--seed", action="append", type=int, default=[], help="only this seed")
-    parser.add_argument("--k", action="append", type=int, default=[], help="only so many blocks tuned")
-    parser.add_argument("--rounds", type=int, help="only so many rounds of the plan, from its first")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--until", type=float, help="begin no cell after so many minutes")
-    return parser
+    made.add_argument("--data-root", type=Path, default=Path(".cartl/data"))
+    made.add_argument("--plan", type=Path, default=PLAN)
+    made.add_argument("--results", type=Path, default=RESULTS)
+    made.add_argument("--pair", action="append", default=[], help="only this pair; may be repeated")
+    made.add_argument("--seed", action="append", type=int, default=[], help="only this seed")
+    made.add_argument("--k", action="append", type=int, default=[], help="only so many blocks tuned")
+    made.add_argument("--method", action="append", default=[], help="only this method")
+    made.add_argument("--rounds", type=int, help="only so many rounds of the plan, from its first")
+    made.add_argument("--threads", type=int, default=1)
+    made.add_argument("--until", type=float, help="begin no cell after so many minutes")
+    return made
 
 
 if __name__ == "__main__":

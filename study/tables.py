@@ -87,12 +87,12 @@ def _all(book: Book) -> str:
                 *(stopped.clean, stopped.robust, end.clean, end.robust),
                 *(accuracy(end, attack) for attack in (None, "pgd20", HEADLINE)),
             ]
-            numbers = [f"{100 * value:.1f}" for value in figures]
+            numbers = [f"{100 * value:.1f}" for value in figures] + [f"{row['seconds']['tune']:.0f}"]
             own_epoch = f"{stopped.epoch} of {end.epoch}"
             rows.append([pair, str(seed), row["method"], str(row["k"]), own_epoch, *numbers])
     head = (
         "pair|seed|method|k|own epoch|clean, val.|PGD-10, val.|at the end: clean, val.|PGD-10, val."
-        "|clean|PGD-20|PGD-100"
+        "|clean|PGD-20|PGD-100|tuning, s"
     )
     return table(head, rows)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cartl_core.errors import SpecError
-from study.__main__ import wanted
+from study.__main__ import parser, wanted
 from study.plan import PLAN, Cell, Plan, arm_of, cells, plan_digest, read_plan
 
 COMMITTED = read_plan()
@@ -62,9 +62,14 @@ def test_rounds_name_cells_once(plan: Plan) -> None:
     assert list(cells(plan, "another pair")) == []
 
 
-def test_a_run_can_be_kept_to_some_pairs_seeds_and_k() -> None:
-    first = list(wanted(COMMITTED, ["fashion-low-high"], [0], [4], None))
+def test_a_run_can_be_kept_to_some_pairs_seeds_k_and_methods() -> None:
+    def cells_of(*said: str) -> list[Cell]:
+        return list(wanted(COMMITTED, parser().parse_args(["run", *said])))
+
+    first = cells_of("--pair", "fashion-low-high", "--seed", "0", "--k", "4")
     assert first[:2] == [Cell("fashion-low-high", 0, method, 4) for method in ("vanilla", "turned")]
     assert {(cell.pair, cell.seed, cell.k) for cell in first} == {("fashion-low-high", 0, 4)}
-    assert list(wanted(COMMITTED, [], [], [], None)) == list(cells(COMMITTED))
-    assert list(wanted(COMMITTED, [], [], [], -1.0)) == []
+    two = cells_of("--method", "vanilla", "--method", "cartl")
+    assert {cell.method for cell in two} == {"vanilla", "cartl"}
+    assert cells_of() == list(cells(COMMITTED))
+    assert cells_of("--until", "-1") == []
