@@ -188,6 +188,8 @@ def _training_passes(arm: Arm, spec: JobSpec) -> float:
     once = 0.0
     if (moved := transfer.displacement) is not None:
         a_step *= 2
+        if moved.direction == "tail":
+            a_step += ATTACK_STEP * (1 - trunk)
         once = moved.copies * trunk * (ATTACK_STEP * moved.steps + 2 * FORWARD)
     if transfer.lwf_weight is not None:
         a_step += FORWARD * (1 - trunk)

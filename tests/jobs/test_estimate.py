@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from cartl_core.catalog import KNOWN_MODELS, model_facts
+from cartl_core.catalog.candidates import CANDIDATES
 from cartl_core.models import build_network
 from cartl_core.probe_facts import SHARE_OF_RUNGS
 from cartl_core.random import generator
@@ -133,7 +134,7 @@ def test_a_choice_costs_its_candidates_and_one_teacher_each_objective() -> None:
     both = spec(method="auto", freeze_depth="auto", baselines=())
     fewer = spec(method="auto", freeze_depth=6, baselines=())
     assert both.auto is not None
-    assert len(both.auto.candidates) == 9
+    assert len(both.auto.candidates) == 3 * len(CANDIDATES)
     costs = [estimated(job) for job in (one, fewer, both)]
     assert [cost.teachers for cost in costs] == [1, 2, 2]
     assert costs[0].seconds < costs[1].seconds < costs[2].seconds
@@ -142,7 +143,7 @@ def test_a_choice_costs_its_candidates_and_one_teacher_each_objective() -> None:
     cheap = spec(method="auto", freeze_depth=6, baselines=(), auto={"validation_images": 300})
     passes = 1 + SHARE_OF_STEPS * ATTACK_STEP * 20
     saved = costs[1].forward_passes - estimated(cheap).forward_passes
-    assert saved == pytest.approx(3 * 300 * passes)
+    assert saved == pytest.approx(len(CANDIDATES) * 300 * passes)
 
 
 def test_features_are_displaced_once_and_the_tail_learns_from_both() -> None:
@@ -154,6 +155,17 @@ def test_features_are_displaced_once_and_the_tail_learns_from_both() -> None:
     more = 5400 * (12 * (trunk + 3 * (1 - trunk)) + 3 * trunk * (2 * 4 + 2))
     found = estimated(moved).forward_passes - estimated(plain).forward_passes
     assert found == pytest.approx(more)
+
+
+def test_a_tail_that_says_where_to_costs_a_gradient_of_its_own_a_step() -> None:
+    by_trunk, by_tail = (
+        spec(baselines=(), transfer={"displacement": {"direction": direction}})
+        for direction in ("trunk", "tail")
+    )
+    sizes = block_sizes(by_trunk.model, 4)
+    tail = sum(size.macs for size in sizes[2:]) / sum(size.macs for size in sizes)
+    more = estimated(by_tail).forward_passes - estimated(by_trunk).forward_passes
+    assert more == pytest.approx(5400 * 12 * ATTACK_STEP * tail)
 
 
 def test_arms_with_equal_teachers_share_one() -> None:

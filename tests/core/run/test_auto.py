@@ -150,16 +150,17 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
         ],
     )
     data = TestData("source", 100, 10), TestData("target", 100, 10, 8)
-    methods = [arm.method for arm in spec.auto.candidates]
-    choice = Choice(chosen=methods.index("cartl"), plain=0)
+    tried = [(arm.method, arm.freeze_depth) for arm in spec.auto.candidates]
+    choice = Choice(chosen=tried.index(("cartl", 2)), plain=tried.index(("vanilla", 2)))
     plan = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=choice)
     kinds = [(student.arm.method, student.arm.freeze_depth) for student in plan.students]
     assert kinds == [("cartl", 2), ("vanilla", 2), ("neft", 1), ("lwf", 0)]
     assert [student.subject for student in plan.students] == ["student", "vanilla", "neft", "lwf"]
-    twins = spec.model_copy(update={"baselines": (spec.auto.candidates[1],)})
+    twins = spec.model_copy(update={"baselines": (spec.auto.candidates[tried.index(("vanilla", 3))],)})
     doubled = make_plan(twins, source=data[0], target=data[1], runtime=runtime, choice=choice)
     assert [student.subject for student in doubled.students] == ["student", "vanilla", "vanilla-2"]
-    alone = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=Choice(0, 0))
+    itself = Choice(choice.plain, choice.plain)
+    alone = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=itself)
     assert [student.arm.method for student in alone.students] == ["vanilla", "neft", "lwf"]
     before = make_plan(spec, source=data[0], target=data[1], runtime=runtime)
     assert before.students == ()
