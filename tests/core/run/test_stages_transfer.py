@@ -60,6 +60,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "displaced": ("cartl", {"displacement": {"steps": 2}}),
+    "consistent": ("consistent", {"displacement": {"steps": 2}}),
     "displaced twice": (
         "vanilla",
         {"displacement": {"steps": 1, "copies": 2, "weight": 3.0}, "trunk_statistics": "recalibrated"},
@@ -332,6 +333,26 @@ def test_consistency_adds_the_divergence_of_answers_to_the_clean_cross_entropy(
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
+def test_consistent_tuning_asks_the_tail_itself_where_its_features_must_not_go(
+    arm: Any, teacher: Path, task: Any, bench: Any
+) -> None:
+    """Against the sum written out: a quarter of the displacement, to the sides of the tail's gradient."""
+    student = Student(arm("consistent"), teacher, 4, 0, bench("a").place())
+    course = student.course(task(classes=4, seed=9))
+    inputs, labels = course.inputs()
+    labels = labels[:8]
+    student.begin_epoch(0)
+    aside = copy.deepcopy(student.upper)
+    at = inputs[:8, 0].clone().requires_grad_(True)
+    aside.eval()(at).log_softmax(1)[range(8), labels].sum().backward()
+    assert at.grad is not None
+    turned = inputs[:8, 0] - 0.25 * (inputs[:8, 1] - inputs[:8, 0]).abs() * at.grad.sign()
+    clean, moved = aside.train()(torch.cat([inputs[:8, 0], turned])).log_softmax(1).chunk(2)
+    expected = -clean[range(8), labels].mean() + (clean.exp() * (clean - moved)).sum(1).mean()
+    loss = course.objective(inputs[:8], labels, Moment(0, 0, 0))
+    assert loss.total.item() == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features(
     variant: Any, teacher: Path, task: Any, bench: Any
 ) -> None:
@@ -487,7 +508,9 @@ def test_the_loss_of_displaced_features_is_as_written_out(
         assert loss.total.item() == pytest.approx(expected / 32, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ["cartl", "displaced", "displaced twice", "distilled", "all at once"])
+@pytest.mark.parametrize(
+    "name", ["cartl", "displaced", "displaced twice", "consistent", "distilled", "all at once"]
+)
 def test_cached_features_change_nothing_but_the_cost(
     variant: Any, teacher: Path, task: Any, bench: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
