@@ -60,6 +60,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "tags": ["demo"],
         },
     },
+    "consistent tuning": {
+        "summary": "Our own method, further towards robust accuracy than by default",
+        "value": {
+            "dataset": {"name": "fashion_mnist", "classes": [6, 7, 8, 9]},
+            "source": {"name": "fashion_mnist", "classes": [0, 1, 2, 3, 4, 5]},
+            "method": "consistent",
+            "freeze_depth": 2,
+            "model": "wrn-16-2",
+            "transfer": {"displacement": {"weight": 4.0}},
+        },
+    },
     "let the run choose": {
         "summary": "Method and depth by validation images, among candidates that hold plain transfer",
         "value": {

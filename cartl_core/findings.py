@@ -124,7 +124,7 @@ def _in_words(
     verdict: str,
 ) -> str:
     difference, low, high = interval
-    own, rival, measured = words.capital(_titled(job)), _titled(baseline), _MEASURED[what]
+    own, rival, measured = _titled(job), _titled(baseline), _MEASURED[what]
     evidence = f"95 % interval {words.points(low)} to {words.points(high)} points, McNemar p {_p(p_value)}"
     if verdict == "within_noise":
         return (
@@ -132,7 +132,8 @@ def _in_words(
             f"({words.points(difference)} points, {evidence})."
         )
     side = "more" if verdict == "better" else "less"
-    return f"{own} keeps {abs(100 * difference):.1f} points {side} {measured} than {rival} ({evidence})."
+    gained = f"{abs(100 * difference):.1f} points {side} {measured}"
+    return f"{words.capital(own)} keeps {gained} than {rival} ({evidence})."
 
 
 def _robust_clause(comparison: PairedComparison, rival: Method) -> str:
