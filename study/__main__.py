@@ -3,6 +3,8 @@ what the comparison chooses among them.
 
 ``python -m study strongest`` attacks what the comparison chose with an ensemble of other attacks.
 
+``python -m study radii`` attacks finished cells at growing radii.
+
 ``python -m study show`` prints the tables of what was run so far.
 
 SIGTERM or SIGINT stops between two steps; the cell under way leaves no row, its teacher a checkpoint. Several
@@ -27,6 +29,7 @@ from study.book import SELECTABLE, Book, read_book
 from study.compare import Point, judged, own
 from study.exam import ATTACKS
 from study.plan import PLAN, Cell, Plan, cells, read_plan
+from study.radii import standing, unclimbed
 from study.rows import RESULTS, append_row, read_rows, students, teachers
 from study.strongest import unattacked
 from study.tables import TABLES
@@ -56,7 +59,7 @@ def main(arguments: list[str]) -> int:
             for cell in wanted(plan, asked):
                 with _alone(asked.work, cell.pair):
                     run_cell(workshop, cell, asked.results)
-        afterwards = {"run": examine, "strongest": attack_strongly}[asked.command]
+        afterwards = {"run": examine, "strongest": attack_strongly, "radii": climb}[asked.command]
         for pair, seed in read_book(asked.results, plan).counted():
             if all(
                 not chosen or value in chosen for chosen, value in ((asked.pair, pair), (asked.seed, seed))
@@ -128,6 +131,15 @@ def attack_strongly(workshop: Workshop, pair: str, seed: int, results: Path) -> 
         append_row(pair, workshop.strongest_row(cell, workshop.teacher(cell), point.epoch), results)
 
 
+def climb(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
+    """Append what each cell of a pair and seed that is to be looked at withstands at each radius, once."""
+    for row in unclimbed(read_book(results, workshop.plan), pair, seed):
+        cell = Cell(pair, seed, row["method"], row["k"])
+        found = workshop.radii_row(cell, workshop.teacher(cell), row)
+        append_row(pair, found, results)
+        log.info("%s: %s", cell.name, ", ".join(f"{value:.3f}" for value in standing(found)))
+
+
 def unexamined(book: Book, pair: str, seed: int) -> Iterator[tuple[Point, int]]:
     """What is compared and how many attacks it still needs; each point once.
 
@@ -155,7 +167,7 @@ def _alone(work: Path, pair: str) -> Iterator[None]:
 def parser() -> argparse.ArgumentParser:
     """Of the command."""
     made = argparse.ArgumentParser(prog="python -m study", description=__doc__)
-    made.add_argument("command", choices=["run", "strongest", "show"])
+    made.add_argument("command", choices=["run", "strongest", "radii", "show"])
     made.add_argument(
         "--work", type=Path, default=Path(".cartl/study"), help="teachers and packed data; never committed"
     )

@@ -31,7 +31,7 @@ ATTACKS = ("pgd20", "pgd100", "margin100")
 
 @dataclass(frozen=True)
 class Exam:
-    """The test images of a pair, and the attacks on the first part of them."""
+    """Test images of a pair, and the attacks on the first part of them, in the order in which they run."""
 
     images: Split
     attacked: int
@@ -69,8 +69,8 @@ def part_of(split: Split, chosen: Tensor) -> Split:
     )
 
 
-def sit(network: Network, exam: Exam, place: Workplace, *, attacks: int = len(ATTACKS)) -> dict[str, Any]:
-    """The outcome as it goes into a row, from the first ``attacks`` attacks.
+def sit(network: Network, exam: Exam, place: Workplace) -> dict[str, Any]:
+    """The outcome as it goes into a row.
 
     ``clean`` has a digit for each image, 1 where the network is right; ``fate`` one for each image attacked.
     """
@@ -86,24 +86,17 @@ def sit(network: Network, exam: Exam, place: Workplace, *, attacks: int = len(AT
         clean += (~wrong).int().tolist()
     for first in range(0, exam.attacked, BATCH):
         part = slice(first, min(first + BATCH, exam.attacked))
-        fate += _fates(network, double, exam, part, exam.attacks[:attacks], place)
-    ran = [attack.label for attack in exam.attacks[:attacks]]
+        fate += _fates(network, double, exam, part, place)
+    ran = [attack.label for attack in exam.attacks]
     return {"clean": _digits(clean), "fate": _digits(fate), "attacks": ran}
 
 
-def _fates(
-    network: Network,
-    double: nn.Module,
-    exam: Exam,
-    part: slice,
-    attacks: tuple[AttackSpec, ...],
-    place: Workplace,
-) -> list[int]:
+def _fates(network: Network, double: nn.Module, exam: Exam, part: slice, place: Workplace) -> list[int]:
     images, labels = place.put(exam.images.images[part]), exam.images.labels[part]
     with torch.no_grad():
         broken = misclassified(network(images), labels)
     fate = torch.where(broken, WRONG, STANDS)
-    for number, attack in enumerate(attacks, start=1):
+    for number, attack in enumerate(exam.attacks, start=1):
         place.stop.check()
         indices = exam.images.index[part]
         after = confirmed(

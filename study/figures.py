@@ -12,12 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from cartl_core.plots.canvas import INK, QUIET, SVG, files, sheet
+from cartl_core.plots.canvas import INK, MARKERS, QUIET, SVG, files, sheet
 from cartl_core.weights import write_whole
-from study.book import Book, read_book
+from study.book import USUAL_K, Book, read_book
 from study.compare import HEADLINE, Point, accuracy, own
+from study.radii import MULTIPLES, STEPS, standing
+from study.reasons import climbed, climbs, peak, regimes, ways
 from study.rows import Row
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
@@ -27,6 +30,10 @@ COLOURS = ("#0b5cad", "#c2510a", "#2c7a4b", "#8a3ffc", "#a3195b", "#6b5f00", "#3
 DASHES = {2: (0, (1, 1)), 3: (0, (3, 1)), 4: "solid", 5: (0, (5, 1, 1, 1)), 6: (0, (4, 2)), 8: (0, (7, 2))}
 SMALL: dict[str, Any] = {"fontsize": 6.5, "color": QUIET}
 BESIDE: dict[str, Any] = {"textcoords": "offset points", "xytext": (4, 3)}
+RING: dict[str, Any] = {"marker": "o", "markersize": 7, "fillstyle": "none"}
+ABOVE: dict[str, Any] = {"loc": "outside upper center", "ncols": 8, "fontsize": 7.5}
+DEPTHS = LinearSegmentedColormap.from_list("depths", ["#a9cdea", "#0b5cad", "#0a2038"])
+"""Of k over the number of blocks: the more are tuned, the darker."""
 HEIGHT = 4.2
 
 
@@ -51,6 +58,10 @@ def drawings(book: Book) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
     for pair in book.pairs():
         if book.teachers(pair, book.seeds(pair)[0]):
             yield f"study-scale-{pair}", partial(scale, book, pair, book.seeds(pair)[0])
+    for pair, seed in regimes(book):
+        yield f"study-regime-{pair}", partial(regime, book, pair, seed)
+    for pair, seed in climbs(book):
+        yield f"study-radii-{pair}", partial(radii, book, pair, seed)
 
 
 def frontier(book: Book, pair: str, seed: int) -> Figure:
@@ -109,6 +120,54 @@ def scale(book: Book, pair: str, seed: int) -> Figure:
         _label(axes[0][column], side, "", "distance" if column == 0 else "")
         _label(axes[1][column], "", "after block", "over spread" if column == 0 else "")
     figure.legend(loc="outside upper center", ncols=4, fontsize=7.5)
+    return figure
+
+
+def regime(book: Book, pair: str, seed: int) -> Figure:
+    """Robust accuracy on validation images over the epochs, a line a k: plain transfer beside ours."""
+    rules, facts = book.plan.rules, book.plan.pairs[pair]
+    figure = sheet(
+        2.9,
+        f"{facts.title}, seed {seed}. PGD-{rules.validation_steps} at eps {facts.eps:.4g} on "
+        f"{rules.validation_images} validation images after each epoch; a ring: the peak. k: blocks tuned "
+        f"of {facts.blocks}.",
+    )
+    for axes, method in zip(figure.subplots(1, 2, sharey=True), ("vanilla", "turned"), strict=True):
+        for row in ways(book, pair, seed, method):
+            colour = DEPTHS(row["k"] / facts.blocks)
+            robust = [100 * value for _, value in row["validation"]]
+            axes.plot(range(1, len(robust) + 1), robust, color=colour, marker=".", label=f"k {row['k']}")
+            top = peak(row)
+            axes.plot([top.epoch], [100 * top.robust], **RING, color=colour)
+        _label(axes, method, "epoch", "robust accuracy, %" if method == "vanilla" else "")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), **ABOVE)
+    return figure
+
+
+def radii(book: Book, pair: str, seed: int) -> Figure:
+    """Accuracy as the radius grows, a line a method; beside it how far each is ahead of plain transfer."""
+    facts, found = book.plan.pairs[pair], climbed(book, pair, seed)
+    images = len(found[0][1]["outcome"]["clean"])
+    figure = sheet(
+        2.9,
+        f"{facts.title}, seed {seed}, k {USUAL_K}, after the last epoch. PGD-{STEPS} on {images} test "
+        "images, the same for every method; steps of a tenth of the radius, every iterate counts. The dotted "
+        f"line: eps {facts.eps:.4g}, the radius that the teachers were trained for.",
+    )
+    whole, ahead = figure.subplots(1, 2)
+    plain = next((standing(ladder) for cell, ladder in found if cell["method"] == "vanilla"), None)
+    for marker, (cell, ladder) in zip(MARKERS, found, strict=False):
+        look = _look(book, cell) | {"marker": marker, "markersize": 4}
+        stood = standing(ladder)
+        whole.plot((0, *MULTIPLES), [100 * value for value in stood], label=cell["method"], **look)
+        if plain is not None:
+            gained = [100 * (ours - theirs) for ours, theirs in zip(stood, plain, strict=True)]
+            ahead.plot((0, *MULTIPLES), gained, **look)
+    for axes in (whole, ahead):
+        axes.axvline(1, color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
+    _label(whole, "PGD-20", "radius, in eps", "accuracy, %")
+    _label(ahead, "ahead of plain transfer", "radius, in eps", "points")
+    figure.legend(**ABOVE)
     return figure
 
 

@@ -74,6 +74,13 @@ class Round(Part):
     methods: tuple[str, ...] = ARRAY
 
 
+class Later(Part):
+    """Teachers and methods that the plan gained after rows of the others had been written."""
+
+    teachers: tuple[str, ...] = Field(default=(), strict=False)
+    methods: tuple[str, ...] = Field(default=(), strict=False)
+
+
 class Plan(Part):
     """All of ``plan.toml``."""
 
@@ -85,6 +92,7 @@ class Plan(Part):
     methods: dict[str, Recipe]
     pairs: dict[str, Pair]
     rounds: tuple[Round, ...] = ARRAY
+    later: Later = Later()
 
 
 @dataclass(frozen=True)
@@ -139,9 +147,14 @@ def arm_of(plan: Plan, cell: Cell) -> Arm:
 
 
 def pretrain_of(plan: Plan, pair: Pair, teacher: str) -> PretrainSpec:
-    """A teacher's training: the plan's, with what this teacher changes."""
+    """A teacher's training: the plan's, with what this teacher changes.
+
+    Its ``attack_eps`` is the radius of the inner attack where that is not the pair's; at 0 it is trained on
+    clean images and is not robust.
+    """
     settings = {**plan.pretrain, **plan.teachers[teacher]}
-    settings["attack"] = _inner(pair, settings.pop("attack_steps"), settings.pop("attack_share"))
+    steps, share = settings.pop("attack_steps"), settings.pop("attack_share")
+    settings["attack"] = _inner(pair, steps, share, settings.pop("attack_eps", pair.eps))
     settings.setdefault("augmentation", augmentation_of(pair.source))
     return build(PretrainSpec, settings, f"teachers.{teacher}")
 
@@ -151,7 +164,7 @@ def transfer_of(plan: Plan, pair: Pair, recipe: Recipe) -> TransferSpec:
     settings = {"select": "last", **plan.transfer, **recipe.transfer}
     if recipe.method == "adversarial":
         steps, share = plan.pretrain["attack_steps"], plan.pretrain["attack_share"]
-        settings["attack"] = _inner(pair, steps, share)
+        settings["attack"] = _inner(pair, steps, share, pair.eps)
     if "displacement" in settings:
         settings["displacement"] = {
             "eps": pair.eps,
@@ -168,11 +181,16 @@ def augmentation_of(data: DataSpec) -> str:
 
 
 def plan_digest(plan: Plan) -> str:
-    """Of all that fixes a figure: everything but the order of the rounds and the words."""
-    fixed = plan.model_dump(mode="json", exclude={"rounds", "hypotheses"})
-    return digest(fixed)[:16]
+    """Of all that fixes a figure: everything but the order of the rounds, the words and what came later.
+
+    So that it stays what the rows say that were written before.
+    """
+    words_and_order: dict[str, Any] = dict.fromkeys(("rounds", "hypotheses", "later"), True)
+    later = {"teachers": set(plan.later.teachers), "methods": set(plan.later.methods)}
+    return digest(plan.model_dump(mode="json", exclude=words_and_order | later))[:16]
 
 
-def _inner(pair: Pair, steps: int, share: float) -> dict[str, Any]:
-    attack = AttackSpec(label="training", eps=pair.eps, step=pair.eps * share, steps=steps)
+def _inner(pair: Pair, steps: int, share: float, eps: float) -> dict[str, Any]:
+    # A step is more than nothing even in a ball that is nothing.
+    attack = AttackSpec(label="training", eps=eps, step=(eps or pair.eps) * share, steps=steps)
     return attack.model_dump()

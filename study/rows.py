@@ -63,6 +63,11 @@ def strongest(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "strongest"]
 
 
+def ladders(rows: Iterable[Row]) -> list[Row]:
+    """The rows of what a finished cell withstands as the radius grows."""
+    return [row for row in rows if row["kind"] == "radii"]
+
+
 def _drop_half_a_line(file: int) -> None:
     size = os.fstat(file).st_size
     content = os.pread(file, size, 0)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from study import verdicts
+from study import reasons, verdicts
 from study.book import Book, read_book
 from study.compare import HEADLINE, accuracy, difference, last, own, teacher_figures
 from study.marks import NOT_RUN, brief, moved, p_value, place, table
@@ -72,6 +72,14 @@ def _frontiers(book: Book) -> str:
 def _scales(book: Book) -> str:
     drawn = [pair for pair in book.pairs() if book.teachers(pair, book.seeds(pair)[0])]
     return _pictures([(f"study-scale-{pair}", pair) for pair in drawn])
+
+
+def _regimes(book: Book) -> str:
+    return _pictures([(f"study-regime-{pair}", pair) for pair, _ in reasons.regimes(book)])
+
+
+def _radii(book: Book) -> str:
+    return _pictures([(f"study-radii-{pair}", f"{pair}, seed {seed}") for pair, seed in reasons.climbs(book)])
 
 
 def _pictures(named: list[tuple[str, str]]) -> str:
@@ -148,6 +156,11 @@ TABLES: dict[str, Table] = {
         "vanilla", "vanilla-running", "vanilla-recalibrated", "vanilla-frozen-affine", "vanilla-tail-teacher"
     ),
     "regime": _beside("vanilla", "vanilla-slow", "vanilla-short-teacher"),
+    "regimes": _regimes,
+    "forgetting": reasons.forgetting,
+    "radii": reasons.radii,
+    "radii-drawn": _radii,
+    "schedule": reasons.schedule,
     "beta": _beside("cartl", "cartl-04", "cartl-10"),
     "neft": _beside("vanilla", "neft", "neft-10", "neft-operator"),
     "parts": _beside(

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from cartl_core.workplace import Workplace
 from study import archives
 from study.exam import Exam, exam_of, sit
 from study.plan import Cell, Pair, Plan, arm_of, plan_digest, pretrain_of
+from study.radii import ladder_of
 from study.rows import Row
 from study.scale import BATCH as SCALE_IMAGES
 from study.scale import scale_of
@@ -155,7 +156,7 @@ class Workshop:
             "validation": [[clean, robust] for clean, robust in tuned.frontier],
             "loss": [round(value, 5) for value in tuned.loss],
             "chosen": chosen,
-            "outcomes": {str(end): self._outcome(cell, teacher, end, ATTACKS_OF_THE_GRID)},
+            "outcomes": {str(end): self._outcome(cell, teacher, end, self._exam(cell, ATTACKS_OF_THE_GRID))},
             "seconds": {"tune": round(tuning, 1), "test": round(time.process_time() - began - tuning, 1)},
             **self._origin(),
         }
@@ -169,18 +170,31 @@ class Workshop:
         Raises:
             ValueError: it did not.
         """
+        return self._look("exam", cell, teacher, epoch, row, self._exam(cell, attacks))
+
+    def radii_row(self, cell: Cell, teacher: Teacher, row: Row) -> Row:
+        """What of a student stands after its last epoch as the radius grows; the rest as of ``exam_row``."""
+        ladder = ladder_of(self._exam(cell), self.plan.pairs[cell.pair], self.plan.rules)
+        return self._look("radii", cell, teacher, len(row["validation"]), row, ladder)
+
+    def _look(self, kind: str, cell: Cell, teacher: Teacher, epoch: int, row: Row, exam: Exam) -> Row:
         tuned = self._tuned(cell, teacher)
         if [[clean, robust] for clean, robust in tuned.frontier] != row["validation"]:
             raise ValueError(f"{cell.name} was tuned anew and went another way than its row says")
         return {
-            "kind": "exam",
+            "kind": kind,
             "cell": cell.name,
             "pair": cell.pair,
             "seed": cell.seed,
             "epoch": epoch,
-            "outcome": self._outcome(cell, teacher, epoch, attacks),
+            "outcome": self._outcome(cell, teacher, epoch, exam),
             **self._origin(),
         }
+
+    def _exam(self, cell: Cell, attacks: int | None = None) -> Exam:
+        """The exam of a cell's data with its first ``attacks`` attacks; None: all."""
+        exam = self.task(cell.pair, cell.seed).exam
+        return replace(exam, attacks=exam.attacks[:attacks])
 
     def strongest_row(self, cell: Cell, teacher: Teacher, epoch: int) -> Row:
         """The ensemble of other attacks on a student as it was after ``epoch``."""
@@ -194,7 +208,7 @@ class Workshop:
             "method": cell.method,
             "k": cell.k,
             "epoch": epoch,
-            "outcome": self._outcome(cell, teacher, epoch, len(exam.attacks), exam),
+            "outcome": self._outcome(cell, teacher, epoch, exam),
             **self._origin(),
         }
 
@@ -212,14 +226,12 @@ class Workshop:
             keep(found, path)
         return found
 
-    def _outcome(
-        self, cell: Cell, teacher: Teacher, epoch: int, attacks: int, exam: Exam | None = None
-    ) -> dict[str, Any]:
+    def _outcome(self, cell: Cell, teacher: Teacher, epoch: int, exam: Exam) -> dict[str, Any]:
         task, tuned = self.task(cell.pair, cell.seed), self._tuned(cell, teacher)
         classes, arm = len(task.target.class_names), arm_of(self.plan, cell)
         with self._scratch(self._student_key(cell)[0]) as place:
             network = network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place)
-            return sit(network, exam or task.exam, place, attacks=attacks)
+            return sit(network, exam, place)
 
     def _student_key(self, cell: Cell) -> tuple[StageKey, dict[str, Any]]:
         settings = arm_of(self.plan, cell).model_dump(mode="json", exclude_defaults=True)

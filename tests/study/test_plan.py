@@ -4,7 +4,7 @@ import pytest
 
 from cartl_core.errors import SpecError
 from study.__main__ import parser, wanted
-from study.plan import PLAN, Cell, Plan, arm_of, cells, plan_digest, read_plan
+from study.plan import PLAN, Cell, Later, Plan, arm_of, cells, plan_digest, pretrain_of, read_plan
 
 COMMITTED = read_plan()
 TUNING = 100
@@ -17,7 +17,8 @@ def test_every_cell_of_the_plan_can_be_built() -> None:
         arm, pair = arm_of(COMMITTED, cell), COMMITTED.pairs[cell.pair]
         assert arm.freeze_depth == (0 if arm.method == "lwf" else pair.blocks - cell.k)
         assert arm.transfer.select == "last"
-        assert arm.pretrain.attack.eps == pair.eps
+        teacher = COMMITTED.teachers[COMMITTED.methods[cell.method].teacher]
+        assert arm.pretrain.attack.eps == teacher.get("attack_eps", pair.eps)
 
 
 def test_counted_seeds_are_not_those_of_tuning() -> None:
@@ -47,6 +48,37 @@ def test_the_digest_tells_what_fixes_a_figure_and_not_the_words() -> None:
     assert plan_digest(worded) == digest
     longer = COMMITTED.model_copy(update={"transfer": {**COMMITTED.transfer, "epochs": 99}})
     assert plan_digest(longer) != digest
+
+
+def test_what_came_later_is_not_in_the_digest_and_nothing_earlier_hangs_on_it() -> None:
+    later = COMMITTED.later
+    assert set(later.teachers) <= set(COMMITTED.teachers)
+    assert set(later.methods) <= set(COMMITTED.methods)
+    earlier = COMMITTED.model_copy(
+        update={
+            "teachers": {k: v for k, v in COMMITTED.teachers.items() if k not in later.teachers},
+            "methods": {k: v for k, v in COMMITTED.methods.items() if k not in later.methods},
+            "later": Later(),
+        }
+    )
+    digest = plan_digest(COMMITTED)
+    assert plan_digest(earlier) == digest
+    assert all(recipe.teacher in earlier.teachers for recipe in earlier.methods.values())
+    other = {**COMMITTED.teachers, "at": {"epochs": 10}}
+    assert plan_digest(COMMITTED.model_copy(update={"teachers": other})) != digest
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.05])
+def test_a_teacher_can_have_a_radius_of_its_own(plan: Plan, radius: float) -> None:
+    teachers = {**plan.teachers, "other": {"attack_eps": radius}}
+    pair = plan.pairs["digits"]
+    usual, other = (
+        pretrain_of(plan.model_copy(update={"teachers": teachers}), pair, name) for name in ("at", "other")
+    )
+    assert (usual.attack.eps, usual.attack.step) == (pair.eps, pair.eps)
+    # Its step is the same share of its own radius; where that is nothing it does not matter.
+    assert (other.attack.eps, other.attack.step) == (radius, radius or pair.eps)
+    assert usual.model_dump(exclude={"attack"}) == other.model_dump(exclude={"attack"})
 
 
 def test_what_the_plan_does_not_know_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -1,0 +1,56 @@
+"""How fast a student falls as the evaluated radius leaves the one that its teacher was trained for.
+
+An exam whose attacks are one PGD-20 at growing radii: an image that fell at a smaller radius has fallen at
+all larger ones, and every cell of a pair and seed sees the same images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from cartl_core.attack_spec import AttackSpec
+from cartl_core.data.sampling import stratified
+from cartl_core.random import generator
+from study.book import USUAL_K, Book
+from study.exam import Exam, held, part_of
+from study.plan import Pair, Rules
+from study.rows import Row, ladders
+
+METHODS = ("vanilla", "cartl", "turned", "turned-mild", "consistent")
+"""Whose cells are looked at, at ``USUAL_K`` and after their last epoch."""
+MULTIPLES = (0.5, 1.0, 1.5, 2.0)
+"""Of the pair's radius, which is that of its teachers; radius 0 is the exam without an attack."""
+STEPS = 20
+
+
+def ladder_of(exam: Exam, pair: Pair, rules: Rules) -> Exam:
+    """Half of the images that ``exam`` attacks, stratified, under PGD at each of ``MULTIPLES``."""
+    attacked = exam.images.labels[: exam.attacked]
+    drawn = stratified(attacked, rules.attacked_images // 2, generator(exam.seed, "study", "radii"))
+    images = part_of(exam.images, drawn)
+    attacks = tuple(_attack(pair.eps * multiple, label_of(multiple)) for multiple in MULTIPLES)
+    return replace(exam, images=images, attacked=len(drawn), attacks=attacks)
+
+
+def label_of(multiple: float) -> str:
+    """The name of the attack at one of ``MULTIPLES``."""
+    return f"pgd{STEPS}-at-{multiple:g}"
+
+
+def unclimbed(book: Book, pair: str, seed: int) -> Iterator[Row]:
+    """The finished cells that are to be looked at and have not been, in the plan's order."""
+    done = {row["cell"] for row in ladders(book.rows[pair])}
+    for row in book.cells(pair, seed):
+        if row["method"] in METHODS and row["k"] == USUAL_K and row["cell"] not in done:
+            yield row
+
+
+def standing(row: Row) -> list[float]:
+    """Accuracy at radius 0 and at each of ``MULTIPLES``, as fractions of the same images."""
+    stood = [held(row["outcome"], attack) for attack in (None, *map(label_of, MULTIPLES))]
+    return [sum(images) / len(images) for images in stood]
+
+
+def _attack(eps: float, label: str) -> AttackSpec:
+    return AttackSpec(label=label, eps=eps, step=eps / 10, steps=STEPS)
