@@ -61,7 +61,8 @@ study: $(STAMP)  ## One pair and one seed of the study anew, minutes; teachers a
 	$(BIN)/python -m study show --results $(or $(WORK),.cartl/study)/results
 
 study-full: $(STAMP)  ## What is left of the study's plan: hours; rows go to study/results, OPTIONS are passed on
-	$(BIN)/python -m study run --work $(or $(WORK),.cartl/study) --data-root $(or $(DATA),.cartl/data) $(OPTIONS)
+	for part in run strongest radii; do $(BIN)/python -m study $$part \
+	  --work $(or $(WORK),.cartl/study) --data-root $(or $(DATA),.cartl/data) $(OPTIONS) || exit; done
 	$(BIN)/python -m study.tables
 	$(BIN)/python -m study.figures
 

@@ -128,7 +128,8 @@ def attack_strongly(workshop: Workshop, pair: str, seed: int, results: Path) -> 
     for point in unattacked(read_book(results, workshop.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: ensemble after epoch %d", cell.name, point.epoch)
-        append_row(pair, workshop.strongest_row(cell, workshop.teacher(cell), point.epoch), results)
+        row = workshop.strongest_row(cell, workshop.teacher(cell), point.epoch, point.row)
+        append_row(pair, row, results)
 
 
 def climb(workshop: Workshop, pair: str, seed: int, results: Path) -> None:

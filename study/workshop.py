@@ -196,21 +196,12 @@ class Workshop:
         exam = self.task(cell.pair, cell.seed).exam
         return replace(exam, attacks=exam.attacks[:attacks])
 
-    def strongest_row(self, cell: Cell, teacher: Teacher, epoch: int) -> Row:
-        """The ensemble of other attacks on a student as it was after ``epoch``."""
+    def strongest_row(self, cell: Cell, teacher: Teacher, epoch: int, row: Row) -> Row:
+        """The ensemble of other attacks on a student after ``epoch``; the rest as of ``exam_row``."""
         task, pair = self.task(cell.pair, cell.seed), self.plan.pairs[cell.pair]
         exam = ensemble_exam(task.exam, pair, len(task.target.class_names))
-        return {
-            "kind": "strongest",
-            "cell": cell.name,
-            "pair": cell.pair,
-            "seed": cell.seed,
-            "method": cell.method,
-            "k": cell.k,
-            "epoch": epoch,
-            "outcome": self._outcome(cell, teacher, epoch, exam),
-            **self._origin(),
-        }
+        seen = self._look("strongest", cell, teacher, epoch, row, exam)
+        return {**seen, "method": cell.method, "k": cell.k}
 
     def _tuned(self, cell: Cell, teacher: Teacher) -> Tuned:
         """The student after each of its epochs: kept from before, or tuned now."""

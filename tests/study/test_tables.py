@@ -10,7 +10,7 @@ from study.compare import accuracy, own
 from study.exam import held
 from study.marks import NOT_RUN
 from study.plan import Plan, cells
-from study.rows import RESULTS, exams, read_rows, strongest, students
+from study.rows import RESULTS, exams, ladders, read_rows, strongest, students
 from study.strongest import unattacked
 from study.tables import DOCUMENT, TABLES, filled
 
@@ -30,7 +30,8 @@ def test_every_row_is_of_the_committed_plan() -> None:
         rows = read_rows(pair)
         names = [row["cell"] for row in students(rows)]
         assert len(set(names)) == len(names)
-        assert {row["cell"] for row in exams(rows)} <= set(names)
+        assert {row["cell"] for row in [*exams(rows), *ladders(rows)]} <= set(names)
+        assert len({row["cell"] for row in ladders(rows)}) == len(ladders(rows))
         assert set(names) <= {cell.name for cell in cells(book.plan, pair)}
 
 
