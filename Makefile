@@ -22,7 +22,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: $(STAMP)  ## Start the service, run CARTL beside plain transfer, print the report, stop
+demo: $(STAMP)  ## Start the service, run consistent tuning beside plain transfer and CARTL, print the report, stop
 	$(BIN)/cartl demo
 
 serve: $(STAMP)  ## Start the service and leave it running
@@ -56,7 +56,7 @@ $(PEERS)/installed: $(STAMP) benchmarks/peers.txt
 
 study: $(STAMP)  ## One pair and one seed of the study anew, minutes; teachers are kept in WORK (.cartl/study)
 	$(BIN)/python -m cartl_core fetch fashion_mnist --data-root $(or $(DATA),.cartl/data)
-	$(BIN)/python -m study run --pair fashion-low-high --seed 0 --k 4 --rounds 1 \
+	$(BIN)/python -m study run --pair fashion-high-low --seed 0 --k 6 --rounds 1 \
 	  --work $(or $(WORK),.cartl/study) --data-root $(or $(DATA),.cartl/data) --results $(or $(WORK),.cartl/study)/results
 	$(BIN)/python -m study show --results $(or $(WORK),.cartl/study)/results
 

@@ -78,7 +78,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the service running after the report.")] = False,
     key: Key = None,
 ) -> None:
-    """Start the service, run CARTL beside plain transfer on real images, print the report, stop."""
+    """Start the service, run consistent tuning beside plain transfer and CARTL, print the report, stop."""
     settings = Settings(data_dir.absolute(), port=free_port())
     try:
         code = demonstration.run(settings, Console(highlight=False), key=key, keep=keep)

@@ -171,8 +171,8 @@ def test_without_network_and_debian_the_demo_takes_digits(tmp_path: Path, bin_di
 @pytest.mark.parametrize("pair", [pairs.FASHION, pairs.DIGITS])
 def test_every_pair_is_a_valid_request_with_the_plain_baseline(pair: pairs.Pair) -> None:
     spec = resolve(JobRequest.model_validate(pair.request))
-    assert spec.method == "cartl"
-    assert [arm.method for arm in spec.baselines] == ["vanilla"]
+    assert spec.method == "consistent"
+    assert [arm.method for arm in spec.baselines] == ["vanilla", "cartl"]
     assert spec.freeze_depth == 2
     assert set(spec.source.classes or ()).isdisjoint(spec.dataset.classes or ())
     assert "demo" in spec.tags
