@@ -1,4 +1,4 @@
-"""The demo: choose a real pair, run ours beside plain transfer and CARTL, print the report, check its promises."""
+"""The demo: choose a pair, run ours beside plain transfer and CARTL, print the report, check its promises."""
 
 from __future__ import annotations
 
