@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from study.book import SELECTABLE, Book
-from study.compare import HEADLINE, Point, accuracy, best_on_test, choose, difference, judged, last
+from study.compare import (
+    HEADLINE,
+    Difference,
+    Point,
+    accuracy,
+    best_on_test,
+    choose,
+    difference,
+    judged,
+    last,
+)
 from study.marks import NOT_RUN, moved, p_value, place, reached, table, who
 
 GOAL, DEPTH_GOAL = 0.08, 0.12
@@ -133,14 +143,21 @@ def automatic(book: Book) -> str:
         assert best is not None and plain is not None and chosen is not None
         lost = difference(chosen, best, HEADLINE)
         gained, clean = (difference(chosen, plain, attack) for attack in (HEADLINE, None))
-        kept = gained.high >= 0 and clean.value >= -book.plan.rules.margin - _SLACK
-        told = [moved(lost), moved(gained), moved(clean), {True: "kept", False: "broken"}[kept]]
+        verdict = _promise(gained, clean, book.plan.rules.margin)
+        told = [moved(lost), moved(gained), moved(clean), verdict]
         rows.append([pair, str(seed), str(len(grid)), who(chosen), who(best), *told])
     head = (
         "pair|seed|points|chosen on validation|best on test|given up, points|over the strongest plain, points"
         "|clean, points|promise"
     )
     return table(head, rows)
+
+
+def _promise(robust: Difference, clean: Difference, margin: float) -> str:
+    """As a report has it: broken where an interval lies wholly on the wrong side, unclear within noise of it."""
+    if robust.high < 0 or clean.high < -margin:
+        return "broken"
+    return "kept" if clean.value >= -margin - _SLACK else "unclear"
 
 
 def _compared(rival: Point, ours: Point) -> list[str]:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from study.book import Book
+from study.compare import Difference
 from study.marks import NOT_RUN
 from study.plan import Plan
-from study.verdicts import goals
+from study.verdicts import _promise, goals
 
 IMAGES = 1000
 
@@ -67,3 +68,21 @@ def test_a_goal_is_reached_from_its_own_figure_on(
     told = goals(Book(at_k_4, {"digits": [plain, ours]}))
     # All three rules choose the same two points here; at k 6 nothing was run.
     assert f"| digits | 1 | {first} | {first} | {first} | {second} | {NOT_RUN} |" in told
+
+
+@pytest.mark.parametrize(
+    ("robust", "clean", "verdict"),
+    [
+        ((0.05, 0.03), (0.0, 0.01), "kept"),
+        ((-0.01, 0.005), (-0.01, 0.0), "kept"),
+        ((0.05, 0.03), (-0.015, -0.005), "unclear"),
+        ((0.05, 0.03), (-0.03, -0.02), "broken"),
+        ((-0.05, -0.01), (0.0, 0.01), "broken"),
+    ],
+)
+def test_a_promise_is_broken_only_beyond_noise(
+    robust: tuple[float, float], clean: tuple[float, float], verdict: str
+) -> None:
+    """Each difference is a value and the upper end of its interval; the margin is a point."""
+    found = [Difference(value, 2 * value - high, high, 0.5, 1000) for value, high in (robust, clean)]
+    assert _promise(*found, margin=0.01) == verdict
