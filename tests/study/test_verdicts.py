@@ -84,5 +84,5 @@ def test_a_promise_is_broken_only_beyond_noise(
     robust: tuple[float, float], clean: tuple[float, float], verdict: str
 ) -> None:
     """Each difference is a value and the upper end of its interval; the margin is a point."""
-    found = [Difference(value, 2 * value - high, high, 0.5, 1000) for value, high in (robust, clean)]
-    assert _promise(*found, margin=0.01) == verdict
+    first, second = (Difference(value, 2 * value - high, high, 0.5, 1000) for value, high in (robust, clean))
+    assert _promise(first, second, margin=0.01) == verdict
