@@ -154,7 +154,7 @@ def automatic(book: Book) -> str:
 
 
 def _promise(robust: Difference, clean: Difference, margin: float) -> str:
-    """As a report has it: broken where an interval is wholly on the wrong side, unclear within noise of it."""
+    """As a report has it: broken where an interval is wholly on the wrong side; near to that, unclear."""
     if robust.high < 0 or clean.high < -margin:
         return "broken"
     return "kept" if clean.value >= -margin - _SLACK else "unclear"
