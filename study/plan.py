@@ -160,11 +160,14 @@ def pretrain_of(plan: Plan, pair: Pair, teacher: str) -> PretrainSpec:
 
 
 def transfer_of(plan: Plan, pair: Pair, recipe: Recipe) -> TransferSpec:
-    """A student's training: the plan's, with what this method changes."""
+    """A student's training: the plan's, with what this method changes.
+
+    ``attack_radius`` is the inner attack's radius as a share of the pair's.
+    """
     settings = {"select": "last", **plan.transfer, **recipe.transfer}
     if recipe.method == "adversarial":
         steps, share = plan.pretrain["attack_steps"], plan.pretrain["attack_share"]
-        settings["attack"] = _inner(pair, steps, share, pair.eps)
+        settings["attack"] = _inner(pair, steps, share, pair.eps * settings.pop("attack_radius", 1.0))
     if "displacement" in settings:
         settings["displacement"] = {
             "eps": pair.eps,
