@@ -259,6 +259,8 @@ def _arm(
     if row is not None:
         pretrain.update(row.pretrain)
         transfer.update(row.transfer)
+        if transfer["attack"] is not None:
+            transfer["attack"] = row.inner_attack(transfer["attack"])
     _overlay(pretrain, request.pretrain, facts, shared)
     _overlay(transfer, request.transfer, facts, shared)
     if own is not None:

@@ -88,6 +88,16 @@ def test_a_depth_of_ones_own_tries_the_methods_that_it_allows() -> None:
     assert 0 < len(at_0) < len(CANDIDATES)
 
 
+def test_adversarial_tuning_is_tried_within_a_quarter_of_the_teachers_radius() -> None:
+    spec = resolved(method="adversarial", model="wrn-16-2")
+    assert spec.auto is not None
+    attacks = {arm.transfer.attack for arm in spec.auto.candidates if arm.method == "adversarial"}
+    (attack,) = attacks
+    eps = spec.auto.candidates[0].pretrain.attack.eps / 4
+    assert attack is not None
+    assert (attack.eps, attack.step, attack.steps) == (eps, 0.75 * eps, 2)
+
+
 def test_consistent_tuning_is_tried_at_two_weights() -> None:
     spec = resolved(method="consistent", freeze_depth="auto", model="wrn-16-2")
     assert spec.auto is not None
