@@ -36,8 +36,8 @@ class CandidateFacts:
 
 
 STEPS, STEP_OF_RADIUS = 2, 0.75
-"""Of an inner attack within a smaller radius, as in docs/study.md: it costs what `consistent` costs where 3/4 of
-the blocks are tuned, and more than that where few are."""
+"""Of an inner attack within a smaller radius, as in docs/study.md: it costs what `consistent` costs where 3/4
+of the blocks are tuned, and more than that where few are."""
 
 EVERY_DEPTH = {"fdm_layers": "every", "fdm_distance": "spread"}
 """One teacher for all depths instead of one each, by the distance that a shrinking scale does not improve."""
