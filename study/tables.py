@@ -177,7 +177,7 @@ TABLES: dict[str, Table] = {
         "spread-turned",
         "spread-consistent",
     ),
-    "references": _beside("vanilla", "turned-mild", "turned", "turned-far", "adversarial-25", "adversarial"),
+    "references": _beside("adversarial-25", "vanilla", "turned-mild", "turned", "turned-far", "adversarial"),
     "cells": _all,
 }
 """By the name in the document's markers."""
