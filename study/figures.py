@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from cartl_core.plots.canvas import INK, MARKERS, QUIET, SVG, files, sheet
 from cartl_core.weights import write_whole
-from study.book import USUAL_K, Book, read_book
+from study.book import SELECTABLE, USUAL_K, Book, read_book
 from study.compare import HEADLINE, Point, accuracy, own
 from study.radii import MULTIPLES, STEPS, standing
 from study.reasons import climbed, climbs, peak, regimes, ways
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 def drawings(book: Book) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
     """(stem, how it is drawn) of each figure."""
     for pair, seed in book.counted():
-        if book.cells(pair, seed):
+        if book.cells(pair, seed, *SELECTABLE):
             yield f"study-frontier-{pair}-{seed}", partial(frontier, book, pair, seed)
     for pair in book.pairs():
         if book.teachers(pair, book.seeds(pair)[0]):
@@ -72,11 +72,12 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
         f"{facts.title}, seed {seed}. Lines: after each epoch, PGD-{rules.validation_steps} on "
         f"{rules.validation_images} validation images, eps {facts.eps:.4g}; a ring is the epoch that the "
         f"cell would stop at by itself. Right: the epochs that were examined on {rules.attacked_images} test "
-        f"images under PGD-100, clean on {rules.test_images}; beside them k and the epoch.",
+        f"images under PGD-100, clean on {rules.test_images}; beside them k and the epoch. "
+        "References are in the tables.",
     )
     way, test = figure.subplots(1, 2)
     shown: set[str] = set()
-    for row in book.cells(pair, seed):
+    for row in book.cells(pair, seed, *SELECTABLE):
         look = _look(book, row)
         name = row["method"] if row["method"] not in shown else None
         shown.add(row["method"])
@@ -108,7 +109,9 @@ def scale(book: Book, pair: str, seed: int) -> Figure:
         "tail sees.",
     )
     axes = figure.subplots(2, 2, sharex=True)
-    for colour, row in zip(COLOURS, book.teachers(pair, seed), strict=False):
+    # One that is not robust stands so far above that the others would be one line.
+    shown = [row for row in book.teachers(pair, seed) if row["teacher"] not in book.plan.later.teachers]
+    for colour, row in zip(COLOURS, shown, strict=False):
         for column, side in enumerate(("source", "target")):
             distance, spread = zip(*row["scale"][side], strict=True)
             blocks = range(1, len(distance) + 1)

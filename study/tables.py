@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from study import reasons, verdicts
-from study.book import Book, read_book
+from study.book import SELECTABLE, Book, read_book
 from study.compare import HEADLINE, accuracy, difference, last, own, teacher_figures
 from study.marks import NOT_RUN, brief, moved, p_value, place, table
 from study.rows import Row
@@ -65,7 +65,7 @@ def _teachers(book: Book) -> str:
 
 
 def _frontiers(book: Book) -> str:
-    drawn = [(pair, seed) for pair, seed in book.counted() if book.cells(pair, seed)]
+    drawn = [(pair, seed) for pair, seed in book.counted() if book.cells(pair, seed, *SELECTABLE)]
     return _pictures([(f"study-frontier-{pair}-{seed}", f"{pair}, seed {seed}") for pair, seed in drawn])
 
 
