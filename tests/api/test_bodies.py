@@ -58,7 +58,7 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown data set inside": ({"dataset": {"name": "imagenet"}}, "dataset.name", ", ".join(DATASETS)),
     "unknown class": ({"dataset": {"name": "digits", "classes": [8, 10]}}, "dataset.classes", "0 to 9"),
     "unknown network": ({"model": "wrn-17-2"}, "model", "wrn-16-2"),
-    "unknown method": ({"method": "magic"}, "method", "vanilla, neft, cartl, lwf, adversarial"),
+    "unknown method": ({"method": "magic"}, "method", "vanilla, neft, cartl, consistent, lwf, adversarial"),
     "unknown field": ({"freezedepth": 3}, "freezedepth", "freeze_depth"),
     "unknown field inside": ({"evaluate": {"attack": []}}, "evaluate.attack", "attacks"),
     "seed out of range": ({"seed": 2**31}, "seed", "integer, 0 to 2147483647"),
