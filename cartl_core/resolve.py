@@ -45,6 +45,7 @@ from cartl_core.spec import (
     PretrainSpec,
     TransferSpec,
 )
+from cartl_core.training_spec import STILL
 
 
 def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
@@ -302,7 +303,7 @@ OWN_FIELDS = frozenset(
 # Of those, the inner attack of pretraining is shared: teachers are compared at one radius.
 _SHARED_PARTS = {"PretrainSpecOverrides": {"attack"}}
 # Nor does one whose features are displaced take over what would not let them stay as they are.
-_STILL_FIELDS = {"TransferSpecOverrides": frozenset({"augmentation", "noise_sigma", "trunk_statistics"})}
+_STILL_FIELDS = {"TransferSpecOverrides": frozenset(STILL)}
 
 
 def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: MethodFacts, shared: bool) -> None:

@@ -191,14 +191,14 @@ class TransferSpec(TrainingSpec):
         cls, displacement: DisplacementSpec | None, info: ValidationInfo
     ) -> DisplacementSpec | None:
         """What is found once holds for all epochs only where the trunk's features stay as they are."""
-        for name, still in _STILL.items() if displacement else ():
+        for name, still in STILL.items() if displacement else ():
             if name in info.data and info.data[name] not in still:
                 allowed = " or ".join("null" if value is None else value for value in still)
                 raise ValueError(f"it needs features that stay as they are: {name} must be {allowed}")
         return displacement
 
 
-_STILL: dict[str, tuple[str | None, ...]] = {
+STILL: dict[str, tuple[str | None, ...]] = {
     "augmentation": ("none",),
     "noise_sigma": (None,),
     "attack": (None,),

@@ -6,7 +6,7 @@ REASONS: dict[str, str] = {
     "spec_invalid": "the specification cannot be run on this machine or by this version; post it again",
     "dataset_missing": "the data set is not here and could not be downloaded; the message has the command",
     "dataset_invalid": "the data set's files are there but cannot be used; fetch them again",
-    "data_overlap": "source and target share images; choose other classes",
+    "data_overlap": "source and target share more than a few images; choose other classes",
     "network_invalid": "the network to measure is gone, changed or cannot be loaded; upload it again",
     "loss_not_finite": "the loss became infinite or not a number, the message says when; lower `lr`",
     "out_of_memory": "the device ran out of memory, on CUDA with half batches too; lower `batch_size`",

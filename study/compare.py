@@ -16,7 +16,7 @@ from study.rows import Row
 
 HEADLINE = "pgd100"
 """The attack of the comparison, as in the paper; the margin loss is shown beside it."""
-_SLACK = 1e-9
+SLACK = 1e-9
 """Accuracies are counts over n: far less than one image, far more than what subtraction rounds."""
 
 
@@ -94,7 +94,7 @@ def choose(points: Iterable[Point], margin: float, *, least: float | None = None
     if not pool:
         return None
     highest = max(point.clean for point in pool)
-    enough = min(highest, highest - margin if least is None else least) - _SLACK
+    enough = min(highest, highest - margin if least is None else least) - SLACK
     allowed = [point for point in pool if point.clean >= enough]
     return max(allowed, key=lambda point: (point.robust, point.clean))
 
@@ -129,7 +129,7 @@ def best_on_test(points: Sequence[Point], margin: float) -> Point | None:
     if not points:
         return None
     highest = max(accuracy(point, None) for point in points)
-    allowed = [point for point in points if accuracy(point, None) >= highest - margin - _SLACK]
+    allowed = [point for point in points if accuracy(point, None) >= highest - margin - SLACK]
     return max(allowed, key=lambda point: accuracy(point, HEADLINE))
 
 

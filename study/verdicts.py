@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from study.book import SELECTABLE, Book
 from study.compare import (
     HEADLINE,
+    SLACK,
     Difference,
     Point,
     accuracy,
@@ -23,8 +24,6 @@ GOAL, DEPTH_GOAL = 0.08, 0.12
 DEPTH_GOAL_K = (4, 6)
 """Blocks tuned where the second is measured."""
 SIGNIFICANT = 0.05
-_SLACK = 1e-9
-"""Differences of counts over n: far less than one image, far more than what a mean over seeds rounds."""
 
 Both = tuple[Point, Point]
 """A rival and ours, both examined."""
@@ -58,7 +57,7 @@ def _ahead(book: Book, both: list[Both], goal: float) -> str:
         sum(difference(ours, rival, attack).value for rival, ours in both) / len(both)
         for attack in (HEADLINE, None)
     )
-    enough = robust >= goal - _SLACK and clean >= -book.plan.rules.margin - _SLACK
+    enough = robust >= goal - SLACK and clean >= -book.plan.rules.margin - SLACK
     return f"{100 * robust:+.1f} at {100 * clean:+.1f} clean: {reached(enough)}"
 
 
@@ -147,8 +146,8 @@ def automatic(book: Book) -> str:
         told = [moved(lost), moved(gained), moved(clean), verdict]
         rows.append([pair, str(seed), str(len(grid)), who(chosen), who(best), *told])
     head = (
-        "pair|seed|points|chosen on validation|best on test|given up, points|over the strongest plain, points"
-        "|clean, points|promise"
+        "pair|seed|points|chosen on validation|best on test|less the best, points"
+        "|over the strongest plain, points|clean, points|promise"
     )
     return table(head, rows)
 
@@ -157,7 +156,7 @@ def _promise(robust: Difference, clean: Difference, margin: float) -> str:
     """As a report has it: broken where an interval is wholly on the wrong side; near to that, unclear."""
     if robust.high < 0 or clean.high < -margin:
         return "broken"
-    return "kept" if clean.value >= -margin - _SLACK else "unclear"
+    return "kept" if clean.value >= -margin - SLACK else "unclear"
 
 
 def _compared(rival: Point, ours: Point) -> list[str]:

@@ -156,7 +156,9 @@ class Workshop:
             "validation": [[clean, robust] for clean, robust in tuned.frontier],
             "loss": [round(value, 5) for value in tuned.loss],
             "chosen": chosen,
-            "outcomes": {str(end): self._outcome(cell, teacher, end, self._exam(cell, ATTACKS_OF_THE_GRID))},
+            "outcomes": {
+                str(end): self._outcome(cell, teacher, tuned, end, self._exam(cell, ATTACKS_OF_THE_GRID))
+            },
             "seconds": {"tune": round(tuning, 1), "test": round(time.process_time() - began - tuning, 1)},
             **self._origin(),
         }
@@ -187,7 +189,7 @@ class Workshop:
             "pair": cell.pair,
             "seed": cell.seed,
             "epoch": epoch,
-            "outcome": self._outcome(cell, teacher, epoch, exam),
+            "outcome": self._outcome(cell, teacher, tuned, epoch, exam),
             **self._origin(),
         }
 
@@ -217,9 +219,9 @@ class Workshop:
             keep(found, path)
         return found
 
-    def _outcome(self, cell: Cell, teacher: Teacher, epoch: int, exam: Exam) -> dict[str, Any]:
-        task, tuned = self.task(cell.pair, cell.seed), self._tuned(cell, teacher)
-        classes, arm = len(task.target.class_names), arm_of(self.plan, cell)
+    def _outcome(self, cell: Cell, teacher: Teacher, tuned: Tuned, epoch: int, exam: Exam) -> dict[str, Any]:
+        classes = len(self.task(cell.pair, cell.seed).target.class_names)
+        arm = arm_of(self.plan, cell)
         with self._scratch(self._student_key(cell)[0]) as place:
             network = network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place)
             return sit(network, exam, place)

@@ -292,6 +292,16 @@ def test_shared_images_are_refused(go: Run, job: Any, task: Any, monkeypatch: py
         go(job())
 
 
+def test_images_that_were_left_out_of_the_source_are_told(
+    go: Run, job: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cartl_core.pipeline.keep_apart", lambda source, target: (source, 2))
+    told = "2 images of the source digits are also in the target digits, pixel by pixel"
+    assert any(told in warning for warning in go(job(), []).warnings)
+    monkeypatch.undo()
+    assert not any(told in warning for warning in go(job(), []).warnings)
+
+
 def test_a_full_disk_is_told_as_such(
     job: Any, go: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
