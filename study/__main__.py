@@ -15,20 +15,22 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import itertools
 import logging
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cartl_core.errors import Interruption
 from cartl_core.stopping import StopFlag
-from study.book import SELECTABLE, Book, read_book
+from study.book import Book, read_book
 from study.compare import Point, judged, own
 from study.exam import ATTACKS
-from study.plan import PLAN, Cell, Plan, cells, read_plan
+from study.plan import PLAN, Cell, Plan, cells, once_more, read_plan
 from study.radii import standing, unclimbed
 from study.rows import RESULTS, append_row, read_rows, students, teachers
 from study.strongest import unattacked
@@ -60,7 +62,7 @@ def main(arguments: list[str]) -> int:
                 with _alone(asked.work, cell.pair):
                     run_cell(workshop, cell, asked.results)
         afterwards = {"run": examine, "strongest": attack_strongly, "radii": climb}[asked.command]
-        for pair, seed in read_book(asked.results, plan).counted():
+        for pair, seed in read_book(asked.results, plan).everywhere():
             if all(
                 not chosen or value in chosen for chosen, value in ((asked.pair, pair), (asked.seed, seed))
             ):
@@ -76,14 +78,14 @@ def shown(book: Book) -> str:
     """Every table that has a finished cell to show, under its name; pairs without one are left out."""
     started = {pair: rows for pair, rows in book.rows.items() if rows}
     pairs = {pair: book.plan.pairs[pair] for pair in started}
-    found = Book(book.plan.model_copy(update={"pairs": pairs}), started)
+    found = replace(book, plan=book.plan.model_copy(update={"pairs": pairs}), rows=started)
     return "\n".join(f"{name}\n\n{table(found)}\n" for name, table in TABLES.items())
 
 
 def wanted(plan: Plan, asked: argparse.Namespace) -> Iterator[Cell]:
     """The cells that are asked for (nothing said: all), in the plan's order, while there is time."""
     began = time.monotonic()
-    for cell in cells(plan):
+    for cell in itertools.chain(cells(plan), cells(once_more(plan))):
         if asked.until is not None and time.monotonic() - began > 60 * asked.until:
             log.info("out of time; the same command goes on")
             return
@@ -125,7 +127,8 @@ def examine(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
 
 def attack_strongly(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
     """Append what the ensemble leaves of every point that the comparison of a pair and seed chose."""
-    for point in unattacked(read_book(results, workshop.plan), pair, seed):
+    book = read_book(results, workshop.plan).of_seed(pair, seed)
+    for point in unattacked(book, pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: ensemble after epoch %d", cell.name, point.epoch)
         row = workshop.strongest_row(cell, workshop.teacher(cell), point.epoch, point.row)
@@ -144,14 +147,15 @@ def climb(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
 def unexamined(book: Book, pair: str, seed: int) -> Iterator[tuple[Point, int]]:
     """What is compared and how many attacks it still needs; each point once.
 
-    All attacks: what is chosen on validation images, by either rule. Those of the grid: of a pair's first
-    seed every cell that may be chosen, at its own epoch, so that the choice can be compared with the grid.
+    All attacks: what is chosen on validation images, by any rule. Those of the grid: of a pair's first seed
+    every candidate of ``auto``, at its own epoch, so that the choice can be compared with the grid.
     """
-    chosen = [choice(book, pair, seed) for choice in CHOICES]
-    chosen += book.first_rule(pair, seed) or ()
+    view = book.of_seed(pair, seed)
+    chosen = [choice(view, pair, seed) for choice in CHOICES]
+    chosen += view.first_rule(pair, seed) or ()
     wanted = {point.same_as: (point, len(ATTACKS)) for point in chosen if point is not None}
     if seed == book.seeds(pair)[0]:
-        for point in map(own, book.cells(pair, seed, *SELECTABLE)):
+        for point in map(own, book.candidates(pair, seed)):
             wanted.setdefault(point.same_as, (point, ATTACKS_OF_THE_GRID))
     return ((point, attacks) for point, attacks in wanted.values() if not judged(point, ATTACKS[attacks - 1]))
 

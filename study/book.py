@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cartl_core.catalog.candidates import depths_to_try
 from study.compare import Point, choose, own, points_of
-from study.plan import Cell, Plan, Round, cells, cells_of, read_plan
+from study.plan import Cell, Plan, Round, cells, cells_of, once_more, read_plan
 from study.rows import RESULTS, Row, exams, read_rows, students, teachers
 
 SELECTABLE = ("plain", "paper", "ours")
-"""Roles of the methods that a choice on validation images may pick."""
+"""Roles of the methods whose cells are drawn and examined beside each other."""
 USUAL_K = 4
 """Where scales are compared: the trunk that leaves four blocks."""
 
 
 @dataclass(frozen=True)
 class Book:
-    """All rows, by pair; a cell's ``outcomes`` hold what later exams added."""
+    """All rows, by pair; a cell's ``outcomes`` hold what later exams added.
+
+    ``slack`` is how much less clean than the rival ours may be on validation images.
+    """
 
     plan: Plan
     rows: dict[str, list[Row]]
+    slack: float
+
+    def again(self) -> Book:
+        """The comparison once more: its own seeds and slack, and only its pairs."""
+        named = {pair for part in self.plan.again.rounds for pair in part.pairs}
+        pairs = {name: pair for name, pair in self.plan.pairs.items() if name in named}
+        plan = once_more(self.plan).model_copy(update={"pairs": pairs})
+        return replace(self, plan=plan, slack=plan.again.slack)
 
     def pairs(self) -> list[str]:
         """In the plan's order."""
@@ -35,6 +47,15 @@ class Book:
     def counted(self) -> Iterator[tuple[str, int]]:
         """Every (pair, seed) of the plan."""
         return ((pair, seed) for pair in self.pairs() for seed in self.seeds(pair))
+
+    def everywhere(self) -> Iterator[tuple[str, int]]:
+        """Those of the comparison once more as well."""
+        yield from self.counted()
+        yield from self.again().counted()
+
+    def of_seed(self, pair: str, seed: int) -> Book:
+        """The view in which a pair and seed are compared."""
+        return self if seed in self.seeds(pair) else self.again()
 
     def cells(self, pair: str, seed: int, *roles: str) -> list[Row]:
         """The finished cells whose method has one of ``roles`` (none: all), in the plan's order."""
@@ -63,16 +84,11 @@ class Book:
         return self.best_beside(pair, seed, self.baseline(pair, seed))
 
     def best_beside(self, pair: str, seed: int, rival: Point | None) -> Point | None:
-        """Ours: the most robust that is at most half a margin less clean than the rival on validation images.
-
-        Half, so that chance on a few validation images does not spend the whole of it on test images.
-        """
+        """Ours: the most robust that is at most ``slack`` less clean than the rival on validation images."""
         if rival is None:
             return None
-        rules = self.plan.rules
-        return choose(
-            points_of(self.cells(pair, seed, "ours")), rules.margin, least=rival.clean - rules.margin / 2
-        )
+        ours = points_of(self.cells(pair, seed, "ours"))
+        return choose(ours, self.plan.rules.margin, least=rival.clean - self.slack)
 
     def nearest(self, pair: str, seed: int) -> Point | None:
         """The rival next to ours on the plain frontier: the most robust at most a margin less clean."""
@@ -91,18 +107,24 @@ class Book:
         """Ours beside CARTL."""
         return self.best_beside(pair, seed, self.faithful(pair, seed))
 
-    def automatic(self, pair: str, seed: int, *roles: str) -> Point | None:
-        """What the service's rule picks of the grid: an epoch in each cell, then a cell.
+    def candidates(self, pair: str, seed: int) -> list[Row]:
+        """The finished cells that ``auto`` would have tried."""
+        blocks, tried = self.plan.pairs[pair].blocks, self.plan.automatic
+        of_k = [blocks - depth for depth in depths_to_try(blocks)]
+        return [row for row in self.cells(pair, seed) if row["method"] in tried and row["k"] in of_k]
 
-        Args:
-            roles: of the methods that may be picked; none: all that are selectable.
-        """
-        return choose(map(own, self.cells(pair, seed, *(roles or SELECTABLE))), self.plan.rules.margin)
+    def automatic(self, pair: str, seed: int) -> Point | None:
+        """What the service's rule picks of its candidates: an epoch in each cell, then a cell."""
+        return choose(map(own, self.candidates(pair, seed)), self.plan.rules.margin)
+
+    def plain_by_itself(self, pair: str, seed: int) -> Point | None:
+        """What the same rule picks of plain transfer."""
+        return choose(map(own, self.cells(pair, seed, "plain")), self.plan.rules.margin)
 
     def first_rule(self, pair: str, seed: int) -> tuple[Point, Point] | None:
         """(strongest plain, ours) by the plan's first rule: an epoch in each cell, then a cell."""
         margin = self.plan.rules.margin
-        plain = choose(map(own, self.cells(pair, seed, "plain")), margin)
+        plain = self.plain_by_itself(pair, seed)
         if plain is None:
             return None
         ours = choose(map(own, self.cells(pair, seed, "ours")), margin, least=plain.clean - margin)
@@ -117,7 +139,7 @@ class Book:
     def progress(self) -> Iterator[tuple[Round, int, int]]:
         """Each round with its cells finished and planned."""
         done = {row["cell"] for rows in self.rows.values() for row in students(rows)}
-        for part in self.plan.rounds:
+        for part in (*self.plan.rounds, *self.plan.again.rounds):
             planned: list[Cell] = list(cells_of(part))
             yield part, sum(cell.name in done for cell in planned), len(planned)
 
@@ -126,8 +148,13 @@ class Book:
 
 
 def book_of(plan: Plan, rows: dict[str, list[Row]]) -> Book:
-    """``rows`` with each exam's outcome in the cell that it is of."""
-    return Book(plan, {pair: _with_exams(of_pair) for pair, of_pair in rows.items()})
+    """``rows`` with each exam's outcome in the cell that it is of.
+
+    The slack is half the margin, so that chance on a few validation images does not spend the whole of it on
+    test images.
+    """
+    added = {pair: _with_exams(of_pair) for pair, of_pair in rows.items()}
+    return Book(plan, added, plan.rules.margin / 2)
 
 
 def read_book(folder: Path = RESULTS, plan: Plan | None = None) -> Book:

@@ -81,6 +81,13 @@ class Later(Part):
     methods: tuple[str, ...] = Field(default=(), strict=False)
 
 
+class Again(Part):
+    """The comparison once more, on seeds that nothing was chosen by."""
+
+    slack: float = Field(default=0.0, ge=0, lt=1, description="Of ours on validation images, under plain.")
+    rounds: tuple[Round, ...] = Field(default=(), strict=False)
+
+
 class Plan(Part):
     """All of ``plan.toml``."""
 
@@ -93,6 +100,9 @@ class Plan(Part):
     pairs: dict[str, Pair]
     rounds: tuple[Round, ...] = ARRAY
     later: Later = Later()
+    again: Again = Again()
+    automatic: tuple[str, ...] = Field(default=(), strict=False)
+    """Methods that the service's ``auto`` tries."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,11 @@ def cells(plan: Plan, pair: str | None = None) -> Iterator[Cell]:
     """
     every = (cell for part in plan.rounds for cell in cells_of(part) if pair in (None, cell.pair))
     return iter(dict.fromkeys(every))
+
+
+def once_more(plan: Plan) -> Plan:
+    """The plan of its ``again`` alone."""
+    return plan.model_copy(update={"rounds": plan.again.rounds})
 
 
 def cells_of(part: Round) -> Iterator[Cell]:
@@ -184,13 +199,13 @@ def augmentation_of(data: DataSpec) -> str:
 
 
 def plan_digest(plan: Plan) -> str:
-    """Of all that fixes a figure: everything but the order of the rounds, the words and what came later.
+    """Of all that fixes a row: all but the order of rounds, words, what rows are for and what came later.
 
     So that it stays what the rows say that were written before.
     """
-    words_and_order: dict[str, Any] = dict.fromkeys(("rounds", "hypotheses", "later"), True)
+    apart: dict[str, Any] = dict.fromkeys(("rounds", "hypotheses", "later", "again", "automatic"), True)
     later = {"teachers": set(plan.later.teachers), "methods": set(plan.later.methods)}
-    return digest(plan.model_dump(mode="json", exclude=words_and_order | later))[:16]
+    return digest(plan.model_dump(mode="json", exclude=apart | later))[:16]
 
 
 def _inner(pair: Pair, steps: int, share: float, eps: float) -> dict[str, Any]:

@@ -138,12 +138,21 @@ def _teacher_name(row: Row) -> str:
     return row["teacher"] if row["k"] is None else f"{row['teacher']}, k {row['k']}"
 
 
+def _again(made: Table) -> Table:
+    """The same table of the comparison's other seeds."""
+    return lambda book: made(book.again())
+
+
 TABLES: dict[str, Table] = {
     "progress": _missing,
     "goals": verdicts.goals,
     "main": verdicts.comparison(verdicts.beside_plain, "strongest plain"),
     "nearest": verdicts.comparison(verdicts.beside_nearest, "plain at most a point less clean"),
     "first-rule": verdicts.comparison(verdicts.by_first_rule, "strongest plain"),
+    "goals-again": _again(verdicts.goals),
+    "main-again": _again(verdicts.comparison(verdicts.beside_plain, "strongest plain")),
+    "nearest-again": _again(verdicts.comparison(verdicts.beside_nearest, "plain at most a point less clean")),
+    "same-depth-again": _again(verdicts.same_depth),
     "frontiers": _frontiers,
     "scales": _scales,
     "sign": verdicts.signs,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from study.book import SELECTABLE, Book
+from study.book import Book
 from study.compare import (
     HEADLINE,
     SLACK,
@@ -126,16 +126,18 @@ def same_depth(book: Book) -> str:
 
 
 def automatic(book: Book) -> str:
-    """What validation images pick of the whole grid against what test images would have picked of it.
+    """What validation images pick of the candidates against what test images would have picked of them.
 
-    The end of the grid is the best on test of each cell's own and last epoch, and of all that was chosen.
+    The latter is the best on test of all their points that were examined: each cell's last epoch, what was
+    chosen, and of a pair's first seed each cell's own epoch.
     """
     rows = []
     for pair, seed in book.counted():
-        chosen, plain = book.automatic(pair, seed), book.automatic(pair, seed, "plain")
+        chosen, plain = book.automatic(pair, seed), book.plain_by_itself(pair, seed)
+        tried = str(len(book.candidates(pair, seed)))
         both = _examined(plain, chosen)
         if both is None:
-            rows.append([pair, str(seed), *[NOT_RUN] * 6])
+            rows.append([pair, str(seed), tried, *[NOT_RUN] * 7])
             continue
         grid = list(_grid(book, pair, seed))
         best = best_on_test(grid, book.plan.rules.margin)
@@ -144,9 +146,9 @@ def automatic(book: Book) -> str:
         gained, clean = (difference(chosen, plain, attack) for attack in (HEADLINE, None))
         verdict = _promise(gained, clean, book.plan.rules.margin)
         told = [moved(lost), moved(gained), moved(clean), verdict]
-        rows.append([pair, str(seed), str(len(grid)), who(chosen), who(best), *told])
+        rows.append([pair, str(seed), tried, str(len(grid)), who(chosen), who(best), *told])
     head = (
-        "pair|seed|points|chosen on validation|best on test|less the best, points"
+        "pair|seed|candidates|points|chosen on validation|best on test|less the best, points"
         "|over the strongest plain, points|clean, points|promise"
     )
     return table(head, rows)
@@ -165,8 +167,8 @@ def _compared(rival: Point, ours: Point) -> list[str]:
 
 
 def _grid(book: Book, pair: str, seed: int) -> Iterator[Point]:
-    """Every examined point of the cells that may be chosen."""
-    for row in book.cells(pair, seed, *SELECTABLE):
+    """Every examined point of the candidates."""
+    for row in book.candidates(pair, seed):
         for epoch in sorted(map(int, row["outcomes"])):
             yield Point(row, epoch)
 
@@ -184,9 +186,8 @@ def _over_seeds(book: Book, pair: str, find: Callable[[Book, str, int], Both | N
 
 def _same_k(book: Book, pair: str, seed: int) -> Iterator[Both]:
     """(plain, ours) at each k, at the last epoch; which of ours goes by the rule of the main comparison."""
-    margin = book.plan.rules.margin
     for plain in map(last, book.cells(pair, seed, "plain")):
         rivals = [last(row) for row in book.cells(pair, seed, "ours") if row["k"] == plain.row["k"]]
-        ours = choose(rivals, margin, least=plain.clean - margin / 2)
+        ours = choose(rivals, book.plan.rules.margin, least=plain.clean - book.slack)
         if ours is not None:
             yield plain, ours

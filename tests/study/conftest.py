@@ -63,6 +63,7 @@ SMALL: dict[str, Any] = {
             "model": {"name": "tiny", "image_size": 8, "channels": 1},
         }
     },
+    "automatic": ["vanilla", "cartl"],
     "rounds": [
         {"title": "all", "pairs": ["digits"], "seeds": [0], "k": [2], "methods": ["vanilla", "cartl"]}
     ],

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from cartl_core.plots.canvas import files
-from study.book import Book
+from study.book import Book, book_of
 from study.figures import drawings
 from study.plan import Plan
 
@@ -16,7 +16,7 @@ def test_each_pair_with_rows_gets_its_figures_and_equal_rows_equal_bytes(finishe
 
 
 def test_nothing_is_drawn_of_what_was_not_run(plan: Plan) -> None:
-    assert list(drawings(Book(plan, {"digits": []}))) == []
+    assert list(drawings(book_of(plan, {"digits": []}))) == []
 
 
 def test_a_line_of_the_frontier_is_a_cell(finished: Book) -> None:

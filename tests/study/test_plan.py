@@ -3,8 +3,21 @@ from __future__ import annotations
 import pytest
 
 from cartl_core.errors import SpecError
+from cartl_core.resolve import resolve
+from cartl_core.spec import Arm, JobRequest
 from study.__main__ import parser, wanted
-from study.plan import PLAN, Cell, Later, Plan, arm_of, cells, plan_digest, pretrain_of, read_plan
+from study.plan import (
+    PLAN,
+    Cell,
+    Later,
+    Plan,
+    arm_of,
+    cells,
+    once_more,
+    plan_digest,
+    pretrain_of,
+    read_plan,
+)
 
 COMMITTED = read_plan()
 TUNING = 100
@@ -23,7 +36,46 @@ def test_every_cell_of_the_plan_can_be_built() -> None:
 
 def test_counted_seeds_are_not_those_of_tuning() -> None:
     assert {cell.seed for cell in cells(COMMITTED)} == {0, 1, 2}
-    assert max(seed for part in COMMITTED.rounds for seed in part.seeds) < TUNING
+    assert {cell.seed for cell in cells(once_more(COMMITTED))} == {3, 4, 5}
+    assert all(cell.seed < TUNING for plan in (COMMITTED, once_more(COMMITTED)) for cell in cells(plan))
+
+
+def test_what_auto_tries_here_is_what_the_service_tries() -> None:
+    """On the data, network and preset that the pairs are of."""
+    pair = COMMITTED.pairs["fashion-low-high"]
+    asked = {
+        "source": pair.source.model_dump(mode="json", exclude_none=True),
+        "dataset": pair.target.model_dump(mode="json", exclude_none=True),
+        "model": pair.model.model_dump(mode="json", exclude_none=True),
+        "method": "auto",
+        "freeze_depth": "auto",
+        "preset": "quick",
+    }
+    auto = resolve(JobRequest.model_validate(asked)).auto
+    assert auto is not None
+    planned = [
+        arm_of(COMMITTED, Cell("fashion-low-high", 0, method, k))
+        for method in COMMITTED.automatic
+        for k in (2, 4, 6)
+    ]
+    assert sorted(map(essence, auto.candidates)) == sorted(map(essence, planned))
+
+
+def essence(arm: Arm) -> str:
+    """What tells an arm from plain transfer, whatever the length and pace of its training."""
+    teacher, student = arm.pretrain, arm.transfer
+    moved = student.displacement
+    return str(
+        [
+            arm.freeze_depth,
+            (teacher.objective, teacher.fdm_distance, teacher.fdm_layers) if teacher.fdm_weight else "at",
+            moved and (moved.loss, moved.direction, moved.reach, moved.weight),
+            (student.beta, student.tail_affine, student.trunk_statistics, student.tail_statistics),
+            student.attack
+            and [round(value / teacher.attack.eps, 9) for value in (student.attack.eps, student.attack.step)],
+            student.attack and student.attack.steps,
+        ]
+    )
 
 
 def test_methods_differ_by_what_their_titles_say_and_nothing_else() -> None:
@@ -103,5 +155,5 @@ def test_a_run_can_be_kept_to_some_pairs_seeds_k_and_methods() -> None:
     assert {(cell.pair, cell.seed, cell.k) for cell in first} == {("fashion-low-high", 0, 4)}
     two = cells_of("--method", "vanilla", "--method", "cartl")
     assert {cell.method for cell in two} == {"vanilla", "cartl"}
-    assert cells_of() == list(cells(COMMITTED))
+    assert cells_of() == [*cells(COMMITTED), *cells(once_more(COMMITTED))]
     assert cells_of("--until", "-1") == []

@@ -9,7 +9,7 @@ from study.book import Book, book_of, read_book
 from study.compare import accuracy, own
 from study.exam import held
 from study.marks import NOT_RUN
-from study.plan import Plan, cells
+from study.plan import Plan, cells, once_more
 from study.rows import RESULTS, exams, ladders, read_rows, strongest, students
 from study.strongest import unattacked
 from study.tables import DOCUMENT, TABLES, filled
@@ -32,11 +32,12 @@ def test_every_row_is_of_the_committed_plan() -> None:
         assert len(set(names)) == len(names)
         assert {row["cell"] for row in [*exams(rows), *ladders(rows)]} <= set(names)
         assert len({row["cell"] for row in ladders(rows)}) == len(ladders(rows))
-        assert set(names) <= {cell.name for cell in cells(book.plan, pair)}
+        planned = (book.plan, once_more(book.plan))
+        assert set(names) <= {cell.name for plan in planned for cell in cells(plan, pair)}
 
 
 def test_what_was_not_run_is_said_to_be(plan: Plan) -> None:
-    empty = Book(plan, {"digits": []})
+    empty = book_of(plan, {"digits": []})
     assert NOT_RUN in TABLES["main"](empty)
     assert NOT_RUN in TABLES["cells"](empty)
     assert "| all | 0 | 2 |" in TABLES["progress"](empty)
@@ -71,7 +72,7 @@ def test_nothing_that_is_compared_is_left_unexamined(finished: Book) -> None:
     bare = [{**row, "outcomes": {}} for row in finished.rows["digits"]]
     left = {
         point.same_as: attacks
-        for point, attacks in unexamined(Book(finished.plan, {"digits": bare}), "digits", 0)
+        for point, attacks in unexamined(book_of(finished.plan, {"digits": bare}), "digits", 0)
     }
     chosen = [finished.baseline("digits", 0), finished.best("digits", 0), finished.automatic("digits", 0)]
     assert all(left[point.same_as] == 3 for point in chosen if point is not None)
@@ -95,4 +96,4 @@ def test_the_ensemble_leaves_no_more_than_pgd_and_sees_each_choice_once(finished
 
 def test_a_table_that_does_not_exist_is_an_error(plan: Plan) -> None:
     with pytest.raises(KeyError):
-        filled("<!-- table none -->\n<!-- end -->", Book(plan, {"digits": []}))
+        filled("<!-- table none -->\n<!-- end -->", book_of(plan, {"digits": []}))

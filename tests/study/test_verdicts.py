@@ -6,17 +6,22 @@ from typing import Any
 
 import pytest
 
-from study.book import Book
+from study.book import Book, book_of
 from study.compare import Difference
 from study.marks import NOT_RUN
-from study.plan import Plan
+from study.plan import Again, Plan
 from study.verdicts import _promise, goals
 
 IMAGES = 1000
 
 
-def row(method: str, *, robust: int, clean: int, last: int) -> dict[str, Any]:
-    """A cell at k 4 that holds the first ``robust`` images at its chosen epoch, ``last`` at its last."""
+def row(
+    method: str, *, robust: int, clean: int, last: int, seed: int = 0, seen: float = 0.9
+) -> dict[str, Any]:
+    """A cell at k 4 that holds the first ``robust`` images at its chosen epoch, ``last`` at its last.
+
+    ``seen`` of its validation images are right. Of equally clean ones choices go by robustness alone.
+    """
 
     def outcome(held: int) -> dict[str, Any]:
         fate = "9" * held + "1" * (clean - held) + "0" * (IMAGES - clean)
@@ -28,14 +33,13 @@ def row(method: str, *, robust: int, clean: int, last: int) -> dict[str, Any]:
 
     place = {
         "kind": "cell",
-        "cell": f"digits/0/{method}/k4",
+        "cell": f"digits/{seed}/{method}/k4",
         "pair": "digits",
-        "seed": 0,
+        "seed": seed,
         "method": method,
         "k": 4,
     }
-    # All are as clean on validation images, so that these choose by robustness alone.
-    validation = [[0.9, robust / IMAGES], [0.9, last / IMAGES]]
+    validation = [[seen, robust / IMAGES], [seen, last / IMAGES]]
     return {
         **place,
         "validation": validation,
@@ -65,9 +69,51 @@ def test_a_goal_is_reached_from_its_own_figure_on(
 ) -> None:
     plain = row("vanilla", robust=500, clean=900, last=300)
     ours = row("cartl", robust=robust, clean=clean, last=last)
-    told = goals(Book(at_k_4, {"digits": [plain, ours]}))
+    told = goals(book_of(at_k_4, {"digits": [plain, ours]}))
     # All three rules choose the same two points here; at k 6 nothing was run.
     assert f"| digits | 1 | {first} | {first} | {first} | {second} | {NOT_RUN} |" in told
+
+
+@pytest.mark.parametrize(("seen", "reached"), [(0.9, "+8.0"), (0.896, "+8.0"), (0.894, "+6.0")])
+def test_ours_may_be_half_a_margin_less_clean_on_validation_images(
+    at_k_4: Plan, seen: float, reached: str
+) -> None:
+    assert f"| {reached} at" in goals(_two_of_ours(at_k_4, seed=0, seen=seen))
+
+
+@pytest.mark.parametrize(("seen", "reached"), [(0.9, "+8.0"), (0.899, "+6.0")])
+def test_once_more_it_may_be_no_less_clean_and_has_seeds_of_its_own(
+    at_k_4: Plan, seen: float, reached: str
+) -> None:
+    rounds = (at_k_4.rounds[0].model_copy(update={"seeds": (3,)}),)
+    plan = at_k_4.model_copy(update={"again": Again(slack=0.0, rounds=rounds)})
+    book = _two_of_ours(plan, seed=3, seen=seen)
+    assert list(book.everywhere()) == [("digits", 0), ("digits", 3)]
+    assert f"| digits | 0 | {NOT_RUN}" in goals(book)
+    assert f"| digits | 1 | {reached} at" in goals(book.of_seed("digits", 3)) == goals(book.again())
+    assert book.of_seed("digits", 0) == book
+
+
+def _two_of_ours(plan: Plan, *, seed: int, seen: float) -> Book:
+    """Plain transfer, ours 6 points ahead and as clean, ours 8 ahead and clean as ``seen``."""
+    other = plan.methods["cartl"].model_copy(update={"title": "other"})
+    rounds = [
+        part.model_copy(update={"methods": (*part.methods, "other")})
+        for part in (*plan.rounds, *plan.again.rounds)
+    ]
+    plan = plan.model_copy(
+        update={
+            "methods": {**plan.methods, "other": other},
+            "rounds": tuple(rounds[: len(plan.rounds)]),
+            "again": plan.again.model_copy(update={"rounds": tuple(rounds[len(plan.rounds) :])}),
+        }
+    )
+    rows = [
+        row("vanilla", robust=500, clean=900, last=300, seed=seed),
+        row("other", robust=560, clean=900, last=300, seed=seed),
+        row("cartl", robust=580, clean=900, last=300, seed=seed, seen=seen),
+    ]
+    return book_of(plan, {"digits": rows})
 
 
 @pytest.mark.parametrize(
