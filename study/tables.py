@@ -186,6 +186,7 @@ TABLES: dict[str, Table] = {
         "spread-turned",
         "spread-consistent",
     ),
+    "literature": _beside("vanilla", "linear", "turned-mild-linear", "relative", "cosine", "spread", "lwf"),
     "references": _beside("adversarial-25", "vanilla", "turned-mild", "turned", "turned-far", "adversarial"),
     "cells": _all,
 }
