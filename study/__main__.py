@@ -28,17 +28,15 @@ from pathlib import Path
 from cartl_core.errors import Interruption
 from cartl_core.stopping import StopFlag
 from study.book import Book, read_book
-from study.compare import Point, judged, own
-from study.exam import ATTACKS
+from study.compared import unexamined
 from study.plan import PLAN, Cell, Plan, cells, once_more, read_plan
 from study.radii import standing, unclimbed
 from study.rows import RESULTS, append_row, read_rows, students, teachers
 from study.strongest import unattacked
 from study.tables import TABLES
-from study.workshop import ATTACKS_OF_THE_GRID, Workshop
+from study.workshop import Workshop
 
 log = logging.getLogger("study")
-CHOICES = (Book.baseline, Book.best, Book.nearest, Book.faithful, Book.beside_faithful, Book.automatic)
 INTERRUPTED = 130
 
 
@@ -142,22 +140,6 @@ def climb(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
         found = workshop.radii_row(cell, workshop.teacher(cell), row)
         append_row(pair, found, results)
         log.info("%s: %s", cell.name, ", ".join(f"{value:.3f}" for value in standing(found)))
-
-
-def unexamined(book: Book, pair: str, seed: int) -> Iterator[tuple[Point, int]]:
-    """What is compared and how many attacks it still needs; each point once.
-
-    All attacks: what is chosen on validation images, by any rule. Those of the grid: of a pair's first seed
-    every candidate of ``auto``, at its own epoch, so that the choice can be compared with the grid.
-    """
-    view = book.of_seed(pair, seed)
-    chosen = [choice(view, pair, seed) for choice in CHOICES]
-    chosen += view.first_rule(pair, seed) or ()
-    wanted = {point.same_as: (point, len(ATTACKS)) for point in chosen if point is not None}
-    if seed == book.seeds(pair)[0]:
-        for point in map(own, book.candidates(pair, seed)):
-            wanted.setdefault(point.same_as, (point, ATTACKS_OF_THE_GRID))
-    return ((point, attacks) for point, attacks in wanted.values() if not judged(point, ATTACKS[attacks - 1]))
 
 
 @contextmanager

@@ -27,6 +27,8 @@ WRONG, STANDS = 0, 9
 """Digits of an image that is wrong without an attack, and of one that stands after all; between them: the
 number of the attack that it fell to."""
 ATTACKS = ("pgd20", "pgd100", "margin100")
+ATTACKS_OF_THE_GRID = 2
+"""On every cell's last epoch; the margin loss is for what the comparison chooses of all cells."""
 
 
 @dataclass(frozen=True)

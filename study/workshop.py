@@ -28,7 +28,7 @@ from cartl_core.stopping import StopFlag
 from cartl_core.weights import load_network
 from cartl_core.workplace import Workplace
 from study import archives
-from study.exam import Exam, exam_of, sit
+from study.exam import ATTACKS_OF_THE_GRID, Exam, exam_of, sit
 from study.plan import Cell, Pair, Plan, arm_of, plan_digest, pretrain_of
 from study.radii import ladder_of
 from study.rows import Row
@@ -38,8 +38,6 @@ from study.strongest import ensemble_exam
 from study.tune import Tuned, chosen_epoch, keep, kept, network_of, tune
 
 log = logging.getLogger(__name__)
-ATTACKS_OF_THE_GRID = 2
-"""On every cell's last epoch; the margin loss is for what the comparison chooses of all cells."""
 
 
 @dataclass(frozen=True)

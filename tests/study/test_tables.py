@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from study.__main__ import unexamined
 from study.book import Book, book_of, read_book
 from study.compare import accuracy, own
+from study.compared import unexamined
 from study.exam import held
 from study.marks import NOT_RUN
 from study.plan import Plan, cells, once_more

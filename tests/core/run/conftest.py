@@ -9,15 +9,20 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from cartl_core.checkpoint import Checkpoints, in_order
 from cartl_core.data import Loaded, Split
 from cartl_core.events import Event
+from cartl_core.models import build_network
+from cartl_core.random import generator
 from cartl_core.resolve import resolve
 from cartl_core.spec import Arm, JobRequest, JobSpec, ModelSpec, Runtime
 from cartl_core.stage_keys import StageKey
 from cartl_core.stopping import StopFlag
+from cartl_core.weights import save_network
 from cartl_core.workplace import Workplace
+from tests.fixtures.students import EPOCHS, VARIANTS
 
 
 @pytest.fixture
@@ -37,9 +42,9 @@ def runtime() -> Runtime:
 
 def images_of(count: int, classes: int, seed: int, size: int = 8) -> Split:
     """Images whose classes differ in where they are bright, so that there is something to learn."""
-    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % classes
-    images = 0.3 * torch.rand(count, 1, size, size, generator=generator)
+    images = 0.3 * torch.rand(count, 1, size, size, generator=drawn)
     for row, label in zip(images, labels.tolist(), strict=True):
         row[:, label : label + 3, label : label + 3] += 0.6
     digests = tuple(f"{seed}-{number}".encode() for number in range(count))
@@ -142,5 +147,32 @@ def arm(job: Callable[..., JobSpec]) -> Callable[..., Arm]:
             changes[part] = {"batch_size": 16} | changes.get(part, {})
         depth = 0 if method == "lwf" else freeze_depth
         return job(method=method, freeze_depth=depth, baselines=[], **changes).arm
+
+    return make
+
+
+@pytest.fixture
+def teacher(tiny: Any, tmp_path: Path) -> Path:
+    """A teacher of 3 classes whose statistics and affine batch norm are no longer the initial ones."""
+    network = build_network(tiny, 3, (0.25,), (0.5,), generator(1, "network"))
+    noise = generator(2, "noise")
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                for tensor in (layer.weight, layer.bias):
+                    tensor.add_(0.1 * torch.randn(tensor.shape, generator=noise))
+        network.train()
+        for _ in range(5):
+            network(torch.rand(32, 1, 8, 8, generator=noise))
+    save_network(tmp_path / "teacher.safetensors", network)
+    return tmp_path / "teacher.safetensors"
+
+
+@pytest.fixture
+def variant(arm: Any) -> Callable[[str], Arm]:
+    def make(name: str) -> Arm:
+        method, changes = VARIANTS[name]
+        made: Arm = arm(method, transfer={"epochs": EPOCHS} | changes)
+        return made
 
     return make
