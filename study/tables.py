@@ -187,7 +187,9 @@ TABLES: dict[str, Table] = {
         "spread-consistent",
     ),
     "literature": _beside("vanilla", "linear", "turned-mild-linear", "relative", "cosine", "spread", "lwf"),
-    "references": _beside("adversarial-25", "vanilla", "turned-mild", "turned", "turned-far", "adversarial"),
+    "references": _beside(
+        "adversarial-25", "vanilla", "turned-mild", "turned", "turned-far", "adversarial-50", "adversarial"
+    ),
     "cells": _all,
 }
 """By the name in the document's markers."""
