@@ -157,6 +157,8 @@ TABLES: dict[str, Table] = {
     "scales": _scales,
     "sign": verdicts.signs,
     "same-depth": verdicts.same_depth,
+    "fixed": verdicts.fixed,
+    "fixed-again": _again(verdicts.fixed),
     "cartl": verdicts.comparison(verdicts.beside_cartl, "CARTL"),
     "strongest": under_the_ensemble,
     "teachers": _teachers,

@@ -125,6 +125,23 @@ def same_depth(book: Book) -> str:
     return table(head, rows)
 
 
+def fixed(book: Book) -> str:
+    """Each of ours against plain transfer at the same k, both at the last epoch: nothing is chosen."""
+    rows = []
+    for pair in book.pairs():
+        found: dict[tuple[int, str], list[Both]] = {}
+        for seed in book.seeds(pair):
+            plain = {row["k"]: last(row) for row in book.cells(pair, seed, "plain")}
+            for row in book.cells(pair, seed, "ours"):
+                if row["k"] in plain:
+                    found.setdefault((row["k"], row["method"]), []).append((plain[row["k"]], last(row)))
+        for (k, method), both in sorted(found.items()):
+            least = min(difference(ours, rival, HEADLINE).value for rival, ours in both)
+            told = [str(len(both)), f"{100 * least:+.1f}", _ahead(book, both, DEPTH_GOAL)]
+            rows.append([pair, str(k), method, *told])
+    return table("pair|k|ours|seeds|least of them|mean (12)", rows)
+
+
 def automatic(book: Book) -> str:
     """What validation images pick of the candidates against what test images would have picked of them.
 

@@ -10,7 +10,7 @@ from study.book import Book, book_of
 from study.compare import Difference
 from study.marks import NOT_RUN
 from study.plan import Again, Plan
-from study.verdicts import _promise, goals
+from study.verdicts import _promise, fixed, goals
 
 IMAGES = 1000
 
@@ -69,7 +69,9 @@ def test_a_goal_is_reached_from_its_own_figure_on(
 ) -> None:
     plain = row("vanilla", robust=500, clean=900, last=300)
     ours = row("cartl", robust=robust, clean=clean, last=last)
-    told = goals(book_of(at_k_4, {"digits": [plain, ours]}))
+    book = book_of(at_k_4, {"digits": [plain, ours]})
+    told = goals(book)
+    assert fixed(book).splitlines()[2] == f"| digits | 4 | cartl | 1 | {second.split()[0]} | {second} |"
     # All three rules choose the same two points here; at k 6 nothing was run.
     assert f"| digits | 1 | {first} | {first} | {first} | {second} | {NOT_RUN} |" in told
 
