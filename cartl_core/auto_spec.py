@@ -11,7 +11,7 @@ from cartl_core.attack_spec import AttackSpec
 from cartl_core.part import ARRAY, Part
 
 AUTO: Literal["auto"] = "auto"
-MOST_CANDIDATES = 16
+MOST_CANDIDATES = 24
 DEFAULT_MARGIN = 0.01
 
 MethodOrAuto = Literal[Method, "auto"]

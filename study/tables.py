@@ -143,6 +143,10 @@ def _again(made: Table) -> Table:
     return lambda book: made(book.again())
 
 
+REFERENCES = _beside(
+    "adversarial-25", "vanilla", "turned-mild", "turned", "turned-far", "adversarial-50", "adversarial"
+)
+
 TABLES: dict[str, Table] = {
     "progress": _missing,
     "goals": verdicts.goals,
@@ -163,6 +167,8 @@ TABLES: dict[str, Table] = {
     "strongest": under_the_ensemble,
     "teachers": _teachers,
     "auto": verdicts.automatic,
+    "auto-again": _again(verdicts.automatic),
+    "references-again": _again(REFERENCES),
     "batch-norm": _beside(
         "vanilla", "vanilla-running", "vanilla-recalibrated", "vanilla-frozen-affine", "vanilla-tail-teacher"
     ),
@@ -189,9 +195,7 @@ TABLES: dict[str, Table] = {
         "spread-consistent",
     ),
     "literature": _beside("vanilla", "linear", "turned-mild-linear", "relative", "cosine", "spread", "lwf"),
-    "references": _beside(
-        "adversarial-25", "vanilla", "turned-mild", "turned", "turned-far", "adversarial-50", "adversarial"
-    ),
+    "references": REFERENCES,
     "cells": _all,
 }
 """By the name in the document's markers."""

@@ -50,6 +50,7 @@ CANDIDATES: tuple[CandidateFacts, ...] = (
     CandidateFacts("consistent"),
     CandidateFacts("consistent", transfer=FIRMLY),
     CandidateFacts("adversarial", radius=0.25),
+    CandidateFacts("adversarial", radius=0.5),
     CandidateFacts("cartl", pretrain=EVERY_DEPTH),
 )
 
