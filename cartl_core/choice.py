@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,23 @@ def best(found: Sequence[Standing], among: Sequence[int], n: int, margin: float)
             position,
         ),
     )
+
+
+def wider(found: Sequence[Standing], n: int, margin: float) -> list[tuple[float, int]]:
+    """What wider margins would take: each margin, in thousandths, from which on it is another candidate.
+
+    Ascending, from above ``margin``; each candidate is more robust than the one before.
+    """
+    most = max(standing.right for standing in found)
+    needed = {ceil(Fraction(1000 * (most - standing.right), n)) / 1000 for standing in found}
+    taken = best(found, range(len(found)), n, margin)
+    steps = []
+    for wide in sorted(width for width in needed if width > margin):
+        other = best(found, range(len(found)), n, wide)
+        if other != taken:
+            steps.append((wide, other))
+            taken = other
+    return steps
 
 
 def within_margin(found: Sequence[Standing], n: int, margin: float) -> tuple[bool, ...]:

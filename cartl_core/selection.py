@@ -11,12 +11,13 @@ from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.catalog.candidates import PLAIN
-from cartl_core.choice import Choice, Standing, choose, front, within_margin
+from cartl_core.choice import Choice, Standing, choose, front, wider, within_margin
+from cartl_core.differing import differing
 from cartl_core.plan import StudentPlan
 from cartl_core.render import words
 from cartl_core.report_paired import PairedComparison
 from cartl_core.report_selection import Candidate, Promise, Selection, Verdict
-from cartl_core.spec import Arm, AutoSpec
+from cartl_core.spec import AutoSpec
 from cartl_core.statistics import wilson
 
 
@@ -55,7 +56,7 @@ def selection(
     outcomes = [found(plan) for plan in candidates]
     known = [outcome for outcome in outcomes if outcome is not None]
     n = len(known[0].clean) if known else 0
-    told = _settings([plan.arm for plan in candidates])
+    told = differing([plan.arm for plan in candidates])
     rows = [
         _row(number, plan, outcome, facts.get(plan.key.digest), model, told[plan.arm])
         for number, (plan, outcome) in enumerate(zip(candidates, outcomes, strict=True), start=1)
@@ -80,7 +81,7 @@ def selection(
         update={
             "chosen": choice.chosen + 1,
             "best_plain": choice.plain + 1,
-            "words": _in_words(marked, choice, n),
+            "words": _in_words(marked, choice, n) + _in_more_words(marked, wider(standings, n, auto.margin)),
             "promise": promised(choice),
         }
     )
@@ -185,30 +186,6 @@ def _row(
     )
 
 
-def _settings(arms: Sequence[Arm]) -> dict[Arm, str | None]:
-    """Of arms with one method and depth, the settings in which they differ: ``transfer.beta 0.4``."""
-    flat = {arm: _flat(arm) for arm in arms}
-    found: dict[Arm, str | None] = {}
-    for arm in arms:
-        alike = [flat[other] for other in arms if _kind(other) == _kind(arm)]
-        differing = [
-            f"{name} {value}"
-            for name, value in flat[arm].items()
-            if any(other.get(name) != value for other in alike)
-        ]
-        found[arm] = ", ".join(differing) or None
-    return found
-
-
-def _kind(arm: Arm) -> tuple[str, int]:
-    return arm.method, arm.freeze_depth
-
-
-def _flat(arm: Arm) -> dict[str, object]:
-    parts = {"pretrain": arm.pretrain.model_dump(), "transfer": arm.transfer.model_dump()}
-    return {f"{part}.{name}": value for part, fields in parts.items() for name, value in fields.items()}
-
-
 def _told(auto: AutoSpec, rows: Sequence[Candidate], seed: int, n: int) -> Selection:
     return Selection(
         margin=auto.margin,
@@ -232,6 +209,19 @@ def _in_words(rows: Sequence[Candidate], choice: Choice, n: int) -> str:
     if chosen is plain:
         return text
     return f"{text} The best plain candidate is {_named(plain)}: {_accuracies(plain)}."
+
+
+def _in_more_words(rows: Sequence[Candidate], steps: Sequence[tuple[float, int]]) -> str:
+    """What a person gives up with this margin, and how to have it."""
+    if not steps:
+        return ""
+    told = "; ".join(
+        f"{width:g} takes {_named(rows[place])}, {_accuracies(rows[place])}" for width, place in steps
+    )
+    return (
+        f" A wider margin takes what is more robust: {told}. The same job with such an `auto.margin` trains "
+        "nothing anew."
+    )
 
 
 def _named(row: Candidate) -> str:

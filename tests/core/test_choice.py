@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartl_core.choice import Choice, Standing, best, choose, front, within_margin
+from cartl_core.choice import Choice, Standing, best, choose, front, wider, within_margin
 
 N = 12
 STANDINGS = st.integers(0, N).flatmap(
@@ -129,3 +129,14 @@ def test_ties_go_to_the_cleaner_then_to_fewer_tuned_blocks_then_to_the_first() -
 def test_without_plain_transfer_there_is_no_choice() -> None:
     with pytest.raises(ValueError, match="empty"):
         choose([Standing(3, 2, 1, plain=False)], 5, 0.01)
+
+
+@given(FOUND, st.integers(0, 1000))
+def test_wider_margins_against_trying_them_all(found: list[Standing], thousandths: int) -> None:
+    everyone = range(len(found))
+    taken, steps = best(found, everyone, N, thousandths / 1000), []
+    for margin in (other / 1000 for other in range(thousandths + 1, 1001)):
+        if (other := best(found, everyone, N, margin)) != taken:
+            steps.append((margin, other))
+            taken = other
+    assert wider(found, N, thousandths / 1000) == steps

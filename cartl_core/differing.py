@@ -1,0 +1,48 @@
+"""What tells arms of one method and depth from each other, in words for a table. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cartl_core.spec import Arm
+
+
+def differing(arms: Sequence[Arm]) -> dict[Arm, str | None]:
+    """Of arms with one method and depth, the settings in which they differ: ``transfer.beta 0.4``.
+
+    None of an arm that is alone, or equal to all others of its kind.
+    """
+    flat = {arm: _flat(arm) for arm in arms}
+    found: dict[Arm, str | None] = {}
+    for arm in arms:
+        alike = [flat[other] for other in arms if _kind(other) == _kind(arm)]
+        apart = [
+            f"{name} {_brief(value)}"
+            for name, value in flat[arm].items()
+            if any(other.get(name) != value for other in alike)
+        ]
+        found[arm] = ", ".join(apart) or None
+    return found
+
+
+def _kind(arm: Arm) -> tuple[str, int]:
+    return arm.method, arm.freeze_depth
+
+
+def _brief(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _flat(arm: Arm) -> dict[str, object]:
+    """Every setting by its whole name: ``transfer.displacement.weight``."""
+    parts = {"pretrain": arm.pretrain.model_dump(), "transfer": arm.transfer.model_dump()}
+    return dict(_leaves(parts, ""))
+
+
+def _leaves(values: Mapping[str, Any], above: str) -> Iterator[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
