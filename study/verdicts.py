@@ -33,7 +33,8 @@ def goals(book: Book) -> str:
     """Each goal of the study on each pair, by the mean over the seeds that were run."""
     rows = []
     for pair in book.pairs():
-        chosen = [_over_seeds(book, pair, find) for find in (beside_plain, by_first_rule, beside_nearest)]
+        finders = (beside_plain, by_first_rule, beside_nearest, by_auto)
+        chosen = [_over_seeds(book, pair, find) for find in finders]
         same = [both for seed in book.seeds(pair) for both in _same_k(book, pair, seed)]
         of_k = [[both for both in same if both[0].row["k"] == k] for k in DEPTH_GOAL_K]
         cartl = [difference(ours, rival, HEADLINE) for rival, ours in _over_seeds(book, pair, beside_cartl)]
@@ -44,6 +45,7 @@ def goals(book: Book) -> str:
         rows.append([pair, str(len(chosen[0])), *told, third])
     head = (
         "pair|seeds|over the strongest plain (8)|the same, by the first rule (8)|over the nearest plain (8)"
+        "|auto over the strongest plain, by the first rule (8)"
     )
     depths = "|".join(f"same depth, last epoch, k {k} (12)" for k in DEPTH_GOAL_K)
     return table(f"{head}|{depths}|CARTL", rows)
@@ -79,6 +81,11 @@ def beside_cartl(book: Book, pair: str, seed: int) -> Both | None:
 def by_first_rule(book: Book, pair: str, seed: int) -> Both | None:
     """The strongest plain transfer and ours, by the plan's first rule."""
     return _examined(*(book.first_rule(pair, seed) or (None, None)))
+
+
+def by_auto(book: Book, pair: str, seed: int) -> Both | None:
+    """The strongest plain transfer by the first rule, and what ``auto`` picks by it of all its candidates."""
+    return _examined(book.plain_by_itself(pair, seed), book.automatic(pair, seed))
 
 
 def comparison(find: Callable[[Book, str, int], Both | None], rival: str) -> Callable[[Book], str]:
@@ -150,15 +157,15 @@ def automatic(book: Book) -> str:
     """
     rows = []
     for pair, seed in book.counted():
-        chosen, plain = book.automatic(pair, seed), book.plain_by_itself(pair, seed)
         tried = str(len(book.candidates(pair, seed)))
-        both = _examined(plain, chosen)
+        both = by_auto(book, pair, seed)
         if both is None:
             rows.append([pair, str(seed), tried, *[NOT_RUN] * 7])
             continue
         grid = list(_grid(book, pair, seed))
         best = best_on_test(grid, book.plan.rules.margin)
-        assert best is not None and plain is not None and chosen is not None
+        assert best is not None
+        plain, chosen = both
         lost = difference(chosen, best, HEADLINE)
         gained, clean = (difference(chosen, plain, attack) for attack in (HEADLINE, None))
         verdict = _promise(gained, clean, book.plan.rules.margin)

@@ -72,8 +72,8 @@ def test_a_goal_is_reached_from_its_own_figure_on(
     book = book_of(at_k_4, {"digits": [plain, ours]})
     told = goals(book)
     assert fixed(book).splitlines()[2] == f"| digits | 4 | cartl | 1 | {second.split()[0]} | {second} |"
-    # All three rules choose the same two points here; at k 6 nothing was run.
-    assert f"| digits | 1 | {first} | {first} | {first} | {second} | {NOT_RUN} |" in told
+    # All four rules choose the same two points here; at k 6 nothing was run.
+    assert f"| digits | 1 | {first} | {first} | {first} | {first} | {second} | {NOT_RUN} |" in told
 
 
 @pytest.mark.parametrize(("seen", "reached"), [(0.9, "+8.0"), (0.896, "+8.0"), (0.894, "+6.0")])
