@@ -29,7 +29,7 @@ from cartl_core.errors import Interruption
 from cartl_core.stopping import StopFlag
 from study.book import Book, read_book
 from study.compared import unexamined
-from study.plan import PLAN, Cell, Plan, cells, once_more, read_plan
+from study.plan import PLAN, Cell, Plan, begun, cells, once_more, read_plan
 from study.radii import standing, unclimbed
 from study.rows import RESULTS, append_row, read_rows, students, teachers
 from study.strongest import unattacked
@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> int:
         sys.stdout.write(shown(read_book(asked.results, plan)))
         return 0
     if asked.rounds is not None:
-        plan = plan.model_copy(update={"rounds": plan.rounds[: asked.rounds]})
+        plan = begun(plan, asked.rounds)
     workshop = Workshop(plan, work=asked.work, data_root=asked.data_root, threads=asked.threads, stop=stop)
     try:
         if asked.command == "run":

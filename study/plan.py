@@ -144,6 +144,11 @@ def once_more(plan: Plan) -> Plan:
     return plan.model_copy(update={"rounds": plan.again.rounds})
 
 
+def begun(plan: Plan, rounds: int) -> Plan:
+    """The plan with its first ``rounds`` alone; what is compared once more comes after all of them."""
+    return plan.model_copy(update={"rounds": plan.rounds[:rounds], "again": Again()})
+
+
 def cells_of(part: Round) -> Iterator[Cell]:
     """The cells of one round: all of one seed and pair together, since they share teachers."""
     for seed, pair, k, method in itertools.product(part.seeds, part.pairs, part.k, part.methods):

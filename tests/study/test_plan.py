@@ -12,7 +12,9 @@ from study.plan import (
     Later,
     Plan,
     arm_of,
+    begun,
     cells,
+    cells_of,
     once_more,
     plan_digest,
     pretrain_of,
@@ -157,3 +159,10 @@ def test_a_run_can_be_kept_to_some_pairs_seeds_k_and_methods() -> None:
     assert {cell.method for cell in two} == {"vanilla", "cartl"}
     assert cells_of() == [*cells(COMMITTED), *cells(once_more(COMMITTED))]
     assert cells_of("--until", "-1") == []
+
+
+def test_the_first_rounds_alone_leave_out_what_is_compared_once_more() -> None:
+    first = begun(COMMITTED, 1)
+    asked = parser().parse_args(["run"])
+    assert {cell.seed for cell in wanted(first, asked)} == {0}
+    assert list(wanted(first, asked)) == list(dict.fromkeys(cells_of(COMMITTED.rounds[0])))
