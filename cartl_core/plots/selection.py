@@ -14,6 +14,10 @@ from cartl_core.report_selection import Candidate
 HEIGHT = 4.0
 POINTS_AROUND = 3.0
 """Percentage points of empty space beyond the outermost candidate."""
+WIDTH_OF_AXES, HEIGHT_OF_AXES = 430.0, 200.0
+"""About, in typographic points: enough to see whether two labels meet."""
+CORNERS = ((7, 4), (7, -11), (-14, 4), (-14, -11), (12, -4), (-20, -4), (0, 12), (0, -18))
+"""Of a label's lower left end, from the middle of its mark, in typographic points; the first free one."""
 
 
 def selection(report: Report) -> Figure | None:
@@ -46,18 +50,7 @@ def selection(report: Report) -> Figure | None:
             label=method,
             zorder=3,
         )
-    for candidate, clean, robust in drawn:
-        axes.annotate(
-            f"{candidate.number}: k = {candidate.k}",
-            (clean, robust),
-            xytext=(7, 5),
-            textcoords="offset points",
-            fontsize=7,
-            color=INK if candidate.chosen else QUIET,
-            fontweight="bold" if candidate.chosen else "normal",
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7},
-            zorder=2.5,
-        )
+    _labels(axes, drawn)
     _rings(axes, drawn)
     axes.set_xlim(*_span([clean for _, clean, _ in drawn]))
     axes.set_ylim(*_span([robust for _, _, robust in drawn]))
@@ -65,6 +58,45 @@ def selection(report: Report) -> Figure | None:
     axes.set_ylabel("robust accuracy on validation images, %")
     figure.legend(loc="outside upper left", ncols=4, fontsize=8)
     return figure
+
+
+def _labels(axes: Axes, drawn: list[tuple[Candidate, float, float]]) -> None:
+    """Each candidate's number, as in the table, at the first corner of its mark that is free."""
+    across = _span([clean for _, clean, _ in drawn])
+    up = _span([robust for _, _, robust in drawn])
+    marks = [
+        (WIDTH_OF_AXES * _share(clean, across), HEIGHT_OF_AXES * _share(robust, up))
+        for _, clean, robust in drawn
+    ]
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in marks]
+    for (candidate, clean, robust), (x, y) in zip(drawn, marks, strict=True):
+        text = str(candidate.number)
+        boxes = {
+            (right, above): (x + right, y + above, x + right + 5 * len(text), y + above + 8)
+            for right, above in CORNERS
+        }
+        free = [corner for corner, box in boxes.items() if not any(_meet(box, other) for other in taken)]
+        corner = (free or CORNERS)[0]
+        taken.append(boxes[corner])
+        axes.annotate(
+            text,
+            (clean, robust),
+            xytext=corner,
+            textcoords="offset points",
+            fontsize=7,
+            color=INK if candidate.chosen else QUIET,
+            fontweight="bold" if candidate.chosen else "normal",
+            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7},
+            zorder=2.5,
+        )
+
+
+def _share(value: float, span: tuple[float, float]) -> float:
+    return (value - span[0]) / (span[1] - span[0])
+
+
+def _meet(box: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
 def _margin(axes: Axes, cleanest: float, margin: float) -> None:

@@ -109,7 +109,7 @@ def selection(report: Report) -> Caption | None:
         return None
     front = [str(candidate.number) for candidate in found.candidates if candidate.on_front]
     return Caption(
-        reading="Each candidate on validation images: its number, and k, the blocks that it tunes. Thin "
+        reading="Each candidate on validation images, by its number in the table. Thin "
         "lines are 95\u00a0% Wilson intervals, dashed steps the Pareto front. Candidates in the green band "
         "are clean enough; the most robust of them is chosen.",
         aloud=f"Clean against robust accuracy of {len(found.candidates)} candidates. On the Pareto front: "

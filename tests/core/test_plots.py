@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 from PIL import Image
 
 from cartl_core.plots import PLOTS, draw
@@ -179,3 +182,25 @@ def test_the_candidates_are_drawn_where_one_was_chosen() -> None:
     assert files("selection", lambda: selection(report))[0].content.startswith(b"<?xml")
     unknown = found.model_copy(update={"chosen": None})
     assert selection(report.model_copy(update={"selection": unknown})) is None, "not before all are measured"
+
+
+def test_numbers_of_candidates_that_lie_close_stay_legible() -> None:
+    report = choosing_report()
+    found = report.selection
+    assert found is not None
+    places = [(540, 300), (541, 302), (536, 301), (538, 296), (530, 304), (420, 200)]
+    close = [
+        found.candidates[0].model_copy(
+            update={"number": number, "clean": wilson(right, 600), "robust": wilson(held, 600)}
+        )
+        for number, (right, held) in enumerate(places, start=8)
+    ]
+    figure = selection(
+        report.model_copy(update={"selection": found.model_copy(update={"candidates": tuple(close)})})
+    )
+    assert figure is not None
+    FigureCanvasAgg(figure).draw()
+    labels = [text for text in figure.axes[0].texts if text.get_text()]
+    assert [label.get_text() for label in labels] == ["8", "9", "10", "11", "12", "13"]
+    boxes = [Text.get_window_extent(label) for label in labels]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
