@@ -8,6 +8,7 @@ from cartl_core.plots import draw
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.report_selection import Verdict
+from cartl_core.selection import _in_more_words
 from tests.fixtures.reports import choosing_report, full_report
 
 
@@ -92,3 +93,12 @@ def test_the_selection_survives_json() -> None:
     assert Report.model_validate_json(report.model_dump_json()) == report
     assert report.own_arm is not None
     assert report.own_arm.transfer.beta == 0.6
+
+
+def test_a_wider_margin_is_told_with_what_it_takes_and_none_is_not() -> None:
+    found = choosing_report().selection
+    assert found is not None
+    told = _in_more_words(found.candidates, [(0.035, 0)])
+    assert "0.035 takes CARTL with 3 tuned blocks (number 1), 88.9 % clean" in told
+    assert "`auto.margin` trains nothing anew" in told
+    assert _in_more_words(found.candidates, []) == ""
