@@ -103,6 +103,7 @@ class Plan(Part):
     again: Again = Again()
     automatic: tuple[str, ...] = Field(default=(), strict=False)
     """Methods that the service's ``auto`` tries."""
+    lead: float = Field(default=0.0, ge=0, description="What ``auto`` asks of others than plain transfer.")
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def plan_digest(plan: Plan) -> str:
 
     So that it stays what the rows say that were written before.
     """
-    apart: dict[str, Any] = dict.fromkeys(("rounds", "hypotheses", "later", "again", "automatic"), True)
+    words = ("rounds", "hypotheses", "later", "again", "automatic", "lead")
+    apart: dict[str, Any] = dict.fromkeys(words, True)
     later = {"teachers": set(plan.later.teachers), "methods": set(plan.later.methods)}
     return digest(plan.model_dump(mode="json", exclude=apart | later))[:16]
 

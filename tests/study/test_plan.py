@@ -61,6 +61,7 @@ def test_what_auto_tries_here_is_what_the_service_tries() -> None:
         for k in (2, 4, 6)
     ]
     assert sorted(map(essence, auto.candidates)) == sorted(map(essence, planned))
+    assert auto.lead == COMMITTED.lead
 
 
 def essence(arm: Arm) -> str:
