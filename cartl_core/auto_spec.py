@@ -13,6 +13,13 @@ from cartl_core.part import ARRAY, Part
 AUTO: Literal["auto"] = "auto"
 MOST_CANDIDATES = 24
 DEFAULT_MARGIN = 0.01
+DEFAULT_LEAD = 2.0
+"""About what the reports' 95 % intervals ask for."""
+LEAD = (
+    "Another candidate than plain transfer must hold more validation images than the best plain one by more "
+    "than so many standard errors of the paired difference, or be cleaner by more than the margin and as "
+    "robust; 0: by any."
+)
 
 MethodOrAuto = Literal[Method, "auto"]
 
@@ -38,6 +45,7 @@ class AutoSpec(Part):
         description="Of clean accuracy, as a fraction: the most robust candidate is chosen among those that "
         "come this near to the cleanest one.",
     )
+    lead: float = Field(default=DEFAULT_LEAD, ge=0.0, le=10.0, description=LEAD)
     attack: AttackSpec = Field(description="On the validation images; the choice goes by it.")
     validation_images: int = Field(ge=1, le=1_000_000, description="Stratified; of fewer all are used.")
     candidates: Annotated[tuple[Arm, ...], ARRAY] = Field(

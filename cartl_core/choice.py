@@ -1,7 +1,11 @@
-"""Which candidate a run takes: a pure function of how many validation images each got right and held.
+"""Which candidate a run takes: a pure function of which validation images each got right and held.
 
-The most robust candidate among those whose clean accuracy is within a margin of the cleanest one's. Test
-images have no part in it, so what is measured on them afterwards is no victim of the choice. Torch-free.
+The most robust candidate among those whose clean accuracy is within a margin of the cleanest one's, unless
+plain transfer does as well as far as these images can tell: of many candidates the best one is flattered by
+the images that chose it, so another than plain transfer must lead by several standard errors of the paired
+difference (the idea of the one-standard-error rule; Breiman et al., Classification and Regression Trees,
+1984). Test images have no part in it, so what is measured on them afterwards is no victim of the choice.
+Torch-free.
 """
 
 from __future__ import annotations
@@ -14,19 +18,24 @@ from math import ceil
 
 @dataclass(frozen=True)
 class Standing:
-    """A candidate on n validation images, the same for all.
+    """A candidate on validation images, the same for all.
 
     Attributes:
-        right: images that it gets right without an attack.
-        held: of those, the ones that the attack did not fool.
+        right: how many it gets right without an attack.
+        stood: of each attacked one, whether it is right and the attack did not fool it.
         tuned: blocks fine-tuned, the paper's k.
         plain: it is plain transfer.
     """
 
     right: int
-    held: int
+    stood: tuple[bool, ...]
     tuned: int
     plain: bool
+
+    @property
+    def held(self) -> int:
+        """How many stood."""
+        return sum(self.stood)
 
 
 @dataclass(frozen=True)
@@ -37,22 +46,47 @@ class Choice:
     plain: int
 
 
-def choose(found: Sequence[Standing], n: int, margin: float) -> Choice:
+def choose(found: Sequence[Standing], n: int, margin: float, lead: float) -> Choice:
     """The candidate to take, and the one that plain transfer alone would have given.
+
+    Another than the best plain candidate must be more robust beyond chance (``leads``), or cleaner by more
+    than the margin and no less robust; the most robust of those is taken.
 
     Args:
         found: at least one of them plain.
-        n: validation images.
+        n: validation images of ``right``.
         margin: of clean accuracy, as a fraction.
+        lead: how far ahead of the best plain candidate another must be, in standard errors.
 
     Raises:
         ValueError: none is plain.
     """
-    plain = [position for position, standing in enumerate(found) if standing.plain]
-    return Choice(
-        chosen=best(found, range(len(found)), n, margin),
-        plain=best(found, plain, n, margin),
-    )
+    plain = best(found, [at for at, standing in enumerate(found) if standing.plain], n, margin)
+    rival = found[plain]
+    better = [
+        at
+        for at, near in enumerate(within_margin(found, n, margin))
+        if near and (leads(found[at], rival, lead) or _cleaner(found[at], rival, n, margin))
+    ]
+    return Choice(chosen=best(found, [plain, *better], n, 1.0), plain=plain)
+
+
+def _cleaner(own: Standing, rival: Standing, n: int, margin: float) -> bool:
+    return own.held >= rival.held and own.right - rival.right > Fraction(repr(margin)) * n
+
+
+def leads(own: Standing, rival: Standing, lead: float) -> bool:
+    """Whether ``own`` holds more images than ``rival`` by more than chance would have it.
+
+    With b images that only ``own`` holds and c that only the rival does, of m: the difference b - c has the
+    standard error sqrt(b + c - (b - c)^2 / m). Counted exactly, so that no border depends on rounding.
+    """
+    both = list(zip(own.stood, rival.stood, strict=True))
+    only_own = sum(mine and not theirs for mine, theirs in both)
+    only_rival = sum(theirs and not mine for mine, theirs in both)
+    ahead = only_own - only_rival
+    square = Fraction(repr(lead)) ** 2
+    return ahead > 0 and len(both) * ahead**2 > square * (len(both) * (only_own + only_rival) - ahead**2)
 
 
 def best(found: Sequence[Standing], among: Sequence[int], n: int, margin: float) -> int:
@@ -76,20 +110,20 @@ def best(found: Sequence[Standing], among: Sequence[int], n: int, margin: float)
     )
 
 
-def wider(found: Sequence[Standing], n: int, margin: float) -> list[tuple[float, int]]:
-    """What wider margins would take: each margin, in thousandths, from which on it is another candidate.
+def wider(found: Sequence[Standing], n: int, margin: float, lead: float) -> list[tuple[float, int]]:
+    """What wider margins would take: each margin, in thousandths, from which on it is a more robust one.
 
-    Ascending, from above ``margin``; each candidate is more robust than the one before.
+    Ascending, from above ``margin``; each candidate is more robust than all before it.
     """
     most = max(standing.right for standing in found)
     needed = {ceil(Fraction(1000 * (most - standing.right), n)) / 1000 for standing in found}
-    taken = best(found, range(len(found)), n, margin)
+    held = found[choose(found, n, margin, lead).chosen].held
     steps = []
     for wide in sorted(width for width in needed if width > margin):
-        other = best(found, range(len(found)), n, wide)
-        if other != taken:
+        other = choose(found, n, wide, lead).chosen
+        if found[other].held > held:
             steps.append((wide, other))
-            taken = other
+            held = found[other].held
     return steps
 
 

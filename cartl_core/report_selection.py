@@ -37,6 +37,10 @@ class Candidate(Value):
     within_margin: bool | None = Field(
         default=None, description="Clean accuracy within the margin of the cleanest candidate's."
     )
+    leads: bool | None = Field(
+        default=None,
+        description="It holds more images than the best plain candidate beyond chance; null for plain ones.",
+    )
     on_front: bool | None = Field(
         default=None, description="No other is as good in both accuracies and better in one."
     )
@@ -64,6 +68,9 @@ class Selection(Value):
     """How `auto` was decided: on validation images alone."""
 
     margin: float = Field(description="Of clean accuracy, as a fraction.")
+    lead: float = Field(
+        default=0.0, description="Over the best plain candidate, in standard errors of the paired difference."
+    )
     attack: AttackSpec
     seed: int
     n: int = Field(

@@ -53,6 +53,7 @@ def resolve_auto(request: JobRequest, target: DataSpec, model: ModelSpec, make: 
     asked = request.auto or AutoRequest()
     return AutoSpec(
         margin=asked.margin,
+        lead=asked.lead,
         attack=_attack(asked, target),
         validation_images=asked.validation_images or VALIDATION_IMAGES,
         candidates=_candidates(request, model_facts(model.name).blocks, make),

@@ -11,7 +11,7 @@ from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.catalog.candidates import PLAIN
-from cartl_core.choice import Choice, Standing, choose, front, wider, within_margin
+from cartl_core.choice import Choice, Standing, choose, front, leads, wider, within_margin
 from cartl_core.differing import differing
 from cartl_core.plan import StudentPlan
 from cartl_core.render import words
@@ -33,7 +33,8 @@ def decide(
     auto: AutoSpec, candidates: Sequence[StudentPlan], found: Sequence[OnValidation], model: str
 ) -> Choice:
     """The choice among candidates that are all measured on the same images."""
-    return choose(_standings(candidates, found, model), len(found[0].clean), auto.margin)
+    standings = _standings(candidates, found, model)
+    return choose(standings, len(found[0].clean), auto.margin, auto.lead)
 
 
 def selection(
@@ -64,24 +65,28 @@ def selection(
     if len(known) < len(candidates):
         return _told(auto, rows, seed, n)
     standings = _standings(candidates, known, model)
-    choice = choose(standings, n, auto.margin)
-    judged = zip(rows, within_margin(standings, n, auto.margin), front(standings), strict=True)
+    choice = choose(standings, n, auto.margin, auto.lead)
+    ahead = [None if own.plain else leads(own, standings[choice.plain], auto.lead) for own in standings]
+    near, on_front = within_margin(standings, n, auto.margin), front(standings)
     marked = [
         row.model_copy(
             update={
-                "within_margin": near,
-                "on_front": on_front,
-                "chosen": row.number == choice.chosen + 1,
-                "best_plain": row.number == choice.plain + 1,
+                "within_margin": near[place],
+                "leads": ahead[place],
+                "on_front": on_front[place],
+                "chosen": place == choice.chosen,
+                "best_plain": place == choice.plain,
             }
         )
-        for row, near, on_front in judged
+        for place, row in enumerate(rows)
     ]
     return _told(auto, marked, seed, n).model_copy(
         update={
             "chosen": choice.chosen + 1,
             "best_plain": choice.plain + 1,
-            "words": _in_words(marked, choice, n) + _in_more_words(marked, wider(standings, n, auto.margin)),
+            "words": _in_words(marked, choice, n)
+            + _in_doubt(marked, choice)
+            + _in_more_words(marked, wider(standings, n, auto.margin, auto.lead)),
             "promise": promised(choice),
         }
     )
@@ -100,7 +105,7 @@ def promise(
         return Promise(
             verdict="plain_itself",
             words="The candidate that was chosen is plain transfer itself: on the validation images nothing "
-            "that was clean enough was more robust. There is nothing to be worse than, and no baseline.",
+            "that was clean enough was surely better. There is nothing to be worse than, and no baseline.",
         )
     by_what = {comparison.what: comparison for comparison in comparisons}
     robust, clean = by_what.get("worst_case"), by_what.get("clean")
@@ -153,7 +158,7 @@ def _standings(
     return [
         Standing(
             right=sum(outcome.clean),
-            held=sum(outcome.held),
+            stood=outcome.held,
             tuned=blocks - plan.arm.freeze_depth,
             plain=plan.arm.method == PLAIN,
         )
@@ -189,12 +194,15 @@ def _row(
 def _told(auto: AutoSpec, rows: Sequence[Candidate], seed: int, n: int) -> Selection:
     return Selection(
         margin=auto.margin,
+        lead=auto.lead,
         attack=auto.attack,
         seed=seed,
         n=n,
         rule="The most robust candidate among those whose clean accuracy is within "
         f"{100 * auto.margin:g} % of the images of the cleanest one's, on validation images; of equally "
-        "robust ones the cleaner, then the one with fewer tuned blocks.",
+        "robust ones the cleaner, then the one with fewer tuned blocks. Plain transfer, unless another is "
+        f"more robust by more than {auto.lead:g} standard errors of the paired difference, or cleaner by "
+        "more than that margin and no less robust.",
         candidates=tuple(rows),
     )
 
@@ -211,6 +219,22 @@ def _in_words(rows: Sequence[Candidate], choice: Choice, n: int) -> str:
     return f"{text} The best plain candidate is {_named(plain)}: {_accuracies(plain)}."
 
 
+def _in_doubt(rows: Sequence[Candidate], choice: Choice) -> str:
+    """Who was clean enough and held more images than what was taken, and was passed over."""
+    passed = [
+        row
+        for row in rows
+        if row.within_margin and row.leads is False and _held(row) > _held(rows[choice.chosen])
+    ]
+    if not passed:
+        return ""
+    most = max(passed, key=_held)
+    return (
+        f" Passed over: {_named(most)}, {_accuracies(most)}, since that it holds more images than plain "
+        "transfer may be chance. A lower `auto.lead` takes it; more validation images may tell."
+    )
+
+
 def _in_more_words(rows: Sequence[Candidate], steps: Sequence[tuple[float, int]]) -> str:
     """What a person gives up with this margin, and how to have it."""
     if not steps:
@@ -222,6 +246,11 @@ def _in_more_words(rows: Sequence[Candidate], steps: Sequence[tuple[float, int]]
         f" A wider margin takes what is more robust: {told}. The same job with such an `auto.margin` trains "
         "nothing anew."
     )
+
+
+def _held(row: Candidate) -> float:
+    assert row.robust is not None
+    return row.robust.value
 
 
 def _named(row: Candidate) -> str:

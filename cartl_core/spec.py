@@ -20,7 +20,7 @@ from cartl_core.arm_spec import Arm as Arm
 from cartl_core.arm_spec import Method as Method
 from cartl_core.attack_facts import LARGEST_RADIUS
 from cartl_core.attack_spec import AttackSpec as AttackSpec
-from cartl_core.auto_spec import DEFAULT_MARGIN, MOST_CANDIDATES, FreezeDepth
+from cartl_core.auto_spec import DEFAULT_LEAD, DEFAULT_MARGIN, LEAD, MOST_CANDIDATES, FreezeDepth
 from cartl_core.auto_spec import AutoSpec as AutoSpec
 from cartl_core.auto_spec import MethodOrAuto as MethodOrAuto
 from cartl_core.certificate_spec import AuditSpec as AuditSpec
@@ -282,6 +282,7 @@ class AutoRequest(Part):
         description="Of clean accuracy, as a fraction: the most robust candidate is chosen among those that "
         "come this near to the cleanest one.",
     )
+    lead: float = Field(default=DEFAULT_LEAD, ge=0.0, le=10.0, description=LEAD)
     attack: SelectionAttackOverrides | None = None  # type: ignore[valid-type]
     validation_images: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Stratified; of fewer all are used."

@@ -15,6 +15,7 @@ COLUMNS = (
     "clean, validation",
     "robust, validation",
     "clean enough",
+    "surely ahead of plain",
     "on the front",
 )
 """Of the table of candidates."""
@@ -55,6 +56,11 @@ def role(found: Candidate) -> str:
     """What became of a candidate; empty for most."""
     roles = [name for name, is_so in (("chosen", found.chosen), ("best plain", found.best_plain)) if is_so]
     return ", ".join(roles)
+
+
+def ahead(found: Candidate) -> str:
+    """Whether it is ahead of the best plain candidate beyond chance; a dash for plain ones."""
+    return "-" if found.plain else yes(found.leads)
 
 
 def yes(known: bool | None) -> str:

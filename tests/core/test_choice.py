@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
+from math import sqrt
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cartl_core.choice import Choice, Standing, best, choose, front, wider, within_margin
+from cartl_core.choice import Choice, Standing, best, choose, front, leads, wider, within_margin
 
 N = 12
-STANDINGS = st.integers(0, N).flatmap(
-    lambda right: st.builds(
-        Standing,
-        right=st.just(right),
-        held=st.integers(0, right),
-        tuned=st.integers(1, 4),
-        plain=st.booleans(),
-    )
+
+
+@st.composite
+def standings(draw: st.DrawFn) -> Standing:
+    """Of N images some right, and of those some held; which ones matters where two are compared in pairs."""
+    right = draw(st.integers(0, N))
+    stood = tuple(place < right and draw(st.booleans()) for place in range(N))
+    return Standing(right, stood, draw(st.integers(1, 4)), plain=draw(st.booleans()))
+
+
+def standing(right: int, held: int, tuned: int, *, plain: bool, n: int = N) -> Standing:
+    """The first ``held`` of n images stand."""
+    return Standing(right, tuple(place < held for place in range(n)), tuned, plain=plain)
+
+
+FOUND = st.lists(standings(), min_size=1, max_size=8).map(
+    lambda found: [replace(found[0], plain=True), *found[1:]]
 )
-FOUND = st.lists(STANDINGS, min_size=1, max_size=8).map(
-    lambda found: [Standing(found[0].right, found[0].held, found[0].tuned, plain=True), *found[1:]]
-)
+LEADS = st.integers(0, 40).map(lambda tenths: tenths / 10)
 MARGINS = st.integers(0, 100).map(lambda points: points / 100)
 
 
@@ -49,35 +58,97 @@ def by_brute_force(found: list[Standing], among: list[int], percent: int) -> int
     return taken
 
 
-@given(FOUND, st.integers(0, 100))
-def test_the_rule_against_brute_force(found: list[Standing], percent: int) -> None:
+def beats_by_brute_force(own: Standing, rival: Standing, percent: int, lead: float) -> bool:
+    """By the words of the rule: ahead beyond chance, or cleaner by more than the margin and as robust."""
+    ahead = [mine - theirs for mine, theirs in zip(own.stood, rival.stood, strict=True)]
+    mean = sum(ahead) / N
+    error = sqrt(sum((value - mean) ** 2 for value in ahead)) / N
+    cleaner = 100 * (own.right - rival.right) > percent * N
+    return (sum(ahead) > 0 and mean > lead * error + 1e-12) or (cleaner and sum(ahead) >= 0)
+
+
+@given(FOUND, st.integers(0, 100), LEADS)
+def test_the_rule_against_brute_force(found: list[Standing], percent: int, lead: float) -> None:
     everyone = list(range(len(found)))
-    plain = [position for position in everyone if found[position].plain]
-    assert choose(found, N, percent / 100) == Choice(
-        chosen=by_brute_force(found, everyone, percent), plain=by_brute_force(found, plain, percent)
+    plain = by_brute_force(found, [at for at in everyone if found[at].plain], percent)
+    cleanest = max(own.right for own in found)
+    better = [
+        at
+        for at in everyone
+        if 100 * (cleanest - found[at].right) <= percent * N
+        and beats_by_brute_force(found[at], found[plain], percent, lead)
+    ]
+    assert choose(found, N, percent / 100, lead) == Choice(
+        chosen=by_brute_force(found, [plain, *better], 100), plain=plain
     )
 
 
-@given(FOUND, MARGINS)
-def test_never_less_robust_than_a_plain_one_that_is_clean_enough(
-    found: list[Standing], margin: float
+@given(FOUND, MARGINS, LEADS)
+def test_on_these_images_never_worse_than_plain_transfer(
+    found: list[Standing], margin: float, lead: float
 ) -> None:
-    choice = choose(found, N, margin)
-    near = within_margin(found, N, margin)
-    assert near[choice.chosen]
-    if near[choice.plain]:
-        assert found[choice.chosen].held >= found[choice.plain].held
-    else:
-        assert found[choice.chosen].right > found[choice.plain].right
+    choice = choose(found, N, margin, lead)
+    chosen, plain = found[choice.chosen], found[choice.plain]
+    assert chosen.held >= plain.held
+    assert within_margin([chosen, plain], N, margin)[0]
+
+
+@given(FOUND, MARGINS, LEADS, LEADS)
+def test_who_asks_for_a_larger_lead_gets_no_more_robust_a_candidate(
+    found: list[Standing], margin: float, one: float, other: float
+) -> None:
+    less, more = (found[choose(found, N, margin, lead).chosen] for lead in sorted((one, other)))
+    assert less.held >= more.held
+
+
+@pytest.mark.parametrize(
+    ("only_own", "only_rival", "lead", "expected"),
+    [
+        (1, 0, 0.0, True),
+        (0, 0, 0.0, False),
+        (4, 4, 0.0, False),
+        (3, 5, 0.0, False),
+        # 9 more of 300 that only one of the two holds: sqrt(9 - 81/300) = 2.95, so 3.05 standard errors.
+        (9, 0, 3.0, True),
+        (9, 0, 3.1, False),
+        # 20 more of 100 that only one of the two holds: sqrt(100 - 400/300) = 9.93, so 2.01.
+        (60, 40, 2.0, True),
+        (60, 40, 2.02, False),
+    ],
+)
+def test_a_lead_is_counted_in_standard_errors_of_the_paired_difference(
+    only_own: int, only_rival: int, lead: float, expected: bool
+) -> None:
+    n, both = 300, 150
+    own = (True,) * only_own + (False,) * only_rival + (True,) * both
+    rival = (False,) * only_own + (True,) * only_rival + (True,) * both
+    rest = (False,) * (n - len(own))
+    first, second = (Standing(n, stood + rest, 1, plain=False) for stood in (own, rival))
+    assert leads(first, second, lead) is expected
+
+
+def test_the_border_of_a_lead_is_exact() -> None:
+    """With 2 of 4 images only its own the lead is 2 / sqrt(2 - 4/4) = 2 exactly, which is not more than 2."""
+    own, rival = standing(4, 3, 1, plain=False, n=4), standing(4, 1, 1, plain=True, n=4)
+    assert not leads(own, rival, 2.0)
+    assert leads(own, rival, 1.9999999999999998)
+
+
+def test_what_is_ahead_by_chance_gives_way_to_plain_transfer() -> None:
+    plain = standing(450, 397, 4, plain=True, n=500)
+    lucky = Standing(455, (False,) * 5 + (True,) * 404 + (False,) * 91, 6, plain=False)
+    assert lucky.held == plain.held + 7
+    assert choose([plain, lucky], 500, 0.02, 0.0) == Choice(chosen=1, plain=0)
+    assert choose([plain, lucky], 500, 0.02, 2.0) == Choice(chosen=0, plain=0)
 
 
 @given(FOUND, MARGINS)
 def test_the_order_of_the_candidates_decides_nothing_but_full_ties(
     found: list[Standing], margin: float
 ) -> None:
-    ahead = choose(found, N, margin).chosen
-    backwards = list(reversed(found))
-    behind = choose(backwards, N, margin).chosen
+    everyone, backwards = range(len(found)), list(reversed(found))
+    ahead = best(found, everyone, N, margin)
+    behind = best(backwards, everyone, N, margin)
 
     def told(standing: Standing) -> tuple[int, int, int]:
         return standing.right, standing.held, standing.tuned
@@ -99,28 +170,28 @@ def test_the_front_holds_whom_nobody_beats(found: list[Standing]) -> None:
 
 
 @given(FOUND, MARGINS)
-def test_the_chosen_one_is_on_the_front_of_those_near_enough(found: list[Standing], margin: float) -> None:
+def test_the_best_one_is_on_the_front_of_those_near_enough(found: list[Standing], margin: float) -> None:
     near = within_margin(found, N, margin)
     eligible = [standing for standing, is_near in zip(found, near, strict=True) if is_near]
-    chosen = found[choose(found, N, margin).chosen]
-    assert front(eligible)[eligible.index(chosen)]
+    taken = found[best(found, range(len(found)), N, margin)]
+    assert front(eligible)[eligible.index(taken)]
 
 
 def test_a_margin_means_what_it_says_in_decimals() -> None:
     """In binary 0.29 * 100 is less than 29, and 0.07 * 100 more than 7."""
     assert 0.29 * 100 < 29 and 0.07 * 100 > 7
     for percent in range(101):
-        at = [Standing(100, 0, 1, plain=True), Standing(100 - percent, 0, 1, plain=False)]
+        at = [standing(100, 0, 1, plain=True), standing(100 - percent, 0, 1, plain=False)]
         assert within_margin(at, 100, percent / 100) == (True, True)
-        beyond = [at[0], Standing(max(0, 99 - percent), 0, 1, plain=False)]
+        beyond = [at[0], standing(max(0, 99 - percent), 0, 1, plain=False)]
         assert within_margin(beyond, 100, percent / 100)[1] == (percent == 100)
     assert Fraction(repr(0.29)) * 100 == 29
 
 
 def test_ties_go_to_the_cleaner_then_to_fewer_tuned_blocks_then_to_the_first() -> None:
-    robust, cleaner = Standing(8, 5, 3, plain=True), Standing(9, 5, 3, plain=False)
+    robust, cleaner = standing(8, 5, 3, plain=True), standing(9, 5, 3, plain=False)
     assert best([robust, cleaner], [0, 1], 10, 0.1) == 1
-    smaller = Standing(9, 5, 2, plain=False)
+    smaller = standing(9, 5, 2, plain=False)
     assert best([cleaner, smaller], [0, 1], 10, 0.1) == 1
     assert best([smaller, smaller], [0, 1], 10, 0.1) == 0
     assert best([cleaner, robust], [0, 1], 10, 0.0) == 0, "out of the margin, so no tie"
@@ -128,15 +199,16 @@ def test_ties_go_to_the_cleaner_then_to_fewer_tuned_blocks_then_to_the_first() -
 
 def test_without_plain_transfer_there_is_no_choice() -> None:
     with pytest.raises(ValueError, match="empty"):
-        choose([Standing(3, 2, 1, plain=False)], 5, 0.01)
+        choose([standing(3, 2, 1, plain=False)], 5, 0.01, 2.0)
 
 
-@given(FOUND, st.integers(0, 1000))
-def test_wider_margins_against_trying_them_all(found: list[Standing], thousandths: int) -> None:
-    everyone = range(len(found))
-    taken, steps = best(found, everyone, N, thousandths / 1000), []
+@settings(deadline=None, max_examples=30)
+@given(FOUND, st.integers(0, 1000), LEADS)
+def test_wider_margins_against_trying_them_all(found: list[Standing], thousandths: int, lead: float) -> None:
+    held, steps = found[choose(found, N, thousandths / 1000, lead).chosen].held, []
     for margin in (other / 1000 for other in range(thousandths + 1, 1001)):
-        if (other := best(found, everyone, N, margin)) != taken:
+        other = choose(found, N, margin, lead).chosen
+        if found[other].held > held:
             steps.append((margin, other))
-            taken = other
-    assert wider(found, N, thousandths / 1000) == steps
+            held = found[other].held
+    assert wider(found, N, thousandths / 1000, lead) == steps

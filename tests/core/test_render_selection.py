@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from cartl_core.choice import Choice
 from cartl_core.plots import draw
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.report_selection import Verdict
-from cartl_core.selection import _in_more_words
+from cartl_core.selection import _in_doubt, _in_more_words
 from tests.fixtures.reports import choosing_report, full_report
 
 
@@ -23,10 +24,10 @@ def test_markdown_has_every_candidate() -> None:
     rows = [line for line in part.splitlines() if line.startswith(("| 1 ", "| 2 ", "| 3 ", "| 4 "))]
     assert len(rows) == 4
     assert "CARTL (transfer.beta 0.4)" in rows[0]
-    assert rows[0].endswith("| no | yes |  |")
-    assert rows[1].endswith("| yes | yes | chosen |")
-    assert rows[2].endswith("| yes | yes | best plain |")
-    assert rows[3].endswith("| no | no |  |")
+    assert rows[0].endswith("| no | yes | yes |  |")
+    assert rows[1].endswith("| yes | yes | yes | chosen |")
+    assert rows[2].endswith("| yes | - | yes | best plain |")
+    assert rows[3].endswith("| no | - | no |  |")
     assert "95.0 % (90.8 to 97.3)" in rows[1]
     assert "Epochs and the candidate were chosen on validation images" in page
 
@@ -56,6 +57,7 @@ def test_before_the_choice_the_report_says_what_is_still_open() -> None:
                 "robust": None,
                 "selected_epoch": None,
                 "within_margin": None,
+                "leads": None,
                 "on_front": None,
                 "chosen": False,
                 "best_plain": False,
@@ -102,3 +104,18 @@ def test_a_wider_margin_is_told_with_what_it_takes_and_none_is_not() -> None:
     assert "0.035 takes CARTL with 3 tuned blocks (number 1), 88.9 % clean" in told
     assert "`auto.margin` trains nothing anew" in told
     assert _in_more_words(found.candidates, []) == ""
+
+
+def test_who_was_passed_over_for_what_may_be_chance_is_told() -> None:
+    found = choosing_report().selection
+    assert found is not None
+    rows = list(found.candidates)
+    assert _in_doubt(rows, Choice(chosen=1, plain=2)) == ""
+    rows[1] = rows[1].model_copy(update={"leads": False})
+    told = _in_doubt(rows, Choice(chosen=2, plain=2))
+    assert (
+        "Passed over: CARTL with 3 tuned blocks (number 2), 95.0 % clean and 44.4 % robust accuracy" in told
+    )
+    assert "`auto.lead`" in told
+    rows[1] = rows[1].model_copy(update={"within_margin": False})
+    assert _in_doubt(rows, Choice(chosen=2, plain=2)) == "", "it was not clean enough anyway"

@@ -42,7 +42,7 @@ def test_both_auto_tries_every_row_at_every_depth() -> None:
     assert (spec.method, spec.freeze_depth, spec.pretrain, spec.transfer) == ("auto", "auto", None, None)
     assert spec.baselines == ()
     assert spec.auto is not None
-    assert spec.auto.margin == 0.01
+    assert (spec.auto.margin, spec.auto.lead) == (0.01, 2.0)
     facts = DATASETS["fashion_mnist"]
     attack = spec.auto.attack
     assert (attack.name, attack.eps, attack.step, attack.steps) == (
@@ -118,6 +118,7 @@ def test_candidates_of_ones_own() -> None:
     spec = resolved(
         auto={
             "margin": 0.02,
+            "lead": 1.5,
             "validation_images": 50,
             "attack": {"steps": 5},
             "candidates": [
@@ -138,7 +139,8 @@ def test_candidates_of_ones_own() -> None:
         (PLAIN, 3),
     ]
     assert spec.auto is not None
-    assert (spec.auto.margin, spec.auto.validation_images, spec.auto.attack.steps) == (0.02, 50, 5)
+    assert (spec.auto.margin, spec.auto.lead) == (0.02, 1.5)
+    assert (spec.auto.validation_images, spec.auto.attack.steps) == (50, 5)
 
 
 @settings(max_examples=40, deadline=None)
@@ -233,3 +235,9 @@ def test_refusals_name_the_field(changes: dict[str, Any], field: str, allowed: s
 def test_a_margin_is_a_fraction(margin: Any) -> None:
     with pytest.raises(ValueError, match="margin"):
         resolved(auto={"margin": margin})
+
+
+@pytest.mark.parametrize("lead", [-0.1, 10.5, "2", None, True, float("nan")])
+def test_a_lead_is_a_number_of_standard_errors(lead: Any) -> None:
+    with pytest.raises(ValueError, match="lead"):
+        resolved(auto={"lead": lead})

@@ -66,5 +66,6 @@ def _row(candidate: Candidate) -> tuple[Child, ...]:
         proportion(candidate.clean, "plain"),
         proportion(candidate.robust, tone),
         choice_words.yes(candidate.within_margin),
+        choice_words.ahead(candidate),
         choice_words.yes(candidate.on_front),
     )

@@ -42,6 +42,7 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
         words.interval(clean) if clean else words.UNKNOWN,
         words.interval(robust) if robust else words.UNKNOWN,
         choice_words.yes(candidate.within_margin),
+        choice_words.ahead(candidate),
         choice_words.yes(candidate.on_front),
         choice_words.role(candidate),
     )

@@ -23,7 +23,7 @@ from cartl_core.spec import JobSpec, Runtime
 from cartl_core.stopping import StopFlag
 
 # Any clean accuracy will do, so the most robust of so small networks is chosen, whatever it is.
-ANY = {"margin": 1.0, "validation_images": 30, "attack": {"steps": 3}}
+ANY = {"margin": 1.0, "lead": 0.0, "validation_images": 30, "attack": {"steps": 3}}
 SMALL: dict[str, Any] = {
     "method": "auto",
     "freeze_depth": "auto",
