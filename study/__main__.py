@@ -28,7 +28,7 @@ from pathlib import Path
 from cartl_core.errors import Interruption
 from cartl_core.stopping import StopFlag
 from study.book import Book, read_book
-from study.compared import unexamined
+from study.compared import unexamined, unweighed
 from study.plan import PLAN, Cell, Plan, begun, cells, once_more, read_plan
 from study.radii import standing, unclimbed
 from study.rows import RESULTS, append_row, read_rows, students, teachers
@@ -114,7 +114,11 @@ def run_cell(workshop: Workshop, cell: Cell, results: Path) -> None:
 
 
 def examine(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
-    """Append the exam of every point of a pair and seed that is compared and was not examined so far."""
+    """Append what every candidate of ``auto`` held, and the exam of every point that is compared."""
+    for point in unweighed(read_book(results, workshop.plan), pair, seed):
+        cell = Cell(pair, seed, point.row["method"], point.row["k"])
+        row = workshop.standing_row(cell, workshop.teacher(cell), point.epoch, point.row)
+        append_row(pair, row, results)
     for point, attacks in unexamined(read_book(results, workshop.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: exam after epoch %d", cell.name, point.epoch)

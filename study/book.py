@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cartl_core.catalog.candidates import depths_to_try
+from cartl_core.choice import Standing
+from cartl_core.choice import choose as choose_candidate
 from study.compare import Point, choose, own, points_of
 from study.plan import Cell, Plan, Round, cells, cells_of, once_more, read_plan
-from study.rows import RESULTS, Row, exams, read_rows, students, teachers
+from study.rows import RESULTS, Row, exams, read_rows, standings, students, teachers
 
 SELECTABLE = ("plain", "paper", "ours")
 """Roles of the methods whose cells are drawn and examined beside each other."""
@@ -113,9 +115,24 @@ class Book:
         of_k = [blocks - depth for depth in depths_to_try(blocks)]
         return [row for row in self.cells(pair, seed) if row["method"] in tried and row["k"] in of_k]
 
-    def automatic(self, pair: str, seed: int) -> Point | None:
-        """What the service's rule picks of its candidates: an epoch in each cell, then a cell."""
-        return choose(map(own, self.candidates(pair, seed)), self.plan.rules.margin)
+    def automatic(self, pair: str, seed: int, lead: float | None = None) -> Point | None:
+        """What the service's rule picks of its candidates: an epoch in each cell, then a cell.
+
+        None before it is known which validation images each of them held.
+
+        Args:
+            lead: that is asked of others than plain transfer; None: the plan's.
+        """
+        points = [own(row) for row in self.candidates(pair, seed)]
+        found = [self._standing(point) for point in points if point.stood is not None]
+        if len(found) < len(points) or not any(standing.plain for standing in found):
+            return None
+        images, asked = points[0].row["images"], self.plan.lead if lead is None else lead
+        return points[choose_candidate(found, images, self.plan.rules.margin, asked).chosen]
+
+    def freely(self, pair: str, seed: int) -> Point | None:
+        """What it picks where any lead over plain transfer is enough."""
+        return self.automatic(pair, seed, lead=0.0)
 
     def plain_by_itself(self, pair: str, seed: int) -> Point | None:
         """What the same rule picks of plain transfer."""
@@ -143,12 +160,18 @@ class Book:
             planned: list[Cell] = list(cells_of(part))
             yield part, sum(cell.name in done for cell in planned), len(planned)
 
+    def _standing(self, point: Point) -> Standing:
+        assert point.stood is not None
+        right = round(point.clean * point.row["images"])
+        plain = self._has_role(point.row, ("plain",))
+        return Standing(right, point.stood, tuned=point.row["k"], plain=plain)
+
     def _has_role(self, row: Row, roles: tuple[str, ...]) -> bool:
         return not roles or self.plan.methods[row["method"]].role in roles
 
 
 def book_of(plan: Plan, rows: dict[str, list[Row]]) -> Book:
-    """``rows`` with each exam's outcome in the cell that it is of.
+    """``rows`` with each exam's outcome, and which validation images it held, in the cell that it is of.
 
     The slack is half the margin, so that chance on a few validation images does not spend the whole of it on
     test images.
@@ -164,11 +187,25 @@ def read_book(folder: Path = RESULTS, plan: Plan | None = None) -> Book:
 
 
 def _with_exams(rows: list[Row]) -> list[Row]:
-    added: dict[str, dict[str, Any]] = {}
-    for row in exams(rows):
-        added.setdefault(row["cell"], {})[str(row["epoch"])] = row["outcome"]
+    outcomes, stood = (_by_cell(exams(rows), "outcome"), _by_cell(standings(rows), "stood"))
+    images = {row["cell"]: row["images"] for row in standings(rows)}
     return [
-        row | {"outcomes": row["outcomes"] | added.get(row["cell"], {})} if row["kind"] == "cell" else row
+        row
+        | {
+            "outcomes": row["outcomes"] | outcomes.get(row["cell"], {}),
+            "stood": stood.get(row["cell"], {}),
+            "images": images.get(row["cell"]),
+        }
+        if row["kind"] == "cell"
+        else row
         for row in rows
-        if row["kind"] != "exam"
+        if row["kind"] not in ("exam", "standing")
     ]
+
+
+def _by_cell(rows: list[Row], name: str) -> dict[str, dict[str, Any]]:
+    """What rows say after each epoch of each cell."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        found.setdefault(row["cell"], {})[str(row["epoch"])] = row[name]
+    return found

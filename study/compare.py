@@ -38,6 +38,12 @@ class Point:
         return float(self.row["validation"][self.epoch - 1][1])
 
     @property
+    def stood(self) -> tuple[bool, ...] | None:
+        """Which of the attacked validation images it held; None where that was not kept."""
+        found: str | None = self.row["stood"].get(str(self.epoch))
+        return None if found is None else tuple(digit == "1" for digit in found)
+
+    @property
     def outcome(self) -> dict[str, Any] | None:
         """What became of the test images; None where they were not looked at."""
         found: dict[str, Any] | None = self.row["outcomes"].get(str(self.epoch))

@@ -15,7 +15,15 @@ CHOICES: tuple[Callable[[Book, str, int], Point | None], ...] = (
     Book.faithful,
     Book.beside_faithful,
     Book.automatic,
+    Book.freely,
 )
+
+
+def unweighed(book: Book, pair: str, seed: int) -> Iterator[Point]:
+    """Candidates of ``auto`` of which is not known which validation images they held at their own epoch."""
+    for point in map(own, book.of_seed(pair, seed).candidates(pair, seed)):
+        if point.stood is None:
+            yield point
 
 
 def unexamined(book: Book, pair: str, seed: int) -> Iterator[tuple[Point, int]]:

@@ -7,6 +7,7 @@ its own random start, every iterate counts, and an image that fell to an earlier
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,7 +91,7 @@ def sit(network: Network, exam: Exam, place: Workplace) -> dict[str, Any]:
         part = slice(first, min(first + BATCH, exam.attacked))
         fate += _fates(network, double, exam, part, place)
     ran = [attack.label for attack in exam.attacks]
-    return {"clean": _digits(clean), "fate": _digits(fate), "attacks": ran}
+    return {"clean": digits(clean), "fate": digits(fate), "attacks": ran}
 
 
 def _fates(network: Network, double: nn.Module, exam: Exam, part: slice, place: Workplace) -> list[int]:
@@ -118,8 +119,9 @@ def _fates(network: Network, double: nn.Module, exam: Exam, part: slice, place: 
     return found
 
 
-def _digits(numbers: list[int]) -> str:
-    return "".join(map(str, numbers))
+def digits(numbers: Sequence[int]) -> str:
+    """One digit an image."""
+    return "".join(str(int(number)) for number in numbers)
 
 
 def held(outcome: dict[str, Any], attack: str | None) -> list[bool]:

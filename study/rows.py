@@ -58,6 +58,11 @@ def exams(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "exam"]
 
 
+def standings(rows: Iterable[Row]) -> list[Row]:
+    """The rows of which validation images a finished cell held."""
+    return [row for row in rows if row["kind"] == "standing"]
+
+
 def strongest(rows: Iterable[Row]) -> list[Row]:
     """The rows of what the ensemble of other attacks was run on."""
     return [row for row in rows if row["kind"] == "strongest"]

@@ -160,7 +160,7 @@ def automatic(book: Book) -> str:
         tried = str(len(book.candidates(pair, seed)))
         both = by_auto(book, pair, seed)
         if both is None:
-            rows.append([pair, str(seed), tried, *[NOT_RUN] * 7])
+            rows.append([pair, str(seed), tried, *[NOT_RUN] * 8])
             continue
         grid = list(_grid(book, pair, seed))
         best = best_on_test(grid, book.plan.rules.margin)
@@ -170,12 +170,23 @@ def automatic(book: Book) -> str:
         gained, clean = (difference(chosen, plain, attack) for attack in (HEADLINE, None))
         verdict = _promise(gained, clean, book.plan.rules.margin)
         told = [moved(lost), moved(gained), moved(clean), verdict]
-        rows.append([pair, str(seed), tried, str(len(grid)), who(chosen), who(best), *told])
+        rows.append(
+            [pair, str(seed), tried, str(len(grid)), who(chosen), _freely(book, both), who(best), *told]
+        )
     head = (
-        "pair|seed|candidates|points|chosen on validation|best on test|less the best, points"
+        "pair|seed|candidates|points|chosen on validation|with any lead|best on test|less the best, points"
         "|over the strongest plain, points|clean, points|promise"
     )
     return table(head, rows)
+
+
+def _freely(book: Book, both: Both) -> str:
+    """What the rule picks where any lead over plain transfer is enough."""
+    chosen = both[1]
+    other = book.freely(chosen.row["pair"], chosen.row["seed"])
+    if other is None or not judged(other, HEADLINE):
+        return NOT_RUN
+    return "the same" if other.same_as == chosen.same_as else who(other)
 
 
 def _promise(robust: Difference, clean: Difference, margin: float) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cartl_core import runtime as machine
+from cartl_core.blocks import Network
 from cartl_core.checkpoint import Checkpoints
 from cartl_core.data import Loaded, keep_apart, load
 from cartl_core.epoch_choice import CLEAN, ROBUST
@@ -24,18 +25,19 @@ from cartl_core.spec import JobRequest, Runtime, digest
 from cartl_core.stage_keys import RECIPE_VERSION, StageKey
 from cartl_core.stages import NETWORK
 from cartl_core.stages.pretrain import pretrain
+from cartl_core.stages.validation import standing
 from cartl_core.stopping import StopFlag
 from cartl_core.weights import load_network
 from cartl_core.workplace import Workplace
 from study import archives
-from study.exam import ATTACKS_OF_THE_GRID, Exam, exam_of, sit
+from study.exam import ATTACKS_OF_THE_GRID, Exam, digits, exam_of, sit
 from study.plan import Cell, Pair, Plan, arm_of, plan_digest, pretrain_of
 from study.radii import ladder_of
 from study.rows import Row
 from study.scale import BATCH as SCALE_IMAGES
 from study.scale import scale_of
 from study.strongest import ensemble_exam
-from study.tune import Tuned, chosen_epoch, keep, kept, network_of, tune
+from study.tune import Tuned, chosen_epoch, keep, kept, network_of, tune, validation_attack
 
 log = logging.getLogger(__name__)
 
@@ -172,24 +174,45 @@ class Workshop:
         """
         return self._look("exam", cell, teacher, epoch, row, self._exam(cell, attacks))
 
+    def standing_row(self, cell: Cell, teacher: Teacher, epoch: int, row: Row) -> Row:
+        """Which validation images a student holds after ``epoch``; the rest as of ``exam_row``.
+
+        Raises:
+            ValueError: it holds not as many as its row says.
+        """
+        rules, tuned = self.plan.rules, self._tuned_again(cell, teacher, row)
+        task, pair = self.task(cell.pair, cell.seed), self.plan.pairs[cell.pair]
+        with self._student(cell, teacher, tuned, epoch) as (network, place):
+            stood = standing(
+                network,
+                task.target.validation,
+                validation_attack(pair, rules),
+                limit=rules.validation_images,
+                seed=cell.seed,
+                place=place,
+            )
+        if sum(stood) / len(stood) != row["validation"][epoch - 1][1]:
+            raise ValueError(
+                f"{cell.name} holds other validation images after epoch {epoch} than its row says"
+            )
+        images = len(task.target.validation)
+        return {**self._seen("standing", cell, epoch), "images": images, "stood": digits(stood)}
+
     def radii_row(self, cell: Cell, teacher: Teacher, row: Row) -> Row:
         """What of a student stands after its last epoch as the radius grows; the rest as of ``exam_row``."""
         ladder = ladder_of(self._exam(cell), self.plan.pairs[cell.pair], self.plan.rules)
         return self._look("radii", cell, teacher, len(row["validation"]), row, ladder)
 
     def _look(self, kind: str, cell: Cell, teacher: Teacher, epoch: int, row: Row, exam: Exam) -> Row:
-        tuned = self._tuned(cell, teacher)
-        if [[clean, robust] for clean, robust in tuned.frontier] != row["validation"]:
-            raise ValueError(f"{cell.name} was tuned anew and went another way than its row says")
+        tuned = self._tuned_again(cell, teacher, row)
         return {
-            "kind": kind,
-            "cell": cell.name,
-            "pair": cell.pair,
-            "seed": cell.seed,
-            "epoch": epoch,
+            **self._seen(kind, cell, epoch),
             "outcome": self._outcome(cell, teacher, tuned, epoch, exam),
-            **self._origin(),
         }
+
+    def _seen(self, kind: str, cell: Cell, epoch: int) -> Row:
+        named = {"kind": kind, "cell": cell.name, "pair": cell.pair, "seed": cell.seed, "epoch": epoch}
+        return {**named, **self._origin()}
 
     def _exam(self, cell: Cell, attacks: int | None = None) -> Exam:
         """The exam of a cell's data with its first ``attacks`` attacks; None: all."""
@@ -202,6 +225,12 @@ class Workshop:
         exam = ensemble_exam(task.exam, pair, len(task.target.class_names))
         seen = self._look("strongest", cell, teacher, epoch, row, exam)
         return {**seen, "method": cell.method, "k": cell.k}
+
+    def _tuned_again(self, cell: Cell, teacher: Teacher, row: Row) -> Tuned:
+        tuned = self._tuned(cell, teacher)
+        if [[clean, robust] for clean, robust in tuned.frontier] != row["validation"]:
+            raise ValueError(f"{cell.name} was tuned anew and went another way than its row says")
+        return tuned
 
     def _tuned(self, cell: Cell, teacher: Teacher) -> Tuned:
         """The student after each of its epochs: kept from before, or tuned now."""
@@ -218,11 +247,20 @@ class Workshop:
         return found
 
     def _outcome(self, cell: Cell, teacher: Teacher, tuned: Tuned, epoch: int, exam: Exam) -> dict[str, Any]:
+        with self._student(cell, teacher, tuned, epoch) as (network, place):
+            return sit(network, exam, place)
+
+    @contextmanager
+    def _student(
+        self, cell: Cell, teacher: Teacher, tuned: Tuned, epoch: int
+    ) -> Iterator[tuple[Network, Workplace]]:
         classes = len(self.task(cell.pair, cell.seed).target.class_names)
         arm = arm_of(self.plan, cell)
         with self._scratch(self._student_key(cell)[0]) as place:
-            network = network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place)
-            return sit(network, exam, place)
+            yield (
+                network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place),
+                place,
+            )
 
     def _student_key(self, cell: Cell) -> tuple[StageKey, dict[str, Any]]:
         settings = arm_of(self.plan, cell).model_dump(mode="json", exclude_defaults=True)

@@ -34,16 +34,24 @@ def robust_accuracy(
     network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, place: Workplace
 ) -> float:
     """Fraction of ``limit`` images, a stratified draw, that no iterate of ``attack`` fools."""
+    stood = standing(network, split, attack, limit=limit, seed=seed, place=place)
+    return sum(stood) / max(1, len(stood))
+
+
+def standing(
+    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, place: Workplace
+) -> list[bool]:
+    """Which of those images it is; the same draw, in the same order, for every network."""
     chosen = stratified(split.labels, limit, generator(seed, "validated"))
-    held = 0
+    stood: list[bool] = []
     for part in torch.split(chosen, BATCH):
         place.stop.check()
         images, labels = place.put(split.images[part]), split.labels[part].to(place.device)
         outcome = launch(
             network, images, labels, attack, seed=seed, label="validation", indices=split.index[part]
         )
-        held += int((~outcome.broken).sum())
-    return held / max(1, len(chosen))
+        stood += (~outcome.broken).tolist()
+    return stood
 
 
 def told_of(split: Split, attack: AttackSpec, limit: int) -> dict[str, Any]:

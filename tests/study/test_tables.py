@@ -6,7 +6,7 @@ import pytest
 
 from study.book import Book, book_of, read_book
 from study.compare import accuracy, own
-from study.compared import unexamined
+from study.compared import unexamined, unweighed
 from study.exam import held
 from study.marks import NOT_RUN
 from study.plan import Plan, cells, once_more
@@ -65,6 +65,16 @@ def test_an_exam_adds_to_its_cell_and_to_no_other(finished: Book) -> None:
     }
     assert own(found[first["cell"]]).outcome == outcome
     assert own(found[second["cell"]]).outcome is None
+
+
+def test_every_candidate_of_auto_was_weighed(finished: Book) -> None:
+    assert list(unweighed(finished, "digits", 0)) == []
+    rows = [row for row in finished.rows["digits"] if row["kind"] != "standing"]
+    bare = book_of(finished.plan, {"digits": rows})
+    assert [point.same_as for point in unweighed(bare, "digits", 0)] == [
+        own(row).same_as for row in finished.candidates("digits", 0)
+    ]
+    assert bare.automatic("digits", 0) is None
 
 
 def test_nothing_that_is_compared_is_left_unexamined(finished: Book) -> None:

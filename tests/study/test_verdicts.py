@@ -48,6 +48,19 @@ def row(
     }
 
 
+def weighed(cell: dict[str, Any]) -> dict[str, Any]:
+    """Which validation images it held at its own epoch: the first so many."""
+    held = round(cell["validation"][cell["chosen"] - 1][1] * IMAGES)
+    stood = "1" * held + "0" * (IMAGES - held)
+    return {
+        "kind": "standing",
+        "cell": cell["cell"],
+        "epoch": cell["chosen"],
+        "images": IMAGES,
+        "stood": stood,
+    }
+
+
 @pytest.fixture
 def at_k_4(plan: Plan) -> Plan:
     methods = plan.methods | {"cartl": plan.methods["cartl"].model_copy(update={"role": "ours"})}
@@ -69,11 +82,28 @@ def test_a_goal_is_reached_from_its_own_figure_on(
 ) -> None:
     plain = row("vanilla", robust=500, clean=900, last=300)
     ours = row("cartl", robust=robust, clean=clean, last=last)
-    book = book_of(at_k_4, {"digits": [plain, ours]})
+    book = book_of(at_k_4, {"digits": [plain, ours, weighed(plain), weighed(ours)]})
     told = goals(book)
     assert fixed(book).splitlines()[2] == f"| digits | 4 | cartl | 1 | {second.split()[0]} | {second} |"
     # All four rules choose the same two points here; at k 6 nothing was run.
     assert f"| digits | 1 | {first} | {first} | {first} | {first} | {second} | {NOT_RUN} |" in told
+
+
+@pytest.mark.parametrize(("robust", "chosen"), [(504, "vanilla"), (505, "cartl"), (499, "vanilla")])
+def test_auto_is_replayed_with_the_lead_that_the_plan_says(at_k_4: Plan, robust: int, chosen: str) -> None:
+    """All that the better one holds more is held by it alone: 4 more are 2.004 standard errors of 1,000."""
+    plain, ours = (
+        row("vanilla", robust=500, clean=900, last=300),
+        row("cartl", robust=robust, clean=900, last=300),
+    )
+    rows = {"digits": [plain, ours, weighed(plain), weighed(ours)]}
+    book = book_of(at_k_4.model_copy(update={"lead": 2.1}), rows)
+    taken, freely = book.automatic("digits", 0), book.automatic("digits", 0, lead=0.0)
+    assert taken is not None
+    assert freely is not None
+    assert taken.row["method"] == chosen
+    assert freely.row["method"] == ("cartl" if robust > 500 else "vanilla")
+    assert book_of(at_k_4, {"digits": rows["digits"][:3]}).automatic("digits", 0) is None
 
 
 @pytest.mark.parametrize(("seen", "reached"), [(0.9, "+8.0"), (0.896, "+8.0"), (0.894, "+6.0")])

@@ -75,6 +75,23 @@ def test_an_exam_is_of_the_kept_weights_or_of_those_that_tuning_anew_gives(
         workshop.exam_row(cell, teacher, 1, other, attacks=3)
 
 
+def test_it_is_kept_which_validation_images_a_student_held(
+    workshop: Workshop, plan: Plan, tmp_path: Path
+) -> None:
+    cell = next(cells(plan))
+    run_cell(workshop, cell, tmp_path)
+    row = students(read_rows("digits", tmp_path))[0]
+    teacher = workshop.teacher(cell)
+    for epoch, (_, robust) in enumerate(row["validation"], start=1):
+        found = workshop.standing_row(cell, teacher, epoch, row)
+        assert len(found["stood"]) == plan.rules.validation_images
+        assert found["stood"].count("1") / len(found["stood"]) == robust
+        assert found["images"] == len(workshop.task(cell.pair, cell.seed).target.validation)
+    other = row | {"validation": [[clean, robust - 0.05] for clean, robust in row["validation"]]}
+    with pytest.raises(ValueError, match="another way"):
+        workshop.standing_row(cell, teacher, 1, other)
+
+
 def test_a_stop_leaves_no_row_and_the_next_run_goes_on(
     workshop: Workshop, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
