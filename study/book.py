@@ -115,6 +115,12 @@ class Book:
         of_k = [blocks - depth for depth in depths_to_try(blocks)]
         return [row for row in self.cells(pair, seed) if row["method"] in tried and row["k"] in of_k]
 
+    def challengers(self, pair: str, seed: int) -> list[Row]:
+        """The finished cells of ours and of what ``auto`` tries, plain transfer left out."""
+        plain = {row["cell"] for row in self.cells(pair, seed, "plain")}
+        named = {row["cell"] for row in (*self.cells(pair, seed, "ours"), *self.candidates(pair, seed))}
+        return [row for row in self.cells(pair, seed) if row["cell"] in named - plain]
+
     def automatic(self, pair: str, seed: int, lead: float | None = None) -> Point | None:
         """What the service's rule picks of its candidates: an epoch in each cell, then a cell.
 
