@@ -36,9 +36,14 @@ class Moment:
     batch: int | None = None
     steps: int = 1
 
+    @property
+    def count(self) -> int:
+        """Steps that came before this one."""
+        return self.epoch * self.steps + self.step
+
     def done(self, epochs: int) -> float:
         """The share of all steps of ``epochs`` that came before this one, 0 to 1."""
-        return (self.epoch * self.steps + self.step) / (epochs * self.steps)
+        return self.count / (epochs * self.steps)
 
     def draw(self, purpose: str) -> torch.Generator:
         """A fresh generator for ``purpose`` at this step."""

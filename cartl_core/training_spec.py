@@ -20,6 +20,7 @@ DisplacementLoss = Literal["cross_entropy", "consistency"]
 Direction = Literal["trunk", "tail"]
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Share = Annotated[float, Field(gt=0.0, le=4.0)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -63,6 +64,13 @@ class PretrainSpec(TrainingSpec):
 
     objective: Objective
     attack: AttackSpec = Field(description="The inner attack of training.")
+    radii: Annotated[tuple[Share, ...], ARRAY] = Field(
+        default=(1.0,),
+        min_length=1,
+        max_length=8,
+        description="Of the inner attack, as shares of its radius and step: the batches take them in turn. "
+        "Several, for a teacher that is to hold beyond its radius; its validation images are attacked at 1.",
+    )
     fdm_weight: float | None = Field(
         default=None,
         ge=0.0,

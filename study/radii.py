@@ -17,7 +17,10 @@ from study.exam import Exam, held, part_of
 from study.plan import Pair, Rules
 from study.rows import Row, ladders
 
-METHODS = ("vanilla", "cartl", "turned", "turned-mild", "consistent")
+METHODS = (
+    *("vanilla", "cartl", "turned", "turned-mild", "consistent"),
+    *("vanilla-several", "vanilla-far", "cartl-several"),
+)
 """Whose cells are looked at, at ``USUAL_K`` and after their last epoch."""
 MULTIPLES = (0.5, 1.0, 1.5, 2.0)
 """Of the pair's radius, which is that of its teachers; radius 0 is the exam without an attack."""

@@ -41,7 +41,7 @@ def pretrain(
         model, len(source.class_names), source.mean, source.std, generator(seed, "network")
     )
     place.install(network)
-    objective = adversarial(network, spec.attack)
+    objective = adversarial(network, spec.attack, spec.radii)
     if spec.objective == "fdm":
         objective = feature_distance_minimising(network, freeze_depth, spec)
 
@@ -74,11 +74,15 @@ def pretrain(
     write_result(place.directory, facts, [NETWORK])
 
 
-def adversarial(network: nn.Module, attack: AttackSpec) -> Objective:
-    """``at``: cross-entropy of the attacked images, the attack in eval mode, the loss in train mode."""
+def adversarial(network: nn.Module, attack: AttackSpec, radii: Sequence[float] = (1.0,)) -> Objective:
+    """``at``: cross-entropy of the attacked images, the attack in eval mode, the loss in train mode.
+
+    Args:
+        radii: shares of the attack's radius and step, which the batches take in turn.
+    """
 
     def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-        attacked = attack_batch(network, images, labels, attack, moment)
+        attacked = attack_batch(network, images, labels, attack, moment, in_turn(radii, moment))
         return Loss(cross_entropy(network(attacked), labels).mean())
 
     return objective
@@ -105,7 +109,8 @@ def feature_distance_minimising(network: Network, freeze_depth: int, spec: Pretr
         return found
 
     def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-        attacked = features(attack_batch(network, images, labels, spec.attack, moment))
+        share = in_turn(spec.radii, moment)
+        attacked = features(attack_batch(network, images, labels, spec.attack, moment, share))
         logits = upper(attacked[-1])
         clean = features(images)
         with torch.no_grad():
@@ -139,6 +144,11 @@ def _shown(attacked: Sequence[Tensor], clean: Sequence[Tensor]) -> dict[str, Ten
     }
 
 
+def in_turn(radii: Sequence[float], moment: Moment) -> float:
+    """Which of ``radii`` a batch takes."""
+    return radii[moment.count % len(radii)]
+
+
 def attack_batch(
     network: nn.Module,
     images: Tensor,
@@ -150,7 +160,7 @@ def attack_batch(
     """The training attack on one batch: eval mode, a fresh uniform start, no trace left.
 
     Args:
-        strength: share of its radius and step, 0 to 1; at 0 the images are what they were.
+        strength: share of its radius and step; at 0 the images are what they were.
     """
     if strength == 0.0:
         return images

@@ -88,7 +88,12 @@ PART_OF_ATTACK = some(eps=STEPS, step=STEPS, steps=st.integers(1, 50), label=st.
 def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
     """Overrides that fit ``method``."""
     facts = METHODS[method]
-    pretrain: dict[str, Any] = {**TRAINING, "attack": PART_OF_ATTACK, "objective": st.just(facts.objective)}
+    pretrain: dict[str, Any] = {
+        **TRAINING,
+        "attack": PART_OF_ATTACK,
+        "objective": st.just(facts.objective),
+        "radii": st.lists(st.floats(0.01, 4), min_size=1, max_size=8),
+    }
     transfer: dict[str, Any] = {
         **TRAINING,
         "epochs": st.integers(5, 60),

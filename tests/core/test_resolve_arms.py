@@ -32,6 +32,7 @@ CHANGED: dict[str, dict[str, Any]] = {
         "fdm_weight": 0.3,
         "fdm_distance": "spread",
         "fdm_layers": "every",
+        "radii": [0.5, 1.5],
         "objective": "fdm",
     },
     "transfer": {

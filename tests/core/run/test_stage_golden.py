@@ -24,15 +24,15 @@ from cartl_core.stages.transfer import transfer
 JOB = Path(__file__).parent / "golden_job.json"
 
 DIGESTS = {
-    "teacher (fdm)": "bed7014bf797f05f2b81fb54dbdb11349d7c6e4b286340919cb91d8f20b4e429",
-    "teacher (at)": "321e43e06b43f1caefb8e19084cb7bd5fb66cccc5b908623c4e86d7fd4b895a5",
-    "student (cartl)": "24ac916ebe65c05c4074632715f413636c62de8b5e2018321a4139eac5fd3420",
-    "student (vanilla)": "050373474f9b59f9c10c5d9c28a3c9042de3948021fc63979134f8d3106d38e9",
-    "student (neft)": "32cef4224a8a444739243065c4f4d4584f6dbd1825ee32c8fbaecee9d7d09544",
-    "student (lwf)": "aad7ba1fe28b16d4efbeb3f1f3a0902b835d5d4fff735c356b8db2afec089d23",
-    "student (adversarial)": "444f8af8a218f64ebaa5d20ef2ffc6096ceff1344183b60203bdf437a590b53c",
-    "clean accuracy of cartl": "e7e84a575c9baebd1f5393e36742c87e528b1c91aa9bcc0661e788ad751fe921",
-    "attack pgd5 on cartl": "862a854438151f59ed37d23a9fae425c237429d7e273870c5c990c288cacbef4",
+    "teacher (fdm)": "7283efd07ad8eaf2d76e431d78879b39b19c81e9c112dfbf4f518705d0a3064b",
+    "teacher (at)": "db12730728ba5405e1b7dc5fa0cd87a471d5bd20d8acb58843a75cc5c02f9e1c",
+    "student (cartl)": "29b1e5efd5a8bfc573dc2314c263e05b566e72ffe382056f4ccff322966fbf04",
+    "student (vanilla)": "84dc0bb757b18a2e0cf706bacb2e53b4138c0a7c98b9aab3d881f94f00fb1b29",
+    "student (neft)": "386b71a49884ae91b9e85d965d30501c86c3befad610b6926338b6bfd37434cc",
+    "student (lwf)": "abd4b209b5ba29415b68599bb36fb76c0eacde5ebe372b6a6b8b00077dcfbf90",
+    "student (adversarial)": "f39f1f0bf2850292042997b60f9ea0a374c2efdc81fe09768c85d73a9ffef06a",
+    "clean accuracy of cartl": "d0c204ef53c855694ab1e8d5d56af1891bbb48a809e03480d797a28d6b1800f0",
+    "attack pgd5 on cartl": "13346b70d1c0ff1521a09475bb28aed8e05f6dd0f28c731f91c4ea6b4f2aedc5",
 }
 LOSSES = {
     "teacher (fdm)": (1.673345, 1.490161),

@@ -147,6 +147,32 @@ def test_the_at_loss_and_statistics_are_as_written_out(
     assert_statistics(network, statistics, passes=1)
 
 
+@pytest.mark.parametrize("objective", ["at", "fdm"])
+def test_batches_take_several_radii_in_turn(
+    network: Network, batch: tuple[Tensor, Tensor], objective: str
+) -> None:
+    """Each step's loss is that of one radius alone, whose share of radius and step it took."""
+    images, labels = batch
+    radii = (0.5, 1.0, 1.5)
+
+    def loss(radii: tuple[float, ...], moment: Moment) -> float:
+        aside = copy.deepcopy(network).train()
+        spec = spec_of(WEIGHT).model_copy(update={"radii": radii})
+        made = {
+            "at": adversarial(aside, spec.attack, spec.radii),
+            "fdm": feature_distance_minimising(aside, DEPTH, spec),
+        }
+        return made[objective](images, labels, moment).total.item()
+
+    taken = []
+    for epoch, step in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
+        moment = Moment(seed=5, epoch=epoch, step=step, steps=2)
+        alone = [loss((share,), moment) for share in radii]
+        assert len(set(alone)) == 3
+        taken.append(alone.index(loss(radii, moment)))
+    assert taken == [0, 1, 2, 0, 1]
+
+
 def test_gradient_flows_through_both_features(network: Network, batch: tuple[Tensor, Tensor]) -> None:
     """A step of the loss against finite differences along its own gradient, in double precision."""
     images, labels = batch[0].double(), batch[1]
