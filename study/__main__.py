@@ -27,6 +27,7 @@ from pathlib import Path
 
 from cartl_core.errors import Interruption
 from cartl_core.stopping import StopFlag
+from study import looks
 from study.book import Book, read_book
 from study.compared import unexamined, unweighed
 from study.plan import PLAN, Cell, Plan, begun, cells, once_more, read_plan
@@ -105,9 +106,9 @@ def run_cell(workshop: Workshop, cell: Cell, results: Path) -> None:
     began = time.process_time()
     teacher = workshop.teacher(cell)
     if teacher.key.digest not in {row["digest"] for row in teachers(rows)}:
-        row = workshop.teacher_row(cell, teacher, time.process_time() - began)
+        row = looks.teacher_row(workshop, cell, teacher, time.process_time() - began)
         append_row(cell.pair, row, results)
-    row = workshop.cell_row(cell, teacher)
+    row = looks.cell_row(workshop, cell, teacher)
     append_row(cell.pair, row, results)
     clean, robust = row["validation"][row["chosen"] - 1]
     log.info("%s: epoch %d, validation %.3f clean, %.3f robust", cell.name, row["chosen"], clean, robust)
@@ -117,13 +118,13 @@ def examine(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
     """Append what every candidate of ``auto`` held, and the exam of every point that is compared."""
     for point in unweighed(read_book(results, workshop.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
-        row = workshop.standing_row(cell, workshop.teacher(cell), point.epoch, point.row)
+        row = looks.standing_row(workshop, cell, workshop.teacher(cell), point.epoch, point.row)
         append_row(pair, row, results)
     for point, attacks in unexamined(read_book(results, workshop.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: exam after epoch %d", cell.name, point.epoch)
         teacher = workshop.teacher(cell)
-        row = workshop.exam_row(cell, teacher, point.epoch, point.row, attacks=attacks)
+        row = looks.exam_row(workshop, cell, teacher, point.epoch, point.row, attacks=attacks)
         append_row(pair, row, results)
 
 
@@ -133,7 +134,7 @@ def attack_strongly(workshop: Workshop, pair: str, seed: int, results: Path) -> 
     for point in unattacked(book, pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: ensemble after epoch %d", cell.name, point.epoch)
-        row = workshop.strongest_row(cell, workshop.teacher(cell), point.epoch, point.row)
+        row = looks.strongest_row(workshop, cell, workshop.teacher(cell), point.epoch, point.row)
         append_row(pair, row, results)
 
 
@@ -141,7 +142,7 @@ def climb(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
     """Append what each cell of a pair and seed that is to be looked at withstands at each radius, once."""
     for row in unclimbed(read_book(results, workshop.plan), pair, seed):
         cell = Cell(pair, seed, row["method"], row["k"])
-        found = workshop.radii_row(cell, workshop.teacher(cell), row)
+        found = looks.radii_row(workshop, cell, workshop.teacher(cell), row)
         append_row(pair, found, results)
         log.info("%s: %s", cell.name, ", ".join(f"{value:.3f}" for value in standing(found)))
 

@@ -55,8 +55,9 @@ def create_job(
     report has its figures alone.
 
     With `method: auto`, `freeze_depth: auto` or both the run tries a small, stated set of candidates, plain
-    transfer at every depth among them, and takes the most robust one that is clean enough, by validation
-    images alone; `auto` says how. The answer lists the candidates, the report has what became of each.
+    transfer at every depth among them, and takes the most robust one that is clean enough and surely ahead of
+    plain transfer, or plain transfer, by validation images alone; `auto` says how. The answer lists the
+    candidates, the report has what became of each.
 
     The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
     machine but what `runtime` will say.

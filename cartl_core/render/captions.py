@@ -111,7 +111,7 @@ def selection(report: Report) -> Caption | None:
     return Caption(
         reading="Each candidate on validation images, by its number in the table. Thin "
         "lines are 95\u00a0% Wilson intervals, dashed steps the Pareto front. Candidates in the green band "
-        "are clean enough; the most robust of them is chosen.",
+        "are clean enough; the most robust of them that is surely ahead of plain transfer is chosen.",
         aloud=f"Clean against robust accuracy of {len(found.candidates)} candidates. On the Pareto front: "
         f"{words.listed(front)}. Chosen: {found.chosen}. The numbers are in the table below.",
         evidence=f"{choice_words.selection(found)} Axes show where the candidates are, not 0 to 100\u00a0%; "

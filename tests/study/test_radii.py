@@ -78,10 +78,10 @@ def test_what_stands_is_what_the_attack_at_each_radius_alone_says(
     teacher = workshop.teacher(cell)
     task = workshop.task(cell.pair, cell.seed)
     ladder = ladder_of(task.exam, plan.pairs["digits"], plan.rules)
-    key, _ = workshop._student_key(cell)
+    key, _ = workshop.student_key(cell)
     tuned = kept(workshop.work / "students" / f"{key.digest}.safetensors")
     assert tuned is not None
-    with workshop._scratch(key) as place:
+    with workshop.scratch(key) as place:
         network = network_of(
             tuned, 2, arm_of(plan, cell), teacher.network, len(task.target.class_names), seed=0, place=place
         )

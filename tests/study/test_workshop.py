@@ -11,6 +11,7 @@ import pytest
 from cartl_core.attacks import launch
 from cartl_core.errors import Interrupted
 from cartl_core.weights import load_network
+from study import looks
 from study.__main__ import run_cell
 from study.exam import ATTACKS, held, sit
 from study.plan import Plan, cells
@@ -66,13 +67,13 @@ def test_an_exam_is_of_the_kept_weights_or_of_those_that_tuning_anew_gives(
     run_cell(workshop, cell, tmp_path)
     row = students(read_rows("digits", tmp_path))[0]
     teacher = workshop.teacher(cell)
-    kept = workshop.exam_row(cell, teacher, 1, row, attacks=3)
+    kept = looks.exam_row(workshop, cell, teacher, 1, row, attacks=3)
     assert kept["outcome"]["attacks"] == list(ATTACKS)
     shutil.rmtree(workshop.work / "students")
-    assert but_times(workshop.exam_row(cell, teacher, 1, row, attacks=3)) == but_times(kept)
+    assert but_times(looks.exam_row(workshop, cell, teacher, 1, row, attacks=3)) == but_times(kept)
     other = row | {"validation": [[0.0, 0.0], [0.0, 0.0]]}
     with pytest.raises(ValueError, match="another way"):
-        workshop.exam_row(cell, teacher, 1, other, attacks=3)
+        looks.exam_row(workshop, cell, teacher, 1, other, attacks=3)
 
 
 def test_it_is_kept_which_validation_images_a_student_held(
@@ -83,26 +84,25 @@ def test_it_is_kept_which_validation_images_a_student_held(
     row = students(read_rows("digits", tmp_path))[0]
     teacher = workshop.teacher(cell)
     for epoch, (_, robust) in enumerate(row["validation"], start=1):
-        found = workshop.standing_row(cell, teacher, epoch, row)
+        found = looks.standing_row(workshop, cell, teacher, epoch, row)
         assert len(found["stood"]) == plan.rules.validation_images
         assert found["stood"].count("1") / len(found["stood"]) == robust
         assert found["images"] == len(workshop.task(cell.pair, cell.seed).target.validation)
     other = row | {"validation": [[clean, robust - 0.05] for clean, robust in row["validation"]]}
     with pytest.raises(ValueError, match="another way"):
-        workshop.standing_row(cell, teacher, 1, other)
+        looks.standing_row(workshop, cell, teacher, 1, other)
 
 
 def test_a_stop_leaves_no_row_and_the_next_run_goes_on(
     workshop: Workshop, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = next(cells(plan))
-    import study.workshop as module
 
     def stopped(*given: object, **named: object) -> dict[str, Any]:
         workshop.stop.request("interrupted")
         return sit(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "sit", stopped)
+    monkeypatch.setattr(looks, "sit", stopped)
     with pytest.raises(Interrupted):
         run_cell(workshop, cell, tmp_path)
     assert read_rows("digits", tmp_path) == []
@@ -119,7 +119,7 @@ def test_fates_are_what_each_attack_alone_says(workshop: Workshop, plan: Plan) -
     teacher = workshop.teacher(cell)
     exam = workshop.task(cell.pair, cell.seed).exam
     network = load_network(teacher.network)
-    with workshop._scratch(teacher.key) as place:
+    with workshop.scratch(teacher.key) as place:
         outcome = sit(network, exam, place)
     images, labels, index = (
         part[: exam.attacked] for part in (exam.images.images, exam.images.labels, exam.images.index)
