@@ -22,15 +22,9 @@ from cartl_core.plots.worst_images import worst_images
 from cartl_core.report import ClassResult, Report
 from cartl_core.spec import digest
 from cartl_core.statistics import wilson
-from tests.fixtures.reports import (
-    GALLERY,
-    HOSTILE,
-    choosing_report,
-    figures_of,
-    full_report,
-    pixels_of,
-    spec_of,
-)
+from tests.fixtures.choosing import choosing_report
+from tests.fixtures.probed import GALLERY, pixels_of
+from tests.fixtures.reports import HOSTILE, figures_of, full_report, spec_of
 
 pytestmark = pytest.mark.filterwarnings("error:constrained_layout not applied")
 

@@ -10,7 +10,8 @@ from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.report_selection import Verdict
 from cartl_core.selection import _in_doubt, _in_more_words
-from tests.fixtures.reports import choosing_report, full_report
+from tests.fixtures.choosing import choosing_report
+from tests.fixtures.reports import full_report
 
 
 def test_markdown_has_every_candidate() -> None:
