@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from math import sqrt
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,6 +133,22 @@ def test_the_border_of_a_lead_is_exact() -> None:
     own, rival = standing(4, 3, 1, plain=False, n=4), standing(4, 1, 1, plain=True, n=4)
     assert not leads(own, rival, 2.0)
     assert leads(own, rival, 1.9999999999999998)
+
+
+@pytest.mark.parametrize(("lead", "least", "most"), [(0.0, 0.6, 1.0), (1.0, 0.15, 0.45), (2.0, 0.0, 0.05)])
+def test_of_many_candidates_that_are_no_better_few_lead_by_two(
+    lead: float, least: float, most: float
+) -> None:
+    """Eighteen equal ones, three of them plain; of 500 images each has 6 in 100 fall anew."""
+    draw = np.random.default_rng(0)
+    taken = 0
+    for _ in range(300):
+        common = draw.random(500) < 0.8
+        anew = draw.random((18, 500)) < 0.06
+        stood = np.where(anew, draw.random((18, 500)) < 0.8, common)
+        found = [Standing(450, tuple(row.tolist()), 1, plain=place < 3) for place, row in enumerate(stood)]
+        taken += choose(found, 500, 0.01, lead).chosen >= 3
+    assert least <= taken / 300 <= most
 
 
 def test_what_is_ahead_by_chance_gives_way_to_plain_transfer() -> None:
