@@ -6,6 +6,7 @@ SVG for the document; PNG beside it on request, to look at.
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -155,11 +156,12 @@ def radii(book: Book, pair: str, seed: int) -> Figure:
         2.9,
         f"{facts.title}, seed {seed}, k {USUAL_K}, after the last epoch. PGD-{STEPS} on {images} test "
         "images, the same for every method; steps of a tenth of the radius, every iterate counts. The dotted "
-        f"line: eps {facts.eps:.4g}, the radius that the teachers were trained for.",
+        f"line: eps {facts.eps:.4g}, which the teachers were trained within; those named several within "
+        "a half, one and one and a half of it in turn, far within one and a half.",
     )
     whole, ahead = figure.subplots(1, 2)
     plain = next((standing(ladder) for cell, ladder in found if cell["method"] == "vanilla"), None)
-    for marker, (cell, ladder) in zip(MARKERS, found, strict=False):
+    for marker, (cell, ladder) in zip(itertools.cycle(MARKERS), found, strict=False):
         look = _look(book, cell) | {"marker": marker, "markersize": 4}
         stood = standing(ladder)
         whole.plot((0, *MULTIPLES), [100 * value for value in stood], label=cell["method"], **look)

@@ -172,10 +172,12 @@ TABLES: dict[str, Table] = {
     "batch-norm": _beside(
         "vanilla", "vanilla-running", "vanilla-recalibrated", "vanilla-frozen-affine", "vanilla-tail-teacher"
     ),
-    "regime": _beside("vanilla", "vanilla-slow", "vanilla-short-teacher"),
+    "regime": _beside("vanilla", "vanilla-slow", "vanilla-fast", "vanilla-short-teacher"),
     "regimes": _regimes,
     "forgetting": reasons.forgetting,
     "radii": reasons.radii,
+    "several": _beside("vanilla", "vanilla-several", "vanilla-far"),
+    "several-cartl": _beside("cartl", "cartl-several"),
     "radii-drawn": _radii,
     "schedule": reasons.schedule,
     "beta": _beside("cartl", "cartl-04", "cartl-10"),
