@@ -1,0 +1,141 @@
+"""Which settings go with which method, and what null stands for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from cartl_core.catalog import DISTANCE_WEIGHTS, METHODS, OPERATOR_BETA, PRESETS
+from cartl_core.spec import TransferSpec
+from tests.fixtures.requests import depth_for, refusal, resolved
+
+FOREIGN = [
+    ("vanilla", "pretrain", "fdm_weight", 0.1),
+    ("vanilla", "pretrain", "fdm_weight", 0.0),
+    ("vanilla", "pretrain", "objective", "fdm"),
+    ("vanilla", "pretrain", "fdm_distance", "spread"),
+    ("neft", "pretrain", "fdm_layers", "every"),
+    ("cartl", "pretrain", "objective", "at"),
+    ("vanilla", "transfer", "beta", 0.4),
+    ("lwf", "transfer", "beta", 0.4),
+    ("adversarial", "transfer", "beta", 0.4),
+    ("vanilla", "transfer", "norm", "operator"),
+    ("adversarial", "transfer", "lwf_weight", 0.1),
+    ("adversarial", "transfer", "lwf_head_epochs", 1),
+    ("adversarial", "transfer", "anchor_weight", 0.1),
+    ("lwf", "transfer", "anchor_weight", 0.0),
+    ("cartl", "transfer", "attack", {"eps": 0.1}),
+    ("lwf", "transfer", "displacement", {}),
+    ("adversarial", "transfer", "displacement", {"steps": 3}),
+    ("vanilla", "transfer", "schedule", "epsilon"),
+    ("lwf", "transfer", "schedule", "epsilon"),
+]
+WRITTEN_OFF = {
+    "lwf_head_epochs": 0,
+    "fdm_distance": "absolute",
+    "fdm_layers": "trunk",
+    "norm": "reshaped",
+    "schedule": "constant",
+}
+NEEDED = [
+    ("cartl", "pretrain", "fdm_weight"),
+    ("cartl", "transfer", "beta"),
+    ("neft", "transfer", "beta"),
+    ("lwf", "transfer", "lwf_weight"),
+    ("adversarial", "transfer", "attack"),
+    ("adversarial", "transfer", "schedule"),
+]
+
+
+def test_beta_follows_the_norm_that_it_scales() -> None:
+    def beta(**transfer: Any) -> float | None:
+        return resolved(transfer=transfer).transfer.beta
+
+    assert beta() == PRESETS["quick"].beta
+    assert beta(norm="operator") == OPERATOR_BETA
+    assert beta(norm="operator", beta=0.5) == 0.5
+    assert beta(beta=2.0) == 2.0
+    error = refusal(transfer={"norm": "operator", "beta": 1.01})
+    assert (error.field, "at most 1" in error.message) == ("transfer.norm", True)
+    plain = TransferSpec.model_validate(dict(resolved().transfer) | {"beta": None})
+    with pytest.raises(ValidationError, match="operator norm needs a beta"):
+        TransferSpec.model_validate(dict(plain) | {"norm": "operator"})
+
+
+def test_lambda_follows_the_distance_it_weighs() -> None:
+    def weight(**pretrain: Any) -> float | None:
+        return resolved(pretrain=pretrain).pretrain.fdm_weight
+
+    assert weight() == PRESETS["quick"].fdm_weight
+    assert weight(fdm_distance="absolute") == PRESETS["quick"].fdm_weight
+    for distance, usual in DISTANCE_WEIGHTS.items():
+        assert weight(fdm_distance=distance) == usual
+    assert weight(fdm_distance="spread", fdm_weight=0.5) == 0.5
+
+
+@pytest.mark.parametrize(("method", "part", "field", "value"), FOREIGN)
+def test_a_setting_of_another_method_is_refused(method: str, part: str, field: str, value: Any) -> None:
+    depth = depth_for(method)
+    error = refusal(method=method, freeze_depth=depth, **{part: {field: value}})
+    assert error.field == f"{part}.{field}"
+    assert error.allowed
+    baseline = {"method": method, "freeze_depth": depth, part: {field: value}}
+    assert refusal(method="neft", baselines=["lwf", baseline]).field == f"baselines.1.{part}.{field}"
+
+
+@pytest.mark.parametrize(("method", "part", "field"), NEEDED)
+def test_a_method_cannot_be_robbed_of_what_makes_it(method: str, part: str, field: str) -> None:
+    depth = depth_for(method)
+    assert refusal(method=method, freeze_depth=depth, **{part: {field: None}}).field == f"{part}.{field}"
+    baseline = {"method": method, "freeze_depth": depth, part: {field: None}}
+    assert refusal(method="vanilla", baselines=[baseline]).field == f"baselines.0.{part}.{field}"
+
+
+@pytest.mark.parametrize(("method", "part", "field", "value"), FOREIGN)
+def test_off_may_be_written_where_it_is_off(method: str, part: str, field: str, value: Any) -> None:
+    off = {**WRITTEN_OFF, "objective": METHODS[method].objective}.get(field)
+    depth = depth_for(method)
+    assert resolved(method=method, freeze_depth=depth, **{part: {field: off}}) == resolved(
+        method=method, freeze_depth=depth
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed_null"),
+    [
+        ("pretrain.epochs", False),
+        ("pretrain.attack", False),
+        ("pretrain.attack.eps", False),
+        ("pretrain.objective", False),
+        ("transfer.lr", False),
+        ("transfer.lwf_head_epochs", False),
+        ("evaluate.attacks", False),
+        ("evaluate.batch_size", False),
+        ("evaluate.test_limit", True),
+        ("evaluate.source_test_limit", True),
+        ("dataset.train_limit", True),
+        ("dataset.classes", True),
+    ],
+)
+def test_an_explicit_null_is_a_value(path: str, allowed_null: bool) -> None:
+    """Null means "off" or "all" where a field has that; it never stands for "left open"."""
+    changes: dict[str, Any] = {}
+    at = changes
+    *parents, last = path.split(".")
+    for parent in parents:
+        at = at.setdefault(parent, {"name": "fashion_mnist"} if parent == "dataset" else {})
+    at[last] = None
+    if not allowed_null:
+        assert refusal(**changes).field == path
+        return
+    value: Any = resolved(**changes).model_dump()
+    for step in path.split("."):
+        value = value[step]
+    assert value is None
+
+
+@pytest.mark.parametrize("part", ["source", "model", "preset", "pretrain", "transfer", "evaluate", "name"])
+def test_a_whole_part_that_is_null_is_left_open(part: str) -> None:
+    assert resolved(**{part: None}) == resolved()
