@@ -1,68 +1,23 @@
+"""Projected gradient descent against the naive attack, and what it does with each image."""
+
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import misclassified, perturb, pgd, random_starts, untouched
+from cartl_core.attacks import misclassified, perturb, pgd
 from cartl_core.attacks.pursuit import packed
-from cartl_core.nonexpansive import apply_nonexpansive
 from cartl_core.random import generator
 from cartl_core.spec import AttackSpec
-
-EPS = 0.1
+from tests.fixtures.attacked import EPS, data, small_net, spec, starts
 
 
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-def small_net(seed: int = 0) -> nn.Sequential:
-    """In double precision, so that the size of a batch cannot tip a decision."""
-    net = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1, bias=False),
-        nn.BatchNorm2d(4),
-        nn.LeakyReLU(0.1),
-        nn.Conv2d(4, 6, 3, stride=2, padding=1),
-        nn.LeakyReLU(0.1),
-        nn.Flatten(),
-        nn.Dropout(0.5),
-        nn.Linear(6 * 16, 3),
-    ).double()
-    draw = generator(seed, "net")
-    with torch.no_grad():
-        for parameter in net.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=draw, dtype=torch.float64) * 0.4)
-        net[1].running_mean.uniform_(-0.2, 0.2, generator=draw)
-        net[1].running_var.uniform_(0.5, 1.5, generator=draw)
-    return net
-
-
-def data(model: nn.Module, count: int = 60, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Images and labels: mostly what the model says itself, some wrong."""
-    draw = generator(seed, "data")
-    images = torch.rand(count, 1, 8, 8, generator=draw, dtype=torch.float64)
-    model.eval()
-    with torch.no_grad():
-        labels = model(images).argmax(1)
-    wrong = torch.rand(count, generator=draw) < 0.15
-    return images, torch.where(wrong, (labels + 1) % 3, labels)
-
-
-def spec(**changes: object) -> AttackSpec:
-    return AttackSpec.model_validate(
-        {"label": "pgd", "eps": EPS, "step": EPS / 4, "steps": 10, "restarts": 2, **changes}
-    )
-
-
-def starts(indices: range, seed: int = 0, eps: float = EPS) -> Callable[[int], Tensor]:
-    return lambda restart: random_starts(
-        (1, 8, 8), eps, seed=seed, label="pgd", restart=restart, indices=indices
-    ).double()
 
 
 def naive_broken(
@@ -275,155 +230,3 @@ def test_the_attack_works_where_the_caller_records_no_gradients() -> None:
         assert pgd(model, images, labels, spec(), starts=starts(range(60))).broken.any()
     assert not expected.requires_grad
     assert not images.requires_grad
-
-
-# --- the attack leaves no trace ------------------------------------------------------------------
-
-
-def trained_net() -> nn.Sequential:
-    """Partly frozen, modes mixed, some gradients set, the last two layers non-expansive."""
-    model = small_net()
-    apply_nonexpansive(model[3:], 0.8)
-    model.train()
-    model[1].eval()
-    for parameter in model[0].parameters():
-        parameter.requires_grad_(False)
-    model[1].bias.requires_grad_(False)
-    model(torch.rand(4, 1, 8, 8, dtype=torch.float64)).sum().backward()
-    model[7].bias.grad = None
-    return model
-
-
-def everything(model: nn.Module) -> dict[str, object]:
-    state = {f"value {k}": v.clone() for k, v in model.state_dict().items()}
-    state |= {f"grad {k}": None if p.grad is None else p.grad.clone() for k, p in model.named_parameters()}
-    state |= {f"asks {k}": p.requires_grad for k, p in model.named_parameters()}
-    state |= {f"mode {k}": m.training for k, m in model.named_modules()}
-    state |= {f"hooks {k}": len(m._forward_hooks) for k, m in model.named_modules()}
-    state |= {f"place {k}": p.data_ptr() for k, p in model.named_parameters()}
-    return state
-
-
-def assert_same(before: dict[str, object], after: dict[str, object]) -> None:
-    assert before.keys() == after.keys()
-    for key, value in before.items():
-        other = after[key]
-        same = torch.equal(value, other) if isinstance(value, Tensor) else value == other
-        assert same, key
-
-
-def test_what_the_traces_are_compared_on_is_not_trivial() -> None:
-    state = everything(trained_net())
-    for kind in ("asks", "mode"):
-        assert {value for key, value in state.items() if key.startswith(kind)} == {True, False}
-    grads = [value for key, value in state.items() if key.startswith("grad")]
-    assert any(grad is None for grad in grads)
-    assert any(grad is not None for grad in grads)
-
-
-@pytest.mark.parametrize("which", ["perturb", "pgd"])
-def test_no_trace_is_left(which: str) -> None:
-    model = trained_net()
-    images, labels = data(copy.deepcopy(model))
-    before = everything(model)
-    random_state = torch.get_rng_state()
-    kept = images.clone(), labels.clone()
-    if which == "perturb":
-        perturb(model, images, labels, eps=EPS, step=EPS / 4, steps=3, start=starts(range(60))(0))
-    else:
-        pgd(model, images, labels, spec(), starts=starts(range(60)))
-    assert_same(before, everything(model))
-    assert torch.equal(torch.get_rng_state(), random_state)
-    assert torch.equal(images, kept[0])
-    assert torch.equal(labels, kept[1])
-    assert images.grad is None
-
-
-def test_no_trace_is_left_when_the_model_fails_in_the_middle() -> None:
-    model = trained_net()
-    images, labels = data(copy.deepcopy(model))
-    before = everything(model)
-    passes = 0
-
-    class Unplugged(Exception):
-        pass
-
-    def fail(*_: object) -> None:
-        nonlocal passes
-        passes += 1
-        if passes == 3:
-            raise Unplugged
-
-    handle = model[5].register_forward_hook(fail)
-    with pytest.raises(Unplugged):
-        pgd(model, images, labels, spec(), starts=starts(range(60)))
-    handle.remove()
-    assert_same(before, everything(model))
-
-
-def test_a_training_step_after_an_attack_equals_one_without() -> None:
-    """Also with the graph of the clean pass recorded before the attack."""
-    results = []
-    for attacked in (False, True):
-        model = trained_net()
-        images, labels = data(copy.deepcopy(model))
-        model[6].p = 0.0
-        model.zero_grad()
-        loss = nn.functional.cross_entropy(model(images), labels)
-        if attacked:
-            perturb(model, images, labels, eps=EPS, step=EPS / 4, steps=2)
-        loss.backward()
-        results.append(everything(model))
-    places = [key for key in results[0] if key.startswith("place")]
-    for result in results:
-        for key in places:
-            del result[key]
-    assert_same(*results)
-
-
-def test_within_the_model_is_at_rest_and_contexts_may_be_nested() -> None:
-    model = trained_net()
-    before = everything(model)
-    with untouched(model):
-        with untouched(model):
-            assert not any(module.training for module in model.modules())
-            assert not any(parameter.requires_grad for parameter in model.parameters())
-        assert not any(module.training for module in model.modules())
-        assert not any(parameter.requires_grad for parameter in model.parameters())
-    assert_same(before, everything(model))
-
-
-# --- random starts -------------------------------------------------------------------------------
-
-
-def draw(**changes: object) -> Tensor:
-    settings = {"seed": 1, "label": "pgd20", "restart": 0, "indices": range(4), **changes}
-    return random_starts((3, 8, 8), 8 / 255, **settings)  # type: ignore[arg-type]
-
-
-def test_starts_depend_on_the_sample_and_not_on_its_batch() -> None:
-    whole = draw()
-    assert torch.equal(draw(indices=[2, 0]), whole[[2, 0]])
-    assert torch.equal(draw(indices=torch.tensor([3])), whole[3:])
-
-
-@pytest.mark.parametrize(
-    "changes", [{"seed": 2}, {"label": "pgd100"}, {"restart": 1}, {"indices": range(4, 8)}]
-)
-def test_starts_differ_by_each_of_their_parts(changes: dict[str, object]) -> None:
-    assert (draw(**changes) != draw()).float().mean() > 0.99
-
-
-def test_starts_fill_the_ball_evenly() -> None:
-    eps = 8 / 255
-    values = random_starts((3, 8, 8), eps, seed=0, label="a", restart=0, indices=range(100)).flatten() / eps
-    assert values.abs().max() <= 1
-    assert values.abs().max() > 0.999
-    n = len(values)
-    assert abs(float(values.mean())) < 5 * (1 / 3 / n) ** 0.5
-    quarters = torch.histc(values, bins=4, min=-1, max=1) / n
-    assert (quarters - 0.25).abs().max() < 5 * (0.25 * 0.75 / n) ** 0.5
-
-
-def test_no_samples_no_starts() -> None:
-    assert random_starts((1, 2, 2), 0.1, seed=0, label="a", restart=0, indices=[]).shape == (0, 1, 2, 2)
