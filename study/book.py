@@ -130,10 +130,10 @@ class Book:
             lead: that is asked of others than plain transfer; None: the plan's.
         """
         points = [own(row) for row in self.candidates(pair, seed)]
-        found = [self._standing(point) for point in points if point.stood is not None]
+        found = [self._standing(point) for point in points if point.weighed is not None]
         if len(found) < len(points) or not any(standing.plain for standing in found):
             return None
-        images, asked = points[0].row["images"], self.plan.lead if lead is None else lead
+        images, asked = points[0].row["weighed"]["images"], self.plan.lead if lead is None else lead
         return points[choose_candidate(found, images, self.plan.rules.margin, asked).chosen]
 
     def freely(self, pair: str, seed: int) -> Point | None:
@@ -167,10 +167,11 @@ class Book:
             yield part, sum(cell.name in done for cell in planned), len(planned)
 
     def _standing(self, point: Point) -> Standing:
-        assert point.stood is not None
-        right = round(point.clean * point.row["images"])
+        found = point.weighed
+        assert found is not None
+        stood = tuple(digit == "1" for digit in found["stood"])
         plain = self._has_role(point.row, ("plain",))
-        return Standing(right, point.stood, tuned=point.row["k"], plain=plain)
+        return Standing(found["right"], stood, tuned=point.row["k"], plain=plain)
 
     def _has_role(self, row: Row, roles: tuple[str, ...]) -> bool:
         return not roles or self.plan.methods[row["method"]].role in roles
@@ -193,25 +194,18 @@ def read_book(folder: Path = RESULTS, plan: Plan | None = None) -> Book:
 
 
 def _with_exams(rows: list[Row]) -> list[Row]:
-    outcomes, stood = (_by_cell(exams(rows), "outcome"), _by_cell(standings(rows), "stood"))
-    images = {row["cell"]: row["images"] for row in standings(rows)}
+    outcomes: dict[str, dict[str, Any]] = {}
+    for row in exams(rows):
+        outcomes.setdefault(row["cell"], {})[str(row["epoch"])] = row["outcome"]
+    weighed = {row["cell"]: row for row in standings(rows)}
     return [
         row
         | {
             "outcomes": row["outcomes"] | outcomes.get(row["cell"], {}),
-            "stood": stood.get(row["cell"], {}),
-            "images": images.get(row["cell"]),
+            "weighed": weighed.get(row["cell"]),
         }
         if row["kind"] == "cell"
         else row
         for row in rows
         if row["kind"] not in ("exam", "standing")
     ]
-
-
-def _by_cell(rows: list[Row], name: str) -> dict[str, dict[str, Any]]:
-    """What rows say after each epoch of each cell."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        found.setdefault(row["cell"], {})[str(row["epoch"])] = row[name]
-    return found

@@ -38,10 +38,10 @@ class Point:
         return float(self.row["validation"][self.epoch - 1][1])
 
     @property
-    def stood(self) -> tuple[bool, ...] | None:
-        """Which of the attacked validation images it held; None where that was not kept."""
-        found: str | None = self.row["stood"].get(str(self.epoch))
-        return None if found is None else tuple(digit == "1" for digit in found)
+    def weighed(self) -> Row | None:
+        """Which validation images it got right and held, as exported; None where that was not kept."""
+        found: Row | None = self.row["weighed"]
+        return found if found is not None and found["epoch"] == self.epoch else None
 
     @property
     def outcome(self) -> dict[str, Any] | None:

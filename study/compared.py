@@ -22,7 +22,7 @@ CHOICES: tuple[Callable[[Book, str, int], Point | None], ...] = (
 def unweighed(book: Book, pair: str, seed: int) -> Iterator[Point]:
     """Candidates of ``auto`` of which is not known which validation images they held at their own epoch."""
     for point in map(own, book.of_seed(pair, seed).candidates(pair, seed)):
-        if point.stood is None:
+        if point.weighed is None:
             yield point
 
 

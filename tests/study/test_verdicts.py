@@ -57,6 +57,7 @@ def weighed(cell: dict[str, Any]) -> dict[str, Any]:
         "cell": cell["cell"],
         "epoch": cell["chosen"],
         "images": IMAGES,
+        "right": round(cell["validation"][cell["chosen"] - 1][0] * IMAGES),
         "stood": stood,
     }
 

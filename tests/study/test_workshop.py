@@ -83,11 +83,12 @@ def test_it_is_kept_which_validation_images_a_student_held(
     run_cell(workshop, cell, tmp_path)
     row = students(read_rows("digits", tmp_path))[0]
     teacher = workshop.teacher(cell)
-    for epoch, (_, robust) in enumerate(row["validation"], start=1):
+    for epoch, (clean, robust) in enumerate(row["validation"], start=1):
         found = looks.standing_row(workshop, cell, teacher, epoch, row)
         assert len(found["stood"]) == plan.rules.validation_images
         assert found["stood"].count("1") / len(found["stood"]) == robust
         assert found["images"] == len(workshop.task(cell.pair, cell.seed).target.validation)
+        assert found["right"] / found["images"] == clean
     other = row | {"validation": [[clean, robust - 0.05] for clean, robust in row["validation"]]}
     with pytest.raises(ValueError, match="another way"):
         looks.standing_row(workshop, cell, teacher, 1, other)
