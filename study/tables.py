@@ -177,6 +177,7 @@ TABLES: dict[str, Table] = {
     "forgetting": reasons.forgetting,
     "radii": reasons.radii,
     "several": _beside("vanilla", "vanilla-several", "vanilla-far"),
+    "far": _beside("turned-mild", "vanilla-far", "turned-mild-far"),
     "several-cartl": _beside("cartl", "cartl-several"),
     "radii-drawn": _radii,
     "schedule": reasons.schedule,
