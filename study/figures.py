@@ -36,6 +36,8 @@ ABOVE: dict[str, Any] = {"loc": "outside upper center", "ncols": 8, "fontsize": 
 DEPTHS = LinearSegmentedColormap.from_list("depths", ["#a9cdea", "#0b5cad", "#0a2038"])
 """Of k over the number of blocks: the more are tuned, the darker."""
 HEIGHT = 4.2
+FRONTIER_K = (2, 4, 6)
+"""Those of every seed; with all seven no line can be told from another."""
 
 
 def main(arguments: list[str]) -> int:
@@ -74,11 +76,11 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
         f"{rules.validation_images} validation images, eps {facts.eps:.4g}; a ring is the epoch that the "
         f"cell would stop at by itself. Right: the epochs that were examined on {rules.attacked_images} test "
         f"images under PGD-100, clean on {rules.test_images}; beside them k and the epoch. "
-        "References are in the tables.",
+        "References and other k are in the tables.",
     )
     way, test = figure.subplots(1, 2)
     shown: set[str] = set()
-    for row in book.cells(pair, seed, *SELECTABLE):
+    for row in (row for row in book.cells(pair, seed, *SELECTABLE) if row["k"] in FRONTIER_K):
         look = _look(book, row)
         name = row["method"] if row["method"] not in shown else None
         shown.add(row["method"])
@@ -161,8 +163,10 @@ def radii(book: Book, pair: str, seed: int) -> Figure:
     )
     whole, ahead = figure.subplots(1, 2)
     plain = next((standing(ladder) for cell, ladder in found if cell["method"] == "vanilla"), None)
+    colours = itertools.cycle(COLOURS)
     for marker, (cell, ladder) in zip(itertools.cycle(MARKERS), found, strict=False):
-        look = _look(book, cell) | {"marker": marker, "markersize": 4}
+        colour = PLAIN if cell["method"] == "vanilla" else next(colours)
+        look = {"color": colour, "marker": marker, "markersize": 4}
         stood = standing(ladder)
         whole.plot((0, *MULTIPLES), [100 * value for value in stood], label=cell["method"], **look)
         if plain is not None:
@@ -172,7 +176,7 @@ def radii(book: Book, pair: str, seed: int) -> Figure:
         axes.axvline(1, color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
     _label(whole, "PGD-20", "radius, in eps", "accuracy, %")
     _label(ahead, "ahead of plain transfer", "radius, in eps", "points")
-    figure.legend(**ABOVE)
+    figure.legend(**ABOVE | {"ncols": 4})
     return figure
 
 
