@@ -14,14 +14,21 @@ from cartl_core.weights import load_network
 from study import looks
 from study.__main__ import run_cell
 from study.exam import ATTACKS, held, sit
-from study.plan import Plan, cells
+from study.plan import Cell, Plan, cells
 from study.rows import Row, read_rows, students
 from study.tune import chosen_epoch
-from study.workshop import Workshop
+from study.workshop import Teacher, Workshop
 
 
 def but_times(row: Row) -> Row:
     return {name: value for name, value in row.items() if name not in {"seconds", "finished"}}
+
+
+def run_first(workshop: Workshop, plan: Plan, results: Path) -> tuple[Cell, Teacher, Row]:
+    """The plan's first cell, run, with its teacher and its row."""
+    cell = next(cells(plan))
+    run_cell(workshop, cell, results)
+    return cell, workshop.teacher(cell), students(read_rows("digits", results))[0]
 
 
 def test_a_cell_leaves_its_row_and_its_teachers_and_is_not_run_again(
@@ -63,10 +70,7 @@ def test_a_cell_is_a_function_of_the_plan(workshop: Workshop, plan: Plan, tmp_pa
 def test_an_exam_is_of_the_kept_weights_or_of_those_that_tuning_anew_gives(
     workshop: Workshop, plan: Plan, tmp_path: Path
 ) -> None:
-    cell = next(cells(plan))
-    run_cell(workshop, cell, tmp_path)
-    row = students(read_rows("digits", tmp_path))[0]
-    teacher = workshop.teacher(cell)
+    cell, teacher, row = run_first(workshop, plan, tmp_path)
     kept = looks.exam_row(workshop, cell, teacher, 1, row, attacks=3)
     assert kept["outcome"]["attacks"] == list(ATTACKS)
     shutil.rmtree(workshop.work / "students")
@@ -79,10 +83,7 @@ def test_an_exam_is_of_the_kept_weights_or_of_those_that_tuning_anew_gives(
 def test_it_is_kept_which_validation_images_a_student_held(
     workshop: Workshop, plan: Plan, tmp_path: Path
 ) -> None:
-    cell = next(cells(plan))
-    run_cell(workshop, cell, tmp_path)
-    row = students(read_rows("digits", tmp_path))[0]
-    teacher = workshop.teacher(cell)
+    cell, teacher, row = run_first(workshop, plan, tmp_path)
     for epoch, (clean, robust) in enumerate(row["validation"], start=1):
         found = looks.standing_row(workshop, cell, teacher, epoch, row)
         assert len(found["stood"]) == plan.rules.validation_images
