@@ -92,6 +92,14 @@ class Book:
         ours = points_of(self.cells(pair, seed, "ours"))
         return choose(ours, self.plan.rules.margin, least=rival.clean - self.slack)
 
+    def farther(self, pair: str, seed: int) -> Point | None:
+        """Ours where the radius of the teacher's training is open too, beside the strongest plain transfer."""
+        rival = self.baseline(pair, seed)
+        if rival is None or not self.cells(pair, seed, "farther"):
+            return None
+        points = points_of(self.cells(pair, seed, "ours", "farther"))
+        return choose(points, self.plan.rules.margin, least=rival.clean - self.slack)
+
     def nearest(self, pair: str, seed: int) -> Point | None:
         """The rival next to ours on the plain frontier: the most robust at most a margin less clean."""
         ours = self.best(pair, seed)

@@ -11,6 +11,7 @@ from study.exam import ATTACKS, ATTACKS_OF_THE_GRID
 CHOICES: tuple[Callable[[Book, str, int], Point | None], ...] = (
     Book.baseline,
     Book.best,
+    Book.farther,
     Book.nearest,
     Book.faithful,
     Book.beside_faithful,

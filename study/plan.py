@@ -50,8 +50,9 @@ class Pair(Part):
         return model_facts(self.model.name).blocks
 
 
-Role = Literal["plain", "paper", "ours", "reference"]
-"""``plain``: the rival; ``paper``: published; ``ours``: candidates; ``reference``: shown, never chosen."""
+Role = Literal["plain", "paper", "ours", "farther", "reference"]
+"""``plain``: the rival; ``paper``: published; ``ours``: candidates; ``farther``: candidates where the teacher's
+radius is open too; ``reference``: shown, never chosen."""
 
 
 class Recipe(Part):
