@@ -31,6 +31,8 @@ def _kind(arm: Arm) -> tuple[str, int]:
 
 
 def _brief(value: object) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(map(_brief, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

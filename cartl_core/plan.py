@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from cartl_core.catalog.candidates import PLAIN
+from cartl_core.catalog.candidates import plain_ones
 from cartl_core.choice import Choice
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
@@ -182,7 +182,7 @@ def _arms_after(auto: AutoSpec, choice: Choice, baselines: tuple[Arm, ...]) -> t
 
 def _dearest(auto: AutoSpec) -> Choice:
     """A choice that costs as much as any: two different arms, where there are two."""
-    plain = [arm.method == PLAIN for arm in auto.candidates]
+    plain = plain_ones(auto.candidates)
     return Choice(chosen=plain.index(False) if False in plain else 0, plain=plain.index(True))
 
 

@@ -21,7 +21,7 @@ class Candidate(Value):
     method: Method
     freeze_depth: int
     k: int = Field(description="Blocks fine-tuned.")
-    plain: bool = Field(description="It is plain transfer.")
+    plain: bool = Field(description="It is plain transfer; not from a teacher of a larger radius.")
     settings: str | None = Field(
         default=None,
         description="What tells it from others of its method and depth; null if it is the only one.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
-from cartl_core.catalog.candidates import PLAIN
+from cartl_core.catalog.candidates import plain_ones
 from cartl_core.choice import Choice, Standing, choose, front, leads, wider, within_margin
 from cartl_core.differing import differing
 from cartl_core.plan import StudentPlan
@@ -57,10 +57,13 @@ def selection(
     outcomes = [found(plan) for plan in candidates]
     known = [outcome for outcome in outcomes if outcome is not None]
     n = len(known[0].clean) if known else 0
-    told = differing([plan.arm for plan in candidates])
+    arms = [plan.arm for plan in candidates]
+    told = differing(arms)
     rows = [
-        _row(number, plan, outcome, facts.get(plan.key.digest), model, told[plan.arm])
-        for number, (plan, outcome) in enumerate(zip(candidates, outcomes, strict=True), start=1)
+        _row(number, plan, outcome, facts.get(plan.key.digest), model, told[plan.arm], plain)
+        for number, (plan, outcome, plain) in enumerate(
+            zip(candidates, outcomes, plain_ones(arms), strict=True), start=1
+        )
     ]
     if len(known) < len(candidates):
         return _told(auto, rows, seed, n)
@@ -160,9 +163,11 @@ def _standings(
             right=sum(outcome.clean),
             stood=outcome.held,
             tuned=blocks - plan.arm.freeze_depth,
-            plain=plan.arm.method == PLAIN,
+            plain=plain,
         )
-        for plan, outcome in zip(candidates, found, strict=True)
+        for plan, outcome, plain in zip(
+            candidates, found, plain_ones([plan.arm for plan in candidates]), strict=True
+        )
     ]
 
 
@@ -173,6 +178,7 @@ def _row(
     trained: Mapping[str, Any] | None,
     model: str,
     settings: str | None,
+    plain: bool,
 ) -> Candidate:
     arm = plan.arm
     return Candidate(
@@ -180,7 +186,7 @@ def _row(
         method=arm.method,
         freeze_depth=arm.freeze_depth,
         k=model_facts(model).blocks - arm.freeze_depth,
-        plain=arm.method == PLAIN,
+        plain=plain,
         settings=settings,
         teacher_digest=plan.teacher.key.digest,
         student_digest=plan.key.digest,

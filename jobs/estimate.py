@@ -14,7 +14,7 @@ from typing import Any
 
 from cartl_core.attack_facts import ATTACKS, steps_in_all
 from cartl_core.catalog import DATASETS, share_of_classes
-from cartl_core.catalog.candidates import PLAIN
+from cartl_core.catalog.candidates import plain_ones
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.probe_facts import PROBE_FACTS
 from cartl_core.probe_spec import ProbeSpec
@@ -174,7 +174,7 @@ def _measuring_passes(spec: JobSpec) -> float:
     images = min(validation_images(spec.dataset), spec.auto.validation_images)
     compared = len(spec.auto.candidates) * _evaluation((spec.auto.attack,), images)
     # The best plain candidate stands beside the chosen one, unless every candidate is plain.
-    plain = all(arm.method == PLAIN for arm in spec.auto.candidates)
+    plain = all(plain_ones(spec.auto.candidates))
     return compared + own + (len(spec.baselines) + (0 if plain else 1)) * other
 
 

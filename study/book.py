@@ -93,7 +93,7 @@ class Book:
         return choose(ours, self.plan.rules.margin, least=rival.clean - self.slack)
 
     def farther(self, pair: str, seed: int) -> Point | None:
-        """Ours where the radius of the teacher's training is open too, beside the strongest plain transfer."""
+        """Ours where the radius of the teacher's training is open too, beside the strongest plain."""
         rival = self.baseline(pair, seed)
         if rival is None or not self.cells(pair, seed, "farther"):
             return None

@@ -51,8 +51,8 @@ class Pair(Part):
 
 
 Role = Literal["plain", "paper", "ours", "farther", "reference"]
-"""``plain``: the rival; ``paper``: published; ``ours``: candidates; ``farther``: candidates where the teacher's
-radius is open too; ``reference``: shown, never chosen."""
+"""``plain``: the rival; ``paper``: published; ``ours``: candidates; ``farther``: candidates where the radius
+of the teacher's training is open too; ``reference``: shown, never chosen."""
 
 
 class Recipe(Part):

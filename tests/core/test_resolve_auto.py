@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cartl_core.auto_spec import MOST_CANDIDATES
 from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, model_facts
-from cartl_core.catalog.candidates import CANDIDATES, PLAIN, depths_to_try
+from cartl_core.catalog.candidates import CANDIDATES, FARTHER, PLAIN, depths_to_try, plain_ones
 from cartl_core.errors import SpecError
 from cartl_core.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec
@@ -28,6 +28,12 @@ def resolved(**changes: Any) -> JobSpec:
 def tried(spec: JobSpec) -> list[tuple[str, int]]:
     assert spec.auto is not None
     return [(arm.method, arm.freeze_depth) for arm in spec.auto.candidates]
+
+
+def rivals(spec: JobSpec) -> list[int]:
+    """Places of the candidates that are plain transfer."""
+    assert spec.auto is not None
+    return [place for place, plain in enumerate(plain_ones(spec.auto.candidates)) if plain]
 
 
 def refusal(**changes: Any) -> SpecError:
@@ -55,13 +61,43 @@ def test_both_auto_tries_every_row_at_every_depth() -> None:
         _ = spec.arm
 
 
-def test_teachers_serve_every_depth() -> None:
+def test_two_teachers_serve_every_depth_and_the_second_is_trained_within_a_larger_radius() -> None:
     spec = resolved(model="wrn-16-2")
     assert spec.auto is not None
     assert all(arm.pretrain.serves_every_depth for arm in spec.auto.candidates)
-    assert len({arm.pretrain for arm in spec.auto.candidates}) == len(
-        {METHODS[row.method].objective for row in CANDIDATES}
+    near, far = dict.fromkeys(arm.pretrain for arm in spec.auto.candidates)
+    assert (near.radii, far.radii) == ((1.0,), (1.5,))
+    assert far.model_copy(update={"radii": near.radii}) == near
+    methods = {arm.method for arm in spec.auto.candidates if arm.pretrain == far}
+    assert methods == {PLAIN, "consistent"}
+
+
+def test_from_a_teacher_of_a_larger_radius_plain_transfer_is_a_challenger() -> None:
+    spec = resolved(model="wrn-16-2")
+    assert spec.auto is not None
+    assert rivals(spec) == [0, 1, 2]
+    assert [arm.pretrain.radii for arm in spec.auto.candidates if arm.method == PLAIN] == [(1.0,)] * 3 + [
+        (1.5,)
+    ] * 3
+    # Where the job's own teacher is trained within it, it is the rival again, and there is but one teacher.
+    alike = resolved(model="wrn-16-2", pretrain={"radii": [1.5]})
+    assert alike.auto is not None
+    assert len({arm.pretrain for arm in alike.auto.candidates}) == 1
+    assert rivals(alike) == [0, 1, 2]
+    # A person's own candidate of a farther teacher gets its rival where another's teacher is nearer.
+    farther = {"method": PLAIN, "freeze_depth": 2, "pretrain": {"radii": [0.5, 2.0]}}
+    alone, beside, apart = (
+        resolved(auto={"candidates": [farther, *others]})
+        for others in (
+            [],
+            [{"method": "neft", "freeze_depth": 2}],
+            [{"method": "neft", "freeze_depth": 3, "pretrain": {"radii": [2.0]}}],
+        )
     )
+    assert tried(alone) == [(PLAIN, 2)]
+    assert tried(beside) == [(PLAIN, 2), ("neft", 2), (PLAIN, 2)]
+    assert tried(apart) == [(PLAIN, 2), ("neft", 3), (PLAIN, 3), (PLAIN, 2)]
+    assert [rivals(spec) for spec in (alone, beside, apart)] == [[0], [2], [2, 3]]
 
 
 @pytest.mark.parametrize("name", KNOWN_MODELS)
@@ -76,9 +112,14 @@ def test_depths_lie_within_the_network(name: str) -> None:
 @pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if not facts.distilled])
 def test_a_method_of_ones_own_is_tried_beside_plain_transfer(method: str) -> None:
     depths = depths_to_try(5)
-    own = [row.method for row in CANDIDATES if row.method == method] or [method]
+    near = [row.method for row in CANDIDATES if row.pretrain != FARTHER]
+    own = [name for name in near if name == method] or [method]
     methods = own if method == PLAIN else [PLAIN, *own]
-    assert tried(resolved(method=method)) == [(name, depth) for name in methods for depth in depths]
+    spec = resolved(method=method)
+    assert tried(spec) == [(name, depth) for name in methods for depth in depths]
+    assert spec.auto is not None
+    assert len({arm.pretrain for arm in spec.auto.candidates}) <= 2
+    assert all(arm.pretrain.radii == (1.0,) for arm in spec.auto.candidates)
 
 
 def test_a_depth_of_ones_own_tries_the_methods_that_it_allows() -> None:

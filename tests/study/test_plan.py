@@ -72,6 +72,7 @@ def essence(arm: Arm) -> str:
         [
             arm.freeze_depth,
             (teacher.objective, teacher.fdm_distance, teacher.fdm_layers) if teacher.fdm_weight else "at",
+            teacher.radii,
             moved and (moved.loss, moved.direction, moved.reach, moved.weight),
             (student.beta, student.tail_affine, student.trunk_statistics, student.tail_statistics),
             student.attack
