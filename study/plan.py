@@ -76,10 +76,13 @@ class Round(Part):
 
 
 class Later(Part):
-    """Teachers and methods that the plan gained after rows of the others had been written."""
+    """What the plan gained after rows of the others had been written."""
 
     teachers: tuple[str, ...] = Field(default=(), strict=False)
     methods: tuple[str, ...] = Field(default=(), strict=False)
+    pairs: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="What each changes of all its teachers' training."
+    )
 
 
 class Again(Part):
@@ -163,18 +166,19 @@ def arm_of(plan: Plan, cell: Cell) -> Arm:
     return Arm(
         method=recipe.method,
         freeze_depth=0 if recipe.method == "lwf" else pair.blocks - cell.k,
-        pretrain=pretrain_of(plan, pair, recipe.teacher),
+        pretrain=pretrain_of(plan, cell.pair, recipe.teacher),
         transfer=transfer_of(plan, pair, recipe),
     )
 
 
-def pretrain_of(plan: Plan, pair: Pair, teacher: str) -> PretrainSpec:
-    """A teacher's training: the plan's, with what this teacher changes.
+def pretrain_of(plan: Plan, name: str, teacher: str) -> PretrainSpec:
+    """A teacher's training: the plan's, with what this teacher changes, then what the pair ``name`` changes.
 
     Its ``attack_eps`` is the radius of the inner attack where that is not the pair's; at 0 it is trained on
     clean images and is not robust.
     """
-    settings = {**plan.pretrain, **plan.teachers[teacher]}
+    pair = plan.pairs[name]
+    settings = {**plan.pretrain, **plan.teachers[teacher], **plan.later.pairs.get(name, {})}
     steps, share = settings.pop("attack_steps"), settings.pop("attack_share")
     settings["attack"] = _inner(pair, steps, share, settings.pop("attack_eps", pair.eps))
     settings.setdefault("augmentation", augmentation_of(pair.source))
@@ -212,7 +216,11 @@ def plan_digest(plan: Plan) -> str:
     """
     words = ("rounds", "hypotheses", "later", "again", "automatic", "lead")
     apart: dict[str, Any] = dict.fromkeys(words, True)
-    later = {"teachers": set(plan.later.teachers), "methods": set(plan.later.methods)}
+    later = {
+        "teachers": set(plan.later.teachers),
+        "methods": set(plan.later.methods),
+        "pairs": set(plan.later.pairs),
+    }
     return digest(plan.model_dump(mode="json", exclude=apart | later))[:16]
 
 

@@ -74,7 +74,7 @@ class Workshop:
         """The teacher of a cell: found on the shelf, or trained; goes on from a checkpoint."""
         name = self.plan.methods[cell.method].teacher
         pair = self.plan.pairs[cell.pair]
-        spec, depth = pretrain_of(self.plan, pair, name), pair.blocks - cell.k
+        spec, depth = pretrain_of(self.plan, cell.pair, name), pair.blocks - cell.k
         task = self.task(cell.pair, cell.seed)
         # As written, without defaults: a field that the library gains later changes no teacher.
         settings = spec.model_dump(mode="json", exclude_defaults=True)
