@@ -146,12 +146,18 @@ def _again(made: Table) -> Table:
 REFERENCES = _beside(
     "adversarial-25", "vanilla", "turned-mild", "turned", "turned-far", "adversarial-50", "adversarial"
 )
+FAR = _beside("vanilla", "vanilla-far", "turned-mild-far")
+FAR_OURS = _beside("turned-mild", "turned-mild-far")
 
 TABLES: dict[str, Table] = {
     "progress": _missing,
     "goals": verdicts.goals,
     "main": verdicts.comparison(verdicts.beside_plain, "strongest plain"),
     "nearest": verdicts.comparison(verdicts.beside_nearest, "plain at most a point less clean"),
+    "farther": verdicts.comparison(verdicts.beside_plain_from_farther, "strongest plain, teacher of eps"),
+    "farther-again": _again(
+        verdicts.comparison(verdicts.beside_plain_from_farther, "strongest plain, teacher of eps")
+    ),
     "first-rule": verdicts.comparison(verdicts.by_first_rule, "strongest plain"),
     "goals-again": _again(verdicts.goals),
     "main-again": _again(verdicts.comparison(verdicts.beside_plain, "strongest plain")),
@@ -176,8 +182,11 @@ TABLES: dict[str, Table] = {
     "regimes": _regimes,
     "forgetting": reasons.forgetting,
     "radii": reasons.radii,
-    "several": _beside("vanilla", "vanilla-several", "vanilla-far"),
-    "far": _beside("turned-mild", "vanilla-far", "turned-mild-far"),
+    "several": _beside("vanilla", "vanilla-several"),
+    "far": FAR,
+    "far-again": _again(FAR),
+    "far-ours": FAR_OURS,
+    "far-ours-again": _again(FAR_OURS),
     "several-cartl": _beside("cartl", "cartl-several"),
     "radii-drawn": _radii,
     "schedule": reasons.schedule,

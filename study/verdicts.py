@@ -33,7 +33,7 @@ def goals(book: Book) -> str:
     """Each goal of the study on each pair, by the mean over the seeds that were run."""
     rows = []
     for pair in book.pairs():
-        finders = (beside_plain, by_first_rule, beside_nearest, by_auto)
+        finders = (beside_plain, by_first_rule, beside_nearest, beside_plain_from_farther, by_auto)
         chosen = [_over_seeds(book, pair, find) for find in finders]
         same = [both for seed in book.seeds(pair) for both in _same_k(book, pair, seed)]
         of_k = [[both for both in same if both[0].row["k"] == k] for k in DEPTH_GOAL_K]
@@ -45,6 +45,7 @@ def goals(book: Book) -> str:
         rows.append([pair, str(len(chosen[0])), *told, third])
     head = (
         "pair|seeds|over the strongest plain (8)|the same, by the first rule (8)|over the nearest plain (8)"
+        "|the teacher's radius open too: over the strongest plain (8)"
         "|auto over the strongest plain, by the first rule (8)"
     )
     depths = "|".join(f"same depth, last epoch, k {k} (12)" for k in DEPTH_GOAL_K)
@@ -71,6 +72,11 @@ def beside_plain(book: Book, pair: str, seed: int) -> Both | None:
 def beside_nearest(book: Book, pair: str, seed: int) -> Both | None:
     """The hardest rival on plain transfer's frontier, and ours."""
     return _examined(book.nearest(pair, seed), book.best(pair, seed))
+
+
+def beside_plain_from_farther(book: Book, pair: str, seed: int) -> Both | None:
+    """The strongest plain transfer from a teacher of eps, and ours from either teacher."""
+    return _examined(book.baseline(pair, seed), book.farther(pair, seed))
 
 
 def beside_cartl(book: Book, pair: str, seed: int) -> Both | None:

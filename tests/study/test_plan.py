@@ -92,7 +92,7 @@ def test_methods_differ_by_what_their_titles_say_and_nothing_else() -> None:
 
 def test_the_main_comparison_of_every_pair_comes_first() -> None:
     first = COMMITTED.rounds[0]
-    assert set(COMMITTED.pairs) - set(first.pairs) == {"fashion-low-high-small"}
+    assert set(COMMITTED.pairs) - set(first.pairs) - set(COMMITTED.later.pairs) == {"fashion-low-high-small"}
     assert first.seeds == (0,)
     roles = {COMMITTED.methods[method].role for method in first.methods}
     assert {"plain", "ours"} <= roles
@@ -110,10 +110,12 @@ def test_what_came_later_is_not_in_the_digest_and_nothing_earlier_hangs_on_it() 
     later = COMMITTED.later
     assert set(later.teachers) <= set(COMMITTED.teachers)
     assert set(later.methods) <= set(COMMITTED.methods)
+    assert set(later.pairs) <= set(COMMITTED.pairs)
     earlier = COMMITTED.model_copy(
         update={
             "teachers": {k: v for k, v in COMMITTED.teachers.items() if k not in later.teachers},
             "methods": {k: v for k, v in COMMITTED.methods.items() if k not in later.methods},
+            "pairs": {k: v for k, v in COMMITTED.pairs.items() if k not in later.pairs},
             "later": Later(),
         }
     )
@@ -129,12 +131,22 @@ def test_a_teacher_can_have_a_radius_of_its_own(plan: Plan, radius: float) -> No
     teachers = {**plan.teachers, "other": {"attack_eps": radius}}
     pair = plan.pairs["digits"]
     usual, other = (
-        pretrain_of(plan.model_copy(update={"teachers": teachers}), pair, name) for name in ("at", "other")
+        pretrain_of(plan.model_copy(update={"teachers": teachers}), "digits", name)
+        for name in ("at", "other")
     )
     assert (usual.attack.eps, usual.attack.step) == (pair.eps, pair.eps)
     # Its step is the same share of its own radius; where that is nothing it does not matter.
     assert (other.attack.eps, other.attack.step) == (radius, radius or pair.eps)
     assert usual.model_dump(exclude={"attack"}) == other.model_dump(exclude={"attack"})
+
+
+def test_a_pair_that_came_later_can_have_longer_teachers(plan: Plan) -> None:
+    later = Later(pairs={"digits": {"epochs": 7}})
+    usual, longer = (
+        pretrain_of(one, "digits", "at") for one in (plan, plan.model_copy(update={"later": later}))
+    )
+    assert (usual.epochs, longer.epochs) == (plan.teachers["at"].get("epochs", plan.pretrain["epochs"]), 7)
+    assert usual.model_dump(exclude={"epochs"}) == longer.model_dump(exclude={"epochs"})
 
 
 def test_what_the_plan_does_not_know_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]

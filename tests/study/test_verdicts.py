@@ -86,8 +86,33 @@ def test_a_goal_is_reached_from_its_own_figure_on(
     book = book_of(at_k_4, {"digits": [plain, ours, weighed(plain), weighed(ours)]})
     told = goals(book)
     assert fixed(book).splitlines()[2] == f"| digits | 4 | cartl | 1 | {second.split()[0]} | {second} |"
-    # All four rules choose the same two points here; at k 6 nothing was run.
-    assert f"| digits | 1 | {first} | {first} | {first} | {first} | {second} | {NOT_RUN} |" in told
+    # All four rules choose the same two points here; with a farther teacher and at k 6 nothing was run.
+    assert (
+        f"| digits | 1 | {first} | {first} | {first} | {NOT_RUN} | {first} | {second} | {NOT_RUN} |" in told
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "held", "chosen"), [(0.896, 600, "other"), (0.894, 600, "cartl"), (0.9, 570, "cartl")]
+)
+def test_where_the_teachers_radius_is_open_either_may_be_taken(
+    at_k_4: Plan, seen: float, held: int, chosen: str
+) -> None:
+    """The farther teacher's student by the same rule: clean enough on validation images, and more robust."""
+    book = _two_of_ours(at_k_4, seed=0, seen=0.9)
+    assert book.farther("digits", 0) is None
+    methods = book.plan.methods
+    farther = methods | {"other": methods["other"].model_copy(update={"role": "farther"})}
+    rows = [
+        row("vanilla", robust=500, clean=900, last=300),
+        row("cartl", robust=580, clean=900, last=300),
+        row("other", robust=held, clean=900, last=300, seen=seen),
+    ]
+    found = book_of(book.plan.model_copy(update={"methods": farther}), {"digits": rows})
+    taken, ours = found.farther("digits", 0), found.best("digits", 0)
+    assert taken is not None
+    assert ours is not None
+    assert (taken.row["method"], ours.row["method"]) == (chosen, "cartl")
 
 
 @pytest.mark.parametrize(("robust", "chosen"), [(504, "vanilla"), (505, "cartl"), (499, "vanilla")])

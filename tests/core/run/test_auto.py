@@ -151,10 +151,10 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
     )
     data = TestData("source", 100, 10), TestData("target", 100, 10, 8)
     tried = [(arm.method, arm.freeze_depth) for arm in spec.auto.candidates]
-    choice = Choice(chosen=tried.index(("cartl", 2)), plain=tried.index(("vanilla", 2)))
+    choice = Choice(chosen=tried.index(("consistent", 2)), plain=tried.index(("vanilla", 2)))
     plan = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=choice)
     kinds = [(student.arm.method, student.arm.freeze_depth) for student in plan.students]
-    assert kinds == [("cartl", 2), ("vanilla", 2), ("neft", 1), ("lwf", 0)]
+    assert kinds == [("consistent", 2), ("vanilla", 2), ("neft", 1), ("lwf", 0)]
     assert [student.subject for student in plan.students] == ["student", "vanilla", "neft", "lwf"]
     twins = spec.model_copy(update={"baselines": (spec.auto.candidates[tried.index(("vanilla", 3))],)})
     doubled = make_plan(twins, source=data[0], target=data[1], runtime=runtime, choice=choice)
