@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 
 from cartl_core.plots.canvas import INK, MARKERS, QUIET, SVG, files, sheet
 from cartl_core.weights import write_whole
+from study import dials
 from study.book import SELECTABLE, USUAL_K, Book, read_book
 from study.compare import HEADLINE, Point, accuracy, own
 from study.radii import MULTIPLES, STEPS, standing
@@ -65,6 +66,7 @@ def drawings(book: Book) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
         yield f"study-regime-{pair}", partial(regime, book, pair, seed)
     for pair, seed in climbs(book):
         yield f"study-radii-{pair}", partial(radii, book, pair, seed)
+    yield from dials.drawings(book)
 
 
 def frontier(book: Book, pair: str, seed: int) -> Figure:

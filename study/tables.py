@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from study import reasons, verdicts
+from study import dials, reasons, verdicts
 from study.book import SELECTABLE, Book, read_book
 from study.compare import HEADLINE, accuracy, difference, last, own, teacher_figures
 from study.marks import NOT_RUN, brief, moved, p_value, place, table
@@ -80,6 +80,14 @@ def _regimes(book: Book) -> str:
 
 def _radii(book: Book) -> str:
     return _pictures([(f"study-radii-{pair}", f"{pair}, seed {seed}") for pair, seed in reasons.climbs(book)])
+
+
+def _explained(book: Book) -> str:
+    return _pictures([(f"study-why-{pair}", f"{pair}, seed {seed}") for pair, seed in dials.explained(book)])
+
+
+def _farther(book: Book) -> str:
+    return _pictures([("study-farther", "the teacher's radius")] if dials.farther_pairs(book) else [])
 
 
 def _pictures(named: list[tuple[str, str]]) -> str:
@@ -189,6 +197,8 @@ TABLES: dict[str, Table] = {
     "far-ours-again": _again(FAR_OURS),
     "several-cartl": _beside("cartl", "cartl-several"),
     "radii-drawn": _radii,
+    "why-drawn": _explained,
+    "farther-drawn": _farther,
     "schedule": reasons.schedule,
     "beta": _beside("cartl", "cartl-04", "cartl-10"),
     "neft": _beside("vanilla", "neft", "neft-10", "neft-operator"),

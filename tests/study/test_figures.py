@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from cartl_core.plots.canvas import files
-from study.book import Book, book_of
+from study import dials
+from study.book import Book, book_of, read_book
+from study.compare import HEADLINE, accuracy, last
 from study.figures import drawings
 from study.plan import Plan
+
+FAR = ("vanilla-far", "turned-mild-far")
 
 
 def test_each_pair_with_rows_gets_its_figures_and_equal_rows_equal_bytes(finished: Book) -> None:
@@ -29,3 +33,22 @@ def test_a_line_of_the_frontier_is_a_cell(finished: Book) -> None:
         [tuple(point) for point in zip(line.get_xdata(), line.get_ydata(), strict=True)] for line in epochs
     ]
     assert drawn == [[tuple(point) for point in row["validation"]] for row in cells]
+
+
+def test_each_explanation_has_its_figure_and_an_arrow_ends_where_the_other_teacher_leads() -> None:
+    """Of the committed rows: one pair has every choice by itself, and all have a farther teacher."""
+    book = read_book()
+    drawn = dict(dials.drawings(book))
+    assert set(drawn) == {"study-why-fashion-high-low", "study-farther"}
+    panels = drawn["study-why-fashion-high-low"]().axes
+    assert [axes.get_title() for axes in panels] == list(dials.EXPLANATIONS)
+    for axes, named in zip(panels, dials.EXPLANATIONS.values(), strict=True):
+        assert axes.get_legend_handles_labels()[1] == ["plain", *named.values()]
+    panel = next(axes for axes in drawn["study-farther"]().axes if axes.get_title() == "fashion-high-low")
+    ends = [
+        tuple(100 * accuracy(last(row), attack) for attack in (None, HEADLINE))
+        for pair, seed in book.everywhere()
+        for row in book.of_seed(pair, seed).cells(pair, seed)
+        if pair == "fashion-high-low" and row["k"] == dials.FARTHER_K and row["method"] in FAR
+    ]
+    assert sorted(arrow.xy for arrow in panel.texts) == sorted(ends)
