@@ -216,6 +216,8 @@ TABLES: dict[str, Table] = {
         "spread-turned",
         "spread-consistent",
     ),
+    "hooked": _beside("spread", "spread-trunk"),
+    "hooked-cartl": _beside("cartl", "cartl-every"),
     "literature": _beside("vanilla", "linear", "turned-mild-linear", "relative", "cosine", "spread", "lwf"),
     "references": REFERENCES,
     "cells": _all,
