@@ -18,10 +18,16 @@ from study.compare import HEADLINE, Point, accuracy, difference
 from study.exam import Exam, part_of
 from study.marks import moved, table
 from study.plan import Pair
-from study.rows import Row, strongest
+from study.rows import strongest
 
 IMAGES = 256
-CHOICES: tuple[Callable[[Book, str, int], Point | None], ...] = (Book.baseline, Book.best, Book.faithful)
+CHOICES: tuple[Callable[[Book, str, int], Point | None], ...] = (
+    Book.baseline,
+    Book.best,
+    Book.farther,
+    Book.faithful,
+    Book.automatic,
+)
 LAST = "en-square"
 """The ensemble's last member: what stands after it stands."""
 
@@ -37,38 +43,35 @@ def ensemble_exam(exam: Exam, pair: Pair, classes: int) -> Exam:
 
 def unattacked(book: Book, pair: str, seed: int) -> list[Point]:
     """What the comparison chose and the ensemble has not seen; each point once."""
-    seen = _examined(book, pair)
+    seen = _examined(book, pair, seed)
     chosen = [choice(book, pair, seed) for choice in CHOICES]
     points = {point.same_as: point for point in chosen if point is not None}
     return [point for same_as, point in points.items() if same_as not in seen]
 
 
 def under_the_ensemble(book: Book) -> str:
-    """The ensemble on the strongest plain transfer, on ours and on CARTL, where it has seen all of them."""
+    """The ensemble on every point that it has seen, beside the strongest plain transfer where it saw that."""
     rows = []
     for pair, seed in book.counted():
-        seen = _examined(book, pair)
-        chosen = [point for point in (choice(book, pair, seed) for choice in CHOICES) if point is not None]
-        if not chosen or any(point.same_as not in seen for point in chosen):
-            continue
-        plain, *others = (Point(seen[point.same_as], point.epoch) for point in chosen)
-        rows.append([*_line(plain), ""])
-        rows += [[*_line(other), moved(difference(other, plain, LAST))] for other in others]
-    head = "pair|seed|point|images|PGD-100|and the ensemble|over plain transfer, points"
+        seen, rival = _examined(book, pair, seed), book.baseline(pair, seed)
+        plain = None if rival is None else seen.get(rival.same_as)
+        for point in seen.values():
+            beside = "" if plain is None or plain is point else moved(difference(point, plain, LAST))
+            rows.append([*_line(point), beside])
+    head = "pair|seed|point|images|PGD-100|and the ensemble|over the strongest plain, points"
     return table(head, rows)
 
 
-def _examined(book: Book, pair: str) -> dict[tuple[str, int], Row]:
-    """Rows as those of cells, with the one outcome that the ensemble gave."""
-    return {
-        (row["cell"], row["epoch"]): {**row, "outcomes": {str(row["epoch"]): row["outcome"]}}
-        for row in strongest(book.rows[pair])
-    }
+def _examined(book: Book, pair: str, seed: int) -> dict[tuple[str, int], Point]:
+    """Points with the one outcome that the ensemble gave, in the order in which it saw them."""
+    rows = [row for row in strongest(book.rows[pair]) if row["seed"] == seed]
+    points = [Point({**row, "outcomes": {str(row["epoch"]): row["outcome"]}}, row["epoch"]) for row in rows]
+    return {point.same_as: point for point in points}
 
 
 def _line(point: Point) -> list[str]:
     row = point.row
-    count = str(len(row["outcome"]["fate"]))
+    assert point.outcome is not None
     figures = [f"{100 * accuracy(point, attack):.1f}" for attack in (HEADLINE, LAST)]
     name = f"{row['method']}, k {row['k']}, epoch {point.epoch}"
-    return [row["pair"], str(row["seed"]), name, count, *figures]
+    return [row["pair"], str(row["seed"]), name, str(len(point.outcome["fate"])), *figures]
