@@ -8,6 +8,7 @@ from typing import Any
 
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.choice import Choice
+from cartl_core.differing import differing_students
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.evidence import evidence
 from cartl_core.figures import Fallen, Held, TestSet, figures, frozen_in_words, validation, worst_case
@@ -16,6 +17,7 @@ from cartl_core.history import history_of
 from cartl_core.kept import kept
 from cartl_core.learned import learned_in_words
 from cartl_core.plan import GivenPlan, Measurement, Plan, Probing, StudentPlan, TeacherPlan
+from cartl_core.render import words
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.report_checks import Check
 from cartl_core.report_kept import Kept
@@ -170,7 +172,7 @@ class Book:
             epochs=plan.pretrain.epochs,
             selected_epoch=facts["selected_epoch"],
             reused=plan.key.digest in self.reused,
-            train_eps=plan.pretrain.attack.eps,
+            train_eps=plan.pretrain.attack.eps * max(plan.pretrain.radii),
             history=history_of(facts, plan.pretrain),
             figures=self._figures(plan.measurements, self.source) if self.source else None,
         )
@@ -195,6 +197,7 @@ class Book:
         arm, blocks = plan.arm, model_facts(self.spec.model.name).blocks
         return ArmReport(
             method=arm.method,
+            settings=self._settings(plan),
             freeze_depth=arm.freeze_depth,
             k=blocks - arm.freeze_depth,
             blocks=blocks,
@@ -213,6 +216,10 @@ class Book:
             checks=self._checks(plan),
             comparisons=self._comparisons(plan),
         )
+
+    def _settings(self, plan: StudentPlan) -> str | None:
+        """What tells it from other students of its method on test images."""
+        return differing_students([student.arm for student in self.plan.students])[plan.arm]
 
     def _figures(
         self, measurements: tuple[Measurement, ...], test: TestSet, probings: tuple[Probing, ...] = ()
@@ -253,7 +260,7 @@ class Book:
         if baseline is own or clean is None or rival_clean is None:
             return ()
         mine, theirs = self.attacks(own.measurements), self.attacks(baseline.measurements)
-        names = own.arm.method, baseline.arm.method
+        names = [words.named(plan.arm.method, self._settings(plan)) for plan in (own, baseline)]
         plain = compare("clean", (names[0], clean), (names[1], rival_clean))
         if not mine or [held.attack for held in mine] != [held.attack for held in theirs]:
             return (plain,)

@@ -61,7 +61,7 @@ def unsure_choices(arms: Sequence[ArmReport]) -> Iterator[str]:
         error = standard_error(figure)
         if error > LARGEST_ERROR:
             yield (
-                f"The epoch of {words.method(arm.method)} was chosen by {words.count(figure.n)} validation "
+                f"The epoch of {words.arm(arm)} was chosen by {words.count(figure.n)} validation "
                 f"images: the standard error of what it was chosen by is {100 * error:.1f} points, and "
                 "epochs that differ by less may be told apart by chance. Give the target more images, a "
                 "larger validation_fraction or validate_images, or settle on `select: last` beforehand."

@@ -1,8 +1,8 @@
-"""What tells arms of one method and depth from each other, in words for a table. Torch-free."""
+"""What tells arms of one method from each other, in words for a table. Torch-free."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cartl_core.spec import Arm
@@ -13,10 +13,19 @@ def differing(arms: Sequence[Arm]) -> dict[Arm, str | None]:
 
     None of an arm that is alone, or equal to all others of its kind.
     """
+    return _apart(arms, lambda arm: (arm.method, arm.freeze_depth))
+
+
+def differing_students(arms: Sequence[Arm]) -> dict[Arm, str | None]:
+    """The same of arms with one method, which may have frozen different depths: ``freeze_depth 2``."""
+    return _apart(arms, lambda arm: arm.method)
+
+
+def _apart(arms: Sequence[Arm], kind: Callable[[Arm], Hashable]) -> dict[Arm, str | None]:
     flat = {arm: _flat(arm) for arm in arms}
     found: dict[Arm, str | None] = {}
     for arm in arms:
-        alike = [flat[other] for other in arms if _kind(other) == _kind(arm)]
+        alike = [flat[other] for other in arms if kind(other) == kind(arm)]
         apart = [
             f"{name} {_brief(value)}"
             for name, value in flat[arm].items()
@@ -24,10 +33,6 @@ def differing(arms: Sequence[Arm]) -> dict[Arm, str | None]:
         ]
         found[arm] = ", ".join(apart) or None
     return found
-
-
-def _kind(arm: Arm) -> tuple[str, int]:
-    return arm.method, arm.freeze_depth
 
 
 def _brief(value: object) -> str:
@@ -39,7 +44,7 @@ def _brief(value: object) -> str:
 def _flat(arm: Arm) -> dict[str, object]:
     """Every setting by its whole name: ``transfer.displacement.weight``."""
     parts = {"pretrain": arm.pretrain.model_dump(), "transfer": arm.transfer.model_dump()}
-    return dict(_leaves(parts, ""))
+    return {"freeze_depth": arm.freeze_depth, **dict(_leaves(parts, ""))}
 
 
 def _leaves(values: Mapping[str, Any], above: str) -> Iterator[tuple[str, object]]:

@@ -28,7 +28,7 @@ def evidence(report: Report) -> Evidence | None:
     kept = ("cartl", "torch", "torchvision", "python", "device_name", "machine", "precision")
     return Evidence(
         subject=Subject(
-            method=words.method(report.student.method),
+            method=words.arm(report.student),
             network=f"{report.spec.model.name}, frozen: {words.frozen(report.student)}",
             student_digest=report.student.student_digest,
             teacher_digest=report.student.teacher_digest,

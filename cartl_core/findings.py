@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
-from cartl_core.catalog import DATASETS, METHODS, share_of_classes
+from cartl_core.catalog import DATASETS, share_of_classes
 from cartl_core.caveats import is_not_robust, not_robust, unsure_choices
 from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.render import words
 from cartl_core.report import ArmReport, PairedComparison, Teacher
 from cartl_core.report_selection import Selection
-from cartl_core.spec import JobSpec, Method
+from cartl_core.spec import JobSpec
 from cartl_core.statistics import mcnemar, paired_difference
 
 ALPHA = 0.05
@@ -21,10 +21,10 @@ _MEASURED = {"worst_case": "robust accuracy", "clean": "clean accuracy"}
 
 def compare(
     what: Literal["worst_case", "clean"],
-    job: tuple[Method, Sequence[bool]],
-    baseline: tuple[Method, Sequence[bool]],
+    job: tuple[str, Sequence[bool]],
+    baseline: tuple[str, Sequence[bool]],
 ) -> PairedComparison:
-    """The job's student against a baseline's on the same images, image by image.
+    """The job's student against a baseline's, each with its name, on the same images, image by image.
 
     The verdict is "within_noise" unless McNemar's exact test gives p < 0.05.
     """
@@ -64,7 +64,7 @@ def headline(
     """
     if student.figures is None or student.figures.worst_case is None:
         return None
-    own, robust, clean = words.method(student.method), student.figures.worst_case, student.figures.clean
+    own, robust, clean = words.arm(student), student.figures.worst_case, student.figures.clean
     among = f", chosen among {len(chosen.candidates)} candidates," if chosen else ""
     alone = (
         f"{words.capital(own)}{among} keeps {words.percent(robust.value)} robust accuracy "
@@ -107,8 +107,7 @@ def warnings(
 def failed_checks(arms: Sequence[ArmReport]) -> tuple[str, ...]:
     """Of every method, what suggests that its figures deceive."""
     return tuple(
-        f"A check of {words.method(arm.method)} failed ({check.title}): "
-        f"{check.words} {check.advice or ''}".strip()
+        f"A check of {words.arm(arm)} failed ({check.title}): {check.words} {check.advice or ''}".strip()
         for arm in arms
         for check in arm.checks
         if check.status == "failed"
@@ -117,14 +116,14 @@ def failed_checks(arms: Sequence[ArmReport]) -> tuple[str, ...]:
 
 def _in_words(
     what: str,
-    job: Method,
-    baseline: Method,
+    own: str,
+    rival: str,
     interval: tuple[float, float, float],
     p_value: float,
     verdict: str,
 ) -> str:
     difference, low, high = interval
-    own, rival, measured = _titled(job), _titled(baseline), _MEASURED[what]
+    measured = _MEASURED[what]
     evidence = f"95 % interval {words.points(low)} to {words.points(high)} points, McNemar p {_p(p_value)}"
     if verdict == "within_noise":
         return (
@@ -136,12 +135,12 @@ def _in_words(
     return f"{words.capital(own)} keeps {gained} than {rival} ({evidence})."
 
 
-def _robust_clause(comparison: PairedComparison, rival: Method) -> str:
+def _robust_clause(comparison: PairedComparison, rival: str) -> str:
     if comparison.verdict == "within_noise":
-        return f"against {_titled(rival)} the difference in robust accuracy is within noise"
+        return f"against {rival} the difference in robust accuracy is within noise"
     side = "more" if comparison.verdict == "better" else "less"
     return (
-        f"{abs(100 * comparison.difference):.1f} points {side} robust accuracy than {_titled(rival)} "
+        f"{abs(100 * comparison.difference):.1f} points {side} robust accuracy than {rival} "
         f"(95 % interval {words.points(comparison.low)} to {words.points(comparison.high)}, "
         f"p {_p(comparison.p_value)})"
     )
@@ -154,11 +153,11 @@ def _clean_clause(comparison: PairedComparison) -> str:
     return f"at {abs(100 * comparison.difference):.1f} points {side} clean accuracy"
 
 
-def _both(baseline: ArmReport) -> tuple[Method, PairedComparison, PairedComparison] | None:
+def _both(baseline: ArmReport) -> tuple[str, PairedComparison, PairedComparison] | None:
     by_what = {comparison.what: comparison for comparison in baseline.comparisons}
     if baseline.method is None or "worst_case" not in by_what or "clean" not in by_what:
         return None
-    return baseline.method, by_what["worst_case"], by_what["clean"]
+    return words.arm(baseline), by_what["worst_case"], by_what["clean"]
 
 
 def _of_a_transfer(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[str]:
@@ -170,7 +169,7 @@ def _of_a_transfer(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[str]:
 
 def _beyond_the_teacher(spec: JobSpec) -> Iterator[str]:
     for arm in spec.arms:
-        trained = arm.pretrain.attack.eps
+        trained = arm.pretrain.attack.eps * max(arm.pretrain.radii)
         for attack in (*spec.evaluate.attacks, *spec.evaluate.source_attacks):
             if attack.norm == "linf" and attack.eps > trained * (1 + 1e-9):
                 yield (
@@ -227,10 +226,6 @@ def _in_parts(parts: Mapping[str, int]) -> Iterator[str]:
                 f"were added up over {count} parts of each batch. Batch norm that goes by the batch took its "
                 "statistics from the parts, so a larger device gives other numbers for this specification."
             )
-
-
-def _titled(method: Method) -> str:
-    return METHODS[method].title
 
 
 def _p(p_value: float) -> str:

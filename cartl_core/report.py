@@ -89,7 +89,7 @@ class Teacher(Value):
     epochs: int
     selected_epoch: int
     reused: bool
-    train_eps: float
+    train_eps: float = Field(description="The largest radius of its training, in pixel units.")
     history: History | None = Field(default=None, description="On the source's validation images.")
     figures: Figures | None = None
 
@@ -106,6 +106,10 @@ class ArmReport(Value):
     """One method's student; or a given network, of whose making nothing is known: the method is null."""
 
     method: Method | None = None
+    settings: str | None = Field(
+        default=None,
+        description="What tells it from others of its method in this report; null if it is the only one.",
+    )
     freeze_depth: int | None = None
     k: int | None = Field(default=None, description="Blocks fine-tuned: the paper's k.")
     blocks: int

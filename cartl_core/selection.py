@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cartl_core.catalog import METHODS, model_facts
+from cartl_core.catalog import model_facts
 from cartl_core.catalog.candidates import plain_ones
 from cartl_core.choice import Choice, Standing, choose, front, leads, wider, within_margin
 from cartl_core.differing import differing
@@ -260,7 +260,7 @@ def _held(row: Candidate) -> float:
 
 
 def _named(row: Candidate) -> str:
-    return f"{METHODS[row.method].title} with {row.k} tuned blocks (number {row.number})"
+    return f"{words.named(row.method, row.settings)} with {row.k} tuned blocks (number {row.number})"
 
 
 def _accuracies(row: Candidate) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import matplotlib
@@ -30,6 +30,9 @@ FOOTNOTE_POINTS = 7.0
 FOOTNOTE_WIDTH = 132
 """Characters of a footnote's line that fit ``WIDTH``."""
 INCHES_A_LINE = 0.125
+LEGEND_POINTS = 8.0
+LEGEND_WIDTH, LEGEND_MARK = 118, 8
+"""Characters of a legend's line that fit ``WIDTH``, and how many a mark and its gap take."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -97,6 +100,12 @@ def sheet(height: float, evidence: str, *, layout: Literal["constrained"] | None
     note = "\n".join(lines)
     figure.supxlabel(note, fontsize=FOOTNOTE_POINTS, color=QUIET, x=0.01, ha="left", parse_math=False)
     return figure
+
+
+def legend_columns(names: Sequence[str], most: int) -> int:
+    """How many columns of a legend fit the sheet's width, at ``LEGEND_POINTS``."""
+    longest = max(map(len, names), default=0)
+    return max(1, min(most, LEGEND_WIDTH // (longest + LEGEND_MARK)))
 
 
 def footnote_height(evidence: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cartl_core.plots.canvas import MARKERS, QUIET, sheet
+from cartl_core.plots.canvas import LEGEND_POINTS, MARKERS, QUIET, legend_columns, sheet
 from cartl_core.render import captions, words
 from cartl_core.render.palette import COLOURS
 from cartl_core.report import Report
@@ -33,7 +33,8 @@ def curve(report: Report) -> Figure | None:
     axes.set_xlabel(f"radius eps, {norm}, pixel units on [0, 1]")
     axes.set_ylabel("robust accuracy, %")
     # Above the axes: within them it would cover the marks of a radius at the right edge.
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8, frameon=False)
+    columns = legend_columns([name for name, _ in drawn], 4)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=LEGEND_POINTS, frameon=False)
     return figure
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cartl_core.plots.canvas import INK, MARKERS, QUIET, sheet
+from cartl_core.plots.canvas import INK, LEGEND_POINTS, MARKERS, QUIET, legend_columns, sheet
 from cartl_core.render import captions, words
 from cartl_core.render.palette import COLOURS
 from cartl_core.report import ArmReport, ClassResult, Interval, Report
@@ -37,12 +37,14 @@ def per_class(report: Report) -> Figure | None:
     axes.set_xlabel("accuracy, %")
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
-    own = words.method(report.student.method)
+    own = words.arm(report.student)
     bars = [
         Patch(color=CLEAN, label=f"{own}, no attack"),
         Patch(color=COLOURS[0], label=f"{own}, worst case"),
     ]
-    figure.legend(handles=[*bars, *rival], loc="outside upper left", ncols=3, fontsize=8)
+    handles = [*bars, *rival]
+    columns = legend_columns([str(handle.get_label()) for handle in handles], 3)
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns, fontsize=LEGEND_POINTS)
     return figure
 
 
@@ -87,5 +89,5 @@ def _rival(axes: Axes, rows: tuple[ClassResult, ...], baselines: tuple[ArmReport
         markeredgewidth=1.4,
         markersize=5.5,
         clip_on=False,
-        label=f"{words.method(rival.method)}, worst case",
+        label=f"{words.arm(rival)}, worst case",
     )

@@ -58,7 +58,7 @@ def per_class(report: Report) -> Caption | None:
 def curves(report: Report) -> tuple[tuple[str, RobustnessCurve], ...]:
     """Each arm's curve by the arm's name, the job's own first; only those in the norm of the first."""
     arms = [arm for arm in (report.student, *report.baselines) if arm]
-    found = [(words.method(arm.method), arm.figures.curve) for arm in arms if arm.figures]
+    found = [(words.arm(arm), arm.figures.curve) for arm in arms if arm.figures]
     there = [(name, curve) for name, curve in found if curve is not None]
     return tuple((name, curve) for name, curve in there if curve.norm == there[0][1].norm)
 

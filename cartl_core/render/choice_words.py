@@ -42,9 +42,7 @@ def selection(found: Selection) -> str:
 
 def candidate(found: Candidate) -> str:
     """Its method, and what tells it from others of that method."""
-    return (
-        f"{words.method(found.method)} ({found.settings})" if found.settings else words.method(found.method)
-    )
+    return words.named(found.method, found.settings)
 
 
 def epoch(found: Candidate) -> str:

@@ -23,12 +23,19 @@ _TOO_GOOD = " What was chosen by a figure looks better in it than it is: the tes
 def students(report: Report) -> tuple[tuple[str, History], ...]:
     """Each arm's history by the arm's name, the job's own first."""
     arms = [arm for arm in (report.student, *report.baselines) if arm]
-    return tuple((words.method(arm.method), arm.history) for arm in arms if arm.history)
+    return tuple((words.arm(arm), arm.history) for arm in arms if arm.history)
 
 
 def teachers(report: Report) -> tuple[tuple[str, History], ...]:
-    """Each teacher's history by its objective."""
-    found = [(words.teacher(teacher), teacher.history) for teacher in report.teachers]
+    """Each teacher's history by its objective, and by its radius where that alone tells two apart."""
+    names = [words.teacher(teacher) for teacher in report.teachers]
+    found = [
+        (
+            name if names.count(name) == 1 else f"{name}, eps {words.radius(teacher.train_eps)}",
+            teacher.history,
+        )
+        for name, teacher in zip(names, report.teachers, strict=True)
+    ]
     return tuple((name, history) for name, history in found if history)
 
 

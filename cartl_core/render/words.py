@@ -97,6 +97,16 @@ def method(name: Method | None) -> str:
     return METHODS[name].title if name else "the given network"
 
 
+def arm(found: ArmReport) -> str:
+    """A student's method, and what tells it from others of that method in the same report."""
+    return named(found.method, found.settings)
+
+
+def named(of: Method | None, settings: str | None) -> str:
+    """``plain transfer (pretrain.radii 1.5)``."""
+    return f"{method(of)} ({settings})" if settings else method(of)
+
+
 def teacher(found: Teacher) -> str:
     """``fdm teacher, depth 4``."""
     depth = "" if found.freeze_depth is None else f", depth {found.freeze_depth}"

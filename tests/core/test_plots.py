@@ -14,7 +14,7 @@ from PIL import Image
 
 from cartl_core.plots import PLOTS, draw
 from cartl_core.plots.audit import audit
-from cartl_core.plots.canvas import files
+from cartl_core.plots.canvas import files, legend_columns
 from cartl_core.plots.curve import curve
 from cartl_core.plots.per_class import SHOWN, drawn_rows, per_class
 from cartl_core.plots.selection import selection
@@ -198,3 +198,30 @@ def test_numbers_of_candidates_that_lie_close_stay_legible() -> None:
     assert [label.get_text() for label in labels] == ["8", "9", "10", "11", "12", "13"]
     boxes = [Text.get_window_extent(label) for label in labels]
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+
+
+@pytest.mark.parametrize(("longest", "columns"), [(5, 3), (29, 3), (33, 2), (60, 1), (200, 1)])
+def test_a_legend_has_as_many_columns_as_fit(longest: int, columns: int) -> None:
+    assert legend_columns(["CARTL", "x" * longest], 3) == columns
+
+
+def test_no_name_is_cut_off_where_one_method_stands_beside_itself() -> None:
+    """Names then hold what tells them apart and are long."""
+    report, told = full_report(), {"settings": "freeze_depth 2, pretrain.radii 1.5"}
+    assert report.student is not None
+    alike = report.model_copy(
+        update={
+            "student": report.student.model_copy(update=told),
+            "baselines": tuple(arm.model_copy(update=told) for arm in report.baselines),
+        }
+    )
+    for drawing in (per_class, curve):
+        figure = drawing(alike)
+        assert figure is not None
+        figure.draw_without_rendering()
+        legends = [*figure.legends, *(axes.get_legend() for axes in figure.axes if axes.get_legend())]
+        assert legends
+        for legend in legends:
+            box = legend.get_window_extent()
+            assert box.x0 >= 0
+            assert box.x1 <= figure.bbox.width

@@ -102,7 +102,7 @@ def test_a_wider_margin_is_told_with_what_it_takes_and_none_is_not() -> None:
     found = choosing_report().selection
     assert found is not None
     told = _in_more_words(found.candidates, [(0.035, 0)])
-    assert "0.035 takes CARTL with 3 tuned blocks (number 1), 88.9 % clean" in told
+    assert "0.035 takes CARTL (transfer.beta 0.4) with 3 tuned blocks (number 1), 88.9 % clean" in told
     assert "`auto.margin` trains nothing anew" in told
     assert _in_more_words(found.candidates, []) == ""
 
@@ -115,7 +115,8 @@ def test_who_was_passed_over_for_what_may_be_chance_is_told() -> None:
     rows[1] = rows[1].model_copy(update={"leads": False})
     told = _in_doubt(rows, Choice(chosen=2, plain=2))
     assert (
-        "Passed over: CARTL with 3 tuned blocks (number 2), 95.0 % clean and 44.4 % robust accuracy" in told
+        "Passed over: CARTL (transfer.beta 0.6) with 3 tuned blocks (number 2), 95.0 % clean and 44.4 % "
+        "robust accuracy" in told
     )
     assert "`auto.lead`" in told
     rows[1] = rows[1].model_copy(update={"within_margin": False})

@@ -132,9 +132,7 @@ def corruptions(report: Report) -> Html | None:
             "p",
             words.corruptions(own),
         ),
-        table(
-            ("corruption", "n", *(words.method(arm.method) for arm, _ in arms)), (means, *rows), numbers=(1,)
-        ),
+        table(("corruption", "n", *(words.arm(arm) for arm, _ in arms)), (means, *rows), numbers=(1,)),
     )
 
 
@@ -186,7 +184,7 @@ def per_class(report: Report, pictures: Pictures) -> Html | None:
             "n",
             "accuracy, no attack",
             "robust accuracy, worst case",
-            *(f"{words.method(arm.method)}, worst case" for arm, _ in compared),
+            *(f"{words.arm(arm)}, worst case" for arm, _ in compared),
         ),
         (
             (

@@ -26,7 +26,7 @@ def tone_of(arm: ArmReport, report: Report) -> str:
 
 def name_of(arm: ArmReport, report: Report) -> Html:
     """A method's name with the colour of its bars."""
-    return join((tag("span", class_=f"dot {tone_of(arm, report)}"), words.method(arm.method)))
+    return join((tag("span", class_=f"dot {tone_of(arm, report)}"), words.arm(arm)))
 
 
 def side_by_side(report: Report) -> Html | None:

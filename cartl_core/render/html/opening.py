@@ -117,7 +117,7 @@ def _each_tile(report: Report) -> Iterator[Html]:
         if comparison.what == "worst_case"
     )
     for arm, comparison in list(found)[:1]:
-        yield _against(f"Robust, against {words.method(arm.method)}", comparison)
+        yield _against(f"Robust, against {words.arm(arm)}", comparison)
     if student.kept:
         yield _kept(student.kept)
 

@@ -28,7 +28,7 @@ def learned(report: Report) -> Html | None:
 
 def _by_method(said: list[tuple[ArmReport, tuple[str, ...]]]) -> Html:
     items = (
-        tag("li", tag("strong", words.capital(words.method(arm.method))), ": ", "; ".join(phrases), ".")
+        tag("li", tag("strong", words.capital(words.arm(arm))), ": ", "; ".join(phrases), ".")
         for arm, phrases in said
     )
     return tag("ul", *items)
@@ -71,7 +71,7 @@ def _facts(report: Report) -> Iterator[tuple[str, Child]]:
         )
     for arm in arms_of(report):
         yield (
-            words.method(arm.method),
+            words.arm(arm),
             join(
                 (
                     *_making(arm),

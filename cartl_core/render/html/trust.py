@@ -28,7 +28,7 @@ def checks(report: Report) -> Html | None:
             "page as well. What was found is that of the job's own student.",
         ),
         table(
-            ("check", *(words.method(arm.method) for arm, _ in found), "what was found"),
+            ("check", *(words.arm(arm) for arm, _ in found), "what was found"),
             (
                 (TITLES[name], *(_status(each.get(name)) for _, each in found), _found(found[0][1].get(name)))
                 for name in names
@@ -147,7 +147,7 @@ def smoothing(report: Report) -> Html | None:
         "Certified by randomised smoothing",
         tag("p", own.words),
         table(
-            ("radius, L2", *(f"{words.method(arm.method)}, certified" for arm, _ in arms)),
+            ("radius, L2", *(f"{words.arm(arm)}, certified" for arm, _ in arms)),
             (
                 (
                     words.number(point.radius),

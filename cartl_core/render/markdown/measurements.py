@@ -13,14 +13,14 @@ from cartl_core.report import Report
 def attacks(report: Report) -> Iterator[str]:
     """Every attack on every network, with all that is needed to repeat it."""
     rows = [
-        (words.method(arm.method), result.label, words.attack(result), words.interval(result.robust))
+        (words.arm(arm), result.label, words.attack(result), words.interval(result.robust))
         for arm in arms_of(report)
         if arm.figures
         for result in arm.figures.attacks
     ]
     rows += [
         (
-            words.method(arm.method),
+            words.arm(arm),
             "autoattack",
             words.AUTOATTACK,
             words.interval(arm.figures.autoattack),
@@ -70,7 +70,7 @@ def curve(report: Report) -> Iterator[str]:
         ("method", "norm", "n", "expected robustness", "median distance", "how"),
         (
             (
-                words.method(arm.method),
+                words.arm(arm),
                 found.norm,
                 words.count(found.n),
                 words.mean(found.expected_robustness),
@@ -83,7 +83,7 @@ def curve(report: Report) -> Iterator[str]:
     radii = sorted({point.eps for _, found in arms for point in found.points})
     points = [{point.eps: point.robust for point in found.points} for _, found in arms]
     yield from table(
-        ("eps", *(f"{words.method(arm.method)}, n = {words.count(found.n)}" for arm, found in arms)),
+        ("eps", *(f"{words.arm(arm)}, n = {words.count(found.n)}" for arm, found in arms)),
         (
             (words.radius(eps), *(words.interval(at[eps]) if eps in at else "" for at in points))
             for eps in radii
@@ -106,7 +106,7 @@ def corruptions(report: Report) -> Iterator[str]:
     theirs = [{(row.name, row.severity): row.accuracy for row in found.results} for _, found in arms]
     columns = [(row.name, row.severity) for row in own.results]
     yield from table(
-        ("corruption", *(f"{words.method(arm.method)}, n = {words.count(found.n)}" for arm, found in arms)),
+        ("corruption", *(f"{words.arm(arm)}, n = {words.count(found.n)}" for arm, found in arms)),
         (
             ("mean over all", *(words.mean(found.mean) for _, found in arms)),
             *(

@@ -36,7 +36,7 @@ def side_by_side(report: Report) -> Iterator[str]:
 def _summary_row(arm: ArmReport) -> tuple[str, ...]:
     figures = arm.figures
     return (
-        words.method(arm.method),
+        words.arm(arm),
         words.frozen(arm),
         words.tuned(arm),
         words.interval(figures.clean) if figures else words.UNKNOWN,
@@ -57,7 +57,7 @@ def what_was_kept(report: Report) -> Iterator[str]:
         ("method", "ratio (95 %)", "student, on the target", "teacher, on the source", "under"),
         (
             (
-                words.method(arm.method),
+                words.arm(arm),
                 f"{kept.ratio:.2f} ({kept.low:.2f} to {kept.high:.2f})",
                 f"{words.interval(kept.target)}, n = {words.count(kept.target.n)}",
                 f"{words.interval(kept.source)}, n = {words.count(kept.source.n)}",
@@ -95,7 +95,7 @@ def _comparison_row(arm: ArmReport, comparison: PairedComparison) -> tuple[str, 
     measure = "robust, worst case" if comparison.what == "worst_case" else "clean"
     low, high = words.points(comparison.low), words.points(comparison.high)
     return (
-        words.method(arm.method),
+        words.arm(arm),
         measure,
         f"{words.points(comparison.difference)} ({low} to {high})",
         str(comparison.only_job),

@@ -20,7 +20,7 @@ def held_fixed(report: Report) -> Iterator[str]:
     yield "## What was held fixed"
     yield ""
     for arm in arms:
-        yield f"- {words.method(arm.method)}: {'; '.join(arm.frozen)}."
+        yield f"- {words.arm(arm)}: {'; '.join(arm.frozen)}."
     yield ""
 
 
@@ -32,7 +32,7 @@ def learned(report: Report) -> Iterator[str]:
     yield "## What was learned from besides"
     yield ""
     for arm in arms:
-        yield f"- {words.method(arm.method)}: {'; '.join(arm.learned)}."
+        yield f"- {words.arm(arm)}: {'; '.join(arm.learned)}."
     yield ""
 
 
@@ -85,7 +85,7 @@ def how_it_was_made(report: Report) -> Iterator[str]:
         chosen = choice_words.chosen_on(report)
         yield f"- {chosen} on validation images; the test images were read once, for this report."
     for arm in arms_of(report):
-        yield f"- {words.method(arm.method)}: {_making(arm)}."
+        yield f"- {words.arm(arm)}: {_making(arm)}."
         if arm.figures:
             yield f"  Test images fingerprint `{arm.figures.data_fingerprint[:12]}`."
     if runtime:

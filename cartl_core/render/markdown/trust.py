@@ -24,8 +24,8 @@ def checks(report: Report) -> Iterator[str]:
     yield from table(
         (
             "check",
-            *(words.method(arm.method) for arm in arms),
-            f"what was found ({words.method(arms[0].method)})",
+            *(words.arm(arm) for arm in arms),
+            f"what was found ({words.arm(arms[0])})",
         ),
         (
             (
@@ -58,7 +58,7 @@ def audit(report: Report) -> Iterator[str]:
         ),
         (
             (
-                words.method(arm.method),
+                words.arm(arm),
                 words.number(found.tail.tail_constant),
                 words.number(found.network.constant),
                 words.number(found.network.median_radius),
@@ -94,7 +94,7 @@ def smoothing(report: Report) -> Iterator[str]:
     yield ""
     curves = [{point.radius: point.certified for point in found.curve} for _, found in arms]
     yield from table(
-        ("radius, L2", *(f"{words.method(arm.method)}, certified" for arm, _ in arms)),
+        ("radius, L2", *(f"{words.arm(arm)}, certified" for arm, _ in arms)),
         (
             (
                 words.number(point.radius),

@@ -173,7 +173,7 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
 def pair(only_job: int, only_baseline: int, what: Any, n: int = 400) -> PairedComparison:
     mine = [True] * only_job + [False] * only_baseline + [True] * (n - only_job - only_baseline)
     theirs = [False] * only_job + [True] * only_baseline + [True] * (n - only_job - only_baseline)
-    return compare(what, ("cartl", mine), ("vanilla", theirs))
+    return compare(what, ("CARTL", mine), ("plain transfer", theirs))
 
 
 @pytest.mark.parametrize(

@@ -48,20 +48,20 @@ def outcomes(*runs: tuple[bool, int]) -> tuple[bool, ...]:
 
 def test_a_clear_difference_is_said_with_its_evidence() -> None:
     job, baseline = outcomes((True, 70), (False, 30)), outcomes((True, 40), (False, 60))
-    found = compare("worst_case", ("cartl", job), ("vanilla", baseline))
+    found = compare("worst_case", ("CARTL", job), ("plain transfer", baseline))
     assert (found.both, found.only_job, found.only_baseline, found.neither) == (40, 30, 0, 30)
     assert found.verdict == "better"
     assert found.p_value == pytest.approx(2 * 0.5**30)
     assert found.words.startswith("CARTL keeps 30.0 points more robust accuracy than plain transfer")
     assert "p < 0.0001" in found.words
-    mirrored = compare("worst_case", ("vanilla", baseline), ("cartl", job))
+    mirrored = compare("worst_case", ("plain transfer", baseline), ("CARTL", job))
     assert mirrored.verdict == "worse"
     assert "30.0 points less" in mirrored.words
 
 
 def test_noise_is_called_noise() -> None:
     job, baseline = outcomes((True, 51), (False, 49)), outcomes((True, 50), (False, 50))
-    found = compare("clean", ("cartl", job), ("vanilla", baseline))
+    found = compare("clean", ("CARTL", job), ("plain transfer", baseline))
     assert found.verdict == "within_noise"
     assert "within noise" in found.words
     assert "p = 1" in found.words
@@ -86,8 +86,8 @@ def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), c
 
 def test_the_headline_answers_the_question() -> None:
     job, baseline = outcomes((True, 70), (False, 30)), outcomes((True, 40), (False, 60))
-    robust = compare("worst_case", ("cartl", job), ("vanilla", baseline))
-    clean = compare("clean", ("cartl", job), ("vanilla", job))
+    robust = compare("worst_case", ("CARTL", job), ("plain transfer", baseline))
+    clean = compare("clean", ("CARTL", job), ("plain transfer", job))
     said = headline(arm("cartl", 70, 90), [arm("vanilla", 40, 90, (robust, clean))])
     assert said is not None
     assert said.startswith("CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)")
