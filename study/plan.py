@@ -80,8 +80,8 @@ class Later(Part):
 
     teachers: tuple[str, ...] = Field(default=(), strict=False)
     methods: tuple[str, ...] = Field(default=(), strict=False)
-    pairs: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="What each changes of all its teachers' training."
+    pairs: dict[str, dict[str, dict[str, Any]]] = Field(
+        default_factory=dict, description="What each changes of its teachers' training, by their names."
     )
 
 
@@ -178,7 +178,7 @@ def pretrain_of(plan: Plan, name: str, teacher: str) -> PretrainSpec:
     clean images and is not robust.
     """
     pair = plan.pairs[name]
-    settings = {**plan.pretrain, **plan.teachers[teacher], **plan.later.pairs.get(name, {})}
+    settings = {**plan.pretrain, **plan.teachers[teacher], **plan.later.pairs.get(name, {}).get(teacher, {})}
     steps, share = settings.pop("attack_steps"), settings.pop("attack_share")
     settings["attack"] = _inner(pair, steps, share, settings.pop("attack_eps", pair.eps))
     settings.setdefault("augmentation", augmentation_of(pair.source))

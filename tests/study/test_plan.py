@@ -141,7 +141,7 @@ def test_a_teacher_can_have_a_radius_of_its_own(plan: Plan, radius: float) -> No
 
 
 def test_a_pair_that_came_later_can_have_longer_teachers(plan: Plan) -> None:
-    later = Later(pairs={"digits": {"epochs": 7}})
+    later = Later(pairs={"digits": {"at": {"epochs": 7}, "fdm": {"epochs": 5}}})
     usual, longer = (
         pretrain_of(one, "digits", "at") for one in (plan, plan.model_copy(update={"later": later}))
     )
