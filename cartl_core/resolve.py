@@ -58,11 +58,12 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
     preset = PRESETS[request.preset or default_preset]
     source, target = resolve_pair(request, preset)
     model = resolve_model(request.model, source, target, preset)
-    main = None if is_auto(request) else _own_arm(request, source, model, preset)
-    auto = resolve_auto(request, target, model, _maker(request, source, model, preset))
+    ground = _Ground(source, target, model, preset)
+    main = None if is_auto(request) else _own_arm(request, ground)
+    auto = resolve_auto(request, target, model, _maker(request, ground))
     chosen = "baselines" in request.model_fields_set
     baselines = tuple(
-        _baseline(request, baseline, index, source, model, preset)
+        _baseline(request, baseline, index, ground)
         for index, baseline in enumerate(request.baselines if chosen or main else ())
     )
     return JobSpec(
@@ -183,14 +184,17 @@ def _distinct(main: Arm | None, baselines: tuple[Arm, ...], *, chosen: bool) -> 
     return tuple(kept)
 
 
-def _baseline(
-    request: JobRequest,
-    baseline: BaselineRequest,
-    index: int,
-    source: DataSpec,
-    model: ModelSpec,
-    preset: PresetFacts,
-) -> Arm:
+@dataclass(frozen=True)
+class _Ground:
+    """What is settled before any arm is made, and the same for all."""
+
+    source: DataSpec
+    target: DataSpec
+    model: ModelSpec
+    preset: PresetFacts
+
+
+def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground: _Ground) -> Arm:
     """A baseline follows the job's own overrides, less those that its method does not use."""
     where = f"baselines.{index}."
     depth = 0 if METHODS[baseline.method].distilled else request.freeze_depth
@@ -200,22 +204,22 @@ def _baseline(
         raise SpecError(
             f"{where}freeze_depth",
             "the job's own is chosen by the run, so a baseline needs one of its own",
-            allowed=f"0 to {model_facts(model.name).blocks - 1}",
+            allowed=f"0 to {model_facts(ground.model.name).blocks - 1}",
         )
     facts = METHODS[baseline.method]
-    return _arm(request, facts, depth, source, model, preset, where, own=baseline, shared=True)
+    return _arm(request, facts, depth, ground, where, own=baseline, shared=True)
 
 
-def _own_arm(request: JobRequest, source: DataSpec, model: ModelSpec, preset: PresetFacts) -> Arm:
+def _own_arm(request: JobRequest, ground: _Ground) -> Arm:
     """The job's own arm, where the person has chosen it."""
     assert request.method != AUTO
     assert request.freeze_depth != AUTO
     facts = METHODS[request.method]
     _refuse_misplaced(request, facts, "")
-    return _arm(request, facts, request.freeze_depth, source, model, preset, "")
+    return _arm(request, facts, request.freeze_depth, ground, "")
 
 
-def _maker(request: JobRequest, source: DataSpec, model: ModelSpec, preset: PresetFacts) -> Maker:
+def _maker(request: JobRequest, ground: _Ground) -> Maker:
     """Makes the candidates: what the job says holds for all, its method's own settings for that method."""
     if request.method == AUTO:
         _refuse_settings_of_methods(request)
@@ -226,9 +230,7 @@ def _maker(request: JobRequest, source: DataSpec, model: ModelSpec, preset: Pres
         facts = METHODS[asked.method]
         row, own = (asked, None) if isinstance(asked, CandidateFacts) else (None, asked)
         shared = facts.name != request.method
-        return _arm(
-            request, facts, freeze_depth, source, model, preset, where, own=own, row=row, shared=shared
-        )
+        return _arm(request, facts, freeze_depth, ground, where, own=own, row=row, shared=shared)
 
     return make
 
@@ -237,26 +239,25 @@ def _arm(
     request: JobRequest,
     facts: MethodFacts,
     freeze_depth: int,
-    source: DataSpec,
-    model: ModelSpec,
-    preset: PresetFacts,
+    ground: _Ground,
     where: str,
     *,
     own: BaselineRequest | None = None,
     row: CandidateFacts | None = None,
     shared: bool = False,
 ) -> Arm:
-    """The preset, then the catalog's ``row``, then what the job says, then what is the arm's ``own``.
+    """The preset's and the data's, then the catalog's ``row``, then the job's, then the arm's ``own``.
 
     Args:
         shared: take over from the job only what does not make its method what it is.
     """
-    check_depth(freeze_depth, facts, model, f"{where}freeze_depth")
+    preset = ground.preset
+    check_depth(freeze_depth, facts, ground.model, f"{where}freeze_depth")
     if own is not None:
         _refuse_misplaced(own, facts, where)
     written = own or request
-    pretrain = pretrain_defaults(facts, source, preset)
-    transfer = transfer_defaults(facts, pretrain["attack"], preset)
+    pretrain = pretrain_defaults(facts, ground.source, preset)
+    transfer = transfer_defaults(facts, ground.target, pretrain["attack"], preset)
     if row is not None:
         pretrain.update(row.pretrain)
         transfer.update(row.transfer)

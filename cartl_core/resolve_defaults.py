@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from cartl_core.catalog import (
-    CONSISTENT,
     DATASETS,
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
@@ -13,6 +12,7 @@ from cartl_core.catalog import (
     OPERATOR_BETA,
     MethodFacts,
     PresetFacts,
+    consistent,
     model_facts,
 )
 from cartl_core.errors import SpecError
@@ -97,13 +97,16 @@ def pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts)
     }
 
 
-def transfer_defaults(facts: MethodFacts, attack: dict[str, Any], preset: PresetFacts) -> dict[str, Any]:
+def transfer_defaults(
+    facts: MethodFacts, target: DataSpec, attack: dict[str, Any], preset: PresetFacts
+) -> dict[str, Any]:
     """Settings of the student, likewise; ``attack`` is that of its teacher's training."""
+    weight = DATASETS[target.name].consistency_weight
     return {
         "tail_affine": "frozen" if facts.frozen_affine else "tuned",
         "trunk_statistics": preset.trunk_statistics,
         "attack": dict(attack) if facts.adversarial else None,
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
-        **(CONSISTENT if facts.displaced else {}),
+        **(consistent(weight) if facts.displaced else {}),
     }

@@ -9,13 +9,13 @@ code for the schedules, normalisation and radii, except where a comment says oth
 from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts, share_of_classes
 from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import (
-    CONSISTENT,
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
     METHODS,
     OPERATOR_BETA,
     MethodFacts,
+    consistent,
 )
 from cartl_core.catalog.networks import KNOWN_MODELS, PAPER_MODELS, ModelFacts, model_facts
 from cartl_core.catalog.presets import PRESETS, PresetFacts
@@ -23,7 +23,6 @@ from cartl_core.catalog.presets import PRESETS, PresetFacts
 __all__ = [
     "COLOUR_EPS",
     "COLOUR_STEP",
-    "CONSISTENT",
     "DATASETS",
     "DISPLACEMENT_STEP",
     "DISPLACEMENT_STEPS",
@@ -39,6 +38,7 @@ __all__ = [
     "MethodFacts",
     "ModelFacts",
     "PresetFacts",
+    "consistent",
     "model_facts",
     "share_of_classes",
 ]

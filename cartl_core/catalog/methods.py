@@ -51,10 +51,14 @@ DISPLACEMENT_STEPS = 10
 DISPLACEMENT_STEP = 0.25
 """Of the attack that displaces features: steps, and the step's share of the radius (Madry et al. 2018)."""
 
-CONSISTENT: dict[str, Any] = {
-    "augmentation": "none",
-    "trunk_statistics": "teacher",
-    "displacement": {"loss": "consistency", "direction": "tail", "reach": 0.25, "weight": 1.0},
-}
-"""Fields of a `consistent` student. Its features must stay as they are; reach and weight are the dial between
-clean and robust accuracy (docs/study.md)."""
+
+def consistent(weight: float) -> dict[str, Any]:
+    """Fields of a `consistent` student, whose features must stay as they are.
+
+    Reach and weight are the dial between clean and robust accuracy (docs/study.md).
+    """
+    return {
+        "augmentation": "none",
+        "trunk_statistics": "teacher",
+        "displacement": {"loss": "consistency", "direction": "tail", "reach": 0.25, "weight": weight},
+    }

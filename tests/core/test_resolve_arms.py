@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cartl_core.catalog import METHODS, PRESETS
+from cartl_core.catalog import DATASETS, METHODS, PRESETS
 from cartl_core.resolve import OWN_FIELDS
 from cartl_core.spec import DisplacementSpec, PretrainSpec, TransferSpec
 from tests.fixtures.requests import refusal, resolved
@@ -186,6 +186,14 @@ def test_consistent_tuning_is_what_the_catalog_says_at_any_preset() -> None:
     firmer = resolved(method="consistent", transfer={"displacement": {"weight": 4.0}}).transfer.displacement
     assert firmer is not None
     assert (firmer.direction, firmer.weight) == ("tail", 4.0)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_how_firmly_consistent_tuning_asks_for_equal_answers_hangs_on_the_target(name: str) -> None:
+    other = "fashion_mnist" if name != "fashion_mnist" else "cifar10"
+    spec = resolved(dataset=name, source=other, method="consistent", freeze_depth=1)
+    assert spec.transfer.displacement is not None
+    assert spec.transfer.displacement.weight == (4.0 if name in ("cifar10", "cifar100") else 1.0)
 
 
 def test_consistent_tuning_needs_a_trunk_and_its_displacement() -> None:
