@@ -84,9 +84,7 @@ def why(book: Book, pair: str, seed: int) -> Figure:
         for (method, name), colour, marker in zip(shown.items(), COLOURS, MARKERS, strict=False):
             _dot(axes, ends[method], name, colour, marker)
         axes.set_title(title, fontsize=9, color=INK)
-        axes.legend(
-            fontsize=6.5,
-        )
+        axes.legend(fontsize=6.5, loc="lower left")
     _name_edges(panels, 2)
     return figure
 
