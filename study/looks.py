@@ -19,7 +19,7 @@ from study.radii import ladder_of
 from study.rows import Row
 from study.scale import BATCH as SCALE_IMAGES
 from study.scale import scale_of
-from study.strongest import ensemble_exam
+from study.strongest import DRAWN, ensemble_exam
 from study.tune import Tuned, chosen_epoch, validation_attack
 from study.workshop import Teacher, Workshop
 
@@ -156,7 +156,7 @@ def strongest_row(shop: Workshop, cell: Cell, teacher: Teacher, epoch: int, row:
     task, pair = shop.task(cell.pair, cell.seed), shop.plan.pairs[cell.pair]
     exam = ensemble_exam(task.exam, pair, len(task.target.class_names))
     seen = _look(shop, "strongest", cell, teacher, epoch, row, exam)
-    return {**seen, "method": cell.method, "k": cell.k}
+    return {**seen, "method": cell.method, "k": cell.k, "drawn": DRAWN}
 
 
 def _outcome(

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
-
+from cartl_core.data.sampling import stratified
 from cartl_core.ensembles import ENSEMBLES
+from cartl_core.random import generator
 from study.book import Book
 from study.compare import HEADLINE, Point, accuracy, difference
 from study.exam import Exam, part_of
@@ -21,6 +21,8 @@ from study.plan import Pair
 from study.rows import strongest
 
 IMAGES = 256
+DRAWN = "stratified"
+"""Which ``IMAGES``: where a data set lists one class after the other, the first are of one class."""
 CHOICES: tuple[Callable[[Book, str, int], Point | None], ...] = (
     Book.baseline,
     Book.best,
@@ -33,12 +35,12 @@ LAST = "en-square"
 
 
 def ensemble_exam(exam: Exam, pair: Pair, classes: int) -> Exam:
-    """The first ``IMAGES`` that are attacked: PGD-100, then every member that the classes allow."""
-    count = min(IMAGES, exam.attacked)
+    """``IMAGES`` of the attacked ones, stratified: PGD-100, then every member that the classes allow."""
+    attacked = exam.images.labels[: exam.attacked]
+    drawn = stratified(attacked, IMAGES, generator(exam.seed, "study", "strongest"))
     usual = tuple(attack for attack in exam.attacks if attack.label == HEADLINE)
     members = ENSEMBLES["ensemble"].expand("linf", pair.eps, classes)
-    images = part_of(exam.images, torch.arange(count))
-    return replace(exam, images=images, attacked=count, attacks=(*usual, *members))
+    return replace(exam, images=part_of(exam.images, drawn), attacked=len(drawn), attacks=(*usual, *members))
 
 
 def unattacked(book: Book, pair: str, seed: int) -> list[Point]:
@@ -56,10 +58,16 @@ def under_the_ensemble(book: Book) -> str:
         seen, rival = _examined(book, pair, seed), book.baseline(pair, seed)
         plain = None if rival is None else seen.get(rival.same_as)
         for point in seen.values():
-            beside = "" if plain is None or plain is point else moved(difference(point, plain, LAST))
+            alone = plain is None or plain is point or drawn_of(plain) != drawn_of(point)
+            beside = "" if alone or plain is None else moved(difference(point, plain, LAST))
             rows.append([*_line(point), beside])
     head = "pair|seed|point|images|PGD-100|and the ensemble|over the strongest plain, points"
     return table(head, rows)
+
+
+def drawn_of(point: Point) -> str:
+    """Which of the attacked images were taken; of the first rows the first ones, in the data set's order."""
+    return str(point.row.get("drawn", "first"))
 
 
 def _examined(book: Book, pair: str, seed: int) -> dict[tuple[str, int], Point]:

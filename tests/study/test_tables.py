@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from study.book import Book, book_of, read_book
 from study.compare import accuracy, own
 from study.compared import unexamined, unweighed
-from study.exam import held
+from study.exam import held, part_of
 from study.marks import NOT_RUN
 from study.plan import Plan, cells, once_more
 from study.rows import RESULTS, exams, ladders, read_rows, strongest, students
-from study.strongest import unattacked
+from study.strongest import IMAGES, ensemble_exam, unattacked
 from study.tables import DOCUMENT, TABLES, filled
+from study.workshop import Workshop
 
 ENSEMBLE = ("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square")
 
@@ -102,6 +104,28 @@ def test_the_ensemble_leaves_no_more_than_pgd_and_sees_each_choice_once(finished
     baseline = finished.baseline("digits", 0)
     assert baseline is not None
     assert f"{baseline.row['method']}, k 2, epoch {baseline.epoch} | 16 |" in TABLES["strongest"](finished)
+
+
+def test_the_ensemble_sees_every_class_however_the_data_set_is_ordered(workshop: Workshop) -> None:
+    exam = workshop.task("digits", 0).exam
+    order = exam.images.labels[: exam.attacked].argsort(stable=True)
+    sorted_by_class = replace(exam, images=part_of(exam.images, order))
+    seen = ensemble_exam(sorted_by_class, workshop.plan.pairs["digits"], classes=5)
+    counts = seen.images.labels.bincount().tolist()
+    assert seen.attacked == len(seen.images) == min(IMAGES, exam.attacked) == sum(counts)
+    assert max(counts) - min(counts) <= 1
+
+
+def test_points_that_saw_other_images_are_not_compared(finished: Book) -> None:
+    table = TABLES["strongest"](finished)
+    assert re.search(r"\| [+-]\d+\.\d \(", table)
+    rows = {
+        "digits": [
+            row | {"drawn": row["cell"]} if row["kind"] == "strongest" else row
+            for row in finished.rows["digits"]
+        ]
+    }
+    assert not re.search(r"\| [+-]\d+\.\d \(", TABLES["strongest"](replace(finished, rows=rows)))
 
 
 def test_a_table_that_does_not_exist_is_an_error(plan: Plan) -> None:
