@@ -115,8 +115,10 @@ def wider(found: Sequence[Standing], n: int, margin: float, lead: float) -> list
 
     Ascending, from above ``margin``; each candidate is more robust than all before it.
     """
-    most = max(standing.right for standing in found)
-    needed = {ceil(Fraction(1000 * (most - standing.right), n)) / 1000 for standing in found}
+    # Whatever a margin decides, it compares two of them: the cleanest, the cleanest plain one, or the rival.
+    counts = {standing.right for standing in found}
+    apart = {most - fewer for most in counts for fewer in counts if most >= fewer}
+    needed = {ceil(Fraction(1000 * images, n)) / 1000 for images in apart}
     held = found[choose(found, n, margin, lead).chosen].held
     steps = []
     for wide in sorted(width for width in needed if width > margin):
