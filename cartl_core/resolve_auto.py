@@ -15,7 +15,6 @@ from cartl_core.catalog.candidates import (
     VALIDATION_IMAGES,
     CandidateFacts,
     depths_to_try,
-    plain_ones,
     rows_of,
 )
 from cartl_core.catalog.evaluations import attack_settings
@@ -76,9 +75,9 @@ def _candidates(request: JobRequest, blocks: int, make: Maker) -> tuple[Arm, ...
     found: dict[Arm, None] = {}
     for asked, depth, where in _rows(request, blocks):
         found.setdefault(make(asked, depth, where))
-    # What is added may be nearer than all that was there, so that others are challengers from then on.
-    while missing := _without_a_rival(tuple(found)):
-        found.update(dict.fromkeys(make(CandidateFacts(PLAIN), depth, "") for depth in missing))
+    covered = {arm.freeze_depth for arm in found if arm.method == PLAIN}
+    for depth in sorted({arm.freeze_depth for arm in found} - covered):
+        found.setdefault(make(CandidateFacts(PLAIN), depth, ""))
     if len(found) > MOST_CANDIDATES:
         raise SpecError(
             "auto.candidates",
@@ -86,12 +85,6 @@ def _candidates(request: JobRequest, blocks: int, make: Maker) -> tuple[Arm, ...
             allowed=f"1 to {MOST_CANDIDATES}",
         )
     return tuple(found)
-
-
-def _without_a_rival(arms: tuple[Arm, ...]) -> list[int]:
-    """Depths at which no arm is plain transfer, ascending."""
-    rivals = {arm.freeze_depth for arm, plain in zip(arms, plain_ones(arms), strict=True) if plain}
-    return sorted({arm.freeze_depth for arm in arms} - rivals)
 
 
 def _rows(request: JobRequest, blocks: int) -> Iterator[tuple[Asked, int, str]]:

@@ -85,20 +85,22 @@ class Book:
         """Ours beside the strongest plain transfer."""
         return self.best_beside(pair, seed, self.baseline(pair, seed))
 
-    def best_beside(self, pair: str, seed: int, rival: Point | None) -> Point | None:
-        """Ours: the most robust that is at most ``slack`` less clean than the rival on validation images."""
+    def best_beside(self, pair: str, seed: int, rival: Point | None, *farther: str) -> Point | None:
+        """Ours: the most robust that is at most ``slack`` less clean than the rival on validation images.
+
+        Args:
+            farther: roles that count as ours besides.
+        """
         if rival is None:
             return None
-        ours = points_of(self.cells(pair, seed, "ours"))
+        ours = points_of(self.cells(pair, seed, "ours", *farther))
         return choose(ours, self.plan.rules.margin, least=rival.clean - self.slack)
 
     def farther(self, pair: str, seed: int) -> Point | None:
         """Ours where the radius of the teacher's training is open too, beside the strongest plain."""
-        rival = self.baseline(pair, seed)
-        if rival is None or not self.cells(pair, seed, "farther"):
+        if not self.cells(pair, seed, "farther"):
             return None
-        points = points_of(self.cells(pair, seed, "ours", "farther"))
-        return choose(points, self.plan.rules.margin, least=rival.clean - self.slack)
+        return self.best_beside(pair, seed, self.baseline(pair, seed), "farther")
 
     def nearest(self, pair: str, seed: int) -> Point | None:
         """The rival next to ours on the plain frontier: the most robust at most a margin less clean."""

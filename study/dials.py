@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from cartl_core.plots.canvas import INK, MARKERS, sheet
 from cartl_core.statistics import wilson
+from study import palette
 from study.book import USUAL_K, Book
 from study.compare import HEADLINE, accuracy, last
 from study.exam import held
@@ -45,8 +46,8 @@ EXPLANATIONS: dict[str, dict[str, str]] = {
 FARTHER = {"vanilla": "vanilla-far", "turned-mild": "turned-mild-far"}
 """Each method from the teacher of eps, and from the one of a larger radius."""
 FARTHER_K = 6
-LOOKS: dict[str, str] = {"vanilla": "#6b7480", "turned-mild": "#0b5cad"}
-COLOURS = ("#6b7480", "#0b5cad", "#c2510a", "#2c7a4b", "#8a3ffc", "#a3195b")
+LOOKS: dict[str, str] = {"vanilla": palette.PLAIN, "turned-mild": palette.COLOURS[0]}
+COLOURS = (palette.PLAIN, *palette.COLOURS)
 """The first is that of plain transfer, as everywhere."""
 
 Drawing = tuple[str, Callable[[], Figure]]

@@ -21,14 +21,12 @@ from cartl_core.weights import write_whole
 from study import dials
 from study.book import SELECTABLE, USUAL_K, Book, read_book
 from study.compare import HEADLINE, Point, accuracy, own
+from study.palette import COLOURS, PLAIN
 from study.radii import MULTIPLES, STEPS, standing
 from study.reasons import climbed, climbs, peak, regimes, ways
 from study.rows import Row
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
-PLAIN = "#6b7480"
-"""Of plain transfer, at every k."""
-COLOURS = ("#0b5cad", "#c2510a", "#2c7a4b", "#8a3ffc", "#a3195b", "#6b5f00", "#3d6b7d", "#7a3b1e", "#1b2430")
 DASHES = {2: (0, (1, 1)), 3: (0, (3, 1)), 4: "solid", 5: (0, (5, 1, 1, 1)), 6: (0, (4, 2)), 8: (0, (7, 2))}
 SMALL: dict[str, Any] = {"fontsize": 6.5, "color": QUIET}
 BESIDE: dict[str, Any] = {"textcoords": "offset points", "xytext": (4, 3)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import inf
 from typing import Any
 
 from cartl_core.arm_spec import Arm, Method
@@ -79,13 +80,16 @@ def rows_of(method: Method) -> tuple[CandidateFacts, ...]:
 
 
 def plain_ones(arms: Sequence[Arm]) -> tuple[bool, ...]:
-    """Which arms are plain transfer as it would be without a choice.
+    """Which arms are plain transfer as it would be without a choice; one at least where a depth has any.
 
-    From a teacher trained within a larger radius than another candidate's it is a challenger like any other,
-    which has to lead.
+    From a teacher trained within a larger radius than that of another one of the same depth it is a
+    challenger like the other methods, which has to lead.
     """
-    nearest = max(1.0, min(map(_reach, arms), default=1.0))
-    return tuple(arm.method == PLAIN and _reach(arm) <= nearest for arm in arms)
+    nearest: dict[int, float] = {}
+    for arm in arms:
+        if arm.method == PLAIN:
+            nearest[arm.freeze_depth] = min(_reach(arm), nearest.get(arm.freeze_depth, inf))
+    return tuple(arm.method == PLAIN and _reach(arm) <= max(1.0, nearest[arm.freeze_depth]) for arm in arms)
 
 
 def _reach(arm: Arm) -> float:

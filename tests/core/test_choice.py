@@ -229,3 +229,13 @@ def test_wider_margins_against_trying_them_all(found: list[Standing], thousandth
             steps.append((margin, other))
             held = found[other].held
     assert wider(found, N, thousandths / 1000, lead) == steps
+
+
+def test_a_plain_candidate_enters_a_wider_margin_by_the_cleanest_plain_one() -> None:
+    """Of 12 images the cleanest gets 12 right, the plain ones 10 and 9: the second enters at 1 of 12."""
+    found = [
+        standing(9, 5, 1, plain=True, n=12),
+        standing(10, 3, 1, plain=True, n=12),
+        standing(12, 0, 1, plain=False, n=12),
+    ]
+    assert wider(found, 12, 0.0, 0.0) == [(0.084, 0)]

@@ -84,20 +84,38 @@ def test_from_a_teacher_of_a_larger_radius_plain_transfer_is_a_challenger() -> N
     assert alike.auto is not None
     assert len({arm.pretrain for arm in alike.auto.candidates}) == 1
     assert rivals(alike) == [0, 1, 2]
-    # A person's own candidate of a farther teacher gets its rival where another's teacher is nearer.
-    farther = {"method": PLAIN, "freeze_depth": 2, "pretrain": {"radii": [0.5, 2.0]}}
-    alone, beside, apart = (
-        resolved(auto={"candidates": [farther, *others]})
-        for others in (
-            [],
-            [{"method": "neft", "freeze_depth": 2}],
-            [{"method": "neft", "freeze_depth": 3, "pretrain": {"radii": [2.0]}}],
-        )
-    )
-    assert tried(alone) == [(PLAIN, 2)]
-    assert tried(beside) == [(PLAIN, 2), ("neft", 2), (PLAIN, 2)]
-    assert tried(apart) == [(PLAIN, 2), ("neft", 3), (PLAIN, 3), (PLAIN, 2)]
-    assert [rivals(spec) for spec in (alone, beside, apart)] == [[0], [2], [2, 3]]
+
+
+FAR_PLAIN, NEAR_PLAIN = (
+    {"method": PLAIN, "freeze_depth": 2, "pretrain": {"radii": radii}} for radii in ([0.5, 2.0], [1.5])
+)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "found", "plain"),
+    [
+        pytest.param([FAR_PLAIN], [(PLAIN, 2)], [0], id="alone it is the rival"),
+        pytest.param([FAR_PLAIN, NEAR_PLAIN], [(PLAIN, 2), (PLAIN, 2)], [1], id="the nearer one is"),
+        pytest.param(
+            [FAR_PLAIN, {"method": "neft", "freeze_depth": 3}],
+            [(PLAIN, 2), ("neft", 3), (PLAIN, 3)],
+            [0, 2],
+            id="each depth has its own",
+        ),
+        pytest.param(
+            [{"method": "neft", "freeze_depth": 2, "pretrain": {"radii": [1.0]}}],
+            [("neft", 2), (PLAIN, 2)],
+            [1],
+            id="the job's teacher is farther than a candidate's",
+        ),
+    ],
+)
+def test_each_depth_has_its_rival_whatever_teachers_a_person_writes(
+    candidates: Any, found: list[tuple[str, int]], plain: list[int]
+) -> None:
+    spec = resolved(pretrain={"radii": [3.0]}, auto={"candidates": candidates})
+    assert tried(spec) == found
+    assert rivals(spec) == plain
 
 
 @pytest.mark.parametrize("name", KNOWN_MODELS)
