@@ -1,0 +1,316 @@
+"""What every attack and every probe makes of each image, for one fixed network.
+
+No image may stand on a knife's edge: at the recording all is computed again with copies of the network whose
+weights are off by ``SHAKEN`` of their size, more than a hundred times what rounding does, and only images
+that have the same answers in all of them are kept. Numbers are kept with the largest change that the
+copies saw; a test allows ``ROOM`` times that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cartl_core.attack_facts import ATTACKS
+from cartl_core.attacks import confirmed, fused
+from cartl_core.blocks import Network
+from cartl_core.certificate_spec import AuditSpec, SmoothingSpec
+from cartl_core.checks_spec import ChecksSpec
+from cartl_core.corruption_facts import CorruptionsSpec
+from cartl_core.curve_spec import CurveSpec
+from cartl_core.data import Split
+from cartl_core.ensembles import ENSEMBLES
+from cartl_core.gallery_spec import GallerySpec
+from cartl_core.probe_spec import ProbeSpec
+from cartl_core.probes import PROBES, Subject
+from cartl_core.spec import AttackSpec
+from cartl_core.stage_keys import StageKey, measurement_key, probe_key
+from tests.golden.fixed_network import CLASSES, other
+from tests.golden.tiny import RUNTIME
+
+SHAKEN = 1e-5
+COPIES = 3
+ROOM = 5.0
+LEAST = 1e-4
+"""Numbers may always differ by this share of their size, or this much where they are small."""
+JUMP = 0.01
+"""An image whose number changes by more than this in a shaken copy stands on an edge."""
+RADII = {"linf": 0.2, "l2": 0.7, "l1": 1.8}
+SEED = 3
+DEPTH = 2
+QUERIES = 100
+"""Of Square in the ensembles, which ask for thousands."""
+STEPS = 12
+"""Of all other attacks; the ensembles ask for 100."""
+CANDIDATES = 40
+"""Images, of which the steady ones are kept, beside as many of those that are wrong anyway as ``WRONG``."""
+WRONG = 3
+
+Rows = dict[str, Tensor]
+
+
+def attacks() -> dict[str, AttackSpec]:
+    """Every attack in every norm on every loss, with restarts and without a random start, by label."""
+    found = []
+    for facts in ATTACKS.values():
+        for norm in facts.norms:
+            for loss in facts.losses:
+                eps = RADII[norm]
+                found.append(
+                    AttackSpec(
+                        label=f"{facts.name}-{norm}-{loss.replace('_', '-')}",
+                        name=facts.name,
+                        norm=norm,
+                        loss=loss,
+                        eps=eps,
+                        step=eps / 8 if facts.sized else None,
+                        steps=QUERIES if facts.name == "square" else STEPS,
+                    )
+                )
+    for spec in [found[0], *(one for one in found if one.loss in ("targeted_dlr", "targeted_margin"))]:
+        found.append(spec.model_copy(update={"label": f"{spec.label}-again", "restarts": 2, "steps": 5}))
+        found.append(spec.model_copy(update={"label": f"{spec.label}-from-the-image", "random_start": False}))
+    for ensemble in ENSEMBLES.values():
+        for norm in ensemble.norms:
+            for one in ensemble.expand(norm, RADII[norm], CLASSES):
+                steps = QUERIES if one.name == "square" else STEPS
+                found.append(one.model_copy(update={"label": f"{one.label}-{norm}", "steps": steps}))
+    return {spec.label: spec for spec in found}
+
+
+def probes() -> dict[str, tuple[str, ProbeSpec]]:
+    """Every probe, some with several settings: a name, and the probe's name with what it is asked."""
+    attack = AttackSpec(label="pgd5", eps=RADII["linf"], step=0.03, steps=5)
+    rising = {norm: tuple(eps * share for share in (0.25, 0.5, 1.0, 1.5, 2.0)) for norm, eps in RADII.items()}
+    asked: dict[str, tuple[str, ProbeSpec]] = {
+        f"curve-{norm}-{loss}": (
+            "curve",
+            CurveSpec.model_validate(
+                {"norm": norm, "loss": loss, "eps": eps, "steps": 6, "expected_to": eps[-1]}
+            ),
+        )
+        for norm, eps in rising.items()
+        for loss in ATTACKS["pgd"].losses
+    }
+    asked["curve-refined"] = (
+        "curve",
+        CurveSpec(norm="l2", eps=rising["l2"], steps=6, refine=3, expected_to=rising["l2"][-1]),
+    )
+    return {
+        **asked,
+        "corruptions": ("corruptions", CorruptionsSpec()),
+        "checks": ("checks", ChecksSpec(attack=attack, queries=40)),
+        "checks-l2": (
+            "checks",
+            ChecksSpec(
+                attack=AttackSpec(label="pgd5", norm="l2", eps=RADII["l2"], step=0.2, steps=5), queries=40
+            ),
+        ),
+        "audit": ("audit", AuditSpec(eps=RADII["linf"], steps=5)),
+        "smoothing": ("smoothing", SmoothingSpec(sigma=0.25, n0=20, n=100)),
+        "gallery": ("gallery", GallerySpec(eps=RADII["linf"], steps=10)),
+        "gallery-l2": ("gallery", GallerySpec(norm="l2", eps=RADII["l2"], steps=10, shown=4)),
+    }
+
+
+def margins(network: Network, images: Tensor, labels: Tensor) -> Tensor:
+    """(N,): by how much the likeliest wrong class is above the right one."""
+    with torch.no_grad():
+        logits = network(images)
+    right = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
+    return logits.scatter(1, labels.unsqueeze(1), -torch.inf).amax(1) - right
+
+
+def attack_rows(network: Network, spec: AttackSpec, images: Split) -> Rows:
+    """Of each image: did it hold, and the margin where the attack ended."""
+    x, labels = images.images, images.labels
+    found = confirmed(
+        network, fused(network), x, labels, spec, seed=SEED, label=spec.label, indices=images.index
+    )
+    return {"held": ~found.broken, "margin": margins(network, found.adversarial, labels)}
+
+
+def probe_rows(network: Network, name: str, asked: ProbeSpec, images: Split) -> tuple[Rows, Any]:
+    """Of each image what the probe keeps, pictures as their distance from the image; and its value."""
+    subject = Subject(
+        network=network,
+        freeze_depth=DEPTH,
+        others={"vanilla": other()},
+        seed=SEED,
+        labels=images.labels,
+        images=images.images,
+    )
+    probe = PROBES[name]
+    rows = probe.batch(subject, asked)(images.images, images.labels, images.index)
+    value = probe.summarise(subject, asked, rows).model_dump(mode="json")
+    plain = {
+        row: (tensor - images.images).flatten(1).norm(dim=1) if tensor.dim() == 4 else tensor
+        for row, tensor in rows.items()
+    }
+    return plain, without_prose(value)
+
+
+def without_prose(value: Any) -> Any:
+    """A value less its sentences: they are the business of the golden reports."""
+    if isinstance(value, dict):
+        return {name: without_prose(part) for name, part in value.items() if name != "words"}
+    return [without_prose(part) for part in value] if isinstance(value, list) else value
+
+
+def everything(network: Network, images: Split) -> tuple[dict[str, Rows], dict[str, Any]]:
+    """Rows of every attack and probe, and the values of the probes."""
+    rows = {f"attack {label}": attack_rows(network, spec, images) for label, spec in attacks().items()}
+    values = {}
+    with torch.no_grad():
+        logits = network(images.images)
+    rows["no attack"] = {
+        "right": logits.argmax(1) == images.labels,
+        "margin": margins(network, images.images, images.labels),
+    }
+    for label, (name, asked) in probes().items():
+        rows[f"probe {label}"], values[label] = probe_rows(network, name, asked, images)
+    return rows, values
+
+
+def candidates(network: Network, images: Split) -> list[int]:
+    """Places of the images that are tried: the first ones, and some that the network gets wrong."""
+    wrong = margins(network, images.images, images.labels) > 0
+    return sorted({*range(CANDIDATES), *wrong.nonzero().squeeze(1)[:WRONG].tolist()})
+
+
+def ensembles() -> dict[str, list[dict[str, Any]]]:
+    """The attacks that each ensemble stands for, in each of its norms, for few and for many classes."""
+    return {
+        f"{name}, {norm}, {classes} classes": [
+            one.model_dump(mode="json") for one in facts.expand(norm, RADII[norm], classes)
+        ]
+        for name, facts in ENSEMBLES.items()
+        for norm in facts.norms
+        for classes in (2, 3, 10)
+        if classes >= facts.least_classes
+    }
+
+
+def record(network: Network, copies: Iterable[Network], images: Split) -> dict[str, Any]:
+    """What the golden file has: for ``tests.golden.record`` alone."""
+    tried = some(images, candidates(network, images))
+    shaken = list(copies)
+    first, _ = everything(network, tried)
+    again = [everything(copy, tried)[0] for copy in shaken]
+    places = steady(first, again, len(tried.labels))
+    chosen = some(tried, places)
+    rows, values = everything(network, chosen)
+    # Once more: a few numbers, such as the distance from the mean image, depend on which images there are.
+    again = [everything(copy, chosen)[0] for copy in shaken]
+    told = {label: kept(found, [copied[label] for copied in again]) for label, found in rows.items()}
+    return {
+        "images": chosen.index.tolist(),
+        "test_images": len(images.labels),
+        "digests": digests(),
+        "ensembles": ensembles(),
+        "rows": told,
+        "values": values,
+    }
+
+
+def digests() -> dict[str, str]:
+    """The digest of every attack and probe as a stage of one network."""
+    network = StageKey("transfer", "student (cartl)", "a" * 64)
+    second = StageKey("transfer", "student (vanilla)", "b" * 64)
+    common: dict[str, Any] = {
+        "data_fingerprint": "data",
+        "test_limit": None,
+        "batch_size": 256,
+        "seed": 0,
+        "runtime": RUNTIME,
+    }
+    found = {"no attack": measurement_key("student", network, None, **common).digest}
+    found["no attack, validation"] = measurement_key(
+        "student", network, None, split="validation", **common
+    ).digest
+    for label, spec in attacks().items():
+        found[f"attack {label}"] = measurement_key("student", network, spec, **common).digest
+    for label, (name, asked) in probes().items():
+        key = probe_key("student", network, name, asked, others=(second,), **common)
+        found[f"probe {label}"] = key.digest
+    return found
+
+
+def some(images: Split, chosen: Iterable[int]) -> Split:
+    """The images at these places."""
+    rows = list(chosen)
+    return Split(
+        images.images[rows],
+        images.labels[rows],
+        images.index[rows],
+        tuple(images.digests[row] for row in rows),
+    )
+
+
+def steady(first: dict[str, Rows], others: Iterable[dict[str, Rows]], count: int) -> list[int]:
+    """Places of images, of ``count``, that have the same answers in all; see the module."""
+    kept = torch.ones(count, dtype=torch.bool)
+    for rows in others:
+        for label, tensors in first.items():
+            for name, tensor in tensors.items():
+                kept &= _like(tensor, rows[label][name])
+    return kept.nonzero().squeeze(1).tolist()
+
+
+def _like(one: Tensor, two: Tensor) -> Tensor:
+    if not one.is_floating_point():
+        same = one == two
+    else:
+        same = (one == two) | ((one - two).abs() <= JUMP * one.abs().clamp(min=1.0))
+    return same.flatten(1).all(1) if same.dim() > 1 else same
+
+
+def kept(rows: Rows, others: Iterable[Rows]) -> dict[str, Any]:
+    """Rows as JSON: flags as a text of 0 and 1, numbers beside how much they moved in the copies."""
+    told: dict[str, Any] = {}
+    copies = list(others)
+    for name, tensor in rows.items():
+        if tensor.dtype == torch.bool:
+            told[name] = "".join("01"[flag] for flag in tensor.tolist())
+        elif not tensor.is_floating_point():
+            told[name] = tensor.tolist()
+        else:
+            moved = max((_apart(tensor, copy[name]) for copy in copies), default=0.0)
+            told[name] = {"values": _plain(tensor), "moved": float(f"{moved:.2g}")}
+    return told
+
+
+def _apart(one: Tensor, two: Tensor) -> float:
+    """The largest difference where both are finite."""
+    apart = (one - two).double().abs()
+    return float(apart[apart.isfinite()].max()) if apart.isfinite().any() else 0.0
+
+
+def _plain(tensor: Tensor) -> list[Any]:
+    """Five digits of each number; an infinite one is null."""
+    if tensor.dim() > 1:
+        return [_plain(row) for row in tensor]
+    return [float(f"{value:.5g}") if math.isfinite(value) else None for value in tensor.tolist()]
+
+
+VALUES_CLOSE = 2e-3
+"""To what share the numbers of a probe's value hold; the worst of many images, say, is no steady number."""
+
+
+def apart(kept: Any, found: Any, path: str) -> Iterator[str]:
+    """Where two values of a probe differ beyond that."""
+    if isinstance(kept, dict) and isinstance(found, dict) and kept.keys() == found.keys():
+        for name in kept:
+            yield from apart(kept[name], found[name], f"{path}.{name}")
+    elif isinstance(kept, list) and isinstance(found, list) and len(kept) == len(found):
+        for at, (one, two) in enumerate(zip(kept, found, strict=True)):
+            yield from apart(one, two, f"{path}[{at}]")
+    elif isinstance(kept, float) and isinstance(found, float):
+        if abs(kept - found) > VALUES_CLOSE * max(abs(kept), LEAST):
+            yield f"{path}: {found}, not {kept}"
+    elif kept != found:
+        yield f"{path}: {found!r}, not {kept!r}"

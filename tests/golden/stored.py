@@ -1,0 +1,19 @@
+"""The names of the fields of stored specifications: they stand in digests and in databases."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from cartl_core.evaluate_spec import EvaluateJobSpec
+from cartl_core.spec import Arm, JobSpec, Runtime
+
+MODELS: tuple[type[BaseModel], ...] = (JobSpec, EvaluateJobSpec, Arm, Runtime)
+
+
+def fields(model: type[BaseModel]) -> list[str]:
+    """Of the model, and of every part of it as ``PART.FIELD``."""
+    schema = model.model_json_schema()
+    parts = [
+        f"{part}.{name}" for part, told in schema.get("$defs", {}).items() for name in told["properties"]
+    ]
+    return sorted([*schema["properties"], *parts])

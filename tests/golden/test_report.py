@@ -1,0 +1,75 @@
+"""Complete reports: figures of a fresh run beside the stored ones, and every face of the stored ones.
+
+Faces are made from stored JSON, so they do not hang on the processor: Markdown is equal to the letter, HTML
+up to whitespace (``reports.squeezed``). What a fresh run may differ in is said by ``reports.differences``.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from cartl_core.report import Report
+from tests.golden import reports
+from tests.golden.files import read, read_text
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return reports.make(tmp_path_factory.mktemp("reports"))
+
+
+@pytest.mark.parametrize("name", reports.NAMES)
+def test_figures_of_a_fresh_run(fresh: Any, name: str) -> None:
+    stored, (found, written) = read(f"report-{name}"), fresh[name]
+    assert reports.differences(stored["report"], found) == []
+    assert written == stored["files"]
+
+
+@pytest.mark.parametrize("name", reports.NAMES)
+def test_a_stored_report_is_read_whole(name: str) -> None:
+    stored = read(f"report-{name}")["report"]
+    assert stored["schema_version"] == 1
+    assert Report.model_validate(stored).model_dump(mode="json") == stored
+
+
+@pytest.mark.parametrize("name", reports.NAMES)
+def test_markdown_of_a_stored_report(name: str) -> None:
+    stored = read(f"report-{name}")["report"]
+    assert reports.as_markdown(stored).splitlines() == read_text(f"report-{name}.md").splitlines()
+    assert reports.as_markdown(stored) == read_text(f"report-{name}.md")
+
+
+@pytest.mark.parametrize("name", reports.NAMES)
+def test_html_of_a_stored_report(name: str) -> None:
+    page = reports.one_tag_a_line(reports.as_html(read(f"report-{name}")["report"]))
+    kept = reports.one_tag_a_line(read_text(f"report-{name}.html"))
+    assert page.splitlines() == kept.splitlines()
+
+
+def test_what_a_fresh_run_may_differ_in() -> None:
+    """Two images, and what hangs on them; no setting, no size of a sample, no third image."""
+    stored = read("report-transfer")["report"]
+
+    def changed(successes: int = 0, n: int = 0, eps: float = 0.0) -> list[str]:
+        found = copy.deepcopy(stored)
+        figures = found["student"]["figures"]
+        figures["clean"]["successes"] += successes
+        figures["clean"]["n"] += n
+        figures["attacks"][0]["eps"] += eps
+        found["headline"] = "other words" if successes else found["headline"]
+        return reports.differences(stored, found)
+
+    assert changed() == changed(successes=-2) == []
+    assert len(changed(successes=-3)) == 1
+    assert changed(n=1) and changed(successes=-1, n=1)
+    assert changed(eps=0.01) and changed(successes=-1, eps=0.01)
+    assert reports.differences(stored, {**stored, "headline": "other words"}) != []
+    assert reports.differences(stored, {name: part for name, part in stored.items() if name != "student"})
+
+
+def test_whitespace_of_a_page_does_not_count() -> None:
+    assert reports.squeezed("<p>\n  a   b </p>\n\n<p>c</p>") == reports.squeezed("<p> a b </p><p>c</p>")
+    assert reports.squeezed("<p>a b</p>") != reports.squeezed("<p>ab</p>")

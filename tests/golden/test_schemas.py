@@ -1,0 +1,38 @@
+"""What may be posted, stored and told: as it was, or a version is raised."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.golden.files import read_packed
+from tests.golden.schemas import MODELS, collect
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return json.loads(json.dumps(collect(tmp_path_factory.mktemp("service"))))
+
+
+NAMES = (*(model.__name__ for model in MODELS), "Event", "Order", "OpenAPI")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_as_it_was(found: Any, name: str) -> None:
+    assert list(changes(read_packed("schemas")[name], found[name], "")) == []
+
+
+def test_no_schema_is_left_out(found: Any) -> None:
+    assert set(found) == set(read_packed("schemas")) == set(NAMES)
+
+
+def changes(kept: Any, found: Any, path: str) -> list[str]:
+    """Where two documents differ, in few words: whole documents would fill a screen or ten."""
+    if isinstance(kept, dict) and isinstance(found, dict):
+        told = [f"{path}/{key} is {'gone' if key in kept else 'new'}" for key in kept.keys() ^ found.keys()]
+        for key in kept.keys() & found.keys():
+            told += changes(kept[key], found[key], f"{path}/{key}")
+        return sorted(told)
+    return [] if kept == found else [f"{path} is {found!r}, not {kept!r}"]
