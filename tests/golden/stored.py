@@ -13,7 +13,6 @@ MODELS: tuple[type[BaseModel], ...] = (JobSpec, EvaluateJobSpec, Arm, Runtime)
 def fields(model: type[BaseModel]) -> list[str]:
     """Of the model, and of every part of it as ``PART.FIELD``."""
     schema = model.model_json_schema()
-    parts = [
-        f"{part}.{name}" for part, told in schema.get("$defs", {}).items() for name in told["properties"]
-    ]
-    return sorted([*schema["properties"], *parts])
+    parts = schema.get("$defs", {}).items()
+    theirs = [f"{part}.{name}" for part, told in parts for name in told["properties"]]
+    return sorted([*schema["properties"], *theirs])

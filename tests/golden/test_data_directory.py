@@ -79,7 +79,7 @@ def test_jobs_reports_and_files_are_served(client: TestClient) -> None:
             assert client.get(f"{path}/artifacts/{file['name']}", headers=asked).status_code == 304
         assert text == client.get(f"{path}/artifacts/report.md").text
         assert client.get(f"{path}/events", headers={"Accept": "application/json"}).status_code == 200
-        assert "attempt 1" in client.get(f"{path}/log").text
+        assert "attempt 1" in client.get(f"{path}/logs").text
 
 
 def test_the_sweep_is_compared(client: TestClient) -> None:
