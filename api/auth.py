@@ -16,9 +16,9 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from api.problems import Problem
-from jobs.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
-from jobs.models import ApiKey
 from jobs.settings import Settings
+from jobs.store.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
+from jobs.tables import ApiKey
 
 LOCAL_NAMES = {"localhost"}
 

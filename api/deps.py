@@ -30,10 +30,10 @@ from api.feed import Feed
 from api.limits import Bucket, RateLimit
 from api.problems import Problem
 from api.room import Room
-from cartl_core.evaluate_spec import NetworkRef
-from cartl_core.network_file import NetworkFile
-from jobs.database import at_once, reading, transaction
-from jobs.networks import find_network
+from cartl_core.catalog.network_file import NetworkFile
+from cartl_core.spec.existing_network import NetworkRef
+from jobs.database.engine import at_once, reading, transaction
+from jobs.files.network_files import find_network
 from jobs.queue import ring
 from jobs.settings import Settings
 

@@ -18,10 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.schemas import EventView
-from jobs.database import reading
-from jobs.models import Job
+from jobs.database.engine import reading
 from jobs.state import JobState
 from jobs.store import events_after
+from jobs.tables import Job
 
 POLL_SECONDS = 0.5
 KEEPALIVE_SECONDS = 15.0

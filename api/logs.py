@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jobs.artifacts import log_files
+from jobs.files.artifacts import log_files
 from jobs.settings import Settings
 
 MAX_BYTES = 2 * 1024 * 1024

@@ -20,9 +20,20 @@ from api.deps import BELLS_A_SECOND, BELLS_AT_ONCE, Door
 from api.feed import Feed
 from api.limits import Bucket, RateLimit
 from api.room import Room
-from api.routes import catalog, health, jobs, keys, observe, pages, results, shares, sweeps, uploads
+from api.routes import (
+    catalog,
+    health,
+    jobs,
+    keys,
+    observe,
+    pages,
+    results,
+    shares,
+    sweeps,
+    uploads,
+)
 from jobs import errors
-from jobs.database import make_engine, reading, session_factory
+from jobs.database.engine import make_engine, reading, session_factory
 from jobs.queue import make_celery
 from jobs.settings import Settings
 

@@ -16,7 +16,14 @@ from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
 
 from jobs.state import JobState
-from jobs.store import LOSSES, Tally, claimable_count, state_counts, tally, workers
+from jobs.store import (
+    LOSSES,
+    Tally,
+    claimable_count,
+    state_counts,
+    tally,
+    workers,
+)
 
 LIVE_SECONDS = 60.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

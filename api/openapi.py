@@ -16,10 +16,10 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from api.problems import MEDIA_TYPE, ProblemBody
 from api.schemas import STANDS_FOR, DryRun
 from api.sweep_views import SweepDryRun
-from cartl_core.architecture import Architecture
-from cartl_core.evaluate_spec import EvaluateJobRequest, EvaluateJobSpec
 from cartl_core.spec import JobRequest, JobSpec
-from cartl_core.sweep_spec import SweepRequest
+from cartl_core.spec.architecture import Architecture
+from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
+from cartl_core.spec.sweep import SweepRequest
 
 SERIALIZED = (JobSpec, EvaluateJobSpec, Architecture, DryRun, SweepDryRun)
 Responses = dict[int | str, dict[str, Any]]

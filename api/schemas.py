@@ -7,10 +7,10 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from cartl_core.auto_spec import AUTO, FreezeDepth
-from jobs.models import Artifact, Job, JobEvent
+from cartl_core.spec.arm import AUTO, FreezeDepth
 from jobs.state import JobState
 from jobs.store import MetricSeries
+from jobs.tables import Artifact, Job, JobEvent
 
 T = TypeVar("T")
 

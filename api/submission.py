@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from api.body import parse_json
 from api.faults import as_written, field_errors
 from api.problems import FieldError, Problem, invalid
+from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
-from cartl_core.evaluate_spec import AnyRequest, EvaluateJobSpec, NetworkRef, request_class
-from cartl_core.network_file import NetworkFile
-from cartl_core.resolve import resolve
-from cartl_core.resolve_given import resolve_given
+from cartl_core.planning.existing_network import resolve_given
+from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, digest
-from jobs.estimate import estimate
-from jobs.limits import check_size
+from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec, NetworkRef, request_class
+from jobs.admission.estimate import estimate
+from jobs.admission.limits import check_size
 from jobs.settings import Settings
 
 

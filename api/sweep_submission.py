@@ -11,14 +11,14 @@ from pydantic import ValidationError
 from api.body import parse
 from api.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
+from cartl_core.planning.sweep_grid import Cell, cells
 from cartl_core.spec import JobRequest, digest
-from cartl_core.sweep_cells import Cell, cells
-from cartl_core.sweep_spec import SweepRequest
-from jobs.estimate import estimate, estimate_together
-from jobs.limits import check_size
+from cartl_core.spec.sweep import SweepRequest
+from jobs.admission.estimate import estimate, estimate_together
+from jobs.admission.limits import check_size
 from jobs.settings import Settings
-from jobs.sweeps import Planned
+from jobs.store.sweeps import Planned
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Self
 from pydantic import Field, WithJsonSchema
 
 from api.schemas import STANDS_FOR, EstimateView, View
-from cartl_core.sweep_table import SweepTable
-from jobs.models import Sweep
+from cartl_core.statistics.sweep_summary import SweepTable
 from jobs.state import JobState
-from jobs.sweeps import SweepState
+from jobs.store.sweeps import SweepState
+from jobs.tables import Sweep
 
 # Kept as it was stored, like a job's specification.
 SweepJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: ["SweepRequest"]})]

@@ -9,17 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.data import load
-from cartl_core.data.sampling import stratified
+from cartl_core.data.stratified import stratified
 from cartl_core.events import Event, StageFinished
-from cartl_core.pipeline import run
-from cartl_core.random import generator
-from cartl_core.resolve import resolve
-from cartl_core.runtime import resolve as resolve_runtime
-from cartl_core.shelf import LocalShelf
+from cartl_core.nn.files import load_network
+from cartl_core.nn.rng import generator
+from cartl_core.planning.resolve import resolve
+from cartl_core.run.pipeline import run
+from cartl_core.run.runtime import resolve as resolve_runtime
 from cartl_core.spec import JobRequest
-from cartl_core.stages import NETWORK
-from cartl_core.stopping import StopFlag
-from cartl_core.weights import load_network
+from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_result import NETWORK
+from cartl_core.storage.stop_flag import StopFlag
 
 ATTACK = {"eps": 0.05, "step": 0.03, "steps": 2}
 """Half of the radius that is usual on Fashion-MNIST: so that three quarters of the images can stand."""

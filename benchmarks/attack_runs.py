@@ -11,8 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import confirmed, fused, launch, misclassified, pgd, random_starts
-from cartl_core.ensembles import ENSEMBLES
+from cartl_core.attacks import (
+    confirmed,
+    fused,
+    launch,
+    misclassified,
+    pgd,
+    random_starts,
+)
+from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.spec import AttackSpec
 
 SHORTER = 10

@@ -14,14 +14,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from cartl_core import runtime
-from cartl_core.pipeline import run
-from cartl_core.render import words
+from cartl_core.planning.resolve import resolve
+from cartl_core.render import numbers
 from cartl_core.report import ArmReport
-from cartl_core.resolve import resolve
-from cartl_core.shelf import LocalShelf
+from cartl_core.run import runtime
+from cartl_core.run.pipeline import run
 from cartl_core.spec import Arm, JobRequest, JobSpec
-from cartl_core.stopping import StopFlag
+from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stop_flag import StopFlag
 
 EPS, STEP, STEPS = 0.1, 0.025, 20
 HEADER = (
@@ -92,8 +92,8 @@ def row(seed: int, arm: Arm, found: ArmReport) -> str:
     cells = [
         str(seed),
         arm.method if beta is None else f"{arm.method}, {arm.transfer.norm}, beta {beta:g}",
-        *(words.interval(share) for share in (figures.clean, *(a.robust for a in figures.attacks))),
-        words.interval(figures.worst_case),
+        *(numbers.interval(share) for share in (figures.clean, *(a.robust for a in figures.attacks))),
+        numbers.interval(figures.worst_case),
         f"{figures.audit.tail.tail_constant:.3g}",
         f"{relative.median:.2f}" if relative else "none",
     ]

@@ -14,7 +14,14 @@ from rich.table import Table
 
 from cartl.client import TERMINAL, Client, Json, Tick
 from cartl.problems import ServiceUnreachable
-from cartl.words import STATE_STYLES, doing, duration, event_line, outcome, percent
+from cartl.words import (
+    STATE_STYLES,
+    doing,
+    duration,
+    event_line,
+    outcome,
+    percent,
+)
 
 POLL_SECONDS = 1.0
 # A watched service may be away for this long, e.g. while it is restarted.

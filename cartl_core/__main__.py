@@ -19,21 +19,28 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cartl_core import runtime as machine
 from cartl_core.catalog import DATASETS
-from cartl_core.console import Console
+from cartl_core.catalog.network_file import inspect
 from cartl_core.data import fetch_dataset
-from cartl_core.errors import Cancelled, Interruption, JobError, SpecError, WaitingForStage, in_words
-from cartl_core.evaluate_spec import EvaluateJobSpec, request_class
+from cartl_core.errors import (
+    Cancelled,
+    Interruption,
+    JobError,
+    SpecError,
+    WaitingForStage,
+    in_words,
+)
 from cartl_core.events import Failed, Finished, Reporter, Stopped
-from cartl_core.network_file import inspect
-from cartl_core.pipeline import run
-from cartl_core.resolve import resolve
-from cartl_core.resolve_given import resolve_given
-from cartl_core.shelf import LocalShelf, Shelf
+from cartl_core.planning.existing_network import resolve_given
+from cartl_core.planning.resolve import resolve
+from cartl_core.run import runtime as machine
+from cartl_core.run.console import Console
+from cartl_core.run.pipeline import run
+from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedShelf
 from cartl_core.spec import JobRequest, JobSpec, Runtime
-from cartl_core.stopping import StopFlag
-from cartl_core.supervision import LOST_SUPERVISOR, JsonLines, Orders, SupervisedShelf
+from cartl_core.spec.existing_network import EvaluateJobSpec, request_class
+from cartl_core.storage.stage_cache import LocalShelf, Shelf
+from cartl_core.storage.stop_flag import StopFlag
 
 FINISHED, FAILED, WRONG_SPEC, STOPPED = 0, 1, 2, 3
 

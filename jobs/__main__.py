@@ -10,16 +10,16 @@ import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from jobs.database import check as check_database
-from jobs.database import make_engine, newest_revision, reading, session_factory, transaction
-from jobs.database import migrate as migrate_database
+from jobs.database.engine import check as check_database
+from jobs.database.engine import make_engine, newest_revision, reading, session_factory, transaction
+from jobs.database.engine import migrate as migrate_database
 from jobs.errors import DatabaseBehind
-from jobs.keys import LOCAL_OWNER, SCOPES, any_key, make_key
+from jobs.files.retention import prune
 from jobs.queue import broker_answers, make_celery
-from jobs.retention import prune
 from jobs.settings import Settings
 from jobs.state import diagram as state_diagram
 from jobs.store import workers
+from jobs.store.keys import LOCAL_OWNER, SCOPES, any_key, make_key
 
 FIRST_KEY_OWNER = "admin"
 

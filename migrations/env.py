@@ -1,10 +1,10 @@
-"""Alembic's entry: runs the migrations on the connection that ``jobs.database.migrate`` hands over."""
+"""Alembic's entry: runs the migrations on the connection that ``jobs.database.engine.migrate`` hands over."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from jobs.models import Base
+from jobs.tables import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

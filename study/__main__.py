@@ -26,11 +26,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from cartl_core.errors import Interruption
-from cartl_core.stopping import StopFlag
+from cartl_core.storage.stop_flag import StopFlag
 from study import looks
 from study.book import Book, read_book
 from study.compared import unexamined, unweighed
-from study.plan import PLAN, Cell, Plan, begun, cells, once_more, read_plan
+from study.plan import (
+    PLAN,
+    Cell,
+    Plan,
+    begun,
+    cells,
+    once_more,
+    read_plan,
+)
 from study.radii import standing, unclimbed
 from study.rows import RESULTS, append_row, read_rows, students, teachers
 from study.strongest import unattacked

@@ -16,7 +16,7 @@ from cartl_core.catalog import DatasetFacts
 from cartl_core.data.loading import read
 from cartl_core.data.sources import FINDERS
 from cartl_core.data.sources.common import Reader
-from cartl_core.data.values import Archive, originals
+from cartl_core.data.splits import Archive, originals
 
 PACKED = ("cifar10", "cifar100")
 _SPLITS = ("train", "test")

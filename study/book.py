@@ -8,11 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from cartl_core.catalog.candidates import depths_to_try
-from cartl_core.choice import Standing
-from cartl_core.choice import choose as choose_candidate
+from cartl_core.statistics.candidate_selection import Standing
+from cartl_core.statistics.candidate_selection import choose as choose_candidate
 from study.compare import Point, choose, own, points_of
-from study.plan import Cell, Plan, Round, cells, cells_of, once_more, read_plan
-from study.rows import RESULTS, Row, exams, read_rows, standings, students, teachers
+from study.plan import (
+    Cell,
+    Plan,
+    Round,
+    cells,
+    cells_of,
+    once_more,
+    read_plan,
+)
+from study.rows import (
+    RESULTS,
+    Row,
+    exams,
+    read_rows,
+    standings,
+    students,
+    teachers,
+)
 
 SELECTABLE = ("plain", "paper", "ours")
 """Roles of the methods whose cells are drawn and examined beside each other."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cartl_core.statistics import mcnemar, paired_difference
+from cartl_core.statistics.proportions import mcnemar, paired_difference
 from study.exam import ATTACKS, held
 from study.rows import Row
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cartl_core.plots.canvas import INK, MARKERS, sheet
-from cartl_core.statistics import wilson
+from cartl_core.render.plots.canvas import INK, MARKERS, sheet
+from cartl_core.statistics.proportions import wilson
 from study import palette
 from study.book import USUAL_K, Book
 from study.compare import HEADLINE, accuracy, last

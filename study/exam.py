@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attack_spec import AttackSpec
 from cartl_core.attacks import confirmed, fused, misclassified
-from cartl_core.blocks import Network
 from cartl_core.data import Split
-from cartl_core.data.sampling import stratified
-from cartl_core.random import generator
-from cartl_core.workplace import Workplace
+from cartl_core.data.stratified import stratified
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.network import Network
+from cartl_core.nn.rng import generator
+from cartl_core.spec.attack import AttackSpec
 from study.plan import Pair, Rules
 
 BATCH = 256

@@ -16,8 +16,15 @@ from typing import Any
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from cartl_core.plots.canvas import INK, MARKERS, QUIET, SVG, files, sheet
-from cartl_core.weights import write_whole
+from cartl_core.render.plots.canvas import (
+    INK,
+    MARKERS,
+    QUIET,
+    SVG,
+    files,
+    sheet,
+)
+from cartl_core.storage.atomic_write import write_whole
 from study import dials
 from study.book import SELECTABLE, USUAL_K, Book, read_book
 from study.compare import HEADLINE, Point, accuracy, own

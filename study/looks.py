@@ -10,9 +10,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from cartl_core.epoch_choice import CLEAN, ROBUST
-from cartl_core.stages.validation import clean_accuracy, standing
-from cartl_core.weights import load_network
+from cartl_core.nn.files import load_network
+from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
+from cartl_core.training.validation import clean_accuracy, standing
 from study.exam import ATTACKS_OF_THE_GRID, Exam, digits, exam_of, sit
 from study.plan import Cell, arm_of
 from study.radii import ladder_of

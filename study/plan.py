@@ -15,10 +15,18 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from cartl_core.attack_spec import AttackSpec
 from cartl_core.catalog import DATASETS, model_facts
-from cartl_core.part import ARRAY, Part, build
-from cartl_core.spec import Arm, DataSpec, Method, ModelSpec, PretrainSpec, TransferSpec, digest
+from cartl_core.spec import (
+    Arm,
+    DataSpec,
+    Method,
+    ModelSpec,
+    PretrainSpec,
+    TransferSpec,
+    digest,
+)
+from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.base import ARRAY, Part, build
 
 PLAN = Path(__file__).with_name("plan.toml")
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from cartl_core.attack_spec import AttackSpec
-from cartl_core.data.sampling import stratified
-from cartl_core.random import generator
+from cartl_core.data.stratified import stratified
+from cartl_core.nn.rng import generator
+from cartl_core.spec.attack import AttackSpec
 from study.book import USUAL_K, Book
 from study.exam import Exam, held, part_of
 from study.plan import Pair, Rules

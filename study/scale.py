@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from cartl_core.attacks import perturb
-from cartl_core.blocks import Network
 from cartl_core.data import Split
-from cartl_core.losses import feature_distance, feature_spread
-from cartl_core.random import generator
-from cartl_core.workplace import Workplace
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.losses import feature_distance, feature_spread
+from cartl_core.nn.network import Network
+from cartl_core.nn.rng import generator
 from study.exam import part_of
 from study.plan import Pair
 

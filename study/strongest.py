@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from cartl_core.data.sampling import stratified
-from cartl_core.ensembles import ENSEMBLES
-from cartl_core.random import generator
+from cartl_core.catalog.ensembles import ENSEMBLES
+from cartl_core.data.stratified import stratified
+from cartl_core.nn.rng import generator
 from study.book import Book
 from study.compare import HEADLINE, Point, accuracy, difference
 from study.exam import Exam, part_of

@@ -13,8 +13,22 @@ from pathlib import Path
 
 from study import dials, reasons, verdicts
 from study.book import SELECTABLE, Book, read_book
-from study.compare import HEADLINE, accuracy, difference, last, own, teacher_figures
-from study.marks import NOT_RUN, brief, moved, p_value, place, table
+from study.compare import (
+    HEADLINE,
+    accuracy,
+    difference,
+    last,
+    own,
+    teacher_figures,
+)
+from study.marks import (
+    NOT_RUN,
+    brief,
+    moved,
+    p_value,
+    place,
+    table,
+)
 from study.rows import Row
 from study.strongest import under_the_ensemble
 

@@ -10,16 +10,16 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from cartl_core.attack_spec import AttackSpec
-from cartl_core.blocks import Network
 from cartl_core.data import Loaded
-from cartl_core.epoch_choice import CLEAN, ROBUST
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.network import Network
 from cartl_core.spec import Arm
-from cartl_core.stages.transfer import Student
-from cartl_core.stages.validation import clean_accuracy, robust_accuracy
-from cartl_core.training import fit
-from cartl_core.weights import write_whole
-from cartl_core.workplace import Workplace
+from cartl_core.spec.attack import AttackSpec
+from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
+from cartl_core.storage.atomic_write import write_whole
+from cartl_core.training.loop import fit
+from cartl_core.training.transfer import Student
+from cartl_core.training.validation import clean_accuracy, robust_accuracy
 from study.plan import Pair, Rules
 
 Frontier = list[tuple[float, float]]

@@ -17,7 +17,15 @@ from study.compare import (
     judged,
     last,
 )
-from study.marks import NOT_RUN, moved, p_value, place, reached, table, who
+from study.marks import (
+    NOT_RUN,
+    moved,
+    p_value,
+    place,
+    reached,
+    table,
+    who,
+)
 
 GOAL, DEPTH_GOAL = 0.08, 0.12
 """Robust accuracy that ours is to be ahead: of the strongest plain transfer; at the same depth and epoch."""

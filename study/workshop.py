@@ -13,22 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cartl_core import runtime as machine
-from cartl_core.blocks import Network
-from cartl_core.checkpoint import Checkpoints
 from cartl_core.data import Loaded, keep_apart, load
-from cartl_core.resolve import resolve
-from cartl_core.results import read_result
-from cartl_core.shelf import LocalShelf
+from cartl_core.execution.checkpoint import Checkpoints
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.network import Network
+from cartl_core.planning.resolve import resolve
+from cartl_core.planning.stage_digests import RECIPE_VERSION, StageKey
+from cartl_core.run import runtime as machine
 from cartl_core.spec import JobRequest, Runtime, digest
-from cartl_core.stage_keys import RECIPE_VERSION, StageKey
-from cartl_core.stages import NETWORK
-from cartl_core.stages.pretrain import pretrain
-from cartl_core.stopping import StopFlag
-from cartl_core.workplace import Workplace
+from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_result import NETWORK, read_result
+from cartl_core.storage.stop_flag import StopFlag
+from cartl_core.training.pretrain import pretrain
 from study import archives
 from study.exam import Exam, exam_of
-from study.plan import Cell, Pair, Plan, arm_of, plan_digest, pretrain_of
+from study.plan import (
+    Cell,
+    Pair,
+    Plan,
+    arm_of,
+    plan_digest,
+    pretrain_of,
+)
 from study.rows import Row
 from study.tune import Tuned, keep, kept, network_of, tune
 

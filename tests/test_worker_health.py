@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from jobs.__main__ import app
-from jobs.database import make_engine, session_factory, transaction
+from jobs.database.engine import make_engine, session_factory, transaction
 from jobs.settings import Settings
 from jobs.store import worker_started, worker_stopped
 

@@ -9,12 +9,12 @@ import sys
 from sqlalchemy.exc import DBAPIError
 
 from jobs import logs
-from jobs.database import check, make_engine
+from jobs.database.engine import check, make_engine
 from jobs.errors import DatabaseBehind
 from jobs.settings import Settings
 from worker.app import make_app
-from worker.identity import identity_of
-from worker.ledger import first_line
+from worker.host.identity import identity_of
+from worker.supervision.fenced_writer import first_line
 
 log = logging.getLogger("worker")
 

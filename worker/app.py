@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core import __version__
 from jobs import logs
-from jobs.database import make_engine, session_factory
+from jobs.database.engine import make_engine, session_factory
 from jobs.queue import DOORBELL, make_celery, ring
 from jobs.settings import Settings
-from worker.door import Door
-from worker.identity import identity_of
-from worker.last_resort import LEEWAY_SECONDS, end_after
-from worker.launch import Prepare, prepare
-from worker.sweep import Caretaker
+from worker.host.identity import identity_of
+from worker.host.maintenance import Caretaker
+from worker.host.shutdown_flag import Door
+from worker.host.shutdown_watchdog import LEEWAY_SECONDS, end_after
+from worker.supervision.child_command import Prepare, prepare
 from worker.tasks import answer
 
 WAKE_SECONDS = 0.5

@@ -12,14 +12,14 @@ from types import FrameType
 from sqlalchemy.exc import DBAPIError
 
 from jobs import logs, store
-from jobs.database import make_engine, session_factory, transaction
+from jobs.database.engine import make_engine, session_factory, transaction
 from jobs.settings import Settings
 from jobs.store import Claim
-from worker.door import Door
-from worker.identity import identity_of
-from worker.launch import Prepare, prepare
-from worker.ledger import AWAY, first_line
-from worker.supervise import Bench, Supervisor
+from worker.host.identity import identity_of
+from worker.host.shutdown_flag import Door
+from worker.supervision.child_command import Prepare, prepare
+from worker.supervision.fenced_writer import AWAY, first_line
+from worker.supervision.supervisor import Bench, Supervisor
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from pydantic import Field
 from api.deps import DoorDep, Reader
 from api.openapi import problems
 from api.schemas import View
-from cartl_core.attack_facts import ATTACKS, LARGEST_RADIUS, AttackFacts, AttackLoss, AttackName, Norm
 from cartl_core.catalog import (
     DATASETS,
     EVALUATIONS,
@@ -21,11 +20,19 @@ from cartl_core.catalog import (
     EvaluationFacts,
     model_facts,
 )
-from cartl_core.corruption_facts import CORRUPTION_FACTS, CorruptionName
-from cartl_core.ensembles import ENSEMBLES, EnsembleName
+from cartl_core.catalog.ensembles import ENSEMBLES, EnsembleName
 from cartl_core.spec import AttackSpec, EvaluationPreset, Method, Objective, Preset
+from cartl_core.spec.attack import (
+    ATTACKS,
+    LARGEST_RADIUS,
+    AttackFacts,
+    AttackLoss,
+    AttackName,
+    Norm,
+)
+from cartl_core.spec.corruptions import CORRUPTION_FACTS, CorruptionName
 from jobs import store
-from jobs.models import Stage
+from jobs.tables import Stage
 
 router = APIRouter(tags=["catalog"])
 

@@ -13,7 +13,7 @@ from api.metrics import exposition
 from api.openapi import problems, problems_only
 from api.problems import Problem
 from api.schemas import View
-from jobs.database import check
+from jobs.database.engine import check
 from jobs.errors import DatabaseBehind
 from jobs.queue import broker_answers
 

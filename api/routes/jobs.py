@@ -9,18 +9,27 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from api.auth import Caller
-from api.deps import JOB_ID, Door, DoorDep, JobId, ParcelDep, Reader, Submitter, VisitDep
+from api.deps import (
+    JOB_ID,
+    Door,
+    DoorDep,
+    JobId,
+    ParcelDep,
+    Reader,
+    Submitter,
+    VisitDep,
+)
 from api.once import created, idempotency_key
 from api.openapi import EXAMPLES, json_body, problems
 from api.paging import Cursor, Limit, bad_cursor, check_limit
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
-from cartl_core.evaluate_spec import EvaluateJobRequest
 from cartl_core.spec import DatasetName, JobRequest, MethodOrAuto, digest
+from cartl_core.spec.existing_network import EvaluateJobRequest
 from jobs import store
 from jobs.errors import BadCursor
-from jobs.models import Job
 from jobs.state import JobState
+from jobs.tables import Job
 
 router = APIRouter(tags=["jobs"])
 

@@ -14,8 +14,8 @@ from api.deps import Admin, DoorDep
 from api.openapi import json_body, problems
 from api.problems import Problem
 from api.schemas import View
-from jobs.keys import Scope, keys_of, make_key, revoke
-from jobs.models import ApiKey
+from jobs.store.keys import Scope, keys_of, make_key, revoke
+from jobs.tables import ApiKey
 
 router = APIRouter(tags=["keys"])
 

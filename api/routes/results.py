@@ -13,16 +13,16 @@ from api.files import page_headers, send_file
 from api.negotiate import choose
 from api.openapi import problems
 from api.schemas import Artifacts, ArtifactView
-from cartl_core.evaluate_spec import spec_of
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.spec import Runtime
+from cartl_core.spec.existing_network import spec_of
 from jobs import store
-from jobs.artifacts import check_name, path_of
 from jobs.errors import ArtifactNotFound
-from jobs.models import Artifact, Job
+from jobs.files.artifacts import check_name, path_of
 from jobs.settings import Settings
 from jobs.state import JobState
+from jobs.tables import Artifact, Job
 
 router = APIRouter(tags=["results"])
 

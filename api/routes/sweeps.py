@@ -10,7 +10,16 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTasks
 
-from api.deps import EXAMPLE_ID, JOB_ID, Door, DoorDep, ParcelDep, Reader, Submitter, VisitDep
+from api.deps import (
+    EXAMPLE_ID,
+    JOB_ID,
+    Door,
+    DoorDep,
+    ParcelDep,
+    Reader,
+    Submitter,
+    VisitDep,
+)
 from api.negotiate import choose
 from api.once import created, idempotency_key
 from api.openapi import SWEEP_EXAMPLES, json_body, problems
@@ -21,11 +30,18 @@ from api.schemas import EstimateView, Page
 from api.sweep_submission import SweepSubmission, sweep_of
 from api.sweep_views import SweepBrief, SweepDryRun, SweepView
 from cartl_core.render.markdown.sweep import render_sweep
-from cartl_core.sweep_spec import SweepRequest
+from cartl_core.spec.sweep import SweepRequest
 from jobs import store
 from jobs.errors import BadCursor
-from jobs.models import Job, Sweep
-from jobs.sweeps import cancel_sweep, find_sweep, list_sweeps, states_of, submit_sweep, table_of
+from jobs.store.sweeps import (
+    cancel_sweep,
+    find_sweep,
+    list_sweeps,
+    states_of,
+    submit_sweep,
+    table_of,
+)
+from jobs.tables import Job, Sweep
 
 router = APIRouter(tags=["sweeps"])
 

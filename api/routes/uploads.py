@@ -11,12 +11,20 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, WithJsonSchema
 
 from api.body import declared_size, too_large
-from api.deps import EXAMPLE_ID, Door, DoorDep, Reader, Submitter, authenticate, door
+from api.deps import (
+    EXAMPLE_ID,
+    Door,
+    DoorDep,
+    Reader,
+    Submitter,
+    authenticate,
+    door,
+)
 from api.openapi import problems
 from api.problems import Problem
 from api.schemas import STANDS_FOR, View
-from jobs.models import Upload
-from jobs.uploads import Incoming, forget_upload, store_upload, upload_of, uploads_of
+from jobs.files.uploads import Incoming, forget_upload, store_upload, upload_of, uploads_of
+from jobs.tables import Upload
 
 router = APIRouter(tags=["uploads"])
 

@@ -17,7 +17,15 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import count, islice
 
-from benchmarks.fuzz.rounds import FIRST, FIRST_WITH_KEY, MORE, MORE_WITH_KEY, Kind, Outcome, play
+from benchmarks.fuzz.rounds import (
+    FIRST,
+    FIRST_WITH_KEY,
+    MORE,
+    MORE_WITH_KEY,
+    Kind,
+    Outcome,
+    play,
+)
 
 KEYS_SHARE = 0.15
 KEYS_EVERY = 8

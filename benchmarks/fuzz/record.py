@@ -6,14 +6,14 @@ import json
 
 from api.sweep_submission import sweep_of
 from cartl_core.events import ArtifactWritten, RuntimeResolved
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, Runtime
 from jobs import store
-from jobs.artifacts import measure, output_directory, relative_path
-from jobs.database import make_engine, migrate, session_factory, transaction
-from jobs.keys import make_key
+from jobs.database.engine import make_engine, migrate, session_factory, transaction
+from jobs.files.artifacts import measure, output_directory, relative_path
 from jobs.settings import Settings
-from jobs.sweeps import submit_sweep
+from jobs.store.keys import make_key
+from jobs.store.sweeps import submit_sweep
 
 COST = {"seconds": 1.0, "disk_bytes": 1}
 RUNTIME = Runtime(

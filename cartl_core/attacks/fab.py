@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attack_facts import Norm
+from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, misclassified, packed
 from cartl_core.attacks.hyperplane import to_hyperplane
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, misclassified, packed
-from cartl_core.attacks.targets import targets
-from cartl_core.attacks.untouched import untouched
+from cartl_core.attacks.losses import targets
+from cartl_core.nn.frozen import untouched
 from cartl_core.spec import AttackSpec
+from cartl_core.spec.attack import Norm
 
 OVERSHOOT = 1.05
 """eta: how far a step goes, of the way to the boundary."""

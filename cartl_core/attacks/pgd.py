@@ -17,14 +17,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attack_facts import Norm
-from cartl_core.attacks.balls import BALLS, Ball, Fence
-from cartl_core.attacks.objectives import OBJECTIVES, Objective
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, packed
-from cartl_core.attacks.trail import Trail
-from cartl_core.attacks.untouched import untouched
-from cartl_core.losses import cross_entropy
+from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
+from cartl_core.attacks.cycle_detection import Trail
+from cartl_core.attacks.losses import OBJECTIVES, Objective
+from cartl_core.attacks.norm_balls import BALLS, Ball, Fence
+from cartl_core.nn.frozen import untouched
+from cartl_core.nn.losses import cross_entropy
 from cartl_core.spec import AttackSpec
+from cartl_core.spec.attack import Norm
 
 
 def perturb(

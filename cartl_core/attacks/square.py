@@ -23,12 +23,12 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attack_facts import Norm
-from cartl_core.attacks import square_moves as moves
-from cartl_core.attacks.objectives import margin
-from cartl_core.attacks.pursuit import AttackOutcome, Pursuit, packed
-from cartl_core.attacks.untouched import untouched
+from cartl_core.attacks import square_proposals as moves
+from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
+from cartl_core.attacks.losses import margin
+from cartl_core.nn.frozen import untouched
 from cartl_core.spec import AttackSpec
+from cartl_core.spec.attack import Norm
 
 FIRST_SHARE = 0.8
 """Of the image that the first windows cover, as in AutoAttack."""

@@ -11,8 +11,8 @@ from fractions import Fraction
 from math import inf
 from typing import Any
 
-from cartl_core.arm_spec import Arm, Method
 from cartl_core.catalog.methods import consistent
+from cartl_core.spec.arm import Arm, Method
 
 PLAIN: Method = "vanilla"
 

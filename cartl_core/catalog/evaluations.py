@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cartl_core.attack_facts import ATTACKS
 from cartl_core.catalog.datasets import DatasetFacts
-from cartl_core.ensembles import EnsembleName
-from cartl_core.spec import EvaluationPreset
+from cartl_core.catalog.ensembles import EnsembleName
+from cartl_core.spec import Arm, EvaluationPreset
+from cartl_core.spec.attack import ATTACKS, AttackSpec
 
 AttackRow = dict[str, Any]
 """Fields of an ``AttackSpec``; radius and step come from the data set where they are not given."""
@@ -75,3 +75,17 @@ def attack_settings(row: AttackRow, data: DatasetFacts) -> AttackRow:
     """A row with the radius of the data set, and with its step where the attack takes one."""
     sized = ATTACKS[row.get("name", "pgd")].sized
     return {"eps": data.eval_eps, "step": data.eval_step if sized else None, **row}
+
+
+STUDENT_STEPS = 10
+STEPS_ACROSS = 4
+
+
+def validation_attack(arm: Arm) -> AttackSpec:
+    """On a student: its own inner attack, or a cheap one at its teacher's radius if it has none."""
+    return arm.transfer.attack or student_attack(arm.pretrain.attack.eps)
+
+
+def student_attack(eps: float) -> AttackSpec:
+    """A cheap attack that shows how a student's robustness moves while it is tuned on clean images."""
+    return AttackSpec(label="validation", eps=eps, step=max(eps / STEPS_ACROSS, 1e-6), steps=STUDENT_STEPS)

@@ -19,12 +19,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartl_core.catalog import DATASETS, DatasetFacts
-from cartl_core.data import fetch
-from cartl_core.data.sampling import stratified
+from cartl_core.data.download import fetch, missing
 from cartl_core.data.sources import find
-from cartl_core.data.values import Archive, Loaded, Originals, Split
+from cartl_core.data.splits import Archive, Loaded, Originals, Split
+from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetInvalid, SpecError
-from cartl_core.random import generator
+from cartl_core.nn.rng import generator
 from cartl_core.spec import DataSpec, ModelSpec
 
 RESIZE_BATCH = 1024
@@ -84,9 +84,9 @@ def read(name: str, data_root: Path, *, download: bool = True) -> Archive:
     """All of a data set, as its files hold it. The last one read is kept in memory."""
     reader = find(name, data_root)
     if reader is None:
-        why = fetch.download(name, data_root) if download else "downloading is switched off"
+        why = fetch(name, data_root) if download else "downloading is switched off"
         if why is not None:
-            raise fetch.missing(name, why)
+            raise missing(name, why)
     return _read(name, data_root.resolve())
 
 
@@ -95,7 +95,7 @@ def read(name: str, data_root: Path, *, download: bool = True) -> Archive:
 def _read(name: str, data_root: Path) -> Archive:
     reader = find(name, data_root)
     if reader is None:
-        raise fetch.missing(name, "the download left other files")
+        raise missing(name, "the download left other files")
     return reader()
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import torch
 
-from cartl_core.data.values import Loaded, Split
+from cartl_core.data.splits import Loaded, Split
 from cartl_core.errors import DataOverlap
 
 EXAMPLES = 5

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cartl_core.catalog import DATASETS
-from cartl_core.render import choice_words, histories, words
+from cartl_core.render import histories, numbers, phrases, selection_phrases
 from cartl_core.report import Figures, Report
-from cartl_core.report_certificates import LayerAudit
-from cartl_core.report_curves import RobustnessCurve
+from cartl_core.report.certificates import LayerAudit
+from cartl_core.report.curves import RobustnessCurve
 
 INTERVALS = "95\u00a0% Wilson intervals"
 
@@ -31,8 +31,8 @@ class Caption:
 
 def measured(figures: Figures) -> str:
     """``n = 1,000 test images, ...; worst case per image over pgd20: ...``."""
-    under = f"; {words.worst_case(figures)}" if figures.attacks else ""
-    return f"n = {words.count(figures.n)} test images, {figures.data}{under}; {INTERVALS}"
+    under = f"; {phrases.worst_case(figures)}" if figures.attacks else ""
+    return f"n = {numbers.count(figures.n)} test images, {figures.data}{under}; {INTERVALS}"
 
 
 def per_class(report: Report) -> Caption | None:
@@ -49,8 +49,8 @@ def per_class(report: Report) -> Caption | None:
         reading=f"Grey: without an attack. Blue: robust, the worst case of all attacks.{diamond} Whiskers: "
         "95\u00a0% Wilson intervals, each class on its own images.",
         aloud=f"Bars of accuracy with and without attacks for {len(rows)} classes. Robust accuracy is lowest "
-        f"for {least.name} ({words.percent(least.worst_case.value)}) and highest for {most.name} "
-        f"({words.percent(most.worst_case.value)}). The numbers are in the table below.",
+        f"for {least.name} ({numbers.percent(least.worst_case.value)}) and highest for {most.name} "
+        f"({numbers.percent(most.worst_case.value)}). The numbers are in the table below.",
         evidence=f"{measured(figures)}, each class on its own images.",
     )
 
@@ -58,7 +58,7 @@ def per_class(report: Report) -> Caption | None:
 def curves(report: Report) -> tuple[tuple[str, RobustnessCurve], ...]:
     """Each arm's curve by the arm's name, the job's own first; only those in the norm of the first."""
     arms = [arm for arm in (report.student, *report.baselines) if arm]
-    found = [(words.arm(arm), arm.figures.curve) for arm in arms if arm.figures]
+    found = [(phrases.arm(arm), arm.figures.curve) for arm in arms if arm.figures]
     there = [(name, curve) for name, curve in found if curve is not None]
     return tuple((name, curve) for name, curve in there if curve.norm == there[0][1].norm)
 
@@ -69,17 +69,18 @@ def curve(report: Report) -> Caption | None:
     if not drawn:
         return None
     counts = sorted({found.n for _, found in drawn})
-    sizes = words.listed([words.count(count) for count in counts])
+    sizes = numbers.listed([numbers.count(count) for count in counts])
     name, own = drawn[0]
     first, last = own.points[0], own.points[-1]
     return Caption(
         reading="Robust accuracy at rising radii; bands are 95\u00a0% Wilson intervals. Each image is "
         "attacked at one radius after the other, and stays fallen once it fell.",
-        aloud=f"Curves of robust accuracy over eps for {words.listed([arm for arm, _ in drawn])}. {name} "
-        f"falls from {words.percent(first.robust.value)} at {words.radius(first.eps)} to "
-        f"{words.percent(last.robust.value)} at {words.radius(last.eps)}.",
+        aloud=f"Curves of robust accuracy over eps for {numbers.listed([arm for arm, _ in drawn])}. {name} "
+        f"falls from {numbers.percent(first.robust.value)} at {numbers.radius(first.eps)} to "
+        f"{numbers.percent(last.robust.value)} at {numbers.radius(last.eps)}.",
         evidence=f"n = {sizes} test images; PGD over rising radii, {own.norm}, loss {own.loss}, eps "
-        f"{words.radius(first.eps)} to {words.radius(max(found.points[-1].eps for _, found in drawn))}, step "
+        f"{numbers.radius(first.eps)} to "
+        f"{numbers.radius(max(found.points[-1].eps for _, found in drawn))}, step "
         f"{own.step_of_eps:.3g} of eps, {own.steps} steps, {own.restarts} random restart"
         f"{'s' if own.restarts != 1 else ''} at each radius and one from the radius before, seed {own.seed}; "
         f"{INTERVALS}.",
@@ -95,9 +96,10 @@ def history(report: Report) -> Caption | None:
     return Caption(
         reading="Each line goes from a student's first epoch to its last, over clean and robust accuracy on "
         "validation images; the ring is the epoch that was kept. Up and to the right is better.",
-        aloud=f"Clean against robust accuracy by epoch. {words.capital(words.listed(kept))}. The numbers are "
+        aloud=f"Clean against robust accuracy by epoch. {numbers.capital(numbers.listed(kept))}. The "
+        "numbers are "
         "in the table below.",
-        evidence=" ".join(f"{words.capital(name)}: {histories.reading(found)}" for name, found in told[:1])
+        evidence=" ".join(f"{numbers.capital(name)}: {histories.reading(found)}" for name, found in told[:1])
         + f" Seed {report.spec.seed}; validation images, not test images.",
     )
 
@@ -113,9 +115,9 @@ def selection(report: Report) -> Caption | None:
         "lines are 95\u00a0% Wilson intervals, dashed steps the Pareto front. Candidates in the green band "
         "are clean enough; the most robust of them that is surely ahead of plain transfer is chosen.",
         aloud=f"Clean against robust accuracy of {len(found.candidates)} candidates. On the Pareto front: "
-        f"{words.listed(front)}. Chosen: {found.chosen}. The numbers are in the table below.",
-        evidence=f"{choice_words.selection(found)} Axes show where the candidates are, not 0 to 100\u00a0%; "
-        f"{INTERVALS}.",
+        f"{numbers.listed(front)}. Chosen: {found.chosen}. The numbers are in the table below.",
+        evidence=f"{selection_phrases.selection(found)} Axes show where the candidates are, not 0 to "
+        f"100\u00a0%; {INTERVALS}.",
     )
 
 
@@ -125,10 +127,10 @@ def worst_images(report: Report) -> Caption | None:
     if gallery is None or not gallery.images:
         return None
     names = class_names(report)
-    shown = words.listed(
+    shown = numbers.listed(
         [
             f"{names.get(image.label, '?')} taken for {names.get(image.wrong_label, '?')} "
-            f"({words.percent(image.wrong_confidence)} sure)"
+            f"({numbers.percent(image.wrong_confidence)} sure)"
             for image in gallery.images
         ]
     )
@@ -137,9 +139,10 @@ def worst_images(report: Report) -> Caption | None:
         "attack: of each class the worst, then the next. Left as it is, in the middle under attack, to the "
         f"right what was added, magnified {gallery.magnification} times around grey.",
         aloud=f"Pictures of {len(gallery.images)} images before and under attack: {shown}.",
-        evidence=f"{len(gallery.images)} of n = {words.count(gallery.n)} test images tried, {gallery.right} "
+        evidence=f"{len(gallery.images)} of n = {numbers.count(gallery.n)} test images tried, "
+        f"{gallery.right} "
         f"right without an attack, {gallery.fooled} of those wrong at the last step; PGD, {gallery.norm}, "
-        f"loss {gallery.loss}, eps {words.radius(gallery.eps)}, step {words.radius(gallery.step)}, "
+        f"loss {gallery.loss}, eps {numbers.radius(gallery.eps)}, step {numbers.radius(gallery.step)}, "
         f"{gallery.steps} steps, {gallery.restarts} restart, random start, seed {gallery.seed}; it goes on "
         "after the network is fooled. Single images: no interval.",
     )
@@ -167,11 +170,12 @@ def audit(report: Report) -> Caption | None:
         "The true norm lies between the estimate and the proven bound; the paper's non-expansive tuning "
         "bounds the reshaped sigma alone.",
         aloud=f"For each of {len(layers)} layers of the tail its reshaped sigma, an estimate of its norm and "
-        f"a proven bound. The largest bound is {words.number(widest.upper_bound)}, of {widest.name}; of the "
-        f"whole tail {words.number(found.tail.tail_constant)} is proven.",
+        f"a proven bound. The largest bound is {numbers.number(widest.upper_bound)}, of {widest.name}; of "
+        "the "
+        f"whole tail {numbers.number(found.tail.tail_constant)} is proven.",
         evidence="Norms in L2 of the exported network in eval mode, from its weights alone: proven for every "
         "input, so without n, attack or seed. Beside them, measured: displacement of the features under "
-        f"{moved.attack}, n = {words.count(moved.distance.n)}.",
+        f"{moved.attack}, n = {numbers.count(moved.distance.n)}.",
     )
 
 

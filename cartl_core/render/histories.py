@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import words
+from cartl_core.render import numbers, phrases
 from cartl_core.report import Report
-from cartl_core.report_history import EpochFigures, History
+from cartl_core.report.history import EpochFigures, History
 
 TITLE = "On the way: validation figures by epoch"
 HEAD = ("network", "epoch", "clean accuracy", "robust accuracy", "")
@@ -23,15 +23,15 @@ _TOO_GOOD = " What was chosen by a figure looks better in it than it is: the tes
 def students(report: Report) -> tuple[tuple[str, History], ...]:
     """Each arm's history by the arm's name, the job's own first."""
     arms = [arm for arm in (report.student, *report.baselines) if arm]
-    return tuple((words.arm(arm), arm.history) for arm in arms if arm.history)
+    return tuple((phrases.arm(arm), arm.history) for arm in arms if arm.history)
 
 
 def teachers(report: Report) -> tuple[tuple[str, History], ...]:
     """Each teacher's history by its objective, and by its radius where that alone tells two apart."""
-    names = [words.teacher(teacher) for teacher in report.teachers]
+    names = [phrases.teacher(teacher) for teacher in report.teachers]
     found = [
         (
-            name if names.count(name) == 1 else f"{name}, eps {words.radius(teacher.train_eps)}",
+            name if names.count(name) == 1 else f"{name}, eps {numbers.radius(teacher.train_eps)}",
             teacher.history,
         )
         for name, teacher in zip(names, report.teachers, strict=True)
@@ -48,8 +48,8 @@ def reading(history: History) -> str:
         f"{100 * history.select_margin:g} point{'' if history.select_margin == 0.01 else 's'} of the best.",
     )
     return (
-        f"{words.count(clean)} validation images, {words.count(attacked)} of them attacked "
-        f"(PGD-{history.attack.steps}, eps {words.radius(history.attack.eps)}); {rule}"
+        f"{numbers.count(clean)} validation images, {numbers.count(attacked)} of them attacked "
+        f"(PGD-{history.attack.steps}, eps {numbers.radius(history.attack.eps)}); {rule}"
         f"{'' if history.select == 'last' else _TOO_GOOD}"
     )
 

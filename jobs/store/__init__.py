@@ -2,10 +2,24 @@
 
 Every function takes ``session`` first, states its precondition in the WHERE of a guarded update,
 writes its event in the same transaction, and never commits: the caller does, at the boundary
-(``with jobs.database.transaction(factory) as session``).
+(``with jobs.database.engine.transaction(factory) as session``).
 """
 
+from jobs.store.aggregate_metrics import Tally, tally
 from jobs.store.claim import Claim, claim, claimable_count
+from jobs.store.maintenance import (
+    SweepResult,
+    free_orphans,
+    free_unheld,
+    hold_lock,
+    release_lock,
+    stop_dead_workers,
+    sweep,
+    worker_beat,
+    worker_started,
+    worker_stopped,
+    workers,
+)
 from jobs.store.observe import (
     MetricSeries,
     artifact,
@@ -38,21 +52,16 @@ from jobs.store.stages import (
     record_stage_stored,
     stages_of,
 )
-from jobs.store.submit import enqueue, find, remember, replayed, request_cancel, retry, room, submit
-from jobs.store.sweep import (
-    SweepResult,
-    free_orphans,
-    free_unheld,
-    hold_lock,
-    release_lock,
-    stop_dead_workers,
-    sweep,
-    worker_beat,
-    worker_started,
-    worker_stopped,
-    workers,
+from jobs.store.submit import (
+    enqueue,
+    find,
+    remember,
+    replayed,
+    request_cancel,
+    retry,
+    room,
+    submit,
 )
-from jobs.store.tally import Tally, tally
 
 __all__ = [
     "LOSSES",

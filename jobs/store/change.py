@@ -28,10 +28,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
-from jobs.dialect import Now
+from jobs.database.dialect import Now
 from jobs.errors import JobNotFound
-from jobs.models import Job, JobEvent, JobShare
 from jobs.state import JobState, Move, reached, sources
+from jobs.tables import Job, JobEvent, JobShare
 
 T = TypeVar("T")
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from cartl_core.evaluate_spec import EvaluateJobSpec, spec_of
 from cartl_core.spec import JobSpec, Runtime
-from jobs.dialect import FromNow, Now
+from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
+from jobs.database.dialect import FromNow, Now
 from jobs.errors import LostClaim
-from jobs.models import Job, JobEvent, Stage
-from jobs.networks import file_of
+from jobs.files.network_files import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
+from jobs.tables import Job, JobEvent, Stage
 
 OWNERS_TRIED = 32
 """Owners whose best job is tried before a claim comes back empty; all but one are held by other claims."""

@@ -27,11 +27,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, defer
 
-from jobs.dialect import HasTag, UtcTime
+from jobs.database.dialect import HasTag, UtcTime
 from jobs.errors import ArtifactNotFound, BadCursor, JobNotFound
-from jobs.models import Artifact, Job, JobEvent, Metric
 from jobs.state import JobState
 from jobs.store.change import job_of, printable, seen_by, shared_with
+from jobs.tables import Artifact, Job, JobEvent, Metric
 
 LARGE = (Job.request, Job.spec, Job.report, Job.runtime, Job.estimate)
 """Columns of kilobytes, which a list does not show."""

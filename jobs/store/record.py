@@ -21,10 +21,10 @@ from cartl_core.events import (
     StageStarted,
     Warned,
 )
-from jobs.dialect import json_type
-from jobs.models import Job, Metric
+from jobs.database.dialect import json_type
 from jobs.store.change import append, plain
 from jobs.store.claim import Claim
+from jobs.tables import Job, Metric
 
 LABEL_LENGTH = 200
 

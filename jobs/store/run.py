@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
-from jobs.dialect import FromNow, Now
-from jobs.models import Job
+from jobs.database.dialect import FromNow, Now
 from jobs.state import JobState, Move
 from jobs.store.change import locked, move, printable, running_under
 from jobs.store.claim import Claim
+from jobs.tables import Job
 
 LOSSES = ("child_lost", "supervisor_died", "not_held", "lease_expired")
 """Why a run was taken from its worker."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from jobs.dialect import insert_if_new
+from jobs.database.dialect import insert_if_new
 from jobs.errors import TooManyShares
-from jobs.models import JobShare
 from jobs.store.change import job_of
+from jobs.tables import JobShare
 
 MOST_SHARES = 100
 """Owners whom one job may be shown to."""

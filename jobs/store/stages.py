@@ -10,12 +10,12 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from cartl_core.events import ArtifactWritten, CheckpointWritten, StageStored
-from jobs.artifacts import check_name
-from jobs.dialect import Now, insert_if_new
-from jobs.models import Artifact, Checkpoint, Job, Stage
+from jobs.database.dialect import Now, insert_if_new
+from jobs.files.artifacts import check_name
 from jobs.store.change import append, locked, plain, running_under
 from jobs.store.claim import Claim
 from jobs.store.run import lose_job
+from jobs.tables import Artifact, Checkpoint, Job, Stage
 
 
 @dataclass(frozen=True)

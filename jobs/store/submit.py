@@ -24,16 +24,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from cartl_core.auto_spec import AUTO
-from cartl_core.evaluate_spec import AnyRequest, EvaluateJobSpec
 from cartl_core.spec import JobSpec, digest
-from jobs.dialect import FromNow, Now, insert_if_new
+from cartl_core.spec.arm import AUTO
+from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec
+from jobs.database.advisory_locks import hold, wait_for
+from jobs.database.dialect import FromNow, Now, insert_if_new
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
-from jobs.models import IdempotencyKey, Job, JobEvent
-from jobs.names import hold, wait_for
 from jobs.state import JobState, Move, sources
 from jobs.store.change import append, is_in, job_of, move, plain
 from jobs.store.observe import queued_ahead
+from jobs.tables import IdempotencyKey, Job, JobEvent
 
 KEY_HOURS = 24
 GIVEN = "given"
@@ -100,7 +100,8 @@ def enqueue(
 ) -> tuple[Job, int]:
     """Write a job and its first event, ``submitted``; also gives its place, as ``queue_position`` would.
 
-    Without ``max_queued`` this is one statement on PostgreSQL, so a session of ``jobs.database.at_once``
+    Without ``max_queued`` this is one statement on PostgreSQL, so a session of
+    ``jobs.database.engine.at_once``
     will do.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from jobs.dialect import json_type
+from jobs.database.dialect import json_type
 
 revision = "0008"
 down_revision = "0007"

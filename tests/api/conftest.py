@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.main import create_app
 from cartl_core.events import ArtifactWritten, Event
 from jobs import store
-from jobs.artifacts import measure, output_directory, relative_path
-from jobs.database import transaction
-from jobs.keys import make_key
+from jobs.database.engine import transaction
+from jobs.files.artifacts import measure, output_directory, relative_path
 from jobs.settings import Settings
 from jobs.store import Claim
+from jobs.store.keys import make_key
 
 SMALL = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},

@@ -13,9 +13,9 @@ from api.auth import PublicWithoutKeys, is_loopback
 from api.limits import RateLimit
 from api.main import create_app
 from api.problems import Problem
-from jobs.database import transaction
-from jobs.keys import keys_of, revoke
+from jobs.database.engine import transaction
 from jobs.settings import Settings
+from jobs.store.keys import keys_of, revoke
 
 NewKey = Callable[..., dict[str, str]]
 

@@ -16,7 +16,7 @@ from api.problems import Problem
 from api.submission import prepare
 from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS
 from cartl_core.spec import EvaluateSpec, JobRequest, PretrainSpec, TransferSpec
-from jobs.database import make_engine, migrate, session_factory, transaction
+from jobs.database.engine import make_engine, migrate, session_factory, transaction
 from jobs.settings import Settings
 from jobs.store import submit
 

@@ -12,10 +12,10 @@ from fastapi.testclient import TestClient
 
 from api.openapi import EXAMPLES
 from api.problems import KINDS
-from cartl_core.attack_facts import ATTACKS
 from cartl_core.catalog import DATASETS, EVALUATIONS, METHODS, PRESETS
-from cartl_core.evaluate_spec import EvaluateJobRequest
 from cartl_core.spec import JobRequest
+from cartl_core.spec.attack import ATTACKS
+from cartl_core.spec.existing_network import EvaluateJobRequest
 
 OPEN = {"/healthz", "/readyz"}
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cartl_core.models import build_network
-from cartl_core.random import generator
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import save_network
+from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
-from cartl_core.weights import save_network
 from tests.api.conftest import SMALL, Worker
 
 MODEL = {"name": "tiny", "stem_stride": 1, "image_size": 8, "channels": 1}

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from api.main import create_app
-from jobs.database import make_engine
+from jobs.database.engine import make_engine
 from jobs.settings import Settings
 from tests.api.conftest import local_client
 

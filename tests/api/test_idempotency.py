@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.submission import prepare
 from jobs import store
-from jobs.database import transaction
-from jobs.keys import LOCAL_OWNER
+from jobs.database.engine import transaction
 from jobs.settings import Settings
+from jobs.store.keys import LOCAL_OWNER
 
 KEY = {"Idempotency-Key": "k"}
 # SQLite would let a request wait for as long as half a minute.

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cartl_core.events import StageFinished
 from jobs import store
-from jobs.database import transaction
+from jobs.database.engine import transaction
 from jobs.settings import Settings
 from tests.api.conftest import local_client
 

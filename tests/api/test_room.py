@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.deps import BELLS_AT_ONCE
 from api.limits import Bucket
 from api.room import MARGIN, SECONDS, Room
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest
 from jobs import store
-from jobs.database import transaction
+from jobs.database.engine import transaction
 from jobs.errors import TooManyJobs
 from jobs.settings import Settings
 from tests.api.conftest import SMALL, local_client

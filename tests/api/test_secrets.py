@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs import logs
-from jobs.database import make_engine
+from jobs.database.engine import make_engine
 from jobs.queue import make_celery, ring
 from jobs.settings import Settings
 from tests.api.conftest import local_client

@@ -11,14 +11,14 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.openapi import SWEEP_EXAMPLES
-from cartl_core.attack_spec import AttackSpec
 from cartl_core.report import ArmReport, Figures, Report, Validation
 from cartl_core.spec import JobSpec, digest
-from cartl_core.statistics import wilson
-from jobs.database import reading, transaction
-from jobs.models import Job, JobEvent, Sweep
+from cartl_core.spec.attack import AttackSpec
+from cartl_core.statistics.proportions import wilson
+from jobs.database.engine import reading, transaction
 from jobs.settings import Settings
 from jobs.store.change import plain
+from jobs.tables import Job, JobEvent, Sweep
 from tests.api.conftest import local_client
 
 NewKey = Callable[..., dict[str, str]]

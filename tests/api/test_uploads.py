@@ -12,14 +12,14 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
-from cartl_core.models import build_network
-from cartl_core.random import generator
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import save_network
+from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
-from cartl_core.weights import save_network
-from jobs.dialect import FromNow
-from jobs.models import Upload
-from jobs.retention import prune
+from jobs.database.dialect import FromNow
+from jobs.files.retention import prune
 from jobs.settings import Settings
+from jobs.tables import Upload
 from tests.api.conftest import Worker, local_client
 
 BINARY = {"Content-Type": "application/octet-stream"}
@@ -136,7 +136,7 @@ def test_prune_keeps_young_uploads_and_removes_what_was_left_half_way(
     client.post("/uploads", content=network, headers=BINARY)
     (kept,) = files(settings)
     (settings.artifacts_dir / "uploads" / ".incoming-lost").write_bytes(b"half")
-    monkeypatch.setattr("jobs.retention.SETTLED_SECONDS", -1.0)
+    monkeypatch.setattr("jobs.files.retention.SETTLED_SECONDS", -1.0)
     assert prune(factory, settings, older_than_days=0.01).uploads == 0
     assert files(settings) == [kept]
 
@@ -148,7 +148,7 @@ def test_prune_removes_old_uploads_that_no_job_refers_to(
     factory: sessionmaker[Session],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jobs.retention.SETTLED_SECONDS", -1.0)
+    monkeypatch.setattr("jobs.files.retention.SETTLED_SECONDS", -1.0)
     used, unused = (client.post("/uploads", content=network, headers=BINARY).json()["id"] for _ in range(2))
     job = client.post("/jobs", json=asked(used)).json()["id"]
     client.post("/jobs", json={"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})

@@ -21,7 +21,7 @@ from fastapi.testclient import TestClient
 
 from api.main import create_app
 from cartl_core.events import EpochFinished, Warned
-from jobs.artifacts import output_directory
+from jobs.files.artifacts import output_directory
 from jobs.settings import Settings
 
 STREAM = {"Accept": "text/event-stream"}

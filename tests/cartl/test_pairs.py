@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cartl import fashion, pairs
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest
 
 CONTENT = {name: f"content of {name}".encode() for name in fashion.DIGESTS}

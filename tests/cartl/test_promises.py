@@ -5,8 +5,15 @@ from typing import Any
 import pytest
 
 from cartl.promises import promises
-from cartl_core.report import ArmReport, AttackResult, Figures, Interval, Report, Teacher
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
+from cartl_core.report import (
+    ArmReport,
+    AttackResult,
+    Figures,
+    Interval,
+    Report,
+    Teacher,
+)
 from cartl_core.spec import JobRequest
 
 SPEC = resolve(JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2}), "quick")

@@ -16,9 +16,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.models import Job
 from jobs.state import JobState
 from jobs.store.claim import claimable
+from jobs.tables import Job
 from tests.chaos.faults import FAULTS, KILLS, schedule
 from tests.chaos.field import Field
 from tests.chaos.invariants import ProcessWatch, broken_rules, stories

@@ -10,10 +10,10 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from jobs.models import Artifact, Checkpoint, Job, Stage
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.stages import claim_directory
+from jobs.tables import Artifact, Checkpoint, Job, Stage
 from tests.chaos.invariants import Story
 from tests.chaos.load import Result
 

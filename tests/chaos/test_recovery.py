@@ -8,7 +8,16 @@ import pytest
 
 from jobs.state import JobState
 from tests.chaos import recovery
-from tests.chaos.recovery import Look, Recoveries, Sight, freed, own, percentile, row, whole
+from tests.chaos.recovery import (
+    Look,
+    Recoveries,
+    Sight,
+    freed,
+    own,
+    percentile,
+    row,
+    whole,
+)
 
 
 def sight(state: JobState, token: int = 1, **facts: Any) -> Sight:

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from jobs import store
-from jobs.database import transaction
+from jobs.database.engine import transaction
+from jobs.files.retention import DAY, prune
 from jobs.queue import QUEUE
-from jobs.retention import DAY, prune
 from tests.chaos.effects import refused_commits
 from tests.chaos.field import Field, claims_of
 from tests.chaos.kills import take_redis_away

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.fixtures.runs import arm, bench, job, runtime, task, teacher, tiny, variant
+
+__all__ = ["arm", "bench", "job", "runtime", "task", "teacher", "tiny", "variant"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:

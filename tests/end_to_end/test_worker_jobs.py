@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.report import Report
 from jobs import store
-from jobs.database import reading
+from jobs.database.engine import reading
 from jobs.settings import Settings
 from jobs.state import JobState
 from tests.fixtures.workers import Record, Worker
-from worker.identity import is_alive
+from worker.host.identity import is_alive
 
 EPOCHS = 8
 LONG = {"epochs": EPOCHS}

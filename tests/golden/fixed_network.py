@@ -7,14 +7,14 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from cartl_core.blocks import Network
 from cartl_core.data import Split, load
-from cartl_core.models import build_network
-from cartl_core.random import generator
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import load_network
+from cartl_core.nn.network import Network
+from cartl_core.nn.rng import generator
 from cartl_core.spec import DataSpec
-from cartl_core.stages import NETWORK
-from cartl_core.stages.pretrain import pretrain
-from cartl_core.weights import load_network
+from cartl_core.storage.stage_result import NETWORK
+from cartl_core.training.pretrain import pretrain
 from tests.golden.files import DATA
 from tests.golden.tiny import TINY, arm, place
 

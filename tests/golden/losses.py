@@ -7,12 +7,18 @@ from typing import Any
 
 import safetensors.torch
 
-from cartl_core.results import read_result
-from cartl_core.stage_keys import student_key, teacher_key
-from cartl_core.stages import NETWORK
-from cartl_core.stages.pretrain import pretrain
-from cartl_core.stages.transfer import transfer
-from tests.golden.tiny import RUNTIME, TINY, arm, place, task, teacher
+from cartl_core.planning.stage_digests import student_key, teacher_key
+from cartl_core.storage.stage_result import NETWORK, read_result
+from cartl_core.training.pretrain import pretrain
+from cartl_core.training.transfer import transfer
+from tests.golden.tiny import (
+    RUNTIME,
+    TINY,
+    arm,
+    place,
+    task,
+    teacher,
+)
 
 STEPS = 3
 """One batch is an epoch here, so the mean loss of an epoch is the loss of a step."""

@@ -15,20 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cartl_core.attack_facts import ATTACKS
 from cartl_core.attacks import confirmed, fused
-from cartl_core.blocks import Network
-from cartl_core.certificate_spec import AuditSpec, SmoothingSpec
-from cartl_core.checks_spec import ChecksSpec
-from cartl_core.corruption_facts import CorruptionsSpec
-from cartl_core.curve_spec import CurveSpec
+from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.data import Split
-from cartl_core.ensembles import ENSEMBLES
-from cartl_core.gallery_spec import GallerySpec
-from cartl_core.probe_spec import ProbeSpec
-from cartl_core.probes import PROBES, Subject
+from cartl_core.evaluation.probes import PROBES, Subject
+from cartl_core.nn.network import Network
+from cartl_core.planning.stage_digests import StageKey, measurement_key, probe_key
 from cartl_core.spec import AttackSpec
-from cartl_core.stage_keys import StageKey, measurement_key, probe_key
+from cartl_core.spec.attack import ATTACKS
+from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
+from cartl_core.spec.corruptions import CorruptionsSpec
+from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.probe import ChecksSpec, GallerySpec, ProbeSpec
 from tests.golden.fixed_network import CLASSES, other
 from tests.golden.tiny import RUNTIME
 

@@ -27,7 +27,15 @@ from typing import Any
 
 import torch
 
-from tests.golden import data_directory, fixed_network, losses, outcomes, reports, schemas, stored
+from tests.golden import (
+    data_directory,
+    fixed_network,
+    losses,
+    outcomes,
+    reports,
+    schemas,
+    stored,
+)
 from tests.golden.files import DATA, read
 
 WIDTH = 110

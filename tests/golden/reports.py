@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cartl_core.evaluate_spec import EvaluateJobRequest, EvaluateJobSpec
-from cartl_core.network_file import inspect
-from cartl_core.pipeline import run
+from cartl_core.catalog.network_file import inspect
+from cartl_core.nn.files import save_network
+from cartl_core.planning.existing_network import resolve_given
+from cartl_core.planning.resolve import resolve
 from cartl_core.render import html, markdown
-from cartl_core.render.pictures import Picture
+from cartl_core.render.figure import Picture
 from cartl_core.report import Report
-from cartl_core.resolve import resolve
-from cartl_core.resolve_given import resolve_given
-from cartl_core.shelf import LocalShelf
+from cartl_core.run.pipeline import run
 from cartl_core.spec import JobRequest, JobSpec
-from cartl_core.stopping import StopFlag
-from cartl_core.weights import save_network
+from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
+from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stop_flag import StopFlag
 from tests.golden.fixed_network import fixed
 from tests.golden.tiny import RUNTIME
 

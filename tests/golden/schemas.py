@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from api.main import create_app
-from cartl_core.evaluate_spec import EvaluateJobRequest, EvaluateJobSpec
 from cartl_core.events import EVENT, ORDER
 from cartl_core.report import Report
 from cartl_core.spec import JobRequest, JobSpec
-from cartl_core.sweep_spec import SweepRequest
+from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
+from cartl_core.spec.sweep import SweepRequest
 from jobs.settings import Settings
 
 MODELS = (JobRequest, JobSpec, EvaluateJobRequest, EvaluateJobSpec, SweepRequest, Report)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from cartl_core.evaluate_spec import EvaluateJobSpec
 from cartl_core.spec import Arm, JobSpec, Runtime
+from cartl_core.spec.existing_network import EvaluateJobSpec
 
 MODELS: tuple[type[BaseModel], ...] = (JobSpec, EvaluateJobSpec, Arm, Runtime)
 

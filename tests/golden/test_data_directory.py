@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.main import create_app
 from cartl_core.report import Report
-from jobs.database import make_engine, migrate, session_factory
+from jobs.database.engine import make_engine, migrate, session_factory
 from jobs.settings import Settings
 from jobs.state import JobState
 from tests.fixtures.workers import Record, Worker

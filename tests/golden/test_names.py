@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
-from cartl_core.check_attacks import EPS_ONE, RADIUS, RESCALED, TRANSFER, own_attacks
-from cartl_core.checks_spec import ChecksSpec
-from cartl_core.ensembles import ENSEMBLES
+from cartl_core.catalog.check_attacks import EPS_ONE, RADIUS, RESCALED, TRANSFER, own_attacks
+from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.events import StageKind
-from cartl_core.probe_facts import PROBE_FACTS
+from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.stage_digests import RECIPE_VERSION
 from cartl_core.spec import AttackSpec
-from cartl_core.stage_keys import RECIPE_VERSION
+from cartl_core.spec.probe import ChecksSpec
 from tests.golden.files import read
 from tests.golden.stored import MODELS, fields
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -21,11 +22,18 @@ NAMES = (*(model.__name__ for model in MODELS), "Event", "Order", "OpenAPI")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_schema_is_as_it_was(found: Any, name: str) -> None:
-    assert list(changes(read_packed("schemas")[name], found[name], "")) == []
+    kept = read_packed("schemas")[name]
+    assert changes(without_modules(kept), without_modules(found[name]), "") == []
 
 
 def test_no_schema_is_left_out(found: Any) -> None:
     assert set(found) == set(read_packed("schemas")) == set(NAMES)
+
+
+def without_modules(document: Any) -> Any:
+    """The names of modules do not count: pydantic puts them into names of definitions that occur twice."""
+    text = re.sub(r"cartl_core__\w+?__(?=[A-Z])", "", json.dumps(document))
+    return json.loads(re.sub(r"cartl_core\.[a-z_.]+", "a module", text))
 
 
 def changes(kept: Any, found: Any, path: str) -> list[str]:

@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from cartl_core.checkpoint import Checkpoints
 from cartl_core.data import Loaded, Split
 from cartl_core.events import Event
-from cartl_core.models import build_network
-from cartl_core.random import generator
-from cartl_core.resolve import resolve
+from cartl_core.execution.checkpoint import Checkpoints
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import save_network
+from cartl_core.nn.rng import generator
+from cartl_core.planning.resolve import resolve
+from cartl_core.planning.stage_digests import StageKey
 from cartl_core.spec import Arm, JobRequest, JobSpec, ModelSpec, Runtime
-from cartl_core.stage_keys import StageKey
-from cartl_core.stopping import StopFlag
-from cartl_core.weights import save_network
-from cartl_core.workplace import Workplace
+from cartl_core.storage.stop_flag import StopFlag
 
 TINY = ModelSpec(name="tiny", stem_stride=1, image_size=8, channels=1)
 RUNTIME = Runtime(

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from jobs import store
-from jobs.database import reading, transaction
-from jobs.dialect import FromNow
-from jobs.models import Job, JobEvent
+from jobs.database.dialect import FromNow
+from jobs.database.engine import reading, transaction
 from jobs.store import Claim
+from jobs.tables import Job, JobEvent
 
 LEASE = 45.0
 REQUEST = JobRequest.model_validate_json('{"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}')

@@ -5,7 +5,17 @@ from itertools import product
 import pytest
 
 from jobs.errors import NotAllowed
-from jobs.state import TERMINAL, TRANSITIONS, WORDS, JobState, Move, diagram, reached, sources, target
+from jobs.state import (
+    TERMINAL,
+    TRANSITIONS,
+    WORDS,
+    JobState,
+    Move,
+    diagram,
+    reached,
+    sources,
+    target,
+)
 
 # Written out once more, by hand: the design's arrows.
 ARROWS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cartl_core.stopping import StopFlag
+from cartl_core.storage.stop_flag import StopFlag
 from study.__main__ import attack_strongly, examine, run_cell
 from study.book import Book, book_of
 from study.plan import Plan, cells

@@ -6,8 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartl_core.statistics import mcnemar
-from study.compare import Point, accuracy, best_on_test, choose, difference, judged, last, own, points_of
+from cartl_core.statistics.proportions import mcnemar
+from study.compare import (
+    Point,
+    accuracy,
+    best_on_test,
+    choose,
+    difference,
+    judged,
+    last,
+    own,
+    points_of,
+)
 from study.tune import chosen_epoch
 
 SHARES = st.integers(0, 20).map(lambda share: share / 20)

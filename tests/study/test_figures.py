@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from cartl_core.plots.canvas import files
+from cartl_core.render.plots.canvas import files
 from study import dials
 from study.book import Book, book_of, read_book
 from study.compare import HEADLINE, accuracy, last

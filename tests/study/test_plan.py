@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from cartl_core.errors import SpecError
-from cartl_core.resolve import resolve
+from cartl_core.planning.resolve import resolve
 from cartl_core.spec import Arm, JobRequest
 from study.__main__ import parser, wanted
 from study.plan import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cartl_core.stopping import StopFlag
+from cartl_core.storage.stop_flag import StopFlag
 from study.__main__ import run_cell
 from study.book import Book, book_of, read_book
 from study.compare import teacher_figures

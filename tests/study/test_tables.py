@@ -11,7 +11,14 @@ from study.compared import unexamined, unweighed
 from study.exam import held, part_of
 from study.marks import NOT_RUN
 from study.plan import Plan, cells, once_more
-from study.rows import RESULTS, exams, ladders, read_rows, strongest, students
+from study.rows import (
+    RESULTS,
+    exams,
+    ladders,
+    read_rows,
+    strongest,
+    students,
+)
 from study.strongest import IMAGES, ensemble_exam, unattacked
 from study.tables import DOCUMENT, TABLES, filled
 from study.workshop import Workshop

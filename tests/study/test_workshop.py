@@ -10,7 +10,7 @@ import pytest
 
 from cartl_core.attacks import launch
 from cartl_core.errors import Interrupted
-from cartl_core.weights import load_network
+from cartl_core.nn.files import load_network
 from study import looks
 from study.__main__ import run_cell
 from study.exam import ATTACKS, held, sit

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.settings import Settings
 from jobs.store import Claim
-from worker.launch import Launch
-from worker.supervise import Bench, Supervisor
-from worker.verdict import Verdict
+from worker.supervision.child_command import Launch
+from worker.supervision.outcome import Verdict
+from worker.supervision.supervisor import Bench, Supervisor
 
 FAKE_CHILD = Path(__file__).with_name("fake_child.py")
 

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 from jobs import logs
-from jobs.artifacts import output_directory
+from jobs.files.artifacts import output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
 from worker.__main__ import arguments
 from worker.app import make_app
-from worker.identity import identity_of
-from worker.launch import Launch
+from worker.host.identity import identity_of
+from worker.supervision.child_command import Launch
 
 FAKE_CHILD = Path(__file__).with_name("fake_child.py")
 

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from jobs.database import transaction
+from jobs.database.engine import transaction
 from jobs.settings import Settings
 from jobs.state import JobState
 from tests.worker.fake_worker import prepare
 from worker import tasks
-from worker.door import Door
+from worker.host.shutdown_flag import Door
 
 Fixture = Any  # fixtures of conftest.py
 

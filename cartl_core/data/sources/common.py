@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cartl_core.data.values import Archive
+from cartl_core.data.splits import Archive
 from cartl_core.errors import DatasetInvalid
 
 Reader = Callable[[], Archive]

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from cartl_core.catalog import DatasetFacts
-from cartl_core.data.sampling import stratified
 from cartl_core.data.sources.common import Reader
-from cartl_core.data.values import Archive, originals
-from cartl_core.random import generator
+from cartl_core.data.splits import Archive, originals
+from cartl_core.data.stratified import stratified
+from cartl_core.nn.rng import generator
 
 HIGHEST = 16
 

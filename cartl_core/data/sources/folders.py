@@ -8,7 +8,7 @@ import numpy as np
 
 from cartl_core.catalog import DatasetFacts
 from cartl_core.data.sources.common import Reader, read_image, shown
-from cartl_core.data.values import Archive, Originals, originals
+from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cartl_core.catalog import DatasetFacts
 from cartl_core.data.sources.common import Reader, check_labels, shown
-from cartl_core.data.values import Archive, Originals, originals
+from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, in_words
 
 # Relative to the data root; an absolute one stands for itself.

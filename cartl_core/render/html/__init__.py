@@ -1,7 +1,8 @@
 """The report as one HTML page: nothing loaded from elsewhere, no scripts, fit for paper and screen readers.
 
 It works under ``sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'``. Figures are drawn
-by whoever has them (``cartl_core.plots``) and go in as ``data:`` addresses; without them the page has tables.
+by whoever has them (``cartl_core.render.plots``) and go in as ``data:`` addresses; without them the page
+has tables.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from importlib.resources import files
 from cartl_core.render.html.elements import Html, tag
 from cartl_core.render.html.evidence import evidence
 from cartl_core.render.html.histories import on_the_way
-from cartl_core.render.html.measurements import Pictures, attacks, corruptions, curve, per_class, worst_images
+from cartl_core.render.html.measurements import (
+    Pictures,
+    attacks,
+    corruptions,
+    curve,
+    per_class,
+    worst_images,
+)
 from cartl_core.render.html.methods import side_by_side, teachers, what_was_kept
 from cartl_core.render.html.opening import opening, title
 from cartl_core.render.html.origin import held_fixed, how_it_was_made, learned, norms

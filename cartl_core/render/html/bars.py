@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cartl_core.render import words
+from cartl_core.render import numbers, phrases
 from cartl_core.render.html.elements import Html, join, tag
 from cartl_core.report import Interval
-from cartl_core.report_curves import Mean
+from cartl_core.report.curves import Mean
 
 WIDTH, HEIGHT = 120, 12
 
@@ -13,10 +13,10 @@ WIDTH, HEIGHT = 120, 12
 def proportion(figure: Interval | Mean | None, tone: str) -> Html:
     """The value, its interval in figures, and both as a bar from 0 to 100 %."""
     if figure is None or figure.n == 0:
-        return tag("span", words.UNKNOWN if figure is None else "not measured", class_="unknown")
+        return tag("span", phrases.UNKNOWN if figure is None else "not measured", class_="unknown")
     return join(
         (
-            tag("span", words.percent(figure.value), class_="value"),
+            tag("span", numbers.percent(figure.value), class_="value"),
             " ",
             tag("span", f"{100 * figure.low:.1f} to {100 * figure.high:.1f}", class_="interval"),
             bar(figure.value, figure.low, figure.high, tone),

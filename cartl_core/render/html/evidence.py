@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from cartl_core.render import words
+from cartl_core.render import phrases
 from cartl_core.render.html.elements import Child, Html, section, table, tag
 from cartl_core.report import Report
-from cartl_core.report_evidence import EvidenceItem, Reference
+from cartl_core.report.evidence import EvidenceItem, Reference
 
 
 def evidence(report: Report) -> Html | None:
@@ -54,4 +54,4 @@ def _references(references: tuple[Reference, ...]) -> Html:
 
 
 def _each(references: tuple[Reference, ...]) -> list[Html]:
-    return [tag("li", words.reference(reference), title=reference.about) for reference in references]
+    return [tag("li", phrases.reference(reference), title=reference.about) for reference in references]

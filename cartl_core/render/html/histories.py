@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cartl_core.render import captions, histories, words
+from cartl_core.render import captions, histories, numbers
 from cartl_core.render.html.bars import proportion
 from cartl_core.render.html.elements import Html, section, table, tag
 from cartl_core.render.html.measurements import Pictures, picture
@@ -35,7 +35,7 @@ def on_the_way(report: Report, pictures: Pictures) -> Html | None:
         histories.TITLE,
         tag(
             "ul",
-            *(tag("li", f"{words.capital(name)}: {histories.reading(history)}") for name, history in told),
+            *(tag("li", f"{numbers.capital(name)}: {histories.reading(history)}") for name, history in told),
         ),
         shown,
         tag("details", tag("summary", "The epochs in numbers"), rows) if shown else rows,

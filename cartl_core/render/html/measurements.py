@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-from cartl_core.render import captions, words
+from cartl_core.render import captions, numbers, phrases
 from cartl_core.render.captions import Caption
+from cartl_core.render.figure import Picture
 from cartl_core.render.html.bars import proportion
 from cartl_core.render.html.elements import Html, section, table, tag
 from cartl_core.render.html.methods import OWN, arms_of, name_of, tone_of
-from cartl_core.render.pictures import Picture
 from cartl_core.report import Report
 
 Pictures = Mapping[str, Picture]
@@ -22,8 +22,8 @@ def attacks(report: Report) -> Html | None:
         (
             name_of(arm, report),
             result.label,
-            words.attack(result),
-            words.count(result.n),
+            phrases.attack(result),
+            numbers.count(result.n),
             proportion(result.robust, tone_of(arm, report)),
         )
         for arm in arms_of(report)
@@ -34,8 +34,8 @@ def attacks(report: Report) -> Html | None:
         (
             name_of(arm, report),
             "autoattack",
-            words.AUTOATTACK,
-            words.count(arm.figures.autoattack.n),
+            phrases.AUTOATTACK,
+            numbers.count(arm.figures.autoattack.n),
             proportion(arm.figures.autoattack, tone_of(arm, report)),
         )
         for arm in arms_of(report)
@@ -48,7 +48,7 @@ def attacks(report: Report) -> Html | None:
         "Attack by attack",
         tag(
             "p",
-            words.WORST_CASE,
+            phrases.WORST_CASE,
         ),
         table(("network", "attack", "how", "n", "robust accuracy"), rows, numbers=(3,)),
     )
@@ -65,8 +65,8 @@ def curve(report: Report, pictures: Pictures) -> Html | None:
         (
             (
                 name_of(arm, report),
-                words.radius(point.eps),
-                words.count(point.robust.n),
+                numbers.radius(point.eps),
+                numbers.count(point.robust.n),
                 proportion(point.robust, tone_of(arm, report)),
             )
             for arm, found in arms
@@ -84,14 +84,15 @@ def curve(report: Report, pictures: Pictures) -> Html | None:
                 (
                     name_of(arm, report),
                     found.norm,
-                    words.count(found.n),
+                    numbers.count(found.n),
                     proportion(found.expected_robustness, tone_of(arm, report)),
-                    words.median_distance(found.median_distance),
-                    words.curve(found),
+                    phrases.median_distance(found.median_distance),
+                    phrases.curve(found),
                 )
                 for arm, found in arms
             ),
-            caption=f"{words.CURVES} Here: eps 0 to {words.radius(arms[0][1].expected_robustness.to_eps)}.",
+            caption=f"{phrases.CURVES} Here: eps 0 to "
+            f"{numbers.radius(arms[0][1].expected_robustness.to_eps)}.",
             numbers=(2,),
         ),
         tag("details", tag("summary", "The points of the curves"), points) if shown else points,
@@ -111,13 +112,13 @@ def corruptions(report: Report) -> Html | None:
     ]
     means = (
         "mean over all",
-        words.count(own.n),
+        numbers.count(own.n),
         *(proportion(results.mean, tone_of(arm, report)) for arm, results in arms),
     )
     rows = (
         (
-            words.corruption(row.name, row.severity),
-            words.count(row.accuracy.n),
+            phrases.corruption(row.name, row.severity),
+            numbers.count(row.accuracy.n),
             *(
                 proportion(theirs.get((row.name, row.severity)), tone_of(arm, report))
                 for arm, theirs in found
@@ -130,9 +131,9 @@ def corruptions(report: Report) -> Html | None:
         "Under common corruptions",
         tag(
             "p",
-            words.corruptions(own),
+            phrases.corruptions(own),
         ),
-        table(("corruption", "n", *(words.arm(arm) for arm, _ in arms)), (means, *rows), numbers=(1,)),
+        table(("corruption", "n", *(phrases.arm(arm) for arm, _ in arms)), (means, *rows), numbers=(1,)),
     )
 
 
@@ -143,7 +144,7 @@ def worst_images(report: Report, pictures: Pictures) -> Html | None:
         return None
     caption, names = captions.worst_images(report), captions.class_names(report)
     if caption is None:
-        words_ = f"Of {words.count(gallery.n)} test images tried, none that is right could be changed."
+        words_ = f"Of {numbers.count(gallery.n)} test images tried, none that is right could be changed."
         return section("worst", "The worst images", tag("p", words_))
     shown = picture(pictures, "worst-images.png", caption)
     return section(
@@ -156,10 +157,10 @@ def worst_images(report: Report, pictures: Pictures) -> Html | None:
                 (
                     f"no. {image.index}",
                     names.get(image.label, str(image.label)),
-                    words.percent(image.confidence),
+                    numbers.percent(image.confidence),
                     names.get(image.wrong_label, str(image.wrong_label)),
-                    words.percent(image.wrong_confidence),
-                    words.percent(image.left_confidence),
+                    numbers.percent(image.wrong_confidence),
+                    numbers.percent(image.left_confidence),
                 )
                 for image in gallery.images
             ),
@@ -178,18 +179,18 @@ def per_class(report: Report, pictures: Pictures) -> Html | None:
         return None
     rivals = [(arm, arm.figures.per_class) for arm in report.baselines if arm.figures]
     compared = [(arm, {row.label: row.worst_case for row in rows}) for arm, rows in rivals if rows]
-    numbers = table(
+    counted = table(
         (
             "class",
             "n",
             "accuracy, no attack",
             "robust accuracy, worst case",
-            *(f"{words.arm(arm)}, worst case" for arm, _ in compared),
+            *(f"{phrases.arm(arm)}, worst case" for arm, _ in compared),
         ),
         (
             (
                 row.name,
-                words.count(row.clean.n),
+                numbers.count(row.clean.n),
                 proportion(row.clean, "plain"),
                 proportion(row.worst_case, OWN),
                 *(proportion(theirs.get(row.label), tone_of(arm, report)) for arm, theirs in compared),
@@ -203,7 +204,7 @@ def per_class(report: Report, pictures: Pictures) -> Html | None:
         "classes",
         "Class by class",
         shown,
-        tag("details", tag("summary", "The numbers"), numbers) if shown else numbers,
+        tag("details", tag("summary", "The numbers"), counted) if shown else counted,
     )
 
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from cartl_core.render import words
+from cartl_core.render import numbers, phrases
+from cartl_core.render.figure import COLOURS
 from cartl_core.render.html.bars import bar, difference, proportion
-from cartl_core.render.html.elements import Child, Html, join, section, table, tag
-from cartl_core.render.palette import COLOURS
+from cartl_core.render.html.elements import (
+    Child,
+    Html,
+    join,
+    section,
+    table,
+    tag,
+)
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report
 from cartl_core.spec import JobSpec
 
@@ -26,7 +33,7 @@ def tone_of(arm: ArmReport, report: Report) -> str:
 
 def name_of(arm: ArmReport, report: Report) -> Html:
     """A method's name with the colour of its bars."""
-    return join((tag("span", class_=f"dot {tone_of(arm, report)}"), words.arm(arm)))
+    return join((tag("span", class_=f"dot {tone_of(arm, report)}"), phrases.arm(arm)))
 
 
 def side_by_side(report: Report) -> Html | None:
@@ -40,9 +47,9 @@ def side_by_side(report: Report) -> Html | None:
         "The methods side by side",
         tag(
             "p",
-            f"Target: {words.data(report.spec.dataset)}. "
+            f"Target: {phrases.data(report.spec.dataset)}. "
             + (
-                f"The same {words.count(measured.n)} test images in every row; with 95 % Wilson intervals. "
+                f"The same {numbers.count(measured.n)} test images in every row; with 95 % Wilson intervals. "
                 "Robust means: no iterate of any attack fools the network, image by image."
                 if measured
                 else ""
@@ -60,8 +67,8 @@ def _arm_row(arm: ArmReport, report: Report) -> tuple[Child, ...]:
     figures = arm.figures
     return (
         name_of(arm, report),
-        words.frozen(arm),
-        words.tuned(arm),
+        phrases.frozen(arm),
+        phrases.tuned(arm),
         proportion(figures.clean if figures else None, "plain"),
         proportion(figures.worst_case if figures else None, tone_of(arm, report)),
     )
@@ -80,7 +87,7 @@ def _over_teachers(report: Report) -> Html | None:
     return join(
         (
             tag("h3", "Of the teacher's robustness"),
-            tag("p", words.KEPT),
+            tag("p", phrases.KEPT),
             table(
                 ("method", "ratio", "student, on the target", "teacher, on the source", "under"),
                 (
@@ -94,9 +101,9 @@ def _over_teachers(report: Report) -> Html | None:
                                 bar(kept.ratio, kept.low, kept.high, tone_of(arm, report), most=most),
                             )
                         ),
-                        f"{words.interval(kept.target)}, n = {words.count(kept.target.n)}",
-                        f"{words.interval(kept.source)}, n = {words.count(kept.source.n)}",
-                        words.pairs(kept.attacks),
+                        f"{numbers.interval(kept.target)}, n = {numbers.count(kept.target.n)}",
+                        f"{numbers.interval(kept.source)}, n = {numbers.count(kept.source.n)}",
+                        phrases.pairs(kept.attacks),
                     )
                     for arm, kept in arms
                 ),
@@ -136,19 +143,19 @@ def _comparison_row(arm: ArmReport, comparison: PairedComparison, report: Report
         "robust, worst case" if comparison.what == "worst_case" else "no attack",
         join(
             (
-                tag("span", words.points(comparison.difference), class_="value"),
+                tag("span", numbers.points(comparison.difference), class_="value"),
                 " ",
                 tag(
                     "span",
-                    f"{words.points(comparison.low)} to {words.points(comparison.high)}",
+                    f"{numbers.points(comparison.low)} to {numbers.points(comparison.high)}",
                     class_="interval",
                 ),
                 difference(comparison.difference, comparison.low, comparison.high),
             )
         ),
-        words.count(comparison.only_job),
-        words.count(comparison.only_baseline),
-        words.count(comparison.n),
+        numbers.count(comparison.only_job),
+        numbers.count(comparison.only_baseline),
+        numbers.count(comparison.n),
         f"{comparison.p_value:.2g}",
     )
 
@@ -160,7 +167,7 @@ def teachers(report: Report) -> Html | None:
     return section(
         "teachers",
         "The teachers, on their source",
-        tag("p", f"Source: {words.data(report.spec.source)}."),
+        tag("p", f"Source: {phrases.data(report.spec.source)}."),
         table(
             (
                 "teacher",
@@ -176,9 +183,9 @@ def teachers(report: Report) -> Html | None:
                     f"{teacher.objective}"
                     + (f", depth {teacher.freeze_depth}" if teacher.freeze_depth is not None else "")
                     + (" (reused)" if teacher.reused else ""),
-                    words.radius(teacher.train_eps),
+                    numbers.radius(teacher.train_eps),
                     f"{teacher.selected_epoch} of {teacher.epochs}",
-                    words.count(teacher.figures.n) if teacher.figures else words.UNKNOWN,
+                    numbers.count(teacher.figures.n) if teacher.figures else phrases.UNKNOWN,
                     proportion(teacher.figures.clean if teacher.figures else None, "plain"),
                     proportion(teacher.figures.worst_case if teacher.figures else None, "plain"),
                     _each_attack(teacher.figures),
@@ -193,9 +200,9 @@ def teachers(report: Report) -> Html | None:
 def _each_attack(figures: Figures | None) -> Html:
     """The attacks on a teacher, each with its own figure."""
     if figures is None:
-        return tag("span", words.UNKNOWN, class_="unknown")
+        return tag("span", phrases.UNKNOWN, class_="unknown")
     lines = (
-        tag("li", f"{result.label} ({words.attack(result)}): {words.interval(result.robust)}")
+        tag("li", f"{result.label} ({phrases.attack(result)}): {numbers.interval(result.robust)}")
         for result in figures.attacks
     )
     return tag("ul", *lines, class_="plain")

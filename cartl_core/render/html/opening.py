@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cartl_core.catalog import DATASETS
-from cartl_core.findings import failed_checks
-from cartl_core.render import choice_words, words
+from cartl_core.render import numbers, phrases, selection_phrases
 from cartl_core.render.html.bars import bar, difference
 from cartl_core.render.html.elements import Html, join, tag
 from cartl_core.render.html.methods import OWN, arms_of
+from cartl_core.render.phrases import failed_checks
 from cartl_core.report import Interval, PairedComparison, Report
-from cartl_core.report_kept import Kept
+from cartl_core.report.comparisons import Kept
 from cartl_core.spec import JobSpec
 
 
@@ -25,10 +25,10 @@ def title(report: Report) -> str:
     spec = report.spec
     target = DATASETS[spec.dataset.name].title
     if not isinstance(spec, JobSpec):
-        return f"{words.capital(words.method(None))} on {target}"
+        return f"{numbers.capital(phrases.method(None))} on {target}"
     source = DATASETS[spec.source.name].title
     between = f"within {target}" if source == target else f"from {source} to {target}"
-    return f"{words.capital(choice_words.subject(report))} {between}"
+    return f"{numbers.capital(selection_phrases.subject(report))} {between}"
 
 
 def unfinished(report: Report) -> Html | None:
@@ -53,10 +53,10 @@ def _title(report: Report) -> Html:
             tag("h1", title(report)),
             tag(
                 "p",
-                f"Teacher on {words.data(spec.source)}. Student on {words.data(spec.dataset)}. "
+                f"Teacher on {phrases.data(spec.source)}. Student on {phrases.data(spec.dataset)}. "
                 f"Network {spec.model.name}, {_frozen(report)}."
                 if isinstance(spec, JobSpec)
-                else f"{words.data(spec.dataset)}. Network {spec.model.name}, measured as it was given.",
+                else f"{phrases.data(spec.dataset)}. Network {spec.model.name}, measured as it was given.",
                 class_="pair",
             ),
         )
@@ -117,7 +117,7 @@ def _each_tile(report: Report) -> Iterator[Html]:
         if comparison.what == "worst_case"
     )
     for arm, comparison in list(found)[:1]:
-        yield _against(f"Robust, against {words.arm(arm)}", comparison)
+        yield _against(f"Robust, against {phrases.arm(arm)}", comparison)
     if student.kept:
         yield _kept(student.kept)
 
@@ -127,16 +127,17 @@ def _share(label: str, figure: Interval, tone: str) -> Html:
         label,
         (f"{100 * figure.value:.1f}", "%"),
         bar(figure.value, figure.low, figure.high, tone),
-        f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %, n = {words.count(figure.n)}",
+        f"{100 * figure.low:.1f} to {100 * figure.high:.1f} %, n = {numbers.count(figure.n)}",
     )
 
 
 def _against(label: str, comparison: PairedComparison) -> Html:
     return _tile(
         label,
-        (words.points(comparison.difference), "points"),
+        (numbers.points(comparison.difference), "points"),
         difference(comparison.difference, comparison.low, comparison.high),
-        f"{words.points(comparison.low)} to {words.points(comparison.high)}, n = {words.count(comparison.n)} "
+        f"{numbers.points(comparison.low)} to {numbers.points(comparison.high)}, n = "
+        f"{numbers.count(comparison.n)} "
         "paired",
     )
 
@@ -146,8 +147,8 @@ def _kept(kept: Kept) -> Html:
         "Of the teacher's robustness",
         (f"{kept.ratio:.2f}", "times"),
         bar(kept.ratio, kept.low, kept.high, OWN, most=max(1.0, kept.high)),
-        f"{kept.low:.2f} to {kept.high:.2f}, across data sets, n = {words.count(kept.target.n)} over "
-        f"{words.count(kept.source.n)}, under {words.listed([pair.target for pair in kept.attacks])}",
+        f"{kept.low:.2f} to {kept.high:.2f}, across data sets, n = {numbers.count(kept.target.n)} over "
+        f"{numbers.count(kept.source.n)}, under {numbers.listed([pair.target for pair in kept.attacks])}",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
-from cartl_core.render import choice_words, words
+from cartl_core.render import numbers, phrases, selection_phrases
 from cartl_core.render.html.elements import Child, Html, join, section, tag
 from cartl_core.render.html.methods import arms_of
 from cartl_core.report import ArmReport, Report
@@ -28,8 +28,8 @@ def learned(report: Report) -> Html | None:
 
 def _by_method(said: list[tuple[ArmReport, tuple[str, ...]]]) -> Html:
     items = (
-        tag("li", tag("strong", words.capital(words.arm(arm))), ": ", "; ".join(phrases), ".")
-        for arm, phrases in said
+        tag("li", tag("strong", numbers.capital(phrases.arm(arm))), ": ", "; ".join(clauses), ".")
+        for arm, clauses in said
     )
     return tag("ul", *items)
 
@@ -40,7 +40,7 @@ def norms(report: Report) -> Html | None:
     arm = report.own_arm
     if not found or arm is None or not METHODS[arm.method].nonexpansive:
         return None
-    return section("norms", "Norms of the tuned layers", tag("p", words.layer_norms(found, arm.transfer)))
+    return section("norms", "Norms of the tuned layers", tag("p", phrases.layer_norms(found, arm.transfer)))
 
 
 def how_it_was_made(report: Report) -> Html:
@@ -66,12 +66,12 @@ def _facts(report: Report) -> Iterator[tuple[str, Child]]:
     if isinstance(spec, JobSpec):
         yield (
             "images",
-            f"{choice_words.chosen_on(report)} on validation images; test images were read for this report "
-            "only.",
+            f"{selection_phrases.chosen_on(report)} on validation images; test images were read for this "
+            "report only.",
         )
     for arm in arms_of(report):
         yield (
-            words.arm(arm),
+            phrases.arm(arm),
             join(
                 (
                     *_making(arm),
@@ -92,12 +92,12 @@ def _facts(report: Report) -> Iterator[tuple[str, Child]]:
             f"training in {runtime.precision}, evaluation in fp32",
         )
     if report.seconds:
-        yield "time", words.times(report.seconds)
+        yield "time", phrases.times(report.seconds)
 
 
 def _making(arm: ArmReport) -> tuple[Child, ...]:
-    own = tag("code", (arm.student_digest or words.UNKNOWN)[:SHORT])
+    own = tag("code", (arm.student_digest or phrases.UNKNOWN)[:SHORT])
     if arm.teacher_digest is None:
         return "its file's SHA-256 begins with ", own
-    epoch = f", epoch {arm.selected_epoch or words.UNKNOWN} kept"
+    epoch = f", epoch {arm.selected_epoch or phrases.UNKNOWN} kept"
     return "teacher ", tag("code", arm.teacher_digest[:SHORT]), ", student ", own, epoch

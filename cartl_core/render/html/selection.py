@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from cartl_core.render import captions, choice_words
+from cartl_core.render import captions, selection_phrases
 from cartl_core.render.html.bars import proportion
-from cartl_core.render.html.elements import Child, Html, join, section, table, tag
+from cartl_core.render.html.elements import (
+    Child,
+    Html,
+    join,
+    section,
+    table,
+    tag,
+)
 from cartl_core.render.html.measurements import Pictures, picture
 from cartl_core.report import Report
-from cartl_core.report_selection import Candidate, Promise, Verdict
+from cartl_core.report.selection import Candidate, Promise, Verdict
 
 _TONES: dict[Verdict, str] = {"broken": "bad", "unclear": "care", "not_measured": "care"}
 _TITLES: dict[Verdict, str] = {
@@ -29,10 +36,10 @@ def selection(report: Report, pictures: Pictures) -> Html | None:
         "How the method was chosen",
         tag("p", found.words) if found.words else None,
         _promise(found.promise) if found.promise else None,
-        tag("p", f"{found.rule} {choice_words.selection(found)}"),
+        tag("p", f"{found.rule} {selection_phrases.selection(found)}"),
         picture(pictures, "selection.svg", captions.selection(report)),
         table(
-            choice_words.COLUMNS,
+            selection_phrases.COLUMNS,
             (_row(candidate) for candidate in found.candidates),
             numbers=(2, 3),
         ),
@@ -50,7 +57,7 @@ def _promise(promise: Promise) -> Html:
 
 
 def _row(candidate: Candidate) -> tuple[Child, ...]:
-    role = choice_words.role(candidate)
+    role = selection_phrases.role(candidate)
     tone = "arm0" if candidate.chosen else "plain"
     return (
         join(
@@ -59,13 +66,13 @@ def _row(candidate: Candidate) -> tuple[Child, ...]:
                 join((" ", tag("span", role, class_="status passed"))) if role else None,
             )
         ),
-        choice_words.candidate(candidate),
+        selection_phrases.candidate(candidate),
         str(candidate.freeze_depth),
         str(candidate.k),
-        choice_words.epoch(candidate),
+        selection_phrases.epoch(candidate),
         proportion(candidate.clean, "plain"),
         proportion(candidate.robust, tone),
-        choice_words.yes(candidate.within_margin),
-        choice_words.ahead(candidate),
-        choice_words.yes(candidate.on_front),
+        selection_phrases.yes(candidate.within_margin),
+        selection_phrases.ahead(candidate),
+        selection_phrases.yes(candidate.on_front),
     )

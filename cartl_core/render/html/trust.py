@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from cartl_core.render import captions, words
+from cartl_core.render import captions, numbers, phrases
 from cartl_core.render.html.bars import proportion
-from cartl_core.render.html.elements import Child, Html, join, section, table, tag
+from cartl_core.render.html.elements import (
+    Child,
+    Html,
+    join,
+    section,
+    table,
+    tag,
+)
 from cartl_core.render.html.measurements import Pictures, picture
 from cartl_core.render.html.methods import arms_of, name_of, tone_of
 from cartl_core.report import ArmReport, Report
-from cartl_core.report_certificates import Audit, CertifiedPoint
-from cartl_core.report_checks import TITLES, Check
+from cartl_core.report.certificates import Audit, CertifiedPoint
+from cartl_core.report.checks import TITLES, Check
 
 
 def checks(report: Report) -> Html | None:
@@ -28,7 +35,7 @@ def checks(report: Report) -> Html | None:
             "page as well. What was found is that of the job's own student.",
         ),
         table(
-            ("check", *(words.arm(arm) for arm, _ in found), "what was found"),
+            ("check", *(phrases.arm(arm) for arm, _ in found), "what was found"),
             (
                 (TITLES[name], *(_status(each.get(name)) for _, each in found), _found(found[0][1].get(name)))
                 for name in names
@@ -44,8 +51,8 @@ def _attacks_of_checks(arms: list[ArmReport], report: Report) -> Html | None:
         (
             name_of(arm, report),
             made.label,
-            words.check_attack(made),
-            words.count(made.n),
+            phrases.check_attack(made),
+            numbers.count(made.n),
             proportion(made.robust, tone_of(arm, report)),
         )
         for arm in arms
@@ -60,20 +67,20 @@ def _attacks_of_checks(arms: list[ArmReport], report: Report) -> Html | None:
 
 def _status(check: Check | None) -> Child:
     status = check.status if check else "not_run"
-    return tag("span", words.status(status), class_=f"status {status}")
+    return tag("span", phrases.status(status), class_=f"status {status}")
 
 
 def _found(check: Check | None) -> Child:
     if check is None:
         return None
-    numbers = "; ".join(
-        f"{words.spaced(name)}: {words.number(value)}" for name, value in check.evidence.items()
+    evidence = "; ".join(
+        f"{numbers.spaced(name)}: {numbers.number(value)}" for name, value in check.evidence.items()
     )
     return join(
         (
             check.words,
             f" {check.advice}" if check.advice else None,
-            tag("span", numbers, class_="note block") if numbers else None,
+            tag("span", evidence, class_="note block") if evidence else None,
         )
     )
 
@@ -111,10 +118,10 @@ def _audit_row(arm: ArmReport, found: Audit, report: Report) -> tuple[Child, ...
     moved = found.displacement
     return (
         name_of(arm, report),
-        words.number(found.tail.tail_constant),
-        words.number(found.network.constant),
-        words.number(found.network.median_radius),
-        words.displacement(moved),
+        numbers.number(found.tail.tail_constant),
+        numbers.number(found.network.constant),
+        numbers.number(found.network.median_radius),
+        phrases.displacement(moved),
     )
 
 
@@ -125,9 +132,9 @@ def _layers(found: Audit) -> Html:
             (
                 layer.name,
                 layer.kind.replace("_", " "),
-                words.number(layer.reshaped_sigma),
-                words.number(layer.power_estimate),
-                words.number(layer.upper_bound),
+                numbers.number(layer.reshaped_sigma),
+                numbers.number(layer.power_estimate),
+                numbers.number(layer.upper_bound),
             )
             for layer in found.tail.layers
         ),
@@ -147,15 +154,15 @@ def smoothing(report: Report) -> Html | None:
         "Certified by randomised smoothing",
         tag("p", own.words),
         table(
-            ("radius, L2", *(f"{words.arm(arm)}, certified" for arm, _ in arms)),
+            ("radius, L2", *(f"{phrases.arm(arm)}, certified" for arm, _ in arms)),
             (
                 (
-                    words.number(point.radius),
+                    numbers.number(point.radius),
                     *(_certified(at.get(point.radius), tone_of(arm, report)) for arm, at in curves),
                 )
                 for point in own.curve
             ),
-            caption=words.smoothing(own),
+            caption=phrases.smoothing(own),
         ),
     )
 
@@ -163,5 +170,5 @@ def smoothing(report: Report) -> Html | None:
 def _certified(point: CertifiedPoint | None, tone: str) -> Child:
     if point is None:
         return None
-    counted = tag("span", f"n = {words.count(point.certified.n)}", class_="note block")
+    counted = tag("span", f"n = {numbers.count(point.certified.n)}", class_="note block")
     return join((proportion(point.certified, tone), counted))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import choice_words, words
+from cartl_core.render import phrases, selection_phrases
 from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.markdown.methods import (
     against_baselines,
@@ -51,10 +51,10 @@ def render(report: Report) -> str:
 def _title(report: Report) -> Iterator[str]:
     spec = report.spec
     if isinstance(spec, JobSpec):
-        about = choice_words.subject(report)
+        about = selection_phrases.subject(report)
         yield f"# Robustness report: {about}, {spec.source.name} to {spec.dataset.name}"
     else:
-        yield f"# Robustness report: {words.method(None)} on {spec.dataset.name}"
+        yield f"# Robustness report: {phrases.method(None)} on {spec.dataset.name}"
     yield ""
     if not report.complete:
         yield "**Not complete: the job is still at work, or stopped before the end. Known so far:**"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import captions, words
+from cartl_core.render import captions, numbers, phrases
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import Report
@@ -13,17 +13,17 @@ from cartl_core.report import Report
 def attacks(report: Report) -> Iterator[str]:
     """Every attack on every network, with all that is needed to repeat it."""
     rows = [
-        (words.arm(arm), result.label, words.attack(result), words.interval(result.robust))
+        (phrases.arm(arm), result.label, phrases.attack(result), numbers.interval(result.robust))
         for arm in arms_of(report)
         if arm.figures
         for result in arm.figures.attacks
     ]
     rows += [
         (
-            words.arm(arm),
+            phrases.arm(arm),
             "autoattack",
-            words.AUTOATTACK,
-            words.interval(arm.figures.autoattack),
+            phrases.AUTOATTACK,
+            numbers.interval(arm.figures.autoattack),
         )
         for arm in arms_of(report)
         if arm.figures and arm.figures.autoattack
@@ -31,7 +31,7 @@ def attacks(report: Report) -> Iterator[str]:
     if rows:
         yield "## Attack by attack"
         yield ""
-        yield words.WORST_CASE
+        yield phrases.WORST_CASE
         yield ""
         yield from table(("network", "attack", "how", "robust accuracy"), rows)
 
@@ -49,8 +49,8 @@ def per_class(report: Report) -> Iterator[str]:
             (
                 row.name,
                 str(row.clean.n),
-                words.interval(row.clean),
-                words.interval(row.worst_case),
+                numbers.interval(row.clean),
+                numbers.interval(row.worst_case),
             )
             for row in figures.per_class
         ),
@@ -64,18 +64,18 @@ def curve(report: Report) -> Iterator[str]:
         return
     yield "## Robust accuracy over eps"
     yield ""
-    yield words.CURVES
+    yield phrases.CURVES
     yield ""
     yield from table(
         ("method", "norm", "n", "expected robustness", "median distance", "how"),
         (
             (
-                words.arm(arm),
+                phrases.arm(arm),
                 found.norm,
-                words.count(found.n),
-                words.mean(found.expected_robustness),
-                words.median_distance(found.median_distance),
-                words.curve(found),
+                numbers.count(found.n),
+                phrases.mean(found.expected_robustness),
+                phrases.median_distance(found.median_distance),
+                phrases.curve(found),
             )
             for arm, found in arms
         ),
@@ -83,9 +83,9 @@ def curve(report: Report) -> Iterator[str]:
     radii = sorted({point.eps for _, found in arms for point in found.points})
     points = [{point.eps: point.robust for point in found.points} for _, found in arms]
     yield from table(
-        ("eps", *(f"{words.arm(arm)}, n = {words.count(found.n)}" for arm, found in arms)),
+        ("eps", *(f"{phrases.arm(arm)}, n = {numbers.count(found.n)}" for arm, found in arms)),
         (
-            (words.radius(eps), *(words.interval(at[eps]) if eps in at else "" for at in points))
+            (numbers.radius(eps), *(numbers.interval(at[eps]) if eps in at else "" for at in points))
             for eps in radii
         ),
     )
@@ -101,16 +101,16 @@ def corruptions(report: Report) -> Iterator[str]:
     own = arms[0][1]
     yield "## Under common corruptions"
     yield ""
-    yield words.corruptions(own)
+    yield phrases.corruptions(own)
     yield ""
     theirs = [{(row.name, row.severity): row.accuracy for row in found.results} for _, found in arms]
     columns = [(row.name, row.severity) for row in own.results]
     yield from table(
-        ("corruption", *(f"{words.arm(arm)}, n = {words.count(found.n)}" for arm, found in arms)),
+        ("corruption", *(f"{phrases.arm(arm)}, n = {numbers.count(found.n)}" for arm, found in arms)),
         (
-            ("mean over all", *(words.mean(found.mean) for _, found in arms)),
+            ("mean over all", *(phrases.mean(found.mean) for _, found in arms)),
             *(
-                (words.corruption(*key), *(words.interval(at[key]) if key in at else "" for at in theirs))
+                (phrases.corruption(*key), *(numbers.interval(at[key]) if key in at else "" for at in theirs))
                 for key in columns
             ),
         ),
@@ -133,9 +133,9 @@ def worst_images(report: Report) -> Iterator[str]:
             (
                 f"no. {image.index}",
                 names.get(image.label, str(image.label)),
-                words.percent(image.confidence),
+                numbers.percent(image.confidence),
                 names.get(image.wrong_label, str(image.wrong_label)),
-                words.percent(image.wrong_confidence),
+                numbers.percent(image.wrong_confidence),
             )
             for image in gallery.images
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import histories, words
+from cartl_core.render import histories, numbers, phrases
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.spec import JobSpec
@@ -23,9 +23,9 @@ def side_by_side(report: Report) -> Iterator[str]:
     measured = next((arm.figures for arm in arms if arm.figures), None)
     yield "## The methods side by side"
     yield ""
-    yield f"Target: {words.data(report.spec.dataset)}."
+    yield f"Target: {phrases.data(report.spec.dataset)}."
     if measured:
-        yield f"The same {words.count(measured.n)} test images in every row; 95 % Wilson intervals behind."
+        yield f"The same {numbers.count(measured.n)} test images in every row; 95 % Wilson intervals behind."
     yield ""
     yield from table(
         ("method", "frozen", "k", "clean accuracy", "robust accuracy (worst case)"),
@@ -36,11 +36,11 @@ def side_by_side(report: Report) -> Iterator[str]:
 def _summary_row(arm: ArmReport) -> tuple[str, ...]:
     figures = arm.figures
     return (
-        words.arm(arm),
-        words.frozen(arm),
-        words.tuned(arm),
-        words.interval(figures.clean) if figures else words.UNKNOWN,
-        words.interval(figures.worst_case) if figures and figures.worst_case else words.UNKNOWN,
+        phrases.arm(arm),
+        phrases.frozen(arm),
+        phrases.tuned(arm),
+        numbers.interval(figures.clean) if figures else phrases.UNKNOWN,
+        numbers.interval(figures.worst_case) if figures and figures.worst_case else phrases.UNKNOWN,
     )
 
 
@@ -51,17 +51,17 @@ def what_was_kept(report: Report) -> Iterator[str]:
         return
     yield "## What was kept of the teacher's robustness"
     yield ""
-    yield words.KEPT
+    yield phrases.KEPT
     yield ""
     yield from table(
         ("method", "ratio (95 %)", "student, on the target", "teacher, on the source", "under"),
         (
             (
-                words.arm(arm),
+                phrases.arm(arm),
                 f"{kept.ratio:.2f} ({kept.low:.2f} to {kept.high:.2f})",
-                f"{words.interval(kept.target)}, n = {words.count(kept.target.n)}",
-                f"{words.interval(kept.source)}, n = {words.count(kept.source.n)}",
-                words.pairs(kept.attacks),
+                f"{numbers.interval(kept.target)}, n = {numbers.count(kept.target.n)}",
+                f"{numbers.interval(kept.source)}, n = {numbers.count(kept.source.n)}",
+                phrases.pairs(kept.attacks),
             )
             for arm, kept in arms
         ),
@@ -93,11 +93,11 @@ def against_baselines(report: Report) -> Iterator[str]:
 
 def _comparison_row(arm: ArmReport, comparison: PairedComparison) -> tuple[str, ...]:
     measure = "robust, worst case" if comparison.what == "worst_case" else "clean"
-    low, high = words.points(comparison.low), words.points(comparison.high)
+    low, high = numbers.points(comparison.low), numbers.points(comparison.high)
     return (
-        words.arm(arm),
+        phrases.arm(arm),
         measure,
-        f"{words.points(comparison.difference)} ({low} to {high})",
+        f"{numbers.points(comparison.difference)} ({low} to {high})",
         str(comparison.only_job),
         str(comparison.only_baseline),
         f"{comparison.p_value:.2g}",
@@ -110,7 +110,7 @@ def teachers(report: Report) -> Iterator[str]:
         return
     yield "## The teachers, on their source"
     yield ""
-    yield f"Source: {words.data(report.spec.source)}."
+    yield f"Source: {phrases.data(report.spec.source)}."
     yield ""
     yield from table(
         (
@@ -133,7 +133,7 @@ def on_the_way(report: Report) -> Iterator[str]:
         return
     yield f"## {histories.TITLE}"
     yield ""
-    yield from (f"- {words.capital(name)}: {histories.reading(history)}" for name, history in told)
+    yield from (f"- {numbers.capital(name)}: {histories.reading(history)}" for name, history in told)
     yield ""
     yield from table(
         histories.HEAD,
@@ -141,8 +141,8 @@ def on_the_way(report: Report) -> Iterator[str]:
             (
                 name,
                 str(row.epoch),
-                words.interval(row.clean),
-                words.interval(row.robust),
+                numbers.interval(row.clean),
+                numbers.interval(row.robust),
                 histories.remark(history, row.epoch),
             )
             for name, history in told
@@ -156,10 +156,10 @@ def _teacher_row(teacher: Teacher) -> tuple[str, ...]:
     depth = f", depth {teacher.freeze_depth}" if teacher.freeze_depth is not None else ""
     return (
         f"{teacher.objective}{depth}{' (reused)' if teacher.reused else ''}",
-        words.radius(teacher.train_eps),
+        numbers.radius(teacher.train_eps),
         f"{teacher.selected_epoch} of {teacher.epochs}",
-        str(figures.n) if figures else words.UNKNOWN,
-        words.interval(figures.clean) if figures else words.UNKNOWN,
-        words.interval(figures.worst_case) if figures and figures.worst_case else words.UNKNOWN,
-        words.attacks(figures.attacks) if figures else words.UNKNOWN,
+        str(figures.n) if figures else phrases.UNKNOWN,
+        numbers.interval(figures.clean) if figures else phrases.UNKNOWN,
+        numbers.interval(figures.worst_case) if figures and figures.worst_case else phrases.UNKNOWN,
+        phrases.attacks(figures.attacks) if figures else phrases.UNKNOWN,
     )

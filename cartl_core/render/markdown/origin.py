@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
-from cartl_core.render import choice_words, words
+from cartl_core.render import phrases, selection_phrases
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Report
@@ -20,7 +20,7 @@ def held_fixed(report: Report) -> Iterator[str]:
     yield "## What was held fixed"
     yield ""
     for arm in arms:
-        yield f"- {words.arm(arm)}: {'; '.join(arm.frozen)}."
+        yield f"- {phrases.arm(arm)}: {'; '.join(arm.frozen)}."
     yield ""
 
 
@@ -32,7 +32,7 @@ def learned(report: Report) -> Iterator[str]:
     yield "## What was learned from besides"
     yield ""
     for arm in arms:
-        yield f"- {words.arm(arm)}: {'; '.join(arm.learned)}."
+        yield f"- {phrases.arm(arm)}: {'; '.join(arm.learned)}."
     yield ""
 
 
@@ -44,7 +44,7 @@ def norms(report: Report) -> Iterator[str]:
         return
     yield "## Norms of the tuned layers"
     yield ""
-    yield words.layer_norms(norms, arm.transfer)
+    yield phrases.layer_norms(norms, arm.transfer)
     yield ""
 
 
@@ -60,13 +60,13 @@ def evidence(report: Report) -> Iterator[str]:
     yield from table(
         ("tested", "basis", "found", "limits", "speaks to"),
         (
-            (item.title, item.basis, item.found, " ".join(item.limits), words.references(item.references))
+            (item.title, item.basis, item.found, " ".join(item.limits), phrases.references(item.references))
             for item in block.items
         ),
     )
     yield "This report says nothing of:"
     yield ""
-    yield from (f"- {gap.subject} ({words.references(gap.references)}): {gap.words}" for gap in block.gaps)
+    yield from (f"- {gap.subject} ({phrases.references(gap.references)}): {gap.words}" for gap in block.gaps)
     yield ""
 
 
@@ -82,10 +82,10 @@ def how_it_was_made(report: Report) -> Iterator[str]:
         "the network's input after resizing, each channel on its own."
     )
     if isinstance(spec, JobSpec):
-        chosen = choice_words.chosen_on(report)
+        chosen = selection_phrases.chosen_on(report)
         yield f"- {chosen} on validation images; the test images were read once, for this report."
     for arm in arms_of(report):
-        yield f"- {words.arm(arm)}: {_making(arm)}."
+        yield f"- {phrases.arm(arm)}: {_making(arm)}."
         if arm.figures:
             yield f"  Test images fingerprint `{arm.figures.data_fingerprint[:12]}`."
     if runtime:
@@ -95,12 +95,12 @@ def how_it_was_made(report: Report) -> Iterator[str]:
             f"{runtime.threads} threads, training in {runtime.precision}, evaluation in fp32."
         )
     if report.seconds:
-        yield f"- Time: {words.times(report.seconds)}."
+        yield f"- Time: {phrases.times(report.seconds)}."
 
 
 def _making(arm: ArmReport) -> str:
-    own = (arm.student_digest or words.UNKNOWN)[:12]
+    own = (arm.student_digest or phrases.UNKNOWN)[:12]
     if arm.teacher_digest is None:
         return f"its file's SHA-256 begins with `{own}`"
-    epoch = arm.selected_epoch or words.UNKNOWN
+    epoch = arm.selected_epoch or phrases.UNKNOWN
     return f"teacher `{arm.teacher_digest[:12]}`, student `{own}`, epoch {epoch} kept"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import choice_words, words
+from cartl_core.render import numbers, phrases, selection_phrases
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import Report
-from cartl_core.report_selection import Candidate
+from cartl_core.report.selection import Candidate
 
 
 def selection(report: Report) -> Iterator[str]:
@@ -23,10 +23,10 @@ def selection(report: Report) -> Iterator[str]:
     if found.promise:
         yield found.promise.words
         yield ""
-    yield f"{found.rule} {choice_words.selection(found)}"
+    yield f"{found.rule} {selection_phrases.selection(found)}"
     yield ""
     yield from table(
-        (*choice_words.COLUMNS, ""),
+        (*selection_phrases.COLUMNS, ""),
         (_row(candidate) for candidate in found.candidates),
     )
 
@@ -35,14 +35,14 @@ def _row(candidate: Candidate) -> tuple[str, ...]:
     clean, robust = candidate.clean, candidate.robust
     return (
         str(candidate.number),
-        choice_words.candidate(candidate),
+        selection_phrases.candidate(candidate),
         str(candidate.freeze_depth),
         str(candidate.k),
-        choice_words.epoch(candidate),
-        words.interval(clean) if clean else words.UNKNOWN,
-        words.interval(robust) if robust else words.UNKNOWN,
-        choice_words.yes(candidate.within_margin),
-        choice_words.ahead(candidate),
-        choice_words.yes(candidate.on_front),
-        choice_words.role(candidate),
+        selection_phrases.epoch(candidate),
+        numbers.interval(clean) if clean else phrases.UNKNOWN,
+        numbers.interval(robust) if robust else phrases.UNKNOWN,
+        selection_phrases.yes(candidate.within_margin),
+        selection_phrases.ahead(candidate),
+        selection_phrases.yes(candidate.on_front),
+        selection_phrases.role(candidate),
     )

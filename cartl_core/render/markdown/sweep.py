@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import words
+from cartl_core.render import numbers, phrases
 from cartl_core.render.markdown.tables import table
-from cartl_core.sweep_table import Measured, SeedMean, SettingRow, SweepTable
+from cartl_core.statistics.sweep_summary import Measured, SeedMean, SettingRow, SweepTable
 
 HEAD = (
     "method",
@@ -42,7 +42,8 @@ def _lines(found: SweepTable, name: str | None) -> Iterator[str]:
     yield from table(HEAD, map(_row, found.rows))
     yield (
         "Chosen by validation figures alone: `best` is the most robust within "
-        f"{words.percent(found.margin)} of the highest clean accuracy; `front`: no other is as good in both "
+        f"{numbers.percent(found.margin)} of the highest clean accuracy; `front`: no other is as good in "
+        "both "
         "figures and better in one."
     )
     if found.complete:
@@ -55,7 +56,7 @@ def _lines(found: SweepTable, name: str | None) -> Iterator[str]:
     for attack in found.attacks:
         yield (
             f"Robust on validation images: {attack.name.upper()}, {attack.norm}, "
-            f"eps {words.radius(attack.eps)}, {attack.steps} steps."
+            f"eps {numbers.radius(attack.eps)}, {attack.steps} steps."
         )
     yield ""
 
@@ -64,11 +65,11 @@ def _row(row: SettingRow) -> tuple[str, ...]:
     setting = row.setting
     asked = len(row.jobs)
     return (
-        words.method(setting.method),
+        phrases.method(setting.method),
         str(setting.freeze_depth),
         str(setting.k),
-        words.number(setting.beta),
-        words.number(setting.fdm_weight),
+        numbers.number(setting.beta),
+        numbers.number(setting.fdm_weight),
         str(asked) if len(row.seeds) == asked else f"{len(row.seeds)} of {asked}",
         *_pair(row.validation),
         " and ".join(name for name, is_so in (("best", row.best), ("front", row.on_front)) if is_so),
@@ -81,7 +82,7 @@ def _pair(figures: Measured | None) -> tuple[str, str]:
 
 
 def _mean(mean: SeedMean) -> str:
-    return f"{words.percent(mean.value)} ({100 * mean.low:.1f} to {100 * mean.high:.1f})"
+    return f"{numbers.percent(mean.value)} ({100 * mean.low:.1f} to {100 * mean.high:.1f})"
 
 
 def _means(found: SweepTable) -> Iterator[SeedMean]:

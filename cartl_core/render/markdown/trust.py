@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import words
+from cartl_core.render import numbers, phrases
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import Report
-from cartl_core.report_checks import TITLES
+from cartl_core.report.checks import TITLES
 
 
 def checks(report: Report) -> Iterator[str]:
@@ -24,13 +24,13 @@ def checks(report: Report) -> Iterator[str]:
     yield from table(
         (
             "check",
-            *(words.arm(arm) for arm in arms),
-            f"what was found ({words.arm(arms[0])})",
+            *(phrases.arm(arm) for arm in arms),
+            f"what was found ({phrases.arm(arms[0])})",
         ),
         (
             (
                 TITLES[name],
-                *(words.status(each[name].status) if name in each else "not run" for each in found),
+                *(phrases.status(each[name].status) if name in each else "not run" for each in found),
                 " ".join(filter(None, (own[name].words, own[name].advice))) if name in own else "",
             )
             for name in names
@@ -58,11 +58,11 @@ def audit(report: Report) -> Iterator[str]:
         ),
         (
             (
-                words.arm(arm),
-                words.number(found.tail.tail_constant),
-                words.number(found.network.constant),
-                words.number(found.network.median_radius),
-                words.displacement(found.displacement),
+                phrases.arm(arm),
+                numbers.number(found.tail.tail_constant),
+                numbers.number(found.network.constant),
+                numbers.number(found.network.median_radius),
+                phrases.displacement(found.displacement),
             )
             for arm, found in arms
         ),
@@ -72,10 +72,10 @@ def audit(report: Report) -> Iterator[str]:
         (
             (
                 layer.name,
-                words.spaced(layer.kind),
-                words.number(layer.reshaped_sigma),
-                words.number(layer.power_estimate),
-                words.number(layer.upper_bound),
+                numbers.spaced(layer.kind),
+                numbers.number(layer.reshaped_sigma),
+                numbers.number(layer.power_estimate),
+                numbers.number(layer.upper_bound),
             )
             for layer in own.tail.layers
         ),
@@ -90,16 +90,16 @@ def smoothing(report: Report) -> Iterator[str]:
     own = arms[0][1]
     yield "## Certified by randomised smoothing"
     yield ""
-    yield f"{own.words} {words.smoothing(own)}"
+    yield f"{own.words} {phrases.smoothing(own)}"
     yield ""
     curves = [{point.radius: point.certified for point in found.curve} for _, found in arms]
     yield from table(
-        ("radius, L2", *(f"{words.arm(arm)}, certified" for arm, _ in arms)),
+        ("radius, L2", *(f"{phrases.arm(arm)}, certified" for arm, _ in arms)),
         (
             (
-                words.number(point.radius),
+                numbers.number(point.radius),
                 *(
-                    f"{words.interval(at[point.radius])}, n = {words.count(at[point.radius].n)}"
+                    f"{numbers.interval(at[point.radius])}, n = {numbers.count(at[point.radius].n)}"
                     if point.radius in at
                     else ""
                     for at in curves

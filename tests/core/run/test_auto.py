@@ -9,18 +9,20 @@ from typing import Any
 import pytest
 import safetensors.torch
 
-from cartl_core.choice import Choice
+from cartl_core.analysis.comparisons import compare
+from cartl_core.analysis.selection import promise
+from cartl_core.analysis.warnings import broken_promise
 from cartl_core.errors import Interrupted
 from cartl_core.events import CandidateChosen, Event, Progress, StageFinished, StageStarted
-from cartl_core.findings import broken_promise, compare
-from cartl_core.pipeline import run
-from cartl_core.plan import TestData, make_plan
+from cartl_core.planning.plan import make_plan
+from cartl_core.planning.stages import TestData
 from cartl_core.report import Report
-from cartl_core.report_paired import PairedComparison
-from cartl_core.selection import promise
-from cartl_core.shelf import LocalShelf
+from cartl_core.report.comparisons import PairedComparison
+from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
-from cartl_core.stopping import StopFlag
+from cartl_core.statistics.candidate_selection import Choice
+from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stop_flag import StopFlag
 
 # Any clean accuracy will do, so the most robust of so small networks is chosen, whatever it is.
 ANY = {"margin": 1.0, "lead": 0.0, "validation_images": 30, "attack": {"steps": 3}}

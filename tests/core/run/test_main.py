@@ -27,7 +27,7 @@ from cartl_core.events import (
     StageStored,
     Stop,
 )
-from cartl_core.results import read_result
+from cartl_core.storage.stage_result import read_result
 
 REQUEST = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},

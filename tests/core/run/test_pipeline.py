@@ -11,7 +11,6 @@ import pytest
 import safetensors.torch
 import torch
 
-from cartl_core import pipeline
 from cartl_core.errors import Cancelled, DataOverlap, DiskFull, Interrupted, WaitingForStage
 from cartl_core.events import (
     ArtifactWritten,
@@ -24,17 +23,18 @@ from cartl_core.events import (
     StageStarted,
     Warned,
 )
-from cartl_core.pipeline import run
+from cartl_core.nn.files import load_network
+from cartl_core.planning.stage_digests import StageKey
 from cartl_core.report import Report
-from cartl_core.report_checks import TITLES
-from cartl_core.report_evidence import Evidence
-from cartl_core.shelf import LocalShelf, Place
+from cartl_core.report.checks import TITLES
+from cartl_core.report.evidence import Evidence
+from cartl_core.run import pipeline
+from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
-from cartl_core.stage_keys import StageKey
-from cartl_core.stages import pretrain as stage
-from cartl_core.stopping import StopFlag
-from cartl_core.training import HALVINGS
-from cartl_core.weights import load_network
+from cartl_core.storage.stage_cache import LocalShelf, Place
+from cartl_core.storage.stop_flag import StopFlag
+from cartl_core.training import pretrain as stage
+from cartl_core.training.loop import HALVINGS
 
 Run = Callable[..., Report]
 
@@ -295,7 +295,7 @@ def test_shared_images_are_refused(go: Run, job: Any, task: Any, monkeypatch: py
 def test_images_that_were_left_out_of_the_source_are_told(
     go: Run, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cartl_core.pipeline.keep_apart", lambda source, target: (source, 2))
+    monkeypatch.setattr("cartl_core.run.pipeline.keep_apart", lambda source, target: (source, 2))
     told = "2 images of the source digits are also in the target digits, pixel by pixel"
     assert any(told in warning for warning in go(job(), []).warnings)
     monkeypatch.undo()
@@ -308,7 +308,7 @@ def test_a_full_disk_is_told_as_such(
     def full(*_: Any, **__: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("cartl_core.stages.pretrain.save_network", full)
+    monkeypatch.setattr("cartl_core.training.pretrain.save_network", full)
     with pytest.raises(DiskFull, match="the teacher"):
         go(job(pretrain={"epochs": 1}))
     monkeypatch.setattr(LocalShelf, "place", full)

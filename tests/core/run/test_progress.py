@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from cartl_core.events import Event, Progress
-from cartl_core.progress import Meter, measurement_cost, student_cost, teacher_cost
+from cartl_core.planning.costs import measurement_cost, student_cost, teacher_cost
+from cartl_core.planning.stage_digests import StageKey
+from cartl_core.run.progress import Meter
 from cartl_core.spec import AttackSpec
-from cartl_core.stage_keys import StageKey
 
 ONE, TWO = StageKey("pretrain", "one", "1"), StageKey("transfer", "two", "2")
 

@@ -1,0 +1,1 @@
+"""From outcomes per image to the report: metrics, comparisons, warnings, checks, evidence. Torch-free."""

@@ -1,0 +1,6 @@
+"""From what was measured to the checks of the report: plain numbers and booleans in, words out. No torch."""
+
+from cartl_core.analysis.checks.judge import judge
+from cartl_core.analysis.checks.observations import Seen
+
+__all__ = ["Seen", "judge"]

@@ -1,0 +1,68 @@
+"""All checks of one network, from what was measured of it and what the job's attacks left standing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cartl_core.analysis.checks.attack_strength import convergence, eps_one, rising_eps
+from cartl_core.analysis.checks.gradient_masking import black_box, masking
+from cartl_core.analysis.checks.network import gradients, input_range, logits, randomness
+from cartl_core.analysis.checks.observations import Seen, reference_attack, rivals
+from cartl_core.analysis.checks.status import not_run
+from cartl_core.analysis.metrics import Held
+from cartl_core.catalog.check_attacks import EPS_ONE, RADIUS
+from cartl_core.report.checks import TITLES, Check
+
+NOT_ASKED = "No checks of the network were asked for, or they are not finished."
+
+
+def judge(seen: Seen | None, attacks: Sequence[Held]) -> tuple[Check, ...]:
+    """Every check, in the order of ``TITLES``.
+
+    Args:
+        seen: None where the checks were not asked for, or are not finished.
+        attacks: outcomes of the job's attacks on this network, on all test images.
+    """
+    found = {check.name: check for check in (*_of_the_network(seen), *_of_attacks(seen, attacks))}
+    return tuple(found.get(name, not_run(name, NOT_ASKED)) for name in TITLES)
+
+
+def _of_the_network(seen: Seen | None) -> tuple[Check, ...]:
+    """What needs no attack of the job."""
+    if seen is None:
+        return ()
+    at = seen.checked
+    radii = [
+        (attack.eps, seen.held[attack.label]) for attack in at.attacks if attack.label.startswith(RADIUS)
+    ]
+    return (
+        gradients(right=at.right, vanished=at.vanished, flat=at.flat),
+        logits(images=at.n, probable=at.probable, lowest=at.lowest_output, highest=at.highest_output),
+        randomness(
+            images=at.n,
+            differing=at.differing,
+            redecided=at.redecided,
+            largest=at.largest_difference,
+        ),
+        input_range(
+            images=at.n,
+            lowest=at.lowest_pixel,
+            highest=at.highest_pixel,
+            normalised=at.normalises_first,
+            deaf=[(band.low, band.high, band.images, band.deaf) for band in at.bands],
+        ),
+        rising_eps(radii),
+        eps_one(
+            right=at.right,
+            standing=sum(seen.held[EPS_ONE.label]),
+            settings={"steps": EPS_ONE.steps, "step": EPS_ONE.step_size, "restarts": EPS_ONE.restarts},
+        ),
+    )
+
+
+def _of_attacks(seen: Seen | None, attacks: Sequence[Held]) -> tuple[Check, ...]:
+    """What compares attacks on the same images."""
+    reference = reference_attack(attacks, seen.attack if seen else None)
+    found = rivals(reference, attacks, seen) if reference else ()
+    named = reference.attack.label if reference else ""
+    return convergence(attacks), black_box(found), masking(found, named)

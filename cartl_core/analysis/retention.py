@@ -1,0 +1,96 @@
+"""How much of the teacher's robustness a student has: the ratio, its interval, and how to say it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cartl_core.analysis.metrics import Held, worst_case
+from cartl_core.render import numbers
+from cartl_core.report import Interval
+from cartl_core.report.comparisons import AttackPair, Kept
+from cartl_core.spec import AttackSpec
+from cartl_core.statistics.proportions import ratio, wilson
+
+
+def kept(
+    student: tuple[Sequence[bool], Sequence[Held]], teacher: tuple[Sequence[bool], Sequence[Held]]
+) -> Kept | None:
+    """Robust accuracy of a student on its target over its teacher's on the source.
+
+    Only attacks that both stood in the same way count (name, norm, loss, steps, restarts, start); each has
+    its data set's own radius. The interval is Koopman's, of two independent proportions.
+
+    Args:
+        student: which images are right without an attack, and which each attack left standing.
+        teacher: likewise, on the source's test images.
+
+    Returns:
+        None where no attack was made on both, or the teacher has no robustness to keep.
+    """
+    pairs = list(_pairs(student[1], teacher[1]))
+    if not pairs:
+        return None
+    target = _proportion(worst_case(student[0], [own for own, _ in pairs]))
+    source = _proportion(worst_case(teacher[0], [other for _, other in pairs]))
+    if source.successes == 0:
+        return None
+    found, low, high = ratio((target.successes, target.n), (source.successes, source.n))
+    attacks = tuple(_pair(own.attack, other.attack) for own, other in pairs)
+    return Kept(
+        target=target,
+        source=source,
+        attacks=attacks,
+        ratio=found,
+        low=low,
+        high=high,
+        words=_in_words(target, source, attacks, (found, low, high)),
+    )
+
+
+def _pairs(student: Sequence[Held], teacher: Sequence[Held]) -> Iterator[tuple[Held, Held]]:
+    """For each attack on the teacher the one on the student that differs from it at most in its radius."""
+    for other in teacher:
+        alike = [own for own in student if _recipe(own.attack) == _recipe(other.attack)]
+        same = [own for own in alike if own.attack.eps == other.attack.eps]
+        if same or len(alike) == 1:
+            yield (same or alike)[0], other
+
+
+def _recipe(attack: AttackSpec) -> tuple[object, ...]:
+    return attack.name, attack.norm, attack.loss, attack.steps, attack.restarts, attack.random_start
+
+
+def _pair(own: AttackSpec, other: AttackSpec) -> AttackPair:
+    return AttackPair(
+        target=own.label, source=other.label, target_eps=own.eps, source_eps=other.eps, norm=own.norm
+    )
+
+
+def _proportion(held: Sequence[bool]) -> Interval:
+    return wilson(sum(held), len(held))
+
+
+def _in_words(
+    target: Interval,
+    source: Interval,
+    attacks: tuple[AttackPair, ...],
+    interval: tuple[float, float, float],
+) -> str:
+    found, low, high = interval
+    under = ", ".join(pair.target for pair in attacks)
+    return (
+        f"{found:.2f} of its teacher's robust accuracy on the source (95 % interval {low:.2f} to "
+        f"{high:.2f}): {numbers.percent(target.value)} of {numbers.count(target.n)} target images over "
+        f"{numbers.percent(source.value)} of {numbers.count(source.n)} source images, both under {under}"
+        f"{_radii(attacks)}. Across data sets: other images and classes, so a level carried over, not a "
+        "comparison of networks."
+    )
+
+
+def _radii(attacks: tuple[AttackPair, ...]) -> str:
+    """Empty where both sides have one radius."""
+    if all(pair.target_eps == pair.source_eps for pair in attacks):
+        return ""
+    own = "; ".join(dict.fromkeys(numbers.radius(pair.target_eps) for pair in attacks))
+    other = "; ".join(dict.fromkeys(numbers.radius(pair.source_eps) for pair in attacks))
+    return f", at eps {own} on the target and {other} on the source"

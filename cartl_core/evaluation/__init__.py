@@ -1,0 +1,1 @@
+"""Attacks and diagnostics on finished networks, batch by batch."""

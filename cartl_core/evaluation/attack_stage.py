@@ -1,0 +1,114 @@
+"""Stage 3: one attack on one network, image by image, in eval mode and fp32.
+
+Outcomes are kept per image, so that attacks are combined and methods compared on the very same images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attacks import confirmed, fused, misclassified
+from cartl_core.data import Split
+from cartl_core.evaluation.batches import Rows, in_batches
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.files import load_network
+from cartl_core.nn.network import Network
+from cartl_core.spec import AttackSpec
+from cartl_core.storage.atomic_write import write_whole
+from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.storage.stage_result import NETWORK, OUTCOMES, read_result, write_result
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What one attack (or none) left standing.
+
+    Attributes:
+        held: (n,) bool: right without an attack and never fooled.
+        index: (n,) original positions of the images in their data set.
+        seconds: of computing, over all attempts.
+    """
+
+    held: Tensor
+    index: Tensor
+    seconds: float
+
+
+def evaluate(
+    network_directory: Path,
+    images: Split,
+    attack: AttackSpec | None,
+    *,
+    seed: int,
+    batch_size: int,
+    place: Workplace,
+) -> None:
+    """Measure one stored network and write the outcomes to ``place``; goes on at the batch it had reached.
+
+    Args:
+        images: the test images used, the same for every network that is compared.
+        attack: None measures accuracy without an attack.
+    """
+    network = ready_network(network_directory, place)
+    double = fused(network)
+    place.install(double)
+
+    def held(part: slice) -> Rows:
+        return {"held": _batch(network, double, images, part, attack, seed, place)}
+
+    rows, seconds = in_batches(len(images.labels), batch_size, held, place)
+    store_rows({**rows, "index": images.index}, place)
+    facts = {"n": len(rows["held"]), "held": int(rows["held"].sum()), "seconds": seconds}
+    write_result(place.directory, facts, [OUTCOMES])
+
+
+def read_outcomes(directory: Path) -> Outcomes:
+    """The outcomes of a finished measurement.
+
+    Raises:
+        ResumeMismatch: they are not as they were written.
+    """
+    facts = read_result(directory)
+    tensors = safetensors.torch.load((directory / OUTCOMES).read_bytes())
+    return Outcomes(tensors["held"], tensors["index"], float(facts["seconds"]))
+
+
+def ready_network(directory: Path, place: Workplace) -> Network:
+    """A stored network as it is measured: here, in eval mode, its parameters without gradients."""
+    network = load_network(directory / NETWORK)
+    place.install(network)
+    network.eval()
+    network.requires_grad_(False)
+    return network
+
+
+def store_rows(rows: Rows, place: Workplace) -> None:
+    """Write the rows of all images beside the stage's result."""
+    with disk_faults("the outcomes of a measurement"):
+        whole = {name: tensor.contiguous() for name, tensor in rows.items()}
+        write_whole(place.directory / OUTCOMES, safetensors.torch.save(whole))
+
+
+def _batch(
+    network: Network,
+    double: nn.Module,
+    images: Split,
+    part: slice,
+    attack: AttackSpec | None,
+    seed: int,
+    place: Workplace,
+) -> Tensor:
+    """(n,) bool: which images of this batch hold; the faster double is attacked, the network judges."""
+    x, labels = place.put(images.images[part]), images.labels[part].to(place.device)
+    if attack is None:
+        with torch.no_grad():
+            return ~misclassified(network(x), labels)
+    outcome = confirmed(
+        network, double, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
+    )
+    return ~outcome.broken

@@ -1,0 +1,60 @@
+"""From the rows of all images to what the report keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from cartl_core.evaluation.checks.input_sensitivity import BANDS
+from cartl_core.evaluation.checks.outputs import ROUNDING
+from cartl_core.evaluation.checks.table import HELD, Rows
+from cartl_core.report.checks import Band, CheckAttack, Checked
+from cartl_core.spec.attack import AttackSpec
+from cartl_core.statistics.proportions import wilson
+
+
+def summary(rows: Rows, attacks: Sequence[AttackSpec], *, seed: int, normalises_first: bool) -> Checked:
+    """Counts and extremes of the rows that ``CHECKS`` took down, all images together.
+
+    Args:
+        attacks: those that the checks made, see ``check_attacks.own_attacks``.
+    """
+    right = rows["right"]
+    return Checked(
+        n=len(right),
+        right=int(right.sum()),
+        vanished=int((rows["vanished"] & right).sum()),
+        flat=int((rows["flat"] & right).sum()),
+        probable=int(rows["probable"].sum()),
+        lowest_output=_finite(rows["lowest_output"].min()),
+        highest_output=_finite(rows["highest_output"].max()),
+        differing=int((rows["difference"] > ROUNDING).sum()),
+        redecided=int(rows["redecided"].sum()),
+        largest_difference=_finite(rows["difference"].max()),
+        lowest_pixel=_finite(rows["lowest_pixel"].min()),
+        highest_pixel=_finite(rows["highest_pixel"].max()),
+        normalises_first=normalises_first,
+        bands=tuple(_band(rows, number) for number in range(len(BANDS))),
+        attacks=tuple(_attack(attack, rows[HELD + attack.label], seed) for attack in attacks),
+    )
+
+
+def _band(rows: Rows, number: int) -> Band:
+    inside = rows["band"] == number
+    low, high = BANDS[number]
+    return Band(low=low, high=high, images=int(inside.sum()), deaf=int((inside & rows["deaf"]).sum()))
+
+
+def _attack(attack: AttackSpec, held: Tensor, seed: int) -> CheckAttack:
+    return CheckAttack(
+        **attack.model_dump(include=set(CheckAttack.model_fields) & set(AttackSpec.model_fields)),
+        seed=seed,
+        n=len(held),
+        robust=wilson(int(held.sum()), len(held)),
+    )
+
+
+def _finite(value: Tensor) -> float:
+    """JSON knows no infinity."""
+    return float(value.nan_to_num(nan=0.0))

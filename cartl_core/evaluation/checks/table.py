@@ -1,0 +1,144 @@
+"""The checks that look at the network, a row each: which tensors they take down of each image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attacks import launch, misclassified, random_starts
+from cartl_core.attacks.norm_balls import BALLS
+from cartl_core.catalog import check_attacks
+from cartl_core.evaluation.checks import input_sensitivity as hearing
+from cartl_core.evaluation.checks import outputs
+from cartl_core.evaluation.checks.gradient_masking import Rescaled, transferred
+from cartl_core.evaluation.checks.gradients import gradient_faults
+from cartl_core.nn.rng import generator
+from cartl_core.spec import AttackSpec
+from cartl_core.spec.probe import ChecksSpec
+
+Rows = dict[str, Tensor]
+HELD = "held."
+"""What held against an attack of the checks is under this and the attack's label."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A network under check and a batch of N images.
+
+    Attributes:
+        model: maps (N, C, H, W) in [0, 1] to (N, classes) logits; in eval mode.
+        double: a copy of it in double precision, see ``hearing.in_double``.
+        images: (N, C, H, W) in [0, 1]; labels: (N,) int64.
+        indices: (N,) positions of the images in their data set.
+        other: the name of another network for the same classes, and that network.
+    """
+
+    model: nn.Module
+    double: nn.Module
+    classes: int
+    images: Tensor
+    labels: Tensor
+    indices: Tensor
+    seed: int
+    asked: ChecksSpec
+    other: tuple[str, nn.Module] | None = None
+
+    def starts(self, purpose: str) -> Tensor:
+        """(N, C, H, W): random perturbations within the radius, each of its image alone."""
+        return random_starts(
+            self.images.shape[1:],
+            self.asked.attack.eps,
+            seed=self.seed,
+            label=f"checks {purpose}",
+            restart=0,
+            indices=self.indices,
+            norm=self.asked.attack.norm,
+        ).to(self.images)
+
+    def held(self, attack: AttackSpec, model: nn.Module | None = None) -> Rows:
+        """One row: which images hold against ``attack``."""
+        outcome = launch(
+            model or self.model,
+            self.images,
+            self.labels,
+            attack,
+            seed=self.seed,
+            label=f"checks {attack.label}",
+            indices=self.indices,
+        )
+        return {HELD + attack.label: ~outcome.broken}
+
+
+def _gradients(bench: Bench) -> Rows:
+    ball, attack = BALLS[bench.asked.attack.norm], bench.asked.attack
+    moved = bench.images + bench.starts("gradients")
+    points = ball.project(moved, ball.fence(bench.images, attack.eps), attack.eps)
+    vanished, flat = gradient_faults(bench.model, points, bench.labels)
+    return {"vanished": vanished, "flat": flat}
+
+
+def _outputs(bench: Bench) -> Rows:
+    first, second = outputs.two_passes(bench.model, bench.images)
+    return {
+        "right": ~misclassified(first, bench.labels),
+        "probable": outputs.like_probabilities(first),
+        "lowest_output": first.amin(1),
+        "highest_output": first.amax(1),
+        "difference": outputs.relative_difference(first, second),
+        "redecided": first.argmax(1) != second.argmax(1),
+    }
+
+
+def _input_range(bench: Bench) -> Rows:
+    bands = bench.indices.to(bench.labels) % len(hearing.BANDS)
+    shape = bench.images.shape[1:]
+    noise = torch.empty(len(bands), 2, *shape)
+    for row, index in zip(noise, bench.indices.tolist(), strict=True):
+        row.uniform_(generator=generator(bench.seed, "checks noise", index))
+    return {
+        "lowest_pixel": bench.images.flatten(1).amin(1),
+        "highest_pixel": bench.images.flatten(1).amax(1),
+        "band": bands,
+        "deaf": hearing.deaf(bench.double, bench.images, bands, noise.to(bench.images)),
+    }
+
+
+def _rising_eps(bench: Bench) -> Rows:
+    rows: Rows = {}
+    for attack in check_attacks.radius_attacks(bench.asked):
+        rows |= bench.held(attack)
+    return rows
+
+
+def _eps_one(bench: Bench) -> Rows:
+    return bench.held(check_attacks.EPS_ONE)
+
+
+def _black_box(bench: Bench) -> Rows:
+    attack = check_attacks.black_box_attack(bench.asked)
+    return bench.held(attack) if attack else {}
+
+
+def _masking(bench: Bench) -> Rows:
+    rows = bench.held(check_attacks.scale_invariant_attack(bench.asked, bench.classes))
+    rows |= bench.held(check_attacks.rescaled_attack(bench.asked), Rescaled(bench.model))
+    if bench.other is not None:
+        name, source = bench.other
+        attack, start = check_attacks.transfer_attack(bench.asked, name), bench.starts("transfer")
+        broken = transferred(source, bench.model, bench.images, bench.labels, attack, start)
+        rows[HELD + attack.label] = ~broken
+    return rows
+
+
+CHECKS: dict[str, Callable[[Bench], Rows]] = {
+    "outputs": _outputs,
+    "gradients": _gradients,
+    "input_range": _input_range,
+    "rising_eps": _rising_eps,
+    "eps_one": _eps_one,
+    "black_box": _black_box,
+    "masking": _masking,
+}

@@ -1,0 +1,36 @@
+"""The network of an evaluation: a file from elsewhere, taken in once it is proven to be the one named."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from cartl_core.errors import NetworkInvalid, ResumeMismatch
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.files import load_network
+from cartl_core.storage.atomic_write import write_whole
+from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.storage.stage_result import NETWORK, write_result
+
+
+def take_in(network: Path | None, sha256: str, place: Workplace) -> None:
+    """Copy ``network`` to ``place``.
+
+    Raises:
+        NetworkInvalid: it is not there, has another digest than ``sha256``, or cannot be loaded.
+    """
+    if network is None:
+        raise NetworkInvalid("no file was given for the network to measure")
+    try:
+        content = network.read_bytes()
+    except OSError as error:
+        raise NetworkInvalid(f"{network.name} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise NetworkInvalid(f"{network.name} is not the file that was named: its SHA-256 is another")
+    with disk_faults("the network to measure"):
+        write_whole(place.directory / NETWORK, content)
+    try:
+        load_network(place.directory / NETWORK)
+    except ResumeMismatch as error:
+        raise NetworkInvalid(f"{network.name} does not hold the network that its header describes") from error
+    write_result(place.directory, {"sha256": sha256}, [NETWORK])

@@ -1,0 +1,75 @@
+"""Stage 3, beside the attacks: one probe of one network, see ``cartl_core.evaluation.probes``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+
+from cartl_core.data import Split
+from cartl_core.evaluation.attack_stage import ready_network, store_rows
+from cartl_core.evaluation.batches import Rows, in_batches
+from cartl_core.evaluation.probes import PROBES, Subject
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.report.values import Value
+from cartl_core.spec.probe import ProbeSpec
+from cartl_core.storage.stage_result import OUTCOMES, read_result, write_result
+
+
+def probe(
+    name: str,
+    asked: ProbeSpec,
+    network_directory: Path,
+    images: Split,
+    *,
+    freeze_depth: int,
+    others: Mapping[str, Path],
+    seed: int,
+    batch_size: int,
+    place: Workplace,
+) -> None:
+    """Look at one stored network and write what was found to ``place``; goes on at the batch it had reached.
+
+    Args:
+        name: of the probe, a key of ``PROBES``.
+        images: those that the probe looks at.
+        freeze_depth: leading blocks that were frozen when the network was tuned.
+        others: directories of the job's other students, for probes that use them.
+    """
+    row = PROBES[name]
+    subject = Subject(
+        network=ready_network(network_directory, place),
+        freeze_depth=freeze_depth,
+        others={who: ready_network(directory, place) for who, directory in others.items()},
+        seed=seed,
+        labels=images.labels,
+        images=images.images,
+    )
+    batch = row.batch(subject, asked)
+
+    def compute(part: slice) -> Rows:
+        x, labels = place.put(images.images[part]), images.labels[part].to(place.device)
+        return batch(x, labels, images.index[part])
+
+    rows, seconds = in_batches(len(images.labels), batch_size, compute, place)
+    value = row.summarise(subject, asked, rows)
+    store_rows({**rows, "index": images.index}, place)
+    facts = {"n": len(images.labels), "seconds": seconds, "value": value.model_dump(mode="json")}
+    write_result(place.directory, facts, [OUTCOMES])
+
+
+def read_value(name: str, directory: Path) -> Value:
+    """What a finished probe found.
+
+    Raises:
+        ResumeMismatch: it is not as it was written.
+    """
+    return PROBE_FACTS[name].value.model_validate(read_result(directory)["value"])
+
+
+def read_rows(directory: Path) -> Rows:
+    """What a finished probe kept of each image: its tensors by name, and ``index`` (n,)."""
+    read_result(directory)
+    return safetensors.torch.load((directory / OUTCOMES).read_bytes())

@@ -1,0 +1,74 @@
+"""The checks against self-deception as a probe: rows of each image, and their counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from cartl_core.analysis.checks import Seen
+from cartl_core.catalog.check_attacks import own_attacks
+from cartl_core.evaluation.checks import (
+    CHECKS,
+    HELD,
+    Bench,
+    Rows,
+    in_double,
+    normalises_first,
+    summary,
+)
+from cartl_core.evaluation.probes.base import Batch, Subject
+from cartl_core.report.checks import Checked
+from cartl_core.spec.probe import ChecksSpec
+
+
+def batch(subject: Subject, asked: ChecksSpec) -> Batch:
+    """Every check's rows of a batch; attacks are transferred from the first of the other students."""
+    network = subject.network
+    double, other = in_double(network), next(iter(subject.others.items()), None)
+
+    def rows(images: Tensor, labels: Tensor, indices: Tensor) -> Rows:
+        bench = Bench(
+            model=network,
+            double=double,
+            classes=network.arch.classes,
+            images=images,
+            labels=labels,
+            indices=indices,
+            seed=subject.seed,
+            asked=asked,
+            other=other,
+        )
+        found: Rows = {}
+        for take_down in CHECKS.values():
+            found |= take_down(bench)
+        return found
+
+    return rows
+
+
+def summarise(subject: Subject, asked: ChecksSpec, rows: Rows) -> Checked:
+    """Counts over all images, and how the checks' own attacks fared."""
+    other = next(iter(subject.others), None)
+    return summary(
+        rows,
+        own_attacks(asked, subject.network.arch.classes, other),
+        seed=subject.seed,
+        normalises_first=normalises_first(subject.network),
+    )
+
+
+def seen_of(checked: Checked, asked: ChecksSpec, rows: Mapping[str, Tensor], index: Tensor) -> Seen:
+    """What was taken down, image by image, without tensors.
+
+    Args:
+        rows: of finished checks, with the positions of their images in the data set in ``index``.
+        index: (n,) such positions of all test images.
+    """
+    place = {position: at for at, position in enumerate(index.tolist())}
+    return Seen(
+        checked=checked,
+        attack=asked.attack,
+        held={attack.label: tuple(rows[HELD + attack.label].tolist()) for attack in checked.attacks},
+        positions=tuple(place[position] for position in rows["index"].tolist()),
+    )

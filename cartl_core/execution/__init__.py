@@ -1,0 +1,1 @@
+"""What a stage runs with: its context, its checkpoints, memory errors."""

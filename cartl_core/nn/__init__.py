@@ -1,0 +1,1 @@
+"""Networks as ordered blocks, their files, losses, Lipschitz bounds and NEFT."""

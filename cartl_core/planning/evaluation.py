@@ -1,0 +1,192 @@
+"""What a job measures: the attacks and probes of its presets, with what the request changes.
+
+Radii come from the data set, amounts from the job's preset, the choice from ``evaluate.preset`` where it
+is given. Errors name the field and what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from cartl_core.catalog import DATASETS, EVALUATIONS, DatasetFacts, EvaluationFacts, PresetFacts
+from cartl_core.catalog.ensembles import ENSEMBLES
+from cartl_core.catalog.evaluations import AttackRow, attack_settings
+from cartl_core.errors import SpecError
+from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.spec import AttackSpec, ChecksSpec, DataSpec, EvaluateSpec
+from cartl_core.spec.attack import ATTACKS, LEAST_CLASSES, AttackLoss
+from cartl_core.spec.base import build
+from cartl_core.spec.curve import USUAL_PACE, rising_to
+
+EXPECTED_OVER = 2.0
+"""Expected robustness is the mean over radii up to this many times the evaluation's eps."""
+
+
+def resolve_evaluation(
+    asked: BaseModel | None, source: DataSpec, target: DataSpec, preset: PresetFacts
+) -> EvaluateSpec:
+    """Fill in everything that ``asked`` (an ``EvaluateOverrides``) leaves open.
+
+    Raises:
+        SpecError: a value is out of range, or an attack does not fit the data set.
+    """
+    written = asked.model_dump(exclude_unset=True) if asked else {}
+    named = EVALUATIONS[written["preset"]] if written.get("preset") else None
+    target_facts, source_facts = DATASETS[target.name], DATASETS[source.name]
+    settings: dict[str, Any] = {
+        "attacks": _named(named, target) if named else _attacks(preset.attacks, target_facts),
+        "source_attacks": _attacks(preset.source_attacks, source_facts),
+        "test_limit": preset.test_limit,
+        "source_test_limit": preset.source_test_limit,
+        **{probe: {} for probe in (named.probes if named else preset.probes)},
+        **written,
+    }
+    for probe in PROBE_FACTS:
+        if settings.get(probe) is not None:
+            amounts = {**preset.probes.get(probe, {}), **settings[probe]}
+            settings[probe] = _FILLED[probe](amounts, target_facts) if probe in _FILLED else amounts
+    if settings.get("gallery") is not None:
+        settings["gallery"] = _gallery(settings["gallery"], settings["attacks"] or (), target_facts)
+    checks = settings.pop("checks", None)
+    evaluate = build(EvaluateSpec, settings, "evaluate")
+    _check("attacks", evaluate.attacks, target)
+    _check("source_attacks", evaluate.source_attacks, source)
+    if checks is not None:
+        checks.setdefault("attack", attack_of_checks(evaluate.attacks, target_facts).model_dump())
+        made = build(ChecksSpec, checks, "evaluate.checks")
+        evaluate = evaluate.model_copy(update={"checks": made})
+    if evaluate.curve is not None and (least := _lacking(evaluate.curve.loss, target)):
+        raise _too_few("evaluate.curve.loss", "pgd", evaluate.curve.loss, least, target)
+    return evaluate
+
+
+def _attacks(rows: tuple[AttackRow, ...], data: DatasetFacts) -> tuple[AttackRow, ...]:
+    return tuple(attack_settings(row, data) for row in rows)
+
+
+def _named(named: EvaluationFacts, data: DataSpec) -> tuple[AttackRow, ...]:
+    """The attacks that a preset stands for, on a task of so many classes."""
+    facts = DATASETS[data.name]
+    rows = _attacks(named.attacks, facts)
+    if named.ensemble is None:
+        return rows
+    try:
+        attacks = ENSEMBLES[named.ensemble].expand("linf", facts.eval_eps, _classes(data))
+    except ValueError as error:
+        fitting = (other.name for other in EVALUATIONS.values() if _fits(other, data))
+        raise SpecError("evaluate.preset", str(error), allowed=", ".join(fitting)) from error
+    return (*rows, *(attack.model_dump() for attack in attacks))
+
+
+def _fits(named: EvaluationFacts, data: DataSpec) -> bool:
+    return named.ensemble is None or _classes(data) >= ENSEMBLES[named.ensemble].least_classes
+
+
+def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
+    """Radii around the data set's own, to the end; a pace that fits the steps."""
+    multiples = asked.pop("multiples", None)
+    norm = asked.get("norm") or "linf"
+    for field in ("eps", "expected_to"):
+        if norm != "linf" and asked.get(field) is None:
+            raise SpecError(
+                f"evaluate.curve.{field}",
+                f"{data.name} has no usual radius in {norm} to take it from",
+                allowed="radii in pixel units" if field == "eps" else "a radius of the curve or below",
+            )
+    if norm == "linf":
+        asked.setdefault("eps", rising_to(1.0, data.eval_eps, *((multiples,) if multiples else ())))
+        if asked["eps"]:
+            asked.setdefault("expected_to", min(EXPECTED_OVER * data.eval_eps, asked["eps"][-1]))
+    if asked.get("steps"):
+        asked.setdefault("step_of_eps", USUAL_PACE / asked["steps"])
+    return asked
+
+
+def _audit(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
+    return {"eps": data.eval_eps, **asked}
+
+
+_FILLED: dict[str, Callable[[dict[str, Any], DatasetFacts], dict[str, Any]]] = {
+    "curve": _curve,
+    "audit": _audit,
+}
+
+
+def _gallery(asked: dict[str, Any], attacks: Sequence[AttackRow], data: DatasetFacts) -> dict[str, Any]:
+    """In the ball of the last attack that has one, or that of the data set where there is none."""
+    last = next((row for row in reversed(attacks) if row["eps"] > 0), {"eps": data.eval_eps})
+    ball = {"norm": last.get("norm", "linf"), "eps": last["eps"]}
+    if "norm" in asked and asked["norm"] != ball["norm"] and "eps" not in asked:
+        raise SpecError(
+            "evaluate.gallery.eps",
+            f"the last attack is in {ball['norm']}: no radius in {asked['norm']} to take from it",
+            allowed="a radius in pixel units",
+        )
+    return {**ball, **asked}
+
+
+def _check(field: str, attacks: tuple[AttackSpec, ...], data: DataSpec) -> None:
+    labels = [attack.label for attack in attacks]
+    if len(set(labels)) != len(labels):
+        raise SpecError(f"evaluate.{field}", "two attacks have one label", allowed="distinct labels")
+    for index, attack in enumerate(attacks):
+        check_attack(f"evaluate.{field}.{index}", attack, data)
+
+
+def check_attack(where: str, attack: AttackSpec, data: DataSpec) -> None:
+    """Refuse an attack whose loss needs more classes than the task has.
+
+    Raises:
+        SpecError: naming the attack's loss, and those that fit.
+    """
+    if least := _lacking(attack.loss, data):
+        raise _too_few(f"{where}.loss", attack.name, attack.loss, least, data)
+
+
+def _too_few(field: str, attack: str, loss: AttackLoss, least: int, data: DataSpec) -> SpecError:
+    return SpecError(
+        field,
+        f"{loss} needs at least {least} classes, {data.name} has {_classes(data)} here",
+        allowed=", ".join(other for other in ATTACKS[attack].losses if not _lacking(other, data)),
+    )
+
+
+def _lacking(loss: AttackLoss, data: DataSpec) -> int | None:
+    """The classes that a loss needs, where the data set has fewer."""
+    least = LEAST_CLASSES.get(loss, 2)
+    return least if _classes(data) < least else None
+
+
+def _classes(data: DataSpec) -> int:
+    return len(data.classes or DATASETS[data.name].classes)
+
+
+STEPS = 50
+"""At most, of the checks' own attack."""
+STEP_SHARE = 0.25
+"""Its step as a share of the radius, where the job's attack has none."""
+
+
+def attack_of_checks(attacks: Sequence[AttackSpec], data: DatasetFacts) -> AttackSpec:
+    """Made like the job's attack on the cross-entropy that tries hardest, with fewer steps.
+
+    Where the job has none with a radius, at the data set's own radius.
+    """
+    climbing = [
+        attack
+        for attack in attacks
+        if attack.loss == "ce" and ATTACKS[attack.name].gradients and attack.eps > 0
+    ]
+    if not climbing:
+        return AttackSpec(label="checks", eps=data.eval_eps, step=data.eval_step, steps=STEPS)
+    hardest = max(climbing, key=lambda attack: attack.steps * attack.restarts)
+    return AttackSpec(
+        label="checks",
+        norm=hardest.norm,
+        eps=hardest.eps,
+        step=hardest.step or STEP_SHARE * hardest.eps,
+        steps=min(STEPS, hardest.steps),
+    )

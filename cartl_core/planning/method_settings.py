@@ -1,0 +1,145 @@
+"""Which settings each method uses, and what must not be written beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from cartl_core.catalog import METHODS, MethodFacts
+from cartl_core.errors import SpecError
+from cartl_core.spec import (
+    BaselineRequest,
+    JobRequest,
+)
+from cartl_core.spec.training import STILL
+
+
+def _on_clean_images(facts: MethodFacts) -> bool:
+    return not facts.adversarial
+
+
+def _tail_on_clean_images(facts: MethodFacts) -> bool:
+    return not (facts.adversarial or facts.distilled)
+
+
+def _no_method(facts: MethodFacts) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A setting that only some methods have: where it is written, who uses it, how "off" is written."""
+
+    part: str
+    field: str
+    used: Callable[[MethodFacts], bool]
+    off: object = None
+    needed: Callable[[MethodFacts], bool] | None = None
+    """Who cannot do without it; None: whoever uses it."""
+
+    def needs(self, facts: MethodFacts) -> bool:
+        return (self.needed or self.used)(facts)
+
+
+_SETTINGS_OF_METHODS = (
+    _Setting("pretrain", "fdm_weight", lambda facts: facts.objective == "fdm"),
+    _Setting("pretrain", "fdm_distance", lambda facts: facts.objective == "fdm", "absolute"),
+    _Setting("pretrain", "fdm_layers", lambda facts: facts.objective == "fdm", "trunk"),
+    _Setting("transfer", "beta", lambda facts: facts.nonexpansive),
+    _Setting("transfer", "norm", lambda facts: facts.nonexpansive, "reshaped"),
+    _Setting("transfer", "lwf_weight", _on_clean_images, needed=lambda facts: facts.distilled),
+    _Setting("transfer", "lwf_head_epochs", _on_clean_images, 0),
+    _Setting("transfer", "anchor_weight", _tail_on_clean_images, needed=_no_method),
+    _Setting("transfer", "attack", lambda facts: facts.adversarial),
+    _Setting("transfer", "displacement", _tail_on_clean_images, needed=lambda facts: facts.displaced),
+    _Setting("transfer", "schedule", lambda facts: facts.adversarial, "constant"),
+)
+
+
+def unused_by(method: str) -> frozenset[tuple[str, ...]]:
+    """Settings, as (part, field), that a method does not use; where one is written for it, it is refused."""
+    facts = METHODS[method]
+    return frozenset((row.part, row.field) for row in _SETTINGS_OF_METHODS if not row.used(facts))
+
+
+def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, where: str) -> None:
+    """A setting that the method does not use, or cannot do without, is refused, not ignored."""
+    for setting in _SETTINGS_OF_METHODS:
+        overrides = getattr(written, setting.part)
+        if overrides is None or setting.field not in overrides.model_fields_set:
+            continue
+        value, path = getattr(overrides, setting.field), f"{where}{setting.part}.{setting.field}"
+        if setting.needs(facts) and value is None:
+            raise SpecError(path, f"method {facts.name} needs it", allowed="a value, or leave it out")
+        if not setting.used(facts) and value is not None and value != setting.off:
+            users = ", ".join(name for name, other in METHODS.items() if setting.used(other))
+            raise SpecError(path, f"not used by method {facts.name}", allowed=f"methods {users}")
+    objective = getattr(written.pretrain, "objective", None)
+    if objective is not None and objective != facts.objective:
+        raise SpecError(
+            f"{where}pretrain.objective",
+            f"method {facts.name} has a teacher of its own",
+            allowed=facts.objective,
+        )
+
+
+def _refuse_settings_of_methods(request: JobRequest) -> None:
+    """Where methods are tried one beside the other, what makes one of them is said of that one alone."""
+    for name in ("pretrain", "transfer"):
+        part = getattr(request, name)
+        own = OWN_FIELDS - _SHARED_PARTS.get(type(part).__name__, set())
+        for field in sorted(part.model_fields_set & own if part else ()):
+            if getattr(part, field) is not None:
+                raise SpecError(
+                    f"{name}.{field}",
+                    "it belongs to a method, and the method is auto",
+                    allowed="in the candidates that it is meant for, `auto.candidates`",
+                )
+
+
+# Fields that a baseline does not take over from the job: they make the job's method what it is.
+OWN_FIELDS = frozenset(
+    {
+        "objective",
+        "fdm_weight",
+        "fdm_distance",
+        "fdm_layers",
+        "beta",
+        "norm",
+        "lwf_weight",
+        "lwf_head_epochs",
+        "anchor_weight",
+        "attack",
+        "schedule",
+        "tail_affine",
+        "displacement",
+    }
+)
+
+
+# Of those, the inner attack of pretraining is shared: teachers are compared at one radius.
+_SHARED_PARTS = {"PretrainSpecOverrides": {"attack"}}
+
+
+# Nor does one whose features are displaced take over what would not let them stay as they are.
+_STILL_FIELDS = {"TransferSpecOverrides": frozenset(STILL)}
+
+
+def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: MethodFacts, shared: bool) -> None:
+    """Lay what was written over the defaults, part by part."""
+    if overrides is None:
+        return
+    part = type(overrides).__name__
+    own = OWN_FIELDS - _SHARED_PARTS.get(part, set())
+    if facts.displaced:
+        own |= _STILL_FIELDS.get(part, frozenset())
+    for name, value in overrides.model_dump(exclude_unset=True).items():
+        if shared and name in own:
+            continue
+        if isinstance(value, dict):
+            settings[name] = {**(settings.get(name) or {}), **value}
+        else:
+            settings[name] = value

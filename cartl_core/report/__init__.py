@@ -1,0 +1,46 @@
+"""The robustness report as values. Torch-free."""
+
+from cartl_core.report.certificates import Audit, SmoothingResult
+from cartl_core.report.checks import Check, Checked
+from cartl_core.report.comparisons import Kept, PairedComparison
+from cartl_core.report.curves import CorruptionResults, RobustnessCurve
+from cartl_core.report.evidence import Evidence
+from cartl_core.report.gallery import Gallery
+from cartl_core.report.history import History
+from cartl_core.report.report import (
+    REPORT_SCHEMA,
+    ArmReport,
+    AttackResult,
+    ClassResult,
+    Figures,
+    Report,
+    Teacher,
+    Validation,
+)
+from cartl_core.report.selection import Selection
+from cartl_core.report.values import Interval, Value
+
+__all__ = [
+    "REPORT_SCHEMA",
+    "ArmReport",
+    "AttackResult",
+    "Audit",
+    "Check",
+    "Checked",
+    "ClassResult",
+    "CorruptionResults",
+    "Evidence",
+    "Figures",
+    "Gallery",
+    "History",
+    "Interval",
+    "Kept",
+    "PairedComparison",
+    "Report",
+    "RobustnessCurve",
+    "Selection",
+    "SmoothingResult",
+    "Teacher",
+    "Validation",
+    "Value",
+]

@@ -1,0 +1,183 @@
+"""The robustness report: one value that JSON, Markdown and HTML are made of.
+
+Every accuracy is an ``Interval`` that carries its own count; a figure without n does not exist here.
+Accuracies are fractions in [0, 1]. What a network gets wrong without an attack counts as not robust.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cartl_core.report.certificates import Audit, SmoothingResult
+from cartl_core.report.checks import Check, Checked
+from cartl_core.report.comparisons import Kept
+from cartl_core.report.comparisons import PairedComparison as PairedComparison
+from cartl_core.report.curves import CorruptionResults, RobustnessCurve
+from cartl_core.report.evidence import Evidence
+from cartl_core.report.gallery import Gallery
+from cartl_core.report.history import History
+from cartl_core.report.selection import Selection
+from cartl_core.report.values import Interval as Interval
+from cartl_core.report.values import Value as Value
+from cartl_core.spec import (
+    Arm,
+    AttackSpec,
+    JobSpec,
+    Method,
+    Objective,
+    Runtime,
+)
+from cartl_core.spec.existing_network import AnySpec
+
+REPORT_SCHEMA = 1
+
+
+class ClassResult(Value):
+    """One class of the test set."""
+
+    label: int = Field(ge=0, description="Label of the task, 0 to classes - 1.")
+    name: str
+    clean: Interval
+    worst_case: Interval
+
+
+class AttackResult(Value):
+    """One attack on one network."""
+
+    label: str
+    name: str
+    norm: str
+    loss: str
+    eps: float
+    step: float | None = Field(description="Null where the attack sizes its steps itself.")
+    steps: int
+    restarts: int
+    random_start: bool
+    seed: int
+    n: int
+    robust: Interval = Field(description="Right without an attack and never fooled by any iterate.")
+    seconds: float = Field(ge=0)
+    images_per_second: float | None = None
+
+
+class Figures(Value):
+    """What was measured of one network on one test set."""
+
+    data: str = Field(description="For people: data set and classes.")
+    data_fingerprint: str
+    n: int
+    clean: Interval
+    attacks: tuple[AttackResult, ...] = ()
+    worst_case: Interval | None = Field(
+        default=None,
+        description="Per image: robust against every attack above, and not seen to fall on the curve or by "
+        "an attack of the checks within the largest radius of those attacks in the same norm; the headline.",
+    )
+    autoattack: Interval | None = Field(
+        default=None,
+        description="Robust against the four attacks of AutoAttack's standard version, where they were made, "
+        "whatever else was: the figure that published ones compare with.",
+    )
+    per_class: tuple[ClassResult, ...] = ()
+    curve: RobustnessCurve | None = None
+    corruptions: CorruptionResults | None = None
+    checks: Checked | None = Field(default=None, description="What the checks saw, and how they attacked.")
+    audit: Audit | None = None
+    smoothing: SmoothingResult | None = None
+    gallery: Gallery | None = None
+
+
+class Teacher(Value):
+    """A pretrained network and its own figures on its source."""
+
+    objective: Objective
+    digest: str
+    freeze_depth: int | None = Field(description="The depth that an `fdm` teacher was made for.")
+    epochs: int
+    selected_epoch: int
+    reused: bool
+    train_eps: float = Field(description="The largest radius of its training, in pixel units.")
+    history: History | None = Field(default=None, description="On the source's validation images.")
+    figures: Figures | None = None
+
+
+class Validation(Value):
+    """A student on validation images at its selected epoch: what settings are chosen by, never the test."""
+
+    clean: Interval
+    robust: Interval = Field(description="Over the images that `attack` was tried on.")
+    attack: AttackSpec
+
+
+class ArmReport(Value):
+    """One method's student; or a given network, of whose making nothing is known: the method is null."""
+
+    method: Method | None = None
+    settings: str | None = Field(
+        default=None,
+        description="What tells it from others of its method in this report; null if it is the only one.",
+    )
+    freeze_depth: int | None = None
+    k: int | None = Field(default=None, description="Blocks fine-tuned: the paper's k.")
+    blocks: int
+    frozen: tuple[str, ...] = Field(default=(), description="In words, what was held fixed.")
+    learned: tuple[str, ...] = Field(
+        default=(), description="In words, what it learned from beside clean cross-entropy."
+    )
+    objective: Objective | None = None
+    teacher_digest: str | None = None
+    student_digest: str | None = Field(
+        default=None, description="Of the stage that made it; of a given network its file's SHA-256."
+    )
+    selected_epoch: int | None = None
+    validation: Validation | None = Field(
+        default=None, description="Null where nothing was trained, and of results of earlier versions."
+    )
+    history: History | None = Field(default=None, description="On the target's validation images.")
+    reused: bool = False
+    tuned_layer_norms: dict[str, float] = Field(
+        default_factory=dict,
+        description="Largest singular value of each tuned layer's reshaped weight, as exported.",
+    )
+    figures: Figures | None = None
+    kept: Kept | None = Field(
+        default=None, description="Its robustness over its teacher's on the source; across data sets."
+    )
+    checks: tuple[Check, ...] = Field(
+        default=(), description="Against self-deception, once all is measured; failed ones are in `warnings`."
+    )
+    comparisons: tuple[PairedComparison, ...] = Field(
+        default=(), description="On a baseline: how the job's own student does against it."
+    )
+
+
+class Report(Value):
+    """The robustness report of one job."""
+
+    schema_version: int = REPORT_SCHEMA
+    complete: bool
+    spec: AnySpec
+    spec_digest: str
+    runtime: Runtime | None = None
+    headline: str | None = Field(default=None, description="One sentence that answers the question.")
+    warnings: tuple[str, ...] = ()
+    teachers: tuple[Teacher, ...] = ()
+    selection: Selection | None = Field(
+        default=None, description="How `auto` was decided; null where nothing was left to choose."
+    )
+    student: ArmReport | None = None
+    baselines: tuple[ArmReport, ...] = ()
+    evidence: Evidence | None = Field(
+        default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
+    )
+    seconds: dict[str, float] = Field(default_factory=dict, description="Wall time by stage label.")
+
+    @property
+    def own_arm(self) -> Arm | None:
+        """The settings of the job's own student; None of a given network, and before a run has chosen."""
+        if not isinstance(self.spec, JobSpec):
+            return None
+        if self.spec.auto is None:
+            return self.spec.arm
+        chosen = self.selection.chosen if self.selection else None
+        return self.spec.auto.candidates[chosen - 1] if chosen else None

@@ -1,0 +1,1 @@
+"""The pipeline: a whole run, its runtime, its outputs and the supervised mode."""

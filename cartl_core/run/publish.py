@@ -1,0 +1,132 @@
+"""The end of a run: the complete report and the files for the person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from cartl_core.analysis.assemble import Book
+from cartl_core.analysis.metrics import Held
+from cartl_core.data import Split
+from cartl_core.evaluation.probe_stage import read_rows
+from cartl_core.evaluation.probes.worst_images import shown
+from cartl_core.events import ArtifactWritten, Reporter, ReportUpdated
+from cartl_core.render import html, markdown
+from cartl_core.render.plots import Pixels, draw
+from cartl_core.report import Report
+from cartl_core.report.gallery import Gallery
+from cartl_core.spec import GallerySpec
+from cartl_core.storage.atomic_write import write_whole
+from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.storage.stage_result import NETWORK
+
+
+def publish(out: Path, book: Book, directories: Mapping[str, Path], test: Split, report: Reporter) -> Report:
+    """Write everything below ``out`` and tell of it.
+
+    Args:
+        book: of a run whose stages are all done.
+        directories: of the stages, by digest.
+        test: the target's test images that networks were measured on.
+    """
+    final = book.report(complete=True)
+    plan = book.plan
+    if plan.students:
+        write_student(out, directories[plan.students[0].key.digest] / NETWORK, report)
+    for student in plan.measured:
+        clean = book.clean(student.measurements)
+        assert clean is not None
+        attacks = book.attacks(student.measurements)
+        probed = {
+            own.name: read_rows(directories[own.key.digest])
+            for own in student.probings
+            if not isinstance(own.asked, GallerySpec)
+        }
+        write_outcomes(out, student.subject, test, clean, attacks, probed, report)
+    write_report(out, final, _worst_images(out, final, book, directories, report), report)
+    report(ReportUpdated(report=final))
+    return final
+
+
+def _worst_images(
+    out: Path, final: Report, book: Book, directories: Mapping[str, Path], report: Reporter
+) -> Pixels | None:
+    """The pictures of the job's own student, written beside the report."""
+    gallery = final.student.figures.gallery if final.student and final.student.figures else None
+    if gallery is None:
+        return None
+    (probing,) = (own for own in book.plan.measured[0].probings if isinstance(own.asked, GallerySpec))
+    return write_gallery(out, gallery, read_rows(directories[probing.key.digest]), report)
+
+
+SAFETENSORS = "application/octet-stream"
+
+
+def write_report(out: Path, final: Report, pixels: Pixels | None, report: Reporter) -> None:
+    """``report.json``, ``report.md``, ``evidence.json``, each figure, and ``report.html`` with them inside.
+
+    Args:
+        pixels: of the report's gallery, if it has one.
+    """
+    _write(out, "report.json", final.model_dump_json(indent=1).encode(), "application/json", report)
+    _write(out, "report.md", markdown.render(final).encode(), "text/markdown; charset=utf-8", report)
+    if final.evidence is not None:
+        block = final.evidence.model_dump_json(indent=1).encode()
+        _write(out, "evidence.json", block, "application/json", report)
+    pictures = {picture.name: picture for picture in draw(final, pixels)}
+    for picture in pictures.values():
+        _write(out, picture.name, picture.content, picture.media_type, report)
+    _write(out, "report.html", html.render(final, pictures).encode(), "text/html; charset=utf-8", report)
+
+
+def write_student(out: Path, network: Path, report: Reporter) -> None:
+    """``student.safetensors``: the very bytes that were evaluated."""
+    _write(out, "student.safetensors", network.read_bytes(), SAFETENSORS, report)
+
+
+def write_gallery(out: Path, gallery: Gallery, rows: dict[str, torch.Tensor], report: Reporter) -> Pixels:
+    """``worst-images.safetensors``: the images before and under attack, as the network sees them.
+
+    ``clean`` and ``adversarial`` are (k, C, H, W) float32 in [0, 1], ``index``, ``label`` and ``wrong_label``
+    (k,) int64, in the order of the report's gallery.
+    """
+    images = {name: tensor.contiguous() for name, tensor in shown(rows, gallery).items()}
+    facts = {
+        name: torch.tensor([getattr(image, name) for image in gallery.images], dtype=torch.int64)
+        for name in ("index", "label", "wrong_label")
+    }
+    _write(out, "worst-images.safetensors", safetensors.torch.save({**images, **facts}), SAFETENSORS, report)
+    return Pixels(images["clean"].numpy(), images["adversarial"].numpy())
+
+
+def write_outcomes(
+    out: Path,
+    subject: str,
+    images: Split,
+    clean: Sequence[bool],
+    attacks: Sequence[Held],
+    probed: Mapping[str, Mapping[str, torch.Tensor]],
+    report: Reporter,
+) -> None:
+    """``outcomes-SUBJECT.safetensors``: per test image its position, label, and whether it held.
+
+    What a probe kept of each image is there as ``PROBE.ROW``, with the positions of its images in
+    ``PROBE.index``: the radii of a curve in ``curve.radius``, infinite where an image stood.
+    """
+    tensors = {
+        "index": images.index.contiguous(),
+        "label": images.labels.contiguous(),
+        "clean": torch.tensor(clean, dtype=torch.bool),
+        **{f"robust.{held.attack.label}": torch.tensor(held.held, dtype=torch.bool) for held in attacks},
+        **{f"{probe}.{row}": rows[row].contiguous() for probe, rows in probed.items() for row in rows},
+    }
+    _write(out, f"outcomes-{subject}.safetensors", safetensors.torch.save(tensors), SAFETENSORS, report)
+
+
+def _write(out: Path, name: str, content: bytes, media_type: str, report: Reporter) -> None:
+    with disk_faults(name):
+        write_whole(out / name, content)
+    report(ArtifactWritten(name=name, path=name, media_type=media_type))

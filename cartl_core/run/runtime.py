@@ -1,0 +1,105 @@
+"""What the machine decides, decided once: device, threads, precision, versions.
+
+A ``Runtime`` that an earlier attempt resolved is taken over as it is where the machine allows, so that
+a resumed run gives the same bits.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+import cartl_core
+from cartl_core.errors import SpecError
+from cartl_core.spec import JobSpec, Runtime
+from cartl_core.spec.existing_network import EvaluateJobSpec
+
+
+def resolve(spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None) -> Runtime:
+    """Fill in every ``auto`` of ``spec`` for this machine.
+
+    Args:
+        spec: its ``device`` and ``precision`` are followed.
+        threads: CPU threads to use; None takes all that this process may use.
+
+    Raises:
+        SpecError: ``cuda`` was asked for and there is none.
+    """
+    device = _device(spec.device)
+    return Runtime(
+        device=device,
+        device_name=torch.cuda.get_device_name() if device == "cuda" else _processor(),
+        threads=threads or _usable_threads(),
+        precision=_precision(spec.precision, device),
+        python=platform.python_version(),
+        torch=version("torch"),
+        torchvision=version("torchvision"),
+        cartl=cartl_core.__version__,
+        machine=platform.machine(),
+    )
+
+
+def settle(recorded: Runtime, here: Runtime) -> tuple[Runtime, tuple[str, ...]]:
+    """The runtime to use on this machine when an earlier attempt has ``recorded`` one.
+
+    Threads and precision are taken over; what the machine itself fixes (device, versions) is not
+    negotiable. Returns the runtime and, where it differs from the recorded one, the names of the
+    fields that differ: stages of the other runtime are then computed anew.
+    """
+    kept: dict[str, Any] = {"threads": recorded.threads}
+    if recorded.device == here.device:
+        kept["precision"] = recorded.precision
+    runtime = here.model_copy(update=kept)
+    changed = tuple(
+        name for name in Runtime.model_fields if getattr(runtime, name) != getattr(recorded, name)
+    )
+    return runtime, changed
+
+
+def enter(runtime: Runtime) -> None:
+    """Set this process up for ``runtime``: threads, and deterministic algorithms where there are any."""
+    torch.set_num_threads(runtime.threads)
+    if runtime.device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+
+
+def _usable_threads() -> int:
+    """Processors that this process may use, where the system tells; else all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _device(asked: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise SpecError("device", "this machine has no usable GPU", allowed="cpu, auto")
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return asked
+
+
+def _precision(asked: Literal["auto", "fp32", "bf16"], device: str) -> Literal["fp32", "bf16"]:
+    """bf16 only where the hardware multiplies it: without that it is ten times slower than fp32."""
+    if asked != "auto":
+        return asked
+    fast = torch.cuda.is_bf16_supported() if device == "cuda" else torch.cpu._is_amx_tile_supported()
+    return "bf16" if fast else "fp32"
+
+
+def _processor() -> str:
+    """The processor's name as Linux tells it; elsewhere what Python knows."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

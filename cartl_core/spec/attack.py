@@ -1,0 +1,178 @@
+"""One attack of a specification, checked against the rows of ``attack_facts``; faults name the field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+
+from cartl_core.spec.base import Part
+
+AttackName = Literal["pgd", "apgd", "fab", "square"]
+Norm = Literal["linf", "l2", "l1"]
+AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr", "targeted_margin"]
+"""What an attack climbs; FAB crosses the boundary where the targeted margin is 0."""
+
+LARGEST_RADIUS: dict[Norm, float] = {"linf": 1.0, "l2": 444.0, "l1": 200_000.0}
+"""No two images of [0, 1] are further apart: 256 x 256 x 3 pixels are the largest input."""
+
+LEAST_CLASSES: dict[AttackLoss, int] = {"dlr": 3, "targeted_dlr": 4}
+"""A difference of logits ratio divides by the gap to the third logit, targeted to the fourth too."""
+
+TARGETS = 9
+"""Classes that a targeted attack aims at, one after the other, the likeliest first."""
+
+TARGETED: frozenset[AttackLoss] = frozenset({"targeted_dlr", "targeted_margin"})
+"""Losses that aim at one class at a time."""
+
+
+@dataclass(frozen=True)
+class AttackFacts:
+    """What an attack is and takes."""
+
+    name: AttackName
+    title: str
+    source: str
+    norms: tuple[Norm, ...]
+    losses: tuple[AttackLoss, ...]
+    """The first is used where none is given."""
+    sized: bool
+    """It takes ``step``; the others size their steps themselves."""
+    gradients: bool
+    """Each of its steps asks for a gradient; else for logits alone."""
+    always_random: bool = False
+    """It has no start but a random one."""
+
+
+ATTACKS: dict[str, AttackFacts] = {
+    facts.name: facts
+    for facts in (
+        AttackFacts(
+            "pgd",
+            "projected gradient descent with restarts; any misclassified iterate counts",
+            "Madry et al. 2018, arXiv 1706.06083",
+            norms=("linf", "l2", "l1"),
+            losses=("ce", "margin", "dlr"),
+            sized=True,
+            gradients=True,
+        ),
+        AttackFacts(
+            "apgd",
+            "auto-PGD: momentum, and steps that halve where they no longer pay",
+            "Croce and Hein 2020, arXiv 2003.01690",
+            norms=("linf", "l2"),
+            losses=("ce", "dlr", "targeted_dlr"),
+            sized=False,
+            gradients=True,
+        ),
+        AttackFacts(
+            "fab",
+            "fast adaptive boundary, targeted: the nearest image across each boundary, no step to size",
+            "Croce and Hein 2020, arXiv 1907.02044",
+            norms=("linf", "l2"),
+            losses=("targeted_margin",),
+            sized=False,
+            gradients=True,
+        ),
+        AttackFacts(
+            "square",
+            "Square: random search by squares, a black box attack; a step is a query",
+            "Andriushchenko et al. 2020, arXiv 1912.00049",
+            norms=("linf", "l2"),
+            losses=("margin",),
+            sized=False,
+            gradients=False,
+            always_random=True,
+        ),
+    )
+}
+
+
+def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:
+    """Steps of an attack on an image that never falls, over restarts and targets, at most."""
+    return steps * restarts * (TARGETS if loss in TARGETED else 1)
+
+
+class AttackSpec(Part):
+    """One attack; ``attack_facts.ATTACKS`` has what each one takes. Any misclassified iterate counts."""
+
+    label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = Field(
+        description="Name in the report, unique among the job's attacks."
+    )
+    name: AttackName = "pgd"
+    norm: Norm = Field(default="linf", description="What `eps` and `step` are measured in.")
+    loss: AttackLoss = Field(default="ce", description="What the attack climbs.")
+    eps: float = Field(
+        ge=0.0,
+        le=LARGEST_RADIUS["l1"],
+        description="Radius in pixel units, e.g. 0.0313725 for 8/255; at most 1 in linf.",
+    )
+    step: float | None = Field(
+        default=None,
+        validate_default=True,
+        gt=0.0,
+        le=LARGEST_RADIUS["l1"],
+        description="Step size in pixel units, in the attack's norm; null where the attack sizes its steps.",
+    )
+    steps: int = Field(ge=1, le=10_000)
+    restarts: int = Field(default=1, ge=1, le=100)
+    random_start: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_loss(cls, written: Any) -> Any:
+        """An attack that does not know the usual loss takes its own where none is given."""
+        if not isinstance(written, dict) or "loss" in written:
+            return written
+        facts = ATTACKS.get(str(written.get("name")))
+        return {**written, "loss": facts.losses[0]} if facts and "ce" not in facts.losses else written
+
+    @property
+    def step_size(self) -> float:
+        """``step`` of an attack that has one.
+
+        Raises:
+            ValueError: it has none.
+        """
+        if self.step is None:
+            raise ValueError(f"attack {self.label} sizes its steps itself")
+        return self.step
+
+    @field_validator("norm", "loss")
+    @classmethod
+    def _known_to_the_attack(cls, value: str, info: ValidationInfo) -> str:
+        facts = ATTACKS.get(info.data.get("name", ""))
+        allowed = {"norm": facts.norms, "loss": facts.losses}[info.field_name or ""] if facts else (value,)
+        if facts and value not in allowed:
+            raise ValueError(f"{facts.name} takes no {value}; allowed: {', '.join(allowed)}")
+        return value
+
+    @field_validator("eps", "step")
+    @classmethod
+    def _within_the_images(cls, value: float | None, info: ValidationInfo) -> float | None:
+        norm = info.data.get("norm")
+        if norm and value is not None and value > LARGEST_RADIUS[norm]:
+            raise ValueError(
+                f"{value:g} is more than an image has room for; allowed in {norm}: at most "
+                f"{LARGEST_RADIUS[norm]:g}"
+            )
+        return value
+
+    @field_validator("step")
+    @classmethod
+    def _sized(cls, value: float | None, info: ValidationInfo) -> float | None:
+        facts = ATTACKS.get(info.data.get("name", ""))
+        if facts and facts.sized and value is None:
+            raise ValueError(f"{facts.name} needs a step")
+        if facts and not facts.sized and value is not None:
+            raise ValueError(f"{facts.name} sizes its steps itself; allowed: null, or leave it out")
+        return value
+
+    @field_validator("random_start")
+    @classmethod
+    def _random(cls, value: bool, info: ValidationInfo) -> bool:
+        facts = ATTACKS.get(info.data.get("name", ""))
+        if facts and facts.always_random and not value:
+            raise ValueError(f"{facts.name} has none but random starts; allowed: true")
+        return value

@@ -1,0 +1,46 @@
+"""What every piece of a specification has in common."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from cartl_core.errors import SpecError
+
+# Strict mode would refuse a parsed JSON array for a tuple; the items stay strict.
+ARRAY = Field(strict=False)
+P = TypeVar("P", bound="Part")
+
+
+class Part(BaseModel):
+    """A frozen, strict piece of a specification."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def build(part: type[P], settings: dict[str, Any], where: str) -> P:
+    """Validate a part; the first fault becomes a ``SpecError`` at its full path."""
+    try:
+        return part.model_validate(settings)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        path = ".".join([where, *(str(step) for step in fault["loc"])])
+        raise SpecError(path, fault["msg"]) from error
+
+
+def overrides(part: type[Part], docs: str, **replaced: Any) -> type[Part]:
+    """The same fields as ``part``, each optional: what is left out comes from the preset.
+
+    ``replaced`` has other types, with all their constraints, for some of the fields.
+    """
+
+    def optional(name: str) -> Any:
+        field = part.model_fields[name]
+        annotation: Any = replaced.get(name, field.annotation)
+        for constraint in () if name in replaced else field.metadata:
+            annotation = Annotated[annotation, constraint]
+        return annotation | None, Field(default=None, description=field.description)
+
+    fields = {name: optional(name) for name in part.model_fields}
+    return create_model(f"{part.__name__}Overrides", __base__=Part, __doc__=docs, **fields)

@@ -1,0 +1,86 @@
+"""Which images and which network: values of requests and specs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints
+
+from cartl_core.spec.arm import Arm as Arm
+from cartl_core.spec.arm import AutoSpec as AutoSpec
+from cartl_core.spec.arm import Method as Method
+from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
+from cartl_core.spec.attack import AttackSpec as AttackSpec
+from cartl_core.spec.base import ARRAY as ARRAY
+from cartl_core.spec.base import Part as Part
+from cartl_core.spec.certificates import AuditSpec as AuditSpec
+from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
+from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
+from cartl_core.spec.curve import CurveSpec as CurveSpec
+from cartl_core.spec.probe import ChecksSpec as ChecksSpec
+from cartl_core.spec.probe import GallerySpec as GallerySpec
+from cartl_core.spec.training import Augmentation as Augmentation
+from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
+from cartl_core.spec.training import FeatureDistance as FeatureDistance
+from cartl_core.spec.training import FeatureLayers as FeatureLayers
+from cartl_core.spec.training import Objective as Objective
+from cartl_core.spec.training import PretrainSpec as PretrainSpec
+from cartl_core.spec.training import Selection as Selection
+from cartl_core.spec.training import TrainingSpec as TrainingSpec
+from cartl_core.spec.training import TransferSpec as TransferSpec
+
+DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "svhn", "gtsrb"]
+
+
+Label = Annotated[int, Field(ge=0, le=999)]
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+Tag = Annotated[
+    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")
+]
+
+
+class DataSpec(Part):
+    """Which images of which data set. A bare string stands for the whole data set."""
+
+    name: DatasetName
+    classes: Annotated[tuple[Label, ...], ARRAY, Field(min_length=2, max_length=1000)] | None = Field(
+        default=None,
+        description="Labels kept, distinct; class i of the task is classes[i]. Null keeps all.",
+    )
+    train_limit: int | None = Field(
+        default=None,
+        ge=10,
+        le=10_000_000,
+        description="Images kept of the training split (stratified, drawn with the job's seed), "
+        "before the validation part is taken out. Null keeps all.",
+    )
+    validation_fraction: float = Field(
+        default=0.1, ge=0.01, le=0.5, description="Part of the training images kept for selection."
+    )
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+DataSpecOrName = Annotated[DataSpec, BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)]
+
+
+class ModelSpec(Part):
+    """A network: its family and size, and the shape of its input."""
+
+    name: Name = Field(
+        description="wrn-D-W (depth D = 6n + 4, width W), resnet18, resnet34, resnet50, or tiny."
+    )
+    stem_stride: Literal[1, 2, 4] = Field(
+        default=1, description="Stride of the first convolution; 2 or 4 for small machines."
+    )
+    image_size: int = Field(default=32, ge=8, le=256, description="Height and width of the input, pixels.")
+    channels: Literal[1, 3] = 3
+
+
+ModelSpecOrName = Annotated[ModelSpec, BeforeValidator(_named, json_schema_input_type=str | ModelSpec)]

@@ -1,0 +1,78 @@
+"""What is measured of a network."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cartl_core.spec.arm import Arm as Arm
+from cartl_core.spec.arm import AutoSpec as AutoSpec
+from cartl_core.spec.arm import Method as Method
+from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
+from cartl_core.spec.attack import AttackSpec as AttackSpec
+from cartl_core.spec.base import ARRAY as ARRAY
+from cartl_core.spec.base import Part as Part
+from cartl_core.spec.certificates import AuditSpec as AuditSpec
+from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
+from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
+from cartl_core.spec.curve import CurveSpec as CurveSpec
+from cartl_core.spec.probe import ChecksSpec as ChecksSpec
+from cartl_core.spec.probe import GallerySpec as GallerySpec
+from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.training import Augmentation as Augmentation
+from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
+from cartl_core.spec.training import FeatureDistance as FeatureDistance
+from cartl_core.spec.training import FeatureLayers as FeatureLayers
+from cartl_core.spec.training import Objective as Objective
+from cartl_core.spec.training import PretrainSpec as PretrainSpec
+from cartl_core.spec.training import Selection as Selection
+from cartl_core.spec.training import TrainingSpec as TrainingSpec
+from cartl_core.spec.training import TransferSpec as TransferSpec
+
+EvaluationPreset = Literal["quick", "pgd20", "pgd100", "autoattack", "ensemble"]
+
+
+class EvaluateSpec(Part):
+    """What is measured on the target's test images, and of the teacher on its source."""
+
+    preset: EvaluationPreset | None = Field(
+        default=None,
+        description="Attacks and probes by name; null takes those of the job's preset. What is written "
+        "beside it replaces its own part.",
+    )
+    attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)]
+    source_attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)] = Field(
+        description="Attacks on the teacher, on the source's test images."
+    )
+    test_limit: int | None = Field(
+        default=None, ge=10, le=10_000_000, description="Test images used, stratified; null uses all."
+    )
+    source_test_limit: int | None = Field(default=None, ge=10, le=10_000_000)
+    batch_size: int = Field(default=256, ge=1, le=65_536)
+    curve: CurveSpec | None = Field(
+        default=None, description="Robust accuracy over eps, of the student and every baseline; null: none."
+    )
+    corruptions: CorruptionsSpec | None = Field(
+        default=None, description="Accuracy under common corruptions, of the same; null: none."
+    )
+    checks: ChecksSpec | None = Field(
+        default=None,
+        description="Checks against self-deception, of the same; null: only what needs no probe.",
+    )
+    audit: AuditSpec | None = Field(
+        default=None, description="Proven norms of the layers, what they certify, measured displacement."
+    )
+    smoothing: SmoothingSpec | None = Field(
+        default=None,
+        description="Randomised smoothing: a certificate of the smoothed classifier; null: none.",
+    )
+    gallery: GallerySpec | None = Field(
+        default=None, description="Pictures of what fools the student most; null: none."
+    )
+
+    @property
+    def probes(self) -> dict[str, ProbeSpec]:
+        """The probes that are asked for, by name, in the order of the fields."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: value for name, value in values.items() if isinstance(value, ProbeSpec)}

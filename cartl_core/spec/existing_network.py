@@ -1,0 +1,102 @@
+"""Jobs of ``kind: evaluate``: a network that exists already, measured on a data set; nothing is trained.
+
+``EvaluateJobRequest`` is what a person writes, ``EvaluateJobSpec`` what it resolves to once the network's
+file was seen. ``request_class`` and ``spec_of`` tell the kinds of jobs apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from cartl_core.errors import SpecError
+from cartl_core.spec.base import ARRAY, Part
+from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpec, Name, Tag
+from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.job import JobSpec, Preset
+from cartl_core.spec.request import EvaluateOverrides, JobRequest
+
+Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{1,64}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class NetworkRef(Part):
+    """Which network: an upload's, or the student of an earlier job. Its digest says which bytes."""
+
+    upload: Id | None = Field(default=None, description="Id of an upload of yours.")
+    job: Id | None = Field(default=None, description="Id of a job of yours that has succeeded.")
+    arm: Literal["student"] = Field(default="student", description="Which network of that job.")
+    sha256: Sha256 | None = Field(
+        default=None, description="Of the network's file; where it is given, the file must have it."
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> NetworkRef:
+        if self.upload is not None and self.job is not None:
+            raise ValueError("name an upload or a job, not both")
+        return self
+
+
+class EvaluateJobRequest(Part):
+    """What a person posts to have a network measured: which network, on which data set."""
+
+    kind: Literal["evaluate"]
+    dataset: DataSpecOrName = Field(description="What it is measured on; as many classes as it has outputs.")
+    network: NetworkRef
+    name: Name | None = None
+    tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
+    preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
+    evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
+    model: ModelSpec | None = Field(
+        default=None, description="The network's own; where it is given, the file must have it."
+    )
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="Of training, so of nothing here: evaluation is always fp32."
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
+class EvaluateJobSpec(Part):
+    """A fully resolved evaluation; ``network.sha256`` is never null."""
+
+    kind: Literal["evaluate"] = "evaluate"
+    name: Name | None = None
+    tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
+    preset: Preset
+    dataset: DataSpecOrName
+    network: NetworkRef
+    model: ModelSpec
+    evaluate: EvaluateSpec
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
+AnyRequest = JobRequest | EvaluateJobRequest
+AnySpec = Annotated[JobSpec | EvaluateJobSpec, Field(discriminator="kind")]
+
+REQUESTS: dict[str, type[JobRequest] | type[EvaluateJobRequest]] = {
+    "transfer": JobRequest,
+    "evaluate": EvaluateJobRequest,
+}
+SPECS: dict[str, type[JobSpec] | type[EvaluateJobSpec]] = {"transfer": JobSpec, "evaluate": EvaluateJobSpec}
+
+
+def request_class(value: object) -> type[JobRequest] | type[EvaluateJobRequest]:
+    """The class of a parsed request; what names no kind is a transfer.
+
+    Raises:
+        SpecError: there is no such kind of job.
+    """
+    kind = value.get("kind", "transfer") if isinstance(value, Mapping) else "transfer"
+    if not isinstance(kind, str) or kind not in REQUESTS:
+        raise SpecError("kind", "there is no such kind of job", allowed=", ".join(REQUESTS))
+    return REQUESTS[kind]
+
+
+def spec_of(stored: Mapping[str, Any]) -> JobSpec | EvaluateJobSpec:
+    """A resolved specification, as JSON had it."""
+    return SPECS[stored.get("kind", "transfer")].model_validate(stored)

@@ -1,0 +1,173 @@
+"""What a person writes: everything but ``dataset`` and ``freeze_depth`` may be left out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from cartl_core.spec.arm import DEFAULT_LEAD, DEFAULT_MARGIN, LEAD, MOST_CANDIDATES, FreezeDepth
+from cartl_core.spec.arm import Arm as Arm
+from cartl_core.spec.arm import AutoSpec as AutoSpec
+from cartl_core.spec.arm import Method as Method
+from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
+from cartl_core.spec.attack import LARGEST_RADIUS
+from cartl_core.spec.attack import AttackSpec as AttackSpec
+from cartl_core.spec.base import ARRAY as ARRAY
+from cartl_core.spec.base import Part as Part
+from cartl_core.spec.base import overrides
+from cartl_core.spec.certificates import AuditSpec as AuditSpec
+from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
+from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
+from cartl_core.spec.curve import CurveSpec as CurveSpec
+from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, Name, Tag
+from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.job import Preset
+from cartl_core.spec.probe import ChecksSpec as ChecksSpec
+from cartl_core.spec.probe import GallerySpec as GallerySpec
+from cartl_core.spec.training import Augmentation as Augmentation
+from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
+from cartl_core.spec.training import FeatureDistance as FeatureDistance
+from cartl_core.spec.training import FeatureLayers as FeatureLayers
+from cartl_core.spec.training import Objective as Objective
+from cartl_core.spec.training import PretrainSpec as PretrainSpec
+from cartl_core.spec.training import Selection as Selection
+from cartl_core.spec.training import TrainingSpec as TrainingSpec
+from cartl_core.spec.training import TransferSpec as TransferSpec
+
+AttackOverrides = overrides(
+    AttackSpec,
+    "Any part of the attack of training; the rest comes from the preset.",
+    name=Literal["pgd"],
+    norm=Literal["linf"],
+    loss=Literal["ce"],
+    eps=Annotated[float, Field(ge=0.0, le=LARGEST_RADIUS["linf"])],
+    step=Annotated[float, Field(gt=0.0, le=LARGEST_RADIUS["linf"])],
+)
+
+
+PretrainOverrides = overrides(PretrainSpec, "Any part of the pretraining stage.", attack=AttackOverrides)
+
+
+DisplacementOverrides = overrides(
+    DisplacementSpec, "Any part of it; the radius comes from the teacher's training."
+)
+
+
+TransferOverrides = overrides(
+    TransferSpec,
+    "Any part of the transfer stage.",
+    attack=AttackOverrides,
+    displacement=DisplacementOverrides,
+)
+
+
+CurveOverrides = overrides(
+    CurveSpec, "Any part of the curve; the rest comes from the preset, radii from the data set."
+)
+
+
+CorruptionsOverrides = overrides(CorruptionsSpec, "Any part of it; the rest comes from the preset.")
+
+
+ChecksOverrides = overrides(
+    ChecksSpec, "Any part of the checks; the rest comes from the preset, their attack from the job's."
+)
+
+
+AuditOverrides = overrides(AuditSpec, "Any part of it; the radius comes from the data set.")
+
+
+SmoothingOverrides = overrides(SmoothingSpec, "Any part of it; sigma must be given.")
+
+
+GalleryOverrides = overrides(
+    GallerySpec, "Any part of it; the rest comes from the preset, norm and radius from the last attack."
+)
+
+
+EvaluateOverrides = overrides(
+    EvaluateSpec,
+    "Any part of the evaluation stage.",
+    curve=CurveOverrides,
+    corruptions=CorruptionsOverrides,
+    checks=ChecksOverrides,
+    audit=AuditOverrides,
+    smoothing=SmoothingOverrides,
+    gallery=GalleryOverrides,
+)
+
+
+class BaselineRequest(Part):
+    """A baseline with its own settings; what is left out follows the job."""
+
+    method: Method
+    freeze_depth: int | None = Field(default=None, ge=0)
+    pretrain: PretrainOverrides | None = None  # type: ignore[valid-type]
+    transfer: TransferOverrides | None = None  # type: ignore[valid-type]
+
+
+def _baseline(value: Any) -> Any:
+    return {"method": value} if isinstance(value, str) else value
+
+
+BaselineOrMethod = Annotated[
+    BaselineRequest, BeforeValidator(_baseline, json_schema_input_type=Method | BaselineRequest)
+]
+
+
+SelectionAttackOverrides = overrides(
+    AttackSpec, "Any part of the attack of the selection; radius and step come from the data set."
+)
+
+
+class AutoRequest(Part):
+    """How `auto` is to be decided: on validation images alone, never on test images."""
+
+    margin: float = Field(
+        default=DEFAULT_MARGIN,
+        ge=0.0,
+        le=1.0,
+        description="Of clean accuracy, as a fraction: the most robust candidate is chosen among those that "
+        "come this near to the cleanest one.",
+    )
+    lead: float = Field(default=DEFAULT_LEAD, ge=0.0, le=10.0, description=LEAD)
+    attack: SelectionAttackOverrides | None = None  # type: ignore[valid-type]
+    validation_images: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="Stratified; of fewer all are used."
+    )
+    candidates: Annotated[tuple[BaselineOrMethod, ...], ARRAY] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MOST_CANDIDATES,
+        description="Instead of the catalog's. One without a depth stands for one at every depth that is "
+        "tried; plain transfer is added at every depth where it is missing.",
+    )
+
+
+class JobRequest(Part):
+    """What a person posts: a target data set and a freeze depth, and whatever else they choose."""
+
+    kind: Literal["transfer"] = "transfer"
+    dataset: DataSpecOrName = Field(description="The target: a name, or a name with classes and limits.")
+    freeze_depth: FreezeDepth = Field(
+        description="Leading blocks frozen, 0 to the model's blocks - 1; `auto` tries several."
+    )
+    name: Name | None = None
+    tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
+    source: DataSpecOrName | None = Field(default=None, description="What the teacher learns from.")
+    model: ModelSpecOrName | None = None
+    method: MethodOrAuto = Field(default="cartl", description="`auto` tries several.")
+    auto: AutoRequest | None = Field(default=None, description="Only beside a method or a depth `auto`.")
+    preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    pretrain: PretrainOverrides | None = None  # type: ignore[valid-type]
+    transfer: TransferOverrides | None = None  # type: ignore[valid-type]
+    evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
+    baselines: Annotated[tuple[BaselineOrMethod, ...], ARRAY] = Field(
+        default=(BaselineRequest(method="vanilla"),),
+        max_length=8,
+        description="Where something is `auto`, the best plain candidate is there anyway.",
+    )
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)

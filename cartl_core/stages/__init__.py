@@ -1,4 +1,0 @@
-"""The three stages of a run: pretrain a teacher, transfer it, evaluate what came out."""
-
-NETWORK = "network.safetensors"
-OUTCOMES = "outcomes.safetensors"

@@ -1,0 +1,1 @@
+"""Intervals, tests and selection rules: plain numbers in, plain numbers out. Torch-free."""

@@ -1,0 +1,1 @@
+"""The three stages of a run: pretrain a teacher, transfer it, evaluate what came out."""

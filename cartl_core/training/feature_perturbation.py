@@ -1,0 +1,149 @@
+"""Displaced features: what an adversary can do to the features of a frozen trunk, found once for all epochs.
+
+Ours. The trunk is a fixed function, so how far images within eps can move its features is fixed as well.
+Label-free projected gradient descent climbs ||lower(x + d) - lower(x)||_2, and the tail learns from features
+that are moved as far, at one attack through the trunk for the whole training instead of one through the
+network at every step. Where to they are moved is the trunk's choice (where the attack ended), or the tail's:
+to the side on which its own cross-entropy climbs, one gradient of the tail a step and none of the trunk.
+
+Shapes: images (N, C, H, W) in [0, 1]; features (N, ...); copies stand in the second dimension.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attacks import fused, perturb, random_starts
+from cartl_core.data import Split
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.frozen import untouched
+from cartl_core.nn.losses import cross_entropy, feature_distance
+from cartl_core.spec import DisplacementSpec
+
+BATCH = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Displaced:
+    """What the tail learns from.
+
+    Attributes:
+        inputs: (N, 1 + copies, ...) on the CPU: clean first, then each displaced copy.
+        cached: whether these are features; images where features did not fit into memory.
+    """
+
+    inputs: Tensor
+    cached: bool
+
+
+def displaced(
+    lower: nn.Module, split: Split, spec: DisplacementSpec, *, seed: int, place: Workplace
+) -> Displaced:
+    """The images of ``split`` beside their displaced copies, as features if they fit into memory.
+
+    The same whatever the batches, and whenever it is computed. ``lower`` must be in eval mode.
+
+    Raises:
+        Interruption: the run was asked to stop.
+    """
+    images = [split.images]
+    images += [displace(lower, split, spec, copy=copy, seed=seed, place=place) for copy in range(spec.copies)]
+    together = torch.stack(images, dim=1)
+    features = cached_features(lower, together.flatten(0, 1), place)
+    if features is None:
+        return Displaced(together, cached=False)
+    return Displaced(features.view(*together.shape[:2], *features.shape[1:]), cached=True)
+
+
+def moved_features(
+    upper: nn.Module, clean: Tensor, displaced: Tensor, labels: Tensor, spec: DisplacementSpec
+) -> Tensor:
+    """Features (N, ...) moved as ``spec`` has it: ``reach`` times as far as the trunk's attack moved them.
+
+    With ``direction: tail`` by the sign of the cross-entropy's gradient, the one step of FGSM (Goodfellow et
+    al., ICLR 2015) in a box whose sides are the displacement of each number. ``upper`` is left as it was.
+
+    Args:
+        clean: features, without a gradient.
+        displaced: of the same images, where the trunk's attack ended.
+        labels: (N,).
+    """
+    if spec.direction == "tail":
+        return clean + spec.reach * (displaced - clean).abs() * _climb(upper, clean, labels).sign()
+    # Where they are moved all the way they are exactly where the attack ended.
+    return displaced if spec.reach == 1.0 else clean + spec.reach * (displaced - clean)
+
+
+def _climb(upper: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
+    with untouched(upper), torch.enable_grad():
+        asking = features.detach().requires_grad_(True)
+        (climb,) = torch.autograd.grad(cross_entropy(upper(asking), labels).sum(), asking)
+    return climb
+
+
+def displace(
+    lower: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, place: Workplace
+) -> Tensor:
+    """Each image moved within eps, in linf and [0, 1], so that its features end far from where they were.
+
+    Args:
+        lower: the trunk, in eval mode; it is left as it was.
+        copy: which of the copies; each starts at its own random point of the ball.
+
+    Returns:
+        (N, C, H, W) on the CPU.
+    """
+    double = fused(lower)
+    moved = torch.empty_like(split.images)
+    for first in range(0, len(moved), BATCH):
+        place.stop.check()
+        part = slice(first, first + BATCH)
+        images = place.put(split.images[part])
+        start = random_starts(
+            images.shape[1:],
+            spec.eps,
+            seed=seed,
+            label="displacement",
+            restart=copy,
+            indices=split.index[part],
+        )
+        with torch.no_grad():
+            clean = double(images)
+        moved[part] = perturb(
+            double,
+            images,
+            clean,
+            eps=spec.eps,
+            step=spec.step,
+            steps=spec.steps,
+            start=start,
+            objective=feature_distance,
+        ).cpu()
+    return moved
+
+
+LIMIT_BYTES = 2**30
+BATCH = 256
+
+
+def cached_features(
+    lower: nn.Module, images: Tensor, place: Workplace, *, limit_bytes: int = LIMIT_BYTES
+) -> Tensor | None:
+    """Features of all ``images`` (N, C, H, W), in fp32 on the CPU; None when they exceed ``limit_bytes``.
+
+    ``lower`` must be in eval mode: a fixed function.
+    """
+    features: Tensor | None = None
+    with torch.no_grad():
+        for first in range(0, len(images), BATCH):
+            place.stop.check()
+            part = lower(place.put(images[first : first + BATCH])).float().cpu()
+            if features is None:
+                if len(images) * part[0].numel() * part.element_size() > limit_bytes:
+                    return None
+                features = torch.empty((len(images), *part.shape[1:]))
+            features[first : first + BATCH] = part
+    return features

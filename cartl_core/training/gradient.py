@@ -1,0 +1,113 @@
+"""The gradient of one batch: in one piece, or added up over parts of it where memory ends.
+
+Shapes: images (N, ...), labels (N,). Each part weighs as many images as it has, so for a loss that is a
+mean over images the sum is the gradient of the whole batch, up to rounding. It is another gradient where
+layers or losses look across images: batch norm in train mode then normalises by the statistics of a
+part and moves its running ones once a part, and spectral norms take one power iteration a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from cartl_core.nn.rng import generator
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of one epoch, both counted from 0: all randomness of the step follows from it.
+
+    Attributes:
+        first: which image of the step's batch is the first of those at hand.
+        batch: images of the step's batch; None when those at hand are all.
+        steps: of each epoch.
+    """
+
+    seed: int
+    epoch: int
+    step: int
+    first: int = 0
+    batch: int | None = None
+    steps: int = 1
+
+    @property
+    def count(self) -> int:
+        """Steps that came before this one."""
+        return self.epoch * self.steps + self.step
+
+    def done(self, epochs: int) -> float:
+        """The share of all steps of ``epochs`` that came before this one, 0 to 1."""
+        return self.count / (epochs * self.steps)
+
+    def draw(self, purpose: str) -> torch.Generator:
+        """A fresh generator for ``purpose`` at this step."""
+        return generator(self.seed, purpose, self.epoch, self.step)
+
+    def uniform(self, purpose: str, images: Tensor) -> Tensor:
+        """Numbers from [0, 1) in the shape of ``images``, on the CPU; an image has the same in any part."""
+        return self._drawn(torch.rand, purpose, images)
+
+    def normal(self, purpose: str, images: Tensor) -> Tensor:
+        """Numbers from the standard normal distribution, likewise."""
+        return self._drawn(torch.randn, purpose, images)
+
+    def _drawn(self, draw: Callable[..., Tensor], purpose: str, images: Tensor) -> Tensor:
+        count = len(images) if self.batch is None else self.batch
+        drawn = draw((count, *images.shape[1:]), generator=self.draw(purpose))
+        return drawn[self.first : self.first + len(images)]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What an objective returns: a scalar to descend, and scalars to show (already detached)."""
+
+    total: Tensor
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+Objective = Callable[[Tensor, Tensor, Moment], Loss]
+
+
+def add_gradient(
+    objective: Objective,
+    images: Tensor,
+    labels: Tensor,
+    moment: Moment,
+    *,
+    parts: int,
+    autocast: Callable[[], AbstractContextManager[Any]],
+) -> dict[str, float]:
+    """Add the gradient of ``objective`` on one batch to the parameters' ``.grad``.
+
+    Args:
+        parts: 1 to N pieces, as equal as can be, one after the other in memory.
+        autocast: the precision of the forward pass.
+
+    Returns:
+        ``loss`` and the objective's metrics, means over the batch; not finite where the loss is not.
+    """
+    shown: dict[str, float] = {}
+    first = 0
+    for piece, answers in zip(
+        torch.tensor_split(images, parts), torch.tensor_split(labels, parts), strict=True
+    ):
+        weight = len(piece) / len(images)
+        with autocast():
+            loss = objective(piece, answers, replace(moment, first=first, batch=len(images)))
+        (weight * loss.total).backward()  # type: ignore[no-untyped-call]
+        for name, value in _numbers(loss).items():
+            shown[name] = shown.get(name, 0.0) + weight * value
+        first += len(piece)
+    return shown
+
+
+def _numbers(loss: Loss) -> dict[str, float]:
+    """All scalars of a loss, fetched from the device at once."""
+    named = {"loss": loss.total.detach(), **loss.metrics}
+    return dict(zip(named, torch.stack([value.float() for value in named.values()]).tolist(), strict=True))

@@ -1,0 +1,182 @@
+"""Stage 1: a robust teacher on the source (Madry et al. 2018; Chen et al. 2021, feature distance).
+
+Shapes: x (N, C, H, W) in [0, 1]; features (N, ...); labels (N,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from cartl_core.attacks import perturb
+from cartl_core.data import Loaded
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import save_network
+from cartl_core.nn.losses import cross_entropy, fdm_loss, feature_distance, feature_spread
+from cartl_core.nn.network import Network
+from cartl_core.nn.rng import generator
+from cartl_core.spec import AttackSpec, ModelSpec, PretrainSpec
+from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
+from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.storage.stage_result import NETWORK, write_result
+from cartl_core.training.gradient import Loss, Moment, Objective
+from cartl_core.training.loop import Course, fit
+from cartl_core.training.validation import clean_accuracy, robust_accuracy, told_of
+
+
+def pretrain(
+    spec: PretrainSpec, freeze_depth: int, model: ModelSpec, source: Loaded, *, seed: int, place: Workplace
+) -> None:
+    """Train a teacher from scratch and write ``network.safetensors`` and the result to ``place``.
+
+    Args:
+        freeze_depth: where an ``fdm`` teacher's features are taken; an ``at`` teacher ignores it.
+    """
+    network = build_network(
+        model, len(source.class_names), source.mean, source.std, generator(seed, "network")
+    )
+    place.install(network)
+    objective = adversarial(network, spec.attack, spec.radii)
+    if spec.objective == "fdm":
+        objective = feature_distance_minimising(network, freeze_depth, spec)
+
+    def validate() -> dict[str, float]:
+        return {
+            CLEAN: clean_accuracy(network, source.validation, place),
+            ROBUST: robust_accuracy(
+                network, source.validation, spec.attack, limit=spec.validate_images, seed=seed, place=place
+            ),
+        }
+
+    course = Course(
+        network=network,
+        tuned=dict(network.named_parameters()),
+        objective=objective,
+        begin_epoch=lambda epoch: _train_all(network),
+        validate=validate,
+        inputs=lambda: (source.train.images, source.train.labels),
+    )
+    fitted = fit(course, spec, seed=seed, place=place)
+    with disk_faults("the teacher"):
+        save_network(place.directory / NETWORK, network)
+    facts = {
+        "selected_epoch": fitted.selected_epoch,
+        "epochs": spec.epochs,
+        "history": fitted.history,
+        "validated": told_of(source.validation, spec.attack, spec.validate_images),
+        "parts": fitted.parts,
+    }
+    write_result(place.directory, facts, [NETWORK])
+
+
+def adversarial(network: nn.Module, attack: AttackSpec, radii: Sequence[float] = (1.0,)) -> Objective:
+    """``at``: cross-entropy of the attacked images, the attack in eval mode, the loss in train mode.
+
+    Args:
+        radii: shares of the attack's radius and step, which the batches take in turn.
+    """
+
+    def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+        attacked = attack_batch(network, images, labels, attack, moment, in_turn(radii, moment))
+        return Loss(cross_entropy(network(attacked), labels).mean())
+
+    return objective
+
+
+def feature_distance_minimising(network: Network, freeze_depth: int, spec: PretrainSpec) -> Objective:
+    """``fdm``: cross-entropy of the attacked images plus the distance of their features to the clean ones.
+
+    Two train-mode passes through the whole network, attacked then clean, each with its own batch
+    statistics and both moving the running ones. The clean pass beyond the last layer compared has no other
+    effect, so it keeps no gradient there; all features that are compared do.
+    """
+    assert spec.fdm_weight is not None
+    weight, deepest = spec.fdm_weight, network.block_count - 1
+    depths = range(1, deepest + 1) if spec.fdm_layers == "every" else (freeze_depth,)
+    parts = _between(network, depths)
+    _, upper = network.split(depths[-1])
+
+    def features(x: Tensor) -> list[Tensor]:
+        found = []
+        for part in parts:
+            x = part(x)
+            found.append(x)
+        return found
+
+    def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+        share = in_turn(spec.radii, moment)
+        attacked = features(attack_batch(network, images, labels, spec.attack, moment, share))
+        logits = upper(attacked[-1])
+        clean = features(images)
+        with torch.no_grad():
+            upper(clean[-1])
+        total = fdm_loss(logits, labels, attacked, clean, weight=weight, distance=spec.fdm_distance)
+        with torch.no_grad():
+            return Loss(
+                total, {"cross_entropy": cross_entropy(logits, labels).mean(), **_shown(attacked, clean)}
+            )
+
+    return objective
+
+
+def _between(network: Network, depths: Sequence[int]) -> list[nn.Module]:
+    """The network up to the first of ``depths``, then from each to the next."""
+    parts: list[nn.Module] = [network.split(depths[0])[0]]
+    for shallow, deep in pairwise(depths):
+        parts.append(nn.Sequential(*network.blocks[shallow:deep]))
+    return parts
+
+
+def _shown(attacked: Sequence[Tensor], clean: Sequence[Tensor]) -> dict[str, Tensor]:
+    """How far attacked features are from clean ones, and how far in units of the clean ones' spread."""
+    tiny = torch.finfo(torch.float32).tiny
+    pairs = list(zip(attacked, clean, strict=True))
+    distances = torch.stack([feature_distance(*pair).mean() for pair in pairs])
+    spreads = torch.stack([feature_spread(plain) for _, plain in pairs])
+    return {
+        "feature_distance": distances.mean(),
+        "feature_distance_over_spread": (distances / spreads.clamp_min(tiny)).mean(),
+    }
+
+
+def in_turn(radii: Sequence[float], moment: Moment) -> float:
+    """Which of ``radii`` a batch takes."""
+    return radii[moment.count % len(radii)]
+
+
+def attack_batch(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    attack: AttackSpec,
+    moment: Moment,
+    strength: float = 1.0,
+) -> Tensor:
+    """The training attack on one batch: eval mode, a fresh uniform start, no trace left.
+
+    Args:
+        strength: share of its radius and step; at 0 the images are what they were.
+    """
+    if strength == 0.0:
+        return images
+    eps, start = strength * attack.eps, None
+    if attack.random_start:
+        start = ((2 * moment.uniform("attack", images) - 1) * eps).to(images)
+    return perturb(
+        network,
+        images,
+        labels,
+        eps=eps,
+        step=strength * attack.step_size,
+        steps=attack.steps,
+        start=start,
+    )
+
+
+def _train_all(network: nn.Module) -> None:
+    network.train()
+    network.requires_grad_(True)

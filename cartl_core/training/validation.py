@@ -1,0 +1,61 @@
+"""Figures on the validation split while a network trains: they select an epoch and show the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from cartl_core.attacks import launch
+from cartl_core.data import Split
+from cartl_core.data.stratified import stratified
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.nn.frozen import untouched
+from cartl_core.nn.rng import generator
+from cartl_core.spec import AttackSpec
+
+BATCH = 256
+
+
+def clean_accuracy(network: nn.Module, split: Split, place: Workplace) -> float:
+    """Fraction of all images of ``split`` that the network gets right, in eval mode and fp32."""
+    right = 0
+    with untouched(network), torch.no_grad():
+        for images, labels in zip(
+            torch.split(split.images, BATCH), torch.split(split.labels, BATCH), strict=True
+        ):
+            place.stop.check()
+            logits = network(place.put(images))
+            right += int((logits.argmax(dim=1) == labels.to(place.device)).sum())
+    return right / max(1, len(split.labels))
+
+
+def robust_accuracy(
+    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, place: Workplace
+) -> float:
+    """Fraction of ``limit`` images, a stratified draw, that no iterate of ``attack`` fools."""
+    stood = standing(network, split, attack, limit=limit, seed=seed, place=place)
+    return sum(stood) / max(1, len(stood))
+
+
+def standing(
+    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, place: Workplace
+) -> list[bool]:
+    """Which of those images it is; the same draw, in the same order, for every network."""
+    chosen = stratified(split.labels, limit, generator(seed, "validated"))
+    stood: list[bool] = []
+    for part in torch.split(chosen, BATCH):
+        place.stop.check()
+        images, labels = place.put(split.images[part]), split.labels[part].to(place.device)
+        outcome = launch(
+            network, images, labels, attack, seed=seed, label="validation", indices=split.index[part]
+        )
+        stood += (~outcome.broken).tolist()
+    return stood
+
+
+def told_of(split: Split, attack: AttackSpec, limit: int) -> dict[str, Any]:
+    """What the figures of a training are over, for its result: so many images, so many of them attacked."""
+    images = len(split.labels)
+    return {"images": images, "attacked": min(limit, images), "attack": attack.model_dump(mode="json")}

@@ -1,0 +1,1 @@
+"""The database: engine, sessions, SQL dialects and advisory locks."""

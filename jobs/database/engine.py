@@ -1,0 +1,170 @@
+"""Engines, sessions, transactions and migrations, on SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic_core import to_json
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import NullPool
+
+from jobs.database.connection_check import watch
+from jobs.errors import DatabaseBehind
+from jobs.settings import Settings
+
+CONNECT_SECONDS = 5
+POOL_SECONDS = 10
+BUSY_SECONDS = 30
+READING: dict[str, dict[str, Any]] = {
+    "sqlite": {"begin": "DEFERRED"},
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+}
+AT_ONCE: dict[str, dict[str, Any]] = {"sqlite": {}, "postgresql": {"isolation_level": "AUTOCOMMIT"}}
+MIGRATION_LOCK = 0x6361_7274_6C  # "cartl": one migration at a time on PostgreSQL
+
+
+def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
+    """An engine for ``settings.database_url``.
+
+    With ``keep_open`` false no connection to SQLite outlives its transaction, for a process that forks.
+
+    PostgreSQL that is gone is noticed within seconds (connect and pool timeouts,
+    ``jobs.database.connection_check``). SQLite
+    runs in WAL mode and waits for a lock; its transactions begin IMMEDIATE unless said otherwise
+    (see ``reading``), so a writer never finds out halfway that somebody else was faster.
+    """
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "postgresql":
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_timeout=POOL_SECONDS,
+            pool_recycle=1800,
+            connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "cartl"},
+            json_serializer=_json,
+        )
+        watch(engine)
+        return engine
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    pool: dict[str, Any] = {"pool_timeout": POOL_SECONDS} if keep_open else {"poolclass": NullPool}
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **pool)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _json(value: object) -> str:
+    """JSON for the database, by the quickest writer at hand; a specification is kilobytes."""
+    return to_json(value).decode()
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'IMMEDIATE')}")
+
+
+def session_factory(engine: Engine) -> sessionmaker[Session]:
+    """Sessions that keep loaded values after a commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+@contextmanager
+def transaction(factory: sessionmaker[Session]) -> Iterator[Session]:
+    """A session for writing: committed at the end, rolled back on an error."""
+    with factory.begin() as session:
+        yield session
+
+
+@contextmanager
+def at_once(factory: sessionmaker[Session]) -> Iterator[Session]:
+    """A session for a single statement that writes; it is its own transaction.
+
+    On PostgreSQL the statement commits itself, which saves two round trips; SQLite has a transaction as ever.
+    """
+    with factory() as session:
+        session.connection(execution_options=AT_ONCE[session.get_bind().dialect.name])
+        yield session
+        session.commit()
+
+
+@contextmanager
+def reading(factory: sessionmaker[Session]) -> Iterator[Session]:
+    """A session for reading only: one snapshot on SQLite, one a statement on PostgreSQL; blocks no writer.
+
+    What is changed in it is lost. On PostgreSQL its statements need no transaction around them.
+    """
+    with factory() as session:
+        session.connection(execution_options=READING[session.get_bind().dialect.name])
+        yield session
+        session.expunge_all()
+        session.rollback()
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the database up to ``revision``; safe when two processes do it at once."""
+    with _migration(engine) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(engine: Engine, revision: str = "base") -> None:
+    """Bring the database down to ``revision``; what newer tables hold is lost."""
+    with _migration(engine) as config:
+        command.downgrade(config, revision)
+
+
+@contextmanager
+def _migration(engine: Engine) -> Iterator[Config]:
+    """Alembic on one connection, in one transaction that no other migration shares."""
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        yield config
+
+
+def _config() -> Config:
+    """No alembic.ini: the scripts are found as the package ``migrations``, installed or not."""
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> Path:
+    folders = [Path(folder) for folder in import_module("migrations").__path__]
+    return next(folder for folder in folders if (folder / "env.py").is_file())
+
+
+def newest_revision() -> str | None:
+    """The newest migration of this version of the program."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def check(engine: Engine) -> None:
+    """Raise ``DatabaseBehind`` unless the database is at this version's newest migration."""
+    with engine.connect().execution_options(begin="DEFERRED") as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    newest = newest_revision()
+    if current != newest:
+        raise DatabaseBehind(
+            f"the database is at migration {current or 'none'}, this version needs {newest}; "
+            "run `python -m jobs migrate`",
+            current=current,
+            newest=newest,
+        )

@@ -1,0 +1,149 @@
+"""Networks that people upload: written whole or not at all, told by their header, their owner's alone."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from cartl_core.catalog.network_file import NetworkFile, inspect
+from jobs.database.dialect import FromNow
+from jobs.errors import TooManyUploads, UploadInUse, UploadNotFound
+from jobs.settings import Settings
+from jobs.state import JobState
+from jobs.store.change import locked
+from jobs.store.submit import new_id
+from jobs.tables import Job, Upload
+
+FOLDER = "uploads"
+"""Below the artifacts directory, where jobs' directories are named by their ids."""
+
+
+class Incoming:
+    """A file under way: gone with the block unless it was kept."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.artifacts_dir / FOLDER
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix=".incoming-")
+        self.path = Path(name)
+        self._file = os.fdopen(handle, "wb")
+
+    def __enter__(self) -> Incoming:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def write(self, chunk: bytes) -> None:
+        """Append to the file."""
+        self._file.write(chunk)
+
+    def finish(self) -> NetworkFile:
+        """All of it is here: make it last, and see what it says of itself.
+
+        Raises:
+            SpecError: it is no network.
+        """
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return inspect(self.path, field="body")
+
+    def keep(self, name: str) -> None:
+        """Give it its name, for good."""
+        self.path.replace(self._folder / name)
+        handle = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def store_upload(session: Session, incoming: Incoming, found: NetworkFile, owner: str, most: int) -> Upload:
+    """Write the row and give the file its name; a row that is not committed leaves a file for ``prune``.
+
+    Raises:
+        TooManyUploads: the owner has ``most`` already.
+    """
+    there = select(func.count()).select_from(Upload).where(Upload.owner_id == owner)
+    kept = session.execute(there).scalar_one()
+    if kept >= most:
+        raise TooManyUploads(f"{kept} uploads are kept; allowed: at most {most}", kept=kept, allowed=most)
+    upload_id = new_id()
+    name = f"{upload_id}.safetensors"
+    row = Upload(
+        id=upload_id,
+        owner_id=owner,
+        path=f"{FOLDER}/{name}",
+        sha256=found.sha256,
+        size=found.size,
+        architecture=found.architecture.model_dump(mode="json"),
+    )
+    session.add(row)
+    session.flush()
+    incoming.keep(name)
+    return row
+
+
+def uploads_of(session: Session, owner: str) -> Sequence[Upload]:
+    """All uploads of ``owner``, newest first."""
+    mine = select(Upload).where(Upload.owner_id == owner)
+    return session.execute(mine.order_by(Upload.created_at.desc(), Upload.id.desc())).scalars().all()
+
+
+def upload_of(session: Session, upload_id: str, owner: str) -> Upload:
+    """One upload.
+
+    Raises:
+        UploadNotFound: there is none of this owner.
+    """
+    mine = select(Upload).where(Upload.id == upload_id, Upload.owner_id == owner)
+    found = session.execute(mine).scalar_one_or_none()
+    if found is None:
+        raise UploadNotFound(upload_id=upload_id)
+    return found
+
+
+def forget_upload(session: Session, settings: Settings, upload_id: str, owner: str) -> Path:
+    """Delete the row; returns the file, to be removed once that is committed.
+
+    Raises:
+        UploadNotFound: there is none of this owner.
+        UploadInUse: a job that measures it is queued or running.
+    """
+    found = upload_of(session, upload_id, owner)
+    users = select(Job.id).where(
+        Job.owner_id == owner,
+        Job.state.in_((JobState.QUEUED, JobState.RUNNING)),
+        Job.spec["network"]["upload"].as_string() == upload_id,
+    )
+    user = session.execute(users.limit(1)).scalar_one_or_none()
+    if user is not None:
+        raise UploadInUse(f"job {user} is to measure it; cancel it first", job_id=user)
+    session.delete(found)
+    session.flush()
+    return settings.artifacts_dir / found.path
+
+
+def forget_unused(session: Session, cutoff: FromNow) -> int:
+    """Delete the rows of uploads that came before ``cutoff`` and that no job refers to, whatever its state.
+
+    Returns how many. One that is being deleted at this moment is passed over.
+    """
+    measured = exists().where(
+        Job.owner_id == Upload.owner_id, Job.spec["network"]["upload"].as_string() == Upload.id
+    )
+    unused = locked(select(Upload).where(Upload.created_at <= cutoff, ~measured), skip_locked=True)
+    rows = session.execute(unused).scalars().all()
+    for row in rows:
+        session.delete(row)
+    session.flush()
+    return len(rows)

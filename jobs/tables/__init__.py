@@ -1,0 +1,30 @@
+"""The SQL tables, by aggregate."""
+
+from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload
+from jobs.tables.base import ID, NAMES, ONLY_ON, Base
+from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric
+from jobs.tables.stage import Artifact, Checkpoint, Stage
+from jobs.tables.sweep import Sweep
+from jobs.tables.worker import Lock, Worker
+
+__all__ = [
+    "COUNTED_EVENTS",
+    "ID",
+    "NAMES",
+    "ONLY_ON",
+    "STATES",
+    "ApiKey",
+    "Artifact",
+    "Base",
+    "Checkpoint",
+    "IdempotencyKey",
+    "Job",
+    "JobEvent",
+    "JobShare",
+    "Lock",
+    "Metric",
+    "Stage",
+    "Sweep",
+    "Upload",
+    "Worker",
+]

@@ -1,0 +1,68 @@
+"""Tables of who may do what: keys, shares, idempotency keys, uploads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from jobs.database.dialect import Now
+from jobs.tables.base import ID, Base
+
+
+class Upload(Base):
+    """A network that somebody uploaded; ``path`` is relative to the artifacts directory."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    path: Mapped[str] = mapped_column(Text)
+    sha256: Mapped[str] = mapped_column(ID)
+    size: Mapped[int] = mapped_column(BigInteger)
+    """Bytes."""
+    architecture: Mapped[dict[str, Any]] = mapped_column()
+    """As its header tells it."""
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+
+    __table_args__ = (Index("ix_uploads_owner_id_created_at", "owner_id", "created_at"),)
+
+
+class ApiKey(Base):
+    """A key: only the SHA-256 of its secret is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    name: Mapped[str] = mapped_column(String(200))
+    hash: Mapped[str] = mapped_column(ID)
+    scopes: Mapped[list[str]] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+    revoked_at: Mapped[datetime | None] = mapped_column()
+
+
+class JobShare(Base):
+    """An owner who may see somebody else's job."""
+
+    __tablename__ = "job_shares"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+
+    __table_args__ = (Index("ix_job_shares_of_reader", "owner_id", "job_id"),)
+
+
+class IdempotencyKey(Base):
+    """What a client's key was first used for."""
+
+    __tablename__ = "idempotency_keys"
+
+    owner_id: Mapped[str] = mapped_column(ID, primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(ID)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())

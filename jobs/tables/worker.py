@@ -1,0 +1,38 @@
+"""Tables of the workers and of named leases."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from jobs.database.dialect import Now
+from jobs.tables.base import ID, Base
+
+
+class Worker(Base):
+    """A worker process and when it was last heard of."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int] = mapped_column()
+    pid_space: Mapped[str | None] = mapped_column(ID)
+    """Where ``pid`` means something: one boot of one machine, one container."""
+    slots: Mapped[int] = mapped_column()
+    version: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[datetime] = mapped_column(insert_default=Now())
+    heartbeat_at: Mapped[datetime] = mapped_column(insert_default=Now())
+    stopped_at: Mapped[datetime | None] = mapped_column()
+
+
+class Lock(Base):
+    """A named lease, so that one sweeper at a time does the round."""
+
+    __tablename__ = "locks"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    holder: Mapped[str] = mapped_column(ID)
+    expires_at: Mapped[datetime] = mapped_column()

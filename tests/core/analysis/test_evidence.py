@@ -1,0 +1,119 @@
+"""The evidence block: every figure is the report's own, every piece has limits, nothing is a verdict."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from cartl_core.analysis.evidence import evidence
+from cartl_core.report import Report
+from cartl_core.report.evidence import Evidence
+from cartl_core.spec import digest
+from tests.fixtures.reports import arm_of, full_report, spec_of
+
+
+@pytest.fixture
+def report() -> Report:
+    return full_report()
+
+
+@pytest.fixture
+def block(report: Report) -> Evidence:
+    found = evidence(report)
+    assert found is not None
+    return found
+
+
+def at(document: Any, pointer: str) -> Any:
+    """RFC 6901, as far as our pointers go."""
+    for part in pointer.split("/")[1:]:
+        document = document[int(part)] if isinstance(document, list) else document[part]
+    return document
+
+
+def test_every_pointer_leads_into_the_report(report: Report, block: Evidence) -> None:
+    document = report.model_dump(mode="json")
+    pointers = [pointer for item in block.items for pointer in item.where]
+    assert len(pointers) >= 8
+    for pointer in pointers:
+        assert at(document, pointer) not in (None, [], {})
+
+
+def test_every_figure_is_one_of_the_reports_own(report: Report, block: Evidence) -> None:
+    plain = report.model_dump_json(exclude={"evidence"})
+    known = {float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", plain)}
+    figures = [figure for item in block.items for figure in item.measured]
+    assert len(figures) > 10
+    for figure in figures:
+        if figure.unit != "count":
+            assert figure.value in known
+            assert figure.low is None or figure.low in known
+            assert figure.n is None or figure.n in known
+            assert (figure.n is None) == (figure.unit == "norm"), "what is proven needs no images"
+
+
+def test_checks_are_counted(report: Report, block: Evidence) -> None:
+    (checked,) = (item for item in block.items if item.id == "evaluation_checks")
+    assert {figure.name: figure.value for figure in checked.measured} == {
+        "passed": 1,
+        "failed": 1,
+        "not run": 1,
+    }
+    assert "More steps break no more images: \u2717 failed" in checked.how
+    assert checked.found == "PGD-100 breaks 3.1 points more than PGD-20."
+
+
+def test_every_piece_says_how_on_what_and_with_which_limits(block: Evidence) -> None:
+    assert [item.id for item in block.items] == [
+        "accuracy",
+        "adversarial_examples",
+        "rising_radii",
+        "common_corruptions",
+        "evaluation_checks",
+        "lipschitz_bounds",
+        "randomised_smoothing",
+        "robustness_kept",
+        "record",
+    ]
+    for item in block.items:
+        assert item.references
+        assert item.limits
+        assert item.how
+        assert item.on
+    attacked = block.items[1]
+    assert "eps 8/255, step 2/255, 20 and 100 steps, 2 restarts, random start, seed 7" in attacked.how
+    assert "over the curve within that radius (n = 200)" in attacked.how
+    assert "f" * 64 in attacked.on
+
+
+def test_the_clauses_are_those_that_it_can_speak_to(block: Evidence) -> None:
+    clauses = {reference.clause for item in block.items for reference in item.references}
+    assert clauses == {"Article 15(1)", "Article 15(3)", "Article 15(4)", "Article 15(5)", "MEASURE 2.7"}
+    gaps = {gap.subject for gap in block.gaps}
+    assert {"data and model poisoning", "confidentiality", "the lifecycle"} <= gaps
+
+
+def test_nothing_in_it_is_a_verdict(block: Evidence) -> None:
+    assert block.statement.startswith("Evidence, not a verdict")
+    said = json.dumps(block.model_dump(mode="json", exclude={"statement"})).lower()
+    for word in ("compliant", "conform", "complies", "fulfils", "satisfies", "sufficient"):
+        assert word not in said
+
+
+def test_what_was_not_measured_is_left_out(report: Report) -> None:
+    assert evidence(Report(complete=False, spec=spec_of(), spec_digest=digest(spec_of()))) is None
+    unmeasured = report.model_copy(update={"student": arm_of("cartl", None)})
+    assert evidence(unmeasured) is None
+    assert report.student is not None
+    assert report.student.figures is not None
+    bare = report.student.figures.model_copy(
+        update={"attacks": (), "worst_case": None, "curve": None, "corruptions": None, "per_class": ()}
+    )
+    bare = bare.model_copy(update={"audit": None, "smoothing": None})
+    student = report.student.model_copy(update={"figures": bare, "kept": None, "checks": ()})
+    found = evidence(report.model_copy(update={"student": student}))
+    assert found is not None
+    assert [item.id for item in found.items] == ["accuracy", "record"]

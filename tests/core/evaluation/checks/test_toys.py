@@ -1,0 +1,113 @@
+"""Networks that deceive are caught by the check that is meant for it; an honest one passes them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cartl_core.report.checks import TITLES
+
+
+class Around(nn.Module):
+    """A network with something before and behind it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        before: Callable[[Tensor], Tensor] = lambda x: x,
+        behind: Callable[[Tensor], Tensor] = lambda logits: logits,
+    ) -> None:
+        super().__init__()
+        self.model, self.before, self.behind = model, before, behind
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.behind(self.model(self.before(x)))
+        return logits
+
+
+class Fence(nn.Module):
+    """Knows the images: far from all of them it says the nearest one's class, and nothing moves it."""
+
+    def __init__(self, model: nn.Module, images: Tensor, labels: Tensor, reach: float) -> None:
+        super().__init__()
+        self.model, self.images, self.labels, self.reach = model, images.flatten(1), labels, reach
+
+    def forward(self, x: Tensor) -> Tensor:
+        distance = torch.cdist(x.detach().flatten(1), self.images.to(x), p=torch.inf)
+        nearest = distance.min(1)
+        said = 20 * nn.functional.one_hot(self.labels[nearest.indices], 10).to(x)
+        return torch.where((nearest.values > self.reach).unsqueeze(1), said, self.model(x))
+
+
+def levels(x: Tensor) -> Tensor:
+    return (8 * x).round() / 8
+
+
+MASKS: dict[str, tuple[set[str], dict[str, Callable[[Tensor], Tensor]]]] = {
+    "saturated softmax": ({"gradients", "masking"}, {"behind": lambda logits: 1e4 * logits}),
+    "distilled: logits of a temperature": ({"gradients", "masking"}, {"behind": lambda logits: 50 * logits}),
+    "tiny logits": ({"masking"}, {"behind": lambda logits: 0.01 * logits}),
+    "probabilities": ({"logits"}, {"behind": lambda logits: logits.softmax(1)}),
+    "steps": ({"gradients", "input_range", "eps_one", "black_box", "masking"}, {"before": levels}),
+    "steps with an invented gradient": (
+        {"input_range"},
+        {"before": lambda x: x + (levels(x) - x).detach()},
+    ),
+    "clipped input": ({"input_range"}, {"before": lambda x: x.clamp(0.25, 0.75)}),
+    "noise on the input": ({"randomness"}, {"before": lambda x: x + 0.05 * torch.randn_like(x)}),
+    "noise on the logits": ({"randomness"}, {"behind": lambda logits: logits + torch.randn_like(logits)}),
+    "shattered by a steep sine": (
+        {"black_box", "masking"},
+        {"before": lambda x: x + 0.05 * torch.sin(500 * x)},
+    ),
+    "always the same answer": (
+        {"gradients", "input_range", "eps_one"},
+        {"behind": lambda logits: 0 * logits + 5 * torch.eye(10)[3].to(logits)},
+    ),
+}
+OF_THE_NETWORK = {"gradients", "logits", "randomness", "input_range"}
+"""Checks that look at one property each, and must not see it where it is not."""
+
+
+def failed(checks: dict[str, Any]) -> set[str]:
+    return {name for name, check in checks.items() if check.status == "failed"}
+
+
+def test_an_honest_robust_network_passes_every_check(
+    checked: Any, robust: nn.Module, plain: nn.Module
+) -> None:
+    checks = checked(robust, plain)
+    assert {name: check.status for name, check in checks.items()} == dict.fromkeys(TITLES, "passed")
+    assert checks["gradients"].evidence["vanished"] == 0
+    assert checks["rising_eps"].evidence["images"] == 200
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_a_masked_network_is_caught(checked: Any, plain: nn.Module, mask: str) -> None:
+    meant, around = MASKS[mask]
+    torch.manual_seed(0)  # of the noise that the networks draw themselves
+    checks = checked(Around(plain, **around))
+    assert failed(checks) >= meant
+    assert failed(checks) & OF_THE_NETWORK == meant & OF_THE_NETWORK
+    for name in failed(checks):
+        assert checks[name].advice
+
+
+def test_attacks_that_fail_at_larger_radii_are_caught(
+    checked: Any, plain: nn.Module, digits: tuple[Tensor, Tensor]
+) -> None:
+    known = (part[-500:] for part in digits)
+    checks = checked(Fence(plain, *known, reach=0.25))
+    assert checks["rising_eps"].status == "failed"
+    assert checks["eps_one"].status == "failed"
+
+
+def test_words_tell_a_masked_gradient_from_a_misled_loss(checked: Any, plain: nn.Module) -> None:
+    shattered = checked(Around(plain, **MASKS["shattered by a steep sine"][1]))["masking"]
+    assert "masking is likely" in shattered.words
+    tiny = checked(Around(plain, **MASKS["tiny logits"][1]))["masking"]
+    assert "size of the logits" in tiny.words

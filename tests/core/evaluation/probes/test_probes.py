@@ -1,0 +1,166 @@
+"""Probes: planned for every student, computed batch by batch, read back as values of the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cartl_core.errors import Interrupted, ResumeMismatch
+from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
+from cartl_core.evaluation.probes import PROBES, Batch, Probe, Subject
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import save_network
+from cartl_core.nn.rng import generator
+from cartl_core.planning.costs import probe_cost
+from cartl_core.planning.plan import make_plan
+from cartl_core.planning.probe_table import PROBE_FACTS, Passes, ProbeFacts
+from cartl_core.planning.stages import Plan, TestData
+from cartl_core.report.values import Value
+from cartl_core.spec import EvaluateSpec, JobSpec, Runtime
+from cartl_core.spec.probe import ProbeSpec
+from cartl_core.storage.stage_result import NETWORK
+
+
+class Brightness(ProbeSpec):
+    """A stand-in: how bright the images are, and how sure the networks."""
+
+    factor: float = 2.0
+
+
+class Found(Value):
+    """What it finds."""
+
+    n: int
+    total: float
+    logit: float
+
+
+class Evaluation(EvaluateSpec):
+    """An evaluation that can ask for it."""
+
+    brightness: Brightness | None = None
+
+
+def batch(subject: Subject, asked: Brightness) -> Batch:
+    def rows(x: Any, labels: Any, indices: Any) -> dict[str, Any]:
+        networks = [subject.network, *subject.others.values()]
+        with torch.no_grad():
+            logit = torch.stack([network(x).amax(1) for network in networks]).sum(0)
+        return {"light": asked.factor * x.flatten(1).sum(1), "logit": logit, "position": indices.float()}
+
+    return rows
+
+
+def summarise(subject: Subject, asked: Brightness, rows: dict[str, Any]) -> Found:
+    assert torch.equal(rows["position"].long(), torch.arange(len(subject.labels)))
+    return Found(n=len(rows["light"]), total=float(rows["light"].sum()), logit=float(rows["logit"].sum()))
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = ProbeFacts(
+        "brightness", "brightness", Found, lambda asked: Passes(2, asked.factor), uses_others=True
+    )
+    monkeypatch.setitem(PROBE_FACTS, "brightness", facts)
+    monkeypatch.setitem(PROBES, "brightness", Probe(batch, summarise))
+
+
+@pytest.fixture
+def networks(tiny: Any, tmp_path: Path) -> tuple[Path, Path]:
+    places = (tmp_path / "own", tmp_path / "other")
+    for number, place in enumerate(places):
+        save_network(place / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(number, "network")))
+    return places
+
+
+def run(networks: tuple[Path, Path], images: Any, bench: Any, size: int = 6, **how: Any) -> Found:
+    probe(
+        "brightness",
+        Brightness(),
+        networks[0],
+        images,
+        freeze_depth=1,
+        others={"vanilla": networks[1]},
+        seed=0,
+        batch_size=size,
+        place=bench.place(**how),
+    )
+    found = read_value("brightness", bench.directory)
+    assert isinstance(found, Found)
+    return found
+
+
+def test_what_is_found_covers_every_image(networks: Any, task: Any, bench: Any) -> None:
+    images, here = task().test, bench("whole")
+    found = run(networks, images, here)
+    assert found.n == 20
+    assert found.total == pytest.approx(2 * float(images.images.sum()), rel=1e-5)
+    rows = read_rows(here.directory)
+    assert torch.equal(rows["index"], images.index)
+    assert found.logit == pytest.approx(float(rows["logit"].sum()))
+
+
+def test_batching_changes_nothing(networks: Any, task: Any, bench: Any) -> None:
+    found = []
+    for size in (3, 20):
+        run(networks, task().test, here := bench(str(size)), size)
+        found.append(read_rows(here.directory)["light"])
+    assert torch.equal(*found)
+
+
+def test_an_interrupted_probe_goes_on(networks: Any, task: Any, bench: Any) -> None:
+    whole, pieces = run(networks, task().test, bench("whole")), bench("pieces")
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            run(networks, task().test, pieces, stop_after=2)
+    assert run(networks, task().test, pieces) == whole
+    assert pieces.saved_at == [6 / 20, 12 / 20]
+
+
+def test_a_changed_result_is_noticed(networks: Any, task: Any, bench: Any) -> None:
+    here = bench("changed")
+    run(networks, task().test, here)
+    file = next(here.directory.glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(ResumeMismatch):
+        read_value("brightness", here.directory)
+
+
+def planned(job: JobSpec, runtime: Runtime, **asked: Any) -> Plan:
+    others = dict.fromkeys(job.evaluate.probes)
+    evaluate = Evaluation(**{**dict(job.evaluate), **others, **asked})
+    data = TestData("source", 1000, 100), TestData("target", 500, 100)
+    return make_plan(
+        job.model_copy(update={"evaluate": evaluate}), source=data[0], target=data[1], runtime=runtime
+    )
+
+
+def test_every_student_is_probed(job: Any, runtime: Runtime) -> None:
+    plan = planned(job(baselines=["vanilla", "neft"]), runtime, brightness=Brightness(images=50))
+    probings = [student.probings for student in plan.students]
+    assert [len(own) for own in probings] == [1, 1, 1]
+    assert probings[0][0].others == ("vanilla", "neft")
+    assert probings[1][0].others == ("student", "neft")
+    assert len({own[0].key.digest for own in probings}) == 3
+    assert plan.costs[probings[0][0].key.digest] == 50 * (2 + 3 * 2.0)
+
+
+def test_unasked_probes_are_not_planned(job: Any, runtime: Runtime) -> None:
+    assert all(not student.probings for student in planned(job(), runtime).students)
+
+
+def test_a_probe_depends_on_its_settings_and_on_the_others(job: Any, runtime: Runtime) -> None:
+    def digest(spec: JobSpec, **asked: Any) -> str:
+        return planned(spec, runtime, brightness=Brightness(**asked)).students[0].probings[0].key.digest
+
+    known = {digest(job()), digest(job(), factor=3.0), digest(job(), images=9), digest(job(baselines=[]))}
+    assert len(known) == 4
+    assert digest(job(name="another")) in known
+
+
+def test_it_costs_no_more_than_the_images_there_are() -> None:
+    assert probe_cost("brightness", Brightness(images=50), 20) == 20 * 8
+    assert probe_cost("brightness", Brightness(), 20) == 20 * 8

@@ -1,0 +1,156 @@
+"""The audit and smoothing as probes: what they find of a stored network, resumed and batched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cartl_core.errors import Interrupted, SpecError
+from cartl_core.evaluation.feature_displacement import certified_distance
+from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
+from cartl_core.evaluation.randomized_smoothing import certify
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import load_network, save_network
+from cartl_core.nn.lipschitz import audit_network, audit_tail
+from cartl_core.nn.rng import generator
+from cartl_core.report.certificates import Audit, SmoothingResult
+from cartl_core.report.values import Value
+from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
+from cartl_core.spec.probe import ProbeSpec
+from cartl_core.storage.stage_result import NETWORK
+
+AUDIT = AuditSpec(eps=0.1, steps=3)
+SMOOTHING = SmoothingSpec(sigma=0.25, n0=20, n=60, alpha=0.05)
+DEPTH = 2
+
+
+@pytest.fixture
+def stored(tiny: Any, tmp_path: Path) -> Path:
+    save_network(tmp_path / "own" / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(0, "network")))
+    return tmp_path / "own"
+
+
+def run(
+    name: str,
+    asked: ProbeSpec,
+    stored: Path,
+    images: Any,
+    bench: Any,
+    size: int = 8,
+    depth: int = DEPTH,
+    **how: Any,
+) -> Value:
+    probe(
+        name,
+        asked,
+        stored,
+        images,
+        freeze_depth=depth,
+        others={},
+        seed=3,
+        batch_size=size,
+        place=bench.place(**how),
+    )
+    return read_value(name, bench.directory)
+
+
+@pytest.mark.parametrize("depth", [0, DEPTH, 4])
+def test_the_audit_is_of_the_tail_and_of_the_whole(stored: Path, task: Any, bench: Any, depth: int) -> None:
+    images, here = task().test, bench("audit")
+    found = run("audit", AUDIT, stored, images, here, depth=depth)
+    assert isinstance(found, Audit)
+    network = load_network(stored / NETWORK)
+    lower, upper = network.requires_grad_(False).split(depth)
+    features = lower(images.images)
+    alone = audit_tail(upper, tuple(features.shape[1:]), generator(0))
+    whole = audit_network(network, generator(0))
+    assert found.tail.tail_constant == pytest.approx(alone.tail_constant, rel=1e-9)
+    assert [row.name for row in found.tail.layers] == [row.name for row in alone.layers]
+    assert found.network.constant == pytest.approx(whole.tail_constant, rel=1e-9)
+    assert found.network.constant >= found.network.body_constant * alone.layers[-1].upper_bound * (1 - 1e-9)
+    rows = read_rows(here.directory)
+    radius = (
+        certified_distance(network.double()(images.images.double()), images.labels, network.head.weight)
+        / found.network.body_constant
+    )
+    for point in found.network.curve:
+        assert point.certified.successes == int((radius >= point.radius).sum())
+    assert found.network.vacuous == (found.network.curve[0].certified.successes == 0)
+    assert found.network.words.startswith("Vacuous") == found.network.vacuous
+    assert rows["moved"].shape == (20,)
+    assert found.displacement.distance.max == pytest.approx(float(rows["moved"].max()))
+    flat = features.flatten(1).double()
+    assert found.displacement.spread == pytest.approx(
+        float((flat - flat.mean(0)).norm(dim=1).mean()), rel=1e-5
+    )
+    assert found.displacement.basis == "empirical"
+    if depth == 0:
+        assert found.displacement.distance.max <= 0.1 * 8 * (1 + 1e-6), (
+            "images themselves: at most eps * sqrt(64)"
+        )
+    assert 0 < found.displacement.distance.median <= found.displacement.distance.p95
+
+
+def test_smoothing_counts_what_certify_finds(stored: Path, task: Any, bench: Any) -> None:
+    images = task().test
+    found = run("smoothing", SMOOTHING, stored, images, bench("smoothing"))
+    assert isinstance(found, SmoothingResult)
+    single = certify(
+        load_network(stored / NETWORK),
+        images.images,
+        sigma=0.25,
+        n0=20,
+        n=60,
+        alpha=0.05,
+        seed=3,
+        indices=images.index,
+    )
+    right = (single.predicted == images.labels) & ~single.abstained
+    assert found.abstained.successes == int(single.abstained.sum())
+    assert found.curve[0].radius == 0
+    for point in found.curve:
+        assert point.certified.successes == int((right & (single.radius >= point.radius)).sum())
+        assert point.certified.n == 20
+    assert found.curve[-1].radius <= found.largest_radius < found.curve[-1].radius + 0.25 * 0.25
+    assert "not of the exported network" in found.words
+
+
+@pytest.mark.parametrize(("name", "asked"), [("audit", AUDIT), ("smoothing", SMOOTHING)])
+def test_interrupted_probes_go_on(name: str, asked: ProbeSpec, stored: Path, task: Any, bench: Any) -> None:
+    whole, pieces = run(name, asked, stored, task().test, bench("whole")), bench("pieces")
+    with pytest.raises(Interrupted):
+        run(name, asked, stored, task().test, pieces, stop_after=2)
+    assert run(name, asked, stored, task().test, pieces) == whole
+    if name == "smoothing":
+        assert run(name, asked, stored, task().test, bench("small"), size=3) == whole
+
+
+def test_what_is_asked_for_is_filled_in(job: Any) -> None:
+    asked = job(evaluate={"audit": {}, "smoothing": {"sigma": 0.5}}).evaluate
+    assert asked.audit == AuditSpec(eps=0.15)
+    assert asked.smoothing == SmoothingSpec(sigma=0.5)
+    assert set(job(evaluate={"audit": {}}).evaluate.probes) >= {"audit"}
+    assert job(preset="quick").evaluate.audit is not None
+    assert job(preset="quick").evaluate.smoothing is None
+    for wrong, field in (
+        ({"smoothing": {}}, "evaluate.smoothing.sigma"),
+        ({"audit": {"radii": [0.5, 0.1]}}, "evaluate.audit.radii"),
+    ):
+        with pytest.raises(SpecError) as caught:
+            job(evaluate=wrong)
+        assert caught.value.field == field
+
+
+def test_a_network_of_one_answer_still_has_an_audit(stored: Path, task: Any, bench: Any) -> None:
+    network = load_network(stored / NETWORK)
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.stem.weight.zero_()
+    save_network(stored / NETWORK, network)
+    found = run("audit", AUDIT, stored, task().test, bench("flat"))
+    assert isinstance(found, Audit)
+    assert found.displacement.relative is None
+    assert found.network.curve[0].certified.successes in (0, 5)

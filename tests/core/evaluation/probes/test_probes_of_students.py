@@ -1,0 +1,182 @@
+"""The curve and the corruptions as probes: resumed, the same in any batches, counted in the worst case."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cartl_core.analysis.assemble import Book, Outcome
+from cartl_core.analysis.metrics import Fallen, Held, TestSet, figures, worst_case
+from cartl_core.catalog.ensembles import ENSEMBLES
+from cartl_core.errors import Interrupted
+from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
+from cartl_core.evaluation.probes.robustness_curve import radii_of
+from cartl_core.nn.build import build_network
+from cartl_core.nn.files import save_network
+from cartl_core.nn.rng import generator
+from cartl_core.planning.plan import make_plan
+from cartl_core.planning.stages import TestData
+from cartl_core.report.curves import CorruptionResults, RobustnessCurve
+from cartl_core.spec import AttackSpec, Runtime
+from cartl_core.spec.corruptions import CorruptionsSpec
+from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.probe import ProbeSpec
+from cartl_core.storage.stage_result import NETWORK
+
+CURVE = CurveSpec(eps=(0.02, 0.1, 0.4, 1.0), expected_to=0.4, steps=4, step_of_eps=0.5, refine=1)
+CORRUPTIONS = CorruptionsSpec(names=("gaussian_noise", "jpeg"), severities=(1, 5))
+
+
+@pytest.fixture
+def network(tiny: Any, tmp_path: Path) -> Path:
+    place = tmp_path / "network"
+    save_network(place / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(0, "network")))
+    return place
+
+
+def run(network: Path, asked: ProbeSpec, images: Any, bench: Any, size: int = 6, **how: Any) -> Any:
+    name = "curve" if isinstance(asked, CurveSpec) else "corruptions"
+    probe(
+        name,
+        asked,
+        network,
+        images,
+        freeze_depth=1,
+        others={},
+        seed=0,
+        batch_size=size,
+        place=bench.place(**how),
+    )
+    return read_value(name, bench.directory)
+
+
+def test_a_curve_of_a_stored_network(network: Path, task: Any, bench: Any) -> None:
+    images, here = task().test, bench("here")
+    curve = run(network, CURVE, images, here)
+    assert isinstance(curve, RobustnessCurve)
+    assert curve.n == 20
+    rows = read_rows(here.directory)
+    assert rows["radius"].dtype == torch.float64
+    assert torch.equal(rows["index"], images.index)
+    for point in curve.points:
+        assert point.robust.successes == int((rows["radius"] > point.eps).sum())
+    assert curve.expected_robustness.value == pytest.approx(
+        float((rows["radius"] / 0.4).clamp(max=1).mean()), abs=1e-9
+    )
+
+
+def test_corruptions_of_a_stored_network(network: Path, task: Any, bench: Any) -> None:
+    here = bench("here")
+    found = run(network, CORRUPTIONS, task().test, here)
+    assert isinstance(found, CorruptionResults)
+    rows = read_rows(here.directory)
+    assert [(result.name, result.severity) for result in found.results] == list(CORRUPTIONS.columns)
+    for result in found.results:
+        held = rows[f"{result.name}.{result.severity}"]
+        assert result.accuracy.successes == int(held.sum())
+        assert result.accuracy.n == 20
+    shares = [result.accuracy.value for result in found.results]
+    assert found.mean.value == pytest.approx(sum(shares) / 4)
+    assert found.mean.low <= found.mean.value <= found.mean.high
+
+
+@pytest.mark.parametrize("asked", [CURVE, CORRUPTIONS], ids=["curve", "corruptions"])
+def test_batches_and_interruptions_change_nothing(
+    network: Path, task: Any, bench: Any, asked: ProbeSpec
+) -> None:
+    whole = run(network, asked, task().test, bench("whole"), 20)
+    pieces = bench("pieces")
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            run(network, asked, task().test, pieces, stop_after=2)
+    assert run(network, asked, task().test, pieces) == whole
+
+
+def test_radii_are_laid_beside_the_test_images() -> None:
+    rows = {"index": torch.tensor([7, 3]), "radius": torch.tensor([0.5, inf], dtype=torch.float64)}
+    assert radii_of(rows, torch.tensor([3, 5, 7])) == (inf, None, 0.5)
+
+
+def attack(eps: float, norm: str = "linf") -> AttackSpec:
+    settings = {"label": f"{norm}-{eps}", "norm": norm, "eps": eps, "step": 0.01, "steps": 1}
+    return AttackSpec.model_validate(settings)
+
+
+CLEAN = (True, True, True, True, False)
+ALL_HELD = (True, True, True, True, False)
+FALLEN = Fallen("linf", (0.1, 0.2, None, inf, 0.0))
+
+
+def test_what_fell_on_the_curve_within_the_radius_has_fallen() -> None:
+    def at(eps: float) -> tuple[bool, ...]:
+        return worst_case(CLEAN, [Held(attack(eps), ALL_HELD, 1.0)], [FALLEN])
+
+    assert at(0.05) == (True, True, True, True, False)
+    assert at(0.1) == (False, True, True, True, False)
+    assert at(0.2) == (False, False, True, True, False)
+
+
+def test_the_largest_radius_of_the_curves_norm_counts() -> None:
+    several = [Held(attack(0.05), ALL_HELD, 1.0), Held(attack(0.1), ALL_HELD, 1.0)]
+    other = Held(attack(5.0, "l2"), ALL_HELD, 1.0)
+    assert worst_case(CLEAN, [*several, other], [FALLEN]) == (False, True, True, True, False)
+    assert worst_case(CLEAN, [other], [FALLEN]) == ALL_HELD, "a linf curve says nothing of an l2 ball"
+    assert worst_case(CLEAN, [], [FALLEN]) == CLEAN
+
+
+def test_figures_count_it_in_the_headline_and_in_each_class() -> None:
+    test = TestSet("data", "f" * 64, (0, 0, 1, 1, 1), ("zero", "one"))
+    held = [Held(attack(0.1), ALL_HELD, 1.0)]
+    without, counted = figures(test, CLEAN, held, 0), figures(test, CLEAN, held, 0, [FALLEN])
+    assert without.worst_case is not None
+    assert counted.worst_case is not None
+    assert (without.worst_case.successes, counted.worst_case.successes) == (4, 3)
+    assert counted.attacks[0].robust.successes == 4, "an attack's own figure stays its own"
+    assert [row.worst_case.successes for row in counted.per_class] == [1, 2]
+
+
+def test_autoattacks_figure_is_that_of_its_four_alone() -> None:
+    test = TestSet("data", "f" * 64, (0, 0, 1, 1, 1), ("zero", "one"))
+    four = ENSEMBLES["autoattack"].expand("linf", 0.1, classes=10)
+    held = [Held(one, ALL_HELD, 1.0) for one in four]
+    held[1] = Held(four[1], (True, True, False, True, False), 1.0)
+    other = Held(attack(0.1), (True, True, True, False, False), 1.0)
+    found = figures(test, CLEAN, [other, *held], 0, [FALLEN])
+    assert found.worst_case is not None
+    assert found.autoattack is not None
+    assert (found.autoattack.successes, found.autoattack.n) == (3, 5)
+    assert found.worst_case.successes == 1
+    assert figures(test, CLEAN, [other, *held[:3]], 0).autoattack is None
+    elsewhere = Held(four[3].model_copy(update={"eps": 0.2}), ALL_HELD, 1.0)
+    assert figures(test, CLEAN, [*held[:3], elsewhere], 0).autoattack is None, "not in one ball"
+    weaker = Held(four[3].model_copy(update={"steps": 4999}), ALL_HELD, 1.0)
+    assert figures(test, CLEAN, [*held[:3], weaker], 0).autoattack is None
+
+
+def test_students_are_compared_by_curves_that_both_have(job: Any, runtime: Runtime) -> None:
+    spec = job(baselines=["vanilla"])
+    data = TestData("f", 100, 5)
+    plan = make_plan(spec, source=data, target=data, runtime=runtime)
+    test = TestSet("data", "f", (0, 1, 2, 3, 4), tuple("abcde"))
+    book = Book(spec, runtime, plan, test, test)
+    for student in plan.students:
+        book.facts[student.key.digest] = {"selected_epoch": 1, "norms": {}}
+        for measurement in student.measurements:
+            book.measured[measurement.key.digest] = Outcome((True,) * 5, 1.0)
+    curves = [next(own for own in student.probings if own.name == "curve") for student in plan.students]
+
+    def robust() -> tuple[int, int]:
+        comparison = book.report(complete=False).baselines[0].comparisons[0]
+        assert comparison.what == "worst_case"
+        return comparison.only_job, comparison.only_baseline
+
+    assert robust() == (0, 0)
+    eps = spec.evaluate.attacks[0].eps
+    book.fallen[curves[0].key.digest] = Fallen("linf", (eps, eps, inf, None, inf))
+    assert robust() == (0, 0), "the baseline has no curve yet"
+    book.fallen[curves[1].key.digest] = Fallen("linf", (inf, eps, eps, None, 2 * eps))
+    assert robust() == (1, 1)

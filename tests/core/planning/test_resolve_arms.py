@@ -1,0 +1,204 @@
+"""What a baseline takes over from its job, and what an arm with displaced features needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cartl_core.catalog import DATASETS, METHODS, PRESETS
+from cartl_core.planning.method_settings import OWN_FIELDS
+from cartl_core.spec import DisplacementSpec, PretrainSpec, TransferSpec
+from tests.fixtures.requests import refusal, resolved
+
+# --- baselines -----------------------------------------------------------------------------------
+
+CHANGED: dict[str, dict[str, Any]] = {
+    "pretrain": {
+        "epochs": 3,
+        "batch_size": 32,
+        "lr": 0.03,
+        "lr_schedule": "constant",
+        "lr_decay": 0.5,
+        "milestones": [0.5],
+        "warmup_epochs": 0.25,
+        "momentum": 0.5,
+        "weight_decay": 1e-3,
+        "augmentation": "crop_flip",
+        "select": "best_robust",
+        "select_margin": 0.02,
+        "validate_images": 64,
+        "attack": {"eps": 0.07, "steps": 3},
+        "fdm_weight": 0.3,
+        "fdm_distance": "spread",
+        "fdm_layers": "every",
+        "radii": [0.5, 1.5],
+        "objective": "fdm",
+    },
+    "transfer": {
+        "epochs": 13,
+        "batch_size": 16,
+        "lr": 0.02,
+        "lr_schedule": "constant",
+        "lr_decay": 0.6,
+        "milestones": [0.25],
+        "warmup_epochs": 0.75,
+        "momentum": 0.25,
+        "weight_decay": 2e-3,
+        "select": "last",
+        "select_margin": 0.5,
+        "validate_images": 32,
+        "tail_statistics": "teacher",
+        "trunk_statistics": "recalibrated",
+        "beta": 0.9,
+        "norm": "operator",
+        "tail_affine": "tuned",
+        "displacement": {"copies": 2},
+        "lwf_weight": 0.02,
+        "lwf_head_epochs": 1,
+        "anchor_weight": 0.05,
+    },
+}
+
+
+def test_the_overrides_below_touch_every_field() -> None:
+    absent = {"attack", "schedule", "noise_sigma", "augmentation"}
+    assert set(CHANGED["pretrain"]) == set(PretrainSpec.model_fields)
+    assert set(CHANGED["transfer"]) == set(TransferSpec.model_fields) - absent
+    spec, plain = resolved(**CHANGED), resolved()
+    for part, fields in CHANGED.items():
+        for field in set(fields) - {"objective"}:
+            assert getattr(getattr(spec, part), field) != getattr(getattr(plain, part), field), field
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_baseline_follows_what_does_not_go_with_displaced_features(method: str) -> None:
+    noisy = {"noise_sigma": 0.25, "augmentation": "crop_flip"}
+    shorter = {"method": method, "transfer": {"epochs": 6}}
+    arm = resolved(transfer=noisy, baselines=[shorter]).baselines[0]
+    # But for the method that they do not go with.
+    wanted = (None, "none") if METHODS[method].displaced else (0.25, "crop_flip")
+    assert (arm.transfer.noise_sigma, arm.transfer.augmentation) == wanted
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "cartl"])
+def test_a_baseline_follows_the_job_but_for_what_defines_a_method(method: str) -> None:
+    spec, plain = resolved(**CHANGED, baselines=[method]), resolved(baselines=[method])
+    arm, untouched = spec.baselines[0], plain.baselines[0]
+    assert arm.pretrain.attack == spec.pretrain.attack, "teachers are compared at one radius"
+    for part, fields in CHANGED.items():
+        for field in fields:
+            got = getattr(getattr(arm, part), field)
+            kept = METHODS[method].displaced and (part, field) == ("transfer", "trunk_statistics")
+            if isinstance(got, DisplacementSpec):
+                # As far as the teacher was trained, which follows the job.
+                assert (got.reach, got.copies, got.eps) == (0.25, 1, spec.pretrain.attack.eps)
+            elif kept or (field in OWN_FIELDS and (part, field) != ("pretrain", "attack")):
+                assert got == getattr(getattr(untouched, part), field), field
+            else:
+                assert got == getattr(getattr(spec, part), field), field
+
+
+def test_a_baselines_own_settings_win() -> None:
+    own = {"method": "neft", "transfer": {"beta": 0.2, "epochs": 9}, "pretrain": {"attack": {"steps": 1}}}
+    spec = resolved(**CHANGED, baselines=[own])
+    arm = spec.baselines[0]
+    assert (arm.transfer.beta, arm.transfer.epochs, arm.transfer.lr) == (0.2, 9, 0.02)
+    assert (arm.pretrain.attack.steps, arm.pretrain.attack.eps) == (1, 0.07)
+    assert (spec.transfer.beta, spec.transfer.epochs) == (0.9, 13)
+
+
+def test_nothing_is_compared_with_itself() -> None:
+    assert resolved(method="vanilla").baselines == ()
+    assert refusal(method="vanilla", baselines=["vanilla"]).field == "baselines.0"
+    assert refusal(baselines=["vanilla", "neft", "vanilla"]).field == "baselines.2"
+    shorter = {"method": "vanilla", "transfer": {"epochs": 3}}
+    assert len(resolved(method="vanilla", baselines=[shorter]).baselines) == 1
+
+
+@pytest.mark.parametrize("method", ["vanilla", "neft", "cartl"])
+def test_what_lwf_is_made_of_is_an_option_of_other_methods(method: str) -> None:
+    plain = resolved(method=method, freeze_depth=2).transfer
+    assert (plain.lwf_weight, plain.lwf_head_epochs, plain.anchor_weight) == (None, 0, None)
+    asked = {"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}
+    found = resolved(method=method, freeze_depth=2, transfer=asked).transfer
+    assert (found.lwf_weight, found.lwf_head_epochs, found.anchor_weight) == (0.1, 2, 0.01)
+    assert resolved(method=method, freeze_depth=2, transfer={"lwf_weight": None}).transfer == plain
+    error = refusal(method=method, freeze_depth=2, transfer={"epochs": 3, "lwf_head_epochs": 4})
+    assert (error.field, error.allowed) == ("transfer.lwf_head_epochs", "0 to 3")
+
+
+def test_lwf_keeps_half_of_a_short_training_for_its_head() -> None:
+    short = {"epochs": 5}
+    assert resolved(baselines=["lwf"], transfer=short).baselines[0].transfer.lwf_head_epochs == 2
+    assert resolved(method="lwf", freeze_depth=0).transfer.lwf_head_epochs == 6
+    whole = {"epochs": 5, "lwf_head_epochs": 5}
+    assert resolved(method="lwf", freeze_depth=0, transfer=whole).transfer.lwf_head_epochs == 5
+    error = refusal(method="lwf", freeze_depth=0, transfer={"epochs": 5, "lwf_head_epochs": 6})
+    assert (error.field, error.allowed) == ("transfer.lwf_head_epochs", "0 to 5")
+
+
+# --- displaced features --------------------------------------------------------------------------
+
+
+def test_features_are_displaced_as_far_as_the_teacher_was_trained() -> None:
+    def displacement(**changes: Any) -> DisplacementSpec | None:
+        return resolved(**changes).transfer.displacement
+
+    assert displacement() is None
+    found = displacement(transfer={"displacement": {}})
+    assert found == DisplacementSpec(eps=0.15, step=0.0375, steps=10, copies=1, weight=1.0)
+    wider = displacement(pretrain={"attack": {"eps": 0.2}}, transfer={"displacement": {"weight": 2.0}})
+    assert wider == DisplacementSpec(eps=0.2, step=0.05, steps=10, copies=1, weight=2.0)
+    own = displacement(transfer={"displacement": {"eps": 0.04, "steps": 3}})
+    assert own == DisplacementSpec(eps=0.04, step=0.01, steps=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"method": "vanilla", "freeze_depth": 0}, "transfer.displacement"),
+        ({"transfer": {"trunk_statistics": "running"}}, "transfer.displacement"),
+        ({"preset": "paper"}, "transfer.displacement"),
+        ({"transfer": {"augmentation": "crop_flip"}}, "transfer.displacement"),
+        ({"transfer": {"noise_sigma": 0.1}}, "transfer.displacement"),
+        ({"transfer": {"displacement": {"eps": None}}}, "transfer.displacement.eps"),
+        ({"transfer": {"displacement": {"step": None}}}, "transfer.displacement.step"),
+        ({"pretrain": {"attack": {"eps": 0.0}}}, "transfer.displacement.eps"),
+    ],
+)
+def test_features_that_do_not_stay_are_not_displaced(changes: dict[str, Any], field: str) -> None:
+    """Each refusal names what the options need."""
+    transfer = {"displacement": {}} | changes.get("transfer", {})
+    error = refusal(**changes | {"transfer": transfer})
+    assert error.field == field
+    assert error.allowed or error.message
+
+
+def test_consistent_tuning_is_what_the_catalog_says_at_any_preset() -> None:
+    for preset in PRESETS:
+        transfer = resolved(method="consistent", preset=preset).transfer
+        assert (transfer.augmentation, transfer.trunk_statistics) == ("none", "teacher")
+        moved = transfer.displacement
+        assert moved is not None
+        assert (moved.loss, moved.direction, moved.reach, moved.weight) == ("consistency", "tail", 0.25, 1.0)
+        assert moved.eps == resolved(method="consistent", preset=preset).pretrain.attack.eps
+    firmer = resolved(method="consistent", transfer={"displacement": {"weight": 4.0}}).transfer.displacement
+    assert firmer is not None
+    assert (firmer.direction, firmer.weight) == ("tail", 4.0)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_how_firmly_consistent_tuning_asks_for_equal_answers_hangs_on_the_target(name: str) -> None:
+    other = "fashion_mnist" if name != "fashion_mnist" else "cifar10"
+    spec = resolved(dataset=name, source=other, method="consistent", freeze_depth=1)
+    assert spec.transfer.displacement is not None
+    assert spec.transfer.displacement.weight == (4.0 if name in ("cifar10", "cifar100") else 1.0)
+
+
+def test_consistent_tuning_needs_a_trunk_and_its_displacement() -> None:
+    assert refusal(method="consistent", freeze_depth=0).field == "freeze_depth"
+    assert refusal(method="consistent", transfer={"displacement": None}).field == "transfer.displacement"
+    assert (
+        refusal(method="consistent", transfer={"augmentation": "crop_flip"}).field == "transfer.displacement"
+    )

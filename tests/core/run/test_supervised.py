@@ -1,0 +1,159 @@
+"""A supervised run hears orders, answers with events, and ends when it is alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from cartl_core.errors import Cancelled, WaitingForStage
+from cartl_core.events import (
+    EVENT,
+    Event,
+    Ping,
+    StageReply,
+    StageRequested,
+    StageStored,
+    Stop,
+    Warned,
+)
+from cartl_core.planning.stage_digests import StageKey
+from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedShelf
+from cartl_core.storage.stop_flag import StopFlag
+
+KEY = StageKey("pretrain", "teacher (at)", "b" * 64, shared=True)
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[TextIO, TextIO]]:
+    """What the supervisor writes, what the child reads."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as child, os.fdopen(writing, "w") as supervisor:
+        yield supervisor, child
+
+
+def send(supervisor: TextIO, order: Ping | Stop | StageReply) -> None:
+    supervisor.write(order.model_dump_json() + "\n")
+    supervisor.flush()
+
+
+def wait_for(condition: object, seconds: float = 10.0) -> None:
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_events_are_whole_lines_from_any_thread() -> None:
+    stream = io.StringIO()
+    report = JsonLines(stream)
+    threads = [
+        threading.Thread(target=lambda: [report(Warned(message="x" * 200)) for _ in range(50)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 200
+    assert all(EVENT.validate_json(line) == Warned(message="x" * 200) for line in lines)
+
+
+def test_a_stop_order_raises_the_flag(pipe: tuple[TextIO, TextIO]) -> None:
+    stop = StopFlag()
+    orders = Orders(pipe[1], stop, silence_limit=None)
+    orders.start()
+    pipe[0].write("no order at all\n")
+    send(pipe[0], Stop(why="cancelled"))
+    wait_for(lambda: stop.why == "cancelled")
+    with pytest.raises(Cancelled):
+        orders.reply("any")
+    orders.finish()
+
+
+@pytest.mark.parametrize("verdict", ["finished", "compute"])
+def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: Path, verdict: str) -> None:
+    events: list[Event] = []
+    orders = Orders(pipe[1], StopFlag(), silence_limit=None)
+    orders.start()
+    shelf = SupervisedShelf(tmp_path, events.append, orders)
+    reply = {
+        "digest": KEY.digest,
+        "verdict": verdict,
+        "path": "b/7",
+        "checkpoints": ["b/6/00000001.checkpoint"],
+    }
+    send(pipe[0], StageReply(digest="c" * 64, verdict="wait"))
+    send(pipe[0], StageReply.model_validate(reply))
+    place = shelf.place(KEY)
+    assert place.finished is (verdict == "finished")
+    assert place.directory == tmp_path / "b/7"
+    assert place.checkpoints == (tmp_path / "b/6/00000001.checkpoint",)
+    shelf.stored(KEY, place.directory)
+    assert events == [
+        StageRequested(stage="pretrain", label=KEY.label, digest=KEY.digest, shared=True),
+        StageStored(stage="pretrain", digest=KEY.digest, path="b/7"),
+    ]
+    orders.finish()
+
+
+def test_waiting_names_the_stage(pipe: tuple[TextIO, TextIO], tmp_path: Path) -> None:
+    orders = Orders(pipe[1], StopFlag(), silence_limit=None)
+    orders.start()
+    send(pipe[0], StageReply(digest=KEY.digest, verdict="wait"))
+    with pytest.raises(WaitingForStage) as raised:
+        SupervisedShelf(tmp_path, lambda event: None, orders).place(KEY)
+    assert raised.value.digest == KEY.digest
+    orders.finish()
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_run_left_alone_is_stopped_and_then_ended(pipe: tuple[TextIO, TextIO], closed: bool) -> None:
+    stop, ended = StopFlag(), []
+    orders = Orders(
+        pipe[1],
+        stop,
+        silence_limit=None if closed else 0.2,
+        end_process=ended.append,
+        grace_seconds=0.3,
+    )
+    orders.start()
+    if closed:
+        pipe[0].close()
+    wait_for(lambda: stop.why == "interrupted")
+    assert ended == []
+    wait_for(lambda: ended == [LOST_SUPERVISOR])
+
+
+def test_a_run_that_stops_in_time_is_not_ended(pipe: tuple[TextIO, TextIO]) -> None:
+    stop, ended = StopFlag(), []
+    orders = Orders(pipe[1], stop, silence_limit=0.2, end_process=ended.append, grace_seconds=0.5)
+    orders.start()
+    wait_for(lambda: stop.why == "interrupted")
+    orders.finish()
+    time.sleep(0.8)
+    assert ended == []
+
+
+def test_pings_keep_a_run_alive(pipe: tuple[TextIO, TextIO]) -> None:
+    stop = StopFlag()
+    orders = Orders(pipe[1], stop, silence_limit=1.0)
+    orders.start()
+    for _ in range(8):
+        send(pipe[0], Ping())
+        time.sleep(0.25)
+    assert stop.why is None
+    orders.finish()
+
+
+def test_an_order_is_what_the_contract_says() -> None:
+    assert json.loads(Ping().model_dump_json()) == {"type": "ping"}

@@ -1,0 +1,156 @@
+"""Displaced features: as far as the ball allows where that is known, and the same however it is computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cartl_core.data import Split
+from cartl_core.errors import Interrupted
+from cartl_core.nn.build import build_network
+from cartl_core.nn.losses import cross_entropy, feature_distance
+from cartl_core.nn.rng import generator
+from cartl_core.spec import DisplacementSpec
+from cartl_core.training.feature_perturbation import displace, displaced, moved_features
+
+SPEC = DisplacementSpec(eps=0.1, step=0.03, steps=10, copies=2)
+
+
+def split_of(images: Tensor) -> Split:
+    count = len(images)
+    return Split(images, torch.zeros(count, dtype=torch.int64), torch.arange(count) + 7, (b"",) * count)
+
+
+@pytest.fixture
+def trunk(tiny: Any) -> nn.Module:
+    network = build_network(tiny, 3, (0.3,), (0.4,), generator(1, "network"))
+    network.train()
+    network(torch.rand(64, 1, 8, 8, generator=generator(2, "statistics")))
+    return network.split(2)[0].eval()
+
+
+@pytest.fixture
+def split() -> Split:
+    return split_of(torch.rand(20, 1, 8, 8, generator=generator(3, "images")))
+
+
+def test_a_linear_trunk_is_moved_by_the_dual_norm(bench: Any) -> None:
+    """One feature w x of images far from black and white: no perturbation moves it by more than eps |w|_1."""
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
+    images = 0.3 + 0.4 * torch.rand(9, 1, 4, 4, generator=generator(4, "images"))
+    moved = displace(linear, split_of(images), SPEC, copy=0, seed=0, place=bench("a").place())
+    reached = (linear(moved) - linear(images)).abs().squeeze(1)
+    most = SPEC.eps * linear[1].weight.abs().sum()
+    torch.testing.assert_close(reached, most.expand(9), rtol=1e-4, atol=1e-5)
+
+
+def test_images_stay_within_the_ball_and_features_go_farther_than_by_chance(
+    trunk: nn.Module, split: Split, bench: Any
+) -> None:
+    place = bench("a").place()
+    moved = displace(trunk, split, SPEC, copy=0, seed=0, place=place)
+    assert float((moved - split.images).abs().max()) <= SPEC.eps + 1e-6
+    assert float(moved.min()) >= 0 and float(moved.max()) <= 1
+    signs = torch.rand(split.images.shape, generator=generator(5, "corners")).round() * 2 - 1
+    corners = (split.images + SPEC.eps * signs).clamp(0, 1)
+    clean = trunk(split.images)
+    assert (feature_distance(trunk(moved), clean) > 1.25 * feature_distance(trunk(corners), clean)).all()
+
+
+def test_neither_batches_nor_the_moment_count_and_nothing_is_left(
+    trunk: nn.Module, split: Split, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = bench("a").place()
+    trunk[1].train()
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    whole = displace(trunk, split, SPEC, copy=1, seed=0, place=place)
+    assert trunk[1].training
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in trunk.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
+    assert torch.equal(whole, displace(trunk, split, SPEC, copy=1, seed=0, place=place))
+    monkeypatch.setattr("cartl_core.training.feature_perturbation.BATCH", 7)
+    torch.testing.assert_close(whole, displace(trunk, split, SPEC, copy=1, seed=0, place=place))
+
+
+def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, bench: Any) -> None:
+    found = displaced(trunk, split, SPEC, seed=0, place=bench("a").place())
+    assert found.cached
+    assert found.inputs.shape[:2] == (20, 3)
+    torch.testing.assert_close(found.inputs[:, 0], trunk(split.images))
+    one, other = (
+        displace(trunk, split, SPEC, copy=copy, seed=0, place=bench("a").place()) for copy in (0, 1)
+    )
+    torch.testing.assert_close(found.inputs[:, 1], trunk(one))
+    torch.testing.assert_close(found.inputs[:, 2], trunk(other))
+    assert not torch.equal(one, other)
+
+
+def test_what_does_not_fit_is_kept_as_images(
+    trunk: nn.Module, split: Split, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = bench("a").place()
+    monkeypatch.setattr("cartl_core.training.feature_perturbation.cached_features", lambda *_: None)
+    found = displaced(trunk, split, SPEC, seed=0, place=place)
+    assert not found.cached
+    assert torch.equal(found.inputs[:, 0], split.images)
+    assert torch.equal(found.inputs[:, 1], displace(trunk, split, SPEC, copy=0, seed=0, place=place))
+
+
+def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Split, bench: Any) -> None:
+    place = bench("a").place()
+    place.stop.request("interrupted")
+    with pytest.raises(Interrupted):
+        displace(trunk, split, SPEC, copy=0, seed=0, place=place)
+
+
+# --- where to features are moved -----------------------------------------------------------------
+
+
+def features() -> tuple[Tensor, Tensor, Tensor]:
+    draw = generator(6, "features")
+    clean = torch.randn(12, 5, generator=draw)
+    return clean, clean + 0.1 * torch.randn(12, 5, generator=draw), torch.arange(12) % 2
+
+
+def test_the_trunks_direction_ends_where_the_attack_ended_or_a_share_of_the_way() -> None:
+    clean, far, labels = features()
+    assert moved_features(nn.Identity(), clean, far, labels, SPEC) is far
+    half = moved_features(nn.Identity(), clean, far, labels, SPEC.model_copy(update={"reach": 0.5}))
+    torch.testing.assert_close(half, (clean + far) / 2)
+
+
+@pytest.mark.parametrize("reach", [0.25, 1.0])
+def test_no_point_of_the_box_is_worse_for_a_linear_tail_of_two_classes(reach: float) -> None:
+    """Its margin is linear, so the worst corner is known: the margin falls by reach * |w_0 - w_1| |d|."""
+    clean, far, labels = features()
+    tail = nn.Linear(5, 2)
+    spec = SPEC.model_copy(update={"direction": "tail", "reach": reach})
+    moved = moved_features(tail, clean, far, labels, spec)
+    torch.testing.assert_close((moved - clean).abs(), reach * (far - clean).abs())
+    sides = 1.0 - 2.0 * labels
+    margins = [sides * (tail(at)[:, 0] - tail(at)[:, 1]) for at in (clean, moved)]
+    weight = (tail.weight[0] - tail.weight[1]).abs()
+    torch.testing.assert_close(margins[0] - margins[1], reach * (far - clean).abs() @ weight)
+
+
+def test_the_tails_direction_climbs_and_leaves_no_trace(tiny: Any) -> None:
+    upper = build_network(tiny, 3, (0.3,), (0.4,), generator(1, "network")).split(2)[1].train()
+    lower = build_network(tiny, 3, (0.3,), (0.4,), generator(1, "network")).split(2)[0].eval()
+    with torch.no_grad():
+        clean = lower(torch.rand(20, 1, 8, 8, generator=generator(3, "images")))
+    far = clean + 0.2 * torch.randn(clean.shape, generator=generator(4, "moved"))
+    labels = torch.arange(20) % 3
+    before = {name: value.clone() for name, value in upper.state_dict().items()}
+    spec = SPEC.model_copy(update={"direction": "tail", "reach": 0.5})
+    moved = moved_features(upper, clean, far, labels, spec)
+    assert upper.training
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in upper.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in upper.state_dict().items())
+    assert not moved.requires_grad
+    upper.eval()
+    at_random = clean + 0.5 * (far - clean)
+    climbed, drifted, stayed = (cross_entropy(upper(at), labels).sum() for at in (moved, at_random, clean))
+    assert climbed > max(drifted, stayed)

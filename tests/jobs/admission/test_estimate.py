@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cartl_core.catalog import KNOWN_MODELS, model_facts
+from cartl_core.catalog.candidates import CANDIDATES
+from cartl_core.nn.build import build_network
+from cartl_core.nn.rng import generator
+from cartl_core.planning.probe_table import SHARE_OF_RUNGS
+from cartl_core.planning.resolve import resolve
+from cartl_core.spec import JobRequest, ModelSpec
+from jobs.admission.estimate import (
+    ATTACK_STEP,
+    MEASURED_MACS,
+    SHARE_OF_STEPS,
+    classes_of,
+    estimate,
+    estimated,
+    training_images,
+)
+from jobs.admission.network_size import Size, block_sizes, network_size
+
+SHAPES = [(8, 1, 1), (28, 1, 2), (32, 3, 1)]
+
+
+def counted(model: ModelSpec, classes: int) -> Size:
+    """The same numbers, counted on the real network."""
+    size = (0.5,) * model.channels
+    network = build_network(model, classes, size, size, generator(0, "test")).eval()
+    macs = 0
+
+    def count(module: nn.Module, _: Any, output: torch.Tensor) -> None:
+        nonlocal macs
+        weight = module.weight
+        assert isinstance(weight, torch.Tensor)
+        macs += weight.numel() * (output[0, 0].numel() if output.ndim == 4 else 1)
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        network(torch.zeros(1, model.channels, model.image_size, model.image_size))
+    return Size(macs, sum(parameter.numel() for parameter in network.parameters()))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", ["tiny", "wrn-16-2", "wrn-22-2", "resnet18", "resnet50"])
+def test_the_count_without_torch_equals_the_real_networks(name: str, shape: tuple[int, int, int]) -> None:
+    image_size, channels, stride = shape
+    model = ModelSpec(name=name, image_size=image_size, channels=channels, stem_stride=stride)  # type: ignore[arg-type]
+    assert network_size(model, 10) == counted(model, 10)
+
+
+@pytest.mark.parametrize("name", KNOWN_MODELS)
+def test_every_block_has_a_size(name: str) -> None:
+    model = ModelSpec(name=name)
+    blocks = block_sizes(model, 10)
+    assert len(blocks) == model_facts(name).blocks
+    assert all(block.parameters > 0 for block in blocks)
+
+
+def test_the_measured_network_is_the_one_that_is_counted() -> None:
+    model = ModelSpec(name="wrn-16-2", stem_stride=2, image_size=28, channels=1)
+    assert network_size(model, 10).macs == pytest.approx(MEASURED_MACS, rel=0.01)
+
+
+def spec(**fields: Any) -> Any:
+    body = {"dataset": {"name": "fashion_mnist", "classes": (6, 7, 8, 9)}, "freeze_depth": 2, **fields}
+    return resolve(JobRequest.model_validate(body))
+
+
+def test_images_are_counted_as_they_are_used() -> None:
+    quick = spec()
+    assert (classes_of(quick.source), classes_of(quick.dataset)) == (6, 4)
+    assert (training_images(quick.source), training_images(quick.dataset)) == (9000, 5400)
+    whole = spec(preset="paper")
+    assert (training_images(whole.source), training_images(whole.dataset)) == (32_400, 21_600)
+
+
+def test_a_job_costs_what_its_parts_cost() -> None:
+    """By hand, for one arm of the smoke preset on digits classes 0 to 4 and 5 to 9."""
+    one = resolve(
+        JobRequest.model_validate(
+            {"dataset": {"name": "digits", "classes": (5, 6, 7, 8, 9)}, "freeze_depth": 1, "preset": "smoke"}
+        ).model_copy(update={"baselines": ()})
+    )
+    teacher_epoch = 360 * (2 * 2 + 2 * 3) + 40 + 32 * 0.6 * 2 * 2
+    teacher = 2 * teacher_epoch + 100 * (1 + 0.6 * 2 * 5)
+    sizes = block_sizes(one.model, 5)
+    rungs_taken = SHARE_OF_RUNGS * 4
+    trunk = sizes[0].macs / sum(size.macs for size in sizes)
+    student_epoch = 270 * (trunk + 3 * (1 - trunk)) + 30 + 30 * 0.6 * 2 * 10
+    curve = 20 * (1 + rungs_taken * 2 + rungs_taken * 2 * 2 * 2)
+    corruptions = 20 * 8
+    climbed = 2 + 0.4 * 10 * 5 + 0.1 * 40 * 2 + 0.6 * 2 * 5 + 5
+    checks = 20 * (2 + 2 * 2 + 0.6 * 10 + 2 * climbed)
+    gallery = 20 * (2 + 2 * 4)
+    probes = curve + corruptions + checks + gallery
+    student = 2 * student_epoch + 100 * (1 + 0.6 * 2 * 5) + probes
+    assert estimated(one).forward_passes == pytest.approx(teacher + student)
+    assert estimated(one).teachers == 1
+
+
+def test_what_costs_more_is_estimated_higher() -> None:
+    def seconds(**fields: Any) -> float:
+        return float(estimate(spec(**fields))["seconds"])
+
+    base = seconds()
+    assert 200 < base < 3000
+    for more in (
+        {"pretrain": {"epochs": 10}},
+        {"pretrain": {"attack": {"steps": 8}}},
+        {"transfer": {"epochs": 24}},
+        {"transfer": {"displacement": {}}},
+        {"evaluate": {"test_limit": 4000}},
+        {"baselines": ("vanilla", "neft")},
+        {"baselines": ("adversarial",)},
+        {"baselines": ("lwf",)},
+        {"model": "wrn-28-4"},
+        {"freeze_depth": 1},
+        {"preset": "paper"},
+    ):
+        assert seconds(**more) > base, more
+    assert seconds(baselines=()) < base
+    assert seconds(freeze_depth=7) < base
+
+
+def test_a_choice_costs_its_candidates_and_one_teacher_each_objective() -> None:
+    one = spec(method="vanilla", freeze_depth=6, baselines=())
+    both = spec(method="auto", freeze_depth="auto", baselines=())
+    fewer = spec(method="auto", freeze_depth=6, baselines=())
+    assert both.auto is not None
+    assert len(both.auto.candidates) == 3 * len(CANDIDATES)
+    costs = [estimated(job) for job in (one, fewer, both)]
+    assert [cost.teachers for cost in costs] == [1, 2, 2]
+    assert costs[0].seconds < costs[1].seconds < costs[2].seconds
+    assert costs[0].disk_bytes < costs[1].disk_bytes < costs[2].disk_bytes
+    # Fewer validation images and a shorter attack are cheaper by just that.
+    cheap = spec(method="auto", freeze_depth=6, baselines=(), auto={"validation_images": 300})
+    passes = 1 + SHARE_OF_STEPS * ATTACK_STEP * 20
+    saved = costs[1].forward_passes - estimated(cheap).forward_passes
+    assert saved == pytest.approx(len(CANDIDATES) * 300 * passes)
+
+
+def test_features_are_displaced_once_and_the_tail_learns_from_both() -> None:
+    plain, moved = (
+        spec(baselines=(), transfer={"displacement": asked}) for asked in (None, {"steps": 4, "copies": 3})
+    )
+    sizes = block_sizes(plain.model, 4)
+    trunk = sum(size.macs for size in sizes[:2]) / sum(size.macs for size in sizes)
+    more = 5400 * (12 * (trunk + 3 * (1 - trunk)) + 3 * trunk * (2 * 4 + 2))
+    found = estimated(moved).forward_passes - estimated(plain).forward_passes
+    assert found == pytest.approx(more)
+
+
+def test_a_tail_that_says_where_to_costs_a_gradient_of_its_own_a_step() -> None:
+    by_trunk, by_tail = (
+        spec(baselines=(), transfer={"displacement": {"direction": direction}})
+        for direction in ("trunk", "tail")
+    )
+    sizes = block_sizes(by_trunk.model, 4)
+    tail = sum(size.macs for size in sizes[2:]) / sum(size.macs for size in sizes)
+    more = estimated(by_tail).forward_passes - estimated(by_trunk).forward_passes
+    assert more == pytest.approx(5400 * 12 * ATTACK_STEP * tail)
+
+
+def test_arms_with_equal_teachers_share_one() -> None:
+    assert estimated(spec(baselines=())).teachers == 1
+    assert estimated(spec()).teachers == 2
+    assert estimated(spec(baselines=("vanilla", "neft", "lwf", "adversarial"))).teachers == 2
+    two_depths = ("vanilla", {"method": "cartl", "freeze_depth": 4})
+    assert estimated(spec(baselines=two_depths)).teachers == 3
+
+
+def test_the_answer_is_json_and_says_what_it_assumes() -> None:
+    told = estimate(spec())
+    assert set(told) == {"seconds", "disk_bytes", "assumes", "teachers", "forward_passes"}
+    assert "79 GFLOP/s" in told["assumes"] and "WRN-16-2" in told["assumes"]
+    assert told["disk_bytes"] > 4 * 4 * 691_386

@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session, sessionmaker
+
+from cartl_core.events import (
+    ArtifactWritten,
+    CheckpointWritten,
+    EpochFinished,
+    Finished,
+    Progress,
+    ReportUpdated,
+    StageStored,
+    Warned,
+)
+from cartl_core.report import Report
+from cartl_core.spec import JobSpec, digest
+from jobs import store
+from jobs.database.engine import transaction
+from jobs.errors import LostClaim
+from jobs.store import Claim
+from jobs.tables import Job
+
+Do = Callable[..., Any]
+D = "d" * 64
+
+# Every write of a worker, with arguments that would do if the claim were alive.
+WRITES: dict[str, Callable[[Session, Claim], object]] = {
+    "renew": lambda session, claim: store.renew(session, claim, 45),
+    "record": lambda session, claim: store.record(session, claim, Warned(message="late")),
+    "progress": lambda session, claim: store.record(
+        session, claim, Progress(stage="pretrain", label="teacher (at)", fraction=0.9)
+    ),
+    "acquire": lambda session, claim: store.acquire_stage(
+        session, claim, digest=D, kind="pretrain", label="t", shared=True
+    ),
+    "checkpoint": lambda session, claim: store.record_checkpoint(
+        session, claim, CheckpointWritten(stage="pretrain", digest=D, path=f"{D}/x/1", fraction=0.5)
+    ),
+    "stored": lambda session, claim: store.record_stage_stored(
+        session, claim, StageStored(stage="pretrain", digest=D, path=f"{D}/x/result")
+    ),
+    "artifact": lambda session, claim: store.record_artifact(
+        session,
+        claim,
+        ArtifactWritten(name="report.json", path="report.json", media_type="application/json"),
+        path="x/1/report.json",
+        size=1,
+        sha256=D,
+    ),
+    "complete": lambda session, claim: store.complete(session, claim),
+    "fail": lambda session, claim: store.fail(session, claim, "out_of_memory", "batch 128"),
+    "release": lambda session, claim: store.release(session, claim),
+    "wait": lambda session, claim: store.release(session, claim, waiting_for=D),
+    "lose": lambda session, claim: store.lose(session, claim),
+    "acknowledge": lambda session, claim: store.acknowledge_cancel(session, claim),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_late_worker_writes_nothing(
+    write: str,
+    submit: Any,
+    do: Do,
+    claim: Callable[..., Claim],
+    expire: Callable[[str], None],
+    row: Callable[[str], Job],
+) -> None:
+    job_id = submit()
+    late = claim("late")
+    expire(job_id)
+    do(store.sweep)
+    claim("new")
+    do(store.request_cancel, job_id)
+    before = row(job_id)
+    with pytest.raises(LostClaim):
+        do(WRITES[write], late)
+    after = row(job_id)
+    assert [getattr(after, c.key) for c in Job.__table__.c] == [
+        getattr(before, c.key) for c in Job.__table__.c
+    ]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_after_the_end_nothing_is_written(
+    write: str, submit: Any, do: Do, claim: Callable[..., Claim], story: Callable[[str], list[str]]
+) -> None:
+    job_id = submit()
+    mine = claim()
+    do(store.complete, mine)
+    with pytest.raises(LostClaim):
+        do(WRITES[write], mine)
+    assert story(job_id) == ["submitted", "claimed", "succeeded"]
+
+
+def test_complete(submit: Any, do: Do, claim: Callable[..., Claim], row: Callable[[str], Job]) -> None:
+    job_id = submit()
+    do(store.complete, claim())
+    job = row(job_id)
+    assert (job.state, job.fraction, job.seconds_left, job.worker_id) == ("succeeded", 1.0, None, None)
+    assert job.finished_at is not None and job.lease_expires_at is None
+
+
+def test_success_wins_over_a_cancel_that_came_late(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
+    job_id = submit()
+    mine = claim()
+    do(store.request_cancel, job_id)
+    do(store.complete, mine)
+    assert do(store.find, job_id).state == "succeeded"
+
+
+def test_release_uses_no_attempt(
+    submit: Any, do: Do, claim: Callable[..., Claim], story: Callable[[str], list[str]]
+) -> None:
+    job_id = submit(max_attempts=1)
+    for turn in range(1, 5):
+        mine = claim()
+        assert (mine.token, mine.attempt) == (turn, 1)
+        do(store.release, mine)
+        job = do(store.find, job_id)
+        assert (job.state, job.attempts_used, job.waiting_for) == ("queued", 0, None)
+    assert story(job_id) == ["submitted"] + ["claimed", "interrupted"] * 4
+
+
+def test_losing_uses_attempts_up_to_the_cap(
+    submit: Any, do: Do, claim: Callable[..., Claim], story: Callable[[str], list[str]]
+) -> None:
+    job_id = submit(max_attempts=3)
+    for used in (1, 2):
+        mine = claim()
+        assert mine.attempt == used
+        do(store.lose, mine, "killed by signal 9")
+        job = do(store.find, job_id)
+        assert (job.state, job.attempts_used, job.reason) == ("queued", used, None)
+    do(store.lose, claim(), "killed by signal 9")
+    job = do(store.find, job_id)
+    assert (job.state, job.attempts_used, job.reason) == ("failed", 3, "worker_lost")
+    assert job.message == "lost 3 times, at most 3 are allowed; last: killed by signal 9"
+    assert story(job_id) == ["submitted", "claimed", "lost", "claimed", "lost", "claimed", "failed"]
+    assert [event.attempt for event in do(store.events_after, job_id)] == [1, 1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize("end", [store.release, store.lose], ids=["release", "lose"])
+def test_a_run_that_ends_after_cancel_was_asked_is_cancelled(
+    end: Callable[..., None], submit: Any, do: Do, claim: Callable[..., Claim]
+) -> None:
+    job_id = submit(max_attempts=1)
+    mine = claim()
+    do(store.request_cancel, job_id)
+    do(end, mine)
+    job = do(store.find, job_id)
+    assert (job.state, job.attempts_used, job.reason) == ("cancelled", 0, "cancelled")
+
+
+def test_a_cancel_that_nobody_asked_for_is_not_acknowledged(
+    submit: Any, do: Do, claim: Callable[..., Claim]
+) -> None:
+    submit()
+    with pytest.raises(LostClaim):
+        do(store.acknowledge_cancel, claim())
+
+
+def test_a_lapsed_lease_that_nobody_took_is_renewed(
+    submit: Any, do: Do, claim: Callable[..., Claim], expire: Callable[[str], None], row: Callable[[str], Job]
+) -> None:
+    job_id = submit()
+    mine = claim()
+    expire(job_id)
+    do(store.renew, mine, 45)
+    assert do(store.sweep) == store.SweepResult()
+    job = row(job_id)
+    assert (job.state, job.token) == ("running", mine.token)
+    assert job.lease_expires_at is not None and job.heartbeat_at is not None
+    assert 44.9 < (job.lease_expires_at - job.heartbeat_at).total_seconds() < 45.1
+
+
+def test_what_the_child_tells_is_kept(
+    submit: Any, do: Do, claim: Callable[..., Claim], story: Callable[[str], list[str]], spec: JobSpec
+) -> None:
+    job_id = submit()
+    mine = claim()
+    epoch = EpochFinished(
+        stage="pretrain",
+        label="teacher (fdm)",
+        digest=D,
+        epoch=1,
+        epochs=2,
+        metrics={"loss": 2.5, "robust_accuracy": 0.25},
+    )
+    assert do(store.record, mine, epoch) == 3
+    job = do(store.find, job_id)
+    assert (job.stage, job.stage_label) == ("pretrain", "teacher (fdm)")
+    moved = Progress(stage="transfer", label="student (cartl)", fraction=0.5, seconds_left=7.0)
+    assert do(store.record, mine, moved) == 3
+    job = do(store.find, job_id)
+    assert (job.stage_label, job.fraction, job.seconds_left) == ("student (cartl)", 0.5, 7.0)
+    report = Report(complete=False, spec=spec, spec_digest=digest(spec))
+    assert do(store.record, mine, ReportUpdated(report=report)) == 4
+    assert Report.model_validate(do(store.find, job_id).report) == report
+    events = do(store.events_after, job_id, 2)
+    assert [event.type for event in events] == ["epoch_finished", "report_updated"]
+    assert events[0].body["metrics"] == {"loss": 2.5, "robust_accuracy": 0.25}
+    assert events[1].body == {"complete": False}
+    series = {one.name: one.points for one in do(store.metrics_of, job_id)}
+    assert series == {"teacher (fdm)/loss": ((1, 2.5),), "teacher (fdm)/robust_accuracy": ((1, 0.25),)}
+
+
+def test_an_epoch_done_again_replaces_its_metrics(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
+    job_id = submit()
+    mine = claim()
+    for loss in (2.0, 1.0):
+        for epoch in (1, 2):
+            told = EpochFinished(
+                stage="pretrain", label="t", digest=D, epoch=epoch, epochs=2, metrics={"loss": loss * epoch}
+            )
+            do(store.record, mine, told)
+    assert do(store.metrics_of, job_id)[0].points == ((1, 1.0), (2, 2.0))
+
+
+def test_text_and_numbers_that_databases_refuse(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
+    job_id = submit()
+    mine = claim()
+    odd = EpochFinished(
+        stage="pretrain",
+        label="x" * 300,
+        digest=D,
+        epoch=1,
+        epochs=1,
+        metrics={"a": float("nan"), "b": float("inf"), "c": 1.0},
+    )
+    do(store.record, mine, odd)
+    do(store.record, mine, Warned(message="a\x00b \\u0000 c"))
+    do(store.fail, mine, "failed", "x\x00y")
+    told = do(store.events_after, job_id, 2)
+    assert told[0].body["metrics"] == {"a": None, "b": None, "c": 1.0}
+    assert told[1].body["message"].startswith("a\ufffdb ")
+    assert do(store.find, job_id).message == "x\ufffdy"
+    assert [series.points for series in do(store.metrics_of, job_id)] == [((1, 1.0),)]
+
+
+def test_ends_and_stages_are_not_recorded_as_told(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
+    submit()
+    mine = claim()
+    for event in (
+        Finished(seconds=1.0),
+        StageStored(stage="pretrain", digest=D, path="x"),
+        CheckpointWritten(stage="pretrain", digest=D, path="x", fraction=0.1),
+    ):
+        with pytest.raises(ValueError, match=event.type):
+            do(store.record, mine, event)
+
+
+def test_event_numbers_have_no_gaps_under_concurrent_writers(
+    factory: sessionmaker[Session],
+    submit: Any,
+    claim: Callable[..., Claim],
+    story: Callable[[str], list[str]],
+) -> None:
+    """Two supervisors' threads, a person who cancels, and transactions that are rolled back."""
+    job_id = submit()
+    mine = claim()
+    together = threading.Barrier(5)
+
+    def tell(name: str) -> None:
+        together.wait(timeout=20)
+        for number in range(15):
+            with transaction(factory) as session:
+                store.record(session, mine, Warned(message=f"{name} {number}"))
+
+    def think_better_of_it() -> None:
+        together.wait(timeout=20)
+        for _ in range(15):
+            session = factory()
+            store.record(session, mine, Warned(message="never"))
+            session.rollback()
+            session.close()
+
+    def cancel() -> None:
+        together.wait(timeout=20)
+        for _ in range(15):
+            with transaction(factory) as session:
+                store.request_cancel(session, job_id)
+
+    threads = [threading.Thread(target=tell, args=(name,)) for name in "abc"]
+    threads += [threading.Thread(target=think_better_of_it), threading.Thread(target=cancel)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    types = story(job_id)
+    assert types.count("warned") == 45
+    assert types.count("cancel_requested") == 1
+    assert len(types) == 2 + 45 + 1

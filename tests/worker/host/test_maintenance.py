@@ -1,0 +1,171 @@
+"""The caretaker's rounds, against a real database; bells are counted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from jobs import store
+from jobs.database.engine import session_factory, transaction
+from jobs.settings import Settings
+from jobs.state import JobState
+from worker.host.identity import Identity, identity_of, pid_space
+from worker.host.maintenance import Caretaker
+from worker.host.shutdown_flag import Door
+
+Fixture = Any  # fixtures of conftest.py
+SLOTS = 2
+
+
+@pytest.fixture
+def caretaker(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Callable[..., Caretaker]]:
+    started: list[Caretaker] = []
+
+    def start(
+        bells: list[int],
+        *,
+        identity: Identity | None = None,
+        door: Door | None = None,
+        make_factory: Callable[[], sessionmaker[Session]] = lambda: factory,
+    ) -> Caretaker:
+        def ring() -> bool:
+            bells.append(1)
+            return True
+
+        one = Caretaker(
+            quick.model_copy(update={"slots": SLOTS}),
+            identity or identity_of(os.getpid()),
+            door or Door(),
+            factory=make_factory,
+            ring=ring,
+            version="0",
+        )
+        one.start()
+        started.append(one)
+        return one
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+def test_an_expired_lease_is_swept_and_the_bell_rings(
+    record: Fixture, caretaker: Fixture, until: Fixture
+) -> None:
+    job_id = record.submit()
+    record.claim(lease_seconds=0.2)
+    bells: list[int] = []
+    caretaker(bells)
+    until(lambda: record.job(job_id).state == JobState.QUEUED)
+    assert record.job(job_id).attempts_used == 1
+    until(lambda: bool(bells))
+
+
+def test_it_rings_for_idle_slots_and_claimable_jobs_only(
+    record: Fixture, caretaker: Fixture, until: Fixture
+) -> None:
+    for _ in range(SLOTS):
+        record.submit()
+    for _ in range(SLOTS):
+        record.claim(lease_seconds=60)
+    record.submit()
+    bells: list[int] = []
+    one = caretaker(bells)
+    until(lambda: bool(record.living_workers()))
+    one._done.wait(1.0)  # three rounds: every slot is taken, so nobody rings for the waiting job
+    assert bells == []
+
+
+def test_it_rings_no_more_bells_than_there_are_jobs(
+    record: Fixture, caretaker: Fixture, until: Fixture
+) -> None:
+    record.submit()
+    bells: list[int] = []
+    one = caretaker(bells)
+    until(lambda: bool(bells))
+    one.stop()
+    rounds_at_most = 2
+    assert len(bells) <= rounds_at_most
+
+
+def test_behind_a_shut_door_nobody_rings(record: Fixture, caretaker: Fixture, until: Fixture) -> None:
+    job_id = record.submit()
+    record.claim(lease_seconds=0.2)
+    door, bells = Door(), list[int]()
+    door.shut()
+    caretaker(bells, door=door)
+    until(lambda: record.job(job_id).state == JobState.QUEUED)
+    assert bells == []
+
+
+def test_one_caretaker_at_a_time_does_the_round_and_the_other_takes_over(
+    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+) -> None:
+    with transaction(factory) as session:
+        assert store.hold_lock(session, "sweeper", "somebody else", 60.0)
+    job_id = record.submit()
+    record.claim(lease_seconds=0.1)
+    bells: list[int] = []
+    one = caretaker(bells)
+    until(lambda: bool(record.living_workers()))
+    one._done.wait(0.4)
+    assert record.job(job_id).state == JobState.RUNNING
+    with transaction(factory) as session:
+        store.release_lock(session, "sweeper", "somebody else")
+    until(lambda: record.job(job_id).state == JobState.QUEUED)
+
+
+def test_jobs_of_dead_processes_are_freed_at_once_but_not_a_living_neighbours(
+    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+) -> None:
+    me, parent = identity_of(os.getpid()), identity_of(os.getppid())
+    dead = Identity(host=me.host, pid=2**22 + 1, started="1")
+    reused = Identity(host=me.host, pid=parent.pid, started="1")
+    stranger = Identity(host=me.host, pid=2**22 + 1, started="2")
+    spaces = {dead: pid_space(), parent: pid_space(), reused: pid_space(), stranger: "another container"}
+    jobs = {}
+    for who, space in spaces.items():
+        with transaction(factory) as session:
+            store.worker_started(
+                session,
+                worker_id=who.worker_id,
+                host=who.host,
+                pid=who.pid,
+                pid_space=space,
+                slots=1,
+                version="0",
+            )
+        jobs[who] = record.submit()
+        record.claim(who.worker_id, lease_seconds=600)
+    caretaker([])
+    until(lambda: record.job(jobs[dead]).state == JobState.QUEUED)
+    assert record.events(jobs[dead])[-1].body["why"] == "supervisor_died"
+    assert [record.job(jobs[who]).state for who in (parent, stranger)] == [JobState.RUNNING] * 2
+    living = {me.worker_id, parent.worker_id, stranger.worker_id}
+    until(lambda: set(record.living_workers()) == living)
+
+
+def test_a_database_that_is_away_is_waited_for(
+    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+) -> None:
+    away = session_factory(create_engine("sqlite:////nonexistent/directory/x.sqlite3"))
+    with pytest.raises(Exception, match="unable to open"), away() as session:
+        session.execute(text("SELECT 1"))
+    answers = [away, away]
+    bells: list[int] = []
+    caretaker(bells, make_factory=lambda: answers.pop() if answers else factory)
+    record.submit()
+    until(lambda: bool(bells))
+    assert answers == []
+
+
+def test_it_signs_off(record: Fixture, caretaker: Fixture, until: Fixture) -> None:
+    one = caretaker([])
+    until(lambda: bool(record.living_workers()))
+    one.stop()
+    assert record.living_workers() == []

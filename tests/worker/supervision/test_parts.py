@@ -1,0 +1,277 @@
+"""The worker's small parts: buffer, log, verdict, door, identity, launch, the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cartl_core.events import Failed, Finished, Progress, Stopped, Warned
+from cartl_core.planning.resolve import resolve
+from cartl_core.spec import JobRequest, JobSpec, Runtime
+from jobs.settings import Settings
+from jobs.state import Move
+from jobs.store import Claim
+from worker.__main__ import arguments
+from worker.host.identity import identity_of, is_alive, is_running, pid_space
+from worker.host.shutdown_flag import Door
+from worker.supervision.child_command import prepare, threads
+from worker.supervision.event_buffer import EventBuffer
+from worker.supervision.job_log import JobLog
+from worker.supervision.outcome import REFUSED_WORDS, WRITERS, Verdict, judge
+
+
+def progress(fraction: float) -> Progress:
+    return Progress(stage="pretrain", label="teacher (at)", fraction=fraction)
+
+
+def warned(text: str) -> Warned:
+    return Warned(message=text)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def taken(buffer: EventBuffer) -> list[object]:
+    buffer.close()
+    found: list[object] = []
+    while (event := buffer.get()) is not None:
+        found.append(event)
+    return found
+
+
+def test_the_buffer_keeps_order_and_only_the_newest_progress_before_each_event() -> None:
+    buffer = EventBuffer()
+    told = [progress(0.1), progress(0.2), warned("a"), warned("b"), progress(0.3), progress(0.4)]
+    for event in told:
+        buffer.put(event)
+    assert taken(buffer) == [progress(0.2), warned("a"), warned("b"), progress(0.4)]
+
+
+def test_progress_waits_for_its_second() -> None:
+    clock = Clock()
+    buffer = EventBuffer(pause=1.0, clock=clock)
+    buffer.put(progress(0.1))
+    assert buffer.get() == progress(0.1)
+    buffer.put(progress(0.2))
+    got: list[object] = []
+    taker = threading.Thread(target=lambda: got.append(buffer.get()))
+    taker.start()
+    taker.join(0.2)
+    assert got == []
+    clock.now = 1.0
+    buffer.put(progress(0.3))
+    taker.join(5)
+    assert got == [progress(0.3)]
+
+
+def test_a_full_buffer_holds_the_child_up_until_there_is_room() -> None:
+    buffer = EventBuffer(capacity=2)
+    buffer.put(warned("1"))
+    buffer.put(warned("2"))
+    third = threading.Thread(target=lambda: buffer.put(warned("3")))
+    third.start()
+    third.join(0.2)
+    assert third.is_alive()
+    assert buffer.get() == warned("1")
+    third.join(5)
+    assert taken(buffer) == [warned("2"), warned("3")]
+
+
+def test_a_closed_buffer_holds_nobody_up() -> None:
+    buffer = EventBuffer(capacity=1)
+    buffer.put(warned("1"))
+    waiting = threading.Thread(target=lambda: buffer.put(warned("2")))
+    waiting.start()
+    buffer.close()
+    waiting.join(5)
+    assert not waiting.is_alive()
+    assert taken(buffer) == [warned("1")]
+
+
+def test_a_log_keeps_its_beginning_and_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "attempt-1.log"
+    with JobLog(path, head_bytes=30, tail_bytes=20) as log:
+        for number in range(100):
+            log.write(f"line {number:03}\n".encode())
+    text = path.read_text()
+    assert text.splitlines() == [
+        "line 000",
+        "line 001",
+        "line 002",
+        "-- 855 bytes left out",
+        "line 098",
+        "line 099",
+    ]
+
+
+def test_a_log_that_another_claim_began_is_continued(tmp_path: Path) -> None:
+    path = tmp_path / "attempt-1.log"
+    for text in ("one", "two"):
+        with JobLog(path) as log:
+            log.note(text)
+    assert path.read_text() == "-- one\n-- two\n"
+
+
+def test_a_full_disk_costs_a_log_lines_and_nobody_else_anything(tmp_path: Path) -> None:
+    path = tmp_path / "attempt-1.log"
+    path.symlink_to("/dev/full")
+    with JobLog(path) as log:
+        log.note("one")
+        log.write(b"two\n")
+
+
+WAITING = Stopped(why="waiting", waiting_for="d" * 64)
+
+
+@pytest.mark.parametrize(
+    ("code", "last_word", "asked", "expected"),
+    [
+        (0, Finished(seconds=1), None, Verdict(Move.COMPLETE)),
+        (0, Finished(seconds=1), "cancelled", Verdict(Move.COMPLETE)),
+        (-9, Finished(seconds=1), "interrupted", Verdict(Move.COMPLETE)),
+        (1, Failed(reason="disk_full", message="m"), None, Verdict(Move.FAIL, "disk_full", "m")),
+        (1, Failed(reason="disk_full", message="m"), "cancelled", Verdict(Move.FAIL, "disk_full", "m")),
+        (3, WAITING, None, Verdict(Move.RELEASE, waiting_for="d" * 64)),
+        (3, Stopped(why="cancelled"), "cancelled", Verdict(Move.ACKNOWLEDGE)),
+        (3, Stopped(why="interrupted"), "interrupted", Verdict(Move.RELEASE)),
+        (3, Stopped(why="interrupted"), "cancelled", Verdict(Move.ACKNOWLEDGE)),
+        (-9, None, "cancelled", Verdict(Move.ACKNOWLEDGE)),
+        (-9, None, "interrupted", Verdict(Move.RELEASE)),
+        (-9, None, None, Verdict(Move.LOSE, message="the run was killed by SIGKILL")),
+        (0, None, None, Verdict(Move.LOSE, message="the run finished")),
+        (4, None, None, Verdict(Move.LOSE, message="the run lost its supervisor")),
+        (77, None, None, Verdict(Move.LOSE, message="the run ended with exit code 77")),
+        (3, Stopped(why="interrupted"), None, Verdict(Move.LOSE, message="the run stopped")),
+        (2, None, None, Verdict(Move.FAIL, "spec_invalid", REFUSED_WORDS)),
+    ],
+)
+def test_the_verdict_on_every_kind_of_end(
+    code: int, last_word: object, asked: object, expected: Verdict
+) -> None:
+    assert judge(code, last_word, asked) == expected  # type: ignore[arg-type]
+    assert expected.move in WRITERS
+
+
+def test_the_door_is_seen_by_a_forked_process_and_is_shut_when_its_maker_is_gone() -> None:
+    door = Door()
+    assert door.is_open
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, b"open" if door.is_open else b"shut")
+        while door.is_open:
+            pass
+        os.write(write, b"shut")
+        os._exit(0)
+    assert os.read(read, 4) == b"open"
+    door.shut()
+    assert os.read(read, 4) == b"shut"
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_identities_tell_processes_apart_and_zombies_are_dead() -> None:
+    me = identity_of(os.getpid())
+    assert me == identity_of(os.getpid())
+    assert me.worker_id != identity_of(os.getppid()).worker_id
+    assert len(me.worker_id) <= 64
+    assert is_alive(me.pid)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    assert is_alive(child.pid)
+    child.send_signal(signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not is_alive(child.pid)
+    child.wait()
+    assert not is_alive(child.pid)
+
+
+def test_a_worker_is_its_process_and_not_another_with_a_reused_id() -> None:
+    me = identity_of(os.getpid())
+    assert is_running(me.worker_id, me.pid)
+    assert is_running(replace(me, host="renamed since").worker_id, me.pid)
+    assert not is_running(replace(me, started="1").worker_id, me.pid)
+    assert not is_running(replace(me, pid=2**22 + 1).worker_id, 2**22 + 1)
+
+
+def test_a_pid_space_is_one_boot_and_one_container() -> None:
+    here = pid_space()
+    assert len(here) <= 64
+    tell = [sys.executable, "-c", "from worker.host.identity import pid_space; print(pid_space())"]
+    assert subprocess.check_output(tell, text=True).strip() == here
+    apart = subprocess.run(["unshare", "--pid", "--fork", *tell], text=True, capture_output=True, check=False)
+    assert apart.stdout.strip() != here  # empty where this user may not make one
+
+
+def spec() -> JobSpec:
+    return resolve(JobRequest.model_validate({"dataset": "digits", "freeze_depth": 1, "source": "mnist"}))
+
+
+def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARTL_DATABASE_URL", "postgresql://user:password@host/db")
+    settings = Settings(data_dir=tmp_path, threads=3, device="cpu", lease_seconds=7.0)
+    runtime = Runtime(
+        device="cpu", device_name="x", threads=3, precision="fp32", python="3", torch="2", torchvision="0",
+        cartl="0", machine="x",
+    )  # fmt: skip
+    claim = Claim(job_id="j", owner="ada", token=5, attempt=2, worker_id="w", spec=spec(), runtime=runtime)
+    launch = prepare(settings, claim)
+    assert not [name for name in launch.environment if name.startswith("CARTL_")]
+    assert launch.environment["CUDA_VISIBLE_DEVICES"] == ""
+    options = dict(zip(launch.command[5::1], launch.command[6::1], strict=False))
+    assert (options["--threads"], options["--silence-limit"]) == ("3", "7.0")
+    assert JobSpec.model_validate_json(Path(launch.command[4]).read_bytes()) == claim.spec
+    assert json.loads(Path(options["--runtime"]).read_text()) == runtime.model_dump(mode="json")
+    assert launch.out == settings.artifacts_dir / "j" / "5"
+    assert launch.log == settings.artifacts_dir / "j" / "logs" / "attempt-2.log"
+    assert "--no-download" not in launch.command
+    assert "--no-download" in prepare(settings.model_copy(update={"download": False}), claim).command
+
+
+def test_slots_share_the_cores(tmp_path: Path) -> None:
+    cores = len(os.sched_getaffinity(0))
+    assert threads(Settings(data_dir=tmp_path)) == cores
+    assert threads(Settings(data_dir=tmp_path, slots=cores)) == 1
+    assert threads(Settings(data_dir=tmp_path, slots=1000)) == 1
+
+
+def test_the_command_line_has_one_pool_process_a_slot(tmp_path: Path) -> None:
+    flags = arguments(Settings(data_dir=tmp_path, slots=4), "w")
+    assert {"--concurrency=4", "--pool=prefork", "--without-gossip", "--without-mingle"} <= set(flags)
+
+
+def test_importing_the_application_makes_no_file_and_needs_no_torch(tmp_path: Path) -> None:
+    code = "import sys, worker.app; assert not {'torch', 'torchvision', 'safetensors'} & set(sys.modules)"
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "CARTL_DATA_DIR": str(tmp_path / "data")},
+        check=True,
+        timeout=60,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_celery_finds_the_application_by_its_module(tmp_path: Path) -> None:
+    code = (
+        "from celery.app.utils import find_app; app = find_app('worker.app');"
+        "assert app is find_app('worker.app'); assert 'cartl.doorbell' in app.tasks;"
+        "assert app.conf.task_acks_late is False"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "CARTL_DATA_DIR": str(tmp_path)},
+        check=True,
+        timeout=60,
+    )

@@ -1,0 +1,148 @@
+"""The caretaker of a worker's main process: a timer that beats, sweeps and rings.
+
+Every worker has one; a lease row lets one of them at a time do the round. Whatever bells were rung
+before, the round rings as many as there are idle slots with something to claim: a broker that lost
+its messages only delays.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from jobs import store
+from jobs.database.engine import reading, transaction
+from jobs.settings import Settings
+from jobs.state import JobState
+from jobs.store import SweepResult
+from worker.host.fork_lock import no_fork
+from worker.host.identity import Identity, is_alive, is_running, pid_space
+from worker.host.shutdown_flag import Door
+from worker.supervision.fenced_writer import AWAY, first_line
+
+LOCK = "sweeper"
+BEATS_BEFORE_DEAD = 6
+"""A worker that missed so many beats has no idle slots to count."""
+JOIN_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Caretaker:
+    """Works from ``start`` to ``stop`` in a thread of its own.
+
+    Args:
+        factory: makes sessions in this process; called in the caretaker's thread only.
+        ring: rings one bell; false when the broker is away.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        identity: Identity,
+        door: Door,
+        *,
+        factory: Callable[[], sessionmaker[Session]],
+        ring: Callable[[], bool],
+        version: str,
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._pid_space = pid_space()
+        self._door = door
+        self._make_factory = factory
+        self._ring = ring
+        self._version = version
+        self._registered = False
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="caretaker", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and say in the record that this worker has stopped, if the record can be reached."""
+        self._done.set()
+        self._thread.join(JOIN_SECONDS)
+        if self._registered and not self._thread.is_alive():
+            self._try(self._sign_off)
+
+    def _work(self) -> None:
+        while not self._done.is_set():
+            if not self._registered:
+                self._registered = self._try(self._register)
+            if self._registered:
+                self._try(self._round)
+            self._done.wait(self._settings.sweep_seconds)
+
+    def _try(self, step: Callable[[sessionmaker[Session]], None]) -> bool:
+        """A database that is away is waited for: the next round comes. No pool process is made meanwhile."""
+        try:
+            with no_fork():
+                step(self._make_factory())
+        except (*AWAY, DBAPIError) as error:
+            log.warning("the database is away: %s", first_line(error))
+            return False
+        return True
+
+    def _register(self, factory: sessionmaker[Session]) -> None:
+        """Sign on."""
+        me = self._identity
+        with transaction(factory) as session:
+            if all(worker.id != me.worker_id for worker in store.workers(session)):
+                store.worker_started(
+                    session,
+                    worker_id=me.worker_id,
+                    host=me.host,
+                    pid=me.pid,
+                    pid_space=self._pid_space,
+                    slots=self._settings.slots,
+                    version=self._version,
+                )
+
+    def _round(self, factory: sessionmaker[Session]) -> None:
+        """Beat, free what is seen to be lost from here only; then, one worker at a time, sweep and ring."""
+        me = self._identity.worker_id
+        with transaction(factory) as session:
+            store.worker_beat(session, me)
+            store.stop_dead_workers(session, pid_space=self._pid_space, is_running=is_running)
+            orphans = store.free_orphans(session, pid_space=self._pid_space, is_alive=is_alive)
+        _tell("a process died with", orphans)
+        with transaction(factory) as session:
+            if not store.hold_lock(session, LOCK, me, 3 * self._settings.sweep_seconds):
+                return
+            swept = store.sweep(session)
+        _tell("leases had expired:", swept)
+        if self._door.is_open:
+            self._ring_bells(factory)
+
+    def _ring_bells(self, factory: sessionmaker[Session]) -> None:
+        with reading(factory) as session:
+            claimable = store.claimable_count(session, self._settings.max_running_per_owner)
+            bells = min(claimable, self._idle_slots(session)) if claimable else 0
+        for _ in range(bells):
+            if not self._ring():
+                return
+
+    def _idle_slots(self, session: Session) -> int:
+        """Slots of the workers that beat, less the jobs that run (a dead worker's while its lease lasts)."""
+        horizon = BEATS_BEFORE_DEAD * self._settings.sweep_seconds
+        slots = sum(worker.slots for worker in store.workers(session, seen_within_seconds=horizon))
+        running = store.state_counts(session).get(JobState.RUNNING, 0)
+        return max(slots - running, 0)
+
+    def _sign_off(self, factory: sessionmaker[Session]) -> None:
+        with transaction(factory) as session:
+            store.worker_stopped(session, self._identity.worker_id)
+            store.release_lock(session, LOCK, self._identity.worker_id)
+
+
+def _tell(what: str, result: SweepResult) -> None:
+    for became in ("requeued", "failed", "cancelled"):
+        for job_id in getattr(result, became):
+            log.warning("%s job %s: %s", what, job_id, became)

@@ -1,0 +1,1 @@
+"""One claimed job: its subprocess, lease, events and outcome."""

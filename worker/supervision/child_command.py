@@ -1,0 +1,78 @@
+"""What is needed to start a job's process: directories, files, the command line, the environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.files.artifacts import log_file, output_directory
+from jobs.settings import Settings
+from jobs.store import Claim
+
+SECRET_PREFIX = "CARTL_"
+"""The deployment's settings hold passwords; a run needs none of them."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A process to start.
+
+    Attributes:
+        out: the claim's own directory for files; another claim of the same job gets another one.
+        log: takes the process's stderr; one file an attempt.
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    out: Path
+    log: Path
+
+
+Prepare = Callable[[Settings, Claim], Launch]
+
+
+def prepare(settings: Settings, claim: Claim) -> Launch:
+    """Write the specification and the runtime where the process will find them.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    out = output_directory(settings, claim.job_id, claim.token)
+    settings.stages_dir.mkdir(parents=True, exist_ok=True)
+    spec = out / "spec.json"
+    spec.write_text(claim.spec.model_dump_json(indent=1), encoding="utf-8")
+    command = [sys.executable, "-m", "cartl_core", "run", str(spec)]
+    command += ["--out", str(out), "--progress", "jsonl", "--supervised"]
+    command += ["--silence-limit", str(settings.lease_seconds), "--threads", str(threads(settings))]
+    command += ["--stages", str(settings.stages_dir), "--data-root", str(settings.data_root)]
+    command += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]
+    if not settings.download:
+        command.append("--no-download")
+    if claim.network is not None:
+        command += ["--network", str(settings.artifacts_dir / claim.network)]
+    if claim.runtime is not None:
+        runtime = out / "runtime.json"
+        runtime.write_text(claim.runtime.model_dump_json(indent=1), encoding="utf-8")
+        command += ["--runtime", str(runtime)]
+    return Launch(
+        command=tuple(command),
+        environment=environment(settings, os.environ),
+        out=out,
+        log=log_file(settings, claim.job_id, claim.attempt),
+    )
+
+
+def threads(settings: Settings) -> int:
+    """CPU threads of one run: as set, else an equal share of the cores that this process may use."""
+    return settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.slots)
+
+
+def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The worker's environment without the deployment's settings; a CPU deployment sees no GPU."""
+    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
+    if settings.device == "cpu":
+        kept["CUDA_VISIBLE_DEVICES"] = ""
+    return kept

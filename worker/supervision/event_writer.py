@@ -1,0 +1,170 @@
+"""Writing down what the child tells: one thread, in the child's order, every write fenced."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from cartl_core.events import (
+    ArtifactWritten,
+    CheckpointWritten,
+    Event,
+    Failed,
+    Finished,
+    Progress,
+    StageReply,
+    StageRequested,
+    StageStored,
+    Stopped,
+)
+from jobs import logs, store
+from jobs.errors import ArtifactNameRefused, LostClaim
+from jobs.files.artifacts import measure, relative_path
+from jobs.settings import Settings
+from worker.supervision.event_buffer import EventBuffer
+from worker.supervision.fenced_writer import GaveUp, Ledger
+
+CHECKPOINTS = 8
+"""Offered to a run that goes on: the newest, and older ones should it be damaged."""
+
+LastWord = Finished | Failed | Stopped
+
+log = logging.getLogger(__name__)
+
+
+class Scribe:
+    """Takes events and turns them into rows.
+
+    Args:
+        ledger: the claim's writes.
+        answer: how a ``StageReply`` reaches the child.
+        settings: where artifacts and stages lie.
+        out: the claim's own directory for files; the paths in ``ArtifactWritten`` are relative to it.
+
+    Attributes:
+        last_word: how the child said that it ended; None while it has not.
+        error: why writing ended before its time; the run is then worth nothing.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        answer: Callable[[StageReply], object],
+        *,
+        settings: Settings,
+        out: Path,
+        buffer: EventBuffer | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._claim = ledger.claim
+        self._answer = answer
+        self._settings = settings
+        self._out = out
+        self._buffer = buffer or EventBuffer()
+        self._newest: int | None = None
+        self.last_word: LastWord | None = None
+        self.error: Exception | None = None
+        self._thread = logs.thread(self._write_all, "scribe")
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def tell(self, event: Event) -> None:
+        """Take an event from the child; waits only when very many are unwritten."""
+        self._buffer.put(event)
+
+    def finish(self) -> None:
+        """No event follows: wait until all are written, the claim is lost or writing failed."""
+        self._buffer.close()
+        self._thread.join()
+
+    def _write_all(self) -> None:
+        try:
+            while (event := self._buffer.get()) is not None:
+                self._write(event)
+        except LostClaim:
+            log.warning("job %s: the claim (token %d) is lost", self._claim.job_id, self._claim.token)
+        except GaveUp:
+            log.warning("job %s: events are left unwritten", self._claim.job_id)
+        except (DBAPIError, OSError, ValueError, ArtifactNameRefused) as error:
+            log.exception("job %s: an event could not be written", self._claim.job_id)
+            self.error = error
+        finally:
+            self._buffer.close()
+
+    def _write(self, event: Event) -> None:
+        match event:
+            case Finished() | Failed() | Stopped():
+                self.last_word = event
+            case StageRequested():
+                self._answer(self._ledger.write(lambda session: self._acquire(session, event)))
+            case CheckpointWritten():
+                self._once(event, lambda session: store.record_checkpoint(session, self._claim, event))
+            case StageStored():
+                self._once(event, lambda session: store.record_stage_stored(session, self._claim, event))
+            case ArtifactWritten():
+                self._write_artifact(event)
+            case Progress():
+                self._ledger.write(lambda session: store.record(session, self._claim, event))
+            case _:
+                self._once(event, lambda session: store.record(session, self._claim, event))
+
+    def _once(self, event: Event, change: Callable[[Session], object]) -> None:
+        """Make ``change``, which appends ``event``, unless a commit that seemed to fail has done so.
+
+        Only this claim writes events of the child, one after another: one of this type that is newer
+        than the newest known is this very event.
+        """
+
+        def unless_made(session: Session) -> int:
+            if self._newest is None:
+                self._newest = self._event_count(session)
+            newer = store.events_after(session, self._claim.job_id, self._newest)
+            if all(row.type != event.type for row in newer):
+                change(session)
+            return self._event_count(session)
+
+        self._newest = self._ledger.write(unless_made)
+
+    def _event_count(self, session: Session) -> int:
+        return store.find(session, self._claim.job_id).event_count
+
+    def _acquire(self, session: Session, event: StageRequested) -> StageReply:
+        verdict = store.acquire_stage(
+            session,
+            self._claim,
+            digest=event.digest,
+            kind=event.stage,
+            label=event.label,
+            shared=event.shared,
+            usable=self._has,
+        )
+        there = [path for path in verdict.checkpoints if self._has(path)]
+        return StageReply(
+            digest=event.digest,
+            verdict=verdict.verdict,
+            path=verdict.path,
+            checkpoints=tuple(there[:CHECKPOINTS]),
+        )
+
+    def _has(self, path: str) -> bool:
+        return (self._settings.stages_dir / path).exists()
+
+    def _write_artifact(self, event: ArtifactWritten) -> None:
+        """Size and digest are taken from the file that is there, inside the claim's own directory."""
+        file = (self._out / event.path).resolve()
+        if not file.is_relative_to(self._out.resolve()):
+            raise ArtifactNameRefused(name=event.path)
+        size, sha256 = measure(file)
+        path = relative_path(self._settings, file)
+        self._once(
+            event,
+            lambda session: store.record_artifact(
+                session, self._claim, event, path=path, size=size, sha256=sha256
+            ),
+        )

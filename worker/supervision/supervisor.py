@@ -1,0 +1,189 @@
+"""One job, from its claim to its end: start the child, keep it informed, write down what it tells.
+
+    Lease   renews the claim and learns of a cancellation      (a thread)
+    Child   the process; its events are read                   (two threads)
+    Scribe  turns events into rows, in order                   (a thread)
+    Supervisor  watches all three and ends what must end       (the caller's thread)
+
+The child is trusted with nothing: it ends with its whole group, and what it wrote counts only
+through rows that were written while the claim was alive.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import math
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session, sessionmaker
+
+from cartl_core.errors import DiskFull
+from cartl_core.events import Ping, StageReply, Stop
+from jobs.errors import LostClaim
+from jobs.settings import Settings
+from jobs.state import Move
+from jobs.store import Claim
+from worker.supervision.child import Child, describe_exit
+from worker.supervision.child_command import Prepare, prepare
+from worker.supervision.event_writer import Scribe
+from worker.supervision.fenced_writer import GaveUp, Ledger, first_line
+from worker.supervision.job_log import JobLog
+from worker.supervision.lease import Lease
+from worker.supervision.outcome import Asked, Verdict, judge
+
+POLL_SECONDS = 0.1
+PINGS_IN_A_LEASE = 9
+LONGEST_PING_SECONDS = 5.0
+SETTLE_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
+# A program that was replaced beneath its worker: without this, its job would succeed and have no report.
+_STRANGER = Verdict(
+    Move.LOSE,
+    message="the run told what this worker does not understand: they are of different versions; restart it",
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every job of this process shares.
+
+    Attributes:
+        shutting_down: true once this worker should let go of its jobs.
+    """
+
+    settings: Settings
+    factory: sessionmaker[Session]
+    shutting_down: Callable[[], bool]
+    prepare: Prepare = prepare
+
+
+class Supervisor:
+    """Runs one claim; see the module."""
+
+    def __init__(self, bench: Bench, claim: Claim) -> None:
+        self._bench = bench
+        self._settings = bench.settings
+        self._claim = claim
+        self._ledger = Ledger(bench.factory, claim, out_of_time=self._must_leave)
+        self._asked: Asked | None = None
+        self._deadline = math.inf
+        self._leave_at = math.inf
+        self._timeout_at = time.monotonic() + (self._settings.timeout_seconds or math.inf)
+        self._ping_at = 0.0
+
+    def run(self) -> Verdict | None:
+        """Run the job to its end; returns what was written of it, None when that was for others to do."""
+        keep = Lease(
+            self._ledger,
+            lease_seconds=self._settings.lease_seconds,
+            renew_seconds=self._settings.renew_seconds,
+        )
+        with keep as lease:
+            try:
+                verdict = self._run_child(lease)
+            except OSError as error:
+                verdict = _could_not_start(error)
+            return self._settle(verdict)
+
+    def _run_child(self, lease: Lease) -> Verdict | None:
+        launch = self._bench.prepare(self._settings, self._claim)
+        with JobLog(launch.log) as job_log:
+            job_log.note(
+                f"attempt {self._claim.attempt} (token {self._claim.token}) on {socket.gethostname()}"
+            )
+            child = Child(launch.command, launch.environment, job_log)
+            try:
+                scribe = self._scribe(child, launch.out)
+                child.listen(scribe.tell)
+                self._watch(child, scribe, lease)
+            finally:
+                code = child.end()
+            job_log.note(f"the run {describe_exit(code)}")
+            scribe.finish()
+            if self._ledger.lost.is_set():
+                return None
+            if scribe.error is not None:
+                return _unwritable(scribe.error)
+            verdict = judge(code, scribe.last_word, self._asked)
+            return _STRANGER if child.strange and verdict.move is Move.COMPLETE else verdict
+
+    def _scribe(self, child: Child, out: Path) -> Scribe:
+        def answer(reply: StageReply) -> None:
+            child.send(reply, patient=True)
+
+        scribe = Scribe(self._ledger, answer, settings=self._settings, out=out)
+        scribe.start()
+        return scribe
+
+    def _watch(self, child: Child, scribe: Scribe, lease: Lease) -> None:
+        """Until the child has ended, or must be ended."""
+        while not child.has_ended():
+            if self._ledger.lost.is_set() or scribe.error is not None or time.monotonic() > self._deadline:
+                return
+            self._ask_to_stop(child, lease)
+            self._ping(child)
+            time.sleep(POLL_SECONDS)
+
+    def _ask_to_stop(self, child: Child, lease: Lease) -> None:
+        """A cancellation overrules the rest; the time to obey runs from the first that is asked."""
+        why: Asked | None = None
+        if lease.cancel_requested.is_set():
+            why = "cancelled"
+        elif self._asked is not None:
+            return
+        elif time.monotonic() > self._timeout_at:
+            why = "timeout"
+        elif self._bench.shutting_down():
+            why = "interrupted"
+        if why is None or self._asked == why:
+            return
+        log.info("job %s: asking the run to stop: %s", self._claim.job_id, why)
+        child.send(Stop(why="cancelled" if why == "cancelled" else "interrupted"))
+        self._asked = why
+        self._deadline = min(self._deadline, time.monotonic() + self._settings.stop_grace_seconds)
+
+    def _ping(self, child: Child) -> None:
+        if time.monotonic() >= self._ping_at:
+            child.send(Ping())
+            pause = min(self._settings.lease_seconds / PINGS_IN_A_LEASE, LONGEST_PING_SECONDS)
+            self._ping_at = time.monotonic() + pause
+
+    def _must_leave(self) -> bool:
+        """A worker that shuts down waits for the database no longer than for a child, and a little."""
+        if self._bench.shutting_down():
+            patience = self._settings.stop_grace_seconds + SETTLE_SECONDS
+            self._leave_at = min(self._leave_at, time.monotonic() + patience)
+        return time.monotonic() > self._leave_at
+
+    def _settle(self, verdict: Verdict | None) -> Verdict | None:
+        """Write the end of this claim. What cannot be written is left to the lease's expiry."""
+        if verdict is None:
+            log.warning("job %s: lost to another worker; nothing is written", self._claim.job_id)
+            return None
+        try:
+            self._ledger.write(lambda session: verdict.write(session, self._claim))
+        except LostClaim:
+            log.warning("job %s: could not %s: the claim is lost", self._claim.job_id, verdict.move)
+            return None
+        except (GaveUp, DBAPIError) as error:
+            log.warning("job %s: could not %s: %s", self._claim.job_id, verdict.move, first_line(error))
+            return None
+        log.info("job %s (token %d): %s", self._claim.job_id, self._claim.token, verdict.move)
+        return verdict
+
+
+def _could_not_start(error: OSError) -> Verdict:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Verdict(Move.FAIL, reason=DiskFull.reason, message="No space is left to start the run.")
+    return Verdict(Move.LOSE, message=f"the run could not be started: {error.strerror}")
+
+
+def _unwritable(error: Exception) -> Verdict:
+    return Verdict(Move.LOSE, message=f"what the run told could not be recorded ({type(error).__name__})")
