@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from cartl_core.report import AttackResult, Report
+from cartl_core.report import AttackResult
 from cartl_core.spec import Method, Runtime
 
 StageKind = Literal["pretrain", "transfer", "evaluate"]
@@ -95,10 +95,11 @@ class CandidateChosen(EventBase):
 
 
 class ReportUpdated(EventBase):
-    """The report as known so far; the last one of a run is complete."""
+    """More of the report is known. A run's first one has every section, later ones those that changed."""
 
     type: Literal["report_updated"] = "report_updated"
-    report: Report
+    complete: bool = Field(description="Nothing follows: the report is what it will be.")
+    sections: dict[str, JsonValue] = Field(description="Top-level fields of `Report`, by name.")
 
 
 class Warned(EventBase):

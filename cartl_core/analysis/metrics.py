@@ -5,15 +5,12 @@ Plain sequences of booleans in, report values out: everything counts, nothing is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cartl_core.catalog.ensembles import autoattack_among
-from cartl_core.report import AttackResult, ClassResult, Figures, Interval, Validation
-from cartl_core.report.history import EpochFigures, History
-from cartl_core.spec import AttackSpec, TrainingSpec
-from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST, contenders
+from cartl_core.report import AttackResult, ClassResult, Figures, Interval
+from cartl_core.spec import AttackSpec
 from cartl_core.statistics.proportions import wilson
 
 
@@ -123,22 +120,6 @@ def figures(
     )
 
 
-def validation(facts: Mapping[str, Any]) -> Validation | None:
-    """A student's figures on validation images at its selected epoch; results of earlier versions lack them.
-
-    Args:
-        facts: what its training left behind (``stages.transfer``).
-    """
-    if "validated" not in facts:
-        return None
-    row, over = facts["history"][facts["selected_epoch"] - 1], facts["validated"]
-    return Validation(
-        clean=wilson(round(row["clean_accuracy"] * over["images"]), over["images"]),
-        robust=wilson(round(row["robust_accuracy"] * over["attacked"]), over["attacked"]),
-        attack=AttackSpec.model_validate(over["attack"]),
-    )
-
-
 def _autoattack(clean: Sequence[bool], attacks: Sequence[Held]) -> Interval | None:
     """Of AutoAttack's four alone, where they are among ``attacks``."""
     standard = autoattack_among([outcome.attack for outcome in attacks])
@@ -152,34 +133,3 @@ def _within(held: Sequence[bool], labels: Sequence[int], label: int) -> tuple[in
     """Successes and images of one class."""
     members = [image for image, true in zip(held, labels, strict=True) if true == label]
     return sum(members), len(members)
-
-
-EVERY = 1.0
-"""A margin that leaves no epoch out."""
-
-
-def history_of(facts: Mapping[str, Any], training: TrainingSpec) -> History | None:
-    """The history of a finished training; None where its result does not tell how many images it saw.
-
-    Args:
-        facts: the result of the stage.
-    """
-    if "validated" not in facts:
-        return None
-    rows, over = facts["history"], facts["validated"]
-    images, attacked = over["images"], over["attacked"]
-    return History(
-        select=training.select,
-        select_margin=training.select_margin,
-        attack=AttackSpec.model_validate(over["attack"]),
-        selected_epoch=facts["selected_epoch"],
-        front=contenders(rows, "pareto", EVERY),
-        epochs=tuple(
-            EpochFigures(
-                epoch=epoch,
-                clean=wilson(round(row[CLEAN] * images), images),
-                robust=wilson(round(row[ROBUST] * attacked), attacked),
-            )
-            for epoch, row in enumerate(rows, start=1)
-        ),
-    )

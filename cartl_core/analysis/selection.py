@@ -6,14 +6,14 @@ figures and words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from cartl_core.analysis.descriptions import differing
+from cartl_core.analysis.results import StudentResult
 from cartl_core.catalog import model_facts
 from cartl_core.catalog.candidates import plain_ones
-from cartl_core.planning.stages import StudentPlan
+from cartl_core.planning.plan import StudentPlan
 from cartl_core.render import numbers, phrases
 from cartl_core.report.comparisons import PairedComparison
 from cartl_core.report.selection import Candidate, Promise, Selection, Verdict
@@ -52,14 +52,14 @@ def selection(
     *,
     model: str,
     seed: int,
-    facts: Mapping[str, Mapping[str, Any]],
+    trained: Callable[[StudentPlan], StudentResult | None],
     found: Callable[[StudentPlan], OnValidation | None],
     promised: Callable[[Choice], Promise | None],
 ) -> Selection:
     """What is known of the choice.
 
     Args:
-        facts: results of the trainings that are done, by digest.
+        trained: the result of a candidate's tuning; None before it is finished.
         found: what was measured of a candidate; None before.
         promised: how the choice did on test images; None before that is known.
     """
@@ -69,7 +69,7 @@ def selection(
     arms = [plan.arm for plan in candidates]
     told = differing(arms)
     rows = [
-        _row(number, plan, outcome, facts.get(plan.key.digest), model, told[plan.arm], plain)
+        _row(number, plan, outcome, trained(plan), model, told[plan.arm], plain)
         for number, (plan, outcome, plain) in enumerate(
             zip(candidates, outcomes, plain_ones(arms), strict=True), start=1
         )
@@ -184,7 +184,7 @@ def _row(
     number: int,
     plan: StudentPlan,
     outcome: OnValidation | None,
-    trained: Mapping[str, Any] | None,
+    trained: StudentResult | None,
     model: str,
     settings: str | None,
     plain: bool,
@@ -197,9 +197,9 @@ def _row(
         k=model_facts(model).blocks - arm.freeze_depth,
         plain=plain,
         settings=settings,
-        teacher_digest=plan.teacher.key.digest,
-        student_digest=plan.key.digest,
-        selected_epoch=trained["selected_epoch"] if trained else None,
+        teacher_digest=plan.teacher.stage.digest,
+        student_digest=plan.stage.digest,
+        selected_epoch=trained.selected_epoch if trained else None,
         epochs=arm.transfer.epochs,
         clean=wilson(sum(outcome.clean), len(outcome.clean)) if outcome else None,
         robust=wilson(sum(outcome.held), len(outcome.held)) if outcome else None,

@@ -6,15 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
+from torch import Tensor
 
+from cartl_core.analysis.metrics import Fallen
+from cartl_core.analysis.results import DiagnosticResult
 from cartl_core.data import Split
 from cartl_core.evaluation.attack_stage import ready_network, store_rows
 from cartl_core.evaluation.batches import Rows, in_batches
 from cartl_core.evaluation.probes import PROBES, Subject
+from cartl_core.evaluation.probes.checks import seen_of
+from cartl_core.evaluation.probes.robustness_curve import radii_of
 from cartl_core.execution.stage_context import Workplace
 from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.report.checks import Checked
 from cartl_core.report.values import Value
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.probe import ChecksSpec, ProbeSpec
 from cartl_core.storage.stage_result import OUTCOMES, read_result, write_result
 
 
@@ -58,6 +65,26 @@ def probe(
     store_rows({**rows, "index": images.index}, place)
     facts = {"n": len(images.labels), "seconds": seconds, "value": value.model_dump(mode="json")}
     write_result(place.directory, facts, [OUTCOMES])
+
+
+def read_diagnostic(name: str, asked: ProbeSpec, directory: Path, index: Tensor) -> DiagnosticResult:
+    """What a finished diagnostic found, and where it saw images fall.
+
+    Args:
+        index: (n,) positions in the data set of all test images.
+
+    Raises:
+        ResumeMismatch: it is not as it was written.
+    """
+    value, rows = read_value(name, directory), read_rows(directory)
+    match asked, value:
+        case CurveSpec(), _:
+            return DiagnosticResult(value, Fallen(asked.norm, radii_of(rows, index)))
+        case ChecksSpec(), Checked():
+            seen = seen_of(value, asked, rows, index)
+            return DiagnosticResult(value, seen.fallen(len(index)), seen)
+        case _:
+            return DiagnosticResult(value)
 
 
 def read_value(name: str, directory: Path) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,7 +65,7 @@ def unused_by(method: str) -> frozenset[tuple[str, ...]]:
     return frozenset((row.part, row.field) for row in _SETTINGS_OF_METHODS if not row.used(facts))
 
 
-def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, where: str) -> None:
+def refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, where: str) -> None:
     """A setting that the method does not use, or cannot do without, is refused, not ignored."""
     for setting in _SETTINGS_OF_METHODS:
         overrides = getattr(written, setting.part)
@@ -86,11 +86,10 @@ def _refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts,
         )
 
 
-def _refuse_settings_of_methods(request: JobRequest) -> None:
+def refuse_settings_of_methods(request: JobRequest) -> None:
     """Where methods are tried one beside the other, what makes one of them is said of that one alone."""
-    for name in ("pretrain", "transfer"):
+    for name, own in (("pretrain", OWN_FIELDS - SHARED_IN_PRETRAIN), ("transfer", OWN_FIELDS)):
         part = getattr(request, name)
-        own = OWN_FIELDS - _SHARED_PARTS.get(type(part).__name__, set())
         for field in sorted(part.model_fields_set & own if part else ()):
             if getattr(part, field) is not None:
                 raise SpecError(
@@ -120,26 +119,51 @@ OWN_FIELDS = frozenset(
 )
 
 
-# Of those, the inner attack of pretraining is shared: teachers are compared at one radius.
-_SHARED_PARTS = {"PretrainSpecOverrides": {"attack"}}
+SHARED_IN_PRETRAIN = frozenset({"attack"})
+"""Of those, the inner attack of pretraining is shared: teachers are compared at one radius."""
 
 
-# Nor does one whose features are displaced take over what would not let them stay as they are.
-_STILL_FIELDS = {"TransferSpecOverrides": frozenset(STILL)}
+@dataclass(frozen=True)
+class Layer:
+    """Settings of one origin: what they leave open the layers below decide.
+
+    Attributes:
+        pretrain: fields of the ``PretrainSpec``.
+        transfer: fields of the ``TransferSpec``.
+    """
+
+    pretrain: dict[str, Any]
+    transfer: dict[str, Any]
 
 
-def _overlay(settings: dict[str, Any], overrides: BaseModel | None, facts: MethodFacts, shared: bool) -> None:
-    """Lay what was written over the defaults, part by part."""
-    if overrides is None:
-        return
-    part = type(overrides).__name__
-    own = OWN_FIELDS - _SHARED_PARTS.get(part, set())
-    if facts.displaced:
-        own |= _STILL_FIELDS.get(part, frozenset())
-    for name, value in overrides.model_dump(exclude_unset=True).items():
-        if shared and name in own:
-            continue
-        if isinstance(value, dict):
-            settings[name] = {**(settings.get(name) or {}), **value}
-        else:
-            settings[name] = value
+def merge(layers: Iterable[Layer]) -> Layer:
+    """All settings, the last layer that has one wins; settings of settings are merged likewise."""
+    merged = Layer({}, {})
+    for layer in layers:
+        for part, settings in ((merged.pretrain, layer.pretrain), (merged.transfer, layer.transfer)):
+            for name, value in settings.items():
+                part[name] = {**(part.get(name) or {}), **value} if isinstance(value, dict) else value
+    return merged
+
+
+def written_layer(written: JobRequest | BaselineRequest) -> Layer:
+    """What a person wrote, and nothing else."""
+    return Layer(_fields_set(written.pretrain), _fields_set(written.transfer))
+
+
+def shared_layer(request: JobRequest, facts: MethodFacts) -> Layer:
+    """What an arm of another method takes over from the job: all that does not make the job's method."""
+    written = written_layer(request)
+    still = frozenset(STILL) if facts.displaced else frozenset()
+    return Layer(
+        _without(written.pretrain, OWN_FIELDS - SHARED_IN_PRETRAIN),
+        _without(written.transfer, OWN_FIELDS | still),
+    )
+
+
+def _fields_set(part: BaseModel | None) -> dict[str, Any]:
+    return part.model_dump(exclude_unset=True) if part is not None else {}
+
+
+def _without(settings: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in names}

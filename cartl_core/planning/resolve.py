@@ -6,6 +6,7 @@ request gives the same spec everywhere. Errors name the field and what is allowe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cartl_core.catalog import METHODS, PRESETS, MethodFacts, PresetFacts, model_facts
@@ -23,7 +24,14 @@ from cartl_core.planning.defaults import (
     transfer_defaults,
 )
 from cartl_core.planning.evaluation import resolve_evaluation
-from cartl_core.planning.method_settings import _overlay, _refuse_misplaced, _refuse_settings_of_methods
+from cartl_core.planning.method_settings import (
+    Layer,
+    merge,
+    refuse_misplaced,
+    refuse_settings_of_methods,
+    shared_layer,
+    written_layer,
+)
 from cartl_core.spec import (
     Arm,
     BaselineRequest,
@@ -114,7 +122,9 @@ def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground
             allowed=f"0 to {model_facts(ground.model.name).blocks - 1}",
         )
     facts = METHODS[baseline.method]
-    return _arm(request, facts, depth, ground, where, own=baseline, shared=True)
+    refuse_misplaced(baseline, facts, where)
+    layers = [shared_layer(request, facts), written_layer(baseline)]
+    return _arm(facts, depth, ground, where, layers)
 
 
 def _own_arm(request: JobRequest, ground: _Ground) -> Arm:
@@ -122,69 +132,69 @@ def _own_arm(request: JobRequest, ground: _Ground) -> Arm:
     assert request.method != AUTO
     assert request.freeze_depth != AUTO
     facts = METHODS[request.method]
-    _refuse_misplaced(request, facts, "")
-    return _arm(request, facts, request.freeze_depth, ground, "")
+    refuse_misplaced(request, facts, "")
+    return _arm(facts, request.freeze_depth, ground, "", [written_layer(request)])
 
 
 def _maker(request: JobRequest, ground: _Ground) -> Maker:
     """Makes the candidates: what the job says holds for all, its method's own settings for that method."""
     if request.method == AUTO:
-        _refuse_settings_of_methods(request)
+        refuse_settings_of_methods(request)
     elif is_auto(request):
-        _refuse_misplaced(request, METHODS[request.method], "")
+        refuse_misplaced(request, METHODS[request.method], "")
 
     def make(asked: Asked, freeze_depth: int, where: str) -> Arm:
         facts = METHODS[asked.method]
-        row, own = (asked, None) if isinstance(asked, CandidateFacts) else (None, asked)
-        shared = facts.name != request.method
-        return _arm(request, facts, freeze_depth, ground, where, own=own, row=row, shared=shared)
+        job = written_layer(request) if facts.name == request.method else shared_layer(request, facts)
+        if isinstance(asked, CandidateFacts):
+            return _arm(facts, freeze_depth, ground, where, [job], row=asked)
+        refuse_misplaced(asked, facts, where)
+        return _arm(facts, freeze_depth, ground, where, [job, written_layer(asked)])
 
     return make
 
 
 def _arm(
-    request: JobRequest,
     facts: MethodFacts,
     freeze_depth: int,
     ground: _Ground,
     where: str,
+    written: Sequence[Layer],
     *,
-    own: BaselineRequest | None = None,
     row: CandidateFacts | None = None,
-    shared: bool = False,
 ) -> Arm:
-    """The preset's and the data's, then the catalog's ``row``, then the job's, then the arm's ``own``.
+    """The preset's and the data's settings, then the catalog's ``row``, then what was ``written``.
 
     Args:
-        shared: take over from the job only what does not make its method what it is.
+        where: path of the arm's settings, for errors.
+        written: the job's layer, then the arm's own, if it has one.
     """
-    preset = ground.preset
     check_depth(freeze_depth, facts, ground.model, f"{where}freeze_depth")
-    if own is not None:
-        _refuse_misplaced(own, facts, where)
-    written = own or request
-    pretrain = pretrain_defaults(facts, ground.source, preset)
-    transfer = transfer_defaults(facts, ground.target, pretrain["attack"], preset)
-    if row is not None:
-        pretrain.update(row.pretrain)
-        transfer.update(row.transfer)
-        if transfer["attack"] is not None:
-            transfer["attack"] = row.inner_attack(transfer["attack"])
-    _overlay(pretrain, request.pretrain, facts, shared)
-    _overlay(transfer, request.transfer, facts, shared)
-    if own is not None:
-        _overlay(pretrain, own.pretrain, facts, shared=False)
-        _overlay(transfer, own.transfer, facts, shared=False)
+    layers = [_defaults(facts, ground, row), *written]
+    merged = merge(layers)
+    pretrain, transfer = merged.pretrain, merged.transfer
     fit_displacement(transfer, pretrain, freeze_depth, where)
-    pretrain.setdefault("fdm_weight", fdm_weight_of(facts, pretrain.get("fdm_distance"), preset))
-    transfer.setdefault("beta", beta_of(facts, transfer.get("norm"), preset))
+    pretrain.setdefault("fdm_weight", fdm_weight_of(facts, pretrain.get("fdm_distance"), ground.preset))
+    transfer.setdefault("beta", beta_of(facts, transfer.get("norm"), ground.preset))
     return Arm(
         method=facts.name,
         freeze_depth=freeze_depth,
         pretrain=build(PretrainSpec, pretrain, f"{where}pretrain"),
         transfer=fit_head_epochs(
             build(TransferSpec, transfer, f"{where}transfer"),
-            chosen="lwf_head_epochs" in getattr(written.transfer, "model_fields_set", ()),
+            chosen=bool(written) and "lwf_head_epochs" in written[-1].transfer,
             where=where,
         ),
     )
+
+
+def _defaults(facts: MethodFacts, ground: _Ground, row: CandidateFacts | None) -> Layer:
+    """The preset's and the data's settings; a candidate's ``row`` of the catalog replaces its own."""
+    pretrain = pretrain_defaults(facts, ground.source, ground.preset)
+    transfer = transfer_defaults(facts, ground.target, pretrain["attack"], ground.preset)
+    if row is None:
+        return Layer(pretrain, transfer)
+    transfer |= row.transfer
+    if transfer["attack"] is not None:
+        transfer["attack"] = row.inner_attack(transfer["attack"])
+    return Layer(pretrain | row.pretrain, transfer)

@@ -9,18 +9,10 @@ training attack) are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from cartl_core.events import StageKind
-from cartl_core.planning.probe_table import PROBE_FACTS
-from cartl_core.spec import (
-    Arm,
-    AttackSpec,
-    ModelSpec,
-    PretrainSpec,
-    Runtime,
-    digest,
-)
+from cartl_core.spec import AttackSpec, ModelSpec, Runtime, digest
 from cartl_core.spec.existing_network import AnySpec
 from cartl_core.spec.probe import ProbeSpec
 
@@ -45,122 +37,19 @@ class StageKey:
     shared: bool = False
 
 
-def teacher_key(
-    pretrain: PretrainSpec,
-    freeze_depth: int,
-    *,
-    model: ModelSpec,
-    source_fingerprint: str,
-    seed: int,
-    runtime: Runtime,
-) -> StageKey:
-    """A teacher; one that ``serves_every_depth`` has one digest for all."""
-    settings = pretrain.model_dump(mode="json")
-    del settings["attack"]["label"]
-    if not pretrain.serves_every_depth:
-        settings["freeze_depth"] = freeze_depth
-    label = f"teacher ({pretrain.objective})"
-    return StageKey(
-        "pretrain",
-        label,
-        _digest("pretrain", seed, runtime, pretrain=settings, model=_plain(model), source=source_fingerprint),
-        shared=True,
-    )
+@dataclass(frozen=True)
+class RunSetting:
+    """What all stages of a run share.
 
+    Attributes:
+        seed: of the job.
+        runtime: the machine and the versions that compute.
+        batch_size: images to a batch while networks are measured.
+    """
 
-def student_key(
-    arm: Arm,
-    teacher: StageKey,
-    *,
-    target_fingerprint: str,
-    seed: int,
-    runtime: Runtime,
-    label: str | None = None,
-) -> StageKey:
-    """A student: its teacher's own settings are in its teacher's digest."""
-    settings = arm.transfer.model_dump(mode="json")
-    if settings["attack"] is not None:
-        del settings["attack"]["label"]
-    return StageKey(
-        "transfer",
-        label or f"student ({arm.method})",
-        _digest(
-            "transfer",
-            seed,
-            runtime,
-            transfer=settings,
-            freeze_depth=arm.freeze_depth,
-            teacher=teacher.digest,
-            target=target_fingerprint,
-        ),
-    )
-
-
-def given_key(sha256: str, *, seed: int, runtime: Runtime) -> StageKey:
-    """A network that was made elsewhere: its file taken in as it is."""
-    return StageKey("evaluate", "the given network", _digest("evaluate", seed, runtime, given=sha256))
-
-
-def measurement_key(
-    subject: str,
-    network: StageKey,
-    attack: AttackSpec | None,
-    *,
-    data_fingerprint: str,
-    test_limit: int | None,
-    batch_size: int,
-    seed: int,
-    runtime: Runtime,
-    split: Literal["test", "validation"] = "test",
-) -> StageKey:
-    """One attack (None: no attack) on one network; here the attack's label does set the random starts."""
-    images = {} if split == "test" else {"split": split}
-    return StageKey(
-        "evaluate",
-        f"attack {attack.label} on {subject}" if attack else f"clean accuracy of {subject}",
-        _digest(
-            "evaluate",
-            seed,
-            runtime,
-            network=network.digest,
-            attack=_plain(attack) if attack else None,
-            data=data_fingerprint,
-            test_limit=test_limit,
-            batch_size=batch_size,
-            **images,
-        ),
-    )
-
-
-def probe_key(
-    subject: str,
-    network: StageKey,
-    name: str,
-    asked: ProbeSpec,
-    *,
-    others: tuple[StageKey, ...],
-    data_fingerprint: str,
-    test_limit: int | None,
-    batch_size: int,
-    seed: int,
-    runtime: Runtime,
-) -> StageKey:
-    """One probe on one network; ``others`` are the networks that it uses besides."""
-    return StageKey(
-        "evaluate",
-        f"{PROBE_FACTS[name].title} of {subject}",
-        _digest(
-            "evaluate",
-            seed,
-            runtime,
-            network=network.digest,
-            probe={"name": name, "recipe": PROBE_FACTS[name].recipe, **_plain(asked)},
-            others=[other.digest for other in others],
-            data=data_fingerprint,
-            test_limit=test_limit,
-            batch_size=batch_size,
-        ),
-    )
+    seed: int
+    runtime: Runtime
+    batch_size: int
 
 
 def spec_digest(spec: AnySpec) -> str:
@@ -168,11 +57,19 @@ def spec_digest(spec: AnySpec) -> str:
     return digest(spec)
 
 
-def _digest(kind: StageKind, seed: int, runtime: Runtime, **parts: Any) -> str:
+def stage_digest(kind: StageKind, setting: RunSetting, **parts: Any) -> str:
+    """Of all that determines a stage's numbers: its kind, its recipe, the run's setting and ``parts``."""
     return digest(
-        {"kind": kind, "recipe": RECIPE_VERSION[kind], "seed": seed, "runtime": _plain(runtime), **parts}
+        {
+            "kind": kind,
+            "recipe": RECIPE_VERSION[kind],
+            "seed": setting.seed,
+            "runtime": plain(setting.runtime),
+            **parts,
+        }
     )
 
 
-def _plain(value: ModelSpec | AttackSpec | ProbeSpec | Runtime) -> dict[str, Any]:
+def plain(value: ModelSpec | AttackSpec | ProbeSpec | Runtime) -> dict[str, Any]:
+    """A value as it goes into a digest."""
     return value.model_dump(mode="json")

@@ -1,117 +1,228 @@
-"""What a plan is made of: the stages of a run as values."""
+"""The stages of a run, each described in one place: what it computes, under which digest, at what cost.
+
+Who computes a stage and who reads its result back is one row of ``cartl_core.run.runners``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
 
-from cartl_core.planning.stage_digests import (
-    StageKey,
-)
-from cartl_core.spec import (
-    Arm,
-    AttackSpec,
-    PretrainSpec,
-)
+from cartl_core.planning.costs import measurement_cost, probe_cost, student_cost, teacher_cost
+from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_digest
+from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.probe import ProbeSpec
 
 
 @dataclass(frozen=True)
-class TestData:
-    """What a plan needs to know of one data set.
+class DataRef:
+    """Images that a stage measures on: by what a digest knows them, and how many there are.
 
     Attributes:
-        test_images: those that are attacked.
-        validation_images: those that candidates are compared on.
+        role: whose images these are in the job.
+        fingerprint: of the whole data set.
+        limit: at most so many images of the split; None takes all.
+        images: how many that are.
     """
 
-    __test__ = False
-
+    role: Literal["source", "target"]
+    split: Literal["test", "validation"]
     fingerprint: str
-    train_images: int
-    test_images: int
-    validation_images: int = 0
+    limit: int | None
+    images: int
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """One attack (None: no attack) on one network."""
+class Pretraining:
+    """A teacher is trained; ``freeze_depth`` is None where it serves every depth."""
 
-    key: StageKey
-    attack: AttackSpec | None
-
-
-@dataclass(frozen=True)
-class Probing:
-    """One probe on one student; ``others`` are the subjects of the students that it uses besides."""
-
-    key: StageKey
-    name: str
-    asked: ProbeSpec
-    others: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class TeacherPlan:
-    """A teacher; ``freeze_depth`` is None when it serves every depth."""
-
-    key: StageKey
     pretrain: PretrainSpec
     freeze_depth: int | None
-    measurements: tuple[Measurement, ...]
 
 
 @dataclass(frozen=True)
-class StudentPlan:
-    """An arm's student; ``subject`` is what its figures are called in events.
+class Transferring:
+    """A student is tuned from the ``teacher``."""
 
-    A candidate's measurements are on validation images, all others on test images.
-    """
-
-    key: StageKey
     arm: Arm
-    teacher: TeacherPlan
-    subject: str
-    measurements: tuple[Measurement, ...]
-    probings: tuple[Probing, ...] = ()
-
-    @property
-    def freeze_depth(self) -> int:
-        """Leading blocks that were held fixed."""
-        return self.arm.freeze_depth
+    teacher: StageKey
 
 
 @dataclass(frozen=True)
-class GivenPlan:
-    """A network that is measured as it is; nothing is known of its making."""
+class Importing:
+    """An existing network is copied from its file, whose SHA-256 is known."""
 
-    key: StageKey
     sha256: str
-    measurements: tuple[Measurement, ...]
-    probings: tuple[Probing, ...] = ()
-    subject: str = "student"
-    freeze_depth: int = 0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All stages, in the order in which they run; ``costs`` by digest, see ``progress``.
+class Attacking:
+    """A network is attacked; None measures its accuracy without an attack."""
 
-    While a choice among ``candidates`` is open there are no ``students``; the costs of those that are still
-    unknown stand under the digests of others that cost no less.
+    attack: AttackSpec | None
+    network: StageKey
+    data: DataRef
+
+
+@dataclass(frozen=True)
+class Diagnosing:
+    """A diagnostic looks at a network.
+
+    Attributes:
+        name: of the diagnostic, a key of ``PROBE_FACTS``.
+        freeze_depth: leading blocks that were frozen when the network was tuned.
+        others: the job's other students, by their subject, where the diagnostic uses them.
     """
 
-    teachers: tuple[TeacherPlan, ...]
-    students: tuple[StudentPlan, ...]
-    costs: dict[str, float]
-    given: GivenPlan | None = None
-    candidates: tuple[StudentPlan, ...] = ()
+    name: str
+    asked: ProbeSpec
+    network: StageKey
+    freeze_depth: int
+    others: tuple[tuple[str, StageKey], ...]
+    data: DataRef
+
+
+Work = Pretraining | Transferring | Importing | Attacking | Diagnosing
+
+
+W = TypeVar("W", bound=Work, covariant=True)
+
+
+@dataclass(frozen=True)
+class StageSpec(Generic[W]):
+    """One stage: ``cost`` in forward passes of one image, see ``cartl_core.planning.costs``."""
+
+    work: W
+    key: StageKey
+    cost: float
 
     @property
-    def trained(self) -> tuple[StudentPlan, ...]:
-        """Every student that is trained, each once."""
-        return tuple({plan.key.digest: plan for plan in (*self.students, *self.candidates)}.values())
+    def digest(self) -> str:
+        """Of all that determines the stage's numbers."""
+        return self.key.digest
 
-    @property
-    def measured(self) -> tuple[StudentPlan | GivenPlan, ...]:
-        """The networks that are measured on the target: the job's own first."""
-        return (*((self.given,) if self.given else ()), *self.students)
+
+def pretraining(
+    pretrain: PretrainSpec,
+    freeze_depth: int,
+    *,
+    model: ModelSpec,
+    fingerprint: str,
+    images: int,
+    setting: RunSetting,
+) -> StageSpec[Pretraining]:
+    """A teacher; one that ``serves_every_depth`` has one digest for all.
+
+    Args:
+        fingerprint: of the source.
+        images: of the source's training split.
+    """
+    settings = pretrain.model_dump(mode="json")
+    del settings["attack"]["label"]
+    depth = None if pretrain.serves_every_depth else freeze_depth
+    if depth is not None:
+        settings["freeze_depth"] = depth
+    digest = stage_digest("pretrain", setting, pretrain=settings, model=plain(model), source=fingerprint)
+    return StageSpec(
+        Pretraining(pretrain, depth),
+        StageKey("pretrain", f"teacher ({pretrain.objective})", digest, shared=True),
+        teacher_cost(pretrain, images),
+    )
+
+
+def transferring(
+    arm: Arm,
+    teacher: StageKey,
+    *,
+    model: ModelSpec,
+    fingerprint: str,
+    images: int,
+    setting: RunSetting,
+    label: str | None = None,
+) -> StageSpec[Transferring]:
+    """A student: its teacher's own settings are in its teacher's digest.
+
+    Args:
+        fingerprint: of the target.
+        images: of the target's training split.
+    """
+    settings = arm.transfer.model_dump(mode="json")
+    if settings["attack"] is not None:
+        del settings["attack"]["label"]
+    digest = stage_digest(
+        "transfer",
+        setting,
+        transfer=settings,
+        freeze_depth=arm.freeze_depth,
+        teacher=teacher.digest,
+        target=fingerprint,
+    )
+    return StageSpec(
+        Transferring(arm, teacher),
+        StageKey("transfer", label or f"student ({arm.method})", digest),
+        student_cost(arm, model, images),
+    )
+
+
+def importing(sha256: str, *, images: int, setting: RunSetting) -> StageSpec[Importing]:
+    """A network that was made elsewhere; its cost is counted as one pass of the ``images`` measured on."""
+    key = StageKey("evaluate", "the given network", stage_digest("evaluate", setting, given=sha256))
+    return StageSpec(Importing(sha256), key, measurement_cost(None, images))
+
+
+def attacking(
+    attack: AttackSpec | None, subject: str, network: StageKey, data: DataRef, *, setting: RunSetting
+) -> StageSpec[Attacking]:
+    """One attack (None: no attack) on one network; here the attack's label does set the random starts.
+
+    Args:
+        subject: what the network is called in the stage's label.
+    """
+    images = {} if data.split == "test" else {"split": data.split}
+    digest = stage_digest(
+        "evaluate",
+        setting,
+        network=network.digest,
+        attack=plain(attack) if attack else None,
+        data=data.fingerprint,
+        test_limit=data.limit,
+        batch_size=setting.batch_size,
+        **images,
+    )
+    label = f"attack {attack.label} on {subject}" if attack else f"clean accuracy of {subject}"
+    return StageSpec(
+        Attacking(attack, network, data),
+        StageKey("evaluate", label, digest),
+        measurement_cost(attack, data.images),
+    )
+
+
+def diagnosing(
+    name: str,
+    asked: ProbeSpec,
+    subject: str,
+    network: StageKey,
+    data: DataRef,
+    *,
+    freeze_depth: int,
+    others: tuple[tuple[str, StageKey], ...],
+    setting: RunSetting,
+) -> StageSpec[Diagnosing]:
+    """One diagnostic on one network; ``others`` are the students that it uses besides."""
+    facts = PROBE_FACTS[name]
+    digest = stage_digest(
+        "evaluate",
+        setting,
+        network=network.digest,
+        probe={"name": name, "recipe": facts.recipe, **plain(asked)},
+        others=[other.digest for _, other in others],
+        data=data.fingerprint,
+        test_limit=data.limit,
+        batch_size=setting.batch_size,
+    )
+    return StageSpec(
+        Diagnosing(name, asked, network, freeze_depth, others, data),
+        StageKey("evaluate", f"{facts.title} of {subject}", digest),
+        probe_cost(name, asked, data.images),
+    )

@@ -8,58 +8,54 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from cartl_core.analysis.assemble import Book
 from cartl_core.analysis.metrics import Held
 from cartl_core.data import Split
 from cartl_core.evaluation.probe_stage import read_rows
 from cartl_core.evaluation.probes.worst_images import shown
-from cartl_core.events import ArtifactWritten, Reporter, ReportUpdated
+from cartl_core.events import ArtifactWritten, Reporter
+from cartl_core.planning.plan import TransferPlan
 from cartl_core.render import html, markdown
 from cartl_core.render.plots import Pixels, draw
 from cartl_core.report import Report
 from cartl_core.report.gallery import Gallery
+from cartl_core.run.active_run import ActiveRun
 from cartl_core.spec import GallerySpec
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK
 
 
-def publish(out: Path, book: Book, directories: Mapping[str, Path], test: Split, report: Reporter) -> Report:
-    """Write everything below ``out`` and tell of it.
+def publish(out: Path, run: ActiveRun) -> Report:
+    """Write everything for the person below ``out``, tell of it, and give the complete report.
 
     Args:
-        book: of a run whose stages are all done.
-        directories: of the stages, by digest.
-        test: the target's test images that networks were measured on.
+        run: its stages are all done.
     """
-    final = book.report(complete=True)
-    plan = book.plan
-    if plan.students:
-        write_student(out, directories[plan.students[0].key.digest] / NETWORK, report)
-    for student in plan.measured:
-        clean = book.clean(student.measurements)
-        assert clean is not None
-        attacks = book.attacks(student.measurements)
-        probed = {
-            own.name: read_rows(directories[own.key.digest])
-            for own in student.probings
-            if not isinstance(own.asked, GallerySpec)
+    final, directories, report = run.known(complete=True), run.inputs.directories, run.report
+    if isinstance(run.plan, TransferPlan):
+        write_student(out, directories[run.plan.students[0].stage.digest] / NETWORK, report)
+    for network in run.plan.measured:
+        clean = run.state.clean(network.measurements)
+        rows = {
+            stage.work.name: read_rows(directories[stage.digest])
+            for stage in network.diagnostics
+            if not isinstance(stage.work.asked, GallerySpec)
         }
-        write_outcomes(out, student.subject, test, clean, attacks, probed, report)
-    write_report(out, final, _worst_images(out, final, book, directories, report), report)
-    report(ReportUpdated(report=final))
+        attacks = run.state.attacks(network.measurements)
+        test = run.inputs.samples["target"].test
+        write_outcomes(out, network.subject, test, clean or (), attacks, rows, report)
+    write_report(out, final, _worst_images(out, final, run), report)
+    run.tell(final)
     return final
 
 
-def _worst_images(
-    out: Path, final: Report, book: Book, directories: Mapping[str, Path], report: Reporter
-) -> Pixels | None:
+def _worst_images(out: Path, final: Report, run: ActiveRun) -> Pixels | None:
     """The pictures of the job's own student, written beside the report."""
     gallery = final.student.figures.gallery if final.student and final.student.figures else None
     if gallery is None:
         return None
-    (probing,) = (own for own in book.plan.measured[0].probings if isinstance(own.asked, GallerySpec))
-    return write_gallery(out, gallery, read_rows(directories[probing.key.digest]), report)
+    (stage,) = (own for own in run.plan.measured[0].diagnostics if isinstance(own.work.asked, GallerySpec))
+    return write_gallery(out, gallery, read_rows(run.inputs.directories[stage.digest]), run.report)
 
 
 SAFETENSORS = "application/octet-stream"

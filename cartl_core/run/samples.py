@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
 
 from cartl_core.analysis.metrics import TestSet
 from cartl_core.data import Loaded, Split
 from cartl_core.data.stratified import stratified
 from cartl_core.nn.rng import generator
-from cartl_core.planning.stages import TestData
+from cartl_core.planning.plan import DataCounts
 from cartl_core.render import phrases
 from cartl_core.spec import DataSpec, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
@@ -20,41 +24,65 @@ class Sample:
 
     Attributes:
         test: images that networks are attacked on.
-        validation: images that candidates are compared on; None where there is nothing to choose.
+        asked: what the specification says of it.
+        compared: images that candidates are compared on; none where there is nothing to choose.
     """
 
     data: Loaded
+    asked: DataSpec
     test: Split
-    validation: Split | None = None
+    compared: Split
 
-    def for_plan(self) -> TestData:
+    def for_plan(self) -> DataCounts:
         """How many images there are of what kind."""
-        compared = len(self.validation) if self.validation else 0
-        return TestData(self.data.fingerprint, len(self.data.train.labels), len(self.test.labels), compared)
+        data = self.data
+        return DataCounts(data.fingerprint, len(data.train.labels), len(self.test), len(self.compared))
 
-    def for_report(self, asked: DataSpec) -> TestSet:
+    def for_report(self) -> TestSet:
         """The test images, for people."""
         labels = tuple(self.test.labels.tolist())
-        return TestSet(phrases.data(asked), self.data.fingerprint, labels, self.data.class_names)
+        return TestSet(phrases.data(self.asked), self.data.fingerprint, labels, self.data.class_names)
 
 
-def of_target(spec: JobSpec | EvaluateJobSpec, data: Loaded) -> Sample:
+class Loader(Protocol):
+    """Gives the data that a part of a specification asks for."""
+
+    def __call__(self, data: DataSpec, *, field: str = "dataset") -> Loaded:
+        """The data; ``field`` is the part's name in the specification, for errors."""
+
+
+def of_target(spec: JobSpec, data: Loaded) -> Sample:
     """The target's test images, and its validation images where a candidate is to be chosen."""
     test = some_of(data.test, spec.evaluate.test_limit, spec.seed, "target test")
-    if not isinstance(spec, JobSpec) or spec.auto is None:
-        return Sample(data, test)
+    if spec.auto is None:
+        return Sample(data, spec.dataset, test, none_of(data.validation))
     limit = spec.auto.validation_images
-    return Sample(data, test, some_of(data.validation, limit, spec.seed, "target validation"))
+    return Sample(data, spec.dataset, test, some_of(data.validation, limit, spec.seed, "target validation"))
+
+
+def of_evaluation(spec: EvaluateJobSpec, data: Loaded) -> Sample:
+    """The test images of an evaluation."""
+    test = some_of(data.test, spec.evaluate.test_limit, spec.seed, "target test")
+    return Sample(data, spec.dataset, test, none_of(data.validation))
 
 
 def of_source(spec: JobSpec, data: Loaded) -> Sample:
     """The source's test images."""
-    return Sample(data, some_of(data.test, spec.evaluate.source_test_limit, spec.seed, "source test"))
+    test = some_of(data.test, spec.evaluate.source_test_limit, spec.seed, "source test")
+    return Sample(data, spec.source, test, none_of(data.validation))
 
 
 def some_of(images: Split, limit: int | None, seed: int, purpose: str) -> Split:
     """The images that every network is measured on: all, or a stratified draw."""
-    chosen = stratified(images.labels, limit, generator(seed, purpose))
+    return _at(images, stratified(images.labels, limit, generator(seed, purpose)))
+
+
+def none_of(images: Split) -> Split:
+    """An empty split of the same shape."""
+    return _at(images, torch.empty(0, dtype=torch.long))
+
+
+def _at(images: Split, chosen: Tensor) -> Split:
     return Split(
         images=images.images[chosen],
         labels=images.labels[chosen],

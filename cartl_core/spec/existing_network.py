@@ -38,6 +38,19 @@ class NetworkRef(Part):
             raise ValueError("name an upload or a job, not both")
         return self
 
+    @property
+    def file_digest(self) -> str:
+        """SHA-256 of the network's file, which a resolved specification always has.
+
+        Raises:
+            SpecError: it is not known yet.
+        """
+        if self.sha256 is None:
+            raise SpecError(
+                "network.sha256", "the network's file was not looked at yet", allowed="its SHA-256"
+            )
+        return self.sha256
+
 
 class EvaluateJobRequest(Part):
     """What a person posts to have a network measured: which network, on which data set."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import delete, func, insert, literal, update
+from sqlalchemy import delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from cartl_core.events import (
@@ -37,10 +37,6 @@ def _runtime(event: RuntimeResolved) -> dict[str, Any]:
     return {"runtime": func.coalesce(Job.runtime, literal(plain(event.runtime), json_type()))}
 
 
-def _report(event: ReportUpdated) -> dict[str, Any]:
-    return {"report": plain(event.report)}
-
-
 def _nothing(event: object) -> dict[str, Any]:
     return {}
 
@@ -53,7 +49,7 @@ COLUMNS: dict[type, Callable[[Any], dict[str, Any]]] = {
     StageFinished: _nothing,
     AttackFinished: _nothing,
     CandidateChosen: _nothing,
-    ReportUpdated: _report,
+    ReportUpdated: _nothing,
     Warned: _nothing,
 }
 
@@ -73,6 +69,8 @@ def record(session: Session, claim: Claim, event: Event) -> int:
     if type(event) not in COLUMNS:
         raise ValueError(f"{event.type} is recorded by a function of its own")
     columns = COLUMNS[type(event)](event)
+    if isinstance(event, ReportUpdated):
+        columns = {"report": _report_with(session, claim, event.sections)}
     appended = append(session, claim.fence, event.type, _body(event), **columns)
     if appended is None:
         raise claim.lost
@@ -81,10 +79,16 @@ def record(session: Session, claim: Claim, event: Event) -> int:
     return appended.number
 
 
+def _report_with(session: Session, claim: Claim, sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored report with ``sections`` in the place of its own; a run's first ones are all there are."""
+    stored = session.execute(select(Job.report).where(claim.fence)).scalar_one_or_none()
+    return {**(stored or {}), **sections}
+
+
 def _body(event: Event) -> dict[str, Any]:
     """The event's JSON; of a report only whether it is complete, since the row has the rest."""
     if isinstance(event, ReportUpdated):
-        return {"complete": event.report.complete}
+        return {"complete": event.complete}
     return plain(event, exclude={"type"})
 
 

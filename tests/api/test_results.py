@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cartl_core.events import ReportUpdated
 from cartl_core.report import Report
 from cartl_core.spec import JobSpec
+from tests.fixtures.reports import report_event
 
 CONTENT = bytes(range(256)) * 4
 
@@ -32,9 +32,9 @@ def test_a_report_is_there_from_the_start_and_grows(
     first = Report.model_validate(client.get(path).json())
     assert first == report_of(job, complete=False)
     claim = worker.claim()
-    worker.tell(claim, ReportUpdated(report=report_of(job, complete=False, headline="half way")))
+    worker.tell(claim, report_event(report_of(job, complete=False, headline="half way")))
     assert client.get(path).json()["headline"] == "half way"
-    worker.tell(claim, ReportUpdated(report=report_of(job, complete=True, headline="all of it")))
+    worker.tell(claim, report_event(report_of(job, complete=True, headline="all of it")))
     worker.complete(claim)
     last = client.get(path).json()
     assert (last["complete"], last["headline"]) == (True, "all of it")
@@ -43,7 +43,7 @@ def test_a_report_is_there_from_the_start_and_grows(
 def test_the_report_is_also_markdown_and_a_page(client: TestClient, job: dict[str, Any], worker: Any) -> None:
     worker.tell(
         worker.claim(),
-        ReportUpdated(report=report_of(job, complete=False, headline="<script>alert(1)</script> kept")),
+        report_event(report_of(job, complete=False, headline="<script>alert(1)</script> kept")),
     )
     text = client.get(job["links"]["robustness"], headers={"Accept": "text/markdown"})
     assert text.headers["content-type"].startswith("text/markdown")
@@ -65,7 +65,7 @@ def test_the_page_of_a_job_that_succeeded_is_the_file_that_its_run_wrote(
     claim = worker.claim()
     written = b"<!doctype html><p>with figures</p>"
     path = worker.write(claim, "report.html", written, "text/html; charset=utf-8")
-    worker.tell(claim, ReportUpdated(report=report_of(job, complete=True, headline="all of it")))
+    worker.tell(claim, report_event(report_of(job, complete=True, headline="all of it")))
     assert client.get(job["links"]["report"]).content != written, "not before the job has succeeded"
     worker.complete(claim)
     page = client.get(job["links"]["report"])
@@ -88,7 +88,7 @@ def test_the_page_of_a_job_without_a_file_is_made_from_its_report(
     client: TestClient, job: dict[str, Any], worker: Any
 ) -> None:
     claim = worker.claim()
-    worker.tell(claim, ReportUpdated(report=report_of(job, complete=True, headline="all of it")))
+    worker.tell(claim, report_event(report_of(job, complete=True, headline="all of it")))
     worker.complete(claim)
     page = client.get(job["links"]["report"])
     assert "all of it" in page.text

@@ -6,30 +6,30 @@ from typing import Any
 
 import pytest
 
-from cartl_core.planning.plan import make_plan
-from cartl_core.planning.stages import Plan, TestData
+from cartl_core.planning.make_plan import plan_transfer
+from cartl_core.planning.plan import DataCounts, TransferPlan
 from cartl_core.spec import JobSpec, Runtime
 
-SOURCE, TARGET = TestData("source", 1000, 100), TestData("target", 500, 100)
+SOURCE, TARGET = DataCounts("source", 1000, 100), DataCounts("target", 500, 100)
 
 
 @pytest.fixture
 def plan(runtime: Runtime) -> Any:
-    def make(spec: JobSpec, **changes: Any) -> Plan:
-        return make_plan(spec, **({"source": SOURCE, "target": TARGET, "runtime": runtime} | changes))
+    def make(spec: JobSpec, **changes: Any) -> TransferPlan:
+        return plan_transfer(spec, **({"source": SOURCE, "target": TARGET, "runtime": runtime} | changes))
 
     return make
 
 
-def teachers(plan: Plan) -> dict[str, str]:
-    return {teacher.key.label: teacher.key.digest for teacher in plan.teachers}
+def teachers(plan: TransferPlan) -> dict[str, str]:
+    return {teacher.stage.key.label: teacher.stage.digest for teacher in plan.teachers}
 
 
-def students(plan: Plan) -> dict[str, str]:
-    return {student.key.label: student.key.digest for student in plan.students}
+def students(plan: TransferPlan) -> dict[str, str]:
+    return {student.stage.key.label: student.stage.digest for student in plan.students}
 
 
-def measurements(plan: Plan) -> dict[str, str]:
+def measurements(plan: TransferPlan) -> dict[str, str]:
     return {
         measurement.key.label: measurement.key.digest
         for network in (*plan.teachers, *plan.students)
@@ -37,9 +37,9 @@ def measurements(plan: Plan) -> dict[str, str]:
     }
 
 
-def probings(plan: Plan) -> dict[str, str]:
+def probings(plan: TransferPlan) -> dict[str, str]:
     return {
-        probing.key.label: probing.key.digest for student in plan.students for probing in student.probings
+        probing.key.label: probing.key.digest for student in plan.students for probing in student.diagnostics
     }
 
 
@@ -57,7 +57,7 @@ def test_a_teacher_does_not_depend_on_what_comes_after(plan: Any, job: Any, chan
 
 
 def test_a_teacher_does_not_depend_on_the_target(plan: Any, job: Any) -> None:
-    assert teachers(plan(job(), target=TestData("other", 9, 9))) == teachers(plan(job()))
+    assert teachers(plan(job(), target=DataCounts("other", 9, 9))) == teachers(plan(job()))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_teacher_depends_on_all_that_makes_it(plan: Any, job: Any, changes: An
 
 def test_a_teacher_depends_on_its_data_and_the_machine(plan: Any, job: Any, runtime: Runtime) -> None:
     before = teachers(plan(job()))
-    assert before != teachers(plan(job(), source=TestData("other", 1000, 100)))
+    assert before != teachers(plan(job(), source=DataCounts("other", 1000, 100)))
     for change in ({"threads": 2}, {"torch": "3"}, {"precision": "bf16"}):
         assert before != teachers(plan(job(), runtime=runtime.model_copy(update=change)))
 
@@ -101,7 +101,7 @@ def test_a_teacher_of_every_layer_serves_every_depth(plan: Any, job: Any) -> Non
 def test_arms_with_one_teacher_share_it(plan: Any, job: Any) -> None:
     made = plan(job(baselines=["vanilla", "neft", "lwf", "adversarial"]))
     assert list(teachers(made)) == ["teacher (fdm)", "teacher (at)"]
-    assert len({student.teacher.key.digest for student in made.students}) == 2
+    assert len({student.teacher.stage.digest for student in made.students}) == 2
     assert len(students(made)) == 5
 
 

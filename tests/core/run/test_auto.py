@@ -14,8 +14,8 @@ from cartl_core.analysis.selection import promise
 from cartl_core.analysis.warnings import broken_promise
 from cartl_core.errors import Interrupted
 from cartl_core.events import CandidateChosen, Event, Progress, StageFinished, StageStarted
-from cartl_core.planning.plan import make_plan
-from cartl_core.planning.stages import TestData
+from cartl_core.planning.make_plan import plan_transfer
+from cartl_core.planning.plan import DataCounts
 from cartl_core.report import Report
 from cartl_core.report.comparisons import PairedComparison
 from cartl_core.run.pipeline import run
@@ -151,20 +151,20 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
             {"method": "lwf"},
         ],
     )
-    data = TestData("source", 100, 10), TestData("target", 100, 10, 8)
+    data = DataCounts("source", 100, 10), DataCounts("target", 100, 10, 8)
     tried = [(arm.method, arm.freeze_depth) for arm in spec.auto.candidates]
     choice = Choice(chosen=tried.index(("consistent", 2)), plain=tried.index(("vanilla", 2)))
-    plan = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=choice)
+    plan = plan_transfer(spec, source=data[0], target=data[1], runtime=runtime, choice=choice)
     kinds = [(student.arm.method, student.arm.freeze_depth) for student in plan.students]
     assert kinds == [("consistent", 2), ("vanilla", 2), ("neft", 1), ("lwf", 0)]
     assert [student.subject for student in plan.students] == ["student", "vanilla", "neft", "lwf"]
     twins = spec.model_copy(update={"baselines": (spec.auto.candidates[tried.index(("vanilla", 3))],)})
-    doubled = make_plan(twins, source=data[0], target=data[1], runtime=runtime, choice=choice)
+    doubled = plan_transfer(twins, source=data[0], target=data[1], runtime=runtime, choice=choice)
     assert [student.subject for student in doubled.students] == ["student", "vanilla", "vanilla-2"]
     itself = Choice(choice.plain, choice.plain)
-    alone = make_plan(spec, source=data[0], target=data[1], runtime=runtime, choice=itself)
+    alone = plan_transfer(spec, source=data[0], target=data[1], runtime=runtime, choice=itself)
     assert [student.arm.method for student in alone.students] == ["vanilla", "neft", "lwf"]
-    before = make_plan(spec, source=data[0], target=data[1], runtime=runtime)
+    before = plan_transfer(spec, source=data[0], target=data[1], runtime=runtime)
     assert before.students == ()
     assert sum(before.costs.values()) >= sum(plan.costs.values()) > sum(alone.costs.values())
     validation = {m.key.digest for candidate in plan.candidates for m in candidate.measurements}

@@ -131,9 +131,15 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
         "teacher",
         "teacher",
     ]
-    reports = [event.report for event in of(ReportUpdated, events)]
-    assert [known.complete for known in reports] == [False] * (len(reports) - 1) + [True]
-    assert reports[-1] == report
+    updates = of(ReportUpdated, events)
+    assert [known.complete for known in updates] == [False] * (len(updates) - 1) + [True]
+    merged: dict[str, Any] = {}
+    for update in updates:
+        assert all(merged.get(name, ...) != value for name, value in update.sections.items())
+        merged |= update.sections
+        Report.model_validate(merged)
+    assert Report.model_validate(merged) == report
+    assert len(updates) <= len(of(StageFinished, events)) + 1, "at most one a stage, and the last"
     assert len(of(Warned, events)) == len(report.warnings)
     fractions = [event.fraction for event in of(Progress, events)]
     assert fractions == sorted(fractions)
@@ -295,7 +301,7 @@ def test_shared_images_are_refused(go: Run, job: Any, task: Any, monkeypatch: py
 def test_images_that_were_left_out_of_the_source_are_told(
     go: Run, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cartl_core.run.pipeline.keep_apart", lambda source, target: (source, 2))
+    monkeypatch.setattr("cartl_core.run.transfer_run.keep_apart", lambda source, target: (source, 2))
     told = "2 images of the source digits are also in the target digits, pixel by pixel"
     assert any(told in warning for warning in go(job(), []).warnings)
     monkeypatch.undo()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cartl_core.analysis.metrics import history_of
+from cartl_core.analysis.results import StudentResult
+from cartl_core.analysis.training_history import history_of
 from cartl_core.analysis.warnings import unsure_choices
 from cartl_core.data import Loaded, load
 from cartl_core.nn.build import build_network
@@ -48,7 +49,7 @@ def test_few_images_are_learnt_from(
     object.__setattr__(place, "progress", moved.append)
     transfer(asked, teacher, target, seed=0, place=place)
     assert len(moved) == 6 * steps
-    history = history_of(read_result(stage.directory), asked.transfer)
+    history = history_of(StudentResult.model_validate(read_result(stage.directory)), asked.transfer)
     assert history is not None
     assert {(row.clean.n, row.robust.n) for row in history.epochs} == {(limit // 10, limit // 10)}
     if steps > 1:
@@ -63,7 +64,7 @@ def test_too_few_to_choose_by_is_said_with_the_error(
     target, stage = digits(200, tiny, tmp_path), bench("student")
     asked = arm("vanilla", freeze_depth=1, transfer=TRANSFER | {"epochs": 2})
     transfer(asked, teacher, target, seed=0, place=stage.place())
-    history = history_of(read_result(stage.directory), asked.transfer)
+    history = history_of(StudentResult.model_validate(read_result(stage.directory)), asked.transfer)
     assert history is not None
     (said,) = unsure_choices([arm_of("vanilla", None, history=history.model_dump())])
     assert "plain transfer was chosen by 20 validation images: the standard error" in said

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from cartl_core.planning.plan import make_plan
+from cartl_core.planning.make_plan import plan_transfer
+from cartl_core.planning.plan import DataCounts
 from cartl_core.planning.stage_digests import RECIPE_VERSION
-from cartl_core.planning.stages import TestData
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.training.pretrain import pretrain
@@ -55,11 +55,11 @@ def test_versions_are_those_of_the_numbers_below() -> None:
 
 
 def test_digests(spec: JobSpec, runtime: Runtime) -> None:
-    plan = make_plan(
-        spec, source=TestData("source", 1000, 100), target=TestData("target", 500, 100), runtime=runtime
+    plan = plan_transfer(
+        spec, source=DataCounts("source", 1000, 100), target=DataCounts("target", 500, 100), runtime=runtime
     )
     networks = (*plan.teachers, *plan.students)
-    found = {network.key.label: network.key.digest for network in networks}
+    found = {network.stage.key.label: network.stage.digest for network in networks}
     for measurement in plan.students[0].measurements:
         found[measurement.key.label] = measurement.key.digest
     assert found == DIGESTS

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from cartl_core.analysis.metrics import validation
+from cartl_core.analysis.results import StudentResult
+from cartl_core.analysis.training_history import validation
 from cartl_core.errors import Interrupted
 from cartl_core.events import EpochFinished
 from cartl_core.nn.files import load_network
@@ -151,7 +152,7 @@ def test_the_figures_a_setting_is_chosen_by_are_those_of_what_is_exported(
 ) -> None:
     arm, stage, target = variant(name), bench("a"), task(classes=4, seed=9)
     transfer(arm, teacher, target, seed=0, place=stage.place())
-    told = validation(read_result(stage.directory))
+    told = validation(StudentResult.model_validate(read_result(stage.directory)))
     assert told is not None
     network, place = load_network(stage.directory / NETWORK), bench("b").place()
     images = len(target.validation.labels)
@@ -165,7 +166,8 @@ def test_the_figures_a_setting_is_chosen_by_are_those_of_what_is_exported(
 
 
 def test_results_of_earlier_versions_tell_no_figures_to_choose_by() -> None:
-    assert validation({"selected_epoch": 1, "history": [{"clean_accuracy": 0.5}]}) is None
+    stored = {"selected_epoch": 1, "epochs": 1, "history": [{"clean_accuracy": 0.5}], "norms": {}}
+    assert validation(StudentResult.model_validate(stored)) is None
 
 
 def test_lwf_tunes_the_head_first_and_then_everything(

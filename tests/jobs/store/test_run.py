@@ -13,7 +13,6 @@ from cartl_core.events import (
     EpochFinished,
     Finished,
     Progress,
-    ReportUpdated,
     StageStored,
     Warned,
 )
@@ -24,6 +23,7 @@ from jobs.database.engine import transaction
 from jobs.errors import LostClaim
 from jobs.store import Claim
 from jobs.tables import Job
+from tests.fixtures.reports import report_event
 
 Do = Callable[..., Any]
 D = "d" * 64
@@ -199,7 +199,7 @@ def test_what_the_child_tells_is_kept(
     job = do(store.find, job_id)
     assert (job.stage_label, job.fraction, job.seconds_left) == ("student (cartl)", 0.5, 7.0)
     report = Report(complete=False, spec=spec, spec_digest=digest(spec))
-    assert do(store.record, mine, ReportUpdated(report=report)) == 4
+    assert do(store.record, mine, report_event(report)) == 4
     assert Report.model_validate(do(store.find, job_id).report) == report
     events = do(store.events_after, job_id, 2)
     assert [event.type for event in events] == ["epoch_finished", "report_updated"]

@@ -15,9 +15,9 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.costs import probe_cost
-from cartl_core.planning.plan import make_plan
+from cartl_core.planning.make_plan import plan_transfer
+from cartl_core.planning.plan import DataCounts, TransferPlan
 from cartl_core.planning.probe_table import PROBE_FACTS, Passes, ProbeFacts
-from cartl_core.planning.stages import Plan, TestData
 from cartl_core.report.values import Value
 from cartl_core.spec import EvaluateSpec, JobSpec, Runtime
 from cartl_core.spec.probe import ProbeSpec
@@ -129,32 +129,32 @@ def test_a_changed_result_is_noticed(networks: Any, task: Any, bench: Any) -> No
         read_value("brightness", here.directory)
 
 
-def planned(job: JobSpec, runtime: Runtime, **asked: Any) -> Plan:
+def planned(job: JobSpec, runtime: Runtime, **asked: Any) -> TransferPlan:
     others = dict.fromkeys(job.evaluate.probes)
     evaluate = Evaluation(**{**dict(job.evaluate), **others, **asked})
-    data = TestData("source", 1000, 100), TestData("target", 500, 100)
-    return make_plan(
+    data = DataCounts("source", 1000, 100), DataCounts("target", 500, 100)
+    return plan_transfer(
         job.model_copy(update={"evaluate": evaluate}), source=data[0], target=data[1], runtime=runtime
     )
 
 
 def test_every_student_is_probed(job: Any, runtime: Runtime) -> None:
     plan = planned(job(baselines=["vanilla", "neft"]), runtime, brightness=Brightness(images=50))
-    probings = [student.probings for student in plan.students]
+    probings = [student.diagnostics for student in plan.students]
     assert [len(own) for own in probings] == [1, 1, 1]
-    assert probings[0][0].others == ("vanilla", "neft")
-    assert probings[1][0].others == ("student", "neft")
+    assert [subject for subject, _ in probings[0][0].work.others] == ["vanilla", "neft"]
+    assert [subject for subject, _ in probings[1][0].work.others] == ["student", "neft"]
     assert len({own[0].key.digest for own in probings}) == 3
     assert plan.costs[probings[0][0].key.digest] == 50 * (2 + 3 * 2.0)
 
 
 def test_unasked_probes_are_not_planned(job: Any, runtime: Runtime) -> None:
-    assert all(not student.probings for student in planned(job(), runtime).students)
+    assert all(not student.diagnostics for student in planned(job(), runtime).students)
 
 
 def test_a_probe_depends_on_its_settings_and_on_the_others(job: Any, runtime: Runtime) -> None:
     def digest(spec: JobSpec, **asked: Any) -> str:
-        return planned(spec, runtime, brightness=Brightness(**asked)).students[0].probings[0].key.digest
+        return planned(spec, runtime, brightness=Brightness(**asked)).students[0].diagnostics[0].key.digest
 
     known = {digest(job()), digest(job(), factor=3.0), digest(job(), images=9), digest(job(baselines=[]))}
     assert len(known) == 4

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from cartl_core.analysis.assemble import Book, Outcome
+from cartl_core.analysis.build_report import build_report
+from cartl_core.analysis.curves import robustness_curve
 from cartl_core.analysis.metrics import Fallen, Held, TestSet, figures, worst_case
+from cartl_core.analysis.results import AttackOutcomes, DiagnosticResult, StudentResult
+from cartl_core.analysis.run_state import RunState
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.errors import Interrupted
 from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
@@ -18,8 +21,8 @@ from cartl_core.evaluation.probes.robustness_curve import radii_of
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.plan import make_plan
-from cartl_core.planning.stages import TestData
+from cartl_core.planning.make_plan import plan_transfer
+from cartl_core.planning.plan import DataCounts
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.spec import AttackSpec, Runtime
 from cartl_core.spec.corruptions import CorruptionsSpec
@@ -159,24 +162,33 @@ def test_autoattacks_figure_is_that_of_its_four_alone() -> None:
 
 def test_students_are_compared_by_curves_that_both_have(job: Any, runtime: Runtime) -> None:
     spec = job(baselines=["vanilla"])
-    data = TestData("f", 100, 5)
-    plan = make_plan(spec, source=data, target=data, runtime=runtime)
+    data = DataCounts("f", 100, 5)
+    plan = plan_transfer(spec, source=data, target=data, runtime=runtime)
     test = TestSet("data", "f", (0, 1, 2, 3, 4), tuple("abcde"))
-    book = Book(spec, runtime, plan, test, test)
+    state = RunState(runtime, test, test)
+    trained = StudentResult(selected_epoch=1, epochs=1, history=(), norms={})
     for student in plan.students:
-        book.facts[student.key.digest] = {"selected_epoch": 1, "norms": {}}
+        state.record(student.stage.key, trained, seconds=1.0, reused=False)
         for measurement in student.measurements:
-            book.measured[measurement.key.digest] = Outcome((True,) * 5, 1.0)
-    curves = [next(own for own in student.probings if own.name == "curve") for student in plan.students]
+            state.record(measurement.key, AttackOutcomes((True,) * 5, 1.0), seconds=1.0, reused=False)
+    curves = [
+        next(stage for stage in student.diagnostics if stage.work.name == "curve")
+        for student in plan.students
+    ]
+
+    def fell(which: int, *radii: float | None) -> None:
+        found = robustness_curve([radius for radius in radii if radius is not None], spec.evaluate.curve, 0)
+        result = DiagnosticResult(found, Fallen("linf", radii))
+        state.record(curves[which].key, result, seconds=1.0, reused=False)
 
     def robust() -> tuple[int, int]:
-        comparison = book.report(complete=False).baselines[0].comparisons[0]
+        comparison = build_report(plan, state, complete=False).baselines[0].comparisons[0]
         assert comparison.what == "worst_case"
         return comparison.only_job, comparison.only_baseline
 
     assert robust() == (0, 0)
     eps = spec.evaluate.attacks[0].eps
-    book.fallen[curves[0].key.digest] = Fallen("linf", (eps, eps, inf, None, inf))
+    fell(0, eps, eps, inf, None, inf)
     assert robust() == (0, 0), "the baseline has no curve yet"
-    book.fallen[curves[1].key.digest] = Fallen("linf", (inf, eps, eps, None, 2 * eps))
+    fell(1, inf, eps, eps, None, 2 * eps)
     assert robust() == (1, 1)

@@ -1,0 +1,242 @@
+"""The report of a run as far as it is known: a pure function of its plan and of what its stages found."""
+
+from __future__ import annotations
+
+from cartl_core.analysis.checks import judge
+from cartl_core.analysis.comparisons import compare
+from cartl_core.analysis.descriptions import differing_students, frozen_in_words, learned_in_words
+from cartl_core.analysis.evidence import evidence
+from cartl_core.analysis.headline import headline
+from cartl_core.analysis.metrics import Fallen, TestSet, figures, worst_case
+from cartl_core.analysis.results import StudentResult, TeacherResult
+from cartl_core.analysis.retention import kept
+from cartl_core.analysis.run_state import Measurements, RunState
+from cartl_core.analysis.selection import decide, promise, selection
+from cartl_core.analysis.training_history import history_of, validation
+from cartl_core.analysis.warnings import broken_promise, warnings
+from cartl_core.catalog import METHODS, model_facts
+from cartl_core.planning.plan import (
+    EvaluationPlan,
+    NetworkPlan,
+    Plan,
+    StudentPlan,
+    TeacherPlan,
+    TransferPlan,
+)
+from cartl_core.planning.stage_digests import spec_digest
+from cartl_core.render import phrases
+from cartl_core.render.phrases import failed_checks
+from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+from cartl_core.report.checks import Check
+from cartl_core.report.comparisons import Kept
+from cartl_core.report.selection import Promise, Selection
+from cartl_core.spec import AutoSpec
+from cartl_core.statistics.candidate_selection import Choice
+
+
+def build_report(plan: Plan, state: RunState, *, complete: bool) -> Report:
+    """The report as known now; a complete one has its evidence too."""
+    match plan:
+        case TransferPlan():
+            known = _of_transfer(plan, state, complete=complete)
+        case EvaluationPlan():
+            known = _of_evaluation(plan, state, complete=complete)
+    return known.model_copy(update={"evidence": evidence(known)}) if complete else known
+
+
+def choice_of(plan: TransferPlan, auto: AutoSpec, state: RunState) -> Choice:
+    """Which candidate to take, once all of them are measured on validation images."""
+    found = [outcome for candidate in plan.candidates if (outcome := state.on_validation(candidate))]
+    return decide(auto, plan.candidates, found, plan.spec.model.name)
+
+
+def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Report:
+    arms = [_student(student, plan, state) for student in plan.students]
+    own, baselines = next(iter(arms), None), tuple(arm for arm in arms[1:] if arm is not None)
+    teachers = tuple(
+        _teacher(teacher, trained, plan, state)
+        for teacher in plan.teachers
+        if (trained := state.teacher(teacher))
+    )
+    chosen = _selection(plan, plan.spec.auto, state) if plan.spec.auto else None
+    known = [arm for arm in (own, *baselines) if arm]
+    return Report(
+        complete=complete,
+        spec=plan.spec,
+        spec_digest=spec_digest(plan.spec),
+        runtime=state.runtime,
+        headline=headline(own, baselines, chosen) if own else None,
+        warnings=(
+            *broken_promise(chosen),
+            *failed_checks(known),
+            *state.remarks,
+            *warnings(plan.spec, teachers, known, _accumulation_steps(plan, state)),
+        ),
+        teachers=teachers,
+        selection=chosen,
+        student=own,
+        baselines=baselines,
+        seconds=dict(state.seconds),
+    )
+
+
+def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> Report:
+    own = _existing_network(plan, state) if state.knows(plan.network.stage) else None
+    known = [own] if own else []
+    return Report(
+        complete=complete,
+        spec=plan.spec,
+        spec_digest=spec_digest(plan.spec),
+        runtime=state.runtime,
+        headline=headline(own, ()) if own else None,
+        warnings=(*failed_checks(known), *state.remarks, *warnings(plan.spec, (), known)),
+        student=own,
+        seconds=dict(state.seconds),
+    )
+
+
+def _selection(plan: TransferPlan, auto: AutoSpec, state: RunState) -> Selection:
+    def promised(choice: Choice) -> Promise | None:
+        """The first baseline of a choice is the best plain candidate, unless that was chosen itself."""
+        compared = _comparisons(plan.students[1], plan, state) if len(plan.students) > 1 else ()
+        return promise(choice, auto.margin, compared, attacked=bool(plan.spec.evaluate.attacks))
+
+    return selection(
+        auto,
+        plan.candidates,
+        model=plan.spec.model.name,
+        seed=plan.spec.seed,
+        trained=state.student,
+        found=state.on_validation,
+        promised=promised,
+    )
+
+
+def _accumulation_steps(plan: TransferPlan, state: RunState) -> dict[str, int]:
+    """Into how many steps batches had to be cut for want of memory, by the training's label."""
+    steps = [(teacher.stage.key.label, state.teacher(teacher)) for teacher in plan.teachers]
+    steps += [(student.stage.key.label, state.student(student)) for student in plan.trained]
+    found: dict[str, int] = {}
+    for label, result in steps:
+        found[label] = max(result.parts if result else 1, found.get(label, 1))
+    return found
+
+
+def _teacher(teacher: TeacherPlan, trained: TeacherResult, plan: TransferPlan, state: RunState) -> Teacher:
+    pretrain, test = teacher.pretrain, state.source
+    return Teacher(
+        objective=pretrain.objective,
+        digest=teacher.stage.digest,
+        freeze_depth=teacher.freeze_depth,
+        epochs=pretrain.epochs,
+        selected_epoch=trained.selected_epoch,
+        reused=teacher.stage.digest in state.reused,
+        train_eps=pretrain.attack.eps * max(pretrain.radii),
+        history=history_of(trained, pretrain),
+        figures=_measured(teacher.measurements, test, plan.spec.seed, state) if test else None,
+    )
+
+
+def _existing_network(plan: EvaluationPlan, state: RunState) -> ArmReport:
+    """A network of which only its figures are known."""
+    network = plan.network
+    return ArmReport(
+        blocks=model_facts(plan.spec.model.name).blocks,
+        student_digest=network.stage.work.sha256,
+        reused=network.stage.digest in state.reused,
+        figures=_figures(network, plan.spec.seed, state),
+        checks=_checks(network, state),
+    )
+
+
+def _student(student: StudentPlan, plan: TransferPlan, state: RunState) -> ArmReport | None:
+    trained = state.student(student)
+    return _tuned(student, trained, plan, state) if trained else None
+
+
+def _tuned(student: StudentPlan, trained: StudentResult, plan: TransferPlan, state: RunState) -> ArmReport:
+    arm, blocks = student.arm, model_facts(plan.spec.model.name).blocks
+    return ArmReport(
+        method=arm.method,
+        settings=_settings(student, plan),
+        freeze_depth=arm.freeze_depth,
+        k=blocks - arm.freeze_depth,
+        blocks=blocks,
+        frozen=frozen_in_words(blocks, arm.freeze_depth, arm.transfer),
+        learned=learned_in_words(arm.transfer),
+        objective=METHODS[arm.method].objective,
+        teacher_digest=student.teacher.stage.digest,
+        student_digest=student.stage.digest,
+        selected_epoch=trained.selected_epoch,
+        validation=validation(trained),
+        history=history_of(trained, arm.transfer),
+        reused=student.stage.digest in state.reused,
+        tuned_layer_norms=trained.norms,
+        figures=_figures(student, plan.spec.seed, state),
+        kept=_kept(student, state),
+        checks=_checks(student, state),
+        comparisons=_comparisons(student, plan, state),
+    )
+
+
+def _settings(student: StudentPlan, plan: TransferPlan) -> str | None:
+    """What tells a student from others of its method on test images."""
+    return differing_students([other.arm for other in plan.students])[student.arm]
+
+
+def _figures(network: NetworkPlan, seed: int, state: RunState) -> Figures | None:
+    """All that was measured of a network on the target's test images."""
+    found = _measured(
+        network.measurements, state.target, seed, state, fallen=tuple(state.fallen(network).values())
+    )
+    values = {name: result.value for name, result in state.diagnostics(network).items()}
+    return found.model_copy(update=values) if found else None
+
+
+def _measured(
+    measurements: Measurements, test: TestSet, seed: int, state: RunState, fallen: tuple[Fallen, ...] = ()
+) -> Figures | None:
+    clean = state.clean(measurements)
+    return figures(test, clean, state.attacks(measurements), seed, fallen=fallen) if clean else None
+
+
+def _kept(student: StudentPlan, state: RunState) -> Kept | None:
+    """The student's robustness over its own teacher's, once both are measured."""
+    own, teacher = student.measurements, student.teacher.measurements
+    right, source_right = state.clean(own), state.clean(teacher)
+    if right is None or source_right is None:
+        return None
+    return kept((right, state.attacks(own)), (source_right, state.attacks(teacher)))
+
+
+def _checks(network: NetworkPlan, state: RunState) -> tuple[Check, ...]:
+    """What to think of the figures, once all of them are there."""
+    attacks, found = state.attacks(network.measurements), state.diagnostics(network)
+    asked = any(stage.work.name == CHECKS for stage in network.diagnostics)
+    if len(attacks) < len(network.measurements) - 1 or (asked and CHECKS not in found):
+        return ()
+    return judge(found[CHECKS].seen if asked else None, attacks)
+
+
+def _comparisons(baseline: StudentPlan, plan: TransferPlan, state: RunState) -> tuple[PairedComparison, ...]:
+    """The job's own student against ``baseline``, over the attacks and curves that both have."""
+    own = plan.students[0]
+    clean, rival_clean = state.clean(own.measurements), state.clean(baseline.measurements)
+    if baseline is own or clean is None or rival_clean is None:
+        return ()
+    mine, theirs = state.attacks(own.measurements), state.attacks(baseline.measurements)
+    names = [phrases.named(student.arm.method, _settings(student, plan)) for student in (own, baseline)]
+    plain = compare("clean", (names[0], clean), (names[1], rival_clean))
+    if not mine or [held.attack for held in mine] != [held.attack for held in theirs]:
+        return (plain,)
+    fallen, rival_fallen = state.fallen(own), state.fallen(baseline)
+    both = fallen.keys() & rival_fallen.keys()
+    robust = compare(
+        "worst_case",
+        (names[0], worst_case(clean, mine, [fallen[name] for name in both])),
+        (names[1], worst_case(rival_clean, theirs, [rival_fallen[name] for name in both])),
+    )
+    return (robust, plain)
+
+
+CHECKS = "checks"

@@ -1,0 +1,84 @@
+"""What finished stages left behind, as frozen values.
+
+``TeacherResult`` and ``StudentResult`` are stored as ``result.json`` of their stage: their field names are
+data and never change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from cartl_core.analysis.checks.observations import Seen
+from cartl_core.analysis.metrics import Fallen
+from cartl_core.report.values import Value
+from cartl_core.spec import AttackSpec
+
+
+class StoredValue(BaseModel):
+    """A frozen value that is kept as JSON; keys that a later version added are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ValidationSet(StoredValue):
+    """What the validation figures of a training are over: ``images``, so many of them ``attacked``."""
+
+    images: int
+    attacked: int
+    attack: AttackSpec
+
+
+class TeacherResult(StoredValue):
+    """A finished training.
+
+    Attributes:
+        history: a row of metrics an epoch.
+        validated: None of results that versions before 0.1 wrote.
+        parts: gradient-accumulation steps that the last batches were cut into for want of memory.
+    """
+
+    selected_epoch: int
+    epochs: int
+    history: tuple[dict[str, float], ...]
+    validated: ValidationSet | None = None
+    parts: int = 1
+
+
+class StudentResult(TeacherResult):
+    """A finished transfer; ``norms``: largest singular value of each tuned layer's reshaped weight."""
+
+    norms: dict[str, float]
+
+
+@dataclass(frozen=True)
+class ImportedNetwork:
+    """An existing network was copied; its file had this SHA-256."""
+
+    sha256: str
+
+
+@dataclass(frozen=True)
+class AttackOutcomes:
+    """Which images were right and withstood one attack, in the order of the data, and the seconds it took."""
+
+    held: tuple[bool, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DiagnosticResult:
+    """What a diagnostic found.
+
+    Attributes:
+        fallen: the smallest radius at which it saw each test image misclassified, where it looks at radii.
+        seen: what it took down image by image, where it is the checks.
+    """
+
+    value: Value
+    fallen: Fallen | None = None
+    seen: Seen | None = None
+
+
+StageResult = TeacherResult | StudentResult | ImportedNetwork | AttackOutcomes | DiagnosticResult

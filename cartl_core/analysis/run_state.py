@@ -1,0 +1,102 @@
+"""What is known of a run: the frozen result of each finished stage, by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cartl_core.analysis.metrics import Fallen, Held, TestSet, worst_case
+from cartl_core.analysis.results import (
+    AttackOutcomes,
+    DiagnosticResult,
+    StageResult,
+    StudentResult,
+    TeacherResult,
+)
+from cartl_core.analysis.selection import OnValidation
+from cartl_core.planning.plan import NetworkPlan, StudentPlan, TeacherPlan
+from cartl_core.planning.stage_digests import StageKey
+from cartl_core.planning.stages import Attacking, StageSpec, Work
+from cartl_core.spec import AttackSpec, Runtime
+
+Measurements = Iterable[StageSpec[Attacking]]
+
+
+@dataclass
+class RunState:
+    """Grows by ``record`` alone; everything else reads it.
+
+    Attributes:
+        source: test images that teachers are measured on; None where nothing is trained.
+        target: test images that students are measured on.
+        remarks: warnings that come from the machine or the data rather than from the figures.
+        results: of the finished stages, by digest.
+        reused: digests of stages that were found finished.
+        seconds: wall time by stage label, of this attempt.
+    """
+
+    runtime: Runtime
+    source: TestSet | None
+    target: TestSet
+    remarks: tuple[str, ...] = ()
+    results: dict[str, StageResult] = field(default_factory=dict)
+    reused: set[str] = field(default_factory=set)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def record(self, key: StageKey, result: StageResult, *, seconds: float, reused: bool) -> None:
+        """A stage is finished, after so many seconds of wall time."""
+        self.results[key.digest] = result
+        self.seconds[key.label] = self.seconds.get(key.label, 0.0) + seconds
+        if reused:
+            self.reused.add(key.digest)
+
+    def knows(self, stage: StageSpec[Work]) -> bool:
+        """Whether the stage is finished."""
+        return stage.digest in self.results
+
+    def teacher(self, plan: TeacherPlan) -> TeacherResult | None:
+        """The result of a teacher's training; None before it is finished."""
+        found = self.results.get(plan.stage.digest)
+        return found if isinstance(found, TeacherResult) else None
+
+    def student(self, plan: StudentPlan) -> StudentResult | None:
+        """The result of a student's tuning; None before it is finished."""
+        found = self.results.get(plan.stage.digest)
+        return found if isinstance(found, StudentResult) else None
+
+    def clean(self, measurements: Measurements) -> tuple[bool, ...] | None:
+        """Which images are right without an attack; None before that was measured."""
+        return next((found.held for attack, found in self._outcomes(measurements) if attack is None), None)
+
+    def attacks(self, measurements: Measurements) -> list[Held]:
+        """The outcomes of the attacks that are finished."""
+        return [
+            Held(attack, found.held, found.seconds)
+            for attack, found in self._outcomes(measurements)
+            if attack is not None
+        ]
+
+    def diagnostics(self, network: NetworkPlan) -> dict[str, DiagnosticResult]:
+        """What the finished diagnostics of a network found, by name."""
+        found: dict[str, DiagnosticResult] = {}
+        for stage in network.diagnostics:
+            result = self.results.get(stage.digest)
+            if isinstance(result, DiagnosticResult):
+                found[stage.work.name] = result
+        return found
+
+    def fallen(self, network: NetworkPlan) -> dict[str, Fallen]:
+        """Where the test images fell, by the name of each finished diagnostic that looks at radii."""
+        found = self.diagnostics(network)
+        return {name: result.fallen for name, result in found.items() if result.fallen is not None}
+
+    def on_validation(self, candidate: StudentPlan) -> OnValidation | None:
+        """A candidate on validation images; None before it was attacked there."""
+        clean, attacks = self.clean(candidate.measurements), self.attacks(candidate.measurements)
+        return OnValidation(clean, worst_case(clean, attacks)) if clean and attacks else None
+
+    def _outcomes(self, measurements: Measurements) -> Iterator[tuple[AttackSpec | None, AttackOutcomes]]:
+        for stage in measurements:
+            found = self.results.get(stage.digest)
+            if isinstance(found, AttackOutcomes):
+                yield stage.work.attack, found

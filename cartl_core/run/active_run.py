@@ -1,0 +1,101 @@
+"""A run under way: its stages are run one by one, and whoever listens is told what is known by then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cartl_core.analysis.build_report import build_report
+from cartl_core.analysis.metrics import Held, attack_result
+from cartl_core.analysis.results import AttackOutcomes
+from cartl_core.analysis.run_state import RunState
+from cartl_core.events import AttackFinished
+from cartl_core.planning.plan import NetworkPlan, Plan
+from cartl_core.planning.stages import Attacking, StageSpec, Work
+from cartl_core.report import Report
+from cartl_core.run.progress import Meter
+from cartl_core.run.report_feed import ReportFeed
+from cartl_core.run.runners import Inputs
+from cartl_core.run.samples import Sample
+from cartl_core.run.stage_runner import Services, StageRunner
+
+
+class ActiveRun:
+    """The plan of a run, what is known of it, and what runs its stages.
+
+    Args:
+        samples: the data by role.
+        file: the network that an evaluation measures.
+        remarks: warnings that are known before the first stage.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        samples: Mapping[str, Sample],
+        services: Services,
+        *,
+        file: Path | None = None,
+        remarks: tuple[str, ...] = (),
+    ) -> None:
+        spec = plan.spec
+        source = samples.get("source")
+        self.plan = plan
+        self.inputs = Inputs(spec.model, spec.seed, spec.evaluate.batch_size, samples, file)
+        self.state = RunState(
+            services.runtime,
+            source.for_report() if source else None,
+            samples["target"].for_report(),
+            remarks,
+        )
+        self.report = services.report
+        self._meter = Meter(plan.costs, services.report)
+        self._stages = StageRunner(services, self.inputs, self.state, self._meter)
+        self._feed = ReportFeed(services.report)
+
+    def make(self, stage: StageSpec[Work]) -> None:
+        """A network is there afterwards: made before, found, or made now."""
+        if not self.state.knows(stage):
+            self._stages.result_of(stage)
+            self.tell()
+
+    def measure(self, subject: str, measurements: Iterable[StageSpec[Attacking]]) -> None:
+        """Every measurement of one network; ``subject`` is what it is called in events."""
+        for stage in measurements:
+            outcome, attack = self._stages.result_of(stage), stage.work.attack
+            if attack is not None and isinstance(outcome, AttackOutcomes):
+                held = Held(attack, outcome.held, outcome.seconds)
+                result = attack_result(held, self.plan.spec.seed)
+                self.report(AttackFinished(subject=subject, result=result))
+                self.tell()
+
+    def diagnose(self, network: NetworkPlan) -> None:
+        """Every diagnostic of one network."""
+        for stage in network.diagnostics:
+            self._stages.result_of(stage)
+            self.tell()
+
+    def replan(self, plan: Plan) -> None:
+        """From here on these are the stages of the run; what is known of them stays."""
+        self.plan = plan
+        self._meter.replan(plan.costs)
+
+    def known(self, *, complete: bool = False) -> Report:
+        """The report as far as it is known."""
+        return build_report(self.plan, self.state, complete=complete)
+
+    def tell(self, report: Report | None = None) -> None:
+        """Tell whoever listens what is new in the report."""
+        self._feed.tell(report or self.known())
+
+
+def evaluate_all(run: ActiveRun) -> None:
+    """Attacks on every network of the plan on the target's test images."""
+    for network in run.plan.measured:
+        run.measure(network.subject, network.measurements)
+
+
+def diagnose_all(run: ActiveRun) -> None:
+    """Diagnostics of every network of the plan."""
+    for network in run.plan.measured:
+        run.diagnose(network)

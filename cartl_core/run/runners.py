@@ -1,0 +1,140 @@
+"""Who computes each kind of stage, and who reads its result back: one row a kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from cartl_core.analysis.results import (
+    AttackOutcomes,
+    DiagnosticResult,
+    ImportedNetwork,
+    StageResult,
+    StudentResult,
+    TeacherResult,
+)
+from cartl_core.data import Split
+from cartl_core.evaluation.attack_stage import evaluate, read_outcomes
+from cartl_core.evaluation.existing_network import take_in
+from cartl_core.evaluation.probe_stage import probe, read_diagnostic
+from cartl_core.execution.stage_context import Workplace
+from cartl_core.planning.stages import (
+    Attacking,
+    DataRef,
+    Diagnosing,
+    Importing,
+    Pretraining,
+    Transferring,
+    Work,
+)
+from cartl_core.run.samples import Sample, some_of
+from cartl_core.spec import ModelSpec
+from cartl_core.storage.stage_result import NETWORK, read_result
+from cartl_core.training.pretrain import pretrain
+from cartl_core.training.transfer import transfer
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the stages of one run read.
+
+    Attributes:
+        samples: the data by role, ``source`` and ``target``; an evaluation has no source.
+        file: the network that an evaluation measures.
+        directories: results of finished stages, by digest.
+    """
+
+    model: ModelSpec
+    seed: int
+    batch_size: int
+    samples: Mapping[str, Sample]
+    file: Path | None = None
+    directories: dict[str, Path] = field(default_factory=dict)
+
+    def images(self, data: DataRef) -> Split:
+        """The images that a measurement is of."""
+        sample = self.samples[data.role]
+        return sample.test if data.split == "test" else sample.compared
+
+
+W = TypeVar("W", bound=Work)
+
+
+@dataclass(frozen=True)
+class Runner(Generic[W]):
+    """``compute`` writes a stage's result to its directory, ``read`` gives it back as a value."""
+
+    compute: Callable[[W, Inputs, Workplace], None]
+    read: Callable[[W, Inputs, Path], StageResult]
+
+
+def _pretrain(work: Pretraining, inputs: Inputs, place: Workplace) -> None:
+    source, depth = inputs.samples["source"].data, work.freeze_depth or 0
+    pretrain(work.pretrain, depth, inputs.model, source, seed=inputs.seed, place=place)
+
+
+def _transfer(work: Transferring, inputs: Inputs, place: Workplace) -> None:
+    teacher = inputs.directories[work.teacher.digest] / NETWORK
+    transfer(work.arm, teacher, inputs.samples["target"].data, seed=inputs.seed, place=place)
+
+
+def _import(work: Importing, inputs: Inputs, place: Workplace) -> None:
+    take_in(inputs.file, work.sha256, place)
+
+
+def _attack(work: Attacking, inputs: Inputs, place: Workplace) -> None:
+    evaluate(
+        inputs.directories[work.network.digest],
+        inputs.images(work.data),
+        work.attack,
+        seed=inputs.seed,
+        batch_size=inputs.batch_size,
+        place=place,
+    )
+
+
+def _diagnose(work: Diagnosing, inputs: Inputs, place: Workplace) -> None:
+    images = inputs.images(work.data)
+    probe(
+        work.name,
+        work.asked,
+        inputs.directories[work.network.digest],
+        some_of(images, work.asked.images, inputs.seed, "probe images"),
+        freeze_depth=work.freeze_depth,
+        others={subject: inputs.directories[other.digest] for subject, other in work.others},
+        seed=inputs.seed,
+        batch_size=inputs.batch_size,
+        place=place,
+    )
+
+
+def _read_teacher(work: Pretraining, inputs: Inputs, directory: Path) -> TeacherResult:
+    return TeacherResult.model_validate(read_result(directory))
+
+
+def _read_student(work: Transferring, inputs: Inputs, directory: Path) -> StudentResult:
+    return StudentResult.model_validate(read_result(directory))
+
+
+def _read_import(work: Importing, inputs: Inputs, directory: Path) -> ImportedNetwork:
+    return ImportedNetwork(read_result(directory)["sha256"])
+
+
+def _read_attack(work: Attacking, inputs: Inputs, directory: Path) -> AttackOutcomes:
+    found = read_outcomes(directory)
+    return AttackOutcomes(tuple(found.held.tolist()), found.seconds)
+
+
+def _read_diagnostic(work: Diagnosing, inputs: Inputs, directory: Path) -> DiagnosticResult:
+    return read_diagnostic(work.name, work.asked, directory, inputs.images(work.data).index)
+
+
+RUNNERS: dict[type[Work], Runner[Any]] = {
+    Pretraining: Runner(_pretrain, _read_teacher),
+    Transferring: Runner(_transfer, _read_student),
+    Importing: Runner(_import, _read_import),
+    Attacking: Runner(_attack, _read_attack),
+    Diagnosing: Runner(_diagnose, _read_diagnostic),
+}
