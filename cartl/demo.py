@@ -14,6 +14,7 @@ from cartl.promises import promises
 from cartl.show import follow, show_outcome, show_report
 from cartl.up import Service, Settings
 from cartl.words import duration
+from cartl_core.render.schema_1 import read_report
 from cartl_core.report import Report
 
 TAG = "demo"
@@ -66,8 +67,9 @@ def _estimate(job: Json) -> str:
 def _save(client: Client, job_id: str, data_dir: Path, console: Console) -> Report:
     """Print the report and keep it beside the data."""
     markdown = client.robustness_markdown(job_id)
-    text = json.dumps(client.robustness(job_id), indent=2)
-    report = Report.model_validate_json(text)
+    answer = client.robustness(job_id)
+    text = json.dumps(answer, indent=2)
+    report = read_report({name: value for name, value in answer.items() if name != "text"})
     show_report(markdown, console)
     path = data_dir / "demo-report.md"
     path.write_text(markdown, encoding="utf-8")

@@ -33,6 +33,7 @@ from cartl_core.errors import (
 from cartl_core.events import Failed, Finished, Reporter, Stopped
 from cartl_core.planning.existing_network import resolve_given
 from cartl_core.planning.resolve import resolve
+from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
 from cartl_core.run.console import Console
 from cartl_core.run.pipeline import run
@@ -162,7 +163,9 @@ def _read_spec(path: Path, network: Path | None) -> JobSpec | EvaluateJobSpec:
         raise SpecError(".".join(map(str, fault["loc"])) or "spec", fault["msg"]) from error
 
 
-def _runtime(spec: JobSpec | EvaluateJobSpec, options: argparse.Namespace) -> tuple[Runtime, tuple[str, ...]]:
+def _runtime(
+    spec: JobSpec | EvaluateJobSpec, options: argparse.Namespace
+) -> tuple[Runtime, tuple[Notice, ...]]:
     """This machine's runtime, or the recorded one as far as this machine allows."""
     here = machine.resolve(spec, threads=options.threads)
     if options.runtime is None:
@@ -176,10 +179,7 @@ def _runtime(spec: JobSpec | EvaluateJobSpec, options: argparse.Namespace) -> tu
     runtime, changed = machine.settle(recorded, here)
     if not changed:
         return runtime, ()
-    return runtime, (
-        f"An earlier attempt ran on another machine or other versions ({', '.join(changed)} differ), so its "
-        "unfinished stages are computed anew.",
-    )
+    return runtime, (RuntimeChanged(changed=changed),)
 
 
 def _stopped(interruption: Interruption) -> Stopped:

@@ -12,8 +12,10 @@ from api.deps import DoorDep, JobId, Reader, VisitDep
 from api.files import page_headers, send_file
 from api.negotiate import choose
 from api.openapi import problems
+from api.report_view import RobustnessReport
 from api.schemas import Artifacts, ArtifactView
 from cartl_core.render import html, markdown
+from cartl_core.render.schema_1 import read_report, read_report_text
 from cartl_core.report import Report
 from cartl_core.spec import Runtime
 from cartl_core.spec.existing_network import spec_of
@@ -35,7 +37,7 @@ FRESH = {"Cache-Control": "no-store"}
 @router.get(
     "/jobs/{job_id}/robustness",
     summary="The robustness report",
-    response_model=Report,
+    response_model=RobustnessReport,
     responses={
         **problems(404, 406),
         200: {"description": "The report", "content": {MARKDOWN: {"schema": {"type": "string"}}}},
@@ -45,20 +47,24 @@ def get_robustness(job_id: JobId, visit: VisitDep) -> Response:
     """What is known so far; `complete` is true at the end. `Accept: text/markdown` gives it as text."""
     with visit.reading() as (session, caller):
         kind = choose(visit.request.headers.get("accept"), (JSON, MARKDOWN))
-        # As the database has it, unread: a report is kilobytes.
-        stored = store.report_text(session, job_id, caller.owner) if kind == JSON else None
-        if stored is not None:
-            return Response(stored, headers=FRESH, media_type=JSON)
-        report = _report(store.find(session, job_id, caller.owner))
+        report = _known(session, job_id, caller.owner)
     if kind == JSON:
-        return Response(report.model_dump_json(), headers=FRESH, media_type=JSON)
+        return Response(RobustnessReport.of(report).model_dump_json(), headers=FRESH, media_type=JSON)
     return PlainTextResponse(markdown.render(report), media_type=MARKDOWN, headers=FRESH)
+
+
+def _known(session: Session, job_id: str, owner: str) -> Report:
+    """The report alone, where there is one: the rest of a job's row is as large again."""
+    stored = store.report_text(session, job_id, owner)
+    if stored is None:
+        return _report(store.find(session, job_id, owner))
+    return read_report_text(stored)
 
 
 def _report(job: Job) -> Report:
     """The stored report; before the run has told anything, one that only knows what was asked."""
     if job.report is not None:
-        return Report.model_validate(job.report)
+        return read_report(job.report)
     return Report(
         complete=False,
         spec=spec_of(job.spec),

@@ -43,7 +43,6 @@ def made_up_report(spec: JobSpec) -> Report:
         complete=True,
         spec=spec,
         spec_digest=digest(spec),
-        headline="made up",
         student=arms[0],
         baselines=tuple(arms[1:]),
     )
@@ -55,7 +54,7 @@ def _arm(method: str, freeze_depth: int, figures: Figures) -> ArmReport:
         "freeze_depth": freeze_depth,
         "k": 6,
         "blocks": 12,
-        "frozen": ["blocks 1 to 6", "their statistics"],
+        "frozen": ["trunk_weights", "trunk_statistics_of_teacher"],
         "objective": "fdm",
         "teacher_digest": "a" * 64,
         "student_digest": "b" * 64,

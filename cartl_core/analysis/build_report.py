@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from cartl_core.analysis.checks import judge
 from cartl_core.analysis.comparisons import compare
-from cartl_core.analysis.descriptions import differing_students, frozen_in_words, learned_in_words
+from cartl_core.analysis.descriptions import differing_students
 from cartl_core.analysis.evidence import evidence
-from cartl_core.analysis.headline import headline
 from cartl_core.analysis.metrics import Fallen, TestSet, figures, worst_case
 from cartl_core.analysis.results import StudentResult, TeacherResult
 from cartl_core.analysis.retention import kept
 from cartl_core.analysis.run_state import Measurements, RunState
 from cartl_core.analysis.selection import decide, promise, selection
 from cartl_core.analysis.training_history import history_of, validation
-from cartl_core.analysis.warnings import broken_promise, warnings
+from cartl_core.analysis.warnings import warnings
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.planning.plan import (
     EvaluationPlan,
@@ -24,11 +23,10 @@ from cartl_core.planning.plan import (
     TransferPlan,
 )
 from cartl_core.planning.stage_digests import spec_digest
-from cartl_core.render import phrases
-from cartl_core.render.phrases import failed_checks
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.report.checks import Check
 from cartl_core.report.comparisons import Kept
+from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec
 from cartl_core.statistics.candidate_selection import Choice
@@ -65,10 +63,7 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
         spec=plan.spec,
         spec_digest=spec_digest(plan.spec),
         runtime=state.runtime,
-        headline=headline(own, baselines, chosen) if own else None,
         warnings=(
-            *broken_promise(chosen),
-            *failed_checks(known),
             *state.remarks,
             *warnings(plan.spec, teachers, known, _accumulation_steps(plan, state)),
         ),
@@ -82,14 +77,12 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
 
 def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> Report:
     own = _existing_network(plan, state) if state.knows(plan.network.stage) else None
-    known = [own] if own else []
     return Report(
         complete=complete,
         spec=plan.spec,
         spec_digest=spec_digest(plan.spec),
         runtime=state.runtime,
-        headline=headline(own, ()) if own else None,
-        warnings=(*failed_checks(known), *state.remarks, *warnings(plan.spec, (), known)),
+        warnings=(*state.remarks, *warnings(plan.spec, (), [own] if own else [])),
         student=own,
         seconds=dict(state.seconds),
     )
@@ -162,8 +155,8 @@ def _tuned(student: StudentPlan, trained: StudentResult, plan: TransferPlan, sta
         freeze_depth=arm.freeze_depth,
         k=blocks - arm.freeze_depth,
         blocks=blocks,
-        frozen=frozen_in_words(blocks, arm.freeze_depth, arm.transfer),
-        learned=learned_in_words(arm.transfer),
+        frozen=frozen_parts(arm.freeze_depth, arm.transfer),
+        learned=learned_from(arm.transfer),
         objective=METHODS[arm.method].objective,
         teacher_digest=student.teacher.stage.digest,
         student_digest=student.stage.digest,
@@ -225,16 +218,15 @@ def _comparisons(baseline: StudentPlan, plan: TransferPlan, state: RunState) -> 
     if baseline is own or clean is None or rival_clean is None:
         return ()
     mine, theirs = state.attacks(own.measurements), state.attacks(baseline.measurements)
-    names = [phrases.named(student.arm.method, _settings(student, plan)) for student in (own, baseline)]
-    plain = compare("clean", (names[0], clean), (names[1], rival_clean))
+    plain = compare("clean", clean, rival_clean)
     if not mine or [held.attack for held in mine] != [held.attack for held in theirs]:
         return (plain,)
     fallen, rival_fallen = state.fallen(own), state.fallen(baseline)
     both = fallen.keys() & rival_fallen.keys()
     robust = compare(
         "worst_case",
-        (names[0], worst_case(clean, mine, [fallen[name] for name in both])),
-        (names[1], worst_case(rival_clean, theirs, [rival_fallen[name] for name in both])),
+        worst_case(clean, mine, [fallen[name] for name in both]),
+        worst_case(rival_clean, theirs, [rival_fallen[name] for name in both]),
     )
     return (robust, plain)
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from cartl_core.render import numbers
 from cartl_core.report import PairedComparison
 from cartl_core.statistics.proportions import mcnemar, paired_difference
 
 ALPHA = 0.05
-
-
-_MEASURED = {"worst_case": "robust accuracy", "clean": "clean accuracy"}
+"""A difference whose p-value is not below it is within noise."""
 
 
 def compare(
-    what: Literal["worst_case", "clean"],
-    job: tuple[str, Sequence[bool]],
-    baseline: tuple[str, Sequence[bool]],
+    what: Literal["worst_case", "clean"], job: Sequence[bool], baseline: Sequence[bool]
 ) -> PairedComparison:
-    """The job's student against a baseline's, each with its name, on the same images, image by image.
+    """The job's student against a baseline's on the same images, image by image: robust (or right) or not.
 
     The verdict is "within_noise" unless McNemar's exact test gives p < 0.05.
     """
-    pairs = list(zip(job[1], baseline[1], strict=True))
+    pairs = list(zip(job, baseline, strict=True))
     counts = {
         cell: pairs.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))
     }
@@ -46,32 +41,4 @@ def compare(
         high=high,
         p_value=p_value,
         verdict=verdict,
-        words=_in_words(what, job[0], baseline[0], (difference, low, high), p_value, verdict),
     )
-
-
-def _in_words(
-    what: str,
-    own: str,
-    rival: str,
-    interval: tuple[float, float, float],
-    p_value: float,
-    verdict: str,
-) -> str:
-    difference, low, high = interval
-    measured = _MEASURED[what]
-    evidence = (
-        f"95 % interval {numbers.points(low)} to {numbers.points(high)} points, McNemar p {_p(p_value)}"
-    )
-    if verdict == "within_noise":
-        return (
-            f"The difference in {measured} between {own} and {rival} is within noise "
-            f"({numbers.points(difference)} points, {evidence})."
-        )
-    side = "more" if verdict == "better" else "less"
-    gained = f"{abs(100 * difference):.1f} points {side} {measured}"
-    return f"{numbers.capital(own)} keeps {gained} than {rival} ({evidence})."
-
-
-def _p(p_value: float) -> str:
-    return "< 0.0001" if p_value < 1e-4 else f"= {p_value:.2g}"

@@ -1,13 +1,11 @@
-"""What tells arms of one method from each other, in words for a table. Torch-free."""
+"""What tells arms of one method from each other: the settings in which they differ. Torch-free."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
-from cartl_core.render import numbers
 from cartl_core.spec import Arm
-from cartl_core.spec.training import DisplacementSpec, TransferSpec
 
 
 def differing(arms: Sequence[Arm]) -> dict[Arm, str | None]:
@@ -55,58 +53,3 @@ def _leaves(values: Mapping[str, Any], above: str) -> Iterator[tuple[str, object
             yield from _leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
-
-
-def learned_in_words(transfer: TransferSpec) -> tuple[str, ...]:
-    """A phrase for each option that was on; none where the tail was tuned plainly."""
-    said = []
-    if transfer.lwf_head_epochs:
-        epochs = "the first epoch" if transfer.lwf_head_epochs == 1 else f"{transfer.lwf_head_epochs} epochs"
-        said.append(f"for {epochs} the head alone was tuned")
-    if transfer.lwf_weight is not None:
-        said.append(f"the teacher's last features on the same images, weight {transfer.lwf_weight:g} (LwF)")
-    if transfer.anchor_weight is not None:
-        said.append(f"the teacher's own weights, towards which the tail decays by {transfer.anchor_weight:g}")
-    if transfer.displacement is not None:
-        said.append(_displaced(transfer.displacement))
-    return tuple(said)
-
-
-def _displaced(spec: DisplacementSpec) -> str:
-    copies = "a copy" if spec.copies == 1 else f"{spec.copies} copies"
-    where = "" if spec.reach == 1.0 else f", {spec.reach:g} times as far"
-    if spec.direction == "tail":
-        where = f"; each number moves {spec.reach:g} times as far, to where the tail's cross-entropy climbs"
-    return (
-        f"displaced features, {_LOSSES[spec.loss]}, weight {spec.weight:g}: {copies} of each image, "
-        f"moved within eps {numbers.radius(spec.eps)} (linf, {spec.steps} steps of "
-        f"{numbers.radius(spec.step)}) "
-        f"so that its features go far, found once through the trunk{where}"
-    )
-
-
-_LOSSES = {
-    "cross_entropy": "their cross-entropy beside that of the clean ones",
-    "consistency": "the divergence of their answers from those to the clean ones",
-}
-
-
-def frozen_in_words(blocks: int, freeze_depth: int, transfer: TransferSpec) -> tuple[str, ...]:
-    """What was held fixed in a transfer, for people."""
-    held = []
-    if freeze_depth:
-        which = "block 1" if freeze_depth == 1 else f"blocks 1 to {freeze_depth}"
-        held.append(f"all weights of the stem and {which} of {blocks}, batch-norm affine included")
-        held.append(_TRUNK[transfer.trunk_statistics])
-    if transfer.tail_affine == "frozen":
-        held.append("batch-norm affine (gamma, beta) of the tail")
-    if transfer.tail_statistics == "teacher":
-        held.append("batch-norm statistics of the tail, at the teacher's values")
-    return tuple(held)
-
-
-_TRUNK = {
-    "teacher": "batch-norm statistics of the trunk, at the teacher's values",
-    "recalibrated": "batch-norm statistics of the trunk, after one pass over the target's images",
-    "running": "not the trunk's batch-norm statistics: they follow the target's images",
-}

@@ -11,7 +11,7 @@ from cartl_core.analysis.frameworks import (
     RESILIENCE,
     SECURITY,
 )
-from cartl_core.render import numbers, phrases
+from cartl_core.render import numbers, phrases, sentences
 from cartl_core.report import Figures, Interval, Report
 from cartl_core.report.evidence import EvidenceItem, Measured
 
@@ -228,7 +228,7 @@ def _smoothed(report: Report) -> EvidenceItem | None:
 
 def _kept(report: Report) -> EvidenceItem | None:
     kept = report.student.kept if report.student else None
-    if kept is None:
+    if report.student is None or kept is None:
         return None
     return EvidenceItem(
         id="robustness_kept",
@@ -250,7 +250,7 @@ def _kept(report: Report) -> EvidenceItem | None:
                 unit="ratio",
             ),
         ),
-        found=numbers.capital(kept.words),
+        found=numbers.capital(sentences.kept(report.student) or ""),
         limits=("Across data sets: other images and classes, so it compares levels, not networks.",),
         where=("/student/kept",),
     )

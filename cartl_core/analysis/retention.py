@@ -1,11 +1,10 @@
-"""How much of the teacher's robustness a student has: the ratio, its interval, and how to say it."""
+"""How much of the teacher's robustness a student has: the ratio and its interval."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from cartl_core.analysis.metrics import Held, worst_case
-from cartl_core.render import numbers
 from cartl_core.report import Interval
 from cartl_core.report.comparisons import AttackPair, Kept
 from cartl_core.spec import AttackSpec
@@ -43,7 +42,6 @@ def kept(
         ratio=found,
         low=low,
         high=high,
-        words=_in_words(target, source, attacks, (found, low, high)),
     )
 
 
@@ -68,29 +66,3 @@ def _pair(own: AttackSpec, other: AttackSpec) -> AttackPair:
 
 def _proportion(held: Sequence[bool]) -> Interval:
     return wilson(sum(held), len(held))
-
-
-def _in_words(
-    target: Interval,
-    source: Interval,
-    attacks: tuple[AttackPair, ...],
-    interval: tuple[float, float, float],
-) -> str:
-    found, low, high = interval
-    under = ", ".join(pair.target for pair in attacks)
-    return (
-        f"{found:.2f} of its teacher's robust accuracy on the source (95 % interval {low:.2f} to "
-        f"{high:.2f}): {numbers.percent(target.value)} of {numbers.count(target.n)} target images over "
-        f"{numbers.percent(source.value)} of {numbers.count(source.n)} source images, both under {under}"
-        f"{_radii(attacks)}. Across data sets: other images and classes, so a level carried over, not a "
-        "comparison of networks."
-    )
-
-
-def _radii(attacks: tuple[AttackPair, ...]) -> str:
-    """Empty where both sides have one radius."""
-    if all(pair.target_eps == pair.source_eps for pair in attacks):
-        return ""
-    own = "; ".join(dict.fromkeys(numbers.radius(pair.target_eps) for pair in attacks))
-    other = "; ".join(dict.fromkeys(numbers.radius(pair.source_eps) for pair in attacks))
-    return f", at eps {own} on the target and {other} on the source"

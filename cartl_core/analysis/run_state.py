@@ -17,6 +17,7 @@ from cartl_core.analysis.selection import OnValidation
 from cartl_core.planning.plan import NetworkPlan, StudentPlan, TeacherPlan
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.planning.stages import Attacking, StageSpec, Work
+from cartl_core.report import Notice
 from cartl_core.spec import AttackSpec, Runtime
 
 Measurements = Iterable[StageSpec[Attacking]]
@@ -29,7 +30,7 @@ class RunState:
     Attributes:
         source: test images that teachers are measured on; None where nothing is trained.
         target: test images that students are measured on.
-        remarks: warnings that come from the machine or the data rather than from the figures.
+        remarks: notices that come from the machine or the data rather than from the figures.
         results: of the finished stages, by digest.
         reused: digests of stages that were found finished.
         seconds: wall time by stage label, of this attempt.
@@ -38,7 +39,7 @@ class RunState:
     runtime: Runtime
     source: TestSet | None
     target: TestSet
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[Notice, ...] = ()
     results: dict[str, StageResult] = field(default_factory=dict)
     reused: set[str] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)

@@ -15,6 +15,7 @@ import torch
 
 from cartl_core.data.splits import Loaded, Split
 from cartl_core.errors import DataOverlap
+from cartl_core.report.notices import ImagesLeftOut
 
 EXAMPLES = 5
 LARGEST_SHARE = 0.01
@@ -44,13 +45,9 @@ def keep_apart(source: Loaded, target: Loaded) -> tuple[Loaded, int]:
     return apart, sum(map(len, _splits(source))) - sum(map(len, _splits(apart)))
 
 
-def left_out(source: Loaded, target: Loaded, count: int) -> str:
-    """What a report says of ``count`` images that were left out of the source."""
-    return (
-        f"{count} {'image' if count == 1 else 'images'} of the source {source.name} "
-        f"{'is' if count == 1 else 'are'} also in the target {target.name}, pixel by pixel, and "
-        f"{'was' if count == 1 else 'were'} left out of the source."
-    )
+def left_out(source: Loaded, target: Loaded, count: int) -> ImagesLeftOut:
+    """Notice of ``count`` images that were left out of the source."""
+    return ImagesLeftOut(source=source.name, target=target.name, count=count)
 
 
 def _without(split: Split, shared: frozenset[bytes]) -> Split:

@@ -7,6 +7,7 @@ from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
 from cartl_core.report.gallery import Gallery
 from cartl_core.report.history import History
+from cartl_core.report.notices import Notice
 from cartl_core.report.report import (
     REPORT_SCHEMA,
     ArmReport,
@@ -35,6 +36,7 @@ __all__ = [
     "History",
     "Interval",
     "Kept",
+    "Notice",
     "PairedComparison",
     "Report",
     "RobustnessCurve",

@@ -1,4 +1,4 @@
-"""What was kept of the teacher's robustness: a ratio across data sets, as a value of the report."""
+"""Comparisons as values of the report: with the teacher, across data sets, and with a baseline, in pairs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ class Kept(Value):
     low: float = Field(ge=0)
     high: float = Field(ge=0)
     confidence: float = Field(default=0.95, gt=0, lt=1)
-    words: str
 
 
 class PairedComparison(Value):
@@ -50,4 +49,3 @@ class PairedComparison(Value):
     high: float
     p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided.")
     verdict: Literal["better", "worse", "within_noise"]
-    words: str

@@ -1,10 +1,14 @@
 """The robustness report: one value that JSON, Markdown and HTML are made of.
 
+It holds numbers, codes and names; ``cartl_core.render`` makes the sentences. Reports of schema 1 held them
+too; ``cartl_core.render.schema_1`` reads those.
 Every accuracy is an ``Interval`` that carries its own count; a figure without n does not exist here.
 Accuracies are fractions in [0, 1]. What a network gets wrong without an attack counts as not robust.
 """
 
 from __future__ import annotations
+
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -16,6 +20,8 @@ from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
 from cartl_core.report.gallery import Gallery
 from cartl_core.report.history import History
+from cartl_core.report.making import FrozenPart, LearnedFrom
+from cartl_core.report.notices import Notice
 from cartl_core.report.selection import Selection
 from cartl_core.report.values import Interval as Interval
 from cartl_core.report.values import Value as Value
@@ -29,7 +35,7 @@ from cartl_core.spec import (
 )
 from cartl_core.spec.existing_network import AnySpec
 
-REPORT_SCHEMA = 1
+REPORT_SCHEMA: Final = 2
 
 
 class ClassResult(Value):
@@ -120,9 +126,9 @@ class ArmReport(Value):
     freeze_depth: int | None = None
     k: int | None = Field(default=None, description="Blocks fine-tuned: the paper's k.")
     blocks: int
-    frozen: tuple[str, ...] = Field(default=(), description="In words, what was held fixed.")
-    learned: tuple[str, ...] = Field(
-        default=(), description="In words, what it learned from beside clean cross-entropy."
+    frozen: tuple[FrozenPart, ...] = Field(default=(), description="What was held fixed.")
+    learned: tuple[LearnedFrom, ...] = Field(
+        default=(), description="What it learned from beside clean cross-entropy."
     )
     objective: Objective | None = None
     teacher_digest: str | None = None
@@ -130,9 +136,7 @@ class ArmReport(Value):
         default=None, description="Of the stage that made it; of a given network its file's SHA-256."
     )
     selected_epoch: int | None = None
-    validation: Validation | None = Field(
-        default=None, description="Null where nothing was trained, and of results of earlier versions."
-    )
+    validation: Validation | None = Field(default=None, description="Null where nothing was trained.")
     history: History | None = Field(default=None, description="On the target's validation images.")
     reused: bool = False
     tuned_layer_norms: dict[str, float] = Field(
@@ -143,9 +147,7 @@ class ArmReport(Value):
     kept: Kept | None = Field(
         default=None, description="Its robustness over its teacher's on the source; across data sets."
     )
-    checks: tuple[Check, ...] = Field(
-        default=(), description="Against self-deception, once all is measured; failed ones are in `warnings`."
-    )
+    checks: tuple[Check, ...] = Field(default=(), description="Against self-deception, once all is measured.")
     comparisons: tuple[PairedComparison, ...] = Field(
         default=(), description="On a baseline: how the job's own student does against it."
     )
@@ -154,13 +156,16 @@ class ArmReport(Value):
 class Report(Value):
     """The robustness report of one job."""
 
-    schema_version: int = REPORT_SCHEMA
+    schema_version: Literal[2] = REPORT_SCHEMA
     complete: bool
     spec: AnySpec
     spec_digest: str
     runtime: Runtime | None = None
-    headline: str | None = Field(default=None, description="One sentence that answers the question.")
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = Field(
+        default=(),
+        description="What to know before believing the figures, beside checks that failed and a promise that "
+        "was not kept.",
+    )
     teachers: tuple[Teacher, ...] = ()
     selection: Selection | None = Field(
         default=None, description="How `auto` was decided; null where nothing was left to choose."

@@ -61,7 +61,13 @@ class Promise(Value):
     verdict: Verdict
     robust: PairedComparison | None = None
     clean: PairedComparison | None = None
-    words: str
+
+
+class WiderMargin(Value):
+    """A margin of clean accuracy that would take a more robust candidate than the job's own does."""
+
+    margin: float = Field(description="As a fraction; from this one on.")
+    number: int = Field(description="Of the candidate that it takes.")
 
 
 class Selection(Value):
@@ -69,16 +75,17 @@ class Selection(Value):
 
     margin: float = Field(description="Of clean accuracy, as a fraction.")
     lead: float = Field(
-        default=0.0, description="Over the best plain candidate, in standard errors of the paired difference."
+        description="Over the best plain candidate, in standard errors of the paired difference."
     )
     attack: AttackSpec
     seed: int
     n: int = Field(
         description="Validation images, the same for every candidate; 0 before the first is measured."
     )
-    rule: str
     candidates: tuple[Candidate, ...]
     chosen: int | None = Field(default=None, description="Number of the chosen candidate.")
     best_plain: int | None = Field(default=None, description="Number of the best plain candidate.")
-    words: str | None = Field(default=None, description="What was chosen, and why.")
+    wider: tuple[WiderMargin, ...] = Field(
+        default=(), description="What wider margins would take, each more robust than those before; rising."
+    )
     promise: Promise | None = Field(default=None, description="Once both are measured on test images.")

@@ -12,7 +12,7 @@ from cartl_core.analysis.run_state import RunState
 from cartl_core.events import AttackFinished
 from cartl_core.planning.plan import NetworkPlan, Plan
 from cartl_core.planning.stages import Attacking, StageSpec, Work
-from cartl_core.report import Report
+from cartl_core.report import Notice, Report
 from cartl_core.run.progress import Meter
 from cartl_core.run.report_feed import ReportFeed
 from cartl_core.run.runners import Inputs
@@ -26,7 +26,7 @@ class ActiveRun:
     Args:
         samples: the data by role.
         file: the network that an evaluation measures.
-        remarks: warnings that are known before the first stage.
+        remarks: notices that are known before the first stage.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ActiveRun:
         services: Services,
         *,
         file: Path | None = None,
-        remarks: tuple[str, ...] = (),
+        remarks: tuple[Notice, ...] = (),
     ) -> None:
         spec = plan.spec
         source = samples.get("source")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cartl_core.planning.make_plan import plan_evaluation
+from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
 from cartl_core.run.samples import Loader, of_evaluation
 from cartl_core.run.stage_runner import Services
@@ -16,14 +17,14 @@ def run_evaluation(
     load: Loader,
     services: Services,
     file: Path | None,
-    remarks: tuple[str, ...] = (),
+    remarks: tuple[Notice, ...] = (),
 ) -> ActiveRun:
     """Run an evaluation to its last stage; the report is not published yet.
 
     Args:
         load: gives the data of a part of the specification.
         file: the network that is measured.
-        remarks: warnings that are known before the start.
+        remarks: notices that are known before the start.
     """
     target = of_evaluation(spec, load(spec.dataset))
     plan = plan_evaluation(spec, target=target.for_plan(), runtime=services.runtime)

@@ -8,7 +8,7 @@ from pathlib import Path
 from cartl_core.data import load
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
-from cartl_core.report import Report
+from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
 from cartl_core.run.evaluation_run import run_evaluation
 from cartl_core.run.publish import publish
@@ -29,7 +29,7 @@ def run(
     report: Reporter = lambda event: None,
     stop: StopFlag | None = None,
     runtime: Runtime | None = None,
-    remarks: tuple[str, ...] = (),
+    remarks: tuple[Notice, ...] = (),
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
     network: Path | None = None,
@@ -43,7 +43,7 @@ def run(
         report: told of everything that happens.
         stop: may be raised from elsewhere; the run then checkpoints and raises the interruption.
         runtime: what an earlier attempt resolved; None resolves it for this machine.
-        remarks: warnings for the report that are known before the start.
+        remarks: notices for the report that are known before the start.
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
         network: the file that an evaluation measures.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cartl_core.events import Reporter, ReportUpdated, Warned
+from cartl_core.render import sentences
 from cartl_core.report import Report
 
 
@@ -18,7 +19,7 @@ class ReportFeed:
 
     def tell(self, known: Report) -> None:
         """Tell what is new; nothing where nothing is."""
-        for warning in known.warnings:
+        for warning in sentences.read_first(known):
             if warning not in self._warned:
                 self._warned.add(warning)
                 self._report(Warned(message=warning))

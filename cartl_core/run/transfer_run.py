@@ -9,6 +9,8 @@ from cartl_core.data import keep_apart, left_out
 from cartl_core.events import CandidateChosen
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import TransferPlan
+from cartl_core.render import sentences
+from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
 from cartl_core.run.samples import Loader, of_source, of_target
 from cartl_core.run.stage_runner import Services
@@ -16,12 +18,14 @@ from cartl_core.spec import AutoSpec, JobSpec
 from cartl_core.statistics.candidate_selection import Choice
 
 
-def run_transfer(spec: JobSpec, load: Loader, services: Services, remarks: tuple[str, ...] = ()) -> ActiveRun:
+def run_transfer(
+    spec: JobSpec, load: Loader, services: Services, remarks: tuple[Notice, ...] = ()
+) -> ActiveRun:
     """Run a transfer to its last stage; the report is not published yet.
 
     Args:
         load: gives the data of a part of the specification.
-        remarks: warnings that are known before the start.
+        remarks: notices that are known before the start.
     """
     source, target = load(spec.source, field="source"), load(spec.dataset)
     source, count = keep_apart(source, target)
@@ -75,7 +79,7 @@ def tell_choice(run: ActiveRun, plan: TransferPlan, choice: Choice) -> None:
             method=arm.method,
             freeze_depth=arm.freeze_depth,
             candidates=len(plan.candidates),
-            words=(known.selection.words or "") if known.selection else "",
+            words=sentences.selection_outcome(known) or "",
         )
     )
     run.tell(known)

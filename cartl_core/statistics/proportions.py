@@ -33,6 +33,14 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval:
     return Interval(value=share, low=low, high=high, n=n, successes=successes, confidence=confidence)
 
 
+def standard_error(figure: Interval) -> float:
+    """Of a proportion, as a fraction: half its 95 % Wilson interval over 1.96, so it is never 0."""
+    return (figure.high - figure.low) / (2 * _TWO_SIDED_95)
+
+
+_TWO_SIDED_95 = 1.96
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided exact p-value that the two discordant counts are equally likely."""
     _require_counts(only_first, only_second)

@@ -97,7 +97,7 @@ def _job_survives(stack: Stack, client: Client) -> None:
     _tell_history(client, job_id)
     report = client.robustness(job_id)
     _expect("complete", report["complete"], True)
-    say(f"GET robustness: {report['headline']}")
+    say(f"GET robustness: {report['text']['headline']}")
 
 
 def _crash(stack: Stack, service: str) -> None:

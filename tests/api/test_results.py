@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, sessionmaker
 
+from cartl_core.render import sentences
 from cartl_core.report import Report
+from cartl_core.report.notices import RuntimeChanged
 from cartl_core.spec import JobSpec
-from tests.fixtures.reports import report_event
+from jobs.database.engine import transaction
+from jobs.tables import Job
+from tests.fixtures.reports import full_report, report_event
+
+SCHEMA_1 = Path(__file__).parents[1] / "core" / "render" / "data" / "schema_1"
 
 CONTENT = bytes(range(256)) * 4
 
@@ -20,30 +31,68 @@ def job(client: TestClient, small: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def report_of(job: dict[str, Any], *, complete: bool, headline: str | None = None) -> Report:
+def report_of(job: dict[str, Any], *, complete: bool, told: str | None = None) -> Report:
+    """A report with one warning that names ``told``."""
     spec = JobSpec.model_validate(job["spec"])
-    return Report(complete=complete, spec=spec, spec_digest=job["spec_digest"], headline=headline)
+    warnings = (RuntimeChanged(changed=(told,)),) if told else ()
+    return Report(complete=complete, spec=spec, spec_digest=job["spec_digest"], warnings=warnings)
+
+
+def values_of(answer: dict[str, Any]) -> dict[str, Any]:
+    """An answer without the sentences that it came with."""
+    return {name: value for name, value in answer.items() if name != "text"}
 
 
 def test_a_report_is_there_from_the_start_and_grows(
     client: TestClient, job: dict[str, Any], worker: Any
 ) -> None:
     path = job["links"]["robustness"]
-    first = Report.model_validate(client.get(path).json())
-    assert first == report_of(job, complete=False)
+    first = client.get(path).json()
+    assert Report.model_validate(values_of(first)) == report_of(job, complete=False)
+    assert first["text"] == {"headline": None, "warnings": []}
     claim = worker.claim()
-    worker.tell(claim, report_event(report_of(job, complete=False, headline="half way")))
-    assert client.get(path).json()["headline"] == "half way"
-    worker.tell(claim, report_event(report_of(job, complete=True, headline="all of it")))
+    worker.tell(claim, report_event(report_of(job, complete=False, told="half way")))
+    (said,) = client.get(path).json()["text"]["warnings"]
+    assert "half way differ" in said
+    worker.tell(claim, report_event(report_of(job, complete=True, told="all of it")))
     worker.complete(claim)
     last = client.get(path).json()
-    assert (last["complete"], last["headline"]) == (True, "all of it")
+    assert (last["complete"], last["warnings"][0]["changed"]) == (True, ["all of it"])
+
+
+def test_the_answer_has_the_reports_sentences_and_the_stored_report_has_none(
+    client: TestClient, job: dict[str, Any], worker: Any, factory: sessionmaker[Session]
+) -> None:
+    report = full_report()
+    worker.tell(worker.claim(), report_event(report))
+    answer = client.get(job["links"]["robustness"]).json()
+    assert answer["text"]["headline"] == sentences.headline(report)
+    assert answer["text"]["warnings"] == list(sentences.read_first(report))
+    assert values_of(answer) == report.model_dump(mode="json")
+    with transaction(factory) as session:
+        stored = session.execute(select(Job.report).where(Job.id == job["id"])).scalar_one()
+    assert stored == values_of(answer)
+
+
+def test_a_report_of_schema_1_is_answered_in_todays_with_what_it_said(
+    client: TestClient, job: dict[str, Any], factory: sessionmaker[Session]
+) -> None:
+    old = json.loads((SCHEMA_1 / "warnings.json").read_text())
+    with transaction(factory) as session:
+        session.execute(update(Job).where(Job.id == job["id"]).values(report=old))
+    answer = client.get(job["links"]["robustness"]).json()
+    assert answer["schema_version"] == 2
+    assert answer["text"] == {"headline": old["headline"], "warnings": old["warnings"]}
+    text = client.get(job["links"]["robustness"], headers={"Accept": "text/markdown"}).text
+    assert text == (SCHEMA_1 / "warnings.md").read_text()
+    page = client.get(job["links"]["report"])
+    assert (page.status_code, old["headline"] in unescape(page.text)) == (200, True)
 
 
 def test_the_report_is_also_markdown_and_a_page(client: TestClient, job: dict[str, Any], worker: Any) -> None:
     worker.tell(
         worker.claim(),
-        report_event(report_of(job, complete=False, headline="<script>alert(1)</script> kept")),
+        report_event(report_of(job, complete=False, told="<script>alert(1)</script> kept")),
     )
     text = client.get(job["links"]["robustness"], headers={"Accept": "text/markdown"})
     assert text.headers["content-type"].startswith("text/markdown")
@@ -65,7 +114,7 @@ def test_the_page_of_a_job_that_succeeded_is_the_file_that_its_run_wrote(
     claim = worker.claim()
     written = b"<!doctype html><p>with figures</p>"
     path = worker.write(claim, "report.html", written, "text/html; charset=utf-8")
-    worker.tell(claim, report_event(report_of(job, complete=True, headline="all of it")))
+    worker.tell(claim, report_event(report_of(job, complete=True, told="all of it")))
     assert client.get(job["links"]["report"]).content != written, "not before the job has succeeded"
     worker.complete(claim)
     page = client.get(job["links"]["report"])
@@ -88,7 +137,7 @@ def test_the_page_of_a_job_without_a_file_is_made_from_its_report(
     client: TestClient, job: dict[str, Any], worker: Any
 ) -> None:
     claim = worker.claim()
-    worker.tell(claim, report_event(report_of(job, complete=True, headline="all of it")))
+    worker.tell(claim, report_event(report_of(job, complete=True, told="all of it")))
     worker.complete(claim)
     page = client.get(job["links"]["report"])
     assert "all of it" in page.text

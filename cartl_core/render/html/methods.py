@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cartl_core.render import numbers, phrases
+from cartl_core.render import numbers, phrases, sentences
 from cartl_core.render.figure import COLOURS
 from cartl_core.render.html.bars import bar, difference, proportion
 from cartl_core.render.html.elements import (
@@ -113,13 +113,14 @@ def _over_teachers(report: Report) -> Html | None:
 
 
 def _against_baselines(report: Report) -> Html | None:
+    student = report.student
     compared = [(arm, comparison) for arm in report.baselines for comparison in arm.comparisons]
-    if not compared:
+    if student is None or not compared:
         return None
     return join(
         (
             tag("h3", "Against the baselines, image by image"),
-            tag("ul", *(tag("li", comparison.words) for _, comparison in compared)),
+            tag("ul", *(tag("li", sentences.comparison(found, student, arm)) for arm, found in compared)),
             table(
                 (
                     "against",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cartl_core.catalog import DATASETS
-from cartl_core.render import numbers, phrases, selection_phrases
+from cartl_core.render import numbers, phrases, selection_phrases, sentences
 from cartl_core.render.html.bars import bar, difference
 from cartl_core.render.html.elements import Html, join, tag
 from cartl_core.render.html.methods import OWN, arms_of
@@ -69,13 +69,14 @@ def _frozen(report: Report) -> str:
 
 
 def _lead(report: Report) -> Html | None:
-    return tag("p", report.headline, class_="lead") if report.headline else None
+    headline = sentences.headline(report)
+    return tag("p", headline, class_="lead") if headline else None
 
 
 def _first(report: Report) -> Html | None:
     """What must be known before any figure is believed: checks that failed, then all other warnings."""
     failed = failed_checks(arms_of(report))
-    others = [warning for warning in report.warnings if warning not in failed]
+    others = [warning for warning in sentences.read_first(report) if warning not in failed]
     if not failed and not others:
         return None
     return join(

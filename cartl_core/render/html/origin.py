@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
-from cartl_core.render import numbers, phrases, selection_phrases
+from cartl_core.render import numbers, phrases, selection_phrases, sentences
 from cartl_core.render.html.elements import Child, Html, join, section, tag
 from cartl_core.render.html.methods import arms_of
 from cartl_core.report import ArmReport, Report
@@ -16,13 +16,13 @@ SHORT = 12
 
 def held_fixed(report: Report) -> Html | None:
     """What each method did not tune."""
-    said = [(arm, arm.frozen) for arm in arms_of(report) if arm.frozen]
+    said = [(arm, sentences.frozen(arm)) for arm in arms_of(report) if arm.frozen]
     return section("fixed", "What was held fixed", _by_method(said)) if said else None
 
 
 def learned(report: Report) -> Html | None:
     """What each method learned from that plain tuning does not have."""
-    said = [(arm, arm.learned) for arm in arms_of(report) if arm.learned]
+    said = [(arm, sentences.learned(arm)) for arm in arms_of(report) if arm.learned]
     return section("learned", "What was learned from besides", _by_method(said)) if said else None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cartl_core.render import captions, selection_phrases
+from cartl_core.render import captions, selection_phrases, sentences
 from cartl_core.render.html.bars import proportion
 from cartl_core.render.html.elements import (
     Child,
@@ -34,9 +34,9 @@ def selection(report: Report, pictures: Pictures) -> Html | None:
     return section(
         "selection",
         "How the method was chosen",
-        tag("p", found.words) if found.words else None,
-        _promise(found.promise) if found.promise else None,
-        tag("p", f"{found.rule} {selection_phrases.selection(found)}"),
+        tag("p", outcome) if (outcome := sentences.selection_outcome(report)) else None,
+        _promise(found.promise, sentences.promise(report)) if found.promise else None,
+        tag("p", f"{sentences.selection_rule(found)} {selection_phrases.selection(found)}"),
         picture(pictures, "selection.svg", captions.selection(report)),
         table(
             selection_phrases.COLUMNS,
@@ -46,11 +46,11 @@ def selection(report: Report, pictures: Pictures) -> Html | None:
     )
 
 
-def _promise(promise: Promise) -> Html:
+def _promise(promise: Promise, said: str | None) -> Html:
     return tag(
         "div",
         tag("h3", _TITLES[promise.verdict]),
-        tag("p", promise.words),
+        tag("p", said),
         class_=f"first {_TONES.get(promise.verdict, 'unfinished')}",
         role="note",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import phrases, selection_phrases
+from cartl_core.render import phrases, selection_phrases, sentences
 from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.markdown.methods import (
     against_baselines,
@@ -59,14 +59,16 @@ def _title(report: Report) -> Iterator[str]:
     if not report.complete:
         yield "**Not complete: the job is still at work, or stopped before the end. Known so far:**"
         yield ""
-    if report.headline:
-        yield f"**{report.headline}**"
+    headline = sentences.headline(report)
+    if headline:
+        yield f"**{headline}**"
         yield ""
 
 
 def _warnings(report: Report) -> Iterator[str]:
-    if report.warnings:
+    warnings = sentences.read_first(report)
+    if warnings:
         yield "> **Read this first**"
         yield ">"
-        yield from (f"> - {warning}" for warning in report.warnings)
+        yield from (f"> - {warning}" for warning in warnings)
         yield ""

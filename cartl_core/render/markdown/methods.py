@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import histories, numbers, phrases
+from cartl_core.render import histories, numbers, phrases, sentences
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.spec import JobSpec
@@ -70,13 +70,13 @@ def what_was_kept(report: Report) -> Iterator[str]:
 
 def against_baselines(report: Report) -> Iterator[str]:
     """The paired comparisons on the same images."""
-    compared = [arm for arm in report.baselines if arm.comparisons]
-    if not compared:
+    student, compared = report.student, [arm for arm in report.baselines if arm.comparisons]
+    if student is None or not compared:
         return
     yield "## Against the baselines, image by image"
     yield ""
     for arm in compared:
-        yield from (f"- {comparison.words}" for comparison in arm.comparisons)
+        yield from (f"- {sentences.comparison(found, student, arm)}" for found in arm.comparisons)
     yield ""
     yield from table(
         (

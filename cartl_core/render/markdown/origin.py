@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
-from cartl_core.render import phrases, selection_phrases
+from cartl_core.render import phrases, selection_phrases, sentences
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Report
@@ -20,7 +20,7 @@ def held_fixed(report: Report) -> Iterator[str]:
     yield "## What was held fixed"
     yield ""
     for arm in arms:
-        yield f"- {phrases.arm(arm)}: {'; '.join(arm.frozen)}."
+        yield f"- {phrases.arm(arm)}: {'; '.join(sentences.frozen(arm))}."
     yield ""
 
 
@@ -32,7 +32,7 @@ def learned(report: Report) -> Iterator[str]:
     yield "## What was learned from besides"
     yield ""
     for arm in arms:
-        yield f"- {phrases.arm(arm)}: {'; '.join(arm.learned)}."
+        yield f"- {phrases.arm(arm)}: {'; '.join(sentences.learned(arm))}."
     yield ""
 
 

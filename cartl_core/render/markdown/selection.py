@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import numbers, phrases, selection_phrases
+from cartl_core.render import numbers, phrases, selection_phrases, sentences
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import Report
 from cartl_core.report.selection import Candidate
@@ -17,13 +17,14 @@ def selection(report: Report) -> Iterator[str]:
         return
     yield "## How the method was chosen"
     yield ""
-    if found.words:
-        yield f"**{found.words}**"
+    outcome, promise = sentences.selection_outcome(report), sentences.promise(report)
+    if outcome:
+        yield f"**{outcome}**"
         yield ""
-    if found.promise:
-        yield found.promise.words
+    if promise:
+        yield promise
         yield ""
-    yield f"{found.rule} {selection_phrases.selection(found)}"
+    yield f"{sentences.selection_rule(found)} {selection_phrases.selection(found)}"
     yield ""
     yield from table(
         (*selection_phrases.COLUMNS, ""),

@@ -9,12 +9,12 @@ import pytest
 
 from cartl_core.analysis.checks.attack_strength import eps_one
 from cartl_core.analysis.comparisons import compare
-from cartl_core.analysis.descriptions import frozen_in_words, learned_in_words
-from cartl_core.analysis.headline import headline
 from cartl_core.analysis.metrics import Fallen, Held, TestSet, figures, worst_case
 from cartl_core.analysis.warnings import warnings
 from cartl_core.render.phrases import failed_checks
+from cartl_core.render.sentences import comparison, notice
 from cartl_core.report import ArmReport, Figures, Teacher
+from cartl_core.report.notices import PartialData, SplitBatches, WeakTeacher
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics.proportions import wilson
 
@@ -51,23 +51,25 @@ def outcomes(*runs: tuple[bool, int]) -> tuple[bool, ...]:
 
 def test_a_clear_difference_is_said_with_its_evidence() -> None:
     job, baseline = outcomes((True, 70), (False, 30)), outcomes((True, 40), (False, 60))
-    found = compare("worst_case", ("CARTL", job), ("plain transfer", baseline))
+    found = compare("worst_case", job, baseline)
     assert (found.both, found.only_job, found.only_baseline, found.neither) == (40, 30, 0, 30)
     assert found.verdict == "better"
     assert found.p_value == pytest.approx(2 * 0.5**30)
-    assert found.words.startswith("CARTL keeps 30.0 points more robust accuracy than plain transfer")
-    assert "p < 0.0001" in found.words
-    mirrored = compare("worst_case", ("plain transfer", baseline), ("CARTL", job))
+    said = comparison(found, arm("cartl"), arm("vanilla"))
+    assert said.startswith("CARTL keeps 30.0 points more robust accuracy than plain transfer")
+    assert "p < 0.0001" in said
+    mirrored = compare("worst_case", baseline, job)
     assert mirrored.verdict == "worse"
-    assert "30.0 points less" in mirrored.words
+    assert "30.0 points less" in comparison(mirrored, arm("vanilla"), arm("cartl"))
 
 
 def test_noise_is_called_noise() -> None:
     job, baseline = outcomes((True, 51), (False, 49)), outcomes((True, 50), (False, 50))
-    found = compare("clean", ("CARTL", job), ("plain transfer", baseline))
+    found = compare("clean", job, baseline)
     assert found.verdict == "within_noise"
-    assert "within noise" in found.words
-    assert "p = 1" in found.words
+    said = comparison(found, arm("cartl"), arm("vanilla"))
+    assert "within noise" in said
+    assert "p = 1" in said
 
 
 def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), checks: Any = ()) -> ArmReport:
@@ -87,23 +89,10 @@ def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), c
     )
 
 
-def test_the_headline_answers_the_question() -> None:
-    job, baseline = outcomes((True, 70), (False, 30)), outcomes((True, 40), (False, 60))
-    robust = compare("worst_case", ("CARTL", job), ("plain transfer", baseline))
-    clean = compare("clean", ("CARTL", job), ("plain transfer", job))
-    said = headline(arm("cartl", 70, 90), [arm("vanilla", 40, 90, (robust, clean))])
-    assert said is not None
-    assert said.startswith("CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)")
-    assert "30.0 points more robust accuracy than plain transfer" in said
-    assert "within noise" in said
-    alone = headline(arm("cartl", 70, 90), [])
-    assert alone == "CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)."
-
-
 def test_warnings(job: Any) -> None:
     attack = {"label": "big", "eps": 0.3, "step": 0.02, "steps": 5}
     spec = job(evaluate={"attacks": [attack]}, model={"name": "tiny", "image_size": 16, "channels": 3})
-    said = "\n".join(warnings(spec, []))
+    said = "\n".join(map(notice, warnings(spec, [])))
     assert "Attack big has eps 0.3, more than the 0.15" in said
     assert "400 of about 719 training images of the source were used (train_limit)" in said
     assert "resized from 8 to 16 pixels and given 3 channels instead of 1" in said
@@ -115,10 +104,11 @@ def test_a_limit_is_named_only_where_it_leaves_images_out(job: Any, limit: int |
     spec = job(
         dataset={"name": "digits", "train_limit": limit}, source={"name": "mnist", "train_limit": None}
     )
-    said = [warning for warning in warnings(spec, []) if "train_limit" in warning]
+    said = [found for found in warnings(spec, []) if found.code == "partial_data"]
     assert len(said) == partial
     if partial:
-        assert said[0].startswith("1,436 of 1,437 training images of the target were used")
+        assert said == [PartialData(role="target", used=1436, available=1437, approximate=False)]
+        assert notice(said[0]).startswith("1,436 of 1,437 training images of the target were used")
 
 
 @pytest.mark.parametrize(("robust", "weak"), [(19, True), (20, False)])
@@ -133,53 +123,16 @@ def test_a_weak_teacher_is_called_weak(job: Any, robust: int, weak: bool) -> Non
         train_eps=0.15,
         figures=arm("vanilla", robust, 50).figures,
     )
-    assert any("teacher is weak" in warning for warning in warnings(job(), [teacher])) is weak
+    found = [found for found in warnings(job(), [teacher]) if found.code == "weak_teacher"]
+    assert found == ([WeakTeacher(objective="at", robust=wilson(robust, 100))] if weak else [])
 
 
 def test_batches_that_were_cut_for_memory_are_told(job: Any) -> None:
-    cut = [
-        warning
-        for warning in warnings(job(), [], [], {"teacher (at)": 2, "student (cartl)": 1})
-        if "memory" in warning
-    ]
-    assert len(cut) == 1
-    assert "While teacher (at) was trained" in cut[0]
-    assert "2 parts" in cut[0]
-
-
-def test_what_was_frozen_is_said(job: Any) -> None:
-    said = frozen_in_words(5, 2, job().transfer)
-    assert said[0].startswith("all weights of the stem and blocks 1 to 2 of 5")
-    assert any("affine (gamma, beta) of the tail" in line for line in said)
-    lwf = job(method="lwf", freeze_depth=0).transfer
-    assert frozen_in_words(5, 0, lwf) == ()
-
-
-def test_what_was_learned_from_besides_is_said(job: Any) -> None:
-    assert learned_in_words(job().transfer) == ()
-    moved = job(transfer={"displacement": {"eps": 8 / 255, "copies": 2, "steps": 3, "weight": 0.5}}).transfer
-    (said,) = learned_in_words(moved)
-    assert said.startswith(
-        "displaced features, their cross-entropy beside that of the clean ones, weight 0.5"
-    )
-    (alike,) = learned_in_words(job(transfer={"displacement": {"loss": "consistency"}}).transfer)
-    assert "the divergence of their answers" in alike
-    assert alike.endswith("found once through the trunk")
-    (turned,) = learned_in_words(
-        job(transfer={"displacement": {"direction": "tail", "reach": 0.25}}).transfer
-    )
-    assert "each number moves 0.25 times as far, to where the tail's cross-entropy climbs" in turned
-    (short,) = learned_in_words(job(transfer={"displacement": {"reach": 0.5}}).transfer)
-    assert short.endswith("through the trunk, 0.5 times as far")
-    assert "2 copies" in said
-    assert "eps 8/255 (linf, 3 steps of 2/255)" in said
-    held = job(transfer={"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}).transfer
-    head, near, anchored = learned_in_words(held)
-    assert head == "for 2 epochs the head alone was tuned"
-    assert "weight 0.1" in near
-    assert "decays by 0.01" in anchored
-    (lwf, _) = learned_in_words(job(method="lwf", freeze_depth=0).transfer)
-    assert lwf.startswith("for the first epoch the head")
+    parts = {"teacher (at)": 2, "student (cartl)": 1}
+    (cut,) = (found for found in warnings(job(), [], [], parts) if found.code == "split_batches")
+    assert cut == SplitBatches(stage="teacher (at)", parts=2)
+    assert "While teacher (at) was trained" in notice(cut)
+    assert "2 parts" in notice(cut)
 
 
 def test_what_fell_elsewhere_within_the_radius_counts_in_the_worst_case() -> None:

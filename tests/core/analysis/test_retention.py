@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from cartl_core.analysis.metrics import Held
 from cartl_core.analysis.retention import kept
+from cartl_core.render import sentences
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics.proportions import ratio, wilson
+from tests.fixtures.reports import arm_of
 
 TWENTY = AttackSpec(label="pgd20", eps=0.1, step=0.01, steps=20)
 HUNDRED = AttackSpec(label="pgd100", eps=0.1, step=0.01, steps=100)
@@ -23,10 +25,12 @@ def test_only_attacks_that_both_stood_count() -> None:
     assert (found.target, found.source) == (wilson(6, 10), wilson(6, 8))
     assert (found.ratio, found.low, found.high) == ratio((6, 10), (6, 8))
     assert [(pair.target, pair.source) for pair in found.attacks] == [("pgd20", "pgd20")]
-    assert found.words.startswith("0.80 of its teacher's robust accuracy on the source")
-    assert "60.0 % of 10 target images over 75.0 % of 8 source images" in found.words
-    assert "Across data sets" in found.words
-    assert "at eps" not in found.words
+    said = sentences.kept(arm_of("cartl", None, kept=found.model_dump()))
+    assert said is not None
+    assert said.startswith("0.80 of its teacher's robust accuracy on the source")
+    assert "60.0 % of 10 target images over 75.0 % of 8 source images" in said
+    assert "Across data sets" in said
+    assert "at eps" not in said
 
 
 def test_what_is_wrong_without_an_attack_is_not_kept() -> None:
@@ -40,7 +44,9 @@ def test_each_data_set_has_its_own_radius_and_that_is_said() -> None:
     wider = TWENTY.model_copy(update={"eps": 0.15, "label": "wide"})
     found = kept(((True,) * 4, [held(TWENTY, 2, 4)]), ((True,) * 4, [held(wider, 2, 4)]))
     assert found is not None
-    assert "at eps 0.1 on the target and 0.15 on the source" in found.words
+    said = sentences.kept(arm_of("cartl", None, kept=found.model_dump()))
+    assert said is not None
+    assert "at eps 0.1 on the target and 0.15 on the source" in said
     assert (found.attacks[0].target_eps, found.attacks[0].source_eps) == (0.1, 0.15)
 
 

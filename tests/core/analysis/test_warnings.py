@@ -10,12 +10,13 @@ from cartl_core.analysis.warnings import (
     LARGEST_ERROR,
     not_robust,
     nothing_to_keep,
-    standard_error,
     unsure_choices,
     warnings,
 )
+from cartl_core.render.sentences import notice
 from cartl_core.report import ArmReport, Teacher
-from cartl_core.statistics.proportions import wilson
+from cartl_core.report.notices import TeacherWithoutAttack
+from cartl_core.statistics.proportions import standard_error, wilson
 from tests.fixtures.reports import arm_of, training_of
 
 
@@ -55,11 +56,12 @@ def teacher(
 
 def test_a_teacher_that_is_not_robust_is_told_before_it_is_tested(job: Any) -> None:
     """From validation alone, without figures, and with what works from there."""
-    (said,) = not_robust(job(), [teacher((95, 1))])
+    (found,) = not_robust(job(), [teacher((95, 1))])
+    said = notice(found)
     assert "at teacher is not robust: 1.0 % (0.2 to 5.4)" in said
     assert "95.0 % clean accuracy, on 100 validation images" in said
     assert "`method: adversarial` with `transfer.schedule: epsilon`" in said
-    assert said in warnings(job(), [teacher((95, 1))])
+    assert found in warnings(job(), [teacher((95, 1))])
 
 
 def test_the_epoch_that_was_kept_is_judged(job: Any) -> None:
@@ -70,13 +72,15 @@ def test_the_epoch_that_was_kept_is_judged(job: Any) -> None:
 
 
 def test_a_teacher_without_an_attack_is_told_whatever_it_measured(job: Any) -> None:
-    (said,) = not_robust(job(), [teacher((95, 95), eps=0.0)])
-    assert "without an attack (eps 0)" in said
+    (found,) = not_robust(job(), [teacher((95, 95), eps=0.0)])
+    assert found == TeacherWithoutAttack(objective="at", epsilon_schedule=False)
+    assert "without an attack (eps 0)" in notice(found)
 
 
 def test_nobody_is_offered_what_runs_already(job: Any) -> None:
     running = job(method="adversarial", transfer={"schedule": "epsilon"}, baselines=[])
-    (said,) = not_robust(running, [teacher((95, 1))])
+    (found,) = not_robust(running, [teacher((95, 1))])
+    said = notice(found)
     assert "What works" not in said
     assert "is made for such teachers" in said
 
@@ -93,8 +97,8 @@ def test_a_choice_by_few_images_is_called_unsure(n: int, unsure: bool) -> None:
     assert len(said) == unsure
     assert (standard_error(wilson(n // 2, n)) > LARGEST_ERROR) is unsure
     if n == 200:
-        assert "chosen by 200 validation images" in said[0]
-        assert "3.5 points" in said[0]
+        assert "chosen by 200 validation images" in notice(said[0])
+        assert "3.5 points" in notice(said[0])
 
 
 def test_an_epoch_that_nothing_chose_is_not_unsure() -> None:

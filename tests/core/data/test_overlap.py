@@ -15,6 +15,7 @@ import torch
 from cartl_core.data import Loaded, keep_apart, left_out, load
 from cartl_core.data.splits import Split
 from cartl_core.errors import DataOverlap
+from cartl_core.render.sentences import notice
 from cartl_core.spec import DataSpec, ModelSpec
 
 WriteIdx = Callable[..., None]
@@ -116,7 +117,7 @@ def test_a_class_that_would_have_nothing_to_train_on_is_refused(tmp_path: Path, 
 
 def test_what_is_said_counts_images(folders: Path) -> None:
     source, target = grey("fashion_mnist", folders), grey("mnist", folders)
-    assert left_out(source, target, 1).startswith(
+    assert notice(left_out(source, target, 1)).startswith(
         "1 image of the source fashion_mnist is also in the target mnist,"
     )
-    assert "3 images" in left_out(source, target, 3)
+    assert "3 images" in notice(left_out(source, target, 3))

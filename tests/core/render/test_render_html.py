@@ -18,6 +18,7 @@ from cartl_core.render.figure import COLOURS, Picture
 from cartl_core.render.html import render
 from cartl_core.render.html.elements import VOID, Html, join, tag, text
 from cartl_core.report import Interval, Report
+from cartl_core.report.notices import OtherNotice
 from cartl_core.spec import digest
 from tests.fixtures.reports import HOSTILE, arm_of, figures_of, full_report, spec_of
 
@@ -159,7 +160,7 @@ def test_every_proportion_stands_with_its_interval_and_its_n() -> None:
 
 def test_what_to_be_wary_of_comes_before_any_figure() -> None:
     said = page_of(full_report()).text
-    assert said.index("The teacher is weak.") < said.index("90.0 %")
+    assert said.index("400 of about 719 training") < said.index("Accuracy without an attack")
     assert said.index("Read this first") < said.index("side by side")
 
 
@@ -171,11 +172,8 @@ def hostile_report(words_: str) -> Report:
     named = named.model_copy(update={"per_class": rows, "data": words_})
     return report.model_copy(
         update={
-            "headline": words_,
-            "warnings": (words_,),
-            "student": arm_of(
-                "cartl", named, frozen=[words_], learned=[words_], tuned_layer_norms={words_: 0.5}
-            ),
+            "warnings": (OtherNotice(text=words_),),
+            "student": arm_of("cartl", named, settings=words_, tuned_layer_norms={words_: 0.5}),
             "seconds": {words_: 3.0},
         }
     )
@@ -285,7 +283,8 @@ def test_the_evidence_is_on_the_page_and_calls_itself_no_verdict() -> None:
 def test_checks_that_failed_stand_at_the_top_in_words_and_in_red() -> None:
     report = full_report()
     markup, said = render(report), page_of(report).text
-    assert said.index("A check failed") < said.index("Read this first") < said.index("90.0 %")
+    assert said.index("A check failed") < said.index("Read this first")
+    assert said.index("Read this first") < said.index("Accuracy without an attack")
     failed = "A check of CARTL failed (More steps break no more images): PGD-100 breaks 3.1 points more"
     assert said.count(failed) == 1
     assert '<span class="status failed">\u2717 failed</span>' in markup

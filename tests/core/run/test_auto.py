@@ -11,18 +11,20 @@ import safetensors.torch
 
 from cartl_core.analysis.comparisons import compare
 from cartl_core.analysis.selection import promise
-from cartl_core.analysis.warnings import broken_promise
 from cartl_core.errors import Interrupted
 from cartl_core.events import CandidateChosen, Event, Progress, StageFinished, StageStarted
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import DataCounts
+from cartl_core.render import sentences
 from cartl_core.report import Report
 from cartl_core.report.comparisons import PairedComparison
+from cartl_core.report.selection import Promise
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.statistics.candidate_selection import Choice
 from cartl_core.storage.stage_cache import LocalShelf
 from cartl_core.storage.stop_flag import StopFlag
+from tests.fixtures.choosing import choosing_report
 
 # Any clean accuracy will do, so the most robust of so small networks is chosen, whatever it is.
 ANY = {"margin": 1.0, "lead": 0.0, "validation_images": 30, "attack": {"steps": 3}}
@@ -110,7 +112,8 @@ def test_a_run_that_chooses(go: Any, job: Any, tmp_path: Path) -> None:
     assert {"selection.svg", "selection.png"} <= {path.name for path in out.iterdir()}
     page = (out / "report.md").read_text()
     assert "## How the method was chosen" in page
-    assert found.promise.words in page
+    assert sentences.promise(report) in page
+    assert told.words == sentences.selection_outcome(report)
     assert Report.model_validate_json((out / "report.json").read_bytes()) == report
 
 
@@ -175,7 +178,7 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
 def pair(only_job: int, only_baseline: int, what: Any, n: int = 400) -> PairedComparison:
     mine = [True] * only_job + [False] * only_baseline + [True] * (n - only_job - only_baseline)
     theirs = [False] * only_job + [True] * only_baseline + [True] * (n - only_job - only_baseline)
-    return compare(what, ("CARTL", mine), ("plain transfer", theirs))
+    return compare(what, mine, theirs)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +199,17 @@ def test_the_promise_in_both_directions(
     found = promise(Choice(chosen=3, plain=0), 0.01, pairs, attacked=True)
     assert found is not None
     assert found.verdict == verdict
-    assert {"kept": "was kept", "broken": "was broken", "unclear": "is unclear"}[verdict] in found.words
+    said = sentences.promise(promising(found))
+    assert said is not None
+    assert {"kept": "was kept", "broken": "was broken", "unclear": "is unclear"}[verdict] in said
+
+
+def promising(promise: Promise) -> Report:
+    """A report of a run that chose, with this promise."""
+    report = choosing_report()
+    assert report.selection is not None
+    chosen = report.selection.model_copy(update={"promise": promise})
+    return report.model_copy(update={"selection": chosen})
 
 
 def test_a_promise_that_nothing_can_break_or_measure() -> None:
@@ -209,15 +222,12 @@ def test_a_promise_that_nothing_can_break_or_measure() -> None:
     assert blind.verdict == "not_measured"
 
 
-def test_a_broken_promise_is_the_first_warning(job: Any) -> None:
+def test_a_broken_promise_is_the_first_warning() -> None:
     pairs = pair(5, 40, "worst_case"), pair(9, 5, "clean")
     broken = promise(Choice(chosen=3, plain=0), 0.01, pairs, attacked=True)
 
-    class Told:
-        """Of a selection only the promise."""
-
-        promise = broken
-
     assert broken is not None
-    assert broken_promise(Told()) == (broken.words,)  # type: ignore[arg-type]
-    assert broken_promise(None) == ()
+    report = promising(broken)
+    assert sentences.read_first(report)[0] == sentences.promise(report)
+    kept = choosing_report("kept")
+    assert sentences.promise(kept) not in sentences.read_first(kept)

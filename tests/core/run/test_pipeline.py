@@ -25,9 +25,11 @@ from cartl_core.events import (
 )
 from cartl_core.nn.files import load_network
 from cartl_core.planning.stage_digests import StageKey
+from cartl_core.render import sentences
 from cartl_core.report import Report
 from cartl_core.report.checks import TITLES
 from cartl_core.report.evidence import Evidence
+from cartl_core.report.notices import ImagesLeftOut
 from cartl_core.run import pipeline
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
@@ -120,9 +122,10 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
         for check in arm.checks
         if check.status == "failed"
     ]
-    for check, warning in zip(failed, report.warnings, strict=False):
+    said = sentences.read_first(report)
+    for check, warning in zip(failed, said, strict=False):
         assert check.words in warning, "failed checks come first"
-    assert report.headline
+    assert sentences.headline(report)
     assert report.warnings
     assert isinstance(events[0], RuntimeResolved)
     assert [event.subject for event in of(AttackFinished, events)] == [
@@ -140,7 +143,8 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
         Report.model_validate(merged)
     assert Report.model_validate(merged) == report
     assert len(updates) <= len(of(StageFinished, events)) + 1, "at most one a stage, and the last"
-    assert len(of(Warned, events)) == len(report.warnings)
+    assert {event.message for event in of(Warned, events)} == set(said)
+    assert len(of(Warned, events)) == len(said)
     fractions = [event.fraction for event in of(Progress, events)]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)
@@ -302,10 +306,13 @@ def test_images_that_were_left_out_of_the_source_are_told(
     go: Run, job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cartl_core.run.transfer_run.keep_apart", lambda source, target: (source, 2))
-    told = "2 images of the source digits are also in the target digits, pixel by pixel"
-    assert any(told in warning for warning in go(job(), []).warnings)
+    told = ImagesLeftOut(source="digits", target="digits", count=2)
+    report = go(job(), [])
+    assert told in report.warnings
+    said = "2 images of the source digits are also in the target digits, pixel by pixel"
+    assert any(said in warning for warning in sentences.read_first(report))
     monkeypatch.undo()
-    assert not any(told in warning for warning in go(job(), []).warnings)
+    assert told not in go(job(), []).warnings
 
 
 def test_a_full_disk_is_told_as_such(
@@ -354,7 +361,6 @@ def test_batches_cut_for_memory_are_told_in_every_report_of_the_stage(
         events: list[Event] = []
         report = go(spec, events, out=start, shelf_at=shelf)
         assert ("teacher (fdm)" in computed(events)) is (start == "computed")
-        told = [warning for warning in report.warnings if "did not fit into memory" in warning]
-        assert len(told) == 1
-        assert "teacher (fdm)" in told[0]
-        assert told[0] in [event.message for event in of(Warned, events)]
+        (told,) = (found for found in report.warnings if found.code == "split_batches")
+        assert told.stage == "teacher (fdm)"
+        assert sentences.notice(told) in [event.message for event in of(Warned, events)]

@@ -14,6 +14,7 @@ from cartl_core.data import Loaded, load
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import load_network, save_network
 from cartl_core.nn.rng import generator
+from cartl_core.render.sentences import notice
 from cartl_core.spec import DataSpec
 from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.training.transfer import transfer
@@ -67,4 +68,4 @@ def test_too_few_to_choose_by_is_said_with_the_error(
     history = history_of(StudentResult.model_validate(read_result(stage.directory)), asked.transfer)
     assert history is not None
     (said,) = unsure_choices([arm_of("vanilla", None, history=history.model_dump())])
-    assert "plain transfer was chosen by 20 validation images: the standard error" in said
+    assert "plain transfer was chosen by 20 validation images: the standard error" in notice(said)

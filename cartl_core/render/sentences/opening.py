@@ -1,24 +1,21 @@
-"""What the figures say, in plain English: comparisons, the headline, and what to be wary of."""
+"""What a report opens with: the headline, and what to read before any figure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from cartl_core.analysis.comparisons import _p
 from cartl_core.render import numbers, phrases
-from cartl_core.report import ArmReport, PairedComparison
-from cartl_core.report.selection import Selection
+from cartl_core.render.sentences.comparisons import p_value
+from cartl_core.render.sentences.notices import notice
+from cartl_core.render.sentences.selection import promise
+from cartl_core.report import ArmReport, PairedComparison, Report
 
 
-def headline(
-    student: ArmReport, baselines: Sequence[ArmReport], chosen: Selection | None = None
-) -> str | None:
+def headline(report: Report) -> str | None:
     """One sentence that answers: how much robustness was kept, against the first baseline, at what price?
 
-    Args:
-        chosen: how the student was chosen, where the run chose it.
+    None before the student was attacked.
     """
-    if student.figures is None or student.figures.worst_case is None:
+    student, chosen = report.student, report.selection
+    if student is None or student.figures is None or student.figures.worst_case is None:
         return None
     own, robust, clean = phrases.arm(student), student.figures.worst_case, student.figures.clean
     among = f", chosen among {len(chosen.candidates)} candidates," if chosen else ""
@@ -26,11 +23,27 @@ def headline(
         f"{numbers.capital(own)}{among} keeps {numbers.percent(robust.value)} robust accuracy "
         f"at {numbers.percent(clean.value)} clean accuracy (n = {numbers.count(robust.n)})"
     )
-    found = next((_both(baseline) for baseline in baselines if _both(baseline)), None)
+    found = next((both for baseline in report.baselines if (both := _both(baseline))), None)
     if found is None:
         return f"{alone}."
     rival, worst, plain = found
     return f"{alone}: {_robust_clause(worst, rival)}, {_clean_clause(plain)}."
+
+
+def read_first(report: Report) -> tuple[str, ...]:
+    """What must be known before any figure is believed, each sentence once.
+
+    A promise that was not kept or may not have been, then checks that failed, then the notices.
+    """
+    arms = [arm for arm in (report.student, *report.baselines) if arm is not None]
+    notices = dict.fromkeys(map(notice, report.warnings))
+    return (*_not_kept(report), *phrases.failed_checks(arms), *notices)
+
+
+def _not_kept(report: Report) -> tuple[str, ...]:
+    found = report.selection.promise if report.selection else None
+    said = promise(report) if found and found.verdict in ("broken", "unclear") else None
+    return (said,) if said else ()
 
 
 def _robust_clause(comparison: PairedComparison, rival: str) -> str:
@@ -40,7 +53,7 @@ def _robust_clause(comparison: PairedComparison, rival: str) -> str:
     return (
         f"{abs(100 * comparison.difference):.1f} points {side} robust accuracy than {rival} "
         f"(95 % interval {numbers.points(comparison.low)} to {numbers.points(comparison.high)}, "
-        f"p {_p(comparison.p_value)})"
+        f"p {p_value(comparison.p_value)})"
     )
 
 

@@ -1,0 +1,110 @@
+"""What each notice of a report says."""
+
+from __future__ import annotations
+
+from cartl_core.render import numbers, phrases
+from cartl_core.report.notices import (
+    AttackBeyondTeacher,
+    ImagesLeftOut,
+    Notice,
+    OtherNotice,
+    PartialData,
+    Resized,
+    RuntimeChanged,
+    SplitBatches,
+    TeacherNotRobust,
+    TeacherWithoutAttack,
+    UnsureEpoch,
+    WeakTeacher,
+)
+
+
+def notice(found: Notice) -> str:
+    """A notice in words."""
+    match found:
+        case TeacherWithoutAttack():
+            return (
+                f"The {found.objective} teacher was trained without an attack (eps 0), so it has no "
+                f"robustness to keep. {_way_out(found.epsilon_schedule)}"
+            )
+        case TeacherNotRobust():
+            return (
+                f"The {found.objective} teacher is not robust: {numbers.interval(found.robust)} robust "
+                f"accuracy at eps {numbers.radius(found.eps)}, at {numbers.percent(found.clean.value)} clean "
+                f"accuracy, on {numbers.count(found.robust.n)} validation images of its own source. There is "
+                f"nothing to keep. {_way_out(found.epsilon_schedule)}"
+            )
+        case WeakTeacher():
+            return (
+                f"The {found.objective} teacher is weak: {numbers.percent(found.robust.value)} robust "
+                "accuracy on its own source. There is little robustness to keep, and comparisons say little."
+            )
+        case AttackBeyondTeacher():
+            return (
+                f"Attack {found.attack} has eps {numbers.radius(found.eps)}, more than the "
+                f"{numbers.radius(found.train_eps)} that the teacher was trained at: beyond its teacher's "
+                "radius a student can be less robust than plain transfer."
+            )
+        case PartialData():
+            return (
+                f"{numbers.count(found.used)} of {'about ' if found.approximate else ''}"
+                f"{numbers.count(found.available)} training images of the {found.role} were used "
+                "(train_limit), validation images included."
+            )
+        case Resized():
+            return _resized(found)
+        case UnsureEpoch():
+            return (
+                f"The epoch of {phrases.named(found.method, found.settings)} was chosen by "
+                f"{numbers.count(found.n)} validation images: the standard error of what it was chosen by is "
+                f"{100 * found.standard_error:.1f} points, and epochs that differ by less may be told apart "
+                "by chance. Give the target more images, a larger validation_fraction or validate_images, or "
+                "settle on `select: last` beforehand."
+            )
+        case SplitBatches():
+            return (
+                f"While {found.stage} was trained a whole batch did not fit into memory, so from then on "
+                f"gradients were added up over {found.parts} parts of each batch. Batch norm that goes by "
+                "the batch took its statistics from the parts, so a larger device gives other numbers for "
+                "this specification."
+            )
+        case ImagesLeftOut():
+            return _left_out(found)
+        case RuntimeChanged():
+            return (
+                "An earlier attempt ran on another machine or other versions "
+                f"({', '.join(found.changed)} differ), so its unfinished stages are computed anew."
+            )
+        case OtherNotice():
+            return found.text
+
+
+def _way_out(epsilon_schedule: bool) -> str:
+    """What can be done with a teacher that has no robustness to keep."""
+    if epsilon_schedule:
+        return "Of what this job runs only `adversarial` with `schedule: epsilon` is made for such teachers."
+    return (
+        "What works from such a teacher is `method: adversarial` with `transfer.schedule: epsilon`, which "
+        "makes the student robust on the target itself, at the cost of adversarial training there."
+    )
+
+
+def _resized(found: Resized) -> str:
+    changes = []
+    if found.data_size != found.input_size:
+        changes.append(f"resized from {found.data_size} to {found.input_size} pixels")
+    if found.data_channels != found.input_channels:
+        changes.append(f"given {found.input_channels} channels instead of {found.data_channels}")
+    return (
+        f"The {found.role}'s images are {' and '.join(changes)}; the adversary perturbs the network's input "
+        "after that, all channels independently."
+    )
+
+
+def _left_out(found: ImagesLeftOut) -> str:
+    nouns = ("image", "is", "was") if found.count == 1 else ("images", "are", "were")
+    image, is_, was = nouns
+    return (
+        f"{found.count} {image} of the source {found.source} {is_} also in the target {found.target}, pixel "
+        f"by pixel, and {was} left out of the source."
+    )

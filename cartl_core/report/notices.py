@@ -1,0 +1,132 @@
+"""What a reader must know before believing the figures: one value for each kind, without a sentence.
+
+``render.sentences.notice`` says them. Checks that failed and a promise that was not kept are no notices: they
+follow from the report itself.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from cartl_core.report.values import Interval, Value
+from cartl_core.spec import Method, Objective
+
+DataRole = Literal["source", "target"]
+
+
+class TeacherWithoutAttack(Value):
+    """A teacher was trained at eps 0: it has no robustness to keep."""
+
+    code: Literal["teacher_without_attack"] = "teacher_without_attack"
+    objective: Objective
+    epsilon_schedule: bool = Field(
+        description="The job fine-tunes with `schedule: epsilon`, which is made for such teachers."
+    )
+
+
+class TeacherNotRobust(Value):
+    """A teacher's validation images say that it has no robustness to keep."""
+
+    code: Literal["teacher_not_robust"] = "teacher_not_robust"
+    objective: Objective
+    eps: float = Field(description="The largest radius of its training, in pixel units.")
+    clean: Interval = Field(description="On validation images of its source, at the epoch that was kept.")
+    robust: Interval = Field(description="Likewise, on those that were attacked.")
+    epsilon_schedule: bool = Field(description="As of `teacher_without_attack`.")
+
+
+class WeakTeacher(Value):
+    """A teacher has little robustness on its own source's test images."""
+
+    code: Literal["weak_teacher"] = "weak_teacher"
+    objective: Objective
+    robust: Interval = Field(description="Its worst case.")
+
+
+class AttackBeyondTeacher(Value):
+    """An attack of the evaluation has a larger radius than the teacher was trained at."""
+
+    code: Literal["attack_beyond_teacher"] = "attack_beyond_teacher"
+    attack: str = Field(description="Its label.")
+    eps: float = Field(description="Its radius, in pixel units.")
+    train_eps: float = Field(description="The largest radius of the teacher's training, likewise.")
+
+
+class PartialData(Value):
+    """`train_limit` left training images out."""
+
+    code: Literal["partial_data"] = "partial_data"
+    role: DataRole
+    used: int = Field(description="Training images, those for validation included.")
+    available: int
+    approximate: bool = Field(description="`available` is a share by the number of classes.")
+
+
+class Resized(Value):
+    """The network takes images of another size, or of other channels, than the data set has."""
+
+    code: Literal["resized"] = "resized"
+    role: DataRole
+    data_size: int = Field(description="Height and width of the data set's images, in pixels.")
+    input_size: int = Field(description="Of the network's input.")
+    data_channels: int
+    input_channels: int
+
+
+class UnsureEpoch(Value):
+    """A student's epoch was chosen by so few validation images that chance had a say in it."""
+
+    code: Literal["unsure_epoch"] = "unsure_epoch"
+    method: Method | None
+    settings: str | None = Field(description="What tells it from others of its method in this report.")
+    n: int = Field(description="Validation images that it was chosen by.")
+    standard_error: float = Field(description="Of the accuracy that it was chosen by, as a fraction.")
+
+
+class SplitBatches(Value):
+    """Batches did not fit into memory, and their gradients were added up over parts."""
+
+    code: Literal["split_batches"] = "split_batches"
+    stage: str = Field(description="Label of the training.")
+    parts: int = Field(ge=2, description="Of each batch.")
+
+
+class ImagesLeftOut(Value):
+    """Images that are in the source and in the target were left out of the source."""
+
+    code: Literal["images_left_out"] = "images_left_out"
+    source: str = Field(description="Name of the data set.")
+    target: str = Field(description="Likewise.")
+    count: int = Field(ge=1)
+
+
+class RuntimeChanged(Value):
+    """An earlier attempt of the job ran elsewhere; what it had not finished is computed anew."""
+
+    code: Literal["runtime_changed"] = "runtime_changed"
+    changed: tuple[str, ...] = Field(min_length=1, description="Fields of the runtime that differ.")
+
+
+class OtherNotice(Value):
+    """A sentence of a report of schema 1 for which there is no code; only its reader makes these."""
+
+    code: Literal["other"] = "other"
+    text: str
+
+
+Notice = Annotated[
+    TeacherWithoutAttack
+    | TeacherNotRobust
+    | WeakTeacher
+    | AttackBeyondTeacher
+    | PartialData
+    | Resized
+    | UnsureEpoch
+    | SplitBatches
+    | ImagesLeftOut
+    | RuntimeChanged
+    | OtherNotice,
+    Field(discriminator="code"),
+]

@@ -1,0 +1,145 @@
+"""The sentences of a report: the headline, how a student was made, each notice, in their order."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+
+from cartl_core.analysis.comparisons import compare
+from cartl_core.render import phrases, sentences
+from cartl_core.report import ArmReport, Report
+from cartl_core.report.making import FrozenPart, frozen_parts, learned_from
+from cartl_core.report.notices import (
+    Notice,
+    OtherNotice,
+    Resized,
+    RuntimeChanged,
+    WeakTeacher,
+)
+from cartl_core.spec import TransferSpec
+from cartl_core.statistics.proportions import wilson
+from tests.fixtures.choosing import choosing_report
+from tests.fixtures.reports import arm_of, figures_of, full_report
+
+
+def outcomes(*runs: tuple[bool, int]) -> tuple[bool, ...]:
+    return tuple(value for value, count in runs for _ in range(count))
+
+
+def measured(method: str, robust: int, clean: int, **more: Any) -> ArmReport:
+    return arm_of(method, figures_of(clean, robust, n=100), **more)
+
+
+def report_of(student: ArmReport, *baselines: ArmReport) -> Report:
+    return full_report().model_copy(update={"student": student, "baselines": baselines})
+
+
+def test_the_headline_answers_the_question() -> None:
+    job, baseline = outcomes((True, 70), (False, 30)), outcomes((True, 40), (False, 60))
+    robust, clean = compare("worst_case", job, baseline), compare("clean", job, job)
+    rival = measured("vanilla", 40, 90).model_copy(update={"comparisons": (robust, clean)})
+    said = sentences.headline(report_of(measured("cartl", 70, 90), rival))
+    assert said is not None
+    assert said.startswith("CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)")
+    assert "30.0 points more robust accuracy than plain transfer" in said
+    assert "within noise" in said
+    alone = sentences.headline(report_of(measured("cartl", 70, 90)))
+    assert alone == "CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)."
+
+
+def test_there_is_no_headline_before_the_student_was_attacked() -> None:
+    assert sentences.headline(report_of(arm_of("cartl", None))) is None
+    assert sentences.headline(full_report().model_copy(update={"student": None, "baselines": ()})) is None
+
+
+def test_a_chosen_student_is_said_to_be_one_of_many() -> None:
+    said = sentences.headline(choosing_report())
+    assert said is not None
+    assert said.startswith("CARTL, chosen among 4 candidates, keeps 60.0 % robust accuracy")
+
+
+def frozen(transfer: TransferSpec, freeze_depth: int) -> tuple[str, ...]:
+    parts = frozen_parts(freeze_depth, transfer)
+    return sentences.frozen(arm_of("cartl", None, frozen=parts, freeze_depth=freeze_depth))
+
+
+def test_what_was_frozen_is_said(job: Any) -> None:
+    said = frozen(job().transfer, 2)
+    assert said[0].startswith("all weights of the stem and blocks 1 to 2 of 5")
+    assert any("affine (gamma, beta) of the tail" in line for line in said)
+    assert frozen(job().transfer, 1)[0].startswith("all weights of the stem and block 1 of 5")
+    lwf = job(method="lwf", freeze_depth=0).transfer
+    assert frozen(lwf, 0) == ()
+
+
+def test_every_part_that_can_be_frozen_has_a_clause_of_its_own() -> None:
+    parts = get_args(FrozenPart)
+    said = sentences.frozen(arm_of("cartl", None, frozen=parts))
+    assert len(set(said)) == len(parts)
+
+
+def learned(transfer: TransferSpec) -> tuple[str, ...]:
+    found = [source.model_dump() for source in learned_from(transfer)]
+    return sentences.learned(arm_of("cartl", None, learned=found))
+
+
+def test_what_was_learned_from_besides_is_said(job: Any) -> None:
+    assert learned(job().transfer) == ()
+    moved = job(transfer={"displacement": {"eps": 8 / 255, "copies": 2, "steps": 3, "weight": 0.5}}).transfer
+    (said,) = learned(moved)
+    assert said.startswith(
+        "displaced features, their cross-entropy beside that of the clean ones, weight 0.5"
+    )
+    (alike,) = learned(job(transfer={"displacement": {"loss": "consistency"}}).transfer)
+    assert "the divergence of their answers" in alike
+    assert alike.endswith("found once through the trunk")
+    (turned,) = learned(job(transfer={"displacement": {"direction": "tail", "reach": 0.25}}).transfer)
+    assert "each number moves 0.25 times as far, to where the tail's cross-entropy climbs" in turned
+    (short,) = learned(job(transfer={"displacement": {"reach": 0.5}}).transfer)
+    assert short.endswith("through the trunk, 0.5 times as far")
+    assert "2 copies" in said
+    assert "eps 8/255 (linf, 3 steps of 2/255)" in said
+    held = job(transfer={"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}).transfer
+    head, near, anchored = learned(held)
+    assert head == "for 2 epochs the head alone was tuned"
+    assert "weight 0.1" in near
+    assert "decays by 0.01" in anchored
+    (lwf, _) = learned(job(method="lwf", freeze_depth=0).transfer)
+    assert lwf.startswith("for the first epoch the head")
+
+
+WEAK = WeakTeacher(objective="at", robust=wilson(19, 100))
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (WEAK, "The at teacher is weak: 19.0 % robust accuracy on its own source."),
+        (RuntimeChanged(changed=("device_name", "torch")), "other versions (device_name, torch differ), so"),
+        (
+            Resized(role="target", data_size=28, input_size=28, data_channels=1, input_channels=3),
+            "The target's images are given 3 channels instead of 1; the adversary",
+        ),
+        (OtherNotice(text="As it was."), "As it was."),
+    ],
+)
+def test_a_notice_is_said_with_its_numbers(found: Notice, said: str) -> None:
+    assert said in sentences.notice(found)
+
+
+def test_the_promise_comes_first_then_failed_checks_then_the_notices_each_once() -> None:
+    broken = choosing_report("broken")
+    broken = broken.model_copy(update={"warnings": (WEAK, OtherNotice(text="Told."), WEAK)})
+    promise, check, *rest = sentences.read_first(broken)
+    assert promise == sentences.promise(broken)
+    assert (check,) == phrases.failed_checks([broken.student] if broken.student else [])
+    assert rest == [sentences.notice(WEAK), "Told."]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"), [("broken", True), ("unclear", True), ("kept", False), ("plain_itself", False)]
+)
+def test_only_a_promise_that_was_not_surely_kept_is_to_be_read_first(verdict: Any, told: bool) -> None:
+    report = choosing_report(verdict)
+    assert (sentences.promise(report) in sentences.read_first(report)) is told
