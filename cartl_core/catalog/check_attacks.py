@@ -13,8 +13,11 @@ RADIUS_STEP = 0.25
 
 EPS_ONE = AttackSpec(label="eps-one", eps=1.0, step=0.1, steps=40, restarts=2)
 RADIUS = "radius-"
+BLACK_BOX = "square"
 RESCALED = "rescaled"
 TRANSFER = "transfer-from-"
+OF_JOB = "job-"
+"""Begins what an attack of the job is called beside these."""
 
 
 def radius_attacks(asked: ChecksSpec) -> tuple[AttackSpec, ...]:
@@ -41,7 +44,7 @@ def black_box_attack(asked: ChecksSpec) -> AttackSpec | None:
     if attack.norm not in ATTACKS["square"].norms:
         return None
     return AttackSpec(
-        label="square", name="square", norm=attack.norm, loss="margin", eps=attack.eps, steps=asked.queries
+        label=BLACK_BOX, name="square", norm=attack.norm, loss="margin", eps=attack.eps, steps=asked.queries
     )
 
 

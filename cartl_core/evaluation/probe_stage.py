@@ -19,6 +19,7 @@ from cartl_core.evaluation.probes.robustness_curve import radii_of
 from cartl_core.execution.stage_context import Workplace
 from cartl_core.planning.probe_table import PROBE_FACTS
 from cartl_core.report.checks import Checked
+from cartl_core.report.stored_diagnostics import without_sentences
 from cartl_core.report.values import Value
 from cartl_core.spec.curve import CurveSpec
 from cartl_core.spec.probe import ChecksSpec, ProbeSpec
@@ -88,12 +89,12 @@ def read_diagnostic(name: str, asked: ProbeSpec, directory: Path, index: Tensor)
 
 
 def read_value(name: str, directory: Path) -> Value:
-    """What a finished probe found.
+    """What a finished probe found, by this version or by one that stored sentences with it.
 
     Raises:
         ResumeMismatch: it is not as it was written.
     """
-    return PROBE_FACTS[name].value.model_validate(read_result(directory)["value"])
+    return PROBE_FACTS[name].value.model_validate(without_sentences(name, read_result(directory)["value"]))
 
 
 def read_rows(directory: Path) -> Rows:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from cartl_core.catalog import DATASETS, METHODS
 from cartl_core.render import phrases
+from cartl_core.render.check_sentences import check_advice, check_title, check_words
 from cartl_core.render.numbers import capital, count, duration, interval, listed, number, percent, radius
 from cartl_core.report import ArmReport, AttackResult, Figures, Teacher
 from cartl_core.report.certificates import Displacement, SmoothingResult
@@ -255,7 +256,8 @@ def status(found: str) -> str:
 def failed_checks(arms: Sequence[ArmReport]) -> tuple[str, ...]:
     """Of every method, what suggests that its figures deceive."""
     return tuple(
-        f"A check of {phrases.arm(arm)} failed ({check.title}): {check.words} {check.advice or ''}".strip()
+        f"A check of {phrases.arm(arm)} failed ({check_title(check)}): {check_words(check)} "
+        f"{check_advice(check) or ''}".strip()
         for arm in arms
         for check in arm.checks
         if check.status == "failed"

@@ -89,7 +89,6 @@ class NetworkCertificate(Value):
     median_radius: float = Field(ge=0, description="Median certified radius of the images that are right.")
     curve: tuple[CertifiedPoint, ...]
     vacuous: bool = Field(description="Nothing is certified at the smallest radius of the curve.")
-    words: str
 
 
 class Audit(Value):
@@ -98,7 +97,6 @@ class Audit(Value):
     tail: TailAudit
     displacement: Displacement
     network: NetworkCertificate
-    words: str
 
 
 class SmoothingResult(Value):
@@ -111,5 +109,4 @@ class SmoothingResult(Value):
     largest_radius: float = Field(description="What so many draws can certify at most.")
     curve: tuple[CertifiedPoint, ...]
     abstained: Interval = Field(description="Images on which the smoothed classifier gives no answer.")
-    words: str
     classifier: Literal["smoothed"] = "smoothed"

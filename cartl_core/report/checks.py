@@ -6,9 +6,9 @@ After Carlini et al. 2019 (arXiv 1902.06705), Athalye et al. 2018 (arXiv 1802.00
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cartl_core.report.values import Interval, Value
 
@@ -25,33 +25,109 @@ CheckName = Literal[
 ]
 CheckStatus = Literal["passed", "failed", "not_run"]
 
-TITLES: dict[CheckName, str] = {
-    "gradients": "Gradients reach the input",
-    "logits": "Outputs are logits",
-    "randomness": "The same input gives the same output",
-    "input_range": "Inputs in [0, 1], all of it heard",
-    "convergence": "More steps break no more images",
-    "rising_eps": "Accuracy does not rise with the radius",
-    "eps_one": "Nothing stands at eps = 1",
-    "black_box": "No black box beats the white box",
-    "masking": "Robustness is no masking of gradients",
+NotAsked = Literal["not_asked"]
+"""No checks of the network were asked for, or they are not finished."""
+GradientsFinding = Literal[
+    "gradient_reaches_input", "cross_entropy_vanishes", "no_gradient", "no_image_right"
+]
+LogitsFinding = Literal["logits", "probabilities"]
+RandomnessFinding = Literal["same_outputs", "outputs_differ"]
+InputRangeFinding = Literal["whole_range", "outside_unit_range", "narrow_range", "insensitive"]
+ConvergenceFinding = Literal["converged", "not_converged", "no_pair"]
+RisingEpsFinding = Literal["no_rise", "accuracy_rises", "too_few_images", "too_few_radii"]
+EpsOneFinding = Literal["all_misclassified", "images_withstand", "no_image_right"]
+BlackBoxFinding = Literal["black_box_no_stronger", "black_box_stronger", "no_black_box"]
+MaskingFinding = Literal["no_sign", "gradients_masked", "cross_entropy_masked", "no_other_attack"]
+Finding = (
+    NotAsked
+    | GradientsFinding
+    | LogitsFinding
+    | RandomnessFinding
+    | InputRangeFinding
+    | ConvergenceFinding
+    | RisingEpsFinding
+    | EpsOneFinding
+    | BlackBoxFinding
+    | MaskingFinding
+)
+
+FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
+    "gradients": {
+        "gradient_reaches_input": "passed",
+        "cross_entropy_vanishes": "failed",
+        "no_gradient": "failed",
+        "no_image_right": "not_run",
+        "not_asked": "not_run",
+    },
+    "logits": {"logits": "passed", "probabilities": "failed", "not_asked": "not_run"},
+    "randomness": {"same_outputs": "passed", "outputs_differ": "failed", "not_asked": "not_run"},
+    "input_range": {
+        "whole_range": "passed",
+        "outside_unit_range": "failed",
+        "narrow_range": "failed",
+        "insensitive": "failed",
+        "not_asked": "not_run",
+    },
+    "convergence": {
+        "converged": "passed",
+        "not_converged": "failed",
+        "no_pair": "not_run",
+    },
+    "rising_eps": {
+        "no_rise": "passed",
+        "accuracy_rises": "failed",
+        "too_few_images": "not_run",
+        "too_few_radii": "not_run",
+        "not_asked": "not_run",
+    },
+    "eps_one": {
+        "all_misclassified": "passed",
+        "images_withstand": "failed",
+        "no_image_right": "not_run",
+        "not_asked": "not_run",
+    },
+    "black_box": {
+        "black_box_no_stronger": "passed",
+        "black_box_stronger": "failed",
+        "no_black_box": "not_run",
+    },
+    "masking": {
+        "no_sign": "passed",
+        "gradients_masked": "failed",
+        "cross_entropy_masked": "failed",
+        "no_other_attack": "not_run",
+    },
 }
-"""In the order of a report: the network itself, the attacks' strength, then what other attacks say."""
+"""All outcomes of each check and what each one counts as.
+
+In the order of a report: the network itself, the attacks' strength, then what other attacks say.
+"""
+
+Numbers = dict[str, float | int | str]
 
 
 class Check(Value):
-    """One check: what was found, what it means, and what to do."""
+    """One check: which of its outcomes it had, and the numbers behind it.
+
+    ``cartl_core.render.check_sentences`` says what it means and what to do.
+    """
 
     name: CheckName
-    title: str
     status: CheckStatus
-    evidence: dict[str, float | int | str] = Field(
+    finding: Finding = Field(description="Which outcome of this check; of `not_run`, the reason.")
+    evidence: Numbers = Field(
         default_factory=dict, description="The numbers behind the status; shares are fractions in [0, 1]."
     )
-    words: str = Field(description="What it means; for `not_run`, why it was not.")
-    advice: str | None = Field(
-        default=None, description="What to do about a check that failed or was not run."
+    details: Numbers = Field(
+        default_factory=dict,
+        description="What else its sentence names: labels of attacks, counts and radii.",
     )
+
+    @model_validator(mode="after")
+    def _is_an_outcome_of_this_check(self) -> Self:
+        if FINDINGS[self.name].get(self.finding) != self.status:
+            raise ValueError(f"{self.finding} with status {self.status} is no outcome of {self.name}")
+        return self
 
 
 class CheckAttack(Value):
@@ -80,7 +156,7 @@ class Band(Value):
 
 
 class Checked(Value):
-    """What the checks saw of one network, on some of its test images; ``Check`` says what it means."""
+    """What the checks saw of one network, on some of its test images; ``Check`` is the outcome."""
 
     n: int = Field(ge=1)
     right: int = Field(description="Right without an attack; the next two are counted among them.")

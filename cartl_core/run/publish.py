@@ -15,6 +15,7 @@ from cartl_core.evaluation.probes.worst_images import shown
 from cartl_core.events import ArtifactWritten, Reporter
 from cartl_core.planning.plan import TransferPlan
 from cartl_core.render import html, markdown
+from cartl_core.render.evidence import document
 from cartl_core.render.plots import Pixels, draw
 from cartl_core.report import Report
 from cartl_core.report.gallery import Gallery
@@ -69,9 +70,9 @@ def write_report(out: Path, final: Report, pixels: Pixels | None, report: Report
     """
     _write(out, "report.json", final.model_dump_json(indent=1).encode(), "application/json", report)
     _write(out, "report.md", markdown.render(final).encode(), "text/markdown; charset=utf-8", report)
-    if final.evidence is not None:
-        block = final.evidence.model_dump_json(indent=1).encode()
-        _write(out, "evidence.json", block, "application/json", report)
+    evidence = document(final)
+    if evidence is not None:
+        _write(out, "evidence.json", evidence.model_dump_json(indent=1).encode(), "application/json", report)
     pictures = {picture.name: picture for picture in draw(final, pixels)}
     for picture in pictures.values():
         _write(out, picture.name, picture.content, picture.media_type, report)

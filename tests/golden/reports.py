@@ -17,7 +17,7 @@ from cartl_core.planning.existing_network import resolve_given
 from cartl_core.planning.resolve import resolve
 from cartl_core.render import html, markdown
 from cartl_core.render.figure import Picture
-from cartl_core.report import Report
+from cartl_core.render.schema_1 import read_report
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
@@ -76,8 +76,10 @@ LOOSE = 0.1
 """Of the size of another number that hangs on such a count, or this much."""
 CLOSE = 1e-3
 TIMES = ("seconds", "images_per_second")
-PROSE = frozenset({"headline", "warnings", "words", "status", "frozen", "learned"})
-"""Fields that say figures in words, or judge them: compared where all counts are the same."""
+JUDGED = frozenset({"warnings", "status", "finding", "evidence"})
+"""Fields that judge figures: compared where all counts are the same."""
+AS_WRITTEN = frozenset({"details", "at"})
+"""Numbers that schema 1 had in sentences alone, rounded as they were written there: never compared."""
 LISTED = frozenset({"images", "missed", "points", "curve"})
 """Lists that are as long as figures have them."""
 
@@ -122,7 +124,7 @@ def without_times(value: Any, name: str = "") -> Any:
 
 def as_markdown(stored: Any) -> str:
     """The Markdown of a stored report."""
-    return markdown.render(Report.model_validate(stored))
+    return markdown.render(read_report(stored))
 
 
 def as_html(stored: Any) -> str:
@@ -131,7 +133,7 @@ def as_html(stored: Any) -> str:
     for name in PICTURES:
         kind = "image/svg+xml" if name.endswith(".svg") else "image/png"
         pictures[name] = Picture(name=name, media_type=kind, content=name.encode())
-    return html.render(Report.model_validate(stored), pictures)
+    return html.render(read_report(stored), pictures)
 
 
 def squeezed(page: str) -> str:
@@ -148,7 +150,7 @@ def differences(stored: Any, fresh: Any) -> list[str]:
     """What differs beyond the last bits, in words.
 
     Structure, settings, names, sizes of samples, digests: exactly. Numbers to ``CLOSE``; where a count of
-    images differs, by at most ``MOST_IMAGES``, others to ``LOOSE`` and sentences not at all.
+    images differs, by at most ``MOST_IMAGES``, others to ``LOOSE`` and judgements not at all.
     """
     strict = list(_compare(stored, fresh, "", loose=False))
     if not strict:
@@ -170,7 +172,7 @@ EXACT = frozenset({"spec", "runtime", "schema_version", "complete", "n", "seed",
 
 def _compare(one: Any, two: Any, path: str, *, loose: bool) -> Iterator[str]:
     name = path.rpartition(".")[2].partition("[")[0]
-    if loose and name in PROSE:
+    if name in AS_WRITTEN or (loose and name in JUDGED):
         return
     if name in EXACT:
         loose = False

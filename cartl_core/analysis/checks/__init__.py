@@ -1,4 +1,4 @@
-"""From what was measured to the checks of the report: plain numbers and booleans in, words out. No torch."""
+"""From what was measured to the checks of the report: numbers in, codes and numbers out. No torch."""
 
 from cartl_core.analysis.checks.judge import judge
 from cartl_core.analysis.checks.observations import Seen

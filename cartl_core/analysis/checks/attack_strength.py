@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from cartl_core.analysis.checks.status import Evidence, failed, not_run, passed
+from cartl_core.analysis.checks.status import Evidence, found
 from cartl_core.analysis.metrics import Held
-from cartl_core.render import numbers
-from cartl_core.report.checks import Check
+from cartl_core.report.checks import Check, ConvergenceFinding, RisingEpsFinding
 from cartl_core.spec.attack import ATTACKS
 from cartl_core.statistics.proportions import holm, mcnemar_above
 
 CONVERGED_WITHIN = 0.01
 """A point: what the longer attack may break more of the same images."""
 LEAST_IMAGES = 200
+LEAST_RADII = 2
 ALPHA = 0.05
-MORE_STEPS, MORE_RESTARTS = 4, 5
 
 
 def convergence(attacks: Sequence[Held]) -> Check:
@@ -24,33 +23,15 @@ def convergence(attacks: Sequence[Held]) -> Check:
 
     Of all pairs that differ in their steps alone, the one is judged that differs most in what it breaks.
     """
-    found = [(_shares(short, long), short, long) for short, long in _pairs(attacks)]
-    if not found:
-        return not_run(
-            "convergence",
-            "No attack was run twice with different numbers of steps and everything else the same.",
-            "Add such a pair, e.g. pgd with 20 and with 100 steps.",
-        )
-    evidence, short, long = max(found, key=lambda pair: pair[0]["more_broken"])
-    more, n = float(evidence["more_broken"]), len(long.held)
-    shorter, longer = short.attack.label, long.attack.label
-    if more > CONVERGED_WITHIN:
-        steps = MORE_STEPS * long.attack.steps
-        return failed(
-            "convergence",
-            evidence,
-            f"{longer} breaks {_points(more)} points more of the same {numbers.count(n)} images than "
-            f"{shorter}: the attack has not converged, and still more steps may break still more images. "
-            "Read the robust accuracy as an upper bound.",
-            f"Add an attack with {numbers.count(steps)} steps and {MORE_RESTARTS} restarts, or apgd, which "
-            "sizes its steps itself.",
-        )
-    return passed(
-        "convergence",
-        evidence,
-        f"{longer} breaks {_points(max(more, 0.0))} points more of the same {numbers.count(n)} images than "
-        f"{shorter}, at most {_points(CONVERGED_WITHIN)} is allowed.",
+    compared = [(_shares(short, long), short, long) for short, long in _pairs(attacks)]
+    if not compared:
+        return found("convergence", "no_pair")
+    evidence, short, long = max(compared, key=lambda pair: pair[0]["more_broken"])
+    finding: ConvergenceFinding = (
+        "not_converged" if float(evidence["more_broken"]) > CONVERGED_WITHIN else "converged"
     )
+    details = {"shorter_attack": short.attack.label, "longer_attack": long.attack.label}
+    return found("convergence", finding, evidence, details)
 
 
 def rising_eps(runs: Sequence[tuple[float, Sequence[bool]]]) -> Check:
@@ -64,14 +45,10 @@ def rising_eps(runs: Sequence[tuple[float, Sequence[bool]]]) -> Check:
     """
     runs = sorted(runs, key=lambda run: run[0])
     n = min((len(held) for _, held in runs), default=0)
-    if len(runs) < 2 or n < LEAST_IMAGES:
-        return not_run(
-            "rising_eps",
-            f"It needs {LEAST_IMAGES} images and two radii, and had {numbers.count(n)} images and "
-            f"{len(runs)} "
-            "radii.",
-            "Raise test_limit." if len(runs) > 1 else None,
-        )
+    if len(runs) < LEAST_RADII or n < LEAST_IMAGES:
+        too_few: RisingEpsFinding = "too_few_radii" if len(runs) < LEAST_RADII else "too_few_images"
+        details = {"needed_images": LEAST_IMAGES, "had_images": n, "had_radii": len(runs)}
+        return found("rising_eps", too_few, details=details)
     steps = []
     for (eps, smaller), (_, larger) in pairwise(runs):
         only_larger, only_smaller = _discordant(larger, smaller)
@@ -86,29 +63,14 @@ def rising_eps(runs: Sequence[tuple[float, Sequence[bool]]]) -> Check:
         "alpha": ALPHA,
     }
     if adjusted[at] < ALPHA:
-        before, after = steps[at][2], runs[at + 1][0]
-        return failed(
-            "rising_eps",
-            evidence,
-            f"From eps {numbers.radius(before)} to {numbers.radius(after)} robust accuracy rises by "
-            f"{numbers.points(steps[at][1])} points on the same {numbers.count(n)} images (one-sided "
-            "McNemar p "
-            f"{adjusted[at]:.2g} over {len(steps)} tests), though what breaks an image within the smaller "
-            "radius lies within the larger one too: the attacks do not find what is there.",
-            "Add attacks that search otherwise: square, apgd with loss dlr, more restarts.",
-        )
-    return passed(
-        "rising_eps",
-        evidence,
-        f"Independent attacks at {len(runs)} radii from {numbers.radius(runs[0][0])} to "
-        f"{numbers.radius(runs[-1][0])} on {numbers.count(n)} images: robust accuracy never rises by more "
-        "than "
-        "chance allows.",
-    )
+        where = {"from_eps": steps[at][2], "to_eps": runs[at + 1][0], "rise": steps[at][1]}
+        return found("rising_eps", "accuracy_rises", evidence, {**where, "tests": len(steps)})
+    over = {"radii": len(runs), "from_eps": runs[0][0], "to_eps": runs[-1][0]}
+    return found("rising_eps", "no_rise", evidence, over)
 
 
 def eps_one(*, right: int, standing: int, settings: Evidence) -> Check:
-    """Does every image fall where the attack may change all of it?
+    """Is every image misclassified where the attack may change all of it?
 
     Args:
         right: images that are right without an attack.
@@ -116,24 +78,11 @@ def eps_one(*, right: int, standing: int, settings: Evidence) -> Check:
         settings: of that attack.
     """
     if right == 0:
-        return not_run("eps_one", "No image is classified right, so there was nothing to break.")
+        return found("eps_one", "no_image_right")
     evidence: Evidence = {"images": right, "standing": standing / right, **settings}
     if standing:
-        return failed(
-            "eps_one",
-            evidence,
-            f"{numbers.count(standing)} of {numbers.count(right)} images stand although the attack may "
-            "paint any "
-            "image it likes (eps 1 in linf): what stops it there is no robustness, and may stop it at small "
-            "radii too.",
-            "Look for gradients that vanish or mislead; believe black-box attacks only.",
-        )
-    return passed("eps_one", evidence, f"All {numbers.count(right)} images fall at eps 1 in linf.")
-
-
-def _points(share: float) -> str:
-    """Of all images, in points: no percentage of what broke before."""
-    return f"{100 * share:.1f}"
+        return found("eps_one", "images_withstand", evidence, {"standing_images": standing})
+    return found("eps_one", "all_misclassified", evidence)
 
 
 def _pairs(attacks: Sequence[Held]) -> Iterator[tuple[Held, Held]]:

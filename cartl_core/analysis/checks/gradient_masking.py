@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cartl_core.analysis.checks.status import failed, not_run, passed
-from cartl_core.render import numbers
-from cartl_core.report.checks import Check
+from cartl_core.analysis.checks.status import found
+from cartl_core.catalog.check_attacks import OF_JOB
+from cartl_core.report.checks import Check, MaskingFinding
 from cartl_core.statistics.proportions import holm, mcnemar_above
 
 TOLERANCE = 0.01
 """A point of robust accuracy."""
 ALPHA = 0.05
-
-
 Kind = Literal["loss", "black_box", "transfer"]
 """A loss other than the cross-entropy; or one that asks for no gradient of this network."""
 
@@ -26,18 +24,18 @@ class Rival:
 
     Attributes:
         label: for the evidence, unique.
-        title: in words.
         held: which images it left standing.
         reference: which images the attack on the cross-entropy left standing.
         climbed: which images all attacks that follow gradients of this network left standing.
+        queries: of a black box that the checks ran themselves.
     """
 
     label: str
-    title: str
     held: Sequence[bool]
     reference: Sequence[bool]
     climbed: Sequence[bool]
     kind: Kind
+    queries: int | None = None
 
     @property
     def n(self) -> int:
@@ -69,11 +67,7 @@ def black_box(rivals: Sequence[Rival]) -> Check:
     """Does a black box break what no white-box attack of the same norm and radius breaks?"""
     boxes = [rival for rival in rivals if rival.kind == "black_box"]
     if not boxes:
-        return not_run(
-            "black_box",
-            "No black box was run at the norm and radius of an attack on the cross-entropy.",
-            "Add an attack named square.",
-        )
+        return found("black_box", "no_black_box")
     worst = max(boxes, key=lambda box: box.alone / box.n)
     evidence = {
         "images": worst.n,
@@ -81,22 +75,16 @@ def black_box(rivals: Sequence[Rival]) -> Check:
         "broken_by_white_box_only": worst.missed / worst.n,
         "allowed": TOLERANCE,
     }
-    found = (
-        f"{worst.title} breaks {numbers.count(worst.alone)} of {numbers.count(worst.n)} images that no "
-        "white-box "
-        "attack of the same norm and radius breaks"
-    )
+    details: dict[str, float | int | str] = {
+        "attack": worst.label.removeprefix(OF_JOB),
+        "black_box_only_images": worst.alone,
+    }
+    if worst.queries is not None:
+        details["queries"] = worst.queries
     if worst.alone / worst.n > TOLERANCE:
-        return failed(
-            "black_box",
-            evidence,
-            f"{found}, though it asks for no gradient: gradients of this network mislead. The worst case "
-            "counts those images.",
-            "Read the worst case, not a white-box figure; run square with 5,000 steps on all images.",
-        )
-    return passed(
-        "black_box", evidence, f"{found}; the white box alone breaks {numbers.count(worst.missed)}."
-    )
+        return found("black_box", "black_box_stronger", evidence, details)
+    details["white_box_only_images"] = worst.missed
+    return found("black_box", "black_box_no_stronger", evidence, details)
 
 
 def masking(rivals: Sequence[Rival], reference: str) -> Check:
@@ -111,53 +99,30 @@ def masking(rivals: Sequence[Rival], reference: str) -> Check:
         reference: label of the attack on the cross-entropy.
     """
     if not rivals:
-        return not_run(
-            "masking",
-            "No attack of another kind was run at the norm and radius of an attack on the cross-entropy.",
-            "Leave the checks on, with an attack on the cross-entropy among the job's attacks.",
-        )
+        return found("masking", "no_other_attack")
     chances = holm([rival.chance for rival in rivals])
     evidence: dict[str, float | int | str] = {"reference": reference, "allowed": TOLERANCE, "alpha": ALPHA}
-    for rival, chance in zip(rivals, chances, strict=True):
+    details: dict[str, float | int | str] = {}
+    for place, (rival, chance) in enumerate(zip(rivals, chances, strict=True)):
         evidence[f"{rival.label}_images"] = rival.n
         evidence[f"{rival.label}_breaks_more"] = rival.more
         evidence[f"{rival.label}_adjusted_p"] = chance
+        details[f"{rival.label}_place"] = place
+        if rival.queries is not None:
+            details[f"{rival.label}_queries"] = rival.queries
     stronger = [
         rival
         for rival, chance in zip(rivals, chances, strict=True)
         if rival.more > TOLERANCE and chance < ALPHA
     ]
+    return found("masking", _what_is_masked(stronger), evidence, details)
+
+
+def _what_is_masked(stronger: Sequence[Rival]) -> MaskingFinding:
     if not stronger:
-        return passed(
-            "masking",
-            evidence,
-            f"Beside {reference} on the same images, other attacks break (points): {_told(rivals)}. None "
-            f"breaks over {100 * TOLERANCE:.1f} more beyond chance: no sign of masking.",
-        )
-    blind = [rival for rival in stronger if rival.kind != "loss" and rival.alone / rival.n > TOLERANCE]
-    found = f"Attacks of another kind break more images than {reference} (points): {_told(stronger)}. "
-    if blind:
-        return failed(
-            "masking",
-            evidence,
-            f"{found}Some need no gradient of this network and find what its gradients do not: masking is "
-            f"likely, and the figure of {reference} is too high. The worst case counts those images.",
-            "Read the worst case; run square with 5,000 steps on all images, and an attack through whatever "
-            "hides the gradient (backward pass differentiable approximation, Athalye et al. 2018).",
-        )
-    return failed(
-        "masking",
-        evidence,
-        f"{found}They follow gradients too, but of losses that do not hang on the size of the logits: the "
-        f"logits mask weakness from the cross-entropy, and the figure of {reference} is too high. The worst "
-        "case counts those images.",
-        "Read the worst case; add apgd with loss dlr or targeted_dlr on all images.",
-    )
-
-
-def _told(rivals: Sequence[Rival]) -> str:
-    ordered = sorted(rivals, key=lambda rival: -rival.more)
-    return ", ".join(f"{rival.title} {numbers.points(rival.more)}" for rival in ordered)
+        return "no_sign"
+    blind = any(rival.kind != "loss" and rival.alone / rival.n > TOLERANCE for rival in stronger)
+    return "gradients_masked" if blind else "cross_entropy_masked"
 
 
 def _only(first: Sequence[bool], second: Sequence[bool]) -> int:

@@ -8,23 +8,21 @@ from cartl_core.analysis.checks.attack_strength import convergence, eps_one, ris
 from cartl_core.analysis.checks.gradient_masking import black_box, masking
 from cartl_core.analysis.checks.network import gradients, input_range, logits, randomness
 from cartl_core.analysis.checks.observations import Seen, reference_attack, rivals
-from cartl_core.analysis.checks.status import not_run
+from cartl_core.analysis.checks.status import found
 from cartl_core.analysis.metrics import Held
 from cartl_core.catalog.check_attacks import EPS_ONE, RADIUS
-from cartl_core.report.checks import TITLES, Check
-
-NOT_ASKED = "No checks of the network were asked for, or they are not finished."
+from cartl_core.report.checks import FINDINGS, Check
 
 
 def judge(seen: Seen | None, attacks: Sequence[Held]) -> tuple[Check, ...]:
-    """Every check, in the order of ``TITLES``.
+    """Every check, in the order of ``FINDINGS``.
 
     Args:
         seen: None where the checks were not asked for, or are not finished.
         attacks: outcomes of the job's attacks on this network, on all test images.
     """
-    found = {check.name: check for check in (*_of_the_network(seen), *_of_attacks(seen, attacks))}
-    return tuple(found.get(name, not_run(name, NOT_ASKED)) for name in TITLES)
+    made = {check.name: check for check in (*_of_the_network(seen), *_of_attacks(seen, attacks))}
+    return tuple(made[name] if name in made else found(name, "not_asked") for name in FINDINGS)
 
 
 def _of_the_network(seen: Seen | None) -> tuple[Check, ...]:
@@ -63,6 +61,6 @@ def _of_the_network(seen: Seen | None) -> tuple[Check, ...]:
 def _of_attacks(seen: Seen | None, attacks: Sequence[Held]) -> tuple[Check, ...]:
     """What compares attacks on the same images."""
     reference = reference_attack(attacks, seen.attack if seen else None)
-    found = rivals(reference, attacks, seen) if reference else ()
+    others = rivals(reference, attacks, seen) if reference else ()
     named = reference.attack.label if reference else ""
-    return convergence(attacks), black_box(found), masking(found, named)
+    return convergence(attacks), black_box(others), masking(others, named)

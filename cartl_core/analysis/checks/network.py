@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cartl_core.analysis.checks.status import failed, not_run, passed
-from cartl_core.render import numbers
-from cartl_core.report.checks import Check
+from cartl_core.analysis.checks.status import found
+from cartl_core.report.checks import Check, InputRangeFinding
 
 BLIND_SHARE = 0.01
 """A point of robust accuracy: what may rest on images that an attack could not see."""
@@ -26,34 +25,13 @@ def gradients(*, right: int, vanished: int, flat: int) -> Check:
         flat: of them, those where that of the margin, which no scale of the logits touches, is 0 as well.
     """
     if right == 0:
-        return not_run("gradients", "No image is classified right, so there was no gradient to look at.")
+        return found("gradients", "no_image_right")
     evidence = {"images": right, "vanished": vanished / right, "flat": flat / right, "allowed": BLIND_SHARE}
     if flat / right > BLIND_SHARE:
-        return failed(
-            "gradients",
-            evidence,
-            f"On {numbers.percent(flat / right)} of {numbers.count(right)} images no loss has a gradient "
-            "with "
-            "respect to the input. Attacks that follow gradients cannot move there: their robust accuracy "
-            "means nothing.",
-            "Believe black-box attacks only: add an attack named square with 5,000 steps. Look for rounding, "
-            "thresholds or detached tensors in the network.",
-        )
+        return found("gradients", "no_gradient", evidence)
     if vanished / right > BLIND_SHARE:
-        return failed(
-            "gradients",
-            evidence,
-            f"On {numbers.percent(vanished / right)} of {numbers.count(right)} images the gradient of the "
-            "cross-entropy is zero or lost to rounding, while that of the margin is not: the logits are so "
-            "far apart that attacks on the cross-entropy are blind there.",
-            "Add attacks with loss dlr or margin: they do not depend on the scale of the logits.",
-        )
-    return passed(
-        "gradients",
-        evidence,
-        f"The cross-entropy has a usable gradient on {numbers.percent(1 - vanished / right)} of "
-        f"{numbers.count(right)} images, the margin on {numbers.percent(1 - flat / right)}.",
-    )
+        return found("gradients", "cross_entropy_vanishes", evidence)
+    return found("gradients", "gradient_reaches_input", evidence)
 
 
 def logits(*, images: int, probable: int, lowest: float, highest: float) -> Check:
@@ -69,16 +47,7 @@ def logits(*, images: int, probable: int, lowest: float, highest: float) -> Chec
         "lowest": lowest,
         "highest": highest,
     }
-    if probable / images > PROBABLE_SHARE:
-        return failed(
-            "logits",
-            evidence,
-            f"The outputs of {numbers.percent(probable / images)} of {numbers.count(images)} images lie in "
-            "[0, 1] and sum to 1: they are probabilities, not logits. A cross-entropy of them is squashed "
-            "twice, and its attacks are too weak.",
-            "Remove the softmax at the end of the network and measure again.",
-        )
-    return passed("logits", evidence, f"Outputs range from {lowest:.3g} to {highest:.3g}: no probabilities.")
+    return found("logits", "probabilities" if probable / images > PROBABLE_SHARE else "logits", evidence)
 
 
 def randomness(*, images: int, differing: int, redecided: int, largest: float) -> Check:
@@ -95,18 +64,7 @@ def randomness(*, images: int, differing: int, redecided: int, largest: float) -
         "other_class": redecided / images,
         "largest_relative_difference": largest,
     }
-    if differing:
-        return failed(
-            "randomness",
-            evidence,
-            f"Two passes of the same images differ on {numbers.percent(differing / images)} of "
-            f"{numbers.count(images)} images, {numbers.percent(redecided / images)} get another class: the "
-            "network draws random numbers when it is used. Attacks then climb noise, and their robust "
-            "accuracy is too high.",
-            "Switch the noise off, or attack the mean of many passes (expectation over transformation, "
-            "Athalye et al. 2018).",
-        )
-    return passed("randomness", evidence, f"Two passes of {numbers.count(images)} images are the same.")
+    return found("randomness", "outputs_differ" if differing else "same_outputs", evidence)
 
 
 def input_range(
@@ -117,7 +75,7 @@ def input_range(
     normalised: bool,
     deaf: Sequence[tuple[float, float, int, int]],
 ) -> Check:
-    """Do the images lie in [0, 1], and does the network hear changes everywhere in it?
+    """Do the images lie in [0, 1], and does the network react to changes everywhere in it?
 
     Args:
         lowest: of all pixels; ``highest`` likewise.
@@ -141,36 +99,14 @@ def input_range(
     }
     if outside:
         evidence["deaf_outside"] = sum(band[3] for band in outside) / sum(band[2] for band in outside)
+    finding = _of_the_range(lowest, highest, worst[3] / worst[2])
+    details = {"deaf_images": worst[2]} if finding == "insensitive" else {}
+    return found("input_range", finding, evidence, details)
+
+
+def _of_the_range(lowest: float, highest: float, insensitive: float) -> InputRangeFinding:
     if lowest < -ROUNDING or highest > 1 + ROUNDING:
-        return failed(
-            "input_range",
-            evidence,
-            f"Pixels range from {lowest:.4g} to {highest:.4g}, not within [0, 1]: a radius does not mean "
-            "what it says, and attacks clip the images themselves.",
-            "Give images in [0, 1] and leave the normalisation to the network's first layer.",
-        )
+        return "outside_unit_range"
     if highest - lowest < LEAST_SPREAD:
-        return failed(
-            "input_range",
-            evidence,
-            f"Pixels range from {lowest:.4g} to {highest:.4g} only: the images were scaled twice, or every "
-            "radius is larger than it looks.",
-            "Give images in [0, 1] that use the range, and choose radii for them.",
-        )
-    if worst[3] / worst[2] > DEAF_SHARE:
-        return failed(
-            "input_range",
-            evidence,
-            f"With pixels between {worst[0]:.1f} and {worst[1]:.1f} the network does not notice tiny changes "
-            f"of its input at all ({numbers.percent(worst[3] / worst[2])} of {worst[2]} images): it rounds, "
-            "clips or saturates its input. Gradients through that are zero or invented.",
-            "Remove the rounding, or attack through it with a smooth stand-in (backward pass differentiable "
-            "approximation, Athalye et al. 2018) and with a black box.",
-        )
-    first = "the first layer normalises" if normalised else "no normalisation comes first"
-    return passed(
-        "input_range",
-        evidence,
-        f"Pixels range from {lowest:.4g} to {highest:.4g}, {first}, and the network hears tiny changes "
-        "everywhere between 0 and 1.",
-    )
+        return "narrow_range"
+    return "insensitive" if insensitive > DEAF_SHARE else "whole_range"

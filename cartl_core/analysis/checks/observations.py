@@ -8,7 +8,7 @@ from math import inf
 
 from cartl_core.analysis.checks.gradient_masking import Kind, Rival
 from cartl_core.analysis.metrics import Fallen, Held
-from cartl_core.catalog.check_attacks import RESCALED, TRANSFER
+from cartl_core.catalog.check_attacks import OF_JOB, RESCALED, TRANSFER
 from cartl_core.report.checks import CheckAttack, Checked
 from cartl_core.spec.attack import ATTACKS, AttackSpec, steps_in_all
 
@@ -91,20 +91,16 @@ def _comparable(attack: AttackSpec, reference: AttackSpec) -> bool:
 def _of_job(held: Held, reference: Held, climbed: Sequence[bool]) -> Rival:
     attack = held.attack
     kind: Kind = "loss" if _climbs(attack) else "black_box"
-    return Rival(f"job-{attack.label}", attack.label, held.held, reference.held, climbed, kind)
+    return Rival(f"{OF_JOB}{attack.label}", held.held, reference.held, climbed, kind)
 
 
 def _of_checks(seen: Seen, attack: CheckAttack, reference: Held, climbed: Sequence[bool]) -> Rival:
-    title = f"loss {attack.loss}"
-    kind: Kind = "loss"
-    if attack.label == RESCALED:
-        title = "cross-entropy of rescaled logits"
-    elif attack.label.startswith(TRANSFER):
-        title, kind = f"transfer from {attack.label.removeprefix(TRANSFER)}", "transfer"
-    elif not _climbs(attack):
-        title, kind = f"{attack.name} with {attack.steps} queries", "black_box"
-    before = seen.of(reference.held)
-    return Rival(attack.label, title, seen.held[attack.label], before, climbed, kind)
+    kind: Kind = "loss" if _climbs(attack) else "black_box"
+    if attack.label.startswith(TRANSFER):
+        kind = "transfer"
+    queries = attack.steps if kind == "black_box" else None
+    held, before = seen.held[attack.label], seen.of(reference.held)
+    return Rival(attack.label, held, before, climbed, kind, queries)
 
 
 def _climbs(attack: AttackSpec | CheckAttack) -> bool:

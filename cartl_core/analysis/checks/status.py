@@ -1,35 +1,30 @@
-"""Checks that passed, failed or were not run, with their titles."""
+"""A check by its outcome: the outcome decides whether it passed, failed or was not run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cartl_core.report.checks import TITLES, Check, CheckName
+from cartl_core.report.checks import FINDINGS, Check, CheckName, Finding
 
 Evidence = Mapping[str, float | int | str]
 
 
-def passed(name: CheckName, evidence: Evidence, words: str) -> Check:
-    """Nothing suspicious was found."""
-    return Check(name=name, title=TITLES[name], status="passed", evidence=dict(evidence), words=words)
-
-
-def failed(name: CheckName, evidence: Evidence, words: str, advice: str) -> Check:
-    """The figures may deceive; ``advice`` says what to do."""
-    return Check(
-        name=name, title=TITLES[name], status="failed", evidence=dict(evidence), words=words, advice=advice
-    )
-
-
-def not_run(
-    name: CheckName, words: str, advice: str | None = None, evidence: Evidence | None = None
+def found(
+    name: CheckName, finding: Finding, evidence: Evidence | None = None, details: Evidence | None = None
 ) -> Check:
-    """There was nothing to look at; ``words`` say why."""
+    """The check ``name`` with the outcome ``finding``, one of ``FINDINGS[name]``.
+
+    Args:
+        evidence: the numbers behind the status.
+        details: what else its sentence names.
+
+    Raises:
+        KeyError: the check has no such outcome.
+    """
     return Check(
         name=name,
-        title=TITLES[name],
-        status="not_run",
+        status=FINDINGS[name][finding],
+        finding=finding,
         evidence=dict(evidence or {}),
-        words=words,
-        advice=advice,
+        details=dict(details or {}),
     )

@@ -18,7 +18,6 @@ from cartl_core.evaluation.feature_displacement import (
 from cartl_core.evaluation.probes.base import Batch, Subject
 from cartl_core.nn.lipschitz import audit_tail
 from cartl_core.nn.rng import generator
-from cartl_core.render import numbers
 from cartl_core.report.certificates import (
     Audit,
     CertifiedPoint,
@@ -86,7 +85,6 @@ def summarise(subject: Subject, asked: AuditSpec, rows: dict[str, Tensor]) -> Au
         displacement=_displacement(asked, rows),
         # No image is farther than that from any other.
         network=_certificate(asked, rows, body, constant, sqrt(model.channels) * model.image_size),
-        words=_tail_in_words(tail),
     )
 
 
@@ -142,7 +140,6 @@ def _certificate(
         median_radius=median,
         curve=curve,
         vacuous=curve[0].certified.successes == 0,
-        words=_network_in_words(curve[0], median, constant),
     )
 
 
@@ -150,25 +147,3 @@ def certified_at(radius: float, right: Tensor, certified: Tensor) -> CertifiedPo
     """Images that are right and certified to ``radius`` or more; right and certified: (n,)."""
     held: Interval = wilson(int((right & (certified >= radius)).sum()), len(right))
     return CertifiedPoint(radius=radius, certified=held)
-
-
-def _tail_in_words(tail: TailAudit) -> str:
-    said = f"The tail is proven to stretch no distance of features more than {tail.tail_constant:.3g} times"
-    if tail.tail_constant <= 1:
-        return f"{said}: it is non-expansive."
-    stretching = sum(row.upper_bound > 1 for row in tail.layers)
-    return f"{said}; {stretching} of its {len(tail.layers)} layers are not proven non-expansive."
-
-
-def _network_in_words(first: CertifiedPoint, median: float, constant: float) -> str:
-    if first.certified.successes == 0:
-        return (
-            f"Vacuous: no image is certified at an L2 radius of {first.radius:g}. The whole network's proven "
-            f"constant is {constant:.2g}, and the median certified radius {median:.1e}."
-        )
-    return (
-        f"{numbers.percent(first.certified.value)} of {numbers.count(first.certified.n)} images are right "
-        "and "
-        f"certified at an L2 radius of {first.radius:g}: no perturbation within it changes the network's "
-        "answer, but for rounding."
-    )

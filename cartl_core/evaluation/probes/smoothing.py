@@ -7,9 +7,7 @@ from torch import Tensor
 from cartl_core.evaluation.probes.base import Batch, Subject
 from cartl_core.evaluation.probes.lipschitz_audit import certified_at
 from cartl_core.evaluation.randomized_smoothing import certified_radius, certify
-from cartl_core.render import numbers
 from cartl_core.report.certificates import SmoothingResult
-from cartl_core.report.values import Interval
 from cartl_core.spec.certificates import SmoothingSpec
 from cartl_core.statistics.proportions import wilson
 
@@ -54,15 +52,4 @@ def summarise(subject: Subject, asked: SmoothingSpec, rows: dict[str, Tensor]) -
         largest_radius=reach,
         curve=curve,
         abstained=wilson(int(rows[ABSTAINED].sum()), n),
-        words=_in_words(asked, curve[0].certified),
-    )
-
-
-def _in_words(asked: SmoothingSpec, right: Interval) -> str:
-    return (
-        f"The smoothed classifier, which answers by a vote over noise of sigma {asked.sigma:g}, is right on "
-        f"{numbers.percent(right.value)} of {numbers.count(right.n)} images. Each certificate is wrong "
-        "with a "
-        f"probability of at most {asked.alpha:g}, and is of that classifier, not of the exported network, "
-        "which answers without noise. Tuning with transfer.noise_sigma fits a network to it."
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cartl_core.render import phrases
+from cartl_core.render.evidence import ItemDocument, ReferenceText, document
 from cartl_core.render.html.elements import Child, Html, section, table, tag
 from cartl_core.report import Report
-from cartl_core.report.evidence import EvidenceItem, Reference
 
 
 def evidence(report: Report) -> Html | None:
     """For auditors; the same as ``evidence.json``, less its figures, which stand above."""
-    block = report.evidence
+    block = document(report)
     if block is None:
         return None
     return section(
@@ -32,7 +32,7 @@ def evidence(report: Report) -> Html | None:
     )
 
 
-def _item(item: EvidenceItem) -> Html:
+def _item(item: ItemDocument) -> Html:
     rows: tuple[tuple[str, Child], ...] = (
         ("tested", item.what),
         ("how", item.how),
@@ -49,9 +49,9 @@ def _item(item: EvidenceItem) -> Html:
     )
 
 
-def _references(references: tuple[Reference, ...]) -> Html:
+def _references(references: tuple[ReferenceText, ...]) -> Html:
     return tag("ul", *_each(references), class_="chips")
 
 
-def _each(references: tuple[Reference, ...]) -> list[Html]:
+def _each(references: tuple[ReferenceText, ...]) -> list[Html]:
     return [tag("li", phrases.reference(reference), title=reference.about) for reference in references]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cartl_core.render import captions, numbers, phrases
+from cartl_core.render import captions, certificate_sentences, numbers, phrases
+from cartl_core.render.check_sentences import check_advice, check_words
+from cartl_core.render.check_table import TITLES
 from cartl_core.render.html.bars import proportion
 from cartl_core.render.html.elements import (
     Child,
@@ -16,7 +18,7 @@ from cartl_core.render.html.measurements import Pictures, picture
 from cartl_core.render.html.methods import arms_of, name_of, tone_of
 from cartl_core.report import ArmReport, Report
 from cartl_core.report.certificates import Audit, CertifiedPoint
-from cartl_core.report.checks import TITLES, Check
+from cartl_core.report.checks import Check
 
 
 def checks(report: Report) -> Html | None:
@@ -37,7 +39,11 @@ def checks(report: Report) -> Html | None:
         table(
             ("check", *(phrases.arm(arm) for arm, _ in found), "what was found"),
             (
-                (TITLES[name], *(_status(each.get(name)) for _, each in found), _found(found[0][1].get(name)))
+                (
+                    TITLES[name],
+                    *(_status(each.get(name)) for _, each in found),
+                    _found(found[0][1].get(name)),
+                )
                 for name in names
             ),
         ),
@@ -73,13 +79,14 @@ def _status(check: Check | None) -> Child:
 def _found(check: Check | None) -> Child:
     if check is None:
         return None
+    advice = check_advice(check)
     evidence = "; ".join(
         f"{numbers.spaced(name)}: {numbers.number(value)}" for name, value in check.evidence.items()
     )
     return join(
         (
-            check.words,
-            f" {check.advice}" if check.advice else None,
+            check_words(check),
+            f" {advice}" if advice else None,
             tag("span", evidence, class_="note block") if evidence else None,
         )
     )
@@ -95,7 +102,11 @@ def audit(report: Report, pictures: Pictures) -> Html | None:
     return section(
         "audit",
         "How far the tail can stretch",
-        tag("p", f"{own[1].words} {own[1].network.words}"),
+        tag(
+            "p",
+            f"{certificate_sentences.audit(own[1])} "
+            f"{certificate_sentences.network_certificate(own[1].network)}",
+        ),
         table(
             (
                 "method",
@@ -152,7 +163,7 @@ def smoothing(report: Report) -> Html | None:
     return section(
         "smoothing",
         "Certified by randomised smoothing",
-        tag("p", own.words),
+        tag("p", certificate_sentences.smoothing_result(own)),
         table(
             ("radius, L2", *(f"{phrases.arm(arm)}, certified" for arm, _ in arms)),
             (

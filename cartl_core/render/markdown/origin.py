@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
 from cartl_core.render import phrases, selection_phrases, sentences
+from cartl_core.render.evidence import document
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import ArmReport, Report
@@ -50,7 +51,7 @@ def norms(report: Report) -> Iterator[str]:
 
 def evidence(report: Report) -> Iterator[str]:
     """For auditors, in short; all of it is in ``evidence.json``."""
-    block = report.evidence
+    block = document(report)
     if block is None:
         return
     yield "## Evidence for auditors"

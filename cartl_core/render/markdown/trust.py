@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import numbers, phrases
+from cartl_core.render import certificate_sentences, numbers, phrases
+from cartl_core.render.check_sentences import check_advice, check_words
+from cartl_core.render.check_table import TITLES
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import Report
-from cartl_core.report.checks import TITLES
+from cartl_core.report.checks import Check
 
 
 def checks(report: Report) -> Iterator[str]:
@@ -31,11 +33,15 @@ def checks(report: Report) -> Iterator[str]:
             (
                 TITLES[name],
                 *(phrases.status(each[name].status) if name in each else "not run" for each in found),
-                " ".join(filter(None, (own[name].words, own[name].advice))) if name in own else "",
+                _found(own[name]) if name in own else "",
             )
             for name in names
         ),
     )
+
+
+def _found(check: Check) -> str:
+    return " ".join(filter(None, (check_words(check), check_advice(check))))
 
 
 def audit(report: Report) -> Iterator[str]:
@@ -46,7 +52,7 @@ def audit(report: Report) -> Iterator[str]:
     own = arms[0][1]
     yield "## How far the tail can stretch"
     yield ""
-    yield f"{own.words} {own.network.words}"
+    yield f"{certificate_sentences.audit(own)} {certificate_sentences.network_certificate(own.network)}"
     yield ""
     yield from table(
         (
@@ -90,7 +96,7 @@ def smoothing(report: Report) -> Iterator[str]:
     own = arms[0][1]
     yield "## Certified by randomised smoothing"
     yield ""
-    yield f"{own.words} {phrases.smoothing(own)}"
+    yield f"{certificate_sentences.smoothing_result(own)} {phrases.smoothing(own)}"
     yield ""
     curves = [{point.radius: point.certified for point in found.curve} for _, found in arms]
     yield from table(

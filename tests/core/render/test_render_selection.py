@@ -78,7 +78,13 @@ def test_before_the_choice_the_report_says_what_is_still_open() -> None:
         }
     )
     known = report.model_copy(
-        update={"selection": open_, "student": None, "baselines": (), "complete": False}
+        update={
+            "selection": open_,
+            "student": None,
+            "baselines": (),
+            "complete": False,
+            "evidence": None,
+        }
     )
     assert known.own_arm is None
     for page in (markdown.render(known), html.render(known)):

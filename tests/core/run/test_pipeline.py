@@ -26,9 +26,10 @@ from cartl_core.events import (
 from cartl_core.nn.files import load_network
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.render import sentences
+from cartl_core.render.check_sentences import check_words
+from cartl_core.render.evidence import EvidenceDocument, document
 from cartl_core.report import Report
-from cartl_core.report.checks import TITLES
-from cartl_core.report.evidence import Evidence
+from cartl_core.report.checks import FINDINGS
 from cartl_core.report.notices import ImagesLeftOut
 from cartl_core.run import pipeline
 from cartl_core.run.pipeline import run
@@ -112,7 +113,7 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
         # Of the attack that both stood: the teacher has no curve.
         assert (arm.kept.target, arm.kept.source.n) == (arm.figures.attacks[0].robust, 100)  # type: ignore[union-attr]
         assert arm.figures.curve.n == arm.figures.corruptions.n == 20  # type: ignore[union-attr]
-        assert [check.name for check in arm.checks] == list(TITLES)
+        assert [check.name for check in arm.checks] == list(FINDINGS)
         assert arm.figures.checks.n == 20  # type: ignore[union-attr]
         assert arm.validation is not None
         assert arm.validation.robust.n <= arm.validation.clean.n
@@ -124,7 +125,7 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
     ]
     said = sentences.read_first(report)
     for check, warning in zip(failed, said, strict=False):
-        assert check.words in warning, "failed checks come first"
+        assert check_words(check) in warning, "failed checks come first"
     assert sentences.headline(report)
     assert report.warnings
     assert isinstance(events[0], RuntimeResolved)
@@ -165,7 +166,7 @@ def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
     assert page.count('<img src="data:image/') == len(
         {"curve.svg", "per-class.svg", "worst-images.png", "history.svg"} & written
     )
-    assert Evidence.model_validate_json((out / "evidence.json").read_bytes()) == report.evidence
+    assert EvidenceDocument.model_validate_json((out / "evidence.json").read_bytes()) == document(report)
     assert report.student is not None
     assert report.student.figures is not None
     gallery = report.student.figures.gallery

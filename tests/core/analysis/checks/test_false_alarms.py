@@ -93,6 +93,6 @@ def test_masking_raises_few_false_alarms() -> None:
     for _ in range(400):
         robust = draw.random(N) < 0.5
         runs = [np.where(draw.random(N) < 0.1, ~robust, robust).tolist() for _ in range(5)]
-        rivals = [Rival(str(at), str(at), run, runs[0], runs[0], "loss") for at, run in enumerate(runs[1:])]
+        rivals = [Rival(str(at), run, runs[0], runs[0], "loss") for at, run in enumerate(runs[1:])]
         alarms += masking(rivals, "pgd").status == "failed"
     assert alarms / 400 <= wilson(int(ALPHA * 400), 400, 0.999).high

@@ -1,4 +1,4 @@
-"""What numbers mean: thresholds and words of the checks, without a network."""
+"""What numbers mean: thresholds and outcomes of the checks, without a network, and how they are said."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from math import inf
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from cartl_core.analysis.checks import Seen, judge
 from cartl_core.analysis.checks.attack_strength import ALPHA, convergence, eps_one, rising_eps
@@ -17,7 +18,8 @@ from cartl_core.analysis.checks.gradient_masking import Kind, Rival, black_box, 
 from cartl_core.analysis.checks.network import gradients, input_range, logits, randomness
 from cartl_core.analysis.metrics import Held
 from cartl_core.catalog.check_attacks import EPS_ONE, own_attacks
-from cartl_core.report.checks import TITLES, Band, Check, CheckAttack, Checked
+from cartl_core.render.check_sentences import check_advice, check_words
+from cartl_core.report.checks import FINDINGS, Band, Check, CheckAttack, Checked
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.probe import ChecksSpec
 from cartl_core.statistics.proportions import mcnemar_above, wilson
@@ -44,11 +46,16 @@ def test_gradients() -> None:
     assert gradients(right=0, vanished=0, flat=0).status == "not_run"
     assert gradients(right=N, vanished=2, flat=2).status == "passed"
     blind = gradients(right=N, vanished=3, flat=0)
-    assert (blind.status, blind.evidence["vanished"]) == ("failed", 0.015)
-    assert "dlr" in str(blind.advice)
+    assert (blind.status, blind.finding, blind.evidence["vanished"]) == (
+        "failed",
+        "cross_entropy_vanishes",
+        0.015,
+    )
+    assert "dlr" in str(check_advice(blind))
     flat = gradients(right=N, vanished=N, flat=N)
-    assert "no loss" in flat.words
-    assert "square" in str(flat.advice)
+    assert flat.finding == "no_gradient"
+    assert "no loss" in check_words(flat)
+    assert "square" in str(check_advice(flat))
 
 
 def test_logits() -> None:
@@ -78,7 +85,7 @@ def test_input_range(changes: dict[str, Any], status: str, word: str) -> None:
     usual: dict[str, Any] = {"images": N, "lowest": 0.0, "highest": 1.0, "normalised": True, "deaf": []}
     check = input_range(**(usual | changes))
     assert check.status == status
-    assert word in check.words
+    assert word in check_words(check)
 
 
 def test_convergence_compares_the_two_longest_of_what_differs_in_steps_alone() -> None:
@@ -93,8 +100,8 @@ def test_convergence_compares_the_two_longest_of_what_differs_in_steps_alone() -
     assert (passed.evidence["fewer_steps"], passed.evidence["more_broken"]) == (20, pytest.approx(0.01))
     failed = convergence([long, short, other])
     assert failed.status == "failed"
-    assert "pgd100 breaks 4.0 points more of the same 200 images than pgd10" in failed.words
-    assert "400 steps and 5 restarts" in str(failed.advice)
+    assert "pgd100 breaks 4.0 points more of the same 200 images than pgd10" in check_words(failed)
+    assert "400 steps and 5 restarts" in str(check_advice(failed))
 
 
 def test_convergence_judges_the_worst_pair() -> None:
@@ -109,7 +116,7 @@ def test_rising_eps() -> None:
     assert rising_eps([(0.1, first(80)), (0.2, first(84))]).status == "passed", "four may be chance"
     found = rising_eps([(0.2, first(90)), (0.1, first(80)), (0.4, first(10))])
     assert found.status == "failed"
-    assert "From eps 0.1 to 51/255 robust accuracy rises by +5.0 points" in found.words
+    assert "From eps 0.1 to 51/255 robust accuracy rises by +5.0 points" in check_words(found)
     assert found.evidence["robust_at_0.2"] == 0.45
 
 
@@ -121,7 +128,7 @@ def test_eps_one() -> None:
 
 
 def rival(stands: int, reference: int, climbed: int, kind: Kind = "loss", n: int = N) -> Rival:
-    return Rival(kind, f"a {kind}", first(stands, n), first(reference, n), first(climbed, n), kind)
+    return Rival(kind, first(stands, n), first(reference, n), first(climbed, n), kind)
 
 
 def test_black_box() -> None:
@@ -146,11 +153,13 @@ def test_masking_needs_more_than_a_point_and_more_than_chance() -> None:
 
 def test_masking_tells_the_loss_from_the_gradient() -> None:
     loss = masking([rival(70, 90, 70), rival(80, 90, 70, "black_box")], "pgd100")
-    assert "size of the logits" in loss.words
+    assert loss.finding == "cross_entropy_masked"
+    assert "size of the logits" in check_words(loss)
     gradient = masking([rival(90, 90, 90), rival(70, 90, 90, "transfer")], "pgd100")
-    assert "masking is likely" in gradient.words
+    assert gradient.finding == "gradients_masked"
+    assert "masking is likely" in check_words(gradient)
     for found in (loss, gradient):
-        assert "The worst case counts those images." in found.words
+        assert "The worst case counts those images." in check_words(found)
 
 
 # All of them together.
@@ -194,17 +203,25 @@ def seen(n: int = 4, **outcomes: Sequence[bool]) -> Seen:
 
 def test_every_check_is_told_whatever_was_run() -> None:
     nothing = judge(None, [])
-    assert [check.name for check in nothing] == list(TITLES)
+    assert [check.name for check in nothing] == list(FINDINGS)
     assert {check.status for check in nothing} == {"not_run"}
     everything = judge(seen(), [held("pgd20", first(8, 8)), held("pgd100", first(8, 8), steps=100)])
-    assert [check.name for check in everything] == list(TITLES)
+    assert [check.name for check in everything] == list(FINDINGS)
     by_name = {check.name: check.status for check in everything}
     assert by_name.pop("rising_eps") == "not_run", "four images are not enough"
     assert set(by_name.values()) <= {"passed", "failed"}
     for check in (*nothing, *everything):
-        assert check.title == TITLES[check.name]
-        assert (check.advice is not None) or check.status != "failed"
+        assert FINDINGS[check.name][check.finding] == check.status
+        assert check_words(check)
+        assert (check_advice(check) is not None) or check.status != "failed"
         assert Check.model_validate_json(check.model_dump_json()) == check
+
+
+def test_an_outcome_of_another_check_or_status_is_refused() -> None:
+    known = logits(images=N, probable=0, lowest=0.0, highest=1.0).model_dump()
+    for wrong in ({"finding": "converged"}, {"status": "failed"}, {"finding": "made up"}):
+        with pytest.raises(ValidationError):
+            Check.model_validate(known | wrong)
 
 
 def test_outcomes_are_compared_on_the_images_that_the_checks_looked_at() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from cartl_core.errors import Interrupted, SpecError
 from cartl_core.evaluation.feature_displacement import certified_distance
@@ -16,11 +18,12 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.files import load_network, save_network
 from cartl_core.nn.lipschitz import audit_network, audit_tail
 from cartl_core.nn.rng import generator
+from cartl_core.render.certificate_sentences import audit, network_certificate, smoothing_result
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.values import Value
 from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
 from cartl_core.spec.probe import ProbeSpec
-from cartl_core.storage.stage_result import NETWORK
+from cartl_core.storage.stage_result import NETWORK, RESULT
 
 AUDIT = AuditSpec(eps=0.1, steps=3)
 SMOOTHING = SmoothingSpec(sigma=0.25, n0=20, n=60, alpha=0.05)
@@ -79,7 +82,7 @@ def test_the_audit_is_of_the_tail_and_of_the_whole(stored: Path, task: Any, benc
     for point in found.network.curve:
         assert point.certified.successes == int((radius >= point.radius).sum())
     assert found.network.vacuous == (found.network.curve[0].certified.successes == 0)
-    assert found.network.words.startswith("Vacuous") == found.network.vacuous
+    assert network_certificate(found.network).startswith("Vacuous") == found.network.vacuous
     assert rows["moved"].shape == (20,)
     assert found.displacement.distance.max == pytest.approx(float(rows["moved"].max()))
     flat = features.flatten(1).double()
@@ -115,7 +118,7 @@ def test_smoothing_counts_what_certify_finds(stored: Path, task: Any, bench: Any
         assert point.certified.successes == int((right & (single.radius >= point.radius)).sum())
         assert point.certified.n == 20
     assert found.curve[-1].radius <= found.largest_radius < found.curve[-1].radius + 0.25 * 0.25
-    assert "not of the exported network" in found.words
+    assert "not of the exported network" in smoothing_result(found)
 
 
 @pytest.mark.parametrize(("name", "asked"), [("audit", AUDIT), ("smoothing", SMOOTHING)])
@@ -126,6 +129,28 @@ def test_interrupted_probes_go_on(name: str, asked: ProbeSpec, stored: Path, tas
     assert run(name, asked, stored, task().test, pieces) == whole
     if name == "smoothing":
         assert run(name, asked, stored, task().test, bench("small"), size=3) == whole
+
+
+@pytest.mark.parametrize(("name", "asked"), [("audit", AUDIT), ("smoothing", SMOOTHING)])
+def test_what_an_earlier_version_stored_with_its_sentences_is_read(
+    name: str, asked: ProbeSpec, stored: Path, task: Any, bench: Any
+) -> None:
+    here = bench(name)
+    found = run(name, asked, stored, task().test, here)
+    result = here.directory / RESULT
+    content = json.loads(result.read_bytes())
+    value = content["facts"]["value"]
+    if isinstance(found, Audit):
+        value["words"], value["network"]["words"] = audit(found), network_certificate(found.network)
+    else:
+        assert isinstance(found, SmoothingResult)
+        value["words"] = smoothing_result(found)
+    result.write_text(json.dumps(content))
+    assert read_value(name, here.directory) == found
+    value["unknown"] = 1
+    result.write_text(json.dumps(content))
+    with pytest.raises(ValidationError, match="unknown"):
+        read_value(name, here.directory)
 
 
 def test_what_is_asked_for_is_filled_in(job: Any) -> None:
