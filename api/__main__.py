@@ -28,7 +28,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, streaming and serving, in this order."""
-        await self._app.state.door.feed.close()
+        await self._app.state.context.feed.close()
         await super().shutdown(sockets)
 
 

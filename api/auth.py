@@ -2,7 +2,7 @@
 
 A service without a single key is **open**: it answers to this machine alone, as the owner ``local``, and
 checks ``Host`` and ``Origin`` so that no web page can speak for the person who has it open. The first key
-closes the door for good, also when it is revoked later.
+ends that for good, also when it is revoked later.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fastapi import Request
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from api.problems import Problem
+from api.http.problems import Problem
 from jobs.settings import Settings
 from jobs.store.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
 from jobs.tables import ApiKey

@@ -1,11 +1,11 @@
-"""What a route may ask for: the caller, the door's own parts, the bell.
+"""What a route may ask for: the caller, the application's context, the request with its body.
 
-One transaction a request: ``with parts.writing() as session`` inside the route, so it is committed before the
-response is sent, and a connection is taken and given back by one thread (a dependency that held one
+One transaction a request: ``with context.writing() as session`` inside the route, so it is committed before
+the response is sent, and a connection is taken and given back by one thread (a dependency that held one
 between threads could starve the thread pool while others wait for a connection). A route that only reads
-may identify its caller in the same transaction (``Visit``): that is one thread and one connection a
-request. The bell rings after the response: a broker that is down delays nobody, and the sweeper would ring
-again anyway.
+may identify its caller in the same transaction (``ReadRequest``): that is one thread and one connection a
+request. Workers are notified after the response: a broker that is down delays nobody, and the maintenance
+of the workers would notify them again anyway.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from sqlalchemy.orm import Session, sessionmaker
 from starlette.background import BackgroundTask
 
 from api.auth import Caller, identify
-from api.body import declared_size, read_body
 from api.feed import Feed
-from api.limits import Bucket, RateLimit
-from api.problems import Problem
-from api.room import Room
+from api.http.body import declared_size, read_body
+from api.http.problems import Problem
+from api.http.quota import QueueQuota
+from api.http.rate_limit import Bucket, RateLimit
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.spec.existing_network import NetworkRef
 from jobs.database.engine import at_once, reading, transaction
 from jobs.files.network_files import find_network
-from jobs.queue import ring
+from jobs.queue import notify_workers
 from jobs.settings import Settings
 
-# Bells for new jobs: so many at once, and then so many a second.
-BELLS_AT_ONCE = 16
-BELLS_A_SECOND = 8.0
+# Notifications of new jobs: so many at once, and then so many a second.
+NOTIFY_BURST = 16
+NOTIFY_PER_SECOND = 8.0
 # Of a body whose sender is not known yet.
 UNSEEN_BYTES = 16_384
 JOB_ID = re.compile(r"[0-9a-f-]{1,64}")
@@ -47,17 +47,17 @@ EXAMPLE_ID = "0199f3a2c5d07c3e8a51b6f4e2d90c77"
 
 
 @dataclass(frozen=True)
-class Door:
+class AppContext:
     """What one running application holds."""
 
     settings: Settings
     engine: Engine
     sessions: sessionmaker[Session]
     feed: Feed
-    bells: Celery
-    ringing: Bucket
-    limit: RateLimit
-    room: Room
+    celery: Celery
+    notify_bucket: Bucket
+    rate_limit: RateLimit
+    quota: QueueQuota
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session for reading: one snapshot, nothing is kept."""
@@ -71,42 +71,42 @@ class Door:
         """A session for one statement that writes."""
         return at_once(self.sessions)
 
-    def bell(self, job_id: str) -> BackgroundTask | None:
-        """What rings for the workers once the response is out.
+    def notify_workers(self, job_id: str) -> BackgroundTask | None:
+        """What notifies the workers of a new job once the response is out.
 
-        In a flood of jobs not each one rings: a worker that was woken takes jobs until there is none, and the
-        sweeper rings for slots that are still idle.
+        In a flood of jobs not each one notifies: a worker that was woken takes jobs until there is none, and
+        the maintenance of the workers notifies slots that are still idle.
         """
-        return BackgroundTask(ring, self.bells, job_id) if self.ringing.take() else None
+        return BackgroundTask(notify_workers, self.celery, job_id) if self.notify_bucket.take() else None
 
 
-def door(request: Request) -> Door:
-    """The application's own parts."""
-    found: Door = request.app.state.door
+def app_context(request: Request) -> AppContext:
+    """The context of the application that answers ``request``."""
+    found: AppContext = request.app.state.context
     return found
 
 
-async def get_door(request: Request) -> Door:
-    """``door`` as a dependency that needs no thread."""
-    return door(request)
+async def get_app_context(request: Request) -> AppContext:
+    """``app_context`` as a dependency that needs no thread."""
+    return app_context(request)
 
 
-DoorDep = Annotated[Door, Depends(get_door)]
+ContextDep = Annotated[AppContext, Depends(get_app_context)]
 
 
-def authenticate(request: Request, parts: DoorDep) -> Caller:
+def authenticate(request: Request, context: ContextDep) -> Caller:
     """Who asks. Refused: too many requests of one caller, or too many failures from one address."""
-    with parts.reading() as session:
-        return _admit(request, parts, session)
+    with context.reading() as session:
+        return _admit(request, context, session)
 
 
-def _admit(request: Request, parts: Door, session: Session) -> Caller:
+def _admit(request: Request, context: AppContext, session: Session) -> Caller:
     try:
-        caller = identify(request, session, parts.settings)
+        caller = identify(request, session, context.settings)
     except Problem:
-        parts.limit.take(f"address {request.client.host if request.client else ''}")
+        context.rate_limit.take(f"address {request.client.host if request.client else ''}")
         raise
-    parts.limit.take(caller.bucket)
+    context.rate_limit.take(caller.bucket)
     return caller
 
 
@@ -133,12 +133,12 @@ Submitter = Annotated[Caller, Depends(demand_submit)]
 Admin = Annotated[Caller, Depends(demand_admin)]
 
 
-class Parcel:
+class SubmitRequest:
     """A request with a body, from a caller who may submit."""
 
-    def __init__(self, request: Request, parts: Door, body: bytes) -> None:
-        self.parts, self.body = parts, body
-        self._request = request
+    def __init__(self, request: Request, context: AppContext, body: bytes) -> None:
+        self.context, self.body = context, body
+        self._http = request
 
     @cached_property
     def caller(self) -> Caller:
@@ -147,7 +147,7 @@ class Parcel:
         Raises:
             Problem: as ``authenticate`` and ``demand_submit`` do.
         """
-        return authenticate(self._request, self.parts).demand("submit")
+        return authenticate(self._http, self.context).demand("submit")
 
     def find_network(self, ref: NetworkRef) -> NetworkFile:
         """The network of the caller's that ``ref`` names.
@@ -155,38 +155,38 @@ class Parcel:
         Raises:
             SpecError: there is none.
         """
-        with self.parts.reading() as session:
-            return find_network(session, self.parts.settings, ref, self.caller.owner)
+        with self.context.reading() as session:
+            return find_network(session, self.context.settings, ref, self.caller.owner)
 
 
-async def get_parcel(request: Request) -> Parcel:
+async def get_submit_request(request: Request) -> SubmitRequest:
     """The body of a request; one dependency, since it is hot.
 
     Of a stranger no more than ``UNSEEN_BYTES`` are read. A body that says it is as small is read at once, so
     that its caller is identified in the thread that answers; of any other the caller comes first, and so it
     does where something is wrong with the body, which is not for strangers to know.
     """
-    parts = door(request)
-    parcel = Parcel(request, parts, b"")
+    context = app_context(request)
+    submitted = SubmitRequest(request, context, b"")
     if not 0 < declared_size(request) <= UNSEEN_BYTES:
-        await run_in_threadpool(lambda: parcel.caller)
+        await run_in_threadpool(lambda: submitted.caller)
     try:
-        parcel.body = await read_body(request, parts.settings.max_body_bytes)
+        submitted.body = await read_body(request, context.settings.max_body_bytes)
     except Problem:
-        await run_in_threadpool(lambda: parcel.caller)
+        await run_in_threadpool(lambda: submitted.caller)
         raise
-    return parcel
+    return submitted
 
 
-ParcelDep = Annotated[Parcel, Depends(get_parcel)]
+SubmitRequestDep = Annotated[SubmitRequest, Depends(get_submit_request)]
 
 
 @dataclass(frozen=True)
-class Visit:
-    """A request that only looks; who asks is found out where it is answered."""
+class ReadRequest:
+    """A request that only reads; who asks is found out where it is answered."""
 
-    request: Request
-    parts: Door
+    http: Request
+    context: AppContext
 
     @contextmanager
     def reading(self) -> Iterator[tuple[Session, Caller]]:
@@ -195,16 +195,16 @@ class Visit:
         Raises:
             Problem: as ``authenticate`` and ``demand_read`` do, before anything else is read.
         """
-        with self.parts.reading() as session:
-            yield session, _admit(self.request, self.parts, session).demand("read")
+        with self.context.reading() as session:
+            yield session, _admit(self.http, self.context, session).demand("read")
 
 
-async def get_visit(request: Request) -> Visit:
-    """The visit that this request is."""
-    return Visit(request, door(request))
+async def get_read_request(request: Request) -> ReadRequest:
+    """The request as one that only reads."""
+    return ReadRequest(request, app_context(request))
 
 
-VisitDep = Annotated[Visit, Depends(get_visit)]
+ReadRequestDep = Annotated[ReadRequest, Depends(get_read_request)]
 
 
 async def get_job_id(job_id: Annotated[str, Path(description="The job's id.", examples=[EXAMPLE_ID])]) -> str:

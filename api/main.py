@@ -14,12 +14,13 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import OperationalError
 
-from api import openapi, problems
+from api import openapi
 from api.auth import check_binding, is_loopback
-from api.deps import BELLS_A_SECOND, BELLS_AT_ONCE, Door
+from api.deps import NOTIFY_BURST, NOTIFY_PER_SECOND, AppContext
 from api.feed import Feed
-from api.limits import Bucket, RateLimit
-from api.room import Room
+from api.http import problems
+from api.http.quota import QueueQuota
+from api.http.rate_limit import Bucket, RateLimit
 from api.routes import (
     catalog,
     health,
@@ -102,19 +103,19 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = make_engine(settings)
         sessions = session_factory(engine)
-        app.state.door = Door(
+        app.state.context = AppContext(
             settings=settings,
             engine=engine,
             sessions=sessions,
             feed=Feed(sessions),
-            bells=make_celery(settings),
-            ringing=Bucket(rate=BELLS_A_SECOND, burst=BELLS_AT_ONCE),
-            room=Room(settings.max_queued_per_owner),
-            limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
+            celery=make_celery(settings),
+            notify_bucket=Bucket(rate=NOTIFY_PER_SECOND, burst=NOTIFY_BURST),
+            quota=QueueQuota(settings.max_queued_per_owner),
+            rate_limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
         )
         await run_in_threadpool(refuse_an_open_network, settings)
         yield
-        await app.state.door.feed.close()
+        await app.state.context.feed.close()
         engine.dispose()
 
     return lifespan

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from api.problems import MEDIA_TYPE, ProblemBody
+from api.http.problems import MEDIA_TYPE, ProblemBody
 from api.schemas import STANDS_FOR, DryRun
 from api.sweep_views import SweepDryRun
 from cartl_core.spec import JobRequest, JobSpec

@@ -1,4 +1,4 @@
-"""What the door answers: one pydantic model for each kind of response, and how a row becomes one."""
+"""Responses: one pydantic model for each kind of response, and how a row becomes one."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.body import parse_json
-from api.faults import as_written, field_errors
-from api.problems import FieldError, Problem, invalid
+from api.http.body import parse_json
+from api.http.problems import FieldError, Problem, invalid
+from api.http.validation_errors import as_written, field_errors
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.existing_network import resolve_given

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from api.body import parse
-from api.problems import FieldError, Problem, invalid
+from api.http.body import parse
+from api.http.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import Cell, cells

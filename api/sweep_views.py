@@ -1,4 +1,4 @@
-"""What the door answers about sweeps."""
+"""Responses about sweeps."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The doorbell: a Celery message that says "look at the record". SQL is the only truth.
+"""Notifies workers: a Celery message that says "look at the record". SQL is the only truth.
 
 A message carries a job's id for the log alone; a worker that is woken claims the best claimable
-job, whichever was named. Losing a message only delays: the sweeper rings again.
+job, whichever was named. Losing a message only delays: a worker's maintenance notifies again.
 
 The settings below each cure something seen in practice or in the sources: see docs/operations.md.
 """
@@ -19,7 +19,8 @@ from redis.exceptions import RedisError
 
 from jobs.settings import Settings
 
-DOORBELL = "cartl.doorbell"
+WAKE_TASK = "cartl.doorbell"
+"""The task's name on the wire."""
 QUEUE = "cartl"
 CONNECT_SECONDS = 0.75
 
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def make_celery(settings: Settings, *, consumer: bool = False) -> Celery:
-    """The Celery application, for ringing, or with ``consumer`` for a worker."""
+    """The Celery application, for notifying, or with ``consumer`` for a worker."""
     app = Celery("cartl", broker=_with_host(settings.broker_url), set_as_current=consumer)
     app.conf.update(
         task_default_queue=QUEUE,
@@ -104,12 +105,12 @@ def _folders(root: Path) -> dict[str, Any]:
     }
 
 
-def ring(app: Celery, job_id: str | None = None) -> bool:
+def notify_workers(app: Celery, job_id: str | None = None) -> bool:
     """Wake one worker. A broker that is down is no error: False, within two seconds."""
     try:
-        app.send_task(DOORBELL, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
+        app.send_task(WAKE_TASK, args=[job_id], queue=QUEUE, retry=False, ignore_result=True)
     except DOWN as error:
-        log.warning("the doorbell did not ring: %s", type(error).__name__)
+        log.warning("the workers were not notified: %s", type(error).__name__)
         return False
     return True
 

@@ -1,7 +1,7 @@
-"""The states of a job and every arrow between them: the only place where a state gets its meaning.
+"""The states of a job, every arrow between them, and the reasons that it ends with: their only definition.
 
 Stage, epoch and attack progress are events and columns, never states. A request to cancel a
-running job is a flag, not an arrow: the worker acknowledges it, or the sweeper does in its place.
+running job is a flag, not an arrow: the worker acknowledges it, or a worker's maintenance does in its place.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Move(StrEnum):
     CLAIM = "claim"
     COMPLETE = "complete"
     FAIL = "fail"
-    LOSE = "lose"
+    REQUEUE_AFTER_CRASH = "requeue_after_crash"
     GIVE_UP = "give_up"
     RELEASE = "release"
     ACKNOWLEDGE = "acknowledge"
@@ -50,7 +50,7 @@ TRANSITIONS: dict[tuple[JobState, Move], JobState] = {
     (Q, Move.CANCEL): C,  # its owner asks; nothing runs, so it ends at once
     (R, Move.COMPLETE): S,  # the report is complete
     (R, Move.FAIL): F,  # an error that would repeat: bad data, loss not finite, out of memory, disk full
-    (R, Move.LOSE): Q,  # child killed by a signal, or lease expired: one attempt more is used
+    (R, Move.REQUEUE_AFTER_CRASH): Q,  # child killed by a signal, or lease expired: one attempt more is used
     (R, Move.GIVE_UP): F,  # the same at the cap of attempts: `worker_lost`
     (R, Move.RELEASE): Q,  # clean shutdown, or it waits for a teacher: attempts unchanged
     (R, Move.ACKNOWLEDGE): C,  # cancel was requested, and the worker stopped or its lease expired
@@ -66,13 +66,31 @@ WORDS: dict[Move, str] = {
     Move.CLAIM: "worker claims",
     Move.COMPLETE: "worker completes",
     Move.FAIL: "an error that would repeat",
-    Move.LOSE: "child killed or lease expired (attempt used)",
+    Move.REQUEUE_AFTER_CRASH: "child killed or lease expired (attempt used)",
     Move.GIVE_UP: "lost at the cap: worker_lost",
     Move.RELEASE: "shutdown or waits for a teacher (no attempt used)",
     Move.ACKNOWLEDGE: "cancel requested, then acknowledged or lease expired",
     Move.CANCEL: "owner cancels",
     Move.RETRY: "owner retries (attempts back to 0)",
 }
+
+
+REASONS: dict[str, str] = {
+    "spec_invalid": "the specification cannot be run on this machine or by this version; post it again",
+    "dataset_missing": "the data set is not here and could not be downloaded; the message has the command",
+    "dataset_invalid": "the data set's files are there but cannot be used; fetch them again",
+    "data_overlap": "source and target share more than a few images; choose other classes",
+    "network_invalid": "the network to measure is gone, changed or cannot be loaded; upload it again",
+    "loss_not_finite": "the loss became infinite or not a number, the message says when; lower `lr`",
+    "out_of_memory": "the device ran out of memory, on CUDA with half batches too; lower `batch_size`",
+    "disk_full": "no space for checkpoints or artifacts; `python -m jobs prune`, then retry",
+    "resume_mismatch": "a stored stage is not what this run expects; retry after `python -m jobs prune`",
+    "timeout": "the run took longer than `CARTL_TIMEOUT_SECONDS`; a retry goes on from its checkpoint",
+    "worker_lost": "its worker or its process died in every attempt; look at the log, then retry",
+    "internal_error": "a mistake of the program; the log has the trace",
+    "cancelled": "its owner asked",
+}
+"""Every value of a job's ``reason``: stable, for programs to match on."""
 
 
 def target(state: JobState, move: Move) -> JobState | None:

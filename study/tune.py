@@ -18,7 +18,8 @@ from cartl_core.spec.attack import AttackSpec
 from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.training.loop import fit
-from cartl_core.training.transfer import Student
+from cartl_core.training.student import Student
+from cartl_core.training.transfer import transfer_task
 from cartl_core.training.validation import clean_accuracy, robust_accuracy
 from study.plan import Pair, Rules
 
@@ -57,8 +58,8 @@ def tune(
             ),
         }
 
-    course = replace(student.course(target), validate=validate)
-    fitted = fit(course, arm.transfer, seed=seed, place=place)
+    task = replace(transfer_task(student, target), validate=validate)
+    fitted = fit(task, arm.transfer, seed=seed, place=place)
     frontier = [(row[CLEAN], row[ROBUST]) for row in fitted.history]
     return Tuned(frontier, states, [row["loss"] for row in fitted.history])
 

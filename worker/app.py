@@ -19,14 +19,13 @@ from sqlalchemy.orm import Session, sessionmaker
 from cartl_core import __version__
 from jobs import logs
 from jobs.database.engine import make_engine, session_factory
-from jobs.queue import DOORBELL, make_celery, ring
+from jobs.queue import WAKE_TASK, make_celery, notify_workers
 from jobs.settings import Settings
 from worker.host.identity import identity_of
-from worker.host.maintenance import Caretaker
-from worker.host.shutdown_flag import Door
-from worker.host.shutdown_watchdog import LEEWAY_SECONDS, end_after
+from worker.host.maintenance import Maintenance
+from worker.host.shutdown import LEEWAY_SECONDS, ShutdownFlag, end_after
 from worker.supervision.child_command import Prepare, prepare
-from worker.tasks import answer
+from worker.tasks import run_jobs
 
 WAKE_SECONDS = 0.5
 
@@ -34,21 +33,21 @@ log = logging.getLogger(__name__)
 
 
 def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
-    """The application with its one task, its caretaker, and a door that shuts on shutdown.
+    """The application with its one task, its maintenance, and a flag that is set on shutdown.
 
     ``prepare`` says what process runs a job.
     """
     app = make_celery(settings, consumer=True)
-    app.conf.worker_pool_start_method = "fork"  # the door is shared by inheritance
-    door = Door()
+    app.conf.worker_pool_start_method = "fork"  # the shutdown flag is shared by inheritance
+    shutdown = ShutdownFlag()
 
-    @app.task(name=DOORBELL, ignore_result=True)  # type: ignore[untyped-decorator]
-    def doorbell(job_id: str | None = None) -> None:
-        log.debug("the bell rang for job %s", job_id)
-        answer(settings, door, prepare)
+    @app.task(name=WAKE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+    def wake(job_id: str | None = None) -> None:
+        log.debug("notified of job %s", job_id)
+        run_jobs(settings, shutdown, prepare)
 
-    def shut(**_: Any) -> None:
-        door.shut()
+    def begin_shutdown(**_: Any) -> None:
+        shutdown.set()
         end_after(settings.stop_grace_seconds + LEEWAY_SECONDS)
 
     def configure_logs(**_: Any) -> None:
@@ -57,9 +56,9 @@ def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
 
     # With a receiver Celery leaves the logs alone.
     signals.setup_logging.connect(configure_logs, weak=False)
-    signals.worker_shutting_down.connect(shut, weak=False)
+    signals.worker_shutting_down.connect(begin_shutdown, weak=False)
     signals.worker_process_init.connect(_outlive_main, weak=False)
-    app.steps["worker"].add(_caretaking(settings, door))
+    app.steps["worker"].add(_maintenance_step(settings, shutdown))
     return app
 
 
@@ -72,19 +71,19 @@ def _outlive_main(**_: Any) -> None:
     set_pdeathsig(signal.SIGTERM)
 
 
-def _caretaking(settings: Settings, door: Door) -> type[bootsteps.Step]:
+def _maintenance_step(settings: Settings, shutdown: ShutdownFlag) -> type[bootsteps.Step]:
     """A step of the worker's start: after the pool has forked, before the broker is connected to."""
 
-    class Caretaking(bootsteps.StartStopStep):  # type: ignore[misc]
+    class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]
         requires = ("celery.worker.components:Pool",)
 
         def __init__(self, parent: Any, **options: Any) -> None:
             super().__init__(parent, **options)
-            self._caretaker: Caretaker | None = None
+            self._maintenance: Maintenance | None = None
 
         def start(self, parent: Any) -> None:
-            self._caretaker = _caretaker(settings, door)
-            self._caretaker.start()
+            self._maintenance = _maintenance(settings, shutdown)
+            self._maintenance.start()
             signals.worker_shutdown.connect(self._end, weak=False)
 
         def register_with_event_loop(self, parent: Any, hub: Any) -> None:
@@ -92,28 +91,28 @@ def _caretaking(settings: Settings, door: Door) -> type[bootsteps.Step]:
             hub.call_repeatedly(WAKE_SECONDS, lambda: None)
 
         def stop(self, parent: Any) -> None:
-            """Called before the pool's jobs have let go: the caretaker goes on until they have."""
+            """Called before the pool's jobs have let go: the maintenance goes on until they have."""
 
         def _end(self, **_: Any) -> None:
-            if self._caretaker is not None:
-                self._caretaker.stop()
+            if self._maintenance is not None:
+                self._maintenance.stop()
 
-    return Caretaking
+    return MaintenanceStep
 
 
-def _caretaker(settings: Settings, door: Door) -> Caretaker:
-    bells = make_celery(settings)
+def _maintenance(settings: Settings, shutdown: ShutdownFlag) -> Maintenance:
+    celery = make_celery(settings)
 
     @lru_cache(maxsize=1)
     def factory() -> sessionmaker[Session]:
         return session_factory(make_engine(settings, keep_open=False))
 
-    return Caretaker(
+    return Maintenance(
         settings,
         identity_of(os.getpid()),
-        door,
+        shutdown,
         factory=factory,
-        ring=lambda: ring(bells),
+        notify=lambda: notify_workers(celery),
         version=__version__,
     )
 

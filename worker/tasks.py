@@ -1,4 +1,4 @@
-"""The one task: somebody rang, so take jobs from the record until there is none to take."""
+"""The one task: there is something to do, so take jobs from the record until there is none to take."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from jobs.database.engine import make_engine, session_factory, transaction
 from jobs.settings import Settings
 from jobs.store import Claim
 from worker.host.identity import identity_of
-from worker.host.shutdown_flag import Door
+from worker.host.shutdown import ShutdownFlag
 from worker.supervision.child_command import Prepare, prepare
 from worker.supervision.fenced_writer import AWAY, first_line
-from worker.supervision.supervisor import Bench, Supervisor
+from worker.supervision.supervisor import Supervisor, SupervisorContext
 
 log = logging.getLogger(__name__)
 
 
-def answer(settings: Settings, door: Door, prepare: Prepare = prepare) -> int:
+def run_jobs(settings: Settings, shutdown: ShutdownFlag, prepare: Prepare = prepare) -> int:
     """Run jobs in this pool process until nothing is claimable or the worker shuts down.
 
     Returns how many were run. The engine is made here: connections do not survive a fork.
@@ -33,33 +33,33 @@ def answer(settings: Settings, door: Door, prepare: Prepare = prepare) -> int:
     ran = 0
     try:
         with _terminations() as terminated:
-            bench = Bench(
+            context = SupervisorContext(
                 settings=settings,
                 factory=session_factory(engine),
-                shutting_down=lambda: bool(terminated) or not door.is_open,
+                shutting_down=lambda: bool(terminated) or shutdown.is_set,
                 prepare=prepare,
             )
-            while not bench.shutting_down() and (claim := _claim(bench)) is not None:
+            while not context.shutting_down() and (claim := _claim(context)) is not None:
                 with logs.about(job=claim.job_id, attempt=claim.attempt, token=claim.token):
                     log.info("job %s claimed", claim.job_id)
-                    Supervisor(bench, claim).run()
+                    Supervisor(context, claim).run()
                 ran += 1
     finally:
         engine.dispose()
     return ran
 
 
-def _claim(bench: Bench) -> Claim | None:
-    """The next job; None too when the database is away: the sweeper rings again."""
+def _claim(context: SupervisorContext) -> Claim | None:
+    """The next job; None too when the database is away: maintenance notifies again."""
     worker_id = identity_of(os.getppid()).worker_id
     try:
-        with transaction(bench.factory) as session:
+        with transaction(context.factory) as session:
             store.free_unheld(session, worker_id=worker_id, supervisor_pid=os.getpid())
             claim = store.claim(
                 session,
                 worker_id=worker_id,
-                lease_seconds=bench.settings.lease_seconds,
-                max_running=bench.settings.max_running_per_owner,
+                lease_seconds=context.settings.lease_seconds,
+                max_running=context.settings.max_running_per_owner,
                 supervisor_pid=os.getpid(),
             )
     except (*AWAY, DBAPIError) as error:

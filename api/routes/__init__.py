@@ -1,1 +1,1 @@
-"""The paths of the door, by what they are about."""
+"""The paths of the API, by what they are about."""

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from api.deps import DoorDep, Reader
+from api.deps import ContextDep, Reader
 from api.openapi import problems
 from api.schemas import View
 from cartl_core.catalog import (
@@ -216,7 +216,7 @@ def _model(name: str) -> ModelView:
 
 
 @router.get("/attacks", summary="Attacks, methods and presets", responses=problems())
-def list_attacks(caller: Reader, parts: DoorDep) -> Attacks:
+def list_attacks(caller: Reader, context: ContextDep) -> Attacks:
     """What can be measured, how a student can be made, and how much of it each preset does."""
     return Attacks(
         data=[_attack(facts) for facts in ATTACKS.values()],
@@ -224,7 +224,7 @@ def list_attacks(caller: Reader, parts: DoorDep) -> Attacks:
         methods=[MethodView.model_validate(facts, from_attributes=True) for facts in METHODS.values()],
         presets=[
             PresetView(
-                name=facts.name, title=facts.title, default=facts.name == parts.settings.default_preset
+                name=facts.name, title=facts.title, default=facts.name == context.settings.default_preset
             )
             for facts in PRESETS.values()
         ],
@@ -255,9 +255,9 @@ def _attack(facts: AttackFacts) -> AttackView:
 
 @router.get("/teachers", summary="Your teachers", responses=problems())
 def list_teachers(
-    caller: Reader, parts: DoorDep, limit: Annotated[int, Query(ge=1, le=200)] = 100
+    caller: Reader, context: ContextDep, limit: Annotated[int, Query(ge=1, le=200)] = 100
 ) -> Teachers:
     """Robust networks that your jobs have trained or are training; equal jobs share them."""
-    with parts.reading() as session:
+    with context.reading() as session:
         stages = store.stages_of(session, caller.owner, kind="pretrain", limit=limit)
     return Teachers(data=[TeacherView.of(stage) for stage in stages])

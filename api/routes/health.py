@@ -8,10 +8,10 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
-from api.deps import DoorDep, Reader
+from api.deps import ContextDep, Reader
+from api.http.problems import Problem
 from api.metrics import exposition
 from api.openapi import problems, problems_only
-from api.problems import Problem
 from api.schemas import View
 from jobs.database.engine import check
 from jobs.errors import DatabaseBehind
@@ -50,14 +50,14 @@ async def healthz() -> Health:
     summary="Can it do its work?",
     responses=problems_only(503),
 )
-def readyz(parts: DoorDep, response: Response) -> Readiness:
+def readyz(context: ContextDep, response: Response) -> Readiness:
     """Looks at the database, its migrations and the broker; 503 when no request can be served."""
     response.headers["Cache-Control"] = "no-store"
     try:
-        check(parts.engine)
+        check(context.engine)
     except DatabaseBehind as error:
         raise Problem("not-ready", str(error)) from error
-    if broker_answers(parts.bells):
+    if broker_answers(context.celery):
         return Readiness(status="ready", broker="ok")
     words = "the broker does not answer; jobs are taken, and start when the sweeper finds them"
     return Readiness(status="degraded", broker="away", message=words)
@@ -69,9 +69,9 @@ def readyz(parts: DoorDep, response: Response) -> Readiness:
     response_class=PlainTextResponse,
     responses=problems(),
 )
-def get_prometheus(caller: Reader, parts: DoorDep) -> Response:
+def get_prometheus(caller: Reader, context: ContextDep) -> Response:
     """Queue, claims, recoveries, workers, stages, broker; over all owners, without names."""
-    broker = broker_answers(parts.bells)
-    with parts.reading() as session:
+    broker = broker_answers(context.celery)
+    with context.reading() as session:
         body, media_type = exposition(session, broker_answers=broker)
     return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

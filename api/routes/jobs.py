@@ -11,17 +11,17 @@ from starlette.background import BackgroundTask
 from api.auth import Caller
 from api.deps import (
     JOB_ID,
-    Door,
-    DoorDep,
+    AppContext,
+    ContextDep,
     JobId,
-    ParcelDep,
     Reader,
+    ReadRequestDep,
+    SubmitRequestDep,
     Submitter,
-    VisitDep,
 )
-from api.once import created, idempotency_key
+from api.http.idempotency import created, idempotency_key
+from api.http.paging import Cursor, Limit, bad_cursor, check_limit
 from api.openapi import EXAMPLES, json_body, problems
-from api.paging import Cursor, Limit, bad_cursor, check_limit
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
 from cartl_core.spec import DatasetName, JobRequest, MethodOrAuto, digest
@@ -54,7 +54,7 @@ CREATED = created("job", "The job is queued", "DryRun", "JobView")
     openapi_extra=json_body((JobRequest, EvaluateJobRequest), EXAMPLES),
 )
 def create_job(
-    parcel: ParcelDep,
+    request: SubmitRequestDep,
     dry_run: DryRunFlag = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -71,50 +71,54 @@ def create_job(
     The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
     machine but what `runtime` will say.
     """
-    parts, caller = parcel.parts, parcel.caller
-    submission = submission_of(parcel.body, parts.settings, parcel.find_network)
+    context, caller = request.context, request.caller
+    submission = submission_of(request.body, context.settings, request.find_network)
     if dry_run:
         return _json(_dry_run(submission))
     if idempotency_key is not None:
-        return _create_once(parts, caller, submission, idempotency_key)
-    if parts.room.take_known(caller.owner):
-        with parts.at_once() as session:
-            made = _enqueue(session, submission, caller, parts)
+        return _create_once(context, caller, submission, idempotency_key)
+    if context.quota.take_known(caller.owner):
+        with context.at_once() as session:
+            made = _enqueue(session, submission, caller, context)
     else:
-        with parts.writing() as session:
-            parts.room.take(session, caller.owner)
-            made = _enqueue(session, submission, caller, parts)
-    return _created(parts, JobView.whole(*made))
+        with context.writing() as session:
+            context.quota.take(session, caller.owner)
+            made = _enqueue(session, submission, caller, context)
+    return _created(context, JobView.whole(*made))
 
 
-def _create_once(parts: Door, caller: Caller, submission: Submission, key: str) -> Response:
+def _create_once(context: AppContext, caller: Caller, submission: Submission, key: str) -> Response:
     """The job that the key made before, or a new one that the key stands for from now on."""
     known = {"owner": caller.owner, "key": key, "body_digest": submission.body_digest}
-    with parts.writing() as session:
+    with context.writing() as session:
         job = store.replayed(session, **known)
         if job is not None:
             view = _view(session, job)
             replay = {"Location": view.links.self, "Idempotent-Replay": "true"}
             return _json(view, headers=replay)
-        parts.room.take(session, caller.owner)
-        job, place = _enqueue(session, submission, caller, parts)
+        context.quota.take(session, caller.owner)
+        job, place = _enqueue(session, submission, caller, context)
         store.remember(session, **known, job=job)
         view = JobView.whole(job, place)
-    return _created(parts, view)
+    return _created(context, view)
 
 
-def _created(parts: Door, view: JobView) -> Response:
-    return _json(view, status=201, headers={"Location": view.links.self}, background=parts.bell(view.id))
+def _created(context: AppContext, view: JobView) -> Response:
+    return _json(
+        view, status=201, headers={"Location": view.links.self}, background=context.notify_workers(view.id)
+    )
 
 
-def _enqueue(session: Session, submission: Submission, caller: Caller, parts: Door) -> tuple[Job, int]:
+def _enqueue(
+    session: Session, submission: Submission, caller: Caller, context: AppContext
+) -> tuple[Job, int]:
     return store.enqueue(
         session,
         request=submission.request,
         spec=submission.spec,
         estimate=submission.estimate,
         owner=caller.owner,
-        max_attempts=parts.settings.max_attempts,
+        max_attempts=context.settings.max_attempts,
     )
 
 
@@ -146,7 +150,7 @@ def _view(session: Session, job: Job) -> JobView:
 @router.get("/jobs", summary="List jobs, newest first", responses=problems())
 def list_jobs(
     caller: Reader,
-    parts: DoorDep,
+    context: ContextDep,
     state: JobState | None = None,
     dataset: DatasetName | None = None,
     method: MethodOrAuto | None = None,
@@ -157,9 +161,9 @@ def list_jobs(
     limit: Limit = 50,
 ) -> Page[JobBrief]:
     """Your jobs, or those shared with you, a page at a time. Pages do not shift while jobs are added."""
-    check_limit(limit, parts.settings)
+    check_limit(limit, context.settings)
     try:
-        with parts.reading() as session:
+        with context.reading() as session:
             jobs, next_cursor = store.list_jobs(
                 session,
                 caller.owner,
@@ -178,17 +182,17 @@ def list_jobs(
 
 
 @router.get("/jobs/{job_id}", summary="One job", response_model=JobView, responses=problems(404))
-def get_job(job_id: JobId, visit: VisitDep) -> Response:
+def get_job(job_id: JobId, request: ReadRequestDep) -> Response:
     """Where the job is, what it runs, how long it will take."""
-    with visit.reading() as (session, caller):
+    with request.reading() as (session, caller):
         view = _view(session, store.overview(session, job_id, caller.owner))
     return _json(view)
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=problems(404, 409))
-def cancel_job(job_id: JobId, caller: Submitter, parts: DoorDep) -> JobView:
+def cancel_job(job_id: JobId, caller: Submitter, context: ContextDep) -> JobView:
     """A queued job ends at once; a running one when its worker has stopped it. Asking twice does no harm."""
-    with parts.writing() as session:
+    with context.writing() as session:
         return _view(session, store.request_cancel(session, job_id, caller.owner))
 
 
@@ -198,9 +202,9 @@ def cancel_job(job_id: JobId, caller: Submitter, parts: DoorDep) -> JobView:
     response_model=JobView,
     responses=problems(404, 409),
 )
-def retry_job(job_id: JobId, caller: Submitter, parts: DoorDep) -> Response:
+def retry_job(job_id: JobId, caller: Submitter, context: ContextDep) -> Response:
     """It goes on from its last checkpoint; attempts count from 0, and all events are kept."""
-    with parts.writing() as session:
-        job = store.retry(session, job_id, caller.owner, max_queued=parts.settings.max_queued_per_owner)
+    with context.writing() as session:
+        job = store.retry(session, job_id, caller.owner, max_queued=context.settings.max_queued_per_owner)
         view = _view(session, job)
-    return _json(view, background=parts.bell(job_id))
+    return _json(view, background=context.notify_workers(job_id))

@@ -9,10 +9,10 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.body import parse, read_body
-from api.deps import Admin, DoorDep
+from api.deps import Admin, ContextDep
+from api.http.body import parse, read_body
+from api.http.problems import Problem
 from api.openapi import json_body, problems
-from api.problems import Problem
 from api.schemas import View
 from jobs.store.keys import Scope, keys_of, make_key, revoke
 from jobs.tables import ApiKey
@@ -78,9 +78,9 @@ KEY_EXAMPLES = {
 }
 
 
-async def get_key_body(request: Request, parts: DoorDep, caller: Admin) -> bytes:
+async def get_key_body(request: Request, context: ContextDep, caller: Admin) -> bytes:
     """The raw body, read once the caller is known."""
-    return await read_body(request, parts.settings.max_body_bytes)
+    return await read_body(request, context.settings.max_body_bytes)
 
 
 KeyBody = Annotated[bytes, Depends(get_key_body)]
@@ -93,12 +93,12 @@ KeyBody = Annotated[bytes, Depends(get_key_body)]
     responses=problems(400, 413, 415),
     openapi_extra=json_body((KeyRequest,), KEY_EXAMPLES),
 )
-def create_key(caller: Admin, body: KeyBody, parts: DoorDep, response: Response) -> KeyCreated:
+def create_key(caller: Admin, body: KeyBody, context: ContextDep, response: Response) -> KeyCreated:
     """The secret is in the answer, and nowhere else afterwards: only its hash is kept."""
     if caller.key_id is None:
         raise Problem("not-allowed", "The first key is made with `python -m jobs keys create --owner NAME`.")
     wanted = parse(KeyRequest, body)
-    with parts.writing() as session:
+    with context.writing() as session:
         secret, key = make_key(wanted.owner, wanted.name, wanted.scopes)
         session.add(key)
         session.flush()
@@ -108,15 +108,15 @@ def create_key(caller: Admin, body: KeyBody, parts: DoorDep, response: Response)
 
 
 @router.get("/keys", summary="List keys", responses=problems())
-def list_keys(caller: Admin, parts: DoorDep) -> Keys:
+def list_keys(caller: Admin, context: ContextDep) -> Keys:
     """All keys of all owners that count, oldest first, without their secrets."""
-    with parts.reading() as session:
+    with context.reading() as session:
         return Keys(data=[KeyView.of(key) for key in keys_of(session)])
 
 
 @router.delete("/keys/{key_id}", status_code=204, summary="Revoke a key", responses=problems(404))
-def revoke_key(key_id: Annotated[str, Path(max_length=64)], caller: Admin, parts: DoorDep) -> None:
+def revoke_key(key_id: Annotated[str, Path(max_length=64)], caller: Admin, context: ContextDep) -> None:
     """The key is refused from now on; a key that was revoked before is not found."""
-    with parts.writing() as session:
+    with context.writing() as session:
         if not KEY_ID.fullmatch(key_id) or not revoke(session, key_id):
             raise Problem("not-found", "There is no such key.")

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from api.deps import DoorDep, JobId, Reader
+from api.deps import ContextDep, JobId, Reader
 from api.feed import Feed
+from api.http.negotiate import choose
 from api.logs import log_tail
-from api.negotiate import choose
 from api.openapi import Responses, problems
 from api.schemas import EventPage, EventView, Metrics, SeriesView
 from jobs import store
@@ -58,7 +58,7 @@ EVENTS: Responses = {
 def get_events(
     job_id: JobId,
     caller: Reader,
-    parts: DoorDep,
+    context: ContextDep,
     request: Request,
     after: After = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
@@ -67,7 +67,7 @@ def get_events(
     """A JSON page; with `Accept: text/event-stream` a stream that ends after the job's last event."""
     start = after if last_event_id is None else last_event_id
     wants_stream = choose(request.headers.get("accept"), (JSON, STREAM)) == STREAM
-    with parts.reading() as session:
+    with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
         rows = [] if wants_stream else store.events_after(session, job_id, start, limit)
     over = JobState(job.state).is_terminal
@@ -75,7 +75,7 @@ def get_events(
         if over and start >= job.event_count:
             return Response(status_code=204)
         return StreamingResponse(
-            _stream(parts.feed, job_id, start),
+            _stream(context.feed, job_id, start),
             media_type=STREAM,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -98,7 +98,7 @@ async def _stream(feed: Feed, job_id: str, after: int) -> AsyncIterator[bytes]:
 def get_metrics(
     job_id: JobId,
     caller: Reader,
-    parts: DoorDep,
+    context: ContextDep,
     name: Annotated[
         list[Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]] | None,
         Query(max_length=50, description="Series wanted, e.g. `teacher (fdm)/loss`; all when left out."),
@@ -106,7 +106,7 @@ def get_metrics(
     max_points: Annotated[int, Query(ge=4, le=5000, description="Points of each series, at most.")] = 500,
 ) -> Metrics:
     """Training and validation figures by epoch. Long series are thinned out; extremes stay."""
-    with parts.reading() as session:
+    with context.reading() as session:
         store.find(session, job_id, caller.owner)
         series = store.metrics_of(session, job_id, name, max_points)
     return Metrics(data=[SeriesView.of(one) for one in series])
@@ -121,13 +121,13 @@ def get_metrics(
 def get_logs(
     job_id: JobId,
     caller: Reader,
-    parts: DoorDep,
+    context: ContextDep,
     tail: Annotated[int, Query(ge=1, le=100_000, description="Lines from the end.")] = 500,
 ) -> PlainTextResponse:
     """The last lines that the training process wrote, oldest first; empty before it starts."""
-    with parts.reading() as session:
+    with context.reading() as session:
         store.find(session, job_id, caller.owner)
     return PlainTextResponse(
-        log_tail(parts.settings, job_id, tail),
+        log_tail(context.settings, job_id, tail),
         headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
     )

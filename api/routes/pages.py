@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from api.negotiate import choose
-from api.problems import KINDS, Problem
+from api.http.negotiate import choose
+from api.http.problems import KINDS, Problem
 from api.schemas import View
 from api.web.pages import docs_page, index_page, problems_page
 

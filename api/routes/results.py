@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlalchemy.orm import Session
 
-from api.deps import DoorDep, JobId, Reader, VisitDep
-from api.files import page_headers, send_file
-from api.negotiate import choose
+from api.deps import ContextDep, JobId, Reader, ReadRequestDep
+from api.http.files import page_headers, send_file
+from api.http.negotiate import choose
 from api.openapi import problems
 from api.report_view import RobustnessReport
 from api.schemas import Artifacts, ArtifactView
@@ -43,10 +43,10 @@ FRESH = {"Cache-Control": "no-store"}
         200: {"description": "The report", "content": {MARKDOWN: {"schema": {"type": "string"}}}},
     },
 )
-def get_robustness(job_id: JobId, visit: VisitDep) -> Response:
+def get_robustness(job_id: JobId, request: ReadRequestDep) -> Response:
     """What is known so far; `complete` is true at the end. `Accept: text/markdown` gives it as text."""
-    with visit.reading() as (session, caller):
-        kind = choose(visit.request.headers.get("accept"), (JSON, MARKDOWN))
+    with request.reading() as (session, caller):
+        kind = choose(request.http.headers.get("accept"), (JSON, MARKDOWN))
         report = _known(session, job_id, caller.owner)
     if kind == JSON:
         return Response(RobustnessReport.of(report).model_dump_json(), headers=FRESH, media_type=JSON)
@@ -86,12 +86,12 @@ def _report(job: Job) -> Report:
         304: {"description": "Not changed since the ETag in If-None-Match, once the job has succeeded"},
     },
 )
-def get_report(job_id: JobId, caller: Reader, parts: DoorDep, request: Request) -> Response:
+def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Request) -> Response:
     """The robustness report as HTML. Of a job that succeeded: the file with its figures that the run wrote;
     before that: what is known so far, in tables."""
-    with parts.reading() as session:
+    with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
-        page = _written_page(session, job, parts.settings)
+        page = _written_page(session, job, context.settings)
     if page is not None:
         row, path = page
         return send_file(request, path, name=PAGE, media_type=row.media_type, etag=row.sha256, size=row.size)
@@ -110,9 +110,9 @@ def _written_page(session: Session, job: Job, settings: Settings) -> tuple[Artif
 
 
 @router.get("/jobs/{job_id}/artifacts", summary="Files of a job", responses=problems(404))
-def list_artifacts(job_id: JobId, caller: Reader, parts: DoorDep) -> Artifacts:
+def list_artifacts(job_id: JobId, caller: Reader, context: ContextDep) -> Artifacts:
     """Reports, and the students' weights as safetensors."""
-    with parts.reading() as session:
+    with context.reading() as session:
         store.find(session, job_id, caller.owner)
         return Artifacts(data=[ArtifactView.of(row) for row in store.artifacts_of(session, job_id)])
 
@@ -135,14 +135,14 @@ def list_artifacts(job_id: JobId, caller: Reader, parts: DoorDep) -> Artifacts:
         304: {"description": "Not changed since the ETag in If-None-Match"},
     },
 )
-def get_artifact(job_id: JobId, name: str, caller: Reader, parts: DoorDep, request: Request) -> Response:
+def get_artifact(job_id: JobId, name: str, caller: Reader, context: ContextDep, request: Request) -> Response:
     """The file itself, with ETag and one byte range. Pages come in a sandbox: they run no scripts."""
-    with parts.reading() as session:
+    with context.reading() as session:
         store.find(session, job_id, caller.owner)
         row = store.artifact(session, job_id, check_name(name))
     return send_file(
         request,
-        path_of(parts.settings, row),
+        path_of(context.settings, row),
         name=row.name,
         media_type=row.media_type,
         etag=row.sha256,

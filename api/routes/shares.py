@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.deps import DoorDep, JobId, Reader, Submitter
+from api.deps import ContextDep, JobId, Reader, Submitter
 from api.openapi import problems
 from api.schemas import View
 from jobs import store
@@ -31,23 +31,23 @@ class Shares(View):
 
 
 @router.get("/jobs/{job_id}/shares", summary="Whom a job is shared with", responses=problems(404))
-def list_shares(job_id: JobId, caller: Reader, parts: DoorDep) -> Shares:
+def list_shares(job_id: JobId, caller: Reader, context: ContextDep) -> Shares:
     """Only the job's owner may ask."""
-    with parts.reading() as session:
+    with context.reading() as session:
         return Shares(data=list(store.readers(session, job_id, caller.owner)))
 
 
 @router.put("/jobs/{job_id}/shares/{owner}", status_code=204, summary="Share a job", responses=problems(404))
-def put_share(job_id: JobId, owner: Other, caller: Submitter, parts: DoorDep) -> None:
+def put_share(job_id: JobId, owner: Other, caller: Submitter, context: ContextDep) -> None:
     """The other sees the job, its report, files, events and log; only you cancel, retry and share it."""
-    with parts.writing() as session:
+    with context.writing() as session:
         store.share(session, job_id, caller.owner, reader=owner)
 
 
 @router.delete(
     "/jobs/{job_id}/shares/{owner}", status_code=204, summary="Share a job no more", responses=problems(404)
 )
-def delete_share(job_id: JobId, owner: Other, caller: Submitter, parts: DoorDep) -> None:
+def delete_share(job_id: JobId, owner: Other, caller: Submitter, context: ContextDep) -> None:
     """From now on the other finds no such job. Asking twice does no harm."""
-    with parts.writing() as session:
+    with context.writing() as session:
         store.unshare(session, job_id, caller.owner, reader=owner)

@@ -13,18 +13,18 @@ from starlette.background import BackgroundTasks
 from api.deps import (
     EXAMPLE_ID,
     JOB_ID,
-    Door,
-    DoorDep,
-    ParcelDep,
+    AppContext,
+    ContextDep,
     Reader,
+    ReadRequestDep,
+    SubmitRequestDep,
     Submitter,
-    VisitDep,
 )
-from api.negotiate import choose
-from api.once import created, idempotency_key
+from api.http.idempotency import created, idempotency_key
+from api.http.negotiate import choose
+from api.http.paging import Cursor, Limit, bad_cursor, check_limit
+from api.http.problems import Problem
 from api.openapi import SWEEP_EXAMPLES, json_body, problems
-from api.paging import Cursor, Limit, bad_cursor, check_limit
-from api.problems import Problem
 from api.routes.jobs import DryRunFlag
 from api.schemas import EstimateView, Page
 from api.sweep_submission import SweepSubmission, sweep_of
@@ -75,7 +75,7 @@ CREATED = created("sweep", "The jobs are queued", "SweepDryRun", "SweepView")
     openapi_extra=json_body((SweepRequest,), SWEEP_EXAMPLES),
 )
 def create_sweep(
-    parcel: ParcelDep,
+    request: SubmitRequestDep,
     dry_run: DryRunFlag = False,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -86,11 +86,11 @@ def create_sweep(
     teacher of CARTL serves every freeze depth. Each job is an ordinary one, which can be seen, cancelled and
     retried by itself.
     """
-    parts, caller = parcel.parts, parcel.caller
-    submission = sweep_of(parcel.body, parts.settings)
+    context, caller = request.context, request.caller
+    submission = sweep_of(request.body, context.settings)
     if dry_run:
         return _json(_dry_run(submission))
-    with parts.writing() as session:
+    with context.writing() as session:
         made = _made_before(session, submission, caller.owner, idempotency_key)
         if made is not None:
             view = _view(session, made)
@@ -100,8 +100,8 @@ def create_sweep(
             request=submission.request,
             planned=submission.planned,
             owner=caller.owner,
-            max_attempts=parts.settings.max_attempts,
-            max_queued=parts.settings.max_queued_per_owner,
+            max_attempts=context.settings.max_attempts,
+            max_queued=context.settings.max_queued_per_owner,
         )
         if idempotency_key is not None:
             store.remember(
@@ -112,7 +112,9 @@ def create_sweep(
                 job=jobs[0],
             )
         view = _view(session, sweep)
-    return _json(view, status=201, headers={"Location": view.links.self}, background=_bells(parts, jobs))
+    return _json(
+        view, status=201, headers={"Location": view.links.self}, background=_notifications(context, jobs)
+    )
 
 
 def _made_before(session: Session, submission: SweepSubmission, owner: str, key: str | None) -> Sweep | None:
@@ -126,10 +128,10 @@ def _made_before(session: Session, submission: SweepSubmission, owner: str, key:
     return find_sweep(session, job.sweep_id, owner)
 
 
-def _bells(parts: Door, jobs: list[Job]) -> BackgroundTasks:
-    """A bell for each job, as long as they are not a flood: idle slots start at once."""
-    bells = (parts.bell(job.id) for job in jobs)
-    return BackgroundTasks([bell for bell in bells if bell is not None])
+def _notifications(context: AppContext, jobs: list[Job]) -> BackgroundTasks:
+    """A notification for each job, as long as they are not a flood: idle slots start at once."""
+    tasks = (context.notify_workers(job.id) for job in jobs)
+    return BackgroundTasks([task for task in tasks if task is not None])
 
 
 def _dry_run(submission: SweepSubmission) -> SweepDryRun:
@@ -156,11 +158,13 @@ def _view(session: Session, sweep: Sweep) -> SweepView:
 
 
 @router.get("/sweeps", summary="List sweeps, newest first", responses=problems())
-def get_sweeps(caller: Reader, parts: DoorDep, cursor: Cursor = None, limit: Limit = 50) -> Page[SweepBrief]:
+def get_sweeps(
+    caller: Reader, context: ContextDep, cursor: Cursor = None, limit: Limit = 50
+) -> Page[SweepBrief]:
     """Your sweeps, a page at a time, with the states of their jobs."""
-    check_limit(limit, parts.settings)
+    check_limit(limit, context.settings)
     try:
-        with parts.reading() as session:
+        with context.reading() as session:
             sweeps, next_cursor = list_sweeps(session, caller.owner, cursor=cursor, limit=limit)
             states = states_of(session, [sweep.id for sweep in sweeps])
     except BadCursor as error:
@@ -177,14 +181,14 @@ def get_sweeps(caller: Reader, parts: DoorDep, cursor: Cursor = None, limit: Lim
         200: {"description": "The sweep", "content": {MARKDOWN: {"schema": {"type": "string"}}}},
     },
 )
-def get_sweep(sweep_id: SweepId, visit: VisitDep) -> Response:
+def get_sweep(sweep_id: SweepId, request: ReadRequestDep) -> Response:
     """Where its jobs are, and a row for each setting over its seeds. `Accept: text/markdown` gives the table.
 
     What is best and what lies on the Pareto front is chosen by figures on validation images alone. Test
     figures are shown of these settings only, once all jobs have ended.
     """
-    with visit.reading() as (session, caller):
-        kind = choose(visit.request.headers.get("accept"), (JSON, MARKDOWN))
+    with request.reading() as (session, caller):
+        kind = choose(request.http.headers.get("accept"), (JSON, MARKDOWN))
         view = _view(session, find_sweep(session, sweep_id, caller.owner))
     if kind == JSON:
         return _json(view, headers=FRESH)
@@ -197,7 +201,7 @@ def get_sweep(sweep_id: SweepId, visit: VisitDep) -> Response:
     response_model=SweepView,
     responses=problems(404),
 )
-def cancel_all(sweep_id: SweepId, caller: Submitter, parts: DoorDep) -> SweepView:
+def cancel_all(sweep_id: SweepId, caller: Submitter, context: ContextDep) -> SweepView:
     """Queued jobs end at once, running ones when their workers have stopped them; what has ended stays."""
-    with parts.writing() as session:
+    with context.writing() as session:
         return _view(session, cancel_sweep(session, sweep_id, caller.owner))

@@ -10,18 +10,18 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, WithJsonSchema
 
-from api.body import declared_size, too_large
 from api.deps import (
     EXAMPLE_ID,
-    Door,
-    DoorDep,
+    AppContext,
+    ContextDep,
     Reader,
     Submitter,
+    app_context,
     authenticate,
-    door,
 )
+from api.http.body import declared_size, too_large
+from api.http.problems import Problem
 from api.openapi import problems
-from api.problems import Problem
 from api.schemas import STANDS_FOR, View
 from jobs.files.uploads import Incoming, forget_upload, store_upload, upload_of, uploads_of
 from jobs.tables import Upload
@@ -91,30 +91,30 @@ async def create_upload(request: Request) -> Response:
 
     It holds its own architecture. Name its id in the `network` of a job of `kind: evaluate`.
     """
-    parts = door(request)
-    caller = (await run_in_threadpool(authenticate, request, parts)).demand("submit")
+    context = app_context(request)
+    caller = (await run_in_threadpool(authenticate, request, context)).demand("submit")
     _check_type(request)
-    limit = parts.settings.max_upload_bytes
+    limit = context.settings.max_upload_bytes
     if declared_size(request) > limit:
         raise too_large(limit)
-    with await run_in_threadpool(Incoming, parts.settings) as incoming:
+    with await run_in_threadpool(Incoming, context.settings) as incoming:
         size = 0
         async for chunk in request.stream():
             size += len(chunk)
             if size > limit:
                 raise too_large(limit)
             await run_in_threadpool(incoming.write, chunk)
-        view = await run_in_threadpool(_keep, parts, incoming, caller.owner)
+        view = await run_in_threadpool(_keep, context, incoming, caller.owner)
     return Response(
         view.model_dump_json(), 201, {"Location": f"/uploads/{view.id}"}, media_type="application/json"
     )
 
 
-def _keep(parts: Door, incoming: Incoming, owner: str) -> UploadView:
+def _keep(context: AppContext, incoming: Incoming, owner: str) -> UploadView:
     found = incoming.finish()
-    with parts.writing() as session:
+    with context.writing() as session:
         return UploadView.of(
-            store_upload(session, incoming, found, owner, parts.settings.max_uploads_per_owner)
+            store_upload(session, incoming, found, owner, context.settings.max_uploads_per_owner)
         )
 
 
@@ -129,24 +129,24 @@ def _check_type(request: Request) -> None:
 
 
 @router.get("/uploads", summary="List uploads", responses=problems())
-def list_uploads(caller: Reader, parts: DoorDep) -> Uploads:
+def list_uploads(caller: Reader, context: ContextDep) -> Uploads:
     """Your uploads, newest first."""
-    with parts.reading() as session:
+    with context.reading() as session:
         return Uploads(data=[UploadView.of(row) for row in uploads_of(session, caller.owner)])
 
 
 @router.get("/uploads/{upload_id}", summary="One upload", responses=problems(404))
-def get_upload(upload_id: UploadId, caller: Reader, parts: DoorDep) -> UploadView:
+def get_upload(upload_id: UploadId, caller: Reader, context: ContextDep) -> UploadView:
     """What the file says of itself."""
-    with parts.reading() as session:
+    with context.reading() as session:
         return UploadView.of(upload_of(session, upload_id, caller.owner))
 
 
 @router.delete(
     "/uploads/{upload_id}", status_code=204, summary="Delete an upload", responses=problems(404, 409)
 )
-def delete_upload(upload_id: UploadId, caller: Submitter, parts: DoorDep) -> None:
+def delete_upload(upload_id: UploadId, caller: Submitter, context: ContextDep) -> None:
     """Gone, with its file; not while a job that measures it is queued or running."""
-    with parts.writing() as session:
-        path = forget_upload(session, parts.settings, upload_id, caller.owner)
+    with context.writing() as session:
+        path = forget_upload(session, context.settings, upload_id, caller.owner)
     path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from api.problems import Kind
+from api.http.problems import Kind
 
 TEMPLATES = Path(__file__).parent
 

@@ -2,7 +2,7 @@
 
 What nobody could leave out: a body parsed as JSON, one transaction with the same two inserts, one row read
 by its id, an answer of the same kind written as JSON. No keys, no validation, no limits, no estimate, no
-place in the queue, no bell, no problem+json.
+place in the queue, no notification, no problem+json.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
 from cartl_core.attacks.losses import OBJECTIVES, Objective, targeted_ratio, targets
 from cartl_core.attacks.norm_balls import BALLS, Ball
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 
 MOMENTUM = 0.75
@@ -58,7 +58,7 @@ def apgd(
     """
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
-    with untouched(model):
+    with preserve_model_state(model):
         pursuit = Pursuit.begin(model, images, labels, skip)
         for number, aim in enumerate(_tries(pursuit, attack)):
             if pursuit.broken.all():

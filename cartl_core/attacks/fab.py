@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, misclassified, packed
 from cartl_core.attacks.hyperplane import to_hyperplane
 from cartl_core.attacks.losses import targets
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.attack import Norm
 
@@ -63,7 +63,7 @@ def fab(
     """
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
-    with untouched(model):
+    with preserve_model_state(model):
         pursuit = Pursuit.begin(model, images, labels, skip)
         aims = targets(pursuit.logits, labels)
         for number in range(attack.restarts * aims.shape[1]):

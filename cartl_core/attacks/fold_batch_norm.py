@@ -17,7 +17,7 @@ from torch.nn.utils import fusion, parametrize
 
 from cartl_core.attacks.attack_state import AttackOutcome, misclassified
 from cartl_core.attacks.run_attack import launch
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 
 
@@ -84,7 +84,7 @@ def confirmed(
     it is fooled by what the double withstood, that counts. Arguments are those of ``launch``.
     """
     found = launch(double, images, labels, attack, seed=seed, label=label, indices=indices, skip=skip)
-    with untouched(network), torch.no_grad():
+    with preserve_model_state(network), torch.no_grad():
         broken = misclassified(network(found.adversarial), labels)
     passes = found.passes + len(images)
     if skip is not None:

@@ -18,7 +18,7 @@ from cartl_core.attacks.losses import OBJECTIVES
 from cartl_core.attacks.norm_balls import BALLS, LENGTHS
 from cartl_core.attacks.pgd import pgd
 from cartl_core.attacks.random_starts import random_starts
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec
 from cartl_core.spec.curve import CurveSpec
 
@@ -69,7 +69,7 @@ def break_radii(
         (N,) float64 on the CPU, so that a radius of the grid is that very number: 0 where the model is
         wrong without an attack, infinite where the image stands at the last radius.
     """
-    with untouched(model):
+    with preserve_model_state(model):
         with torch.no_grad():
             wrong = misclassified(model(images), labels)
         radius = torch.zeros(len(images), dtype=torch.float64, device=images.device)

@@ -21,8 +21,8 @@ from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
 from cartl_core.attacks.cycle_detection import Trail
 from cartl_core.attacks.losses import OBJECTIVES, Objective
 from cartl_core.attacks.norm_balls import BALLS, Ball, Fence
-from cartl_core.nn.frozen import untouched
 from cartl_core.nn.losses import cross_entropy
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.attack import Norm
 
@@ -56,7 +56,7 @@ def perturb(
     """
     ball = BALLS[norm]
     fence = ball.fence(images, eps)
-    with untouched(model):
+    with preserve_model_state(model):
         iterate = _begin(ball, images, start, fence, eps)
         for _ in range(steps):
             iterate.requires_grad_(True)
@@ -94,7 +94,7 @@ def pgd(
     """
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
-    with untouched(model):
+    with preserve_model_state(model):
         pursuit = Pursuit.begin(model, images, labels, skip)
         for restart in range(attack.restarts):
             if not pursuit.broken.all():

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import square_proposals as moves
 from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
 from cartl_core.attacks.losses import margin
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.attack import Norm
 
@@ -89,7 +89,7 @@ def square(
         draws: the random numbers, by restart and chapter.
         skip: (N,) bool, images that count as broken and are not attacked.
     """
-    with untouched(model), torch.no_grad():
+    with preserve_model_state(model), torch.no_grad():
         pursuit = Pursuit.begin(model, images, labels, skip)
         for restart in range(attack.restarts):
             if not pursuit.broken.all():

@@ -18,7 +18,7 @@ import torch
 from scipy.stats import beta as beta_distribution
 from torch import Tensor, nn
 
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.rng import generator
 
 Phase = Literal["guess", "count"]
@@ -66,7 +66,7 @@ def certify(
     positions = indices.tolist() if isinstance(indices, Tensor) else list(indices)
     predicted = torch.zeros(len(positions), dtype=torch.int64)
     radius = torch.zeros(len(positions), dtype=torch.float64)
-    with untouched(model), torch.no_grad():
+    with preserve_model_state(model), torch.no_grad():
         for row, (image, index) in enumerate(zip(images, positions, strict=True)):
             guess = int(_votes(model, image, sigma, n0, seed, "guess", index).argmax())
             votes = int(_votes(model, image, sigma, n, seed, "count", index)[guess])

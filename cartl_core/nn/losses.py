@@ -118,20 +118,20 @@ def fdm_loss(
     return cross_entropy(logits, labels).mean() + weight * torch.stack(penalties).mean()
 
 
-def divergence(displaced: Tensor, clean: Tensor) -> Tensor:
-    """KL(p || q) of each image, p and q being the softmax of ``clean`` and of ``displaced``.
+def divergence(perturbed: Tensor, clean: Tensor) -> Tensor:
+    """KL(p || q) of each image, p and q being the softmax of ``clean`` and of ``perturbed``.
 
     What TRADES adds to the cross-entropy (Zhang et al., ICML 2019, arXiv 1901.08573, Eq. 5, as published code
     has it): it asks for equal answers, not for right ones. Gradient flows into both.
 
     Args:
-        displaced: (N, C) logits of what was moved.
+        perturbed: (N, C) logits of what was moved.
         clean: (N, C) logits of what was not.
 
     Returns:
         (N,), none negative but by rounding.
     """
-    q, p = (_at_least_single(logits).log_softmax(dim=1) for logits in (displaced, clean))
+    q, p = (_at_least_single(logits).log_softmax(dim=1) for logits in (perturbed, clean))
     found: Tensor = functional.kl_div(q, p, reduction="none", log_target=True).sum(dim=1)
     return found
 

@@ -21,8 +21,8 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_input
 from torch.nn.utils import parametrize
 
-from cartl_core.nn.frozen import untouched
 from cartl_core.nn.gram_iteration import convolution_upper_bound, linear_upper_bound
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.neft import SpectralScale, tuned_layers
 from cartl_core.nn.network import Residual
 
@@ -174,7 +174,7 @@ def _input_sizes(tail: nn.Module, example: Tensor) -> dict[str, tuple[int, ...]]
         if isinstance(layer, nn.Conv2d)
     ]
     try:
-        with untouched(tail), torch.no_grad():
+        with preserve_model_state(tail), torch.no_grad():
             tail(example)
     finally:
         for hook in hooks:

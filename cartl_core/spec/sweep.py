@@ -1,8 +1,7 @@
 """The specification of a sweep: one job, and the grid of what is varied of it.
 
-A sweep is a comparison of settings, chosen by validation figures; ``sweep_cells`` turns it into jobs,
-``sweep_table`` their reports into the comparison. (Nothing of this has to do with the sweeper, which frees
-the jobs of dead workers.)
+A sweep is a comparison of settings, chosen by validation figures; ``planning.sweep_grid`` turns it into
+jobs, ``statistics.sweep_summary`` their reports into the comparison.
 """
 
 from __future__ import annotations

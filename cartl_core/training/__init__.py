@@ -1,1 +1,1 @@
-"""The three stages of a run: pretrain a teacher, transfer it, evaluate what came out."""
+"""Training: the loop, and the two stages that use it (pretrain a teacher, transfer it to a student)."""

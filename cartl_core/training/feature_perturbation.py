@@ -1,10 +1,10 @@
-"""Displaced features: what an adversary can do to the features of a frozen trunk, found once for all epochs.
+"""Feature-space adversarial perturbations: how far an adversary moves a frozen trunk's features, found once.
 
 Ours. The trunk is a fixed function, so how far images within eps can move its features is fixed as well.
-Label-free projected gradient descent climbs ||lower(x + d) - lower(x)||_2, and the tail learns from features
+Label-free projected gradient ascent climbs ||lower(x + d) - lower(x)||_2, and the tail learns from features
 that are moved as far, at one attack through the trunk for the whole training instead of one through the
-network at every step. Where to they are moved is the trunk's choice (where the attack ended), or the tail's:
-to the side on which its own cross-entropy climbs, one gradient of the tail a step and none of the trunk.
+network at every step. The direction is the trunk's (where the attack ended) or the tail's: to the side on
+which its own cross-entropy climbs, one gradient of the tail a step and none of the trunk.
 
 Shapes: images (N, C, H, W) in [0, 1]; features (N, ...); copies stand in the second dimension.
 """
@@ -19,19 +19,19 @@ from torch import Tensor, nn
 from cartl_core.attacks import fused, perturb, random_starts
 from cartl_core.data import Split
 from cartl_core.execution.stage_context import Workplace
-from cartl_core.nn.frozen import untouched
 from cartl_core.nn.losses import cross_entropy, feature_distance
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import DisplacementSpec
 
 BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Displaced:
+class PerturbedInputs:
     """What the tail learns from.
 
     Attributes:
-        inputs: (N, 1 + copies, ...) on the CPU: clean first, then each displaced copy.
+        inputs: (N, 1 + copies, ...) on the CPU: clean first, then each perturbed copy.
         cached: whether these are features; images where features did not fit into memory.
     """
 
@@ -39,10 +39,10 @@ class Displaced:
     cached: bool
 
 
-def displaced(
+def perturbed_inputs(
     lower: nn.Module, split: Split, spec: DisplacementSpec, *, seed: int, place: Workplace
-) -> Displaced:
-    """The images of ``split`` beside their displaced copies, as features if they fit into memory.
+) -> PerturbedInputs:
+    """The images of ``split`` beside their perturbed copies, as features if they fit into memory.
 
     The same whatever the batches, and whenever it is computed. ``lower`` must be in eval mode.
 
@@ -50,16 +50,18 @@ def displaced(
         Interruption: the run was asked to stop.
     """
     images = [split.images]
-    images += [displace(lower, split, spec, copy=copy, seed=seed, place=place) for copy in range(spec.copies)]
+    images += [
+        farthest_images(lower, split, spec, copy=copy, seed=seed, place=place) for copy in range(spec.copies)
+    ]
     together = torch.stack(images, dim=1)
     features = cached_features(lower, together.flatten(0, 1), place)
     if features is None:
-        return Displaced(together, cached=False)
-    return Displaced(features.view(*together.shape[:2], *features.shape[1:]), cached=True)
+        return PerturbedInputs(together, cached=False)
+    return PerturbedInputs(features.view(*together.shape[:2], *features.shape[1:]), cached=True)
 
 
-def moved_features(
-    upper: nn.Module, clean: Tensor, displaced: Tensor, labels: Tensor, spec: DisplacementSpec
+def perturbed_features(
+    upper: nn.Module, clean: Tensor, perturbed: Tensor, labels: Tensor, spec: DisplacementSpec
 ) -> Tensor:
     """Features (N, ...) moved as ``spec`` has it: ``reach`` times as far as the trunk's attack moved them.
 
@@ -68,23 +70,23 @@ def moved_features(
 
     Args:
         clean: features, without a gradient.
-        displaced: of the same images, where the trunk's attack ended.
+        perturbed: of the same images, where the trunk's attack ended.
         labels: (N,).
     """
     if spec.direction == "tail":
-        return clean + spec.reach * (displaced - clean).abs() * _climb(upper, clean, labels).sign()
+        return clean + spec.reach * (perturbed - clean).abs() * _loss_gradient(upper, clean, labels).sign()
     # Where they are moved all the way they are exactly where the attack ended.
-    return displaced if spec.reach == 1.0 else clean + spec.reach * (displaced - clean)
+    return perturbed if spec.reach == 1.0 else clean + spec.reach * (perturbed - clean)
 
 
-def _climb(upper: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
-    with untouched(upper), torch.enable_grad():
+def _loss_gradient(upper: nn.Module, features: Tensor, labels: Tensor) -> Tensor:
+    with preserve_model_state(upper), torch.enable_grad():
         asking = features.detach().requires_grad_(True)
-        (climb,) = torch.autograd.grad(cross_entropy(upper(asking), labels).sum(), asking)
-    return climb
+        (gradient,) = torch.autograd.grad(cross_entropy(upper(asking), labels).sum(), asking)
+    return gradient
 
 
-def displace(
+def farthest_images(
     lower: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, place: Workplace
 ) -> Tensor:
     """Each image moved within eps, in linf and [0, 1], so that its features end far from where they were.

@@ -1,9 +1,9 @@
-"""The gradient of one batch: in one piece, or added up over parts of it where memory ends.
+"""The gradient of one batch: at once, or accumulated over pieces of it where memory ends.
 
-Shapes: images (N, ...), labels (N,). Each part weighs as many images as it has, so for a loss that is a
+Shapes: images (N, ...), labels (N,). Each piece weighs as many images as it has, so for a loss that is a
 mean over images the sum is the gradient of the whole batch, up to rounding. It is another gradient where
 layers or losses look across images: batch norm in train mode then normalises by the statistics of a
-part and moves its running ones once a part, and spectral norms take one power iteration a part.
+piece and moves its running ones once a piece, and spectral norms take one power iteration a piece.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cartl_core.nn.rng import generator
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepContext:
     """One step of one epoch, both counted from 0: all randomness of the step follows from it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Moment:
         return generator(self.seed, purpose, self.epoch, self.step)
 
     def uniform(self, purpose: str, images: Tensor) -> Tensor:
-        """Numbers from [0, 1) in the shape of ``images``, on the CPU; an image has the same in any part."""
+        """Numbers from [0, 1) in the shape of ``images``, on the CPU; an image has the same in any piece."""
         return self._drawn(torch.rand, purpose, images)
 
     def normal(self, purpose: str, images: Tensor) -> Tensor:
@@ -71,22 +71,22 @@ class Loss:
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-Objective = Callable[[Tensor, Tensor, Moment], Loss]
+Objective = Callable[[Tensor, Tensor, StepContext], Loss]
 
 
 def add_gradient(
     objective: Objective,
     images: Tensor,
     labels: Tensor,
-    moment: Moment,
+    step: StepContext,
     *,
-    parts: int,
+    accumulation_steps: int,
     autocast: Callable[[], AbstractContextManager[Any]],
 ) -> dict[str, float]:
     """Add the gradient of ``objective`` on one batch to the parameters' ``.grad``.
 
     Args:
-        parts: 1 to N pieces, as equal as can be, one after the other in memory.
+        accumulation_steps: 1 to N pieces, as equal as can be, one after the other in memory.
         autocast: the precision of the forward pass.
 
     Returns:
@@ -94,12 +94,11 @@ def add_gradient(
     """
     shown: dict[str, float] = {}
     first = 0
-    for piece, answers in zip(
-        torch.tensor_split(images, parts), torch.tensor_split(labels, parts), strict=True
-    ):
+    pieces = (torch.tensor_split(batch, accumulation_steps) for batch in (images, labels))
+    for piece, answers in zip(*pieces, strict=True):
         weight = len(piece) / len(images)
         with autocast():
-            loss = objective(piece, answers, replace(moment, first=first, batch=len(images)))
+            loss = objective(piece, answers, replace(step, first=first, batch=len(images)))
         (weight * loss.total).backward()  # type: ignore[no-untyped-call]
         for name, value in _numbers(loss).items():
             shown[name] = shown.get(name, 0.0) + weight * value

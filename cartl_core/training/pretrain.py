@@ -23,8 +23,8 @@ from cartl_core.spec import AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK, write_result
-from cartl_core.training.gradient import Loss, Moment, Objective
-from cartl_core.training.loop import Course, fit
+from cartl_core.training.gradient import Loss, Objective, StepContext
+from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.validation import clean_accuracy, robust_accuracy, told_of
 
 
@@ -52,7 +52,7 @@ def pretrain(
             ),
         }
 
-    course = Course(
+    task = TrainingTask(
         network=network,
         tuned=dict(network.named_parameters()),
         objective=objective,
@@ -60,15 +60,15 @@ def pretrain(
         validate=validate,
         inputs=lambda: (source.train.images, source.train.labels),
     )
-    fitted = fit(course, spec, seed=seed, place=place)
+    trained = fit(task, spec, seed=seed, place=place)
     with disk_faults("the teacher"):
         save_network(place.directory / NETWORK, network)
     facts = {
-        "selected_epoch": fitted.selected_epoch,
+        "selected_epoch": trained.selected_epoch,
         "epochs": spec.epochs,
-        "history": fitted.history,
+        "history": trained.history,
         "validated": told_of(source.validation, spec.attack, spec.validate_images),
-        "parts": fitted.parts,
+        "parts": trained.accumulation_steps,
     }
     write_result(place.directory, facts, [NETWORK])
 
@@ -80,8 +80,8 @@ def adversarial(network: nn.Module, attack: AttackSpec, radii: Sequence[float] =
         radii: shares of the attack's radius and step, which the batches take in turn.
     """
 
-    def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-        attacked = attack_batch(network, images, labels, attack, moment, in_turn(radii, moment))
+    def objective(images: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        attacked = attack_batch(network, images, labels, attack, step, in_turn(radii, step))
         return Loss(cross_entropy(network(attacked), labels).mean())
 
     return objective
@@ -97,19 +97,19 @@ def feature_distance_minimising(network: Network, freeze_depth: int, spec: Pretr
     assert spec.fdm_weight is not None
     weight, deepest = spec.fdm_weight, network.block_count - 1
     depths = range(1, deepest + 1) if spec.fdm_layers == "every" else (freeze_depth,)
-    parts = _between(network, depths)
+    sections = _between(network, depths)
     _, upper = network.split(depths[-1])
 
     def features(x: Tensor) -> list[Tensor]:
         found = []
-        for part in parts:
-            x = part(x)
+        for section in sections:
+            x = section(x)
             found.append(x)
         return found
 
-    def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
-        share = in_turn(spec.radii, moment)
-        attacked = features(attack_batch(network, images, labels, spec.attack, moment, share))
+    def objective(images: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        share = in_turn(spec.radii, step)
+        attacked = features(attack_batch(network, images, labels, spec.attack, step, share))
         logits = upper(attacked[-1])
         clean = features(images)
         with torch.no_grad():
@@ -125,10 +125,10 @@ def feature_distance_minimising(network: Network, freeze_depth: int, spec: Pretr
 
 def _between(network: Network, depths: Sequence[int]) -> list[nn.Module]:
     """The network up to the first of ``depths``, then from each to the next."""
-    parts: list[nn.Module] = [network.split(depths[0])[0]]
+    sections: list[nn.Module] = [network.split(depths[0])[0]]
     for shallow, deep in pairwise(depths):
-        parts.append(nn.Sequential(*network.blocks[shallow:deep]))
-    return parts
+        sections.append(nn.Sequential(*network.blocks[shallow:deep]))
+    return sections
 
 
 def _shown(attacked: Sequence[Tensor], clean: Sequence[Tensor]) -> dict[str, Tensor]:
@@ -143,9 +143,9 @@ def _shown(attacked: Sequence[Tensor], clean: Sequence[Tensor]) -> dict[str, Ten
     }
 
 
-def in_turn(radii: Sequence[float], moment: Moment) -> float:
+def in_turn(radii: Sequence[float], step: StepContext) -> float:
     """Which of ``radii`` a batch takes."""
-    return radii[moment.count % len(radii)]
+    return radii[step.count % len(radii)]
 
 
 def attack_batch(
@@ -153,7 +153,7 @@ def attack_batch(
     images: Tensor,
     labels: Tensor,
     attack: AttackSpec,
-    moment: Moment,
+    step: StepContext,
     strength: float = 1.0,
 ) -> Tensor:
     """The training attack on one batch: eval mode, a fresh uniform start, no trace left.
@@ -165,7 +165,7 @@ def attack_batch(
         return images
     eps, start = strength * attack.eps, None
     if attack.random_start:
-        start = ((2 * moment.uniform("attack", images) - 1) * eps).to(images)
+        start = ((2 * step.uniform("attack", images) - 1) * eps).to(images)
     return perturb(
         network,
         images,

@@ -11,7 +11,7 @@ from cartl_core.attacks import launch
 from cartl_core.data import Split
 from cartl_core.data.stratified import stratified
 from cartl_core.execution.stage_context import Workplace
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 
@@ -21,7 +21,7 @@ BATCH = 256
 def clean_accuracy(network: nn.Module, split: Split, place: Workplace) -> float:
     """Fraction of all images of ``split`` that the network gets right, in eval mode and fp32."""
     right = 0
-    with untouched(network), torch.no_grad():
+    with preserve_model_state(network), torch.no_grad():
         for images, labels in zip(
             torch.split(split.images, BATCH), torch.split(split.labels, BATCH), strict=True
         ):

@@ -96,7 +96,7 @@ def move(
         event,
         body,
         state=state,
-        attempt_is_over=taken in (Move.LOSE, Move.GIVE_UP),
+        attempt_is_over=taken in (Move.REQUEUE_AFTER_CRASH, Move.GIVE_UP),
         **{**_SETTLED[state], **columns},
     )
 

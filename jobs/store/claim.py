@@ -204,7 +204,7 @@ def claimable(job: type[Job]) -> ColumnElement[bool]:
 
 
 def claimable_count(session: Session, max_running: int | None = None) -> int:
-    """How many jobs could be claimed now: the bells worth ringing, at most."""
+    """How many jobs could be claimed now: more workers need not be notified."""
     job, other = aliased(Job), aliased(Job)
     waiting = _by_owner(session, job, claimable(job))
     if max_running is None:

@@ -1,4 +1,4 @@
-"""What keeps the record true when workers die: the sweeper, worker rows, the sweeper's own lease."""
+"""What keeps the record true when workers die: expired leases, worker rows, one maintenance at a time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from jobs.database.dialect import FromNow, Now, insert_if_new
 from jobs.state import JobState
 from jobs.store.change import locked
-from jobs.store.run import lose_job
+from jobs.store.run import end_lost_attempt
 from jobs.tables import Job, Lock, Worker
 
 
 @dataclass(frozen=True)
-class SweepResult:
+class ReapResult:
     """The jobs that were taken from their workers, by what became of them."""
 
     requeued: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class SweepResult:
     cancelled: tuple[str, ...] = ()
 
 
-def sweep(session: Session, *, limit: int = 100) -> SweepResult:
+def reap_expired(session: Session, *, limit: int = 100) -> ReapResult:
     """Take the jobs whose lease has expired from their workers; safe to run twice at once."""
     expired = (
         select(Job)
@@ -33,14 +33,14 @@ def sweep(session: Session, *, limit: int = 100) -> SweepResult:
         .limit(limit)
     )
     jobs = session.execute(locked(expired, skip_locked=True)).scalars().all()
-    return _lose_all(session, jobs, "lease_expired", "the worker was not heard of in time")
+    return _end_lost_attempts(session, jobs, "lease_expired", "the worker was not heard of in time")
 
 
-def _lose_all(session: Session, jobs: Iterable[Job], why: str, message: str) -> SweepResult:
+def _end_lost_attempts(session: Session, jobs: Iterable[Job], why: str, message: str) -> ReapResult:
     became: dict[JobState, list[str]] = {state: [] for state in JobState}
     for job in jobs:
-        became[lose_job(session, job, why, message)].append(job.id)
-    return SweepResult(
+        became[end_lost_attempt(session, job, why, message)].append(job.id)
+    return ReapResult(
         requeued=tuple(became[JobState.QUEUED]),
         failed=tuple(became[JobState.FAILED]),
         cancelled=tuple(became[JobState.CANCELLED]),
@@ -83,7 +83,7 @@ def worker_started(
     return worker
 
 
-def free_orphans(session: Session, *, pid_space: str, is_alive: Callable[[int], bool]) -> SweepResult:
+def free_orphans(session: Session, *, pid_space: str, is_alive: Callable[[int], bool]) -> ReapResult:
     """Take the jobs whose supervising process is gone at once, without waiting for their leases.
 
     Only jobs of workers in ``pid_space``: of a process id that lies elsewhere, be it in a container with
@@ -98,13 +98,13 @@ def free_orphans(session: Session, *, pid_space: str, is_alive: Callable[[int], 
     ).all()
     orphaned = [(job_id, token) for job_id, token, pid in held if not is_alive(pid)]
     if not orphaned:
-        return SweepResult()
+        return ReapResult()
     still = select(Job).where(Job.state == JobState.RUNNING, tuple_(Job.id, Job.token).in_(orphaned))
     jobs = session.execute(locked(still.order_by(Job.id), skip_locked=True)).scalars().all()
-    return _lose_all(session, jobs, "supervisor_died", "the process that supervised the run is gone")
+    return _end_lost_attempts(session, jobs, "supervisor_died", "the process that supervised the run is gone")
 
 
-def free_unheld(session: Session, *, worker_id: str, supervisor_pid: int) -> SweepResult:
+def free_unheld(session: Session, *, worker_id: str, supervisor_pid: int) -> ReapResult:
     """Take from a process that is about to claim what it seems to run: it runs nothing.
 
     Either the COMMIT of its claim was made and seemed to fail, or the end of the run could not be written.
@@ -113,7 +113,7 @@ def free_unheld(session: Session, *, worker_id: str, supervisor_pid: int) -> Swe
         Job.state == JobState.RUNNING, Job.worker_id == worker_id, Job.supervisor_pid == supervisor_pid
     )
     jobs = session.execute(locked(mine)).scalars().all()
-    return _lose_all(session, jobs, "not_held", "its worker does not know that it has it")
+    return _end_lost_attempts(session, jobs, "not_held", "its worker does not know that it has it")
 
 
 def stop_dead_workers(

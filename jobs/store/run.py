@@ -79,7 +79,9 @@ def release(session: Session, claim: Claim, *, waiting_for: str | None = None) -
         _end(session, claim, Move.RELEASE, "waiting", told, **told)
 
 
-def lose(session: Session, claim: Claim, message: str = "the run ended without a word") -> None:
+def requeue_after_crash(
+    session: Session, claim: Claim, message: str = "the run ended without a word"
+) -> None:
     """The child was killed: running -> queued with one attempt more used, or failed `worker_lost`.
 
     If a cancel was requested meanwhile, the job is cancelled instead.
@@ -87,10 +89,10 @@ def lose(session: Session, claim: Claim, message: str = "the run ended without a
     Raises:
         LostClaim: the job is no longer running under this token.
     """
-    lose_job(session, _held(session, claim), "child_lost", message)
+    end_lost_attempt(session, _held(session, claim), "child_lost", message)
 
 
-def lose_job(session: Session, job: Job, why: str, message: str) -> JobState:
+def end_lost_attempt(session: Session, job: Job, why: str, message: str) -> JobState:
     """Take a locked, running job from its worker; the state it is in from here on.
 
     ``why``: one of ``LOSSES``.
@@ -107,7 +109,7 @@ def lose_job(session: Session, job: Job, why: str, message: str) -> JobState:
         ended = {"attempts_used": used, "reason": "worker_lost", "message": words}
         move(session, guard, Move.GIVE_UP, "failed", told, **ended)
         return JobState.FAILED
-    move(session, guard, Move.LOSE, "lost", told, attempts_used=used)
+    move(session, guard, Move.REQUEUE_AFTER_CRASH, "lost", told, attempts_used=used)
     return JobState.QUEUED
 
 

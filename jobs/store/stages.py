@@ -14,7 +14,7 @@ from jobs.database.dialect import Now, insert_if_new
 from jobs.files.artifacts import check_name
 from jobs.store.change import append, locked, plain, running_under
 from jobs.store.claim import Claim
-from jobs.store.run import lose_job
+from jobs.store.run import end_lost_attempt
 from jobs.tables import Artifact, Checkpoint, Job, Stage
 
 
@@ -122,7 +122,7 @@ def _somebody_computes(session: Session, claim: Claim, stage: Stage, shared: boo
     ).scalar_one_or_none()
     if lapsed is None:
         return True
-    lose_job(session, lapsed, "lease_expired", "the worker was not heard of in time")
+    end_lost_attempt(session, lapsed, "lease_expired", "the worker was not heard of in time")
     return False
 
 

@@ -108,7 +108,7 @@ def enqueue(
         TooManyJobs: the owner has ``max_queued`` queued jobs already.
     """
     if max_queued is not None:
-        room(session, owner, max_queued)
+        remaining_quota(session, owner, max_queued)
     stored = plain(spec)
     job = Job(
         **_FRESH,
@@ -156,13 +156,13 @@ def _write(session: Session, job: Job) -> tuple[datetime, int]:
     return created_at, ahead
 
 
-def room(session: Session, owner: str, most: int) -> int:
+def remaining_quota(session: Session, owner: str, most: int) -> int:
     """How many more jobs ``owner`` may queue where ``most`` are allowed; at least 1.
 
     Requests of the same moment do not see each other, so close to the limit they come one by one.
 
     Raises:
-        TooManyJobs: there is no room.
+        TooManyJobs: ``most`` are queued.
     """
     queued = _queued(session, owner)
     if queued >= most - AT_ONCE:
@@ -222,7 +222,7 @@ def retry(session: Session, job_id: str, owner: str | None = None, *, max_queued
     """
     job = job_of(session, job_id, owner, lock=True)
     if max_queued is not None and job.state in sources(Move.RETRY):
-        room(session, job.owner_id, max_queued)
+        remaining_quota(session, job.owner_id, max_queued)
     moved = move(
         session,
         Job.id == job_id,

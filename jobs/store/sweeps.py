@@ -1,7 +1,6 @@
 """Sweeps in the record: all jobs written or none, looked at together, cancelled together.
 
-A sweep's row says what was asked; everything that came of it is read from its jobs. (The sweeper of
-``jobs.store.maintenance`` is something else: it frees the jobs of workers that died.)
+A sweep's row says what was asked; everything that came of it is read from its jobs.
 """
 
 from __future__ import annotations
@@ -65,10 +64,10 @@ def submit_sweep(
     """Write a sweep and its jobs, in their order.
 
     Raises:
-        TooManyJobs: the owner has no room for all of them.
+        TooManyJobs: the owner's quota is too small for all of them.
     """
     if max_queued is not None:
-        _demand_room(session, owner, len(planned), max_queued)
+        _demand_quota(session, owner, len(planned), max_queued)
     sweep = Sweep(
         id=new_id(),
         owner_id=owner,
@@ -100,13 +99,13 @@ def submit_sweep(
     return sweep, jobs
 
 
-def _demand_room(session: Session, owner: str, jobs: int, most: int) -> None:
+def _demand_quota(session: Session, owner: str, jobs: int, most: int) -> None:
     """Sweeps of one owner come one by one, so that none counts while another writes."""
     wait_for(session, f"sweep\n{owner}")
     if jobs > most:
         raise TooManyJobs(f"the sweep has {jobs} jobs; allowed in the queue: at most {most}", allowed=most)
     try:
-        store.room(session, owner, most - jobs + 1)
+        store.remaining_quota(session, owner, most - jobs + 1)
     except TooManyJobs as error:
         queued = error.values["queued"]
         raise TooManyJobs(

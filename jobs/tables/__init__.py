@@ -2,9 +2,8 @@
 
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
-from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric
+from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
 from jobs.tables.stage import Artifact, Checkpoint, Stage
-from jobs.tables.sweep import Sweep
 from jobs.tables.worker import Lock, Worker
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The tables. ``Job`` is the aggregate; everything else hangs on it or helps its workers.
+"""Tables of jobs, of what they tell, and of the sweeps that group them; all other tables hang on these.
 
 Times that decide anything are set by the database's clock. Relations are not mapped: the store
 asks for what it needs, so no query is a surprise.
@@ -148,3 +148,20 @@ class Metric(Base):
     step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     value: Mapped[float] = mapped_column()
     at: Mapped[datetime] = mapped_column(insert_default=Now())
+
+
+class Sweep(Base):
+    """Jobs that were submitted together, to be compared. What came of it is read from them."""
+
+    __tablename__ = "sweeps"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    name: Mapped[str | None] = mapped_column(String(200))
+    request: Mapped[dict[str, Any]] = mapped_column()
+    grid: Mapped[dict[str, Any]] = mapped_column()
+    """What is varied, for lists: the request may be kilobytes."""
+    margin: Mapped[float] = mapped_column()
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+
+    __table_args__ = (Index("ix_sweeps_listing", "owner_id", "created_at", "id"),)

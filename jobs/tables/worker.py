@@ -29,7 +29,7 @@ class Worker(Base):
 
 
 class Lock(Base):
-    """A named lease, so that one sweeper at a time does the round."""
+    """A named lease, so that one worker at a time does the round of maintenance."""
 
     __tablename__ = "locks"
 

@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.auth import PublicWithoutKeys, is_loopback
-from api.limits import RateLimit
+from api.http.problems import Problem
+from api.http.rate_limit import RateLimit
 from api.main import create_app
-from api.problems import Problem
 from jobs.database.engine import transaction
 from jobs.settings import Settings
 from jobs.store.keys import keys_of, revoke

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from api.http.problems import KINDS
 from api.openapi import EXAMPLES
-from api.problems import KINDS
 from cartl_core.catalog import DATASETS, EVALUATIONS, METHODS, PRESETS
 from cartl_core.spec import JobRequest
 from cartl_core.spec.attack import ATTACKS

@@ -94,24 +94,26 @@ def test_ready(client: TestClient) -> None:
     }
 
 
-def test_the_bell_rings_once_for_each_new_job(
+def test_workers_are_notified_once_of_each_new_job(
     client: TestClient, small: dict[str, Any], settings: Settings
 ) -> None:
-    def bells() -> int:
+    def notifications() -> int:
         return len(list(settings.broker_dir.rglob("*.msg")))
 
     job = client.post("/jobs", json=small, headers={"Idempotency-Key": "k"}).json()
-    assert bells() == 1
+    assert notifications() == 1
     client.post("/jobs", json=small, headers={"Idempotency-Key": "k"})
     client.post("/jobs?dry_run=true", json=small)
     client.post("/jobs", json=small | {"freeze_depth": 99})
     client.post(f"{job['links']['self']}/cancel")
-    assert bells() == 1
+    assert notifications() == 1
     client.post(f"{job['links']['self']}/retry")
-    assert bells() == 2
+    assert notifications() == 2
 
 
-def test_a_commit_that_fails_is_an_error_and_rings_no_bell(settings: Settings, small: dict[str, Any]) -> None:
+def test_a_commit_that_fails_is_an_error_and_notifies_nobody(
+    settings: Settings, small: dict[str, Any]
+) -> None:
     engine = make_engine(settings)
     with engine.begin() as connection:
         connection.execute(text("PRAGMA defer_foreign_keys=ON"))

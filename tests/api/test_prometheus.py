@@ -37,7 +37,7 @@ def busy(client: TestClient, small: dict[str, Any], worker: Any) -> TestClient:
             claim, StageFinished(stage="pretrain", label="x", digest="d", reused=False, seconds=seconds)
         )
     with transaction(worker.factory) as session:
-        store.lose(session, lost)
+        store.requeue_after_crash(session, lost)
         store.worker_started(session, worker_id="w1", host="h", pid=1, slots=2, version="0")
     return client
 

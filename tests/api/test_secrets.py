@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from jobs import logs
 from jobs.database.engine import make_engine
-from jobs.queue import make_celery, ring
+from jobs.queue import make_celery, notify_workers
 from jobs.settings import Settings
 from tests.api.conftest import local_client
 
@@ -78,7 +78,7 @@ def test_passwords_of_database_and_broker_are_not_told(
             client.get("/readyz").text,
             client.get("/metrics").text,
         ]
-    assert not ring(make_celery(away))
+    assert not notify_workers(make_celery(away))
     lost = settings.model_copy(
         update={"database_url": f"postgresql://cartl:{DATABASE_PASSWORD}@127.0.0.1:9/cartl"}
     )
@@ -86,7 +86,7 @@ def test_passwords_of_database_and_broker_are_not_told(
     with local_client(lost, raise_server_exceptions=False) as client:
         told += [client.get(path).text for path in ("/jobs", "/readyz", "/metrics")]
     everything = said.getvalue() + "\n".join(told)
-    assert "did not ring" in everything
+    assert "the workers were not notified" in everything
     assert "the database did not answer" in everything
     assert DATABASE_PASSWORD not in everything
     assert BROKER_PASSWORD not in everything

@@ -36,7 +36,7 @@ TROUBLES: dict[str, Fault] = {
     "connections terminated": Fault(troubles.terminate_connections, 6),
     "failing COMMIT": Fault(troubles.fail_commits, 5),
     "disk full": Fault(troubles.fill_disk, 3),
-    "two more sweepers at once": Fault(troubles.two_sweepers, 5),
+    "two more reapers at once": Fault(troubles.two_reapers, 5),
     "prune": Fault(troubles.prune_beside, 3),
     "cancel near the end": Fault(troubles.cancel_late, 6),
     "cancel at random": Fault(troubles.cancel_any, 2),

@@ -17,14 +17,14 @@ from typing import Any
 
 import httpx
 
-from jobs.queue import make_celery, ring
+from jobs.queue import make_celery, notify_workers
 from jobs.state import JobState
 from jobs.store import state_counts
 from jobs.store.keys import make_key
 from tests.chaos.stack import Stack
 
 EXTRA_BELLS = 2
-"""The API rings once for a job; with these each message is delivered three times."""
+"""The API notifies once of a job; with these each message is delivered three times."""
 # Where and when, not what: all else in a report must be equal to the reference's.
 WHEN = frozenset({"seconds", "images_per_second", "reused"})
 
@@ -106,7 +106,7 @@ class Load:
 
     def __post_init__(self) -> None:
         self._done = threading.Event()
-        self._bells = make_celery(self.stack.settings)
+        self._celery = make_celery(self.stack.settings)
         self._thread = threading.Thread(target=self._keep, name="load", daemon=True)
 
     def start(self) -> None:
@@ -170,7 +170,7 @@ class Load:
             self.note("POST /jobs", answer)
             if answer.is_success:
                 for _ in range(EXTRA_BELLS):
-                    ring(self._bells, answer.json()["id"])
+                    notify_workers(self._celery, answer.json()["id"])
                 return str(answer.json()["id"])
             if answer.status_code not in (409, 429, 500, 503):
                 break

@@ -128,16 +128,16 @@ def fill_disk(ground: Field) -> bool:
     return True
 
 
-def two_sweepers(ground: Field) -> bool:
-    """Beside the workers' own caretakers, without asking for their lock."""
+def two_reapers(ground: Field) -> bool:
+    """Beside the workers' own maintenance, without asking for their lock."""
 
-    def sweep() -> None:
+    def reap() -> None:
         for _ in range(5):
             with suppress(DBAPIError), transaction(ground.stack.factory) as session:
-                swept = store.sweep(session)
-                ground.effects["jobs taken by the extra sweepers"] += len(swept.requeued)
+                reaped = store.reap_expired(session)
+                ground.effects["jobs taken by the extra reapers"] += len(reaped.requeued)
 
-    threads = [threading.Thread(target=sweep) for _ in range(2)]
+    threads = [threading.Thread(target=reap) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

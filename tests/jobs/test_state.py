@@ -23,7 +23,7 @@ ARROWS = {
     ("queued", "cancel", "cancelled"),
     ("running", "complete", "succeeded"),
     ("running", "fail", "failed"),
-    ("running", "lose", "queued"),
+    ("running", "requeue_after_crash", "queued"),
     ("running", "give_up", "failed"),
     ("running", "release", "queued"),
     ("running", "acknowledge", "cancelled"),

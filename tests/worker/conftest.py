@@ -16,7 +16,7 @@ from jobs.settings import Settings
 from jobs.store import Claim
 from worker.supervision.child_command import Launch
 from worker.supervision.outcome import Verdict
-from worker.supervision.supervisor import Bench, Supervisor
+from worker.supervision.supervisor import Supervisor, SupervisorContext
 
 FAKE_CHILD = Path(__file__).with_name("fake_child.py")
 
@@ -61,14 +61,16 @@ def supervise(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Calla
             log=log,
         )
         shutdown = threading.Event()
-        bench = Bench(
+        context = SupervisorContext(
             settings=quick,
             factory=factory,
             shutting_down=shutdown.is_set,
             prepare=lambda settings, claim: launch,
         )
         verdicts: list[Verdict | None] = []
-        thread = threading.Thread(target=lambda: verdicts.append(Supervisor(bench, claim).run()), daemon=True)
+        thread = threading.Thread(
+            target=lambda: verdicts.append(Supervisor(context, claim).run()), daemon=True
+        )
         thread.start()
         running = Running(claim, out, log, shutdown, thread, verdicts)
         started.append(running)

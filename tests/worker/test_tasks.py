@@ -1,4 +1,4 @@
-"""What a pool process does when a bell rings, in this very process."""
+"""What a pool process does when it is notified, in this very process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from tests.worker.fake_worker import prepare
 from worker import tasks
-from worker.host.shutdown_flag import Door
+from worker.host.shutdown import ShutdownFlag
 
 Fixture = Any  # fixtures of conftest.py
 
@@ -28,24 +28,24 @@ def unanswered(factory: sessionmaker[Session]) -> Iterator[Session]:
     raise OperationalError("COMMIT", {}, ConnectionResetError())
 
 
-def test_a_claim_that_seemed_to_fail_is_put_back_at_the_next_bell_not_at_the_end_of_its_lease(
+def test_a_claim_that_seemed_to_fail_is_put_back_at_the_next_notification_not_at_the_end_of_its_lease(
     record: Fixture, quick: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = quick.model_copy(update={"lease_seconds": 600.0})
     job_id = record.submit()
     with monkeypatch.context() as patched:
         patched.setattr(tasks, "transaction", unanswered)
-        assert tasks.answer(settings, Door(), prepare) == 0
+        assert tasks.run_jobs(settings, ShutdownFlag(), prepare) == 0
     assert record.job(job_id).state == JobState.RUNNING, "by nobody"
-    assert tasks.answer(settings, Door(), prepare) == 1
+    assert tasks.run_jobs(settings, ShutdownFlag(), prepare) == 1
     assert record.job(job_id).state == JobState.SUCCEEDED
     lost = [event for event in record.events(job_id) if event.type == "lost"]
     assert [event.body["why"] for event in lost] == ["not_held"]
 
 
-def test_behind_a_shut_door_nothing_is_claimed(record: Fixture, quick: Settings) -> None:
+def test_nothing_is_claimed_once_a_shutdown_has_begun(record: Fixture, quick: Settings) -> None:
     job_id = record.submit()
-    door = Door()
-    door.shut()
-    assert tasks.answer(quick, door, prepare) == 0
+    shutdown = ShutdownFlag()
+    shutdown.set()
+    assert tasks.run_jobs(quick, shutdown, prepare) == 0
     assert record.job(job_id).state == JobState.QUEUED

@@ -1,7 +1,7 @@
 """A fork copies this thread alone, and whatever the others hold at that moment as if it were its own.
 
-A pool process that was forked while the caretaker wrote to SQLite would find the database locked for
-as long as it lives: SQLite keeps its locks in the process's memory as well. So the caretaker works in
+A pool process that was forked while the maintenance thread wrote to SQLite would find the database locked for
+as long as it lives: SQLite keeps its locks in the process's memory as well. So that thread works in
 ``no_fork``, with no connection open outside of it.
 """
 

@@ -1,8 +1,8 @@
-"""The caretaker of a worker's main process: a timer that beats, sweeps and rings.
+"""Maintenance by a worker's main process: heartbeats, lost jobs put back, idle slots notified.
 
-Every worker has one; a lease row lets one of them at a time do the round. Whatever bells were rung
-before, the round rings as many as there are idle slots with something to claim: a broker that lost
-its messages only delays.
+Every worker does it; a lease row lets one of them at a time look for expired leases. Whatever was notified
+before, each round notifies as many workers as there are idle slots with something to claim: a broker that
+lost its messages only delays.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from jobs import store
 from jobs.database.engine import reading, transaction
 from jobs.settings import Settings
 from jobs.state import JobState
-from jobs.store import SweepResult
+from jobs.store import ReapResult
 from worker.host.fork_lock import no_fork
 from worker.host.identity import Identity, is_alive, is_running, pid_space
-from worker.host.shutdown_flag import Door
+from worker.host.shutdown import ShutdownFlag
 from worker.supervision.fenced_writer import AWAY, first_line
 
 LOCK = "sweeper"
+"""The name of the lease in the table of locks."""
 BEATS_BEFORE_DEAD = 6
 """A worker that missed so many beats has no idle slots to count."""
 JOIN_SECONDS = 5.0
@@ -32,34 +33,34 @@ JOIN_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-class Caretaker:
+class Maintenance:
     """Works from ``start`` to ``stop`` in a thread of its own.
 
     Args:
-        factory: makes sessions in this process; called in the caretaker's thread only.
-        ring: rings one bell; false when the broker is away.
+        factory: makes sessions in this process; called in this thread only.
+        notify: wakes one worker; false when the broker is away.
     """
 
     def __init__(
         self,
         settings: Settings,
         identity: Identity,
-        door: Door,
+        shutdown: ShutdownFlag,
         *,
         factory: Callable[[], sessionmaker[Session]],
-        ring: Callable[[], bool],
+        notify: Callable[[], bool],
         version: str,
     ) -> None:
         self._settings = settings
         self._identity = identity
         self._pid_space = pid_space()
-        self._door = door
+        self._shutdown = shutdown
         self._make_factory = factory
-        self._ring = ring
+        self._notify = notify
         self._version = version
         self._registered = False
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="caretaker", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="maintenance", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -106,7 +107,7 @@ class Caretaker:
                 )
 
     def _round(self, factory: sessionmaker[Session]) -> None:
-        """Beat, free what is seen to be lost from here only; then, one worker at a time, sweep and ring."""
+        """Beat, free what is seen to be lost from here only; then, one worker at a time, the rest."""
         me = self._identity.worker_id
         with transaction(factory) as session:
             store.worker_beat(session, me)
@@ -116,17 +117,17 @@ class Caretaker:
         with transaction(factory) as session:
             if not store.hold_lock(session, LOCK, me, 3 * self._settings.sweep_seconds):
                 return
-            swept = store.sweep(session)
-        _tell("leases had expired:", swept)
-        if self._door.is_open:
-            self._ring_bells(factory)
+            reaped = store.reap_expired(session)
+        _tell("leases had expired:", reaped)
+        if not self._shutdown.is_set:
+            self._notify_idle_slots(factory)
 
-    def _ring_bells(self, factory: sessionmaker[Session]) -> None:
+    def _notify_idle_slots(self, factory: sessionmaker[Session]) -> None:
         with reading(factory) as session:
             claimable = store.claimable_count(session, self._settings.max_running_per_owner)
-            bells = min(claimable, self._idle_slots(session)) if claimable else 0
-        for _ in range(bells):
-            if not self._ring():
+            wanted = min(claimable, self._idle_slots(session)) if claimable else 0
+        for _ in range(wanted):
+            if not self._notify():
                 return
 
     def _idle_slots(self, session: Session) -> int:
@@ -142,7 +143,7 @@ class Caretaker:
             store.release_lock(session, LOCK, self._identity.worker_id)
 
 
-def _tell(what: str, result: SweepResult) -> None:
+def _tell(what: str, result: ReapResult) -> None:
     for became in ("requeued", "failed", "cancelled"):
         for job_id in getattr(result, became):
             log.warning("%s job %s: %s", what, job_id, became)

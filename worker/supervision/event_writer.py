@@ -26,7 +26,7 @@ from jobs.errors import ArtifactNameRefused, LostClaim
 from jobs.files.artifacts import measure, relative_path
 from jobs.settings import Settings
 from worker.supervision.event_buffer import EventBuffer
-from worker.supervision.fenced_writer import GaveUp, Ledger
+from worker.supervision.fenced_writer import FencedWriter, GaveUp
 
 CHECKPOINTS = 8
 """Offered to a run that goes on: the newest, and older ones should it be damaged."""
@@ -36,11 +36,11 @@ LastWord = Finished | Failed | Stopped
 log = logging.getLogger(__name__)
 
 
-class Scribe:
+class EventWriter:
     """Takes events and turns them into rows.
 
     Args:
-        ledger: the claim's writes.
+        writer: the claim's writes.
         answer: how a ``StageReply`` reaches the child.
         settings: where artifacts and stages lie.
         out: the claim's own directory for files; the paths in ``ArtifactWritten`` are relative to it.
@@ -52,15 +52,15 @@ class Scribe:
 
     def __init__(
         self,
-        ledger: Ledger,
+        writer: FencedWriter,
         answer: Callable[[StageReply], object],
         *,
         settings: Settings,
         out: Path,
         buffer: EventBuffer | None = None,
     ) -> None:
-        self._ledger = ledger
-        self._claim = ledger.claim
+        self._writer = writer
+        self._claim = writer.claim
         self._answer = answer
         self._settings = settings
         self._out = out
@@ -68,7 +68,7 @@ class Scribe:
         self._newest: int | None = None
         self.last_word: LastWord | None = None
         self.error: Exception | None = None
-        self._thread = logs.thread(self._write_all, "scribe")
+        self._thread = logs.thread(self._write_all, "event-writer")
 
     def start(self) -> None:
         """Begin to write."""
@@ -102,7 +102,7 @@ class Scribe:
             case Finished() | Failed() | Stopped():
                 self.last_word = event
             case StageRequested():
-                self._answer(self._ledger.write(lambda session: self._acquire(session, event)))
+                self._answer(self._writer.write(lambda session: self._acquire(session, event)))
             case CheckpointWritten():
                 self._once(event, lambda session: store.record_checkpoint(session, self._claim, event))
             case StageStored():
@@ -110,7 +110,7 @@ class Scribe:
             case ArtifactWritten():
                 self._write_artifact(event)
             case Progress():
-                self._ledger.write(lambda session: store.record(session, self._claim, event))
+                self._writer.write(lambda session: store.record(session, self._claim, event))
             case _:
                 self._once(event, lambda session: store.record(session, self._claim, event))
 
@@ -129,7 +129,7 @@ class Scribe:
                 change(session)
             return self._event_count(session)
 
-        self._newest = self._ledger.write(unless_made)
+        self._newest = self._writer.write(unless_made)
 
     def _event_count(self, session: Session) -> int:
         return store.find(session, self._claim.job_id).event_count

@@ -33,7 +33,7 @@ class GaveUp(Exception):
     """The database stayed away, and there is no more time to wait for it."""
 
 
-class Ledger:
+class FencedWriter:
     """Writes for ``claim`` until it is lost.
 
     Args:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs import logs, store
 from jobs.database.engine import reading, transaction
 from jobs.errors import JobNotFound, LostClaim
-from worker.supervision.fenced_writer import AWAY, Ledger, first_line
+from worker.supervision.fenced_writer import AWAY, FencedWriter, first_line
 
 LOOK_SECONDS = 2.0
 """How often the thread looks whether somebody asked to cancel, between renewals."""
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class Lease:
-    """Renews the ledger's claim until it is closed or the claim is lost.
+    """Renews the writer's claim until it is closed or the claim is lost.
 
     A lapsed lease is renewed all the same: it is lost only once somebody took the job.
 
@@ -29,8 +29,8 @@ class Lease:
         cancel_requested: set when the job's owner has asked.
     """
 
-    def __init__(self, ledger: Ledger, *, lease_seconds: float, renew_seconds: float) -> None:
-        self._ledger = ledger
+    def __init__(self, writer: FencedWriter, *, lease_seconds: float, renew_seconds: float) -> None:
+        self._writer = writer
         self._lease_seconds = lease_seconds
         self._renew_seconds = renew_seconds
         self.cancel_requested = threading.Event()
@@ -58,23 +58,23 @@ class Lease:
                     self._look()
             except (LostClaim, JobNotFound):
                 if not self._done.is_set():
-                    self._ledger.lost.set()
+                    self._writer.lost.set()
                 return
             except (*AWAY, DBAPIError) as error:
                 log.warning("job %s: the lease was not renewed: %s", self._job_id, first_line(error))
             self._done.wait(min(LOOK_SECONDS, self._renew_seconds))
 
     def _renew(self) -> None:
-        with transaction(self._ledger.factory) as session:
-            result = store.renew(session, self._ledger.claim, self._lease_seconds)
+        with transaction(self._writer.factory) as session:
+            result = store.renew(session, self._writer.claim, self._lease_seconds)
         if result.cancel_requested:
             self.cancel_requested.set()
 
     def _look(self) -> None:
-        with reading(self._ledger.factory) as session:
+        with reading(self._writer.factory) as session:
             if store.find(session, self._job_id).cancel_requested_at is not None:
                 self.cancel_requested.set()
 
     @property
     def _job_id(self) -> str:
-        return self._ledger.claim.job_id
+        return self._writer.claim.job_id

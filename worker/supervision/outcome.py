@@ -46,7 +46,9 @@ WRITERS: dict[Move, Callable[[Session, Claim, Verdict], None]] = {
     Move.RELEASE: lambda session, claim, verdict: store.release(
         session, claim, waiting_for=verdict.waiting_for
     ),
-    Move.LOSE: lambda session, claim, verdict: store.lose(session, claim, verdict.message),
+    Move.REQUEUE_AFTER_CRASH: lambda session, claim, verdict: store.requeue_after_crash(
+        session, claim, verdict.message
+    ),
     Move.ACKNOWLEDGE: lambda session, claim, verdict: store.acknowledge_cancel(session, claim),
 }
 
@@ -74,4 +76,4 @@ def judge(code: int, last_word: Finished | Failed | Stopped | None, asked: Asked
         return Verdict(Move.RELEASE)
     if code == SPEC_REFUSED and last_word is None:
         return Verdict(Move.FAIL, reason=SPEC_INVALID, message=REFUSED_WORDS)
-    return Verdict(Move.LOSE, message=f"the run {describe_exit(code)}")
+    return Verdict(Move.REQUEUE_AFTER_CRASH, message=f"the run {describe_exit(code)}")

@@ -1,9 +1,9 @@
 """One job, from its claim to its end: start the child, keep it informed, write down what it tells.
 
-    Lease   renews the claim and learns of a cancellation      (a thread)
-    Child   the process; its events are read                   (two threads)
-    Scribe  turns events into rows, in order                   (a thread)
-    Supervisor  watches all three and ends what must end       (the caller's thread)
+    Lease        renews the claim and learns of a cancellation   (a thread)
+    Child        the process; its events are read                (two threads)
+    EventWriter  turns events into rows, in order                (a thread)
+    Supervisor   watches all three and ends what must end        (the caller's thread)
 
 The child is trusted with nothing: it ends with its whole group, and what it wrote counts only
 through rows that were written while the claim was alive.
@@ -31,8 +31,8 @@ from jobs.state import Move
 from jobs.store import Claim
 from worker.supervision.child import Child, describe_exit
 from worker.supervision.child_command import Prepare, prepare
-from worker.supervision.event_writer import Scribe
-from worker.supervision.fenced_writer import GaveUp, Ledger, first_line
+from worker.supervision.event_writer import EventWriter
+from worker.supervision.fenced_writer import FencedWriter, GaveUp, first_line
 from worker.supervision.job_log import JobLog
 from worker.supervision.lease import Lease
 from worker.supervision.outcome import Asked, Verdict, judge
@@ -45,13 +45,13 @@ SETTLE_SECONDS = 3.0
 log = logging.getLogger(__name__)
 # A program that was replaced beneath its worker: without this, its job would succeed and have no report.
 _STRANGER = Verdict(
-    Move.LOSE,
+    Move.REQUEUE_AFTER_CRASH,
     message="the run told what this worker does not understand: they are of different versions; restart it",
 )
 
 
 @dataclass(frozen=True)
-class Bench:
+class SupervisorContext:
     """What every job of this process shares.
 
     Attributes:
@@ -67,11 +67,11 @@ class Bench:
 class Supervisor:
     """Runs one claim; see the module."""
 
-    def __init__(self, bench: Bench, claim: Claim) -> None:
-        self._bench = bench
-        self._settings = bench.settings
+    def __init__(self, context: SupervisorContext, claim: Claim) -> None:
+        self._context = context
+        self._settings = context.settings
         self._claim = claim
-        self._ledger = Ledger(bench.factory, claim, out_of_time=self._must_leave)
+        self._writer = FencedWriter(context.factory, claim, out_of_time=self._must_leave)
         self._asked: Asked | None = None
         self._deadline = math.inf
         self._leave_at = math.inf
@@ -81,7 +81,7 @@ class Supervisor:
     def run(self) -> Verdict | None:
         """Run the job to its end; returns what was written of it, None when that was for others to do."""
         keep = Lease(
-            self._ledger,
+            self._writer,
             lease_seconds=self._settings.lease_seconds,
             renew_seconds=self._settings.renew_seconds,
         )
@@ -93,39 +93,43 @@ class Supervisor:
             return self._settle(verdict)
 
     def _run_child(self, lease: Lease) -> Verdict | None:
-        launch = self._bench.prepare(self._settings, self._claim)
+        launch = self._context.prepare(self._settings, self._claim)
         with JobLog(launch.log) as job_log:
             job_log.note(
                 f"attempt {self._claim.attempt} (token {self._claim.token}) on {socket.gethostname()}"
             )
             child = Child(launch.command, launch.environment, job_log)
             try:
-                scribe = self._scribe(child, launch.out)
-                child.listen(scribe.tell)
-                self._watch(child, scribe, lease)
+                event_writer = self._start_event_writer(child, launch.out)
+                child.listen(event_writer.tell)
+                self._watch(child, event_writer, lease)
             finally:
                 code = child.end()
             job_log.note(f"the run {describe_exit(code)}")
-            scribe.finish()
-            if self._ledger.lost.is_set():
+            event_writer.finish()
+            if self._writer.lost.is_set():
                 return None
-            if scribe.error is not None:
-                return _unwritable(scribe.error)
-            verdict = judge(code, scribe.last_word, self._asked)
+            if event_writer.error is not None:
+                return _unwritable(event_writer.error)
+            verdict = judge(code, event_writer.last_word, self._asked)
             return _STRANGER if child.strange and verdict.move is Move.COMPLETE else verdict
 
-    def _scribe(self, child: Child, out: Path) -> Scribe:
+    def _start_event_writer(self, child: Child, out: Path) -> EventWriter:
         def answer(reply: StageReply) -> None:
             child.send(reply, patient=True)
 
-        scribe = Scribe(self._ledger, answer, settings=self._settings, out=out)
-        scribe.start()
-        return scribe
+        event_writer = EventWriter(self._writer, answer, settings=self._settings, out=out)
+        event_writer.start()
+        return event_writer
 
-    def _watch(self, child: Child, scribe: Scribe, lease: Lease) -> None:
+    def _watch(self, child: Child, event_writer: EventWriter, lease: Lease) -> None:
         """Until the child has ended, or must be ended."""
         while not child.has_ended():
-            if self._ledger.lost.is_set() or scribe.error is not None or time.monotonic() > self._deadline:
+            if (
+                self._writer.lost.is_set()
+                or event_writer.error is not None
+                or time.monotonic() > self._deadline
+            ):
                 return
             self._ask_to_stop(child, lease)
             self._ping(child)
@@ -140,7 +144,7 @@ class Supervisor:
             return
         elif time.monotonic() > self._timeout_at:
             why = "timeout"
-        elif self._bench.shutting_down():
+        elif self._context.shutting_down():
             why = "interrupted"
         if why is None or self._asked == why:
             return
@@ -157,7 +161,7 @@ class Supervisor:
 
     def _must_leave(self) -> bool:
         """A worker that shuts down waits for the database no longer than for a child, and a little."""
-        if self._bench.shutting_down():
+        if self._context.shutting_down():
             patience = self._settings.stop_grace_seconds + SETTLE_SECONDS
             self._leave_at = min(self._leave_at, time.monotonic() + patience)
         return time.monotonic() > self._leave_at
@@ -168,7 +172,7 @@ class Supervisor:
             log.warning("job %s: lost to another worker; nothing is written", self._claim.job_id)
             return None
         try:
-            self._ledger.write(lambda session: verdict.write(session, self._claim))
+            self._writer.write(lambda session: verdict.write(session, self._claim))
         except LostClaim:
             log.warning("job %s: could not %s: the claim is lost", self._claim.job_id, verdict.move)
             return None
@@ -182,8 +186,10 @@ class Supervisor:
 def _could_not_start(error: OSError) -> Verdict:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Verdict(Move.FAIL, reason=DiskFull.reason, message="No space is left to start the run.")
-    return Verdict(Move.LOSE, message=f"the run could not be started: {error.strerror}")
+    return Verdict(Move.REQUEUE_AFTER_CRASH, message=f"the run could not be started: {error.strerror}")
 
 
 def _unwritable(error: Exception) -> Verdict:
-    return Verdict(Move.LOSE, message=f"what the run told could not be recorded ({type(error).__name__})")
+    return Verdict(
+        Move.REQUEUE_AFTER_CRASH, message=f"what the run told could not be recorded ({type(error).__name__})"
+    )

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import misclassified
 from cartl_core.attacks.norm_balls import BALLS
-from cartl_core.nn.frozen import untouched
 from cartl_core.nn.losses import cross_entropy
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 
 GAP = 2.0
@@ -57,7 +57,7 @@ def transferred(
     ball, eps = BALLS[attack.norm], attack.eps
     fence = ball.fence(images, eps)
     point = ball.project(images + start.to(images), fence, eps)
-    with untouched(source), untouched(target):
+    with preserve_model_state(source), preserve_model_state(target):
         broken = _fooled(target, images, labels)
         for number in range(1, attack.steps + 1):
             point = point.detach().requires_grad_(True)

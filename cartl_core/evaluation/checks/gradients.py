@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.attacks.losses import Objective, margin
-from cartl_core.nn.frozen import untouched
 from cartl_core.nn.losses import cross_entropy
+from cartl_core.nn.module_state import preserve_model_state
 
 
 def gradient_faults(model: nn.Module, points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -26,7 +26,7 @@ def gradient_faults(model: nn.Module, points: Tensor, labels: Tensor) -> tuple[T
         vanished: (N,) bool: that of the cross-entropy is 0, below that floor, or not finite.
         flat: (N,) bool: that of the margin is exactly 0 or not finite.
     """
-    with untouched(model):
+    with preserve_model_state(model):
         entropy, gap = (_largest_entry(model, points, labels, loss) for loss in (cross_entropy, margin))
     floor = torch.finfo(points.dtype).eps * gap.nan_to_num(nan=0.0, posinf=0.0)
     vanished = (entropy <= floor) | ~entropy.isfinite()

@@ -12,7 +12,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.network import Normalize
 
 BANDS: tuple[tuple[float, float], ...] = (
@@ -47,7 +47,7 @@ def deaf(double: nn.Module, images: Tensor, bands: Tensor, noise: Tensor) -> Ten
     low, high = (ends[:, side].view(-1, 1, 1, 1) for side in (0, 1))
     blurred, moves = noise.double().unbind(dim=1)
     squeezed = low + (high - low - CHANGE) * (images.double() + blurred) / 2
-    with untouched(double), torch.no_grad():
+    with preserve_model_state(double), torch.no_grad():
         same: Tensor = (double(squeezed) == double(squeezed + CHANGE * moves)).all(dim=1)
     return same
 

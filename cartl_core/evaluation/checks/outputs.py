@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 
 SUM_SLACK = 1e-3
 """Sums of probabilities, rounded in half precision at worst."""
@@ -21,7 +21,7 @@ def like_probabilities(outputs: Tensor) -> Tensor:
 
 def two_passes(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """(N, K) twice: the outputs of the same images. images: (N, C, H, W) in [0, 1]."""
-    with untouched(model), torch.no_grad():
+    with preserve_model_state(model), torch.no_grad():
         return model(images), model(images)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.attacks import perturb, pgd
-from cartl_core.nn.frozen import untouched
+from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.neft import apply_nonexpansive
 from tests.fixtures.attacked import EPS, data, small_net, spec, starts
 
@@ -123,8 +123,8 @@ def test_a_training_step_after_an_attack_equals_one_without() -> None:
 def test_within_the_model_is_at_rest_and_contexts_may_be_nested() -> None:
     model = trained_net()
     before = everything(model)
-    with untouched(model):
-        with untouched(model):
+    with preserve_model_state(model):
+        with preserve_model_state(model):
             assert not any(module.training for module in model.modules())
             assert not any(parameter.requires_grad for parameter in model.parameters())
         assert not any(module.training for module in model.modules())

@@ -37,7 +37,7 @@ from cartl_core.spec import JobSpec, Runtime
 from cartl_core.storage.stage_cache import LocalShelf, Place
 from cartl_core.storage.stop_flag import StopFlag
 from cartl_core.training import pretrain as stage
-from cartl_core.training.loop import HALVINGS
+from cartl_core.training.memory import HALVINGS
 
 Run = Callable[..., Report]
 

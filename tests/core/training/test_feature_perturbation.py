@@ -14,7 +14,7 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.rng import generator
 from cartl_core.spec import DisplacementSpec
-from cartl_core.training.feature_perturbation import displace, displaced, moved_features
+from cartl_core.training.feature_perturbation import farthest_images, perturbed_features, perturbed_inputs
 
 SPEC = DisplacementSpec(eps=0.1, step=0.03, steps=10, copies=2)
 
@@ -41,7 +41,7 @@ def test_a_linear_trunk_is_moved_by_the_dual_norm(bench: Any) -> None:
     """One feature w x of images far from black and white: no perturbation moves it by more than eps |w|_1."""
     linear = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
     images = 0.3 + 0.4 * torch.rand(9, 1, 4, 4, generator=generator(4, "images"))
-    moved = displace(linear, split_of(images), SPEC, copy=0, seed=0, place=bench("a").place())
+    moved = farthest_images(linear, split_of(images), SPEC, copy=0, seed=0, place=bench("a").place())
     reached = (linear(moved) - linear(images)).abs().squeeze(1)
     most = SPEC.eps * linear[1].weight.abs().sum()
     torch.testing.assert_close(reached, most.expand(9), rtol=1e-4, atol=1e-5)
@@ -51,7 +51,7 @@ def test_images_stay_within_the_ball_and_features_go_farther_than_by_chance(
     trunk: nn.Module, split: Split, bench: Any
 ) -> None:
     place = bench("a").place()
-    moved = displace(trunk, split, SPEC, copy=0, seed=0, place=place)
+    moved = farthest_images(trunk, split, SPEC, copy=0, seed=0, place=place)
     assert float((moved - split.images).abs().max()) <= SPEC.eps + 1e-6
     assert float(moved.min()) >= 0 and float(moved.max()) <= 1
     signs = torch.rand(split.images.shape, generator=generator(5, "corners")).round() * 2 - 1
@@ -66,22 +66,22 @@ def test_neither_batches_nor_the_moment_count_and_nothing_is_left(
     place = bench("a").place()
     trunk[1].train()
     before = {name: value.clone() for name, value in trunk.state_dict().items()}
-    whole = displace(trunk, split, SPEC, copy=1, seed=0, place=place)
+    whole = farthest_images(trunk, split, SPEC, copy=1, seed=0, place=place)
     assert trunk[1].training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in trunk.parameters())
     assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
-    assert torch.equal(whole, displace(trunk, split, SPEC, copy=1, seed=0, place=place))
+    assert torch.equal(whole, farthest_images(trunk, split, SPEC, copy=1, seed=0, place=place))
     monkeypatch.setattr("cartl_core.training.feature_perturbation.BATCH", 7)
-    torch.testing.assert_close(whole, displace(trunk, split, SPEC, copy=1, seed=0, place=place))
+    torch.testing.assert_close(whole, farthest_images(trunk, split, SPEC, copy=1, seed=0, place=place))
 
 
 def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, bench: Any) -> None:
-    found = displaced(trunk, split, SPEC, seed=0, place=bench("a").place())
+    found = perturbed_inputs(trunk, split, SPEC, seed=0, place=bench("a").place())
     assert found.cached
     assert found.inputs.shape[:2] == (20, 3)
     torch.testing.assert_close(found.inputs[:, 0], trunk(split.images))
     one, other = (
-        displace(trunk, split, SPEC, copy=copy, seed=0, place=bench("a").place()) for copy in (0, 1)
+        farthest_images(trunk, split, SPEC, copy=copy, seed=0, place=bench("a").place()) for copy in (0, 1)
     )
     torch.testing.assert_close(found.inputs[:, 1], trunk(one))
     torch.testing.assert_close(found.inputs[:, 2], trunk(other))
@@ -93,17 +93,17 @@ def test_what_does_not_fit_is_kept_as_images(
 ) -> None:
     place = bench("a").place()
     monkeypatch.setattr("cartl_core.training.feature_perturbation.cached_features", lambda *_: None)
-    found = displaced(trunk, split, SPEC, seed=0, place=place)
+    found = perturbed_inputs(trunk, split, SPEC, seed=0, place=place)
     assert not found.cached
     assert torch.equal(found.inputs[:, 0], split.images)
-    assert torch.equal(found.inputs[:, 1], displace(trunk, split, SPEC, copy=0, seed=0, place=place))
+    assert torch.equal(found.inputs[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, place=place))
 
 
 def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Split, bench: Any) -> None:
     place = bench("a").place()
     place.stop.request("interrupted")
     with pytest.raises(Interrupted):
-        displace(trunk, split, SPEC, copy=0, seed=0, place=place)
+        farthest_images(trunk, split, SPEC, copy=0, seed=0, place=place)
 
 
 # --- where to features are moved -----------------------------------------------------------------
@@ -117,8 +117,8 @@ def features() -> tuple[Tensor, Tensor, Tensor]:
 
 def test_the_trunks_direction_ends_where_the_attack_ended_or_a_share_of_the_way() -> None:
     clean, far, labels = features()
-    assert moved_features(nn.Identity(), clean, far, labels, SPEC) is far
-    half = moved_features(nn.Identity(), clean, far, labels, SPEC.model_copy(update={"reach": 0.5}))
+    assert perturbed_features(nn.Identity(), clean, far, labels, SPEC) is far
+    half = perturbed_features(nn.Identity(), clean, far, labels, SPEC.model_copy(update={"reach": 0.5}))
     torch.testing.assert_close(half, (clean + far) / 2)
 
 
@@ -128,7 +128,7 @@ def test_no_point_of_the_box_is_worse_for_a_linear_tail_of_two_classes(reach: fl
     clean, far, labels = features()
     tail = nn.Linear(5, 2)
     spec = SPEC.model_copy(update={"direction": "tail", "reach": reach})
-    moved = moved_features(tail, clean, far, labels, spec)
+    moved = perturbed_features(tail, clean, far, labels, spec)
     torch.testing.assert_close((moved - clean).abs(), reach * (far - clean).abs())
     sides = 1.0 - 2.0 * labels
     margins = [sides * (tail(at)[:, 0] - tail(at)[:, 1]) for at in (clean, moved)]
@@ -145,7 +145,7 @@ def test_the_tails_direction_climbs_and_leaves_no_trace(tiny: Any) -> None:
     labels = torch.arange(20) % 3
     before = {name: value.clone() for name, value in upper.state_dict().items()}
     spec = SPEC.model_copy(update={"direction": "tail", "reach": 0.5})
-    moved = moved_features(upper, clean, far, labels, spec)
+    moved = perturbed_features(upper, clean, far, labels, spec)
     assert upper.training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in upper.parameters())
     assert all(torch.equal(value, before[name]) for name, value in upper.state_dict().items())

@@ -18,14 +18,14 @@ from cartl_core.execution.stage_context import Workplace
 from cartl_core.nn.losses import cross_entropy
 from cartl_core.spec import AttackSpec, TrainingSpec
 from cartl_core.storage.stage_result import read_result
-from cartl_core.training import loop as training
+from cartl_core.training import memory
 from cartl_core.training import pretrain as stage
-from cartl_core.training.gradient import Loss, Moment, Objective, add_gradient
-from cartl_core.training.loop import Course, fit
+from cartl_core.training.gradient import Loss, Objective, StepContext, add_gradient
+from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.pretrain import adversarial, pretrain
 
 ATTACK = AttackSpec(label="training", eps=0.1, step=0.05, steps=2)
-MOMENT = Moment(seed=5, epoch=1, step=2)
+STEP = StepContext(seed=5, epoch=1, step=2)
 SETTINGS = TrainingSpec.model_validate(
     {"epochs": 3, "batch_size": 4, "lr": 0.1, "lr_schedule": "cosine", "select": "last"}
 )
@@ -51,14 +51,14 @@ def gradient(
     of: nn.Module, objective: Objective, images: Tensor, labels: Tensor, parts: int
 ) -> tuple[dict[str, Tensor], dict[str, float]]:
     of.zero_grad()
-    shown = add_gradient(objective, images, labels, MOMENT, parts=parts, autocast=nullcontext)
+    shown = add_gradient(objective, images, labels, STEP, accumulation_steps=parts, autocast=nullcontext)
     return {
         name: value.grad.clone() for name, value in of.named_parameters() if value.grad is not None
     }, shown
 
 
 def mean_cross_entropy(of: nn.Module) -> Objective:
-    def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+    def objective(images: Tensor, labels: Tensor, step: StepContext) -> Loss:
         return Loss(cross_entropy(of(images), labels).mean())
 
     return objective
@@ -83,7 +83,7 @@ def test_one_part_is_the_plain_gradient_bit_by_bit() -> None:
     plain = copy.deepcopy(tuned)
     images, labels = batch(6)
     added, _ = gradient(tuned, adversarial(tuned, ATTACK), images, labels, parts=1)
-    adversarial(plain, ATTACK)(images, labels, MOMENT).total.backward()  # type: ignore[no-untyped-call]
+    adversarial(plain, ATTACK)(images, labels, STEP).total.backward()  # type: ignore[no-untyped-call]
     for name, parameter in plain.named_parameters():
         assert torch.equal(added[name], parameter.grad)  # type: ignore[arg-type]
 
@@ -121,12 +121,12 @@ class Device:
         self.seen: list[int] = []
 
     def objective(self, tuned: nn.Module) -> Objective:
-        def objective(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+        def objective(images: Tensor, labels: Tensor, step: StepContext) -> Loss:
             self.seen.append(len(images))
-            noise = moment.uniform("noise", images)
+            noise = step.uniform("noise", images)
             loss = cross_entropy(tuned(images + 0.1 * noise), labels).mean()
             # After the forward pass, which has moved the batch norm's statistics.
-            if 3 * moment.epoch + moment.step >= self.full_from and len(images) > self.holds:
+            if 3 * step.epoch + step.step >= self.full_from and len(images) > self.holds:
                 raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
             return Loss(loss)
 
@@ -135,7 +135,7 @@ class Device:
 
 def train(place: Workplace, device: Device, *, halvings: int | None = 1, batch_norm: bool = True) -> Any:
     tuned = network(batch_norm=batch_norm)
-    course = Course(
+    task = TrainingTask(
         network=tuned,
         tuned=dict(tuned.named_parameters()),
         objective=device.objective(tuned),
@@ -143,7 +143,7 @@ def train(place: Workplace, device: Device, *, halvings: int | None = 1, batch_n
         validate=lambda: {"clean_accuracy": 0.5, "robust_accuracy": 0.25},
         inputs=lambda: batch(12),
     )
-    return tuned, fit(course, SETTINGS, seed=3, place=place, halvings=halvings)
+    return tuned, fit(task, SETTINGS, seed=3, place=place, halvings=halvings)
 
 
 def bits(of: nn.Module) -> dict[str, bytes]:
@@ -154,7 +154,7 @@ def test_a_batch_that_does_not_fit_is_halved_from_then_on(bench: Any) -> None:
     home, device = bench("a"), Device(holds=2, full_from=4)
     _, fitted = train(home.place(), device)
     assert device.seen == [4] * 4 + [4, 2, 2] + [2, 2] * 4
-    assert fitted.parts == 2
+    assert fitted.accumulation_steps == 2
     assert [event.message for event in home.events if isinstance(event, Warned)] == [
         "test stage: a batch of 4 did not fit into memory in epoch 2, step 2; from there on the gradient of "
         "each batch is added up over 2 parts of it."
@@ -164,7 +164,7 @@ def test_a_batch_that_does_not_fit_is_halved_from_then_on(bench: Any) -> None:
 def test_without_batch_statistics_the_weights_are_those_of_a_larger_device(bench: Any) -> None:
     small, _ = train(bench("small").place(), Device(holds=2, full_from=4), batch_norm=False)
     large, fitted = train(bench("large").place(), Device(holds=4), batch_norm=False)
-    assert fitted.parts == 1
+    assert fitted.accumulation_steps == 1
     for name, value in small.state_dict().items():
         torch.testing.assert_close(value, large.state_dict()[name], rtol=1e-10, atol=1e-12)
 
@@ -175,12 +175,12 @@ def test_what_a_failed_try_has_moved_is_put_back(bench: Any) -> None:
     tuned = network(batch_norm=True)
     objective = Device(holds=2).objective(tuned)
 
-    def in_halves(images: Tensor, labels: Tensor, moment: Moment) -> Loss:
+    def in_halves(images: Tensor, labels: Tensor, step: StepContext) -> Loss:
         parts = zip(images.split(2), labels.split(2), (0, 2), strict=True)
-        losses = [objective(x, y, replace(moment, first=first, batch=4)).total for x, y, first in parts]
+        losses = [objective(x, y, replace(step, first=first, batch=4)).total for x, y, first in parts]
         return Loss((losses[0] + losses[1]) / 2)
 
-    course = Course(
+    task = TrainingTask(
         network=tuned,
         tuned=dict(tuned.named_parameters()),
         objective=in_halves,
@@ -188,7 +188,7 @@ def test_what_a_failed_try_has_moved_is_put_back(bench: Any) -> None:
         validate=lambda: {"clean_accuracy": 0.5},
         inputs=lambda: batch(12),
     )
-    fit(course, SETTINGS, seed=3, place=bench("own").place())
+    fit(task, SETTINGS, seed=3, place=bench("own").place())
     for name, value in tuned.state_dict().items():
         torch.testing.assert_close(value, halved.state_dict()[name], rtol=1e-10, atol=1e-12)
 
@@ -239,7 +239,7 @@ def test_there_is_one_retry(bench: Any) -> None:
 
 
 def test_a_batch_too_small_to_be_halved_fails_at_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "_FEWEST", 3)
+    monkeypatch.setattr(memory, "SMALLEST_PIECE", 3)
     device = Device(holds=2)
     with pytest.raises(OutOfMemory, match="batches of 4;"):
         train(bench("a").place(), device)
@@ -270,7 +270,7 @@ def test_a_stage_tells_that_its_batches_were_cut(
         return images
 
     monkeypatch.setattr(stage, "perturb", perturb)
-    monkeypatch.setitem(training.HALVINGS, "cpu", 1)
+    monkeypatch.setitem(memory.HALVINGS, "cpu", 1)
     home = bench("a")
     pretrain(arm("vanilla", pretrain={"epochs": 1}).pretrain, 0, tiny, task(), seed=1, place=home.place())
     assert read_result(home.directory)["parts"] == 2

@@ -17,8 +17,8 @@ from cartl_core.execution.stage_context import Workplace
 from cartl_core.spec import TrainingSpec
 from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.checkpoint_files import in_order
-from cartl_core.training.gradient import Loss, Moment
-from cartl_core.training.loop import Course, Fitted, fit
+from cartl_core.training.gradient import Loss, StepContext
+from cartl_core.training.loop import TrainingResult, TrainingTask, fit
 
 Score = tuple[float, float]
 """Clean and robust accuracy on validation images."""
@@ -43,9 +43,9 @@ def data(count: int = 14) -> tuple[Tensor, Tensor]:
     return torch.randn(count, 3, generator=generator), torch.arange(count) % 2
 
 
-def noisy(network: nn.Module) -> Callable[[Tensor, Tensor, Moment], Loss]:
-    def objective(inputs: Tensor, labels: Tensor, moment: Moment) -> Loss:
-        noise = torch.randn(inputs.shape, generator=moment.draw("noise"))
+def noisy(network: nn.Module) -> Callable[[Tensor, Tensor, StepContext], Loss]:
+    def objective(inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        noise = torch.randn(inputs.shape, generator=step.draw("noise"))
         loss = nn.functional.cross_entropy(network(inputs + 0.1 * noise), labels)
         return Loss(loss, {"twice": 2 * loss.detach()})
 
@@ -58,10 +58,10 @@ def train(
     network: nn.Module | None = None,
     scores: list[Score] | None = None,
     **changes: Any,
-) -> tuple[nn.Module, Fitted]:
+) -> tuple[nn.Module, TrainingResult]:
     network = network or small_network()
     left = list(scores or [])
-    course = Course(
+    task = TrainingTask(
         network=network,
         tuned=dict(network.named_parameters()),
         objective=changes.pop("objective", noisy(network)),
@@ -70,7 +70,7 @@ def train(
         inputs=lambda: data(),
         **changes,
     )
-    return network, fit(course, training, seed=3, place=place)
+    return network, fit(task, training, seed=3, place=place)
 
 
 def bits(network: nn.Module) -> dict[str, bytes]:
@@ -81,10 +81,10 @@ def test_one_step_is_sgd_with_momentum_and_weight_decay(bench: Any) -> None:
     """Two steps of a one-number model against the update written out."""
     network = nn.Linear(1, 1, bias=False)
     nn.init.constant_(network.weight, 2.0)
-    course = Course(
+    task = TrainingTask(
         network=network,
         tuned={"weight": network.weight},
-        objective=lambda x, labels, moment: Loss(network(x).mean()),
+        objective=lambda x, labels, step: Loss(network(x).mean()),
         begin_epoch=lambda epoch: None,
         validate=dict,
         inputs=lambda: (torch.ones(2, 1), torch.zeros(2, dtype=torch.int64)),
@@ -92,7 +92,7 @@ def test_one_step_is_sgd_with_momentum_and_weight_decay(bench: Any) -> None:
     training = settings(
         epochs=2, batch_size=2, lr_schedule="constant", lr=0.1, momentum=0.5, weight_decay=0.01
     )
-    fit(course, training, seed=0, place=bench("a").place())
+    fit(task, training, seed=0, place=bench("a").place())
     first = 1 + 0.01 * 2.0
     after_one = 2.0 - 0.1 * first
     second = 0.5 * first + (1 + 0.01 * after_one)
@@ -129,7 +129,7 @@ def test_a_run_stopped_while_it_validates_goes_on_with_the_same_bits(bench: Any)
         raise AssertionError
 
     network = small_network()
-    course = Course(
+    task = TrainingTask(
         network=network,
         tuned=dict(network.named_parameters()),
         objective=noisy(network),
@@ -138,7 +138,7 @@ def test_a_run_stopped_while_it_validates_goes_on_with_the_same_bits(bench: Any)
         inputs=lambda: data(),
     )
     with pytest.raises(Interrupted):
-        fit(course, settings(), seed=3, place=place)
+        fit(task, settings(), seed=3, place=place)
     resumed, again = train(pieces.place(), settings())
     assert bits(resumed) == bits(whole)
     assert again == fitted
@@ -182,7 +182,7 @@ def test_a_checkpoint_keeps_only_what_moves_of_epochs_that_contend(bench: Any) -
     head = {name: value for name, value in network.named_parameters() if name.startswith("3.")}
     scores: list[Score] = [(0.5, 0.9), (0.8, 0.5), (0.85, 0.4)]
     place = pieces.place()
-    course = Course(
+    task = TrainingTask(
         network=network,
         tuned=head,
         objective=noisy(network),
@@ -190,7 +190,7 @@ def test_a_checkpoint_keeps_only_what_moves_of_epochs_that_contend(bench: Any) -
         validate=lambda: dict(zip((CLEAN, ROBUST), scores.pop(0), strict=True)),
         inputs=lambda: data(),
     )
-    fit(course, settings(select="pareto", select_margin=0.1), seed=3, place=place)
+    fit(task, settings(select="pareto", select_margin=0.1), seed=3, place=place)
     saved = pieces.place().saved
     kept = {name for name in saved.tensors if name.startswith("epoch-")}
     moving = {*head, *dict(network.named_buffers())}
@@ -229,11 +229,11 @@ def test_no_batch_is_ever_smaller_than_the_others(bench: Any, count: int) -> Non
     seen: list[int] = []
     network = small_network()
 
-    def objective(inputs: Tensor, labels: Tensor, moment: Moment) -> Loss:
+    def objective(inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
         seen.append(len(inputs))
         return Loss(network(inputs).mean())
 
-    course = Course(
+    task = TrainingTask(
         network=network,
         tuned=dict(network.named_parameters()),
         objective=objective,
@@ -241,15 +241,15 @@ def test_no_batch_is_ever_smaller_than_the_others(bench: Any, count: int) -> Non
         validate=dict,
         inputs=lambda: data(count),
     )
-    fit(course, settings(epochs=1), seed=0, place=bench("a").place())
+    fit(task, settings(epochs=1), seed=0, place=bench("a").place())
     assert seen == [min(4, count)] * max(1, count // 4)
 
 
 def test_a_loss_that_is_no_number_names_the_epoch(bench: Any) -> None:
     network = small_network()
 
-    def objective(inputs: Tensor, labels: Tensor, moment: Moment) -> Loss:
-        factor = float("nan") if moment.epoch == 1 else 1.0
+    def objective(inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        factor = float("nan") if step.epoch == 1 else 1.0
         return Loss(network(inputs).mean() * factor)
 
     with pytest.raises(LossNotFinite, match="epoch 2 of 3") as raised:
@@ -266,7 +266,7 @@ def test_a_loss_that_is_no_number_names_the_epoch(bench: Any) -> None:
     ],
 )
 def test_out_of_memory_names_the_batch_size(bench: Any, fault: Exception) -> None:
-    def objective(inputs: Tensor, labels: Tensor, moment: Moment) -> Loss:
+    def objective(inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
         raise fault
 
     with pytest.raises(OutOfMemory, match="batches of 4") as raised:

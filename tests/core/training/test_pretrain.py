@@ -20,11 +20,11 @@ from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec, FeatureDistance, PretrainSpec
 from cartl_core.storage.stage_result import NETWORK, read_result
-from cartl_core.training.gradient import Moment
+from cartl_core.training.gradient import StepContext
 from cartl_core.training.pretrain import adversarial, feature_distance_minimising, pretrain
 
 ATTACK = AttackSpec(label="training", eps=0.1, step=0.05, steps=2)
-MOMENT = Moment(seed=5, epoch=0, step=0)
+STEP = StepContext(seed=5, epoch=0, step=0)
 WEIGHT = 0.005
 DEPTH = 2
 
@@ -55,7 +55,7 @@ def batch() -> tuple[Tensor, Tensor]:
 
 def attacked(network: Network, images: Tensor, labels: Tensor) -> Tensor:
     """The inner attack of one step, made on a copy."""
-    noise = torch.rand(images.shape, generator=MOMENT.draw("attack"))
+    noise = torch.rand(images.shape, generator=STEP.draw("attack"))
     start = (2 * noise - 1) * ATTACK.eps
     aside = copy.deepcopy(network).eval()
     return perturb(aside, images, labels, eps=ATTACK.eps, step=ATTACK.step, steps=ATTACK.steps, start=start)
@@ -127,7 +127,7 @@ def test_the_fdm_loss_and_statistics_are_as_written_out(
     expected = mean_cross_entropy(logits, labels) + 128 * WEIGHT * distance
 
     network.train()
-    loss = feature_distance_minimising(network, DEPTH, spec_of(WEIGHT))(images, labels, MOMENT)
+    loss = feature_distance_minimising(network, DEPTH, spec_of(WEIGHT))(images, labels, STEP)
     assert loss.total.item() == pytest.approx(expected, rel=1e-4)
     assert loss.metrics["feature_distance"].item() == pytest.approx(distance, rel=1e-4)
     assert_statistics(network, statistics, passes=2)
@@ -141,7 +141,7 @@ def test_the_at_loss_and_statistics_are_as_written_out(
     statistics = expected_statistics(network, moved)
     expected = mean_cross_entropy(copy.deepcopy(network).train()(moved), labels)
     network.train()
-    loss = adversarial(network, ATTACK)(images, labels, MOMENT)
+    loss = adversarial(network, ATTACK)(images, labels, STEP)
     assert loss.total.item() == pytest.approx(expected, rel=1e-4)
     assert_statistics(network, statistics, passes=1)
 
@@ -154,21 +154,21 @@ def test_batches_take_several_radii_in_turn(
     images, labels = batch
     radii = (0.5, 1.0, 1.5)
 
-    def loss(radii: tuple[float, ...], moment: Moment) -> float:
+    def loss(radii: tuple[float, ...], step: StepContext) -> float:
         aside = copy.deepcopy(network).train()
         spec = spec_of(WEIGHT).model_copy(update={"radii": radii})
         made = {
             "at": adversarial(aside, spec.attack, spec.radii),
             "fdm": feature_distance_minimising(aside, DEPTH, spec),
         }
-        return made[objective](images, labels, moment).total.item()
+        return made[objective](images, labels, step).total.item()
 
     taken = []
     for epoch, step in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
-        moment = Moment(seed=5, epoch=epoch, step=step, steps=2)
-        alone = [loss((share,), moment) for share in radii]
+        step = StepContext(seed=5, epoch=epoch, step=step, steps=2)
+        alone = [loss((share,), step) for share in radii]
         assert len(set(alone)) == 3
-        taken.append(alone.index(loss(radii, moment)))
+        taken.append(alone.index(loss(radii, step)))
     assert taken == [0, 1, 2, 0, 1]
 
 
@@ -178,7 +178,7 @@ def test_gradient_flows_through_both_features(network: Network, batch: tuple[Ten
     network.double().train()
     moved = attacked(network, images, labels)
     objective = feature_distance_minimising(network, DEPTH, spec_of(1.0))
-    loss = objective(images, labels, MOMENT).total
+    loss = objective(images, labels, STEP).total
     name, parameter = next(iter(network.named_parameters()))
     (slope,) = torch.autograd.grad(loss, parameter)
 
@@ -213,10 +213,10 @@ def test_every_layer_is_compared_for_a_teacher_of_every_depth(
     statistics = expected_statistics(network, moved, images)
     network.train()
     found = [
-        feature_distance_minimising(copy.deepcopy(network), d, spec)(images, labels, MOMENT) for d in (1, 3)
+        feature_distance_minimising(copy.deepcopy(network), d, spec)(images, labels, STEP) for d in (1, 3)
     ]
     assert [loss.total.item() for loss in found] == pytest.approx([expected, expected], rel=1e-4)
-    feature_distance_minimising(network, 2, spec)(images, labels, MOMENT)
+    feature_distance_minimising(network, 2, spec)(images, labels, STEP)
     assert_statistics(network, statistics, passes=2)
 
 

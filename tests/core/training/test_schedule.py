@@ -5,7 +5,7 @@ from math import cos, pi
 import pytest
 
 from cartl_core.spec import TrainingSpec
-from cartl_core.training.gradient import Moment
+from cartl_core.training.gradient import StepContext
 from cartl_core.training.schedule import attack_strength, learning_rate
 
 
@@ -68,7 +68,7 @@ def test_the_attack_grows_from_a_quarter_to_three(done: float, strength: float) 
 
 def test_the_attack_grows_step_by_step_and_hangs_on_nothing_else() -> None:
     """8 epochs of 5 steps: nothing before the third epoch, all from the seventh, 1/20 more a step between."""
-    moments = [Moment(3, epoch, step, steps=5) for epoch in range(8) for step in range(5)]
-    strengths = [attack_strength("epsilon", moment.done(8)) for moment in moments]
+    moments = [StepContext(3, epoch, step, steps=5) for epoch in range(8) for step in range(5)]
+    strengths = [attack_strength("epsilon", step.done(8)) for step in moments]
     assert strengths == pytest.approx([0.0] * 10 + [step / 20 for step in range(20)] + [1.0] * 10)
-    assert {moment.done(8) for moment in moments} == {step / 40 for step in range(40)}
+    assert {step.done(8) for step in moments} == {step / 40 for step in range(40)}

@@ -18,7 +18,8 @@ from cartl_core.nn.lipschitz import audit_tail
 from cartl_core.nn.neft import sigmas
 from cartl_core.nn.rng import generator
 from cartl_core.storage.stage_result import NETWORK, read_result
-from cartl_core.training.transfer import Student, recalibrate, transfer
+from cartl_core.training.student import Student, recalibrate
+from cartl_core.training.transfer import transfer
 from cartl_core.training.validation import clean_accuracy, robust_accuracy
 from tests.fixtures.students import EPOCHS, VARIANTS, belongs_to_trunk, followed, is_statistic
 
@@ -222,7 +223,7 @@ def test_cached_features_change_nothing_but_the_cost(
     arm, target = variant(name), task(classes=4, seed=9)
     cached, plain = bench("cached"), bench("plain")
     transfer(arm, teacher, target, seed=0, place=cached.place())
-    for module in ("transfer", "feature_perturbation"):
+    for module in ("objective", "feature_perturbation"):
         monkeypatch.setattr(f"cartl_core.training.{module}.cached_features", lambda *_: None)
     transfer(arm, teacher, target, seed=0, place=plain.place())
     one = load_network(cached.directory / NETWORK).state_dict()

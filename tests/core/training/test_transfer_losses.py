@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from cartl_core.nn.files import load_network
 from cartl_core.nn.rng import generator
-from cartl_core.training.feature_perturbation import displace
-from cartl_core.training.gradient import Moment
+from cartl_core.training.feature_perturbation import farthest_images
+from cartl_core.training.gradient import StepContext
 from cartl_core.training.loop import fit
-from cartl_core.training.transfer import Student
+from cartl_core.training.student import Student
+from cartl_core.training.transfer import transfer_task
 
 
 def test_the_lwf_loss_and_statistics_are_as_written_out(
@@ -26,20 +27,20 @@ def test_the_lwf_loss_and_statistics_are_as_written_out(
     target = task(classes=4, seed=9)
     images, labels = target.train.images[:8], target.train.labels[:8]
     student.begin_epoch(1)
-    aside, guide = load_network(teacher).train(), load_network(teacher)
+    aside, distillation_teacher = load_network(teacher).train(), load_network(teacher)
     aside.blocks[-1] = student.network.head
     first = next(layer for layer in aside.modules() if isinstance(layer, nn.BatchNorm2d))
     before = first.running_mean.clone()  # type: ignore[union-attr]
     entering: list[Tensor] = []
     first.register_forward_pre_hook(lambda module, inputs: entering.append(inputs[0].detach()))
-    features, wanted = aside.penultimate(images), guide.penultimate(images)
+    features, wanted = aside.penultimate(images), distillation_teacher.penultimate(images)
     logits = student.network.head(features)
     total = 0.0
     for row, label, own, other in zip(logits, labels, features, wanted, strict=True):
         total += (torch.logsumexp(row, 0) - row[label]).item()
         total += arm.transfer.lwf_weight * sum((own - other).abs().tolist())
-    objective = student.course(target).objective
-    loss = objective(images, labels, Moment(0, 1, 0))
+    objective = transfer_task(student, target).objective
+    loss = objective(images, labels, StepContext(0, 1, 0))
     assert loss.total.item() == pytest.approx(total / len(labels), rel=1e-4)
     layer = next(layer for layer in student.network.modules() if isinstance(layer, nn.BatchNorm2d))
     torch.testing.assert_close(
@@ -52,13 +53,13 @@ def test_consistency_adds_the_divergence_of_answers_to_the_clean_cross_entropy(
 ) -> None:
     asked = {"displacement": {"steps": 1, "loss": "consistency", "weight": 2.0}}
     student = Student(arm("vanilla", transfer=asked), teacher, 4, 0, bench("a").place())
-    course = student.course(task(classes=4, seed=9))
-    inputs, labels = course.inputs()
+    training_task = transfer_task(student, task(classes=4, seed=9))
+    inputs, labels = training_task.inputs()
     student.begin_epoch(0)
     aside = copy.deepcopy(student.upper)
     clean, moved = aside(torch.cat([inputs[:8, 0], inputs[:8, 1]])).log_softmax(1).chunk(2)
     expected = -clean[range(8), labels[:8]].mean() + 2 * (clean.exp() * (clean - moved)).sum(1).mean()
-    loss = course.objective(inputs[:8], labels[:8], Moment(0, 0, 0))
+    loss = training_task.objective(inputs[:8], labels[:8], StepContext(0, 0, 0))
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
@@ -67,8 +68,8 @@ def test_consistent_tuning_asks_the_tail_itself_where_its_features_must_not_go(
 ) -> None:
     """Against the sum written out: a quarter of the displacement, to the sides of the tail's gradient."""
     student = Student(arm("consistent"), teacher, 4, 0, bench("a").place())
-    course = student.course(task(classes=4, seed=9))
-    inputs, labels = course.inputs()
+    training_task = transfer_task(student, task(classes=4, seed=9))
+    inputs, labels = training_task.inputs()
     labels = labels[:8]
     student.begin_epoch(0)
     aside = copy.deepcopy(student.upper)
@@ -78,7 +79,7 @@ def test_consistent_tuning_asks_the_tail_itself_where_its_features_must_not_go(
     turned = inputs[:8, 0] - 0.25 * (inputs[:8, 1] - inputs[:8, 0]).abs() * at.grad.sign()
     clean, moved = aside.train()(torch.cat([inputs[:8, 0], turned])).log_softmax(1).chunk(2)
     expected = -clean[range(8), labels].mean() + (clean.exp() * (clean - moved)).sum(1).mean()
-    loss = course.objective(inputs[:8], labels, Moment(0, 0, 0))
+    loss = training_task.objective(inputs[:8], labels, StepContext(0, 0, 0))
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
@@ -87,8 +88,8 @@ def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features
 ) -> None:
     arm, target = variant("distilled"), task(classes=4, seed=9)
     student = Student(arm, teacher, 4, 0, bench("a").place())
-    course = student.course(target)
-    inputs, labels = course.inputs()
+    training_task = transfer_task(student, target)
+    inputs, labels = training_task.inputs()
     student.begin_epoch(0)
     aside = copy.deepcopy(student.upper)
     features = student.lower(target.train.images[:8])
@@ -96,7 +97,7 @@ def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features
     wanted = load_network(teacher).eval().penultimate(target.train.images[:8])
     distance = (inner - wanted).abs().sum(dim=1).mean()
     entropy = nn.functional.cross_entropy(aside[-1](inner), labels[:8])  # type: ignore[index]
-    loss = course.objective(inputs[:8], labels[:8], Moment(0, 0, 0))
+    loss = training_task.objective(inputs[:8], labels[:8], StepContext(0, 0, 0))
     assert loss.total.item() == pytest.approx((entropy + 0.05 * distance).item(), rel=1e-4)
     assert loss.metrics["distillation_distance"].item() == pytest.approx(distance.item(), rel=1e-4)
 
@@ -112,8 +113,8 @@ def test_an_anchor_pulls_the_tail_to_the_teacher_and_nothing_pulls_it_to_zero(
     )
     target = task(classes=4, seed=9, train=16)
     student = Student(arm, teacher, 4, 0, bench("a").place())
-    course = student.course(target)
-    held, head = set(course.undecayed), {"blocks.4.weight", "blocks.4.bias"}
+    training_task = transfer_task(student, target)
+    held, head = set(training_task.undecayed), {"blocks.4.weight", "blocks.4.bias"}
     assert held | head == set(student.tuned) and not held & head
     with torch.no_grad():
         for name in held:
@@ -125,7 +126,7 @@ def test_an_anchor_pulls_the_tail_to_the_teacher_and_nothing_pulls_it_to_zero(
     order = torch.randperm(16, generator=generator(0, "order", 0))
     features = lower.eval()(target.train.images[order])
     nn.functional.cross_entropy(upper(features), target.train.labels[order]).backward()
-    fit(course, training, seed=0, place=bench("a").place())
+    fit(training_task, training, seed=0, place=bench("a").place())
     for name, parameter in aside.named_parameters():
         if name in before:
             slope = parameter.grad + (pull * 0.01 if name in held else 0.2 * before[name])
@@ -139,16 +140,18 @@ def test_noise_is_added_to_what_the_tail_learns_from(
     images = task(classes=4, seed=9).train.images[:16]
     seen: list[Tensor] = []
     student.lower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    course = student.course(task(classes=4, seed=9))
-    assert course.inputs()[0] is not seen, "images, not features made of them once"
+    training_task = transfer_task(student, task(classes=4, seed=9))
+    assert training_task.inputs()[0] is not seen, "images, not features made of them once"
     seen.clear()
     for step in (0, 1):
-        course.objective(images, torch.zeros(16, dtype=torch.int64), Moment(3, 0, step))
+        training_task.objective(images, torch.zeros(16, dtype=torch.int64), StepContext(3, 0, step))
     first, second = (noisy - images for noisy in seen)
     assert float(first.std()) == pytest.approx(0.25, rel=0.1)
     assert abs(float(first.mean())) < 0.03
     assert not torch.equal(first, second)
-    halves = [course.objective(images[8:], torch.zeros(8, dtype=torch.int64), Moment(3, 0, 0, 8, 16))]
+    halves = [
+        training_task.objective(images[8:], torch.zeros(8, dtype=torch.int64), StepContext(3, 0, 0, 8, 16))
+    ]
     assert len(halves) == 1
     torch.testing.assert_close(seen[-1], seen[0][8:])
 
@@ -162,9 +165,9 @@ def test_the_images_are_attacked_as_hard_as_the_schedule_says(
     images, labels = task(classes=4, seed=9).train.images[:16], torch.arange(16) % 4
     seen: list[Tensor] = []
     student.lower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    course = student.course(task(classes=4, seed=9))
+    training_task = transfer_task(student, task(classes=4, seed=9))
     for step in range(6):
-        course.objective(images, labels, Moment(3, step // 2, step % 2, steps=2))
+        training_task.objective(images, labels, StepContext(3, step // 2, step % 2, steps=2))
     moved = [float((shown - images).abs().max()) / arm.transfer.attack.eps for shown in seen]
     assert moved == pytest.approx([0, 0, 1 / 6, 1 / 2, 5 / 6, 1], abs=1e-5)
 
@@ -175,9 +178,9 @@ def test_the_loss_of_displaced_features_is_as_written_out(
     """Both kinds of features in one batch; each epoch has the next copy; 1 part clean to 3 displaced."""
     arm, target, place = variant("displaced twice"), task(classes=4, seed=9), bench("a").place()
     student = Student(arm, teacher, 4, 5, place)
-    course = student.course(target)
-    course.prologue()
-    inputs, labels = course.inputs()
+    training_task = transfer_task(student, target)
+    training_task.prologue()
+    inputs, labels = training_task.inputs()
     chosen, answers = inputs[:8], labels[:8]
     assert inputs.shape[:2] == (len(labels), 3)
     for epoch, taken in ((0, 0), (1, 1), (2, 0)):
@@ -186,7 +189,7 @@ def test_the_loss_of_displaced_features_is_as_written_out(
             [
                 student.lower(target.train.images[:8]),
                 student.lower(
-                    displace(
+                    farthest_images(
                         student.lower,
                         target.train,
                         arm.transfer.displacement,
@@ -202,5 +205,5 @@ def test_the_loss_of_displaced_features_is_as_written_out(
         for row, label, weight in zip(logits, [*answers, *answers], [1] * 8 + [3] * 8, strict=True):
             expected += weight * (torch.logsumexp(row, 0) - row[label]).item()
         student.begin_epoch(epoch)
-        loss = course.objective(chosen, answers, Moment(5, epoch, 0))
+        loss = training_task.objective(chosen, answers, StepContext(5, epoch, 0))
         assert loss.total.item() == pytest.approx(expected / 32, rel=1e-4)

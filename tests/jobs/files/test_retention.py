@@ -209,7 +209,7 @@ def test_artifacts_and_logs_of_the_record_stay_and_what_no_row_names_goes(
     lost = claim()
     useless = output_directory(settings, lost.job_id, lost.token)
     (useless / "weights").write_bytes(b"123")
-    do(store.lose, lost)
+    do(store.requeue_after_crash, lost)
     mine = claim()
     named = output_directory(settings, mine.job_id, mine.token) / "report.md"
     named.write_bytes(b"# Report")

@@ -33,11 +33,11 @@ def test_nothing_has_happened_yet(do: Do) -> None:
 
 def test_claims_and_recoveries_are_counted_by_why(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
     submit(max_attempts=4)
-    do(store.lose, claim())
-    do(store.lose, claim())
+    do(store.requeue_after_crash, claim())
+    do(store.requeue_after_crash, claim())
     claim(lease_seconds=-1)
-    do(store.sweep)
-    do(store.lose, claim())  # the fourth loss: failed, not recovered
+    do(store.reap_expired)
+    do(store.requeue_after_crash, claim())  # the fourth loss: failed, not recovered
     seen = do(store.tally)
     assert seen.claims == 4
     assert abs((datetime.now(UTC) - seen.last_claim_at).total_seconds()) < 60

@@ -1,4 +1,4 @@
-"""Whatever people, workers, crashes and sweepers do in whatever order, the record stays true.
+"""Whatever people, workers, crashes and reapers do in whatever order, the record stays true.
 
 A state machine drives the store on SQLite and keeps a model of what each claim may still do.
 """
@@ -121,9 +121,9 @@ class Record(RuleBasedStateMachine):
             store.fail(session, claim, "out_of_memory", "batch 128")
 
     @rule(claim=claims)
-    def lose(self, claim: Claim) -> None:
+    def requeue_after_crash(self, claim: Claim) -> None:
         with self.as_the_fence_says(claim), transaction(self.factory) as session:
-            store.lose(session, claim)
+            store.requeue_after_crash(session, claim)
 
     @rule(claim=consumes(claims))
     def interrupt(self, claim: Claim) -> None:
@@ -171,8 +171,8 @@ class Record(RuleBasedStateMachine):
     @rule()
     def sweep(self) -> None:
         with transaction(self.factory) as session:
-            store.sweep(session)
-            assert store.sweep(session) == store.SweepResult()
+            store.reap_expired(session)
+            assert store.reap_expired(session) == store.ReapResult()
 
     def as_the_fence_says(self, claim: Claim) -> Fence:
         """The write must succeed exactly while the job runs under this token."""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import store
 from jobs.database.engine import transaction
-from jobs.store import Claim, SweepResult
+from jobs.store import Claim, ReapResult
 
 Do = Callable[..., Any]
 
@@ -17,7 +17,7 @@ Do = Callable[..., Any]
 def test_live_leases_are_left_alone(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
     submit()
     mine = claim()
-    assert do(store.sweep) == SweepResult()
+    assert do(store.reap_expired) == ReapResult()
     do(store.complete, mine)
 
 
@@ -30,8 +30,8 @@ def test_expired_leases_are_requeued_failed_or_cancelled(
     do(store.request_cancel, stopped)
     for job_id in (again, last, stopped):
         expire(job_id)
-    assert do(store.sweep) == SweepResult(requeued=(again,), failed=(last,), cancelled=(stopped,))
-    assert do(store.sweep) == SweepResult()
+    assert do(store.reap_expired) == ReapResult(requeued=(again,), failed=(last,), cancelled=(stopped,))
+    assert do(store.reap_expired) == ReapResult()
 
     found = {job_id: do(store.find, job_id) for job_id in (again, last, stopped)}
     assert [job.state for job in found.values()] == ["queued", "failed", "cancelled"]
@@ -45,7 +45,7 @@ def test_expired_leases_are_requeued_failed_or_cancelled(
     ]
 
 
-def test_two_sweepers_at_once_lose_a_job_once(
+def test_two_reapers_at_once_requeue_a_job_once(
     factory: sessionmaker[Session],
     submit: Any,
     do: Do,
@@ -64,7 +64,7 @@ def test_two_sweepers_at_once_lose_a_job_once(
         together.wait(timeout=20)
         for _ in range(4):
             with transaction(factory) as session:
-                swept.extend(store.sweep(session, limit=5).requeued)
+                swept.extend(store.reap_expired(session, limit=5).requeued)
 
     threads = [threading.Thread(target=round_of_sweeping) for _ in range(2)]
     for thread in threads:
@@ -76,7 +76,7 @@ def test_two_sweepers_at_once_lose_a_job_once(
         assert story(job_id) == ["submitted", "claimed", "lost"]
 
 
-def test_one_sweeper_at_a_time_by_lease(do: Do) -> None:
+def test_one_worker_at_a_time_holds_the_lease_on_maintenance(do: Do) -> None:
     assert do(store.hold_lock, "sweep", "a", 30)
     assert do(store.hold_lock, "sweep", "a", 30)
     assert not do(store.hold_lock, "sweep", "b", 30)
@@ -128,7 +128,7 @@ def test_a_job_whose_supervisor_died_is_freed_at_once(
     assert (told.type, told.body["why"]) == ("lost", "supervisor_died")
     assert do(store.find, freed.requeued[0]).supervisor_pid is None
     again = do(store.free_orphans, pid_space=HERE, is_alive=lambda pid: pid in (MAIN, POOL))
-    assert again == SweepResult()
+    assert again == ReapResult()
 
 
 @pytest.mark.parametrize("pid_space", [ELSEWHERE, None])
@@ -139,7 +139,7 @@ def test_process_ids_of_another_container_say_nothing(
     submit()
     claim = do(store.claim, worker_id="namesake", lease_seconds=60, supervisor_pid=7)
     worker("new", 1)
-    assert do(store.free_orphans, pid_space=HERE, is_alive=lambda pid: pid == 1) == SweepResult()
+    assert do(store.free_orphans, pid_space=HERE, is_alive=lambda pid: pid == 1) == ReapResult()
     assert do(store.stop_dead_workers, pid_space=HERE, is_running=lambda name, pid: name == "new") == []
     do(store.renew, claim, 60)
 
@@ -172,7 +172,7 @@ def test_a_process_that_asks_for_work_runs_nothing_whatever_the_record_says(
     unanswered = submit()
     do(store.claim, worker_id="w", lease_seconds=60, supervisor_pid=POOL)
     freed = do(store.free_unheld, worker_id="w", supervisor_pid=POOL)
-    assert freed == SweepResult(requeued=(unanswered,))
+    assert freed == ReapResult(requeued=(unanswered,))
     assert story(unanswered) == ["submitted", "claimed", "lost"]
     assert do(store.events_after, unanswered)[-1].body["why"] == "not_held"
     do(store.renew, by_another_process, 60)

@@ -56,7 +56,7 @@ WRITES: dict[str, Callable[[Session, Claim], object]] = {
     "fail": lambda session, claim: store.fail(session, claim, "out_of_memory", "batch 128"),
     "release": lambda session, claim: store.release(session, claim),
     "wait": lambda session, claim: store.release(session, claim, waiting_for=D),
-    "lose": lambda session, claim: store.lose(session, claim),
+    "requeue_after_crash": lambda session, claim: store.requeue_after_crash(session, claim),
     "acknowledge": lambda session, claim: store.acknowledge_cancel(session, claim),
 }
 
@@ -73,7 +73,7 @@ def test_a_late_worker_writes_nothing(
     job_id = submit()
     late = claim("late")
     expire(job_id)
-    do(store.sweep)
+    do(store.reap_expired)
     claim("new")
     do(store.request_cancel, job_id)
     before = row(job_id)
@@ -133,10 +133,10 @@ def test_losing_uses_attempts_up_to_the_cap(
     for used in (1, 2):
         mine = claim()
         assert mine.attempt == used
-        do(store.lose, mine, "killed by signal 9")
+        do(store.requeue_after_crash, mine, "killed by signal 9")
         job = do(store.find, job_id)
         assert (job.state, job.attempts_used, job.reason) == ("queued", used, None)
-    do(store.lose, claim(), "killed by signal 9")
+    do(store.requeue_after_crash, claim(), "killed by signal 9")
     job = do(store.find, job_id)
     assert (job.state, job.attempts_used, job.reason) == ("failed", 3, "worker_lost")
     assert job.message == "lost 3 times, at most 3 are allowed; last: killed by signal 9"
@@ -144,7 +144,9 @@ def test_losing_uses_attempts_up_to_the_cap(
     assert [event.attempt for event in do(store.events_after, job_id)] == [1, 1, 1, 2, 2, 3, 3]
 
 
-@pytest.mark.parametrize("end", [store.release, store.lose], ids=["release", "lose"])
+@pytest.mark.parametrize(
+    "end", [store.release, store.requeue_after_crash], ids=["release", "requeue_after_crash"]
+)
 def test_a_run_that_ends_after_cancel_was_asked_is_cancelled(
     end: Callable[..., None], submit: Any, do: Do, claim: Callable[..., Claim]
 ) -> None:
@@ -171,7 +173,7 @@ def test_a_lapsed_lease_that_nobody_took_is_renewed(
     mine = claim()
     expire(job_id)
     do(store.renew, mine, 45)
-    assert do(store.sweep) == store.SweepResult()
+    assert do(store.reap_expired) == store.ReapResult()
     job = row(job_id)
     assert (job.state, job.token) == ("running", mine.token)
     assert job.lease_expires_at is not None and job.heartbeat_at is not None

@@ -109,7 +109,7 @@ def test_a_directory_is_one_claims_alone(
     first = claim()
     before = acquire(first)
     written = [checkpoint(first, before, number) for number in (1, 2)]
-    do(store.lose, first)
+    do(store.requeue_after_crash, first)
     second = claim()
     after = acquire(second)
     assert after.path != before.path
@@ -177,7 +177,7 @@ def test_when_the_holder_is_gone_the_next_goes_on_from_its_checkpoints(
     elif way == "failed":
         do(store.fail, holder, "disk_full", "no space")
     elif way == "lost":
-        do(store.lose, holder)
+        do(store.requeue_after_crash, holder)
     elif way == "interrupted":
         do(store.request_cancel, holder_id)
         do(store.release, holder)
@@ -306,7 +306,7 @@ def test_an_artifact_counts_once_written_and_a_later_attempt_replaces_it(
             size=token,
             sha256="a" * 64,
         )
-        do(store.lose, mine)
+        do(store.requeue_after_crash, mine)
     (kept,) = do(store.artifacts_of, job_id)
     assert (kept.path, kept.size, kept.token) == (f"{job_id}/2/report.json", 2, 2)
     assert do(store.artifact, job_id, "report.json").sha256 == "a" * 64

@@ -189,7 +189,7 @@ def test_retry_starts_over_and_keeps_the_story(
     submit: Any, do: Do, claim: Callable[..., Claim], story: Callable[[str], list[str]]
 ) -> None:
     job_id = submit()
-    do(store.lose, claim())
+    do(store.requeue_after_crash, claim())
     do(store.fail, claim(), "loss_not_finite", "epoch 3")
     failed = do(store.find, job_id)
     assert (failed.state, failed.reason, failed.message) == ("failed", "loss_not_finite", "epoch 3")

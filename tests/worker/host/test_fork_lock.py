@@ -1,4 +1,4 @@
-"""A pool process is forked beside a caretaker that writes."""
+"""A pool process is forked beside a maintenance that writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.settings import Settings
 from worker.host.fork_lock import no_fork
 
 
-def test_a_fork_waits_for_the_caretaker_and_the_child_finds_its_database_free(tmp_path: Path) -> None:
+def test_a_fork_waits_for_maintenance_and_the_child_finds_its_database_free(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     engine = make_engine(settings, keep_open=False)
     migrate(engine)
@@ -28,8 +28,8 @@ def test_a_fork_waits_for_the_caretaker_and_the_child_finds_its_database_free(tm
                 time.sleep(0.5)
             over.set()
 
-    caretaker = threading.Thread(target=write)
-    caretaker.start()
+    maintenance = threading.Thread(target=write)
+    maintenance.start()
     assert inside.wait(20)
     child = os.fork()
     if child == 0:
@@ -43,6 +43,6 @@ def test_a_fork_waits_for_the_caretaker_and_the_child_finds_its_database_free(tm
         finally:
             os._exit(code)
     assert over.is_set()
-    caretaker.join(20)
+    maintenance.join(20)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -1,4 +1,4 @@
-"""The caretaker's rounds, against a real database; bells are counted."""
+"""Rounds of maintenance, against a real database; notifications are counted."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from jobs.database.engine import session_factory, transaction
 from jobs.settings import Settings
 from jobs.state import JobState
 from worker.host.identity import Identity, identity_of, pid_space
-from worker.host.maintenance import Caretaker
-from worker.host.shutdown_flag import Door
+from worker.host.maintenance import Maintenance
+from worker.host.shutdown import ShutdownFlag
 
 Fixture = Any  # fixtures of conftest.py
 SLOTS = 2
 
 
 @pytest.fixture
-def caretaker(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Callable[..., Caretaker]]:
-    started: list[Caretaker] = []
+def maintenance(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Callable[..., Maintenance]]:
+    started: list[Maintenance] = []
 
     def start(
-        bells: list[int],
+        notified: list[int],
         *,
         identity: Identity | None = None,
-        door: Door | None = None,
+        shutdown: ShutdownFlag | None = None,
         make_factory: Callable[[], sessionmaker[Session]] = lambda: factory,
-    ) -> Caretaker:
-        def ring() -> bool:
-            bells.append(1)
+    ) -> Maintenance:
+        def notify() -> bool:
+            notified.append(1)
             return True
 
-        one = Caretaker(
+        one = Maintenance(
             quick.model_copy(update={"slots": SLOTS}),
             identity or identity_of(os.getpid()),
-            door or Door(),
+            shutdown or ShutdownFlag(),
             factory=make_factory,
-            ring=ring,
+            notify=notify,
             version="0",
         )
         one.start()
@@ -55,63 +55,65 @@ def caretaker(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Calla
 
 
 def test_an_expired_lease_is_swept_and_the_bell_rings(
-    record: Fixture, caretaker: Fixture, until: Fixture
+    record: Fixture, maintenance: Fixture, until: Fixture
 ) -> None:
     job_id = record.submit()
     record.claim(lease_seconds=0.2)
-    bells: list[int] = []
-    caretaker(bells)
+    notified: list[int] = []
+    maintenance(notified)
     until(lambda: record.job(job_id).state == JobState.QUEUED)
     assert record.job(job_id).attempts_used == 1
-    until(lambda: bool(bells))
+    until(lambda: bool(notified))
 
 
 def test_it_rings_for_idle_slots_and_claimable_jobs_only(
-    record: Fixture, caretaker: Fixture, until: Fixture
+    record: Fixture, maintenance: Fixture, until: Fixture
 ) -> None:
     for _ in range(SLOTS):
         record.submit()
     for _ in range(SLOTS):
         record.claim(lease_seconds=60)
     record.submit()
-    bells: list[int] = []
-    one = caretaker(bells)
+    notified: list[int] = []
+    one = maintenance(notified)
     until(lambda: bool(record.living_workers()))
-    one._done.wait(1.0)  # three rounds: every slot is taken, so nobody rings for the waiting job
-    assert bells == []
+    one._done.wait(1.0)  # three rounds: every slot is taken, so nobody is notified of the waiting job
+    assert notified == []
 
 
 def test_it_rings_no_more_bells_than_there_are_jobs(
-    record: Fixture, caretaker: Fixture, until: Fixture
+    record: Fixture, maintenance: Fixture, until: Fixture
 ) -> None:
     record.submit()
-    bells: list[int] = []
-    one = caretaker(bells)
-    until(lambda: bool(bells))
+    notified: list[int] = []
+    one = maintenance(notified)
+    until(lambda: bool(notified))
     one.stop()
     rounds_at_most = 2
-    assert len(bells) <= rounds_at_most
+    assert len(notified) <= rounds_at_most
 
 
-def test_behind_a_shut_door_nobody_rings(record: Fixture, caretaker: Fixture, until: Fixture) -> None:
+def test_nobody_is_notified_once_a_shutdown_has_begun(
+    record: Fixture, maintenance: Fixture, until: Fixture
+) -> None:
     job_id = record.submit()
     record.claim(lease_seconds=0.2)
-    door, bells = Door(), list[int]()
-    door.shut()
-    caretaker(bells, door=door)
+    shutdown, notified = ShutdownFlag(), list[int]()
+    shutdown.set()
+    maintenance(notified, shutdown=shutdown)
     until(lambda: record.job(job_id).state == JobState.QUEUED)
-    assert bells == []
+    assert notified == []
 
 
-def test_one_caretaker_at_a_time_does_the_round_and_the_other_takes_over(
-    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+def test_one_worker_at_a_time_does_the_round_and_the_other_takes_over(
+    record: Fixture, maintenance: Fixture, until: Fixture, factory: sessionmaker[Session]
 ) -> None:
     with transaction(factory) as session:
         assert store.hold_lock(session, "sweeper", "somebody else", 60.0)
     job_id = record.submit()
     record.claim(lease_seconds=0.1)
-    bells: list[int] = []
-    one = caretaker(bells)
+    notified: list[int] = []
+    one = maintenance(notified)
     until(lambda: bool(record.living_workers()))
     one._done.wait(0.4)
     assert record.job(job_id).state == JobState.RUNNING
@@ -121,7 +123,7 @@ def test_one_caretaker_at_a_time_does_the_round_and_the_other_takes_over(
 
 
 def test_jobs_of_dead_processes_are_freed_at_once_but_not_a_living_neighbours(
-    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+    record: Fixture, maintenance: Fixture, until: Fixture, factory: sessionmaker[Session]
 ) -> None:
     me, parent = identity_of(os.getpid()), identity_of(os.getppid())
     dead = Identity(host=me.host, pid=2**22 + 1, started="1")
@@ -142,7 +144,7 @@ def test_jobs_of_dead_processes_are_freed_at_once_but_not_a_living_neighbours(
             )
         jobs[who] = record.submit()
         record.claim(who.worker_id, lease_seconds=600)
-    caretaker([])
+    maintenance([])
     until(lambda: record.job(jobs[dead]).state == JobState.QUEUED)
     assert record.events(jobs[dead])[-1].body["why"] == "supervisor_died"
     assert [record.job(jobs[who]).state for who in (parent, stranger)] == [JobState.RUNNING] * 2
@@ -151,21 +153,21 @@ def test_jobs_of_dead_processes_are_freed_at_once_but_not_a_living_neighbours(
 
 
 def test_a_database_that_is_away_is_waited_for(
-    record: Fixture, caretaker: Fixture, until: Fixture, factory: sessionmaker[Session]
+    record: Fixture, maintenance: Fixture, until: Fixture, factory: sessionmaker[Session]
 ) -> None:
     away = session_factory(create_engine("sqlite:////nonexistent/directory/x.sqlite3"))
     with pytest.raises(Exception, match="unable to open"), away() as session:
         session.execute(text("SELECT 1"))
     answers = [away, away]
-    bells: list[int] = []
-    caretaker(bells, make_factory=lambda: answers.pop() if answers else factory)
+    notified: list[int] = []
+    maintenance(notified, make_factory=lambda: answers.pop() if answers else factory)
     record.submit()
-    until(lambda: bool(bells))
+    until(lambda: bool(notified))
     assert answers == []
 
 
-def test_it_signs_off(record: Fixture, caretaker: Fixture, until: Fixture) -> None:
-    one = caretaker([])
+def test_it_signs_off(record: Fixture, maintenance: Fixture, until: Fixture) -> None:
+    one = maintenance([])
     until(lambda: bool(record.living_workers()))
     one.stop()
     assert record.living_workers() == []

@@ -1,4 +1,4 @@
-"""The worker's small parts: buffer, log, verdict, door, identity, launch, the command line."""
+"""The worker's small parts: buffer, log, verdict, shutdown flag, identity, launch, the command line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jobs.state import Move
 from jobs.store import Claim
 from worker.__main__ import arguments
 from worker.host.identity import identity_of, is_alive, is_running, pid_space
-from worker.host.shutdown_flag import Door
+from worker.host.shutdown import ShutdownFlag
 from worker.supervision.child_command import prepare, threads
 from worker.supervision.event_buffer import EventBuffer
 from worker.supervision.job_log import JobLog
@@ -150,11 +150,11 @@ WAITING = Stopped(why="waiting", waiting_for="d" * 64)
         (3, Stopped(why="interrupted"), "cancelled", Verdict(Move.ACKNOWLEDGE)),
         (-9, None, "cancelled", Verdict(Move.ACKNOWLEDGE)),
         (-9, None, "interrupted", Verdict(Move.RELEASE)),
-        (-9, None, None, Verdict(Move.LOSE, message="the run was killed by SIGKILL")),
-        (0, None, None, Verdict(Move.LOSE, message="the run finished")),
-        (4, None, None, Verdict(Move.LOSE, message="the run lost its supervisor")),
-        (77, None, None, Verdict(Move.LOSE, message="the run ended with exit code 77")),
-        (3, Stopped(why="interrupted"), None, Verdict(Move.LOSE, message="the run stopped")),
+        (-9, None, None, Verdict(Move.REQUEUE_AFTER_CRASH, message="the run was killed by SIGKILL")),
+        (0, None, None, Verdict(Move.REQUEUE_AFTER_CRASH, message="the run finished")),
+        (4, None, None, Verdict(Move.REQUEUE_AFTER_CRASH, message="the run lost its supervisor")),
+        (77, None, None, Verdict(Move.REQUEUE_AFTER_CRASH, message="the run ended with exit code 77")),
+        (3, Stopped(why="interrupted"), None, Verdict(Move.REQUEUE_AFTER_CRASH, message="the run stopped")),
         (2, None, None, Verdict(Move.FAIL, "spec_invalid", REFUSED_WORDS)),
     ],
 )
@@ -165,21 +165,39 @@ def test_the_verdict_on_every_kind_of_end(
     assert expected.move in WRITERS
 
 
-def test_the_door_is_seen_by_a_forked_process_and_is_shut_when_its_maker_is_gone() -> None:
-    door = Door()
-    assert door.is_open
+def test_the_shutdown_flag_is_seen_by_a_forked_process() -> None:
+    shutdown = ShutdownFlag()
+    assert not shutdown.is_set
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(write, b"open" if door.is_open else b"shut")
-        while door.is_open:
+        os.write(write, b"shut" if shutdown.is_set else b"open")
+        while not shutdown.is_set:
             pass
         os.write(write, b"shut")
         os._exit(0)
     assert os.read(read, 4) == b"open"
-    door.shut()
+    shutdown.set()
     assert os.read(read, 4) == b"shut"
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_shutdown_flag_is_set_once_its_maker_is_gone() -> None:
+    read, write = os.pipe()
+    maker = os.fork()
+    if maker == 0:
+        shutdown = ShutdownFlag()
+        if os.fork() == 0:
+            os.write(write, b"shut" if shutdown.is_set else b"open")
+            while not shutdown.is_set:
+                pass
+            os.write(write, b"shut")
+            os._exit(0)
+        signal.pause()
+    assert os.read(read, 4) == b"open"
+    os.kill(maker, signal.SIGKILL)
+    os.waitpid(maker, 0)
+    assert os.read(read, 4) == b"shut"
 
 
 def test_identities_tell_processes_apart_and_zombies_are_dead() -> None:

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from jobs.queue import make_celery, ring
+from jobs.queue import make_celery, notify_workers
 from jobs.settings import Settings
 from jobs.state import JobState
 from tests.fixtures.workers import Worker, children
 from worker.host.identity import is_alive
 
 Fixture = Any  # fixtures of conftest.py
-FAKE_WORKER = Path(__file__).with_name("fake_worker.py")
+FAKE_WORKER = Path(__file__).parents[1] / "fake_worker.py"
 
 
 @pytest.fixture
@@ -148,8 +148,8 @@ def test_a_bell_that_rings_three_times_starts_one_run(
     record: Fixture, start_fake: Fixture, quick: Settings, in_state: Fixture
 ) -> None:
     job_id = record.submit()
-    bells = make_celery(quick)
-    assert [ring(bells, job_id) for _ in range(3)] == [True] * 3
+    celery = make_celery(quick)
+    assert [notify_workers(celery, job_id) for _ in range(3)] == [True] * 3
     start_fake(slots=2)
     in_state(job_id, JobState.SUCCEEDED)
     time.sleep(1)
@@ -157,7 +157,7 @@ def test_a_bell_that_rings_three_times_starts_one_run(
 
 
 def test_jobs_run_though_every_bell_was_lost(record: Fixture, start_fake: Fixture, in_state: Fixture) -> None:
-    """Nobody rings here but the sweeper; with two slots, two jobs run at a time."""
+    """Nobody notifies here but the workers' maintenance; with two slots, two jobs run at a time."""
     first, second, third = (record.submit(name=name) for name in ("obey", "obey", "succeed"))
     start_fake(slots=2)
     for job_id in (first, second):

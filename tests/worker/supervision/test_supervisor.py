@@ -150,7 +150,7 @@ def test_what_a_fenced_run_writes_lies_on_the_disk_and_does_not_count(
     running = supervise(first, "late")
     until(lambda: "checkpoint_written" in record.types(job_id))
     with transaction(factory) as session:
-        store.lose(session, first)
+        store.requeue_after_crash(session, first)
     second = record.claim("another-worker")
     events = record.types(job_id)
     (quick.stages_dir / "go").touch()
@@ -231,7 +231,7 @@ def test_an_artifact_is_recorded_with_size_and_digest(
 def test_a_file_outside_the_claims_directory_is_refused(record: Fixture, supervise: Fixture) -> None:
     job_id = record.submit()
     verdict = supervise(record.claim(), "outside").verdict()
-    assert verdict.move is Move.LOSE
+    assert verdict.move is Move.REQUEUE_AFTER_CRASH
     assert "artifact_written" not in record.types(job_id)
 
 
@@ -247,7 +247,7 @@ def test_progress_is_coalesced_and_rubbish_goes_to_the_log(record: Fixture, supe
 def test_a_run_of_another_version_does_not_succeed(record: Fixture, supervise: Fixture) -> None:
     job_id = record.submit()
     running = supervise(record.claim(), "newer")
-    assert running.verdict().move is Move.LOSE
+    assert running.verdict().move is Move.REQUEUE_AFTER_CRASH
     assert record.types(job_id) == ["submitted", "claimed", "lost"]
     assert '"colour": "red"' in running.log.read_text()
 

@@ -1,4 +1,4 @@
-"""Every error the door gives back, as RFC 9457 ``application/problem+json``.
+"""Every error the API gives back, as RFC 9457 ``application/problem+json``.
 
 ``KINDS`` is the whole list: a stable ``type``, its status and its title. A route raises ``Problem``;
 errors of the lower layers are translated by the table in ``install``. HTTP codes appear nowhere else.

@@ -15,8 +15,8 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from api.faults import field_errors
-from api.problems import Problem, invalid
+from api.http.problems import Problem, invalid
+from api.http.validation_errors import field_errors
 
 MAX_DEPTH = 32
 MAX_DIGITS = 40

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.problems import Problem
+from api.http.problems import Problem
 
 CHUNK_BYTES = 256 * 1024
 SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from api.problems import FieldError, Problem, invalid
+from api.http.problems import FieldError, Problem, invalid
 from jobs.errors import BadCursor
 from jobs.settings import Settings
 

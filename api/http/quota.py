@@ -1,4 +1,4 @@
-"""How many more jobs an owner may queue: far from the limit not counted for every job.
+"""Per-owner quota of queued jobs, with a cached count: exact only near the limit.
 
 Within ``SECONDS`` of a count, jobs that come through this process are subtracted from what it left. What
 comes through other processes is not seen meanwhile: ``MARGIN`` is more than they take of one owner in that
@@ -20,8 +20,8 @@ MARGIN = 2000
 MOST_OWNERS = 10_000
 
 
-class Room:
-    """The room of each owner for ``most`` queued jobs, in the memory of this process."""
+class QueueQuota:
+    """How many more jobs each owner may queue of ``most``, in the memory of this process."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
@@ -38,7 +38,7 @@ class Room:
         if self.take_known(owner):
             return
         now = self._clock()
-        left = store.room(session, owner, self._most)
+        left = store.remaining_quota(session, owner, self._most)
         with self._lock:
             if len(self._left) >= MOST_OWNERS:
                 self._left.clear()

@@ -1,4 +1,4 @@
-"""Routes that make something, and make it only once: the key of the request, and what they may answer."""
+"""Idempotency of routes that create something: the ``Idempotency-Key``, and what they may answer."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.body import MAX_DEPTH
+from api.http.body import MAX_DEPTH
 from cartl_core.catalog import DATASETS
 
 JSON = {"Content-Type": "application/json"}

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import yaml
 
-from worker.host.shutdown_watchdog import EXIT_CODE, LEEWAY_SECONDS
+from worker.host.shutdown import EXIT_CODE, LEEWAY_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 HANGS = """
 import logging, threading
-from worker.last_resort import end_after
+from worker.host.shutdown import end_after
 logging.basicConfig()
 end_after(0.3)
 lock = threading.Lock()
 lock.acquire()
 lock.acquire()
 """
-ENDS = "from worker.host.shutdown_watchdog import end_after; end_after(30)"
+ENDS = "from worker.host.shutdown import end_after; end_after(30)"
 
 
 def run(code: str) -> tuple[int, float, str]:

@@ -1,4 +1,4 @@
-"""Room for queued jobs: not counted for every job far from the limit, exact close to it; bells in a flood."""
+"""Quota of queued jobs: not counted for every job far from the limit, exact close to it; a flood of jobs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.deps import BELLS_AT_ONCE
-from api.limits import Bucket
-from api.room import MARGIN, SECONDS, Room
+from api.deps import NOTIFY_BURST
+from api.http.quota import MARGIN, SECONDS, QueueQuota
+from api.http.rate_limit import Bucket
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest
 from jobs import store
@@ -31,9 +31,9 @@ class Clock:
         return self.now
 
 
-def submit(factory: sessionmaker[Session], room: Room, owner: str = "ada") -> None:
+def submit(factory: sessionmaker[Session], quota: QueueQuota, owner: str = "ada") -> None:
     with transaction(factory) as session:
-        room.take(session, owner)
+        quota.take(session, owner)
         store.submit(session, request=REQUEST, spec=SPEC, estimate={}, owner=owner)
 
 
@@ -41,13 +41,13 @@ def submit(factory: sessionmaker[Session], room: Room, owner: str = "ada") -> No
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The owners whose jobs were counted in SQL."""
     asked: list[str] = []
-    real = store.room
+    real = store.remaining_quota
 
-    def room(session: Session, owner: str, most: int) -> int:
+    def remaining_quota(session: Session, owner: str, most: int) -> int:
         asked.append(owner)
         return real(session, owner, most)
 
-    monkeypatch.setattr(store, "room", room)
+    monkeypatch.setattr(store, "remaining_quota", remaining_quota)
     return asked
 
 
@@ -55,41 +55,41 @@ def test_far_from_the_limit_one_count_serves_a_while(
     factory: sessionmaker[Session], counted: list[str]
 ) -> None:
     clock = Clock()
-    room = Room(MARGIN + 5, clock)
+    quota = QueueQuota(MARGIN + 5, clock)
     for _ in range(4):
-        submit(factory, room)
+        submit(factory, quota)
     assert counted == ["ada"]
     clock.now += SECONDS
-    submit(factory, room)
-    submit(factory, room, "bob")
+    submit(factory, quota)
+    submit(factory, quota, "bob")
     assert counted == ["ada", "ada", "bob"]
 
 
 def test_close_to_the_limit_every_job_is_counted(factory: sessionmaker[Session], counted: list[str]) -> None:
-    room = Room(3, Clock())
+    quota = QueueQuota(3, Clock())
     for _ in range(3):
-        submit(factory, room)
+        submit(factory, quota)
     with pytest.raises(TooManyJobs):
-        submit(factory, room)
+        submit(factory, quota)
     assert counted == ["ada"] * 4
-    submit(factory, room, "bob")
+    submit(factory, quota, "bob")
 
 
 def test_the_margin_is_counted_too(factory: sessionmaker[Session], counted: list[str]) -> None:
-    room = Room(MARGIN + 2, Clock())
+    quota = QueueQuota(MARGIN + 2, Clock())
     for _ in range(4):
-        submit(factory, room)
+        submit(factory, quota)
     assert counted == ["ada"] * 3  # the first left MARGIN + 1, the second took it without a count
 
 
-def test_a_flood_of_jobs_rings_a_few_bells(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    rung: list[Any] = []
-    monkeypatch.setattr("api.deps.ring", lambda app, job_id: rung.append(job_id))
+def test_a_flood_of_jobs_notifies_a_few_times(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    notified: list[Any] = []
+    monkeypatch.setattr("api.deps.notify_workers", lambda app, job_id: notified.append(job_id))
     with local_client(settings) as client:
-        client.app.state.door.ringing._clock = lambda: 0.0
-        client.app.state.door.ringing._at = 0.0
-        made = [client.post("/jobs", json=SMALL).json()["id"] for _ in range(BELLS_AT_ONCE + 4)]
-    assert rung == made[:BELLS_AT_ONCE]
+        client.app.state.context.notify_bucket._clock = lambda: 0.0
+        client.app.state.context.notify_bucket._at = 0.0
+        made = [client.post("/jobs", json=SMALL).json()["id"] for _ in range(NOTIFY_BURST + 4)]
+    assert notified == made[:NOTIFY_BURST]
 
 
 def test_a_bucket_tells_when_the_next_token_comes() -> None:
@@ -105,7 +105,7 @@ def test_a_request_for_a_job_takes_one_connection_once(settings: Settings) -> No
     with local_client(settings) as client:
         path = client.post("/jobs", json=SMALL).json()["links"]["self"]
         taken: list[object] = []
-        event.listen(client.app.state.door.engine, "checkout", lambda *_: taken.append(_))
+        event.listen(client.app.state.context.engine, "checkout", lambda *_: taken.append(_))
         for asked in (path, f"{path}/robustness"):
             taken.clear()
             assert client.get(asked).status_code == 200

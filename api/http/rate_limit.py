@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from api.problems import Problem
+from api.http.problems import Problem
 
 MAX_CALLERS = 10_000
 

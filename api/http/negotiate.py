@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.problems import Problem
+from api.http.problems import Problem
 
 
 def choose(accept: str | None, offers: tuple[str, ...]) -> str:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from pydantic import BaseModel
 
-from api.body import parse_json
-from api.problems import Problem
+from api.http.body import parse_json
+from api.http.problems import Problem
 from api.submission import prepare
 from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS
 from cartl_core.spec import EvaluateSpec, JobRequest, PretrainSpec, TransferSpec

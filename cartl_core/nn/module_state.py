@@ -1,4 +1,4 @@
-"""The attack leaves no trace."""
+"""What a module carries beside its weights: modes, ``requires_grad``, and the statistics of batch norm."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from torch import nn
 from torch.nn.utils import parametrize
 
+BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d)
+
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
+def preserve_model_state(model: nn.Module) -> Iterator[None]:
     """Within: ``model`` is in eval mode and none of its parameters asks for a gradient.
 
     Afterwards, also after an error, every mode and every ``requires_grad`` is what it was. Weights,
@@ -31,3 +33,8 @@ def untouched(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
         for module, training in modes:
             module.training = training
+
+
+def batch_norms(module: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
+    """All batch-norm layers of ``module``."""
+    return [layer for layer in module.modules() if isinstance(layer, BATCH_NORM)]

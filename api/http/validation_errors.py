@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from api.problems import FieldError
+from api.http.problems import FieldError
 
 MAX_REPORTED = 20
 MAX_FIELD_LENGTH = 200

@@ -1,0 +1,1 @@
+"""The subcommands of `cartl`, by subject; `cartl.main` registers them."""

@@ -1,0 +1,18 @@
+"""Options and arguments that several commands share, and the exit code of an interrupted one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+INTERRUPTED = 130
+DATA_DIR = Path(".cartl")
+
+Url = Annotated[str, typer.Option(envvar="CARTL_URL", help="Where the service answers.")]
+Key = Annotated[str | None, typer.Option(envvar="CARTL_KEY", help="API key, where one is needed.")]
+JobId = Annotated[str, typer.Argument(help="The job's id.", metavar="ID")]
+DataDir = Annotated[
+    Path, typer.Option(envvar="CARTL_DATA_DIR", help="Holds everything: database, teachers, reports.")
+]

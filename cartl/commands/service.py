@@ -1,0 +1,59 @@
+"""Commands that start the service: `up` and `demo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from cartl import demo as demonstration
+from cartl.commands.options import DATA_DIR, INTERRUPTED, DataDir, Key
+from cartl.up import Service, Settings, free_port
+
+EXAMPLE = '{"dataset": "fashion_mnist", "freeze_depth": 2}'
+
+
+def up(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others need an API key first.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Start the service and leave it running; Ctrl-C ends it cleanly."""
+    settings = Settings(data_dir.absolute(), host, port or free_port())
+    console = Console(highlight=False)
+    try:
+        with Service(settings) as service:
+            for line in _welcome(settings):
+                console.print(line, markup=False, soft_wrap=True)
+            service.watch()
+    except KeyboardInterrupt:
+        console.print("stopped")
+
+
+def _welcome(settings: Settings) -> tuple[str, ...]:
+    return (
+        f"The service is up: {settings.url} (its documentation: {settings.url}/docs)",
+        f"Everything is kept in {settings.data_dir}; logs are in {settings.logs}",
+        "Try:",
+        f"  curl -s {settings.url}/jobs -H 'Content-Type: application/json' -d '{EXAMPLE}'",
+        f"  curl -s -H 'Accept: text/markdown' {settings.url}/jobs/ID/robustness",
+        "Ctrl-C ends it.",
+    )
+
+
+def demo(
+    data_dir: DataDir = DATA_DIR,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the service running after the report.")] = False,
+    key: Key = None,
+) -> None:
+    """Start the service, run consistent tuning beside plain transfer and CARTL, print the report, stop."""
+    settings = Settings(data_dir.absolute(), port=free_port())
+    try:
+        code = demonstration.run(settings, Console(highlight=False), key=key, keep=keep)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; `cartl demo` goes on from here", err=True)
+        code = INTERRUPTED
+    raise typer.Exit(code)

@@ -1,0 +1,147 @@
+"""What a student's tail minimises: cross-entropy, perturbed features, and regularisation to the teacher.
+
+Learning without forgetting is Shafahi et al. 2020's distance to what the teacher's tail makes of the same
+features. Shapes: images (N, C, H, W) in [0, 1]; features (N, ...); labels (N,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cartl_core.data import Split
+from cartl_core.nn.losses import anchor_penalty, cross_entropy, divergence, feature_drift
+from cartl_core.spec import DisplacementSpec
+from cartl_core.training.feature_perturbation import cached_features, perturbed_features, perturbed_inputs
+from cartl_core.training.gradient import Loss, StepContext
+from cartl_core.training.pretrain import attack_batch
+from cartl_core.training.schedule import attack_strength
+from cartl_core.training.student import Student
+
+
+class Regularisation(NamedTuple):
+    """A term of the loss: ``weight`` times ``value``, a scalar; shown without its weight as ``name``."""
+
+    name: str
+    weight: float
+    value: Tensor
+
+
+class TransferObjective:
+    """The loss of a student, and the inputs that it is computed on.
+
+    Attributes:
+        anchors: the teacher's value of each tuned weight that is pulled towards it, by name.
+    """
+
+    def __init__(self, student: Student) -> None:
+        self.student, self.spec, self.place = student, student.spec, student.place
+        self.teacher = None if self.spec.lwf_weight is None else student.distillation_teacher()
+        self.anchors = {} if self.spec.anchor_weight is None else student.teacher_weights()
+        self._features_cached = False
+
+    def inputs(self, train: Split) -> Tensor:
+        """Images (N, C, H, W), or features (N, ...) where they are fixed and fit into memory.
+
+        Where features are perturbed both have one more dimension: the clean first, then each copy.
+        """
+        student, spec = self.student, self.spec
+        varied = spec.augmentation != "none" or spec.noise_sigma is not None
+        if varied or spec.trunk_statistics == "running":
+            return train.images
+        if student.arm.freeze_depth == 0 or spec.attack:
+            return train.images
+        student.lower.eval()
+        if spec.displacement is not None:
+            found = perturbed_inputs(
+                student.lower, train, spec.displacement, seed=student.seed, place=self.place
+            )
+            self._features_cached = found.cached
+            return found.inputs
+        features = cached_features(student.lower, train.images, self.place)
+        self._features_cached = features is not None
+        return train.images if features is None else features
+
+    def __call__(self, inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        """Cross-entropy of the tail, and what was asked for beside it.
+
+        Perturbed features go through the tail in one batch with the clean ones, so that its batch norm
+        sees them mixed.
+        """
+        count, perturbation = len(labels), self.spec.displacement
+        features = self._features(self._batch(inputs, labels, step))
+        if perturbation is not None:
+            features = self._with_perturbed(features, labels, perturbation)
+        inner = self.student.body(features)
+        logits = self.student.network.head(inner)
+        total, shown = cross_entropy(logits[:count], labels).mean(), dict[str, Tensor]()
+        if perturbation is not None:
+            total, shown = _perturbation_loss(perturbation, logits[:count], logits[count:], labels)
+        for term in self._regularisation(features[:count], inner[:count]):
+            total = total + term.weight * term.value
+            shown[term.name] = term.value.detach()
+        return Loss(total, shown)
+
+    def _batch(self, inputs: Tensor, labels: Tensor, step: StepContext) -> Tensor:
+        """What the network is shown: (N, ...), or (2N, ...) with the perturbed after the clean."""
+        if (perturbation := self.spec.displacement) is not None:
+            copy = 1 + step.epoch % perturbation.copies
+            return self.place.put(torch.cat([inputs[:, 0], inputs[:, copy]]))
+        if self.spec.attack is not None:
+            strength = attack_strength(self.spec.schedule, step.done(self.spec.epochs))
+            inputs = attack_batch(self.student.network, inputs, labels, self.spec.attack, step, strength)
+        return self._noised(inputs, step)
+
+    def _noised(self, images: Tensor, step: StepContext) -> Tensor:
+        """(N, C, H, W) with Gaussian noise, not clipped: what smoothing will show the network."""
+        if self.spec.noise_sigma is None:
+            return images
+        return images + self.spec.noise_sigma * step.normal("noise", images).to(images)
+
+    def _features(self, images: Tensor) -> Tensor:
+        """What the frozen trunk makes of a batch; features that were computed once stay as they are."""
+        if self._features_cached:
+            return images
+        with torch.no_grad():
+            features: Tensor = self.student.lower(images)
+        return features
+
+    def _with_perturbed(self, features: Tensor, labels: Tensor, spec: DisplacementSpec) -> Tensor:
+        """Clean features (N, ...) above those that the tail also learns from."""
+        clean, perturbed = features[: len(labels)], features[len(labels) :]
+        return torch.cat([clean, perturbed_features(self.student.upper, clean, perturbed, labels, spec)])
+
+    def _regularisation(self, features: Tensor, inner: Tensor) -> Iterator[Regularisation]:
+        """What keeps the tail near the teacher's.
+
+        Args:
+            features: that enter the tail.
+            inner: features that enter its head.
+        """
+        if self.teacher is not None and self.spec.lwf_weight is not None:
+            with torch.no_grad():
+                wanted = self.teacher(features)
+            distance = feature_drift(inner, wanted).mean()
+            yield Regularisation("distillation_distance", self.spec.lwf_weight, distance)
+        if self.spec.anchor_weight is not None and self.anchors:
+            weights = {name: self.student.tuned[name] for name in self.anchors}
+            penalty = anchor_penalty(weights, self.anchors)
+            yield Regularisation("anchor_penalty", self.spec.anchor_weight, penalty)
+
+
+def _perturbation_loss(
+    spec: DisplacementSpec, clean: Tensor, perturbed: Tensor, labels: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss of logits (N, C) on clean and on perturbed features, and what of it is shown.
+
+    Cross-entropies count 1 to ``weight`` in a mean; a divergence is added to that of the clean ones.
+    """
+    own, other = (cross_entropy(logits, labels).mean() for logits in (clean, perturbed))
+    shown = {"clean_cross_entropy": own.detach(), "displaced_cross_entropy": other.detach()}
+    if spec.loss == "cross_entropy":
+        return (own + spec.weight * other) / (1 + spec.weight), shown
+    apart = divergence(perturbed, clean).mean()
+    return own + spec.weight * apart, shown | {"divergence": apart.detach()}
