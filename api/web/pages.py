@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from jinja2 import Environment
 
 from api.http.problems import Kind
-
-TEMPLATES = Path(__file__).parent
+from cartl_core.render.templating import environment
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return environment(__package__, ".")
 
 
 def _page(template: str, **values: Any) -> str:

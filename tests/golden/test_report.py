@@ -1,20 +1,30 @@
 """Complete reports: figures of a fresh run beside the stored ones, and every face of the stored ones.
 
 Faces are made from stored JSON, so they do not hang on the processor: Markdown is equal to the letter, HTML
-up to whitespace (``reports.squeezed``). What a fresh run may differ in is said by ``reports.differences``.
+up to whitespace that nobody sees (``tests.fixtures.pages.seen``). What a fresh run may differ in is said by
+``reports.differences``.
 """
 
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
 
 from cartl_core.render import sentences
 from cartl_core.render.schema_1 import read_report
+from tests.fixtures.pages import seen
 from tests.golden import reports
 from tests.golden.files import read, read_text
+
+STYLE = re.compile(r"<style>.*?</style>", re.DOTALL)
+
+
+def shown(page: str) -> list[str]:
+    """What is seen of a page, as far as the stored ones tell, which were squeezed."""
+    return seen(reports.squeezed(STYLE.sub("", page)))
 
 
 def converted(stored: Any) -> Any:
@@ -53,9 +63,11 @@ def test_markdown_of_a_stored_report(name: str) -> None:
 
 @pytest.mark.parametrize("name", reports.NAMES)
 def test_html_of_a_stored_report(name: str) -> None:
-    page = reports.one_tag_a_line(reports.as_html(read(f"report-{name}")["report"]))
-    kept = reports.one_tag_a_line(read_text(f"report-{name}.html"))
-    assert page.splitlines() == kept.splitlines()
+    page, kept = reports.as_html(read(f"report-{name}")["report"]), read_text(f"report-{name}.html")
+    assert shown(page) == shown(kept)
+    assert [reports.squeezed(text) for text in STYLE.findall(page)] == [
+        reports.squeezed(text) for text in STYLE.findall(kept)
+    ]
 
 
 def test_what_a_fresh_run_may_differ_in() -> None:

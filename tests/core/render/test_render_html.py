@@ -11,20 +11,26 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import UndefinedError
 from pydantic import BaseModel
 
 from cartl_core.render import numbers
 from cartl_core.render.evidence import document
 from cartl_core.render.figure import COLOURS, Picture
 from cartl_core.render.html import render
-from cartl_core.render.html.elements import VOID, Html, join, tag, text
+from cartl_core.render.html.environment import page_environment
 from cartl_core.report import Interval, Report
 from cartl_core.report.notices import OtherNotice
 from cartl_core.spec import digest
+from tests.fixtures.pages import VOID
 from tests.fixtures.reports import HOSTILE, arm_of, figures_of, full_report, spec_of, with_evidence
 
 FORBIDDEN = {"script", "link", "iframe", "object", "embed", "form", "base", "audio", "video"}
 STYLE = files("cartl_core.render.html").joinpath("style.css").read_text()
+TEMPLATES = {
+    file.name: file.read_text(encoding="utf-8")
+    for file in files("cartl_core.render.html").joinpath("templates").iterdir()
+}
 
 
 class Page(HTMLParser):
@@ -222,14 +228,53 @@ def test_without_pictures_the_numbers_stand_in_the_open() -> None:
     assert "<i>seven</i>" in alone.text
 
 
-def test_elements_escape_all_but_elements() -> None:
-    assert tag("p", "<b>", tag("i", "&"), None, 7, class_='a"b', hidden=True, title=None) == (
-        '<p class="a&quot;b" hidden>&lt;b&gt;<i>&amp;</i>7</p>'
+def test_templates_escape_all_that_is_put_into_them() -> None:
+    def made(source: str) -> str:
+        return page_environment().from_string(source).render(name="<b>\"'&")
+
+    assert made('<p class="{{ name }}">{{ name }}</p>') == (
+        '<p class="&lt;b&gt;&#34;&#39;&amp;">&lt;b&gt;&#34;&#39;&amp;</p>'
     )
-    assert tag("img", alt="x") == '<img alt="x">'
-    joined = join((tag("i", "a"), "<"))
-    assert isinstance(joined, Html)
-    assert text(f"{tag('i', 'a')}!") == "&lt;i&gt;a&lt;/i&gt;!", "a formatted string is text again"
+    assert made(
+        "{% macro shout(said) %}<i>{{ said }}</i>{% endmacro %}{{ shout(name) }}{{ name ~ '!' }}"
+    ) == ("<i>&lt;b&gt;&#34;&#39;&amp;</i>&lt;b&gt;&#34;&#39;&amp;!")
+    with pytest.raises(UndefinedError, match="nome"):
+        made("{{ nome }}")
+
+
+def unquoted_values(template: str) -> list[str]:
+    """Elements with a value among their attributes or in their name that no quotes hold."""
+    markup = re.sub(r"\{%.*?%\}|\{#.*?#\}", "", template, flags=re.DOTALL)
+    markup = re.sub(r"\{\{.*?\}\}", "VALUE", markup, flags=re.DOTALL)
+    elements: list[str] = re.findall(r"</?(?:\w|VALUE)[^<>]*>", markup)
+    return [element for element in elements if "VALUE" in re.sub(r'"[^"]*"', "", element)]
+
+
+@pytest.mark.parametrize("name", sorted(TEMPLATES))
+def test_every_attribute_is_in_quotes_and_nothing_is_called_safe(name: str) -> None:
+    """Escaping protects text, and attributes in quotes: it does not help where there are none."""
+    assert unquoted_values(TEMPLATES[name]) == []
+    assert not re.search(r"\|\s*safe\b|autoescape", TEMPLATES[name])
+
+
+@pytest.mark.parametrize("fault", ["<p class={{ x }}>", "<p {{ x }}>", "<{{ x }}>", "<p\n  a='{{ x }}'>"])
+def test_attributes_without_quotes_are_seen(fault: str) -> None:
+    assert unquoted_values(f'<p class="{{{{ "a" }}}}">{fault}') != []
+    assert unquoted_values('<p class="a {{ x["y"] }}"{% if a < b %} id="b"{% endif %}>{{ x }}</p>') == []
+
+
+def test_only_the_style_sheet_is_taken_as_markup() -> None:
+    package = files("cartl_core.render")
+    sources = [*package.joinpath("html").iterdir(), package.joinpath("templating.py")]
+    lines = [
+        line.strip()
+        for file in sources
+        if file.name.endswith(".py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if "Markup(" in line
+    ]
+    assert len(lines) == 1
+    assert '"style.css"' in lines[0]
 
 
 def contrast(one: str, other: str) -> float:
