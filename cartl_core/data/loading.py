@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartl_core.catalog import DATASETS, DatasetFacts
-from cartl_core.data.download import fetch, missing
+from cartl_core.data.download import download as download_files
+from cartl_core.data.download import missing
 from cartl_core.data.sources import find
 from cartl_core.data.splits import Archive, Loaded, Originals, Split
 from cartl_core.data.stratified import stratified
@@ -84,7 +85,7 @@ def read(name: str, data_root: Path, *, download: bool = True) -> Archive:
     """All of a data set, as its files hold it. The last one read is kept in memory."""
     reader = find(name, data_root)
     if reader is None:
-        why = fetch(name, data_root) if download else "downloading is switched off"
+        why = download_files(name, data_root) if download else "downloading is switched off"
         if why is not None:
             raise missing(name, why)
     return _read(name, data_root.resolve())
