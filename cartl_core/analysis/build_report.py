@@ -12,7 +12,7 @@ from cartl_core.analysis.retention import kept
 from cartl_core.analysis.run_state import Measurements, RunState
 from cartl_core.analysis.selection import decide, promise, selection
 from cartl_core.analysis.training_history import history_of, validation
-from cartl_core.analysis.warnings import warnings
+from cartl_core.analysis.warnings import evaluation_warnings, transfer_warnings
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.planning.plan import (
     EvaluationPlan,
@@ -65,7 +65,7 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
         runtime=state.runtime,
         warnings=(
             *state.remarks,
-            *warnings(plan.spec, teachers, known, _accumulation_steps(plan, state)),
+            *transfer_warnings(plan.spec, teachers, known, _accumulation_steps(plan, state)),
         ),
         teachers=teachers,
         selection=chosen,
@@ -82,7 +82,7 @@ def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> 
         spec=plan.spec,
         spec_digest=spec_digest(plan.spec),
         runtime=state.runtime,
-        warnings=(*state.remarks, *warnings(plan.spec, (), [own] if own else [])),
+        warnings=(*state.remarks, *evaluation_warnings(plan.spec)),
         student=own,
         seconds=dict(state.seconds),
     )

@@ -20,7 +20,7 @@ from cartl_core.report.notices import (
     WeakTeacher,
 )
 from cartl_core.report.values import Interval
-from cartl_core.spec import DataSpec, JobSpec
+from cartl_core.spec import DataSpec, JobSpec, ModelSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.statistics.proportions import standard_error
 
@@ -33,25 +33,33 @@ WEAK_TEACHER = 0.2
 _JUDGED_BY = {"best_clean": "clean", "best_robust": "robust", "pareto": "robust"}
 
 
-def warnings(
-    spec: JobSpec | EvaluateJobSpec,
+def transfer_warnings(
+    spec: JobSpec,
     teachers: Sequence[Teacher],
     arms: Sequence[ArmReport] = (),
-    parts: Mapping[str, int] | None = None,
+    accumulation_steps: Mapping[str, int] | None = None,
 ) -> tuple[Notice, ...]:
-    """What a reader must know before believing the figures; each once.
+    """What a reader must know before believing the figures of a transfer; each once.
 
     Args:
         arms: the students that are known.
-        parts: into how many parts batches had to be cut for memory, by the training's label.
+        accumulation_steps: into how many steps batches had to be cut for memory, by the training's label.
     """
     found = [
-        *(_of_a_transfer(spec, teachers) if isinstance(spec, JobSpec) else ()),
-        *_resized(spec),
+        *_of_teachers(spec, teachers),
+        *_beyond_the_teacher(spec),
+        *_partial_data(spec),
+        *_resized("source", spec.source, spec.model),
+        *_resized("target", spec.dataset, spec.model),
         *unsure_choices(arms),
-        *_in_parts(parts or {}),
+        *_split_batches(accumulation_steps or {}),
     ]
     return tuple(dict.fromkeys(found))
+
+
+def evaluation_warnings(spec: EvaluateJobSpec) -> tuple[Notice, ...]:
+    """What a reader must know before believing the figures of an existing network."""
+    return tuple(_resized("target", spec.dataset, spec.model))
 
 
 def nothing_to_keep(clean: Interval, robust: Interval, classes: int) -> bool:
@@ -115,11 +123,9 @@ def _classes(source: DataSpec) -> int:
     return len(source.classes or DATASETS[source.name].classes)
 
 
-def _of_a_transfer(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[Notice]:
+def _of_teachers(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[Notice]:
     yield from not_robust(spec, teachers)
     yield from _weak([teacher for teacher in teachers if not is_not_robust(spec, teacher)])
-    yield from _beyond_the_teacher(spec)
-    yield from _partial_data(spec)
 
 
 def _weak(teachers: Sequence[Teacher]) -> Iterator[Notice]:
@@ -139,7 +145,8 @@ def _beyond_the_teacher(spec: JobSpec) -> Iterator[Notice]:
 
 def _partial_data(spec: JobSpec) -> Iterator[Notice]:
     """Said where the limit leaves images out; a data set that has fewer is used whole."""
-    for role, data in _data_sets(spec):
+    roles: tuple[tuple[DataRole, DataSpec], ...] = (("source", spec.source), ("target", spec.dataset))
+    for role, data in roles:
         there = share_of_classes(data, DATASETS[data.name].train_images)
         if data.train_limit is not None and data.train_limit < there:
             yield PartialData(
@@ -147,26 +154,19 @@ def _partial_data(spec: JobSpec) -> Iterator[Notice]:
             )
 
 
-def _resized(spec: JobSpec | EvaluateJobSpec) -> Iterator[Notice]:
-    for role, data in _data_sets(spec):
-        facts = DATASETS[data.name]
-        if (facts.image_size, facts.channels) != (spec.model.image_size, spec.model.channels):
-            yield Resized(
-                role=role,
-                data_size=facts.image_size,
-                input_size=spec.model.image_size,
-                data_channels=facts.channels,
-                input_channels=spec.model.channels,
-            )
+def _resized(role: DataRole, data: DataSpec, model: ModelSpec) -> Iterator[Notice]:
+    facts = DATASETS[data.name]
+    if (facts.image_size, facts.channels) != (model.image_size, model.channels):
+        yield Resized(
+            role=role,
+            data_size=facts.image_size,
+            input_size=model.image_size,
+            data_channels=facts.channels,
+            input_channels=model.channels,
+        )
 
 
-def _data_sets(spec: JobSpec | EvaluateJobSpec) -> Iterator[tuple[DataRole, DataSpec]]:
-    if isinstance(spec, JobSpec):
-        yield "source", spec.source
-    yield "target", spec.dataset
-
-
-def _in_parts(parts: Mapping[str, int]) -> Iterator[Notice]:
-    for label, count in parts.items():
+def _split_batches(accumulation_steps: Mapping[str, int]) -> Iterator[Notice]:
+    for label, count in accumulation_steps.items():
         if count > 1:
             yield SplitBatches(stage=label, parts=count)

@@ -10,7 +10,7 @@ import pytest
 from cartl_core.analysis.checks.attack_strength import eps_one
 from cartl_core.analysis.comparisons import compare
 from cartl_core.analysis.metrics import Fallen, Held, TestSet, figures, worst_case
-from cartl_core.analysis.warnings import warnings
+from cartl_core.analysis.warnings import transfer_warnings
 from cartl_core.render.phrases import failed_checks
 from cartl_core.render.sentences import comparison, notice
 from cartl_core.report import ArmReport, Figures, Teacher
@@ -92,7 +92,7 @@ def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), c
 def test_warnings(job: Any) -> None:
     attack = {"label": "big", "eps": 0.3, "step": 0.02, "steps": 5}
     spec = job(evaluate={"attacks": [attack]}, model={"name": "tiny", "image_size": 16, "channels": 3})
-    said = "\n".join(map(notice, warnings(spec, [])))
+    said = "\n".join(map(notice, transfer_warnings(spec, [])))
     assert "Attack big has eps 0.3, more than the 0.15" in said
     assert "400 of about 719 training images of the source were used (train_limit)" in said
     assert "resized from 8 to 16 pixels and given 3 channels instead of 1" in said
@@ -104,7 +104,7 @@ def test_a_limit_is_named_only_where_it_leaves_images_out(job: Any, limit: int |
     spec = job(
         dataset={"name": "digits", "train_limit": limit}, source={"name": "mnist", "train_limit": None}
     )
-    said = [found for found in warnings(spec, []) if found.code == "partial_data"]
+    said = [found for found in transfer_warnings(spec, []) if found.code == "partial_data"]
     assert len(said) == partial
     if partial:
         assert said == [PartialData(role="target", used=1436, available=1437, approximate=False)]
@@ -123,13 +123,13 @@ def test_a_weak_teacher_is_called_weak(job: Any, robust: int, weak: bool) -> Non
         train_eps=0.15,
         figures=arm("vanilla", robust, 50).figures,
     )
-    found = [found for found in warnings(job(), [teacher]) if found.code == "weak_teacher"]
+    found = [found for found in transfer_warnings(job(), [teacher]) if found.code == "weak_teacher"]
     assert found == ([WeakTeacher(objective="at", robust=wilson(robust, 100))] if weak else [])
 
 
 def test_batches_that_were_cut_for_memory_are_told(job: Any) -> None:
     parts = {"teacher (at)": 2, "student (cartl)": 1}
-    (cut,) = (found for found in warnings(job(), [], [], parts) if found.code == "split_batches")
+    (cut,) = (found for found in transfer_warnings(job(), [], [], parts) if found.code == "split_batches")
     assert cut == SplitBatches(stage="teacher (at)", parts=2)
     assert "While teacher (at) was trained" in notice(cut)
     assert "2 parts" in notice(cut)

@@ -10,8 +10,8 @@ from cartl_core.analysis.warnings import (
     LARGEST_ERROR,
     not_robust,
     nothing_to_keep,
+    transfer_warnings,
     unsure_choices,
-    warnings,
 )
 from cartl_core.render.sentences import notice
 from cartl_core.report import ArmReport, Teacher
@@ -61,7 +61,7 @@ def test_a_teacher_that_is_not_robust_is_told_before_it_is_tested(job: Any) -> N
     assert "at teacher is not robust: 1.0 % (0.2 to 5.4)" in said
     assert "95.0 % clean accuracy, on 100 validation images" in said
     assert "`method: adversarial` with `transfer.schedule: epsilon`" in said
-    assert found in warnings(job(), [teacher((95, 1))])
+    assert found in transfer_warnings(job(), [teacher((95, 1))])
 
 
 def test_the_epoch_that_was_kept_is_judged(job: Any) -> None:
