@@ -17,7 +17,7 @@ from cartl_core.planning.resolve import resolve
 from cartl_core.run.pipeline import run
 from cartl_core.run.runtime import resolve as resolve_runtime
 from cartl_core.spec import JobRequest
-from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stage_result import NETWORK
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -67,11 +67,11 @@ def train(folder: Path, data_root: Path) -> None:
             digests[event.label] = event.digest
 
     stages = folder / "stages"
-    shelf = LocalShelf(stages, listen, StopFlag())
+    cache = LocalStageCache(stages, listen, StopFlag())
     spec = resolve(JobRequest.model_validate(JOB))
     run(
         spec,
-        shelf=shelf,
+        cache=cache,
         data_root=data_root,
         out=folder / "run",
         report=listen,

@@ -20,7 +20,7 @@ from cartl_core.report import ArmReport
 from cartl_core.run import runtime
 from cartl_core.run.pipeline import run
 from cartl_core.spec import Arm, JobRequest, JobSpec
-from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
 EPS, STEP, STEPS = 0.1, 0.025, 20
@@ -42,10 +42,10 @@ def main() -> int:
     sys.stdout.write(HEADER)
     for seed in options.seeds:
         spec = job(seed, options.images)
-        shelf = LocalShelf(options.out / "stages", lambda event: None, StopFlag())
+        cache = LocalStageCache(options.out / "stages", lambda event: None, StopFlag())
         report = run(
             spec,
-            shelf=shelf,
+            cache=cache,
             data_root=options.data_root,
             out=options.out / f"seed-{seed}",
             runtime=runtime.resolve(spec, threads=options.threads),

@@ -37,10 +37,10 @@ from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
 from cartl_core.run.console import Console
 from cartl_core.run.pipeline import run
-from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedShelf
+from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedStageCache
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, request_class
-from cartl_core.storage.stage_cache import LocalShelf, Shelf
+from cartl_core.storage.stage_cache import LocalStageCache, StageCache
 from cartl_core.storage.stop_flag import StopFlag
 
 FINISHED, FAILED, WRONG_SPEC, STOPPED = 0, 1, 2, 3
@@ -64,14 +64,14 @@ def _run(options: argparse.Namespace) -> int:
     stop = StopFlag()
     stages = options.stages or options.out / "stages"
     orders: Orders | None = None
-    shelf: Shelf = LocalShelf(stages, report, stop)
+    cache: StageCache = LocalStageCache(stages, report, stop)
     if options.supervised:
         orders = Orders(sys.stdin, stop, silence_limit=options.silence_limit)
         orders.start()
-        shelf = SupervisedShelf(stages, report, orders)
+        cache = SupervisedStageCache(stages, report, orders)
     with _signals(stop):
         try:
-            return _tell(options, shelf, report, stop)
+            return _tell(options, cache, report, stop)
         except BrokenPipeError:
             # Nobody reads the events any more. Python flushes stdout once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
                 orders.finish()
 
 
-def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: StopFlag) -> int:
+def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop: StopFlag) -> int:
     """Run, and say how it ended: an event and an exit code."""
     started = time.monotonic()
     try:
@@ -89,7 +89,7 @@ def _tell(options: argparse.Namespace, shelf: Shelf, report: Reporter, stop: Sto
         runtime, remarks = _runtime(spec, options)
         run(
             spec,
-            shelf=shelf,
+            cache=cache,
             data_root=options.data_root,
             out=options.out,
             report=report,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import confirmed, fused, misclassified
 from cartl_core.data import Split
 from cartl_core.data.stratified import stratified
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
 from cartl_core.spec.attack import AttackSpec
@@ -72,35 +72,35 @@ def part_of(split: Split, chosen: Tensor) -> Split:
     )
 
 
-def sit(network: Network, exam: Exam, place: Workplace) -> dict[str, Any]:
+def sit(network: Network, exam: Exam, ctx: StageContext) -> dict[str, Any]:
     """The outcome as it goes into a row.
 
     ``clean`` has a digit for each image, 1 where the network is right; ``fate`` one for each image attacked.
     """
     network.eval().requires_grad_(False)
     double = fused(network)
-    place.install(double)
+    ctx.install(double)
     clean, fate = [], []
     for first in range(0, len(exam.images), BATCH):
-        place.stop.check()
+        ctx.stop.check()
         part = slice(first, first + BATCH)
         with torch.no_grad():
-            wrong = misclassified(network(place.put(exam.images.images[part])), exam.images.labels[part])
+            wrong = misclassified(network(ctx.put(exam.images.images[part])), exam.images.labels[part])
         clean += (~wrong).int().tolist()
     for first in range(0, exam.attacked, BATCH):
         part = slice(first, min(first + BATCH, exam.attacked))
-        fate += _fates(network, double, exam, part, place)
+        fate += _fates(network, double, exam, part, ctx)
     ran = [attack.label for attack in exam.attacks]
     return {"clean": digits(clean), "fate": digits(fate), "attacks": ran}
 
 
-def _fates(network: Network, double: nn.Module, exam: Exam, part: slice, place: Workplace) -> list[int]:
-    images, labels = place.put(exam.images.images[part]), exam.images.labels[part]
+def _fates(network: Network, double: nn.Module, exam: Exam, part: slice, ctx: StageContext) -> list[int]:
+    images, labels = ctx.put(exam.images.images[part]), exam.images.labels[part]
     with torch.no_grad():
         broken = misclassified(network(images), labels)
     fate = torch.where(broken, WRONG, STANDS)
     for number, attack in enumerate(exam.attacks, start=1):
-        place.stop.check()
+        ctx.stop.check()
         indices = exam.images.index[part]
         after = confirmed(
             network,

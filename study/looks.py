@@ -33,12 +33,12 @@ def teacher_row(shop: Workshop, cell: Cell, teacher: Teacher, seconds: float) ->
             "attacked_images": shop.plan.rules.teacher_images,
         }
     )
-    with shop.scratch(teacher.key) as place:
+    with shop.scratch(teacher.key) as ctx:
         network = load_network(teacher.network)
-        place.install(network)
-        outcome = sit(network, exam_of(pair, rules, task.source.test, cell.seed), place)
+        ctx.install(network)
+        outcome = sit(network, exam_of(pair, rules, task.source.test, cell.seed), ctx)
         scaled = {
-            side: scale_of(network, data.validation, pair, limit=SCALE_IMAGES, seed=cell.seed, place=place)
+            side: scale_of(network, data.validation, pair, limit=SCALE_IMAGES, seed=cell.seed, ctx=ctx)
             for side, data in (("source", task.source), ("target", task.target))
         }
     return {
@@ -108,16 +108,16 @@ def standing_row(shop: Workshop, cell: Cell, teacher: Teacher, epoch: int, row: 
     """
     rules, tuned = shop.plan.rules, shop.tuned_again(cell, teacher, row)
     task, pair = shop.task(cell.pair, cell.seed), shop.plan.pairs[cell.pair]
-    with shop.student(cell, teacher, tuned, epoch) as (network, place):
+    with shop.student(cell, teacher, tuned, epoch) as (network, ctx):
         stood = standing(
             network,
             task.target.validation,
             validation_attack(pair, rules),
             limit=rules.validation_images,
             seed=cell.seed,
-            place=place,
+            ctx=ctx,
         )
-        clean = clean_accuracy(network, task.target.validation, place)
+        clean = clean_accuracy(network, task.target.validation, ctx)
     figures = [clean, sum(stood) / len(stood)]
     if arm_of(shop.plan, cell).transfer.beta is None and figures != row["validation"][epoch - 1]:
         raise ValueError(f"{cell.name} holds other validation images after epoch {epoch} than its row says")
@@ -162,5 +162,5 @@ def strongest_row(shop: Workshop, cell: Cell, teacher: Teacher, epoch: int, row:
 def _outcome(
     shop: Workshop, cell: Cell, teacher: Teacher, tuned: Tuned, epoch: int, exam: Exam
 ) -> dict[str, Any]:
-    with shop.student(cell, teacher, tuned, epoch) as (network, place):
-        return sit(network, exam, place)
+    with shop.student(cell, teacher, tuned, epoch) as (network, ctx):
+        return sit(network, exam, ctx)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cartl_core.attacks import perturb
 from cartl_core.data import Split
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import feature_distance, feature_spread
 from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
@@ -27,7 +27,7 @@ Scale: TypeAlias = list[tuple[float, float]]
 
 
 def scale_of(
-    network: Network, images: Split, pair: Pair, *, limit: int, seed: int, place: Workplace
+    network: Network, images: Split, pair: Pair, *, limit: int, seed: int, ctx: StageContext
 ) -> Scale:
     """Mean feature distance under PGD and spread of the clean features, after blocks 1 to B - 1.
 
@@ -36,7 +36,7 @@ def scale_of(
     """
     network.eval().requires_grad_(False)
     drawn = torch.randperm(len(images), generator=generator(seed, "scale"))[:limit]
-    pixels = place.put(part_of(images, drawn).images)
+    pixels = ctx.put(part_of(images, drawn).images)
     with torch.no_grad():
         answers = network(pixels).argmax(dim=1)
     noise = torch.rand(pixels.shape, generator=generator(seed, "scale", "start"))

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cartl_core.data import Loaded
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.network import Network
 from cartl_core.spec import Arm
 from cartl_core.spec.attack import AttackSpec
@@ -37,29 +37,29 @@ class Tuned:
 
 
 def tune(
-    arm: Arm, teacher: Path, target: Loaded, pair: Pair, rules: Rules, *, seed: int, place: Workplace
+    arm: Arm, teacher: Path, target: Loaded, pair: Pair, rules: Rules, *, seed: int, ctx: StageContext
 ) -> Tuned:
     """Tune a copy of ``teacher`` and keep what it was after every epoch."""
-    student = Student(arm, teacher, len(target.class_names), seed, place)
+    student = Student(arm, teacher, len(target.class_names), seed, ctx)
     attack = validation_attack(pair, rules)
     states: list[dict[str, Tensor]] = []
 
     def validate() -> dict[str, float]:
         states.append({name: value.clone() for name, value in student.network.state_dict().items()})
         return {
-            CLEAN: clean_accuracy(student.network, target.validation, place),
+            CLEAN: clean_accuracy(student.network, target.validation, ctx),
             ROBUST: robust_accuracy(
                 student.network,
                 target.validation,
                 attack,
                 limit=rules.validation_images,
                 seed=seed,
-                place=place,
+                ctx=ctx,
             ),
         }
 
     task = replace(transfer_task(student, target), validate=validate)
-    fitted = fit(task, arm.transfer, seed=seed, place=place)
+    fitted = fit(task, arm.transfer, seed=seed, ctx=ctx)
     frontier = [(row[CLEAN], row[ROBUST]) for row in fitted.history]
     return Tuned(frontier, states, [row["loss"] for row in fitted.history])
 
@@ -90,10 +90,10 @@ def kept(path: Path) -> Tuned | None:
 
 
 def network_of(
-    tuned: Tuned, epoch: int, arm: Arm, teacher: Path, classes: int, *, seed: int, place: Workplace
+    tuned: Tuned, epoch: int, arm: Arm, teacher: Path, classes: int, *, seed: int, ctx: StageContext
 ) -> Network:
     """The student as it was after ``epoch``, counted from 1, settled as it would be exported."""
-    student = Student(arm, teacher, classes, seed, place)
+    student = Student(arm, teacher, classes, seed, ctx)
     student.network.load_state_dict(tuned.states[epoch - 1])
     student.settle()
     return student.network

@@ -15,13 +15,13 @@ from typing import Any
 
 from cartl_core.data import Loaded, keep_apart, load
 from cartl_core.execution.checkpoint import Checkpoints
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.network import Network
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.stage_digests import RECIPE_VERSION, StageKey
 from cartl_core.run import runtime as machine
 from cartl_core.spec import JobRequest, Runtime, digest
-from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.storage.stop_flag import StopFlag
 from cartl_core.training.pretrain import pretrain
@@ -52,7 +52,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Teacher:
-    """A teacher on the shelf; ``key`` names all that determines it, ``k`` is None if it serves any."""
+    """A trained teacher; ``key`` names all that determines it, ``k`` is None if it serves any."""
 
     name: str
     k: int | None
@@ -73,11 +73,11 @@ class Workshop:
         self.plan, self.work, self.data_root, self.stop = plan, work, data_root, stop
         self.runtime = _runtime(threads)
         machine.enter(self.runtime)
-        self.shelf = LocalShelf(work / "teachers", lambda event: None, stop)
+        self.cache = LocalStageCache(work / "teachers", lambda event: None, stop)
         self.task = functools.lru_cache(maxsize=1)(self._task)
 
     def teacher(self, cell: Cell) -> Teacher:
-        """The teacher of a cell: found on the shelf, or trained; goes on from a checkpoint."""
+        """The teacher of a cell: found in the cache, or trained; goes on from a checkpoint."""
         name = self.plan.methods[cell.method].teacher
         pair = self.plan.pairs[cell.pair]
         spec, depth = pretrain_of(self.plan, cell.pair, name), pair.blocks - cell.k
@@ -86,17 +86,17 @@ class Workshop:
         settings = spec.model_dump(mode="json", exclude_defaults=True)
         settings["depth"] = None if spec.serves_every_depth else depth
         key = self._key("pretrain", name, cell.seed, settings, pair, task.source)
-        answer = self.shelf.place(key)
+        answer = self.cache.locate(key)
         try:
             if not answer.finished:
                 log.info("%s: training teacher %s", cell.name, name)
                 earlier = answer.checkpoints
                 checkpoints = Checkpoints(answer.directory, earlier=earlier, every_seconds=60)
-                place = self._place(key, answer.directory, checkpoints)
-                pretrain(spec, depth, pair.model, task.source, seed=cell.seed, place=place)
+                ctx = self._place(key, answer.directory, checkpoints)
+                pretrain(spec, depth, pair.model, task.source, seed=cell.seed, ctx=ctx)
                 checkpoints.clear()
         finally:
-            self.shelf.release(key)
+            self.cache.release(key)
         facts = read_result(answer.directory)
         k = None if spec.serves_every_depth else cell.k
         return Teacher(name, k, key, answer.directory / NETWORK, facts["history"])
@@ -108,10 +108,10 @@ class Workshop:
         found = kept(path)
         if found is None:
             pair, task = self.plan.pairs[cell.pair], self.task(cell.pair, cell.seed)
-            with self.scratch(key) as place:
+            with self.scratch(key) as ctx:
                 arm = arm_of(self.plan, cell)
                 rules = self.plan.rules
-                found = tune(arm, teacher.network, task.target, pair, rules, seed=cell.seed, place=place)
+                found = tune(arm, teacher.network, task.target, pair, rules, seed=cell.seed, ctx=ctx)
             keep(found, path)
         return found
 
@@ -129,14 +129,14 @@ class Workshop:
     @contextmanager
     def student(
         self, cell: Cell, teacher: Teacher, tuned: Tuned, epoch: int
-    ) -> Iterator[tuple[Network, Workplace]]:
+    ) -> Iterator[tuple[Network, StageContext]]:
         """The student as it was after ``epoch``, and a place to use it at."""
         classes = len(self.task(cell.pair, cell.seed).target.class_names)
         arm = arm_of(self.plan, cell)
-        with self.scratch(self.student_key(cell)[0]) as place:
+        with self.scratch(self.student_key(cell)[0]) as ctx:
             yield (
-                network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, place=place),
-                place,
+                network_of(tuned, epoch, arm, teacher.network, classes, seed=cell.seed, ctx=ctx),
+                ctx,
             )
 
     def student_key(self, cell: Cell) -> tuple[StageKey, dict[str, Any]]:
@@ -169,8 +169,8 @@ class Workshop:
         }
         return StageKey(kind, name, digest(whole))
 
-    def _place(self, key: StageKey, directory: Path, checkpoints: Checkpoints) -> Workplace:
-        return Workplace(
+    def _place(self, key: StageKey, directory: Path, checkpoints: Checkpoints) -> StageContext:
+        return StageContext(
             key=key,
             directory=directory,
             checkpoints=checkpoints,
@@ -181,7 +181,7 @@ class Workshop:
         )
 
     @contextmanager
-    def scratch(self, key: StageKey) -> Iterator[Workplace]:
+    def scratch(self, key: StageKey) -> Iterator[StageContext]:
         """A place whose files nobody needs afterwards: a cell is short and is never resumed midway."""
         self.work.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self.work, prefix="cell-"))

@@ -36,7 +36,7 @@ def pgd(steps: int) -> AttackRow:
     return {"label": f"pgd{steps}", "steps": steps}
 
 
-ALL_PROBES = ("curve", "corruptions", "checks", "audit", "gallery")
+ALL_DIAGNOSTICS = ("curve", "corruptions", "checks", "audit", "gallery")
 
 EVALUATIONS: dict[str, EvaluationFacts] = {
     facts.name: facts
@@ -46,26 +46,26 @@ EVALUATIONS: dict[str, EvaluationFacts] = {
             "pgd20",
             "PGD with 20 steps; a curve over eps, common corruptions, checks, layer norms",
             (pgd(20),),
-            probes=ALL_PROBES,
+            probes=ALL_DIAGNOSTICS,
         ),
         EvaluationFacts(
             "pgd100",
             "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions, checks, "
             "layer norms",
             (pgd(20), pgd(100)),
-            probes=ALL_PROBES,
+            probes=ALL_DIAGNOSTICS,
         ),
         EvaluationFacts(
             "autoattack",
             "AutoAttack's standard four; the same probes. Many times dearer than pgd100",
             ensemble="autoattack",
-            probes=ALL_PROBES,
+            probes=ALL_DIAGNOSTICS,
         ),
         EvaluationFacts(
             "ensemble",
             "AutoAttack's four and APGD-DLR, of each what the number of classes allows; the same probes",
             ensemble="ensemble",
-            probes=ALL_PROBES,
+            probes=ALL_DIAGNOSTICS,
         ),
     )
 }

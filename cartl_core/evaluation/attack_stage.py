@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import confirmed, fused, misclassified
 from cartl_core.data import Split
 from cartl_core.evaluation.batches import Rows, in_batches
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.files import load_network
 from cartl_core.nn.network import Network
 from cartl_core.spec import AttackSpec
@@ -46,25 +46,25 @@ def evaluate(
     *,
     seed: int,
     batch_size: int,
-    place: Workplace,
+    ctx: StageContext,
 ) -> None:
-    """Measure one stored network and write the outcomes to ``place``; goes on at the batch it had reached.
+    """Measure one stored network and write the outcomes to ``ctx``; goes on at the batch it had reached.
 
     Args:
         images: the test images used, the same for every network that is compared.
         attack: None measures accuracy without an attack.
     """
-    network = ready_network(network_directory, place)
+    network = ready_network(network_directory, ctx)
     double = fused(network)
-    place.install(double)
+    ctx.install(double)
 
     def held(part: slice) -> Rows:
-        return {"held": _batch(network, double, images, part, attack, seed, place)}
+        return {"held": _batch(network, double, images, part, attack, seed, ctx)}
 
-    rows, seconds = in_batches(len(images.labels), batch_size, held, place)
-    store_rows({**rows, "index": images.index}, place)
+    rows, seconds = in_batches(len(images.labels), batch_size, held, ctx)
+    store_rows({**rows, "index": images.index}, ctx)
     facts = {"n": len(rows["held"]), "held": int(rows["held"].sum()), "seconds": seconds}
-    write_result(place.directory, facts, [OUTCOMES])
+    write_result(ctx.directory, facts, [OUTCOMES])
 
 
 def read_outcomes(directory: Path) -> Outcomes:
@@ -78,20 +78,20 @@ def read_outcomes(directory: Path) -> Outcomes:
     return Outcomes(tensors["held"], tensors["index"], float(facts["seconds"]))
 
 
-def ready_network(directory: Path, place: Workplace) -> Network:
+def ready_network(directory: Path, ctx: StageContext) -> Network:
     """A stored network as it is measured: here, in eval mode, its parameters without gradients."""
     network = load_network(directory / NETWORK)
-    place.install(network)
+    ctx.install(network)
     network.eval()
     network.requires_grad_(False)
     return network
 
 
-def store_rows(rows: Rows, place: Workplace) -> None:
+def store_rows(rows: Rows, ctx: StageContext) -> None:
     """Write the rows of all images beside the stage's result."""
     with disk_faults("the outcomes of a measurement"):
         whole = {name: tensor.contiguous() for name, tensor in rows.items()}
-        write_whole(place.directory / OUTCOMES, safetensors.torch.save(whole))
+        write_whole(ctx.directory / OUTCOMES, safetensors.torch.save(whole))
 
 
 def _batch(
@@ -101,10 +101,10 @@ def _batch(
     part: slice,
     attack: AttackSpec | None,
     seed: int,
-    place: Workplace,
+    ctx: StageContext,
 ) -> Tensor:
     """(n,) bool: which images of this batch hold; the faster double is attacked, the network judges."""
-    x, labels = place.put(images.images[part]), images.labels[part].to(place.device)
+    x, labels = ctx.put(images.images[part]), images.labels[part].to(ctx.device)
     if attack is None:
         with torch.no_grad():
             return ~misclassified(network(x), labels)

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from cartl_core.execution.checkpoint import Checkpoint
 from cartl_core.execution.memory_errors import memory_faults
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 
 Rows = dict[str, Tensor]
 """Tensors of one row an image, by name, on the CPU."""
 
 
 def in_batches(
-    count: int, batch_size: int, compute: Callable[[slice], Rows], place: Workplace
+    count: int, batch_size: int, compute: Callable[[slice], Rows], ctx: StageContext
 ) -> tuple[Rows, float]:
     """Compute the rows of ``count`` images; goes on at the batch that a checkpoint had reached.
 
@@ -28,16 +28,16 @@ def in_batches(
     Returns:
         The rows of all images, and the seconds of computing over all attempts.
     """
-    saved = place.saved
+    saved = ctx.saved
     done = [saved.tensors] if saved else []
     reached = _length(saved.tensors) if saved else 0
     seconds = float(saved.state["seconds"]) if saved else 0.0
-    with memory_faults(batch_size, place.key.label):
+    with memory_faults(batch_size, ctx.key.label):
         for first in range(reached, count, batch_size):
-            place.progress(first / count)
-            if done and (place.stop.why is not None or place.checkpoints.due()):
-                place.checkpoints.save(Checkpoint(_joined(done), {"seconds": seconds}, first / count))
-            place.stop.check()
+            ctx.progress(first / count)
+            if done and (ctx.stop.why is not None or ctx.checkpoints.due()):
+                ctx.checkpoints.save(Checkpoint(_joined(done), {"seconds": seconds}, first / count))
+            ctx.stop.check()
             started = time.monotonic()
             rows = compute(slice(first, min(first + batch_size, count)))
             done.append({name: tensor.cpu() for name, tensor in rows.items()})

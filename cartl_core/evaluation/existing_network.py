@@ -6,15 +6,15 @@ import hashlib
 from pathlib import Path
 
 from cartl_core.errors import NetworkInvalid, ResumeMismatch
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.files import load_network
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK, write_result
 
 
-def take_in(network: Path | None, sha256: str, place: Workplace) -> None:
-    """Copy ``network`` to ``place``.
+def take_in(network: Path | None, sha256: str, ctx: StageContext) -> None:
+    """Copy ``network`` to ``ctx``.
 
     Raises:
         NetworkInvalid: it is not there, has another digest than ``sha256``, or cannot be loaded.
@@ -28,9 +28,9 @@ def take_in(network: Path | None, sha256: str, place: Workplace) -> None:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise NetworkInvalid(f"{network.name} is not the file that was named: its SHA-256 is another")
     with disk_faults("the network to measure"):
-        write_whole(place.directory / NETWORK, content)
+        write_whole(ctx.directory / NETWORK, content)
     try:
-        load_network(place.directory / NETWORK)
+        load_network(ctx.directory / NETWORK)
     except ResumeMismatch as error:
         raise NetworkInvalid(f"{network.name} does not hold the network that its header describes") from error
-    write_result(place.directory, {"sha256": sha256}, [NETWORK])
+    write_result(ctx.directory, {"sha256": sha256}, [NETWORK])

@@ -1,4 +1,4 @@
-"""What a stage works with: its place on the shelf, the machine, and whom to tell."""
+"""What a stage works with: its directory in the cache, the machine, and whom to tell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cartl_core.storage.stop_flag import StopFlag
 
 
 @dataclass(frozen=True)
-class Workplace:
+class StageContext:
     """Given to one stage while it is computed.
 
     Attributes:

@@ -6,10 +6,10 @@ The unit of cost is one forward pass of one image; a backward pass counts two.
 from __future__ import annotations
 
 from cartl_core.catalog import model_facts
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.spec import Arm, AttackSpec, DisplacementSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.attack import ATTACKS, steps_in_all
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 
 FORWARD_BACKWARD = 3
 ATTACK_STEP = 3
@@ -55,7 +55,7 @@ def measurement_cost(attack: AttackSpec | None, images: int) -> float:
     return images * (1 + SHARE_OF_STEPS * a_step * steps)
 
 
-def probe_cost(name: str, asked: ProbeSpec, images: int) -> float:
+def probe_cost(name: str, asked: DiagnosticSpec, images: int) -> float:
     """All passes of one probe on ``images`` test images, or on those that it asks for."""
-    passes = PROBE_FACTS[name].passes(asked)
+    passes = DIAGNOSTIC_FACTS[name].passes(asked)
     return min(images, asked.images or images) * (passes.forward + ATTACK_STEP * passes.gradients)

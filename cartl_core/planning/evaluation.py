@@ -15,7 +15,7 @@ from cartl_core.catalog import DATASETS, EVALUATIONS, DatasetFacts, EvaluationFa
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.catalog.evaluations import AttackRow, attack_settings
 from cartl_core.errors import SpecError
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.spec import AttackSpec, ChecksSpec, DataSpec, EvaluateSpec
 from cartl_core.spec.attack import ATTACKS, LEAST_CLASSES, AttackLoss
 from cartl_core.spec.base import build
@@ -44,7 +44,7 @@ def resolve_evaluation(
         **{probe: {} for probe in (named.probes if named else preset.probes)},
         **written,
     }
-    for probe in PROBE_FACTS:
+    for probe in DIAGNOSTIC_FACTS:
         if settings.get(probe) is not None:
             amounts = {**preset.probes.get(probe, {}), **settings[probe]}
             settings[probe] = _FILLED[probe](amounts, target_facts) if probe in _FILLED else amounts

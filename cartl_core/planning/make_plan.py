@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cartl_core.catalog.candidates import plain_ones
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.plan import (
     DataCounts,
     EvaluationPlan,
@@ -18,7 +19,6 @@ from cartl_core.planning.plan import (
     TeacherPlan,
     TransferPlan,
 )
-from cartl_core.planning.probe_table import PROBE_FACTS
 from cartl_core.planning.stage_digests import RunSetting, StageKey
 from cartl_core.planning.stages import (
     Attacking,
@@ -212,9 +212,9 @@ def _diagnostics(
             network,
             data,
             freeze_depth=freeze_depth,
-            others=others if PROBE_FACTS[name].uses_others else (),
+            others=others if DIAGNOSTIC_FACTS[name].uses_others else (),
             setting=setting,
         )
         for name, asked in evaluate.probes.items()
-        if own or not PROBE_FACTS[name].own_only
+        if own or not DIAGNOSTIC_FACTS[name].own_only
     )

@@ -13,8 +13,8 @@ from typing import Any
 
 from cartl_core.events import StageKind
 from cartl_core.spec import AttackSpec, ModelSpec, Runtime, digest
+from cartl_core.spec.diagnostics import DiagnosticSpec
 from cartl_core.spec.existing_network import AnySpec
-from cartl_core.spec.probe import ProbeSpec
 
 # Raise a number when the code of that stage gives other numbers for the same specification. The
 # golden digests and the golden losses of the first two steps fail until it is done.
@@ -70,6 +70,6 @@ def stage_digest(kind: StageKind, setting: RunSetting, **parts: Any) -> str:
     )
 
 
-def plain(value: ModelSpec | AttackSpec | ProbeSpec | Runtime) -> dict[str, Any]:
+def plain(value: ModelSpec | AttackSpec | DiagnosticSpec | Runtime) -> dict[str, Any]:
     """A value as it goes into a digest."""
     return value.model_dump(mode="json")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from cartl_core.planning.costs import measurement_cost, probe_cost, student_cost, teacher_cost
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_digest
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,13 @@ class Diagnosing:
     """A diagnostic looks at a network.
 
     Attributes:
-        name: of the diagnostic, a key of ``PROBE_FACTS``.
+        name: of the diagnostic, a key of ``DIAGNOSTIC_FACTS``.
         freeze_depth: leading blocks that were frozen when the network was tuned.
         others: the job's other students, by their subject, where the diagnostic uses them.
     """
 
     name: str
-    asked: ProbeSpec
+    asked: DiagnosticSpec
     network: StageKey
     freeze_depth: int
     others: tuple[tuple[str, StageKey], ...]
@@ -200,7 +200,7 @@ def attacking(
 
 def diagnosing(
     name: str,
-    asked: ProbeSpec,
+    asked: DiagnosticSpec,
     subject: str,
     network: StageKey,
     data: DataRef,
@@ -210,7 +210,7 @@ def diagnosing(
     setting: RunSetting,
 ) -> StageSpec[Diagnosing]:
     """One diagnostic on one network; ``others`` are the students that it uses besides."""
-    facts = PROBE_FACTS[name]
+    facts = DIAGNOSTIC_FACTS[name]
     digest = stage_digest(
         "evaluate",
         setting,

@@ -16,14 +16,14 @@ from cartl_core.run.stage_runner import Services
 from cartl_core.run.transfer_run import run_transfer
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from cartl_core.storage.stage_cache import Shelf
+from cartl_core.storage.stage_cache import StageCache
 from cartl_core.storage.stop_flag import StopFlag
 
 
 def run(
     spec: JobSpec | EvaluateJobSpec,
     *,
-    shelf: Shelf,
+    cache: StageCache,
     data_root: Path,
     out: Path,
     report: Reporter = lambda event: None,
@@ -34,10 +34,10 @@ def run(
     download: bool = True,
     network: Path | None = None,
 ) -> Report:
-    """Run a job from data to report; what the shelf has already is not computed again.
+    """Run a job from data to report; what the cache has already is not computed again.
 
     Args:
-        shelf: where stages are kept.
+        cache: where stages are kept.
         data_root: where data sets lie, or are downloaded to.
         out: where the report, the student's weights and the outcomes are written.
         report: told of everything that happens.
@@ -56,7 +56,7 @@ def run(
     runtime = runtime or machine.resolve(spec)
     machine.enter(runtime)
     report(RuntimeResolved(runtime=runtime))
-    services = Services(runtime, shelf, report, stop or StopFlag(), checkpoint_seconds)
+    services = Services(runtime, cache, report, stop or StopFlag(), checkpoint_seconds)
     loader = functools.partial(load, model=spec.model, data_root=data_root, seed=spec.seed, download=download)
     match spec:
         case JobSpec():

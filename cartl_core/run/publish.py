@@ -10,8 +10,8 @@ import torch
 
 from cartl_core.analysis.metrics import Held
 from cartl_core.data import Split
-from cartl_core.evaluation.probe_stage import read_rows
-from cartl_core.evaluation.probes.worst_images import shown
+from cartl_core.evaluation.diagnostic_stage import read_rows
+from cartl_core.evaluation.diagnostics.worst_images import shown
 from cartl_core.events import ArtifactWritten, Reporter
 from cartl_core.planning.plan import TransferPlan
 from cartl_core.render import html, markdown

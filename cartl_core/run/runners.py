@@ -17,9 +17,9 @@ from cartl_core.analysis.results import (
 )
 from cartl_core.data import Split
 from cartl_core.evaluation.attack_stage import evaluate, read_outcomes
+from cartl_core.evaluation.diagnostic_stage import probe, read_diagnostic
 from cartl_core.evaluation.existing_network import take_in
-from cartl_core.evaluation.probe_stage import probe, read_diagnostic
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.stages import (
     Attacking,
     DataRef,
@@ -66,36 +66,36 @@ W = TypeVar("W", bound=Work)
 class Runner(Generic[W]):
     """``compute`` writes a stage's result to its directory, ``read`` gives it back as a value."""
 
-    compute: Callable[[W, Inputs, Workplace], None]
+    compute: Callable[[W, Inputs, StageContext], None]
     read: Callable[[W, Inputs, Path], StageResult]
 
 
-def _pretrain(work: Pretraining, inputs: Inputs, place: Workplace) -> None:
+def _pretrain(work: Pretraining, inputs: Inputs, ctx: StageContext) -> None:
     source, depth = inputs.samples["source"].data, work.freeze_depth or 0
-    pretrain(work.pretrain, depth, inputs.model, source, seed=inputs.seed, place=place)
+    pretrain(work.pretrain, depth, inputs.model, source, seed=inputs.seed, ctx=ctx)
 
 
-def _transfer(work: Transferring, inputs: Inputs, place: Workplace) -> None:
+def _transfer(work: Transferring, inputs: Inputs, ctx: StageContext) -> None:
     teacher = inputs.directories[work.teacher.digest] / NETWORK
-    transfer(work.arm, teacher, inputs.samples["target"].data, seed=inputs.seed, place=place)
+    transfer(work.arm, teacher, inputs.samples["target"].data, seed=inputs.seed, ctx=ctx)
 
 
-def _import(work: Importing, inputs: Inputs, place: Workplace) -> None:
-    take_in(inputs.file, work.sha256, place)
+def _import(work: Importing, inputs: Inputs, ctx: StageContext) -> None:
+    take_in(inputs.file, work.sha256, ctx)
 
 
-def _attack(work: Attacking, inputs: Inputs, place: Workplace) -> None:
+def _attack(work: Attacking, inputs: Inputs, ctx: StageContext) -> None:
     evaluate(
         inputs.directories[work.network.digest],
         inputs.images(work.data),
         work.attack,
         seed=inputs.seed,
         batch_size=inputs.batch_size,
-        place=place,
+        ctx=ctx,
     )
 
 
-def _diagnose(work: Diagnosing, inputs: Inputs, place: Workplace) -> None:
+def _diagnose(work: Diagnosing, inputs: Inputs, ctx: StageContext) -> None:
     images = inputs.images(work.data)
     probe(
         work.name,
@@ -106,7 +106,7 @@ def _diagnose(work: Diagnosing, inputs: Inputs, place: Workplace) -> None:
         others={subject: inputs.directories[other.digest] for subject, other in work.others},
         seed=inputs.seed,
         batch_size=inputs.batch_size,
-        place=place,
+        ctx=ctx,
     )
 
 

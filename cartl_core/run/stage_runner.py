@@ -11,14 +11,14 @@ from cartl_core.analysis.results import StageResult
 from cartl_core.analysis.run_state import RunState
 from cartl_core.events import Reporter, StageFinished, StageStarted
 from cartl_core.execution.checkpoint import Checkpoints
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.planning.stages import StageSpec, Work
 from cartl_core.run.progress import Meter
 from cartl_core.run.runners import RUNNERS, Inputs
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
-from cartl_core.storage.stage_cache import Place, Shelf
+from cartl_core.storage.stage_cache import StageCache, StageLocation
 from cartl_core.storage.stop_flag import StopFlag
 
 
@@ -27,14 +27,14 @@ class Services:
     """What every stage of a run is given.
 
     Attributes:
-        shelf: where stages are kept.
+        cache: where stages are kept.
         report: told of everything that happens.
         stop: may be raised from elsewhere; the run then checkpoints and raises the interruption.
         checkpoint_seconds: the longest time between two checkpoints.
     """
 
     runtime: Runtime
-    shelf: Shelf
+    cache: StageCache
     report: Reporter
     stop: StopFlag
     checkpoint_seconds: float
@@ -77,27 +77,27 @@ class StageRunner:
         return result
 
     @contextmanager
-    def _place(self, key: StageKey) -> Iterator[Place]:
+    def _place(self, key: StageKey) -> Iterator[StageLocation]:
         """The cache's answer; what was computed meanwhile is stored, and the stage let go."""
         self._services.stop.check()
-        shelf = self._services.shelf
+        cache = self._services.cache
         with disk_faults(key.label):
-            answer = shelf.place(key)
+            answer = cache.locate(key)
             self._inputs.directories[key.digest] = answer.directory
             try:
                 yield answer
                 if not answer.finished:
-                    shelf.stored(key, answer.directory)
+                    cache.stored(key, answer.directory)
                     Checkpoints(answer.directory).clear()
             finally:
-                shelf.release(key)
+                cache.release(key)
 
-    def _context(self, key: StageKey, answer: Place) -> Workplace:
+    def _context(self, key: StageKey, answer: StageLocation) -> StageContext:
         services = self._services
         checkpoints = Checkpoints(
             answer.directory,
             earlier=answer.checkpoints,
-            announce=lambda path, fraction: services.shelf.checkpointed(key, path, fraction),
+            announce=lambda path, fraction: services.cache.checkpointed(key, path, fraction),
             every_seconds=services.checkpoint_seconds,
         )
         saved = checkpoints.newest()
@@ -106,7 +106,7 @@ class StageRunner:
             StageStarted(stage=key.kind, label=key.label, digest=key.digest, resumed_at=resumed_at)
         )
         self._meter.begin(resumed_at or 0.0)
-        return Workplace(
+        return StageContext(
             key=key,
             directory=answer.directory,
             checkpoints=checkpoints,

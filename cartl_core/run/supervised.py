@@ -30,7 +30,7 @@ from cartl_core.events import (
     Stop,
 )
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.storage.stage_cache import Place
+from cartl_core.storage.stage_cache import StageLocation
 from cartl_core.storage.stop_flag import StopFlag
 
 LOST_SUPERVISOR = 4
@@ -149,7 +149,7 @@ class Orders:
         return self._silence_limit is not None and self._clock() - self._heard_at > self._silence_limit
 
 
-class SupervisedShelf:
+class SupervisedStageCache:
     """Asks the supervisor for every stage; the directories it names carry the claim's fencing token.
 
     Args:
@@ -161,13 +161,13 @@ class SupervisedShelf:
         self._report = report
         self._orders = orders
 
-    def place(self, key: StageKey) -> Place:
-        """See ``Shelf``."""
+    def locate(self, key: StageKey) -> StageLocation:
+        """See ``StageCache``."""
         self._report(StageRequested(stage=key.kind, label=key.label, digest=key.digest, shared=key.shared))
         reply = self._orders.reply(key.digest)
         if reply.verdict == "wait" or reply.path is None:
             raise WaitingForStage(key.digest)
-        return Place(
+        return StageLocation(
             directory=self._stages / reply.path,
             finished=reply.verdict == "finished",
             checkpoints=tuple(self._stages / path for path in reply.checkpoints),

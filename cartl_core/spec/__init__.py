@@ -26,9 +26,9 @@ from cartl_core.spec.data_and_model import (
     Name,
     Tag,
 )
+from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec, EvaluationPreset
 from cartl_core.spec.job import JobSpec, Preset, Runtime, canonical_json, digest
-from cartl_core.spec.probe import ChecksSpec, GallerySpec, ProbeSpec
 from cartl_core.spec.request import (
     AttackOverrides,
     AuditOverrides,
@@ -85,6 +85,7 @@ __all__ = [
     "DataSpec",
     "DataSpecOrName",
     "DatasetName",
+    "DiagnosticSpec",
     "DisplacementOverrides",
     "DisplacementSpec",
     "EvaluateOverrides",
@@ -108,7 +109,6 @@ __all__ = [
     "Preset",
     "PretrainOverrides",
     "PretrainSpec",
-    "ProbeSpec",
     "Runtime",
     "Selection",
     "SelectionAttackOverrides",

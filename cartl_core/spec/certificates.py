@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from cartl_core.spec.attack import LARGEST_RADIUS
 from cartl_core.spec.base import ARRAY
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 
 AUDITED_IMAGES = 200
 SMOOTHED_IMAGES = 200
@@ -19,7 +19,7 @@ RADII = (0.05, 0.1, 0.25, 0.5, 1.0)
 Radius = Annotated[float, Field(gt=0.0, le=LARGEST_RADIUS["l2"])]
 
 
-class AuditSpec(ProbeSpec):
+class AuditSpec(DiagnosticSpec):
     """The Lipschitz constants of tail and network, and how far an attack moves the trunk's features."""
 
     images: int | None = Field(
@@ -44,7 +44,7 @@ class AuditSpec(ProbeSpec):
         return radii
 
 
-class SmoothingSpec(ProbeSpec):
+class SmoothingSpec(DiagnosticSpec):
     """Randomised smoothing: n noisy copies of each image pass the network, so it is made on request only."""
 
     images: int | None = Field(

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 
 CorruptionName = Literal[
     "gaussian_noise",
@@ -95,7 +95,7 @@ CORRUPTION_FACTS: dict[CorruptionName, CorruptionFacts] = {
 }
 
 
-class CorruptionsSpec(ProbeSpec):
+class CorruptionsSpec(DiagnosticSpec):
     """Accuracy under common corruptions: each of these, at each of these severities."""
 
     names: Annotated[tuple[CorruptionName, ...], Field(strict=False, min_length=1, max_length=8)] = tuple(

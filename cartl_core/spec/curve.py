@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from cartl_core.spec.attack import ATTACKS, LARGEST_RADIUS, AttackLoss, Norm
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 
 USUAL_PACE = 2.5
 """Steps of a rung could walk this many radii: enough to cross a ball and to turn round at its wall (Madry et
@@ -25,7 +25,7 @@ MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0
 Radius = Annotated[float, Field(gt=0.0, le=LARGEST_RADIUS["l1"])]
 
 
-class CurveSpec(ProbeSpec):
+class CurveSpec(DiagnosticSpec):
     """One pass over rising radii, with projected gradient descent at each.
 
     At every radius an image that still stands is attacked from where the radius before ended, then from

@@ -17,8 +17,8 @@ from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
-from cartl_core.spec.probe import ChecksSpec as ChecksSpec
-from cartl_core.spec.probe import GallerySpec as GallerySpec
+from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
+from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
 from cartl_core.spec.training import FeatureDistance as FeatureDistance

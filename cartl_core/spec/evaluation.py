@@ -17,9 +17,9 @@ from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
-from cartl_core.spec.probe import ChecksSpec as ChecksSpec
-from cartl_core.spec.probe import GallerySpec as GallerySpec
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
+from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
 from cartl_core.spec.training import FeatureDistance as FeatureDistance
@@ -72,7 +72,7 @@ class EvaluateSpec(Part):
     )
 
     @property
-    def probes(self) -> dict[str, ProbeSpec]:
+    def probes(self) -> dict[str, DiagnosticSpec]:
         """The probes that are asked for, by name, in the order of the fields."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: value for name, value in values.items() if isinstance(value, ProbeSpec)}
+        return {name: value for name, value in values.items() if isinstance(value, DiagnosticSpec)}

@@ -1,7 +1,7 @@
 """Shelves: who has the result of this digest, or where is it to be computed?
 
-The pipeline asks a shelf for each stage. ``LocalShelf`` is a folder, for the library and the command;
-under a worker ``cartl_core.run.supervised.SupervisedShelf`` asks the supervisor, who asks SQL.
+The pipeline asks a cache for each stage. ``LocalStageCache`` is a folder, for the library and the command;
+under a worker ``cartl_core.run.supervised.SupervisedStageCache`` asks the supervisor, who asks SQL.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class Place:
-    """A shelf's answer.
+class StageLocation:
+    """A cache's answer.
 
     Attributes:
         directory: holds the result when ``finished``; else to be written, by this run alone.
@@ -35,10 +35,10 @@ class Place:
     checkpoints: tuple[Path, ...] = ()
 
 
-class Shelf(Protocol):
+class StageCache(Protocol):
     """Where stages' results and checkpoints are kept."""
 
-    def place(self, key: StageKey) -> Place:
+    def locate(self, key: StageKey) -> StageLocation:
         """Find a stage's result or a place to compute it.
 
         Raises:
@@ -55,7 +55,7 @@ class Shelf(Protocol):
         """This run computes the stage no longer, whether or not it was finished."""
 
 
-class LocalShelf:
+class LocalStageCache:
     """A folder ``stages/DIGEST``; of several processes that want one stage, one computes, the others wait.
 
     Args:
@@ -70,17 +70,17 @@ class LocalShelf:
         self._stop = stop
         self._locks: dict[str, IO[bytes]] = {}
 
-    def place(self, key: StageKey) -> Place:
-        """See ``Shelf``; waits for another process instead of raising, as there is no queue to go back to."""
+    def locate(self, key: StageKey) -> StageLocation:
+        """See ``StageCache``; waits for another process instead of raising, as there is no queue to go back to."""
         directory = self._stages / key.digest
         if is_whole(directory):
-            return Place(directory, finished=True)
+            return StageLocation(directory, finished=True)
         directory.mkdir(parents=True, exist_ok=True)
         self._lock(key, directory)
         if is_whole(directory):
             self.release(key)
-            return Place(directory, finished=True)
-        return Place(directory, finished=False, checkpoints=tuple(reversed(in_order(directory))))
+            return StageLocation(directory, finished=True)
+        return StageLocation(directory, finished=False, checkpoints=tuple(reversed(in_order(directory))))
 
     def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None:
         """Report it with its path relative to the stages folder."""

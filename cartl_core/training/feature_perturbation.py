@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import fused, perturb, random_starts
 from cartl_core.data import Split
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import DisplacementSpec
@@ -40,7 +40,7 @@ class PerturbedInputs:
 
 
 def perturbed_inputs(
-    lower: nn.Module, split: Split, spec: DisplacementSpec, *, seed: int, place: Workplace
+    lower: nn.Module, split: Split, spec: DisplacementSpec, *, seed: int, ctx: StageContext
 ) -> PerturbedInputs:
     """The images of ``split`` beside their perturbed copies, as features if they fit into memory.
 
@@ -51,10 +51,10 @@ def perturbed_inputs(
     """
     images = [split.images]
     images += [
-        farthest_images(lower, split, spec, copy=copy, seed=seed, place=place) for copy in range(spec.copies)
+        farthest_images(lower, split, spec, copy=copy, seed=seed, ctx=ctx) for copy in range(spec.copies)
     ]
     together = torch.stack(images, dim=1)
-    features = cached_features(lower, together.flatten(0, 1), place)
+    features = cached_features(lower, together.flatten(0, 1), ctx)
     if features is None:
         return PerturbedInputs(together, cached=False)
     return PerturbedInputs(features.view(*together.shape[:2], *features.shape[1:]), cached=True)
@@ -87,7 +87,7 @@ def _loss_gradient(upper: nn.Module, features: Tensor, labels: Tensor) -> Tensor
 
 
 def farthest_images(
-    lower: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, place: Workplace
+    lower: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, ctx: StageContext
 ) -> Tensor:
     """Each image moved within eps, in linf and [0, 1], so that its features end far from where they were.
 
@@ -101,9 +101,9 @@ def farthest_images(
     double = fused(lower)
     moved = torch.empty_like(split.images)
     for first in range(0, len(moved), BATCH):
-        place.stop.check()
+        ctx.stop.check()
         part = slice(first, first + BATCH)
-        images = place.put(split.images[part])
+        images = ctx.put(split.images[part])
         start = random_starts(
             images.shape[1:],
             spec.eps,
@@ -132,7 +132,7 @@ BATCH = 256
 
 
 def cached_features(
-    lower: nn.Module, images: Tensor, place: Workplace, *, limit_bytes: int = LIMIT_BYTES
+    lower: nn.Module, images: Tensor, ctx: StageContext, *, limit_bytes: int = LIMIT_BYTES
 ) -> Tensor | None:
     """Features of all ``images`` (N, C, H, W), in fp32 on the CPU; None when they exceed ``limit_bytes``.
 
@@ -141,8 +141,8 @@ def cached_features(
     features: Tensor | None = None
     with torch.no_grad():
         for first in range(0, len(images), BATCH):
-            place.stop.check()
-            part = lower(place.put(images[first : first + BATCH])).float().cpu()
+            ctx.stop.check()
+            part = lower(ctx.put(images[first : first + BATCH])).float().cpu()
             if features is None:
                 if len(images) * part[0].numel() * part.element_size() > limit_bytes:
                     return None

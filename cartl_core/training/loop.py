@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from cartl_core.data.augment import augment
 from cartl_core.errors import Interruption, LossNotFinite
 from cartl_core.execution.memory_errors import memory_faults
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.rng import generator
 from cartl_core.spec import TrainingSpec
 from cartl_core.training.gradient import Objective, StepContext
@@ -71,9 +71,9 @@ class TrainingResult:
 
 
 def fit(
-    task: TrainingTask, training: TrainingSpec, *, seed: int, place: Workplace, halvings: int | None = None
+    task: TrainingTask, training: TrainingSpec, *, seed: int, ctx: StageContext, halvings: int | None = None
 ) -> TrainingResult:
-    """Train ``task.network``, or go on from the checkpoint that ``place`` has saved.
+    """Train ``task.network``, or go on from the checkpoint that ``ctx`` has saved.
 
     The last batch of an epoch is dropped when it is smaller than the others; a set smaller than one
     batch is one batch.
@@ -90,22 +90,22 @@ def fit(
         ResumeMismatch: the checkpoint is not of this network.
     """
     if halvings is None:
-        halvings = HALVINGS[place.runtime.device]
-    with memory_faults(training.batch_size, place.key.label):
-        loop = _Loop(task, training, seed, place)
+        halvings = HALVINGS[ctx.runtime.device]
+    with memory_faults(training.batch_size, ctx.key.label):
+        loop = _Loop(task, training, seed, ctx)
         return loop.run(most_accumulation_steps=2**halvings)
 
 
 class _Loop:
     """One training under way: epochs, steps, and when to save, to tell and to stop."""
 
-    def __init__(self, task: TrainingTask, training: TrainingSpec, seed: int, place: Workplace) -> None:
-        self.task, self.training, self.seed, self.place = task, training, seed, place
+    def __init__(self, task: TrainingTask, training: TrainingSpec, seed: int, ctx: StageContext) -> None:
+        self.task, self.training, self.seed, self.ctx = task, training, seed, ctx
         self.state = TrainingState(task.network, task.tuned, task.undecayed, training)
 
     def run(self, most_accumulation_steps: int) -> TrainingResult:
         """All epochs that are left, then the selected weights."""
-        if (saved := self.place.saved) is None:
+        if (saved := self.ctx.saved) is None:
             self.task.prologue()
         else:
             self.state.restore(saved)
@@ -113,7 +113,7 @@ class _Loop:
         size = min(self.training.batch_size, len(images))
         steps = len(images) // size
         gradient = BatchGradient(
-            self.task.objective, self.state, self.place, most_accumulation_steps, lambda: self._save(steps)
+            self.task.objective, self.state, self.ctx, most_accumulation_steps, lambda: self._save(steps)
         )
         position = self.state.position
         while position.epoch < self.training.epochs:
@@ -130,13 +130,13 @@ class _Loop:
         position, training, optimizer = self.state.position, self.training, self.state.optimizer
         step = StepContext(self.seed, position.epoch, position.step, steps=steps)
         images = augment(images, training.augmentation, step.draw("augmentation"))
-        images, labels = self.place.put(images), labels.to(self.place.device)
+        images, labels = self.ctx.put(images), labels.to(self.ctx.device)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(training, step.count, steps)
         metrics = gradient.compute(images, labels, step)
         if not math.isfinite(metrics["loss"]):
             raise LossNotFinite(
-                f"the loss of {self.place.key.label} is {metrics['loss']} in epoch {position.epoch + 1} of "
+                f"the loss of {self.ctx.key.label} is {metrics['loss']} in epoch {position.epoch + 1} of "
                 f"{training.epochs}, step {position.step + 1}; try a lower learning rate",
                 epoch=position.epoch + 1,
             )
@@ -145,11 +145,11 @@ class _Loop:
 
     def _pause(self, steps: int) -> None:
         """Between two steps: tell how far we are, save when it is time, stop when asked to."""
-        self.place.progress(self._fraction(steps))
-        if self.place.stop.why is not None:
+        self.ctx.progress(self._fraction(steps))
+        if self.ctx.stop.why is not None:
             self._save(steps)
-            self.place.stop.check()
-        elif self.place.checkpoints.due():
+            self.ctx.stop.check()
+        elif self.ctx.checkpoints.due():
             self._save(steps)
 
     def _finish_epoch(self, steps: int) -> None:
@@ -164,10 +164,10 @@ class _Loop:
         metrics = position.means() | validated | {"learning_rate": rate}
         self.state.finish_epoch(metrics)
         self._save(steps)
-        self.place.tell_epoch(position.epoch, epochs, metrics)
+        self.ctx.tell_epoch(position.epoch, epochs, metrics)
 
     def _fraction(self, steps: int) -> float:
         return self.state.position.fraction(steps, self.training.epochs)
 
     def _save(self, steps: int) -> None:
-        self.place.checkpoints.save(self.state.checkpoint(self._fraction(steps)))
+        self.ctx.checkpoints.save(self.state.checkpoint(self._fraction(steps)))

@@ -15,7 +15,7 @@ from torch import Tensor
 from cartl_core.errors import OutOfMemory
 from cartl_core.events import Warned
 from cartl_core.execution.memory_errors import memory_faults
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.training.gradient import Objective, StepContext, add_gradient
 from cartl_core.training.state import TrainingState
 
@@ -36,7 +36,7 @@ class BatchGradient:
 
     objective: Objective
     state: TrainingState
-    place: Workplace
+    ctx: StageContext
     most_steps: int
     save: Callable[[], None]
 
@@ -59,14 +59,14 @@ class BatchGradient:
     def _accumulate(self, images: Tensor, labels: Tensor, step: StepContext) -> dict[str, float]:
         accumulation_steps = self.state.position.accumulation_steps
         self.state.optimizer.zero_grad(set_to_none=True)
-        with memory_faults(len(images), self.place.key.label, parts=accumulation_steps):
+        with memory_faults(len(images), self.ctx.key.label, parts=accumulation_steps):
             return add_gradient(
                 self.objective,
                 images,
                 labels,
                 step,
                 accumulation_steps=accumulation_steps,
-                autocast=self.place.autocast,
+                autocast=self.ctx.autocast,
             )
 
     def _may_halve(self, count: int) -> bool:
@@ -87,9 +87,9 @@ class BatchGradient:
         torch.cuda.empty_cache()
         position.accumulation_steps *= 2
         self.save()
-        self.place.report(
+        self.ctx.report(
             Warned(
-                message=f"{self.place.key.label}: a batch of {count} did not fit into memory in epoch "
+                message=f"{self.ctx.key.label}: a batch of {count} did not fit into memory in epoch "
                 f"{position.epoch + 1}, step {position.step + 1}; from there on the gradient of each batch "
                 f"is added up over {position.accumulation_steps} parts of it."
             )

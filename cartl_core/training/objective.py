@@ -57,7 +57,7 @@ class TransferObjective:
         student.lower.eval()
         if spec.displacement is not None:
             found = perturbed_inputs(
-                student.lower, train, spec.displacement, seed=student.seed, place=self.place
+                student.lower, train, spec.displacement, seed=student.seed, ctx=self.place
             )
             self._features_cached = found.cached
             return found.inputs

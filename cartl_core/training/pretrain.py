@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import perturb
 from cartl_core.data import Loaded
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.losses import cross_entropy, fdm_loss, feature_distance, feature_spread
@@ -29,9 +29,9 @@ from cartl_core.training.validation import clean_accuracy, robust_accuracy, told
 
 
 def pretrain(
-    spec: PretrainSpec, freeze_depth: int, model: ModelSpec, source: Loaded, *, seed: int, place: Workplace
+    spec: PretrainSpec, freeze_depth: int, model: ModelSpec, source: Loaded, *, seed: int, ctx: StageContext
 ) -> None:
-    """Train a teacher from scratch and write ``network.safetensors`` and the result to ``place``.
+    """Train a teacher from scratch and write ``network.safetensors`` and the result to ``ctx``.
 
     Args:
         freeze_depth: where an ``fdm`` teacher's features are taken; an ``at`` teacher ignores it.
@@ -39,16 +39,16 @@ def pretrain(
     network = build_network(
         model, len(source.class_names), source.mean, source.std, generator(seed, "network")
     )
-    place.install(network)
+    ctx.install(network)
     objective = adversarial(network, spec.attack, spec.radii)
     if spec.objective == "fdm":
         objective = feature_distance_minimising(network, freeze_depth, spec)
 
     def validate() -> dict[str, float]:
         return {
-            CLEAN: clean_accuracy(network, source.validation, place),
+            CLEAN: clean_accuracy(network, source.validation, ctx),
             ROBUST: robust_accuracy(
-                network, source.validation, spec.attack, limit=spec.validate_images, seed=seed, place=place
+                network, source.validation, spec.attack, limit=spec.validate_images, seed=seed, ctx=ctx
             ),
         }
 
@@ -60,9 +60,9 @@ def pretrain(
         validate=validate,
         inputs=lambda: (source.train.images, source.train.labels),
     )
-    trained = fit(task, spec, seed=seed, place=place)
+    trained = fit(task, spec, seed=seed, ctx=ctx)
     with disk_faults("the teacher"):
-        save_network(place.directory / NETWORK, network)
+        save_network(ctx.directory / NETWORK, network)
     facts = {
         "selected_epoch": trained.selected_epoch,
         "epochs": spec.epochs,
@@ -70,7 +70,7 @@ def pretrain(
         "validated": told_of(source.validation, spec.attack, spec.validate_images),
         "parts": trained.accumulation_steps,
     }
-    write_result(place.directory, facts, [NETWORK])
+    write_result(ctx.directory, facts, [NETWORK])
 
 
 def adversarial(network: nn.Module, attack: AttackSpec, radii: Sequence[float] = (1.0,)) -> Objective:

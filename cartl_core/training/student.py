@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.files import load_network
 from cartl_core.nn.module_state import batch_norms, preserve_model_state
 from cartl_core.nn.neft import apply_nonexpansive, bake
@@ -34,11 +34,11 @@ class Student:
         classes: of the target.
     """
 
-    def __init__(self, arm: Arm, teacher: Path, classes: int, seed: int, place: Workplace) -> None:
-        self.arm, self.spec, self.teacher, self.seed, self.place = arm, arm.transfer, teacher, seed, place
+    def __init__(self, arm: Arm, teacher: Path, classes: int, seed: int, ctx: StageContext) -> None:
+        self.arm, self.spec, self.teacher, self.seed, self.place = arm, arm.transfer, teacher, seed, ctx
         self.network = load_network(teacher)
         self.network.replace_head(classes, generator(seed, "head"))
-        place.install(self.network)
+        ctx.install(self.network)
         self.lower, self.upper = self.network.split(arm.freeze_depth)
         self._make_nonexpansive()
         self.tuned = _tuned(self.network, self.upper, frozen_affine=self.spec.tail_affine == "frozen")
@@ -98,7 +98,7 @@ class Student:
         apply_operator(self.upper, self.spec.beta, features, generator(self.seed, "power iteration"))
 
 
-def recalibrate(lower: nn.Module, images: Tensor, batch_size: int, *, seed: int, place: Workplace) -> None:
+def recalibrate(lower: nn.Module, images: Tensor, batch_size: int, *, seed: int, ctx: StageContext) -> None:
     """Estimate the trunk's batch-norm statistics anew: one pass over ``images``, a cumulative average.
 
     Afterwards they are fixed. Batches are drawn at random and hold at least two images.
@@ -115,8 +115,8 @@ def recalibrate(lower: nn.Module, images: Tensor, batch_size: int, *, seed: int,
         batches[-2:] = [torch.cat(batches[-2:])]
     with torch.no_grad():
         for batch in batches:
-            place.stop.check()
-            lower(place.put(images[batch]))
+            ctx.stop.check()
+            lower(ctx.put(images[batch]))
     lower.eval()
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cartl_core.catalog.evaluations import validation_attack
 from cartl_core.data import Loaded
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.files import save_network
 from cartl_core.nn.neft import sigmas
 from cartl_core.spec import Arm
@@ -22,17 +22,17 @@ from cartl_core.training.student import Student, recalibrate
 from cartl_core.training.validation import clean_accuracy, robust_accuracy, told_of
 
 
-def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, place: Workplace) -> None:
-    """Tune a copy of the teacher and write ``network.safetensors`` and the result to ``place``.
+def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, ctx: StageContext) -> None:
+    """Tune a copy of the teacher and write ``network.safetensors`` and the result to ``ctx``.
 
     Args:
         teacher: the teacher's network file; its normalisation is kept for the target.
     """
-    student = Student(arm, teacher, len(target.class_names), seed, place)
-    trained = fit(transfer_task(student, target), arm.transfer, seed=seed, place=place)
+    student = Student(arm, teacher, len(target.class_names), seed, ctx)
+    trained = fit(transfer_task(student, target), arm.transfer, seed=seed, ctx=ctx)
     student.settle()
     with disk_faults("the student"):
-        save_network(place.directory / NETWORK, student.network)
+        save_network(ctx.directory / NETWORK, student.network)
     facts = {
         "selected_epoch": trained.selected_epoch,
         "epochs": arm.transfer.epochs,
@@ -41,7 +41,7 @@ def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, place: Workp
         "parts": trained.accumulation_steps,
         "norms": sigmas(student.upper),
     }
-    write_result(place.directory, facts, [NETWORK])
+    write_result(ctx.directory, facts, [NETWORK])
 
 
 def transfer_task(student: Student, target: Loaded) -> TrainingTask:
@@ -66,7 +66,7 @@ def _recalibrate_trunk(student: Student, target: Loaded) -> None:
             target.train.images,
             student.spec.batch_size,
             seed=student.seed,
-            place=student.place,
+            ctx=student.place,
         )
 
 
@@ -80,7 +80,7 @@ def _validate(student: Student, target: Loaded) -> dict[str, float]:
             validation_attack(student.arm),
             limit=spec.validate_images,
             seed=student.seed,
-            place=student.place,
+            ctx=student.place,
         ),
     }
     if spec.beta is not None and spec.norm == "reshaped":

@@ -10,7 +10,7 @@ from torch import nn
 from cartl_core.attacks import launch
 from cartl_core.data import Split
 from cartl_core.data.stratified import stratified
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
@@ -18,36 +18,36 @@ from cartl_core.spec import AttackSpec
 BATCH = 256
 
 
-def clean_accuracy(network: nn.Module, split: Split, place: Workplace) -> float:
+def clean_accuracy(network: nn.Module, split: Split, ctx: StageContext) -> float:
     """Fraction of all images of ``split`` that the network gets right, in eval mode and fp32."""
     right = 0
     with preserve_model_state(network), torch.no_grad():
         for images, labels in zip(
             torch.split(split.images, BATCH), torch.split(split.labels, BATCH), strict=True
         ):
-            place.stop.check()
-            logits = network(place.put(images))
-            right += int((logits.argmax(dim=1) == labels.to(place.device)).sum())
+            ctx.stop.check()
+            logits = network(ctx.put(images))
+            right += int((logits.argmax(dim=1) == labels.to(ctx.device)).sum())
     return right / max(1, len(split.labels))
 
 
 def robust_accuracy(
-    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, place: Workplace
+    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, ctx: StageContext
 ) -> float:
     """Fraction of ``limit`` images, a stratified draw, that no iterate of ``attack`` fools."""
-    stood = standing(network, split, attack, limit=limit, seed=seed, place=place)
+    stood = standing(network, split, attack, limit=limit, seed=seed, ctx=ctx)
     return sum(stood) / max(1, len(stood))
 
 
 def standing(
-    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, place: Workplace
+    network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, ctx: StageContext
 ) -> list[bool]:
     """Which of those images it is; the same draw, in the same order, for every network."""
     chosen = stratified(split.labels, limit, generator(seed, "validated"))
     stood: list[bool] = []
     for part in torch.split(chosen, BATCH):
-        place.stop.check()
-        images, labels = place.put(split.images[part]), split.labels[part].to(place.device)
+        ctx.stop.check()
+        images, labels = ctx.put(split.images[part]), split.labels[part].to(ctx.device)
         outcome = launch(
             network, images, labels, attack, seed=seed, label="validation", indices=split.index[part]
         )

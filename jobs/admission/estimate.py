@@ -15,7 +15,7 @@ from typing import Any
 from cartl_core.catalog import DATASETS, share_of_classes
 from cartl_core.catalog.candidates import plain_ones
 from cartl_core.catalog.evaluations import validation_attack
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.spec import (
     Arm,
     AttackSpec,
@@ -25,8 +25,8 @@ from cartl_core.spec import (
     TrainingSpec,
 )
 from cartl_core.spec.attack import ATTACKS, steps_in_all
+from cartl_core.spec.diagnostics import DiagnosticSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from cartl_core.spec.probe import ProbeSpec
 from jobs.admission.network_size import Size, network_size, trunk_share
 
 # WRN-16-2, stem stride 2, 28x28x1: 137 ms for 128 images forth and back to the input (two cores of a
@@ -211,7 +211,7 @@ def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:
     probed = sum(
         _probe(name, asked, measured)
         for name, asked in spec.evaluate.probes.items()
-        if own or not PROBE_FACTS[name].own_only
+        if own or not DIAGNOSTIC_FACTS[name].own_only
     )
     return _evaluation(spec.evaluate.attacks, measured) + probed
 
@@ -232,8 +232,8 @@ def _evaluation(attacks: tuple[AttackSpec, ...], images: int) -> float:
     return images * (FORWARD + SHARE_OF_STEPS * passes)
 
 
-def _probe(name: str, asked: ProbeSpec, images: int) -> float:
-    passes = PROBE_FACTS[name].passes(asked)
+def _probe(name: str, asked: DiagnosticSpec, images: int) -> float:
+    passes = DIAGNOSTIC_FACTS[name].passes(asked)
     return min(images, asked.images or images) * (FORWARD * passes.forward + ATTACK_STEP * passes.gradients)
 
 

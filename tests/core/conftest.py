@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fixtures.runs import arm, bench, job, runtime, task, teacher, tiny, variant
+from tests.fixtures.runs import arm, job, runtime, task, teacher, tiny, variant, workspace
 
-__all__ = ["arm", "bench", "job", "runtime", "task", "teacher", "tiny", "variant"]
+__all__ = ["arm", "job", "runtime", "task", "teacher", "tiny", "variant", "workspace"]
 
 
 @pytest.fixture(scope="session", autouse=True)

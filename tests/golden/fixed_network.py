@@ -16,7 +16,7 @@ from cartl_core.spec import DataSpec
 from cartl_core.storage.stage_result import NETWORK
 from cartl_core.training.pretrain import pretrain
 from tests.golden.files import DATA
-from tests.golden.tiny import TINY, arm, place
+from tests.golden.tiny import TINY, arm, context
 
 FILE = DATA / "network.safetensors"
 DIGITS = DataSpec(name="digits", classes=(5, 6, 7, 8, 9))
@@ -33,8 +33,8 @@ def train(folder: Path) -> bytes:
     """The file of a network trained on digits against attacks; for ``tests.golden.record`` alone."""
     data = load(DIGITS, model=TINY, data_root=folder, seed=0, download=False)
     settings = arm("vanilla", pretrain={"epochs": EPOCHS, "batch_size": 64}).pretrain
-    here = place(folder / "trained")
-    pretrain(settings, 0, TINY, data, seed=0, place=here)
+    here = context(folder / "trained")
+    pretrain(settings, 0, TINY, data, seed=0, ctx=here)
     state = load_network(here.directory / NETWORK).state_dict()
     return safetensors.torch.save(
         {name: value.half() if value.is_floating_point() else value for name, value in state.items()}

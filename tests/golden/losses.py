@@ -7,7 +7,8 @@ from typing import Any
 
 import safetensors.torch
 
-from cartl_core.planning.stage_digests import student_key, teacher_key
+from cartl_core.planning.stage_digests import RunSetting
+from cartl_core.planning.stages import pretraining, transferring
 from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.training.pretrain import pretrain
 from cartl_core.training.transfer import transfer
@@ -15,11 +16,12 @@ from tests.golden.tiny import (
     RUNTIME,
     TINY,
     arm,
-    place,
+    context,
     task,
     teacher,
 )
 
+SETTING = RunSetting(seed=0, runtime=RUNTIME, batch_size=20)
 STEPS = 3
 """One batch is an epoch here, so the mean loss of an epoch is the loss of a step."""
 ACCURACIES = ("accuracy",)
@@ -133,10 +135,10 @@ def compute(folder: Path) -> dict[str, Any]:
     teachers: dict[str, Any] = {}
     for name, settings in TEACHERS.items():
         found = arm(OWNERS[settings["objective"]], pretrain={"epochs": STEPS, **settings}).pretrain
-        here = place(folder / f"teacher {len(teachers)}")
-        pretrain(found, 2, TINY, source, seed=0, place=here)
-        key = teacher_key(found, 2, model=TINY, source_fingerprint="source", seed=0, runtime=RUNTIME)
-        teachers[name] = {"digest": key.digest, **_numbers(here.directory)}
+        here = context(folder / f"teacher {len(teachers)}")
+        pretrain(found, 2, TINY, source, seed=0, ctx=here)
+        stage = pretraining(found, 2, model=TINY, fingerprint="source", images=1, setting=SETTING)
+        teachers[name] = {"digest": stage.digest, **_numbers(here.directory)}
     first = teacher(folder / "teacher.safetensors")
     made = [(name, method, 2, settings) for name, (method, settings) in STUDENTS.items()]
     made += [
@@ -148,13 +150,15 @@ def compute(folder: Path) -> dict[str, Any]:
     students: dict[str, Any] = {}
     for name, method, depth, settings in made:
         found_arm = arm(method, freeze_depth=depth, transfer={"epochs": STEPS, **settings})
-        here = place(folder / f"student {len(students)}")
-        transfer(found_arm, first, target, seed=0, place=here)
-        standing_on = teacher_key(
-            found_arm.pretrain, depth, model=TINY, source_fingerprint="source", seed=0, runtime=RUNTIME
+        here = context(folder / f"student {len(students)}")
+        transfer(found_arm, first, target, seed=0, ctx=here)
+        trained = pretraining(
+            found_arm.pretrain, depth, model=TINY, fingerprint="source", images=1, setting=SETTING
         )
-        key = student_key(found_arm, standing_on, target_fingerprint="target", seed=0, runtime=RUNTIME)
-        students[name] = {"digest": key.digest, **_numbers(here.directory)}
+        tuned = transferring(
+            found_arm, trained.key, model=TINY, fingerprint="target", images=1, setting=SETTING
+        )
+        students[name] = {"digest": tuned.digest, **_numbers(here.directory)}
     return {"teachers": teachers, "students": students}
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from cartl_core.attacks import confirmed, fused
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.data import Split
-from cartl_core.evaluation.probes import PROBES, Subject
+from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
 from cartl_core.nn.network import Network
 from cartl_core.planning.stage_digests import StageKey, measurement_key, probe_key
 from cartl_core.spec import AttackSpec
@@ -26,7 +26,7 @@ from cartl_core.spec.attack import ATTACKS
 from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.probe import ChecksSpec, GallerySpec, ProbeSpec
+from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
 from tests.golden.fixed_network import CLASSES, other
 from tests.golden.tiny import RUNTIME
 
@@ -80,11 +80,11 @@ def attacks() -> dict[str, AttackSpec]:
     return {spec.label: spec for spec in found}
 
 
-def probes() -> dict[str, tuple[str, ProbeSpec]]:
+def probes() -> dict[str, tuple[str, DiagnosticSpec]]:
     """Every probe, some with several settings: a name, and the probe's name with what it is asked."""
     attack = AttackSpec(label="pgd5", eps=RADII["linf"], step=0.03, steps=5)
     rising = {norm: tuple(eps * share for share in (0.25, 0.5, 1.0, 1.5, 2.0)) for norm, eps in RADII.items()}
-    asked: dict[str, tuple[str, ProbeSpec]] = {
+    asked: dict[str, tuple[str, DiagnosticSpec]] = {
         f"curve-{norm}-{loss}": (
             "curve",
             CurveSpec.model_validate(
@@ -132,7 +132,7 @@ def attack_rows(network: Network, spec: AttackSpec, images: Split) -> Rows:
     return {"held": ~found.broken, "margin": margins(network, found.adversarial, labels)}
 
 
-def probe_rows(network: Network, name: str, asked: ProbeSpec, images: Split) -> tuple[Rows, Any]:
+def probe_rows(network: Network, name: str, asked: DiagnosticSpec, images: Split) -> tuple[Rows, Any]:
     """Of each image what the probe keeps, pictures as their distance from the image; and its value."""
     subject = Subject(
         network=network,
@@ -142,7 +142,7 @@ def probe_rows(network: Network, name: str, asked: ProbeSpec, images: Split) -> 
         labels=images.labels,
         images=images.images,
     )
-    probe = PROBES[name]
+    probe = DIAGNOSTICS[name]
     rows = probe.batch(subject, asked)(images.images, images.labels, images.index)
     value = probe.summarise(subject, asked, rows).model_dump(mode="json")
     plain = {

@@ -21,7 +21,7 @@ from cartl_core.render.schema_1 import read_report
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
-from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from tests.golden.fixed_network import fixed
 from tests.golden.tiny import RUNTIME
@@ -99,7 +99,7 @@ def make(folder: Path) -> dict[str, tuple[Any, list[str]]]:
     for name in NAMES:
         report = run(
             spec_of(name, network),
-            shelf=LocalShelf(folder / "stages", lambda event: None, StopFlag()),
+            cache=LocalStageCache(folder / "stages", lambda event: None, StopFlag()),
             data_root=folder / "data",
             out=folder / name,
             runtime=RUNTIME,

@@ -14,10 +14,10 @@ from typing import get_args
 from cartl_core.catalog.check_attacks import EPS_ONE, RADIUS, RESCALED, TRANSFER, own_attacks
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.events import StageKind
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.stage_digests import RECIPE_VERSION
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.probe import ChecksSpec
+from cartl_core.spec.diagnostics import ChecksSpec
 from tests.golden.files import read
 from tests.golden.stored import MODELS, fields
 
@@ -44,7 +44,7 @@ PURPOSES = {
 LATER_PURPOSES = {"test"}
 """Texts that come after the first."""
 GIVEN_PURPOSES = {"attack", "noise", "probe images"}
-"""Purposes that are handed to something that makes the generator: a step's moment, a sample."""
+"""Purposes that are handed to something that makes the generator: a step, a sample."""
 START_LABELS = {"audit", "displacement", "curve", "gallery"}
 """Labels of attacks that are not those of an ``AttackSpec``; ``start`` is drawn for them."""
 CHECK_STARTS = {"gradients", "transfer"}
@@ -158,7 +158,7 @@ def test_labels_of_the_ensembles() -> None:
 def test_stage_kinds_and_recipes() -> None:
     assert get_args(StageKind) == ("pretrain", "transfer", "evaluate")
     assert RECIPE_VERSION == {"pretrain": 1, "transfer": 1, "evaluate": 3}
-    assert {name: facts.recipe for name, facts in PROBE_FACTS.items()} == dict.fromkeys(
+    assert {name: facts.recipe for name, facts in DIAGNOSTIC_FACTS.items()} == dict.fromkeys(
         ("curve", "corruptions", "checks", "audit", "smoothing", "gallery"), 1
     )
 
@@ -170,11 +170,11 @@ def test_fields_of_digests() -> None:
 
 def digest_keys() -> set[str]:
     found: set[str] = set()
-    for call in calls("_digest"):
+    for call in calls("stage_digest"):
         found.update(word.arg for word in call.keywords if word.arg)
     for tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.name in ("_digest", "probe_key", "measurement_key"):
+            if isinstance(node, ast.FunctionDef) and node.name in ("stage_digest", "diagnosing", "attacking"):
                 for part in ast.walk(node):
                     if isinstance(part, ast.Dict):
                         found.update(texts([key for key in part.keys if key is not None]))

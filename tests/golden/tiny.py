@@ -12,7 +12,7 @@ from torch import nn
 from cartl_core.data import Loaded, Split
 from cartl_core.events import Event
 from cartl_core.execution.checkpoint import Checkpoints
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
@@ -79,11 +79,11 @@ def arm(method: str, *, freeze_depth: int = 2, **changes: Any) -> Arm:
     return job(method=method, freeze_depth=depth, baselines=[], **changes).arm
 
 
-def place(directory: Path, report: Callable[[Event], None] = lambda event: None) -> Workplace:
-    """A workplace in ``directory``, which is made."""
+def context(directory: Path, report: Callable[[Event], None] = lambda event: None) -> StageContext:
+    """A stage context in ``directory``, which is made."""
     directory.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(directory, earlier=(), announce=lambda path, fraction: None, every_seconds=1e9)
-    return Workplace(
+    return StageContext(
         key=StageKey("pretrain", "test stage", "0" * 64),
         directory=directory,
         checkpoints=checkpoints,

@@ -81,9 +81,9 @@ def test_what_stands_is_what_the_attack_at_each_radius_alone_says(
     key, _ = workshop.student_key(cell)
     tuned = kept(workshop.work / "students" / f"{key.digest}.safetensors")
     assert tuned is not None
-    with workshop.scratch(key) as place:
+    with workshop.scratch(key) as ctx:
         network = network_of(
-            tuned, 2, arm_of(plan, cell), teacher.network, len(task.target.class_names), seed=0, place=place
+            tuned, 2, arm_of(plan, cell), teacher.network, len(task.target.class_names), seed=0, ctx=ctx
         )
     images = ladder.images
     with torch.no_grad():

@@ -121,8 +121,8 @@ def test_fates_are_what_each_attack_alone_says(workshop: Workshop, plan: Plan) -
     teacher = workshop.teacher(cell)
     exam = workshop.task(cell.pair, cell.seed).exam
     network = load_network(teacher.network)
-    with workshop.scratch(teacher.key) as place:
-        outcome = sit(network, exam, place)
+    with workshop.scratch(teacher.key) as ctx:
+        outcome = sit(network, exam, ctx)
     images, labels, index = (
         part[: exam.attacked] for part in (exam.images.images, exam.images.labels, exam.images.index)
     )

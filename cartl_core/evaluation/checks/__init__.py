@@ -1,11 +1,11 @@
 """Checks against self-deception: what is measured of a network, image by image.
 
-``CHECKS`` has a row a check; each is a pure function of a ``Bench`` and gives tensors of one row an image.
+``CHECKS`` has a row a check; each is a pure function of a ``CheckInputs`` and gives tensors of one row an image.
 ``cartl_core.analysis.checks`` says what they mean.
 """
 
 from cartl_core.evaluation.checks.input_sensitivity import in_double, normalises_first
 from cartl_core.evaluation.checks.summary import summary
-from cartl_core.evaluation.checks.table import CHECKS, HELD, Bench, Rows
+from cartl_core.evaluation.checks.table import CHECKS, HELD, CheckInputs, Rows
 
-__all__ = ["CHECKS", "HELD", "Bench", "Rows", "in_double", "normalises_first", "summary"]
+__all__ = ["CHECKS", "HELD", "CheckInputs", "Rows", "in_double", "normalises_first", "summary"]

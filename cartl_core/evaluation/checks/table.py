@@ -17,7 +17,7 @@ from cartl_core.evaluation.checks.gradient_masking import Rescaled, transferred
 from cartl_core.evaluation.checks.gradients import gradient_faults
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.probe import ChecksSpec
+from cartl_core.spec.diagnostics import ChecksSpec
 
 Rows = dict[str, Tensor]
 HELD = "held."
@@ -25,7 +25,7 @@ HELD = "held."
 
 
 @dataclass(frozen=True)
-class Bench:
+class CheckInputs:
     """A network under check and a batch of N images.
 
     Attributes:
@@ -72,18 +72,18 @@ class Bench:
         return {HELD + attack.label: ~outcome.broken}
 
 
-def _gradients(bench: Bench) -> Rows:
-    ball, attack = BALLS[bench.asked.attack.norm], bench.asked.attack
-    moved = bench.images + bench.starts("gradients")
-    points = ball.project(moved, ball.fence(bench.images, attack.eps), attack.eps)
-    vanished, flat = gradient_faults(bench.model, points, bench.labels)
+def _gradients(inputs: CheckInputs) -> Rows:
+    ball, attack = BALLS[inputs.asked.attack.norm], inputs.asked.attack
+    moved = inputs.images + inputs.starts("gradients")
+    points = ball.project(moved, ball.fence(inputs.images, attack.eps), attack.eps)
+    vanished, flat = gradient_faults(inputs.model, points, inputs.labels)
     return {"vanished": vanished, "flat": flat}
 
 
-def _outputs(bench: Bench) -> Rows:
-    first, second = outputs.two_passes(bench.model, bench.images)
+def _outputs(inputs: CheckInputs) -> Rows:
+    first, second = outputs.two_passes(inputs.model, inputs.images)
     return {
-        "right": ~misclassified(first, bench.labels),
+        "right": ~misclassified(first, inputs.labels),
         "probable": outputs.like_probabilities(first),
         "lowest_output": first.amin(1),
         "highest_output": first.amax(1),
@@ -92,48 +92,48 @@ def _outputs(bench: Bench) -> Rows:
     }
 
 
-def _input_range(bench: Bench) -> Rows:
-    bands = bench.indices.to(bench.labels) % len(hearing.BANDS)
-    shape = bench.images.shape[1:]
+def _input_range(inputs: CheckInputs) -> Rows:
+    bands = inputs.indices.to(inputs.labels) % len(hearing.BANDS)
+    shape = inputs.images.shape[1:]
     noise = torch.empty(len(bands), 2, *shape)
-    for row, index in zip(noise, bench.indices.tolist(), strict=True):
-        row.uniform_(generator=generator(bench.seed, "checks noise", index))
+    for row, index in zip(noise, inputs.indices.tolist(), strict=True):
+        row.uniform_(generator=generator(inputs.seed, "checks noise", index))
     return {
-        "lowest_pixel": bench.images.flatten(1).amin(1),
-        "highest_pixel": bench.images.flatten(1).amax(1),
+        "lowest_pixel": inputs.images.flatten(1).amin(1),
+        "highest_pixel": inputs.images.flatten(1).amax(1),
         "band": bands,
-        "deaf": hearing.deaf(bench.double, bench.images, bands, noise.to(bench.images)),
+        "deaf": hearing.deaf(inputs.double, inputs.images, bands, noise.to(inputs.images)),
     }
 
 
-def _rising_eps(bench: Bench) -> Rows:
+def _rising_eps(inputs: CheckInputs) -> Rows:
     rows: Rows = {}
-    for attack in check_attacks.radius_attacks(bench.asked):
-        rows |= bench.held(attack)
+    for attack in check_attacks.radius_attacks(inputs.asked):
+        rows |= inputs.held(attack)
     return rows
 
 
-def _eps_one(bench: Bench) -> Rows:
-    return bench.held(check_attacks.EPS_ONE)
+def _eps_one(inputs: CheckInputs) -> Rows:
+    return inputs.held(check_attacks.EPS_ONE)
 
 
-def _black_box(bench: Bench) -> Rows:
-    attack = check_attacks.black_box_attack(bench.asked)
-    return bench.held(attack) if attack else {}
+def _black_box(inputs: CheckInputs) -> Rows:
+    attack = check_attacks.black_box_attack(inputs.asked)
+    return inputs.held(attack) if attack else {}
 
 
-def _masking(bench: Bench) -> Rows:
-    rows = bench.held(check_attacks.scale_invariant_attack(bench.asked, bench.classes))
-    rows |= bench.held(check_attacks.rescaled_attack(bench.asked), Rescaled(bench.model))
-    if bench.other is not None:
-        name, source = bench.other
-        attack, start = check_attacks.transfer_attack(bench.asked, name), bench.starts("transfer")
-        broken = transferred(source, bench.model, bench.images, bench.labels, attack, start)
+def _masking(inputs: CheckInputs) -> Rows:
+    rows = inputs.held(check_attacks.scale_invariant_attack(inputs.asked, inputs.classes))
+    rows |= inputs.held(check_attacks.rescaled_attack(inputs.asked), Rescaled(inputs.model))
+    if inputs.other is not None:
+        name, source = inputs.other
+        attack, start = check_attacks.transfer_attack(inputs.asked, name), inputs.starts("transfer")
+        broken = transferred(source, inputs.model, inputs.images, inputs.labels, attack, start)
         rows[HELD + attack.label] = ~broken
     return rows
 
 
-CHECKS: dict[str, Callable[[Bench], Rows]] = {
+CHECKS: dict[str, Callable[[CheckInputs], Rows]] = {
     "outputs": _outputs,
     "gradients": _gradients,
     "input_range": _input_range,

@@ -38,12 +38,14 @@ def network(tiny: Any, tmp_path: Path) -> Path:
     return tmp_path / "stored"
 
 
-def measure(network: Path, images: Any, bench: Any, attack: AttackSpec | None, batch_size: int = 6) -> Any:
-    evaluate(network, images, attack, seed=0, batch_size=batch_size, place=bench.place())
-    return read_outcomes(bench.directory)
+def measure(
+    network: Path, images: Any, workspace: Any, attack: AttackSpec | None, batch_size: int = 6
+) -> Any:
+    evaluate(network, images, attack, seed=0, batch_size=batch_size, ctx=workspace.context())
+    return read_outcomes(workspace.directory)
 
 
-def test_outcomes_are_those_of_the_attack(network: Path, task: Any, bench: Any) -> None:
+def test_outcomes_are_those_of_the_attack(network: Path, task: Any, workspace: Any) -> None:
     images = task().test
     model = load_network(network / NETWORK)
     clean = ~misclassified(model(images.images), images.labels)
@@ -56,8 +58,8 @@ def test_outcomes_are_those_of_the_attack(network: Path, task: Any, bench: Any) 
             (1, 8, 8), ATTACK.eps, seed=0, label="pgd3", restart=restart, indices=images.index
         ),
     ).broken
-    assert torch.equal(measure(network, images, bench("clean"), None).held, clean)
-    found = measure(network, images, bench("attack"), ATTACK)
+    assert torch.equal(measure(network, images, workspace("clean"), None).held, clean)
+    found = measure(network, images, workspace("attack"), ATTACK)
     assert torch.equal(found.held, expected)
     assert torch.equal(found.index, images.index)
     assert found.seconds > 0
@@ -65,28 +67,28 @@ def test_outcomes_are_those_of_the_attack(network: Path, task: Any, bench: Any) 
 
 
 @pytest.mark.parametrize("attack", [ATTACK, *OTHERS], ids=lambda attack: attack.label)
-def test_batching_changes_nothing(network: Path, task: Any, bench: Any, attack: AttackSpec) -> None:
+def test_batching_changes_nothing(network: Path, task: Any, workspace: Any, attack: AttackSpec) -> None:
     images = task().test
-    found = [measure(network, images, bench(f"{size}"), attack, size).held for size in (1, 7, 20, 64)]
+    found = [measure(network, images, workspace(f"{size}"), attack, size).held for size in (1, 7, 20, 64)]
     assert all(torch.equal(held, found[0]) for held in found)
 
 
 @pytest.mark.parametrize("attack", [None, ATTACK, *OTHERS], ids=lambda attack: attack.label if attack else "")
 def test_a_resumed_measurement_has_the_same_outcomes(
-    network: Path, task: Any, bench: Any, attack: AttackSpec | None
+    network: Path, task: Any, workspace: Any, attack: AttackSpec | None
 ) -> None:
-    images, pieces = task().test, bench("pieces")
-    whole = measure(network, images, bench("whole"), attack)
+    images, pieces = task().test, workspace("pieces")
+    whole = measure(network, images, workspace("whole"), attack)
     for batches in (2, 2):
         with pytest.raises(Interrupted):
-            evaluate(network, images, attack, seed=0, batch_size=6, place=pieces.place(stop_after=batches))
+            evaluate(network, images, attack, seed=0, batch_size=6, ctx=pieces.context(stop_after=batches))
     resumed = measure(network, images, pieces, attack)
     assert torch.equal(resumed.held, whole.held)
     assert pieces.saved_at == [6 / 20, 12 / 20]
 
 
-def test_a_changed_outcome_file_is_noticed(network: Path, task: Any, bench: Any) -> None:
-    stage = bench("a")
+def test_a_changed_outcome_file_is_noticed(network: Path, task: Any, workspace: Any) -> None:
+    stage = workspace("a")
     measure(network, task().test, stage, None)
     assert read_result(stage.directory)["n"] == 20
     content = bytearray((stage.directory / OUTCOMES).read_bytes())
@@ -97,22 +99,22 @@ def test_a_changed_outcome_file_is_noticed(network: Path, task: Any, bench: Any)
 
 
 def test_out_of_memory_names_the_batch_size(
-    network: Path, task: Any, bench: Any, monkeypatch: pytest.MonkeyPatch
+    network: Path, task: Any, workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
     monkeypatch.setattr("cartl_core.evaluation.attack_stage.confirmed", full)
     with pytest.raises(OutOfMemory, match="batches of 6"):
-        measure(network, task().test, bench("a"), ATTACK)
+        measure(network, task().test, workspace("a"), ATTACK)
 
 
-def test_validation_leaves_no_trace(network: Path, task: Any, bench: Any) -> None:
-    model, place = load_network(network / NETWORK).train(), bench("a").place()
+def test_validation_leaves_no_trace(network: Path, task: Any, workspace: Any) -> None:
+    model, ctx = load_network(network / NETWORK).train(), workspace("a").context()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     split = task().validation
-    clean = clean_accuracy(model, split, place)
-    robust = robust_accuracy(model, split, ATTACK, limit=8, seed=0, place=place)
+    clean = clean_accuracy(model, split, ctx)
+    robust = robust_accuracy(model, split, ATTACK, limit=8, seed=0, ctx=ctx)
     assert 0 <= robust <= 1
     model.eval()
     assert clean == pytest.approx((model(split.images).argmax(1) == split.labels).float().mean().item())

@@ -21,7 +21,7 @@ from cartl_core.report import Report
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
-from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
 DATASET = {"name": "digits", "classes": [5, 6, 7, 8, 9]}
@@ -39,10 +39,10 @@ def go(folder: Path, runtime: Runtime) -> Callable[..., Report]:
         spec: JobSpec | EvaluateJobSpec, out: str, told: list[Event] | None = None, **more: Any
     ) -> Report:
         report = (told if told is not None else []).append
-        shelf = LocalShelf(folder / "stages", report, StopFlag())
+        cache = LocalStageCache(folder / "stages", report, StopFlag())
         return run(
             spec,
-            shelf=shelf,
+            cache=cache,
             data_root=folder / "data",
             out=folder / out,
             report=report,

@@ -9,7 +9,7 @@ import pytest
 from cartl_core.catalog import DATASETS, EVALUATIONS, PRESETS
 from cartl_core.catalog.ensembles import name_of
 from cartl_core.errors import SpecError
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import EvaluateSpec, EvaluationPreset, JobRequest, JobSpec
 from cartl_core.spec.corruptions import CORRUPTION_FACTS
@@ -40,9 +40,9 @@ def test_the_default_is_pgd20_pgd100_a_curve_and_corruptions() -> None:
 
 def test_every_preset_has_its_row() -> None:
     assert set(EVALUATIONS) == set(get_args(EvaluationPreset))
-    assert all(name in PROBE_FACTS for facts in EVALUATIONS.values() for name in facts.probes)
-    assert all(name in PROBE_FACTS for facts in PRESETS.values() for name in facts.probes)
-    assert set(PROBE_FACTS) <= set(EvaluateSpec.model_fields)
+    assert all(name in DIAGNOSTIC_FACTS for facts in EVALUATIONS.values() for name in facts.probes)
+    assert all(name in DIAGNOSTIC_FACTS for facts in PRESETS.values() for name in facts.probes)
+    assert set(DIAGNOSTIC_FACTS) <= set(EvaluateSpec.model_fields)
 
 
 @pytest.mark.parametrize(

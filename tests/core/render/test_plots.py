@@ -23,7 +23,7 @@ from cartl_core.report import ClassResult, Report
 from cartl_core.spec import digest
 from cartl_core.statistics.proportions import wilson
 from tests.fixtures.choosing import choosing_report
-from tests.fixtures.probed import GALLERY, pixels_of
+from tests.fixtures.diagnostics import GALLERY, pixels_of
 from tests.fixtures.reports import HOSTILE, figures_of, full_report, spec_of
 
 pytestmark = pytest.mark.filterwarnings("error:constrained_layout not applied")

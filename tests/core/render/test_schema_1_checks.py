@@ -23,7 +23,7 @@ from cartl_core.report import Report
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import FINDINGS, Check
 from cartl_core.report.evidence import Evidence
-from tests.fixtures.probed import stands
+from tests.fixtures.diagnostics import stands
 from tests.fixtures.reports import full_report
 
 DATA = Path(__file__).parent / "data"

@@ -22,7 +22,7 @@ from cartl_core.report.selection import Promise
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.statistics.candidate_selection import Choice
-from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from tests.fixtures.choosing import choosing_report
 
@@ -49,7 +49,7 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Callable[..., Report]:
         events: list[Event],
         *,
         out: str = "out",
-        shelf_at: Path | None = None,
+        cache_at: Path | None = None,
         stop: StopFlag | None = None,
         listen: Callable[[Event], None] = lambda event: None,
     ) -> Report:
@@ -61,7 +61,7 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Callable[..., Report]:
 
         return run(
             spec,
-            shelf=LocalShelf(shelf_at or stages, report, flag),
+            cache=LocalStageCache(cache_at or stages, report, flag),
             data_root=tmp_path / "data",
             out=tmp_path / out,
             report=report,
@@ -131,10 +131,10 @@ def test_the_choice_is_the_same_after_a_stop_in_its_midst(
 
     cell = tmp_path / "own"
     with pytest.raises(Interrupted):
-        go(spec, seen, out="broken", shelf_at=cell, stop=stop, listen=after_two)
+        go(spec, seen, out="broken", cache_at=cell, stop=stop, listen=after_two)
     assert not any(isinstance(event, CandidateChosen) for event in seen)
     events: list[Event] = []
-    again = go(spec, events, out="again", shelf_at=cell)
+    again = go(spec, events, out="again", cache_at=cell)
     reused = [e.label for e in events if isinstance(e, StageFinished) and e.reused]
     assert sum("validation images" in label for label in reused) == 2
     assert again.selection == whole.selection.model_copy(update={"promise": again.selection.promise})

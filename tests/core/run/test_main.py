@@ -103,8 +103,8 @@ def test_a_resolved_specification_and_an_earlier_runtime_are_taken_as_they_are(
     report = json.loads((tmp_path / "one" / "report.json").read_text())
     resolved = write(report["spec"], "resolved.json")
     recorded = write(events[0]["runtime"], "runtime.json")
-    shelf = ("--stages", str(tmp_path / "one" / "stages"), "--runtime", str(recorded), "--threads", "2")
-    assert main(arguments(resolved, tmp_path / "two", *shelf)) == 0
+    options = ("--stages", str(tmp_path / "one" / "stages"), "--runtime", str(recorded), "--threads", "2")
+    assert main(arguments(resolved, tmp_path / "two", *options)) == 0
     again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert again[0]["runtime"] == events[0]["runtime"]
     assert not [event for event in again if event["type"] == "stage_started"]

@@ -34,7 +34,7 @@ from cartl_core.report.notices import ImagesLeftOut
 from cartl_core.run import pipeline
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
-from cartl_core.storage.stage_cache import LocalShelf, Place
+from cartl_core.storage.stage_cache import LocalStageCache, StageLocation
 from cartl_core.storage.stop_flag import StopFlag
 from cartl_core.training import pretrain as stage
 from cartl_core.training.memory import HALVINGS
@@ -44,20 +44,20 @@ Run = Callable[..., Report]
 
 @pytest.fixture(scope="module")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One shelf for the tests of this file: what one computes, the others find."""
+    """One cache for the tests of this file: what one computes, the others find."""
     return tmp_path_factory.mktemp("stages")
 
 
 @pytest.fixture
 def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Run:
-    """``go(spec, events)``: run with the file's shelf, or with ``shelf_at``."""
+    """``go(spec, events)``: run with the file's cache, or with ``cache_at``."""
 
     def start(
         spec: JobSpec,
         events: list[Event] | None = None,
         *,
         out: str = "out",
-        shelf_at: Path | None = None,
+        cache_at: Path | None = None,
         stop: StopFlag | None = None,
         listen: Callable[[Event], None] = lambda event: None,
     ) -> Report:
@@ -67,10 +67,10 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Run:
             told.append(event)
             listen(event)
 
-        shelf = LocalShelf(shelf_at or stages, report, flag)
+        cache = LocalStageCache(cache_at or stages, report, flag)
         return run(
             spec,
-            shelf=shelf,
+            cache=cache,
             data_root=tmp_path / "data",
             out=tmp_path / out,
             report=report,
@@ -241,7 +241,7 @@ def without_times(report: Report) -> Any:
 def test_a_run_stopped_everywhere_ends_the_same(go: Run, job: Any, tmp_path: Path) -> None:
     """Stopped again and again, after every fourth checkpoint; each time a new run goes on."""
     spec = job(evaluate={"batch_size": 40})
-    whole = go(spec, shelf_at=tmp_path / "whole", out="whole-out")
+    whole = go(spec, cache_at=tmp_path / "whole", out="whole-out")
     resumed_at: list[float] = []
     for _ in range(60):
         stop, seen = StopFlag(), 0
@@ -256,7 +256,7 @@ def test_a_run_stopped_everywhere_ends_the_same(go: Run, job: Any, tmp_path: Pat
                 resumed_at.append(event.resumed_at)
 
         try:
-            pieces = go(spec, shelf_at=tmp_path / "pieces", out="pieces-out", stop=stop, listen=listen)
+            pieces = go(spec, cache_at=tmp_path / "pieces", out="pieces-out", stop=stop, listen=listen)
             break
         except Interrupted:
             continue
@@ -269,7 +269,7 @@ def test_a_run_stopped_everywhere_ends_the_same(go: Run, job: Any, tmp_path: Pat
 
 def test_a_run_can_be_cancelled_in_each_of_its_stages(go: Run, job: Any, tmp_path: Path) -> None:
     """Teachers, students, attacks, probes: asked once it has begun, each ends so, and a retry goes on."""
-    spec, shelf, met = job(baselines=[]), tmp_path / "cancelled", list[str]()
+    spec, cache, met = job(baselines=[]), tmp_path / "cancelled", list[str]()
     while True:
         stop = StopFlag()
 
@@ -280,7 +280,7 @@ def test_a_run_can_be_cancelled_in_each_of_its_stages(go: Run, job: Any, tmp_pat
 
         events: list[Event] = []
         try:
-            report = go(spec, events, shelf_at=shelf, stop=stop, listen=listen)
+            report = go(spec, events, cache_at=cache, stop=stop, listen=listen)
         except Cancelled:
             assert computed(events)[-1] == met[-1]
             assert met[-1] not in [event.label for event in of(StageFinished, events)]
@@ -325,14 +325,14 @@ def test_a_full_disk_is_told_as_such(
     monkeypatch.setattr("cartl_core.training.pretrain.save_network", full)
     with pytest.raises(DiskFull, match="the teacher"):
         go(job(pretrain={"epochs": 1}))
-    monkeypatch.setattr(LocalShelf, "place", full)
+    monkeypatch.setattr(LocalStageCache, "place", full)
     with pytest.raises(DiskFull, match=r"teacher \(fdm\)"):
         go(job(pretrain={"epochs": 1}))
 
 
 def test_a_stage_that_another_run_computes_ends_this_one(job: Any, tmp_path: Path, runtime: Runtime) -> None:
     class Busy:
-        def place(self, key: StageKey) -> Place:
+        def locate(self, key: StageKey) -> StageLocation:
             raise WaitingForStage(key.digest)
 
         def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None: ...
@@ -340,7 +340,7 @@ def test_a_stage_that_another_run_computes_ends_this_one(job: Any, tmp_path: Pat
         def release(self, key: StageKey) -> None: ...
 
     with pytest.raises(WaitingForStage):
-        run(job(), shelf=Busy(), data_root=tmp_path, out=tmp_path / "out", runtime=runtime)
+        run(job(), cache=Busy(), data_root=tmp_path, out=tmp_path / "out", runtime=runtime)
     assert not (tmp_path / "out").exists()
 
 
@@ -348,7 +348,7 @@ def test_batches_cut_for_memory_are_told_in_every_report_of_the_stage(
     go: Run, job: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In the run that trained the teacher, and in one that finds it."""
-    shelf, batch = tmp_path / "shelf", job().pretrain.batch_size
+    cache, batch = tmp_path / "cache", job().pretrain.batch_size
 
     def perturb(network: Any, images: torch.Tensor, labels: torch.Tensor, **attack: Any) -> torch.Tensor:
         if len(images) >= batch:
@@ -360,7 +360,7 @@ def test_batches_cut_for_memory_are_told_in_every_report_of_the_stage(
     spec = job(baselines=[], pretrain={"epochs": 1}, transfer={"epochs": 1}, evaluate={"attacks": []})
     for start in ("computed", "found"):
         events: list[Event] = []
-        report = go(spec, events, out=start, shelf_at=shelf)
+        report = go(spec, events, out=start, cache_at=cache)
         assert ("teacher (fdm)" in computed(events)) is (start == "computed")
         (told,) = (found for found in report.warnings if found.code == "split_batches")
         assert told.stage == "teacher (fdm)"

@@ -25,7 +25,7 @@ from cartl_core.events import (
     Warned,
 )
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedShelf
+from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
 KEY = StageKey("pretrain", "teacher (at)", "b" * 64, shared=True)
@@ -85,7 +85,7 @@ def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: P
     events: list[Event] = []
     orders = Orders(pipe[1], StopFlag(), silence_limit=None)
     orders.start()
-    shelf = SupervisedShelf(tmp_path, events.append, orders)
+    cache = SupervisedStageCache(tmp_path, events.append, orders)
     reply = {
         "digest": KEY.digest,
         "verdict": verdict,
@@ -94,11 +94,11 @@ def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: P
     }
     send(pipe[0], StageReply(digest="c" * 64, verdict="wait"))
     send(pipe[0], StageReply.model_validate(reply))
-    place = shelf.place(KEY)
-    assert place.finished is (verdict == "finished")
-    assert place.directory == tmp_path / "b/7"
-    assert place.checkpoints == (tmp_path / "b/6/00000001.checkpoint",)
-    shelf.stored(KEY, place.directory)
+    location = cache.locate(KEY)
+    assert location.finished is (verdict == "finished")
+    assert location.directory == tmp_path / "b/7"
+    assert location.checkpoints == (tmp_path / "b/6/00000001.checkpoint",)
+    cache.stored(KEY, location.directory)
     assert events == [
         StageRequested(stage="pretrain", label=KEY.label, digest=KEY.digest, shared=True),
         StageStored(stage="pretrain", digest=KEY.digest, path="b/7"),
@@ -111,7 +111,7 @@ def test_waiting_names_the_stage(pipe: tuple[TextIO, TextIO], tmp_path: Path) ->
     orders.start()
     send(pipe[0], StageReply(digest=KEY.digest, verdict="wait"))
     with pytest.raises(WaitingForStage) as raised:
-        SupervisedShelf(tmp_path, lambda event: None, orders).place(KEY)
+        SupervisedStageCache(tmp_path, lambda event: None, orders).locate(KEY)
     assert raised.value.digest == KEY.digest
     orders.finish()
 

@@ -1,4 +1,4 @@
-"""The local shelf: found, to be computed, or being computed by another process."""
+"""The local stage cache: found, to be computed, or being computed by another process."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from cartl_core.errors import Interrupted, ResumeMismatch
 from cartl_core.events import CheckpointWritten, Event, StageStored
 from cartl_core.execution.checkpoint import Checkpoint, Checkpoints
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.storage.stage_cache import LocalShelf
+from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stage_result import RESULT, read_result, write_result
 from cartl_core.storage.stop_flag import StopFlag
 
 KEY = StageKey("transfer", "student (cartl)", "a" * 64)
 
 
-def shelf(stages: Path, events: list[Event] | None = None, stop: StopFlag | None = None) -> LocalShelf:
+def cache(stages: Path, events: list[Event] | None = None, stop: StopFlag | None = None) -> LocalStageCache:
     told = events if events is not None else []
-    return LocalShelf(stages, told.append, stop or StopFlag())
+    return LocalStageCache(stages, told.append, stop or StopFlag())
 
 
 def test_an_unknown_stage_is_to_be_computed(tmp_path: Path) -> None:
-    place = shelf(tmp_path).place(KEY)
-    assert not place.finished
-    assert place.directory == tmp_path / KEY.digest
-    assert place.checkpoints == ()
+    location = cache(tmp_path).locate(KEY)
+    assert not location.finished
+    assert location.directory == tmp_path / KEY.digest
+    assert location.checkpoints == ()
 
 
 def test_a_stored_stage_is_found(tmp_path: Path) -> None:
     events: list[Event] = []
-    first = shelf(tmp_path, events)
-    place = first.place(KEY)
-    (place.directory / "weights").write_bytes(b"123")
-    write_result(place.directory, {"score": 0.1 + 0.2}, ["weights"])
-    first.stored(KEY, place.directory)
+    first = cache(tmp_path, events)
+    location = first.locate(KEY)
+    (location.directory / "weights").write_bytes(b"123")
+    write_result(location.directory, {"score": 0.1 + 0.2}, ["weights"])
+    first.stored(KEY, location.directory)
     first.release(KEY)
-    found = shelf(tmp_path).place(KEY)
+    found = cache(tmp_path).locate(KEY)
     assert found.finished
     assert read_result(found.directory) == {"score": 0.1 + 0.2}
     assert events == [StageStored(stage="transfer", digest=KEY.digest, path=KEY.digest)]
@@ -48,15 +48,15 @@ def test_a_stored_stage_is_found(tmp_path: Path) -> None:
 
 def test_checkpoints_come_newest_first(tmp_path: Path) -> None:
     events: list[Event] = []
-    first = shelf(tmp_path, events)
-    place = first.place(KEY)
+    first = cache(tmp_path, events)
+    location = first.locate(KEY)
     saver = Checkpoints(
-        place.directory, announce=lambda path, fraction: first.checkpointed(KEY, path, fraction)
+        location.directory, announce=lambda path, fraction: first.checkpointed(KEY, path, fraction)
     )
     for fraction in (0.25, 0.5):
         saver.save(Checkpoint({"w": torch.zeros(1)}, fraction=fraction))
     first.release(KEY)
-    again = shelf(tmp_path).place(KEY)
+    again = cache(tmp_path).locate(KEY)
     assert [path.name for path in again.checkpoints] == ["00000002.checkpoint", "00000001.checkpoint"]
     assert [event.fraction for event in events if isinstance(event, CheckpointWritten)] == [0.25, 0.5]
     assert all(
@@ -66,42 +66,42 @@ def test_checkpoints_come_newest_first(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"12", b"124", None])
 def test_a_damaged_result_is_not_used(tmp_path: Path, damage: bytes | None) -> None:
-    place = shelf(tmp_path).place(KEY)
-    (place.directory / "weights").write_bytes(b"123")
-    write_result(place.directory, {}, ["weights"])
+    location = cache(tmp_path).locate(KEY)
+    (location.directory / "weights").write_bytes(b"123")
+    write_result(location.directory, {}, ["weights"])
     if damage is None:
-        (place.directory / "weights").unlink()
+        (location.directory / "weights").unlink()
     else:
-        (place.directory / "weights").write_bytes(damage)
+        (location.directory / "weights").write_bytes(damage)
     with pytest.raises(ResumeMismatch):
-        read_result(place.directory)
+        read_result(location.directory)
 
 
 def test_a_result_without_its_last_file_is_computed_again(tmp_path: Path) -> None:
-    first = shelf(tmp_path)
-    place = first.place(KEY)
-    write_result(place.directory, {})
-    (place.directory / RESULT).unlink()
+    first = cache(tmp_path)
+    location = first.locate(KEY)
+    write_result(location.directory, {})
+    (location.directory / RESULT).unlink()
     first.release(KEY)
-    assert not shelf(tmp_path).place(KEY).finished
+    assert not cache(tmp_path).locate(KEY).finished
 
 
 def test_a_second_run_waits_and_then_finds(tmp_path: Path) -> None:
-    first, found = shelf(tmp_path), []
-    place = first.place(KEY)
-    waiter = threading.Thread(target=lambda: found.append(shelf(tmp_path).place(KEY)))
+    first, found = cache(tmp_path), []
+    location = first.locate(KEY)
+    waiter = threading.Thread(target=lambda: found.append(cache(tmp_path).locate(KEY)))
     waiter.start()
     time.sleep(0.2)
     assert not found
-    write_result(place.directory, {})
+    write_result(location.directory, {})
     first.release(KEY)
     waiter.join(10)
     assert found[0].finished
 
 
 def test_waiting_ends_when_the_run_is_stopped(tmp_path: Path) -> None:
-    first, stop = shelf(tmp_path), StopFlag()
-    first.place(KEY)
+    first, stop = cache(tmp_path), StopFlag()
+    first.locate(KEY)
     stop.request("interrupted")
     with pytest.raises(Interrupted):
-        shelf(tmp_path, stop=stop).place(KEY)
+        cache(tmp_path, stop=stop).locate(KEY)

@@ -37,21 +37,21 @@ def split() -> Split:
     return split_of(torch.rand(20, 1, 8, 8, generator=generator(3, "images")))
 
 
-def test_a_linear_trunk_is_moved_by_the_dual_norm(bench: Any) -> None:
+def test_a_linear_trunk_is_moved_by_the_dual_norm(workspace: Any) -> None:
     """One feature w x of images far from black and white: no perturbation moves it by more than eps |w|_1."""
     linear = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
     images = 0.3 + 0.4 * torch.rand(9, 1, 4, 4, generator=generator(4, "images"))
-    moved = farthest_images(linear, split_of(images), SPEC, copy=0, seed=0, place=bench("a").place())
+    moved = farthest_images(linear, split_of(images), SPEC, copy=0, seed=0, ctx=workspace("a").context())
     reached = (linear(moved) - linear(images)).abs().squeeze(1)
     most = SPEC.eps * linear[1].weight.abs().sum()
     torch.testing.assert_close(reached, most.expand(9), rtol=1e-4, atol=1e-5)
 
 
 def test_images_stay_within_the_ball_and_features_go_farther_than_by_chance(
-    trunk: nn.Module, split: Split, bench: Any
+    trunk: nn.Module, split: Split, workspace: Any
 ) -> None:
-    place = bench("a").place()
-    moved = farthest_images(trunk, split, SPEC, copy=0, seed=0, place=place)
+    ctx = workspace("a").context()
+    moved = farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx)
     assert float((moved - split.images).abs().max()) <= SPEC.eps + 1e-6
     assert float(moved.min()) >= 0 and float(moved.max()) <= 1
     signs = torch.rand(split.images.shape, generator=generator(5, "corners")).round() * 2 - 1
@@ -61,27 +61,28 @@ def test_images_stay_within_the_ball_and_features_go_farther_than_by_chance(
 
 
 def test_neither_batches_nor_the_moment_count_and_nothing_is_left(
-    trunk: nn.Module, split: Split, bench: Any, monkeypatch: pytest.MonkeyPatch
+    trunk: nn.Module, split: Split, workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = bench("a").place()
+    ctx = workspace("a").context()
     trunk[1].train()
     before = {name: value.clone() for name, value in trunk.state_dict().items()}
-    whole = farthest_images(trunk, split, SPEC, copy=1, seed=0, place=place)
+    whole = farthest_images(trunk, split, SPEC, copy=1, seed=0, ctx=ctx)
     assert trunk[1].training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in trunk.parameters())
     assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
-    assert torch.equal(whole, farthest_images(trunk, split, SPEC, copy=1, seed=0, place=place))
+    assert torch.equal(whole, farthest_images(trunk, split, SPEC, copy=1, seed=0, ctx=ctx))
     monkeypatch.setattr("cartl_core.training.feature_perturbation.BATCH", 7)
-    torch.testing.assert_close(whole, farthest_images(trunk, split, SPEC, copy=1, seed=0, place=place))
+    torch.testing.assert_close(whole, farthest_images(trunk, split, SPEC, copy=1, seed=0, ctx=ctx))
 
 
-def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, bench: Any) -> None:
-    found = perturbed_inputs(trunk, split, SPEC, seed=0, place=bench("a").place())
+def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, workspace: Any) -> None:
+    found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=workspace("a").context())
     assert found.cached
     assert found.inputs.shape[:2] == (20, 3)
     torch.testing.assert_close(found.inputs[:, 0], trunk(split.images))
     one, other = (
-        farthest_images(trunk, split, SPEC, copy=copy, seed=0, place=bench("a").place()) for copy in (0, 1)
+        farthest_images(trunk, split, SPEC, copy=copy, seed=0, ctx=workspace("a").context())
+        for copy in (0, 1)
     )
     torch.testing.assert_close(found.inputs[:, 1], trunk(one))
     torch.testing.assert_close(found.inputs[:, 2], trunk(other))
@@ -89,21 +90,21 @@ def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, bench: Any)
 
 
 def test_what_does_not_fit_is_kept_as_images(
-    trunk: nn.Module, split: Split, bench: Any, monkeypatch: pytest.MonkeyPatch
+    trunk: nn.Module, split: Split, workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = bench("a").place()
+    ctx = workspace("a").context()
     monkeypatch.setattr("cartl_core.training.feature_perturbation.cached_features", lambda *_: None)
-    found = perturbed_inputs(trunk, split, SPEC, seed=0, place=place)
+    found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=ctx)
     assert not found.cached
     assert torch.equal(found.inputs[:, 0], split.images)
-    assert torch.equal(found.inputs[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, place=place))
+    assert torch.equal(found.inputs[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx))
 
 
-def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Split, bench: Any) -> None:
-    place = bench("a").place()
-    place.stop.request("interrupted")
+def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Split, workspace: Any) -> None:
+    ctx = workspace("a").context()
+    ctx.stop.request("interrupted")
     with pytest.raises(Interrupted):
-        farthest_images(trunk, split, SPEC, copy=0, seed=0, place=place)
+        farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx)
 
 
 # --- where to features are moved -----------------------------------------------------------------

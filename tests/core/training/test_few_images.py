@@ -38,17 +38,17 @@ def digits(limit: int, tiny: Any, tmp_path: Path) -> Loaded:
 
 @pytest.mark.parametrize(("limit", "batch", "steps"), [(200, 128, 1), (200, 16, 11), (1_000, 128, 7)])
 def test_few_images_are_learnt_from(
-    arm: Any, tiny: Any, teacher: Path, bench: Any, tmp_path: Path, limit: int, batch: int, steps: int
+    arm: Any, tiny: Any, teacher: Path, workspace: Any, tmp_path: Path, limit: int, batch: int, steps: int
 ) -> None:
     """Every class is in both parts, and an epoch has at least one step, whatever the size of a batch."""
-    target, stage = digits(limit, tiny, tmp_path), bench("student")
+    target, stage = digits(limit, tiny, tmp_path), workspace("student")
     assert (len(target.train.labels), len(target.validation.labels)) == (limit * 9 // 10, limit // 10)
     assert set(target.train.labels.tolist()) == set(target.validation.labels.tolist()) == set(range(10))
     asked = arm("vanilla", freeze_depth=1, transfer=TRANSFER | {"batch_size": batch})
     moved: list[float] = []
-    place = stage.place()
-    object.__setattr__(place, "progress", moved.append)
-    transfer(asked, teacher, target, seed=0, place=place)
+    ctx = stage.context()
+    object.__setattr__(ctx, "progress", moved.append)
+    transfer(asked, teacher, target, seed=0, ctx=ctx)
     assert len(moved) == 6 * steps
     history = history_of(StudentResult.model_validate(read_result(stage.directory)), asked.transfer)
     assert history is not None
@@ -60,11 +60,11 @@ def test_few_images_are_learnt_from(
 
 
 def test_too_few_to_choose_by_is_said_with_the_error(
-    arm: Any, tiny: Any, teacher: Path, bench: Any, tmp_path: Path
+    arm: Any, tiny: Any, teacher: Path, workspace: Any, tmp_path: Path
 ) -> None:
-    target, stage = digits(200, tiny, tmp_path), bench("student")
+    target, stage = digits(200, tiny, tmp_path), workspace("student")
     asked = arm("vanilla", freeze_depth=1, transfer=TRANSFER | {"epochs": 2})
-    transfer(asked, teacher, target, seed=0, place=stage.place())
+    transfer(asked, teacher, target, seed=0, ctx=stage.context())
     history = history_of(StudentResult.model_validate(read_result(stage.directory)), asked.transfer)
     assert history is not None
     (said,) = unsure_choices([arm_of("vanilla", None, history=history.model_dump())])

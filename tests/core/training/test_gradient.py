@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cartl_core.errors import Interrupted, OutOfMemory
 from cartl_core.events import Warned
-from cartl_core.execution.stage_context import Workplace
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import cross_entropy
 from cartl_core.spec import AttackSpec, TrainingSpec
 from cartl_core.storage.stage_result import read_result
@@ -133,7 +133,7 @@ class Device:
         return objective
 
 
-def train(place: Workplace, device: Device, *, halvings: int | None = 1, batch_norm: bool = True) -> Any:
+def train(ctx: StageContext, device: Device, *, halvings: int | None = 1, batch_norm: bool = True) -> Any:
     tuned = network(batch_norm=batch_norm)
     task = TrainingTask(
         network=tuned,
@@ -143,16 +143,16 @@ def train(place: Workplace, device: Device, *, halvings: int | None = 1, batch_n
         validate=lambda: {"clean_accuracy": 0.5, "robust_accuracy": 0.25},
         inputs=lambda: batch(12),
     )
-    return tuned, fit(task, SETTINGS, seed=3, place=place, halvings=halvings)
+    return tuned, fit(task, SETTINGS, seed=3, ctx=ctx, halvings=halvings)
 
 
 def bits(of: nn.Module) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in of.state_dict().items()}
 
 
-def test_a_batch_that_does_not_fit_is_halved_from_then_on(bench: Any) -> None:
-    home, device = bench("a"), Device(holds=2, full_from=4)
-    _, fitted = train(home.place(), device)
+def test_a_batch_that_does_not_fit_is_halved_from_then_on(workspace: Any) -> None:
+    home, device = workspace("a"), Device(holds=2, full_from=4)
+    _, fitted = train(home.context(), device)
     assert device.seen == [4] * 4 + [4, 2, 2] + [2, 2] * 4
     assert fitted.accumulation_steps == 2
     assert [event.message for event in home.events if isinstance(event, Warned)] == [
@@ -161,17 +161,17 @@ def test_a_batch_that_does_not_fit_is_halved_from_then_on(bench: Any) -> None:
     ]
 
 
-def test_without_batch_statistics_the_weights_are_those_of_a_larger_device(bench: Any) -> None:
-    small, _ = train(bench("small").place(), Device(holds=2, full_from=4), batch_norm=False)
-    large, fitted = train(bench("large").place(), Device(holds=4), batch_norm=False)
+def test_without_batch_statistics_the_weights_are_those_of_a_larger_device(workspace: Any) -> None:
+    small, _ = train(workspace("small").context(), Device(holds=2, full_from=4), batch_norm=False)
+    large, fitted = train(workspace("large").context(), Device(holds=4), batch_norm=False)
     assert fitted.accumulation_steps == 1
     for name, value in small.state_dict().items():
         torch.testing.assert_close(value, large.state_dict()[name], rtol=1e-10, atol=1e-12)
 
 
-def test_what_a_failed_try_has_moved_is_put_back(bench: Any) -> None:
+def test_what_a_failed_try_has_moved_is_put_back(workspace: Any) -> None:
     """The same training, in halves from the start by its own choice, has the same batch statistics."""
-    halved, _ = train(bench("halved").place(), Device(holds=2))
+    halved, _ = train(workspace("halved").context(), Device(holds=2))
     tuned = network(batch_norm=True)
     objective = Device(holds=2).objective(tuned)
 
@@ -188,29 +188,29 @@ def test_what_a_failed_try_has_moved_is_put_back(bench: Any) -> None:
         validate=lambda: {"clean_accuracy": 0.5},
         inputs=lambda: batch(12),
     )
-    fit(task, SETTINGS, seed=3, place=bench("own").place())
+    fit(task, SETTINGS, seed=3, ctx=workspace("own").context())
     for name, value in tuned.state_dict().items():
         torch.testing.assert_close(value, halved.state_dict()[name], rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("stops", [[5], [6], [8], [1, 4, 1], [5, 1, 1, 1]])
-def test_a_resumed_run_goes_on_in_halves_with_the_same_bits(bench: Any, stops: list[int]) -> None:
+def test_a_resumed_run_goes_on_in_halves_with_the_same_bits(workspace: Any, stops: list[int]) -> None:
     """Even on a device that would hold the whole batch by now."""
-    whole, fitted = train(bench("whole").place(), Device(holds=2, full_from=4))
-    pieces, steps = bench("pieces"), 0
+    whole, fitted = train(workspace("whole").context(), Device(holds=2, full_from=4))
+    pieces, steps = workspace("pieces"), 0
     for stop in stops:
         device = Device(holds=2, full_from=4) if steps <= 4 else Device(holds=4)
         with pytest.raises(Interrupted):
-            train(pieces.place(stop_after=stop), device)
+            train(pieces.context(stop_after=stop), device)
         steps += stop
     device = Device(holds=4)
-    resumed, again = train(pieces.place(), device)
+    resumed, again = train(pieces.context(), device)
     assert set(device.seen) == {2}
     assert bits(resumed) == bits(whole)
     assert again == fitted
 
 
-def test_a_run_killed_right_after_halving_goes_on_in_halves(bench: Any) -> None:
+def test_a_run_killed_right_after_halving_goes_on_in_halves(workspace: Any) -> None:
     class Killed(BaseException):
         pass
 
@@ -218,51 +218,51 @@ def test_a_run_killed_right_after_halving_goes_on_in_halves(bench: Any) -> None:
         if isinstance(event, Warned):
             raise Killed
 
-    whole, _ = train(bench("whole").place(), Device(holds=2, full_from=4))
-    pieces = bench("pieces")
+    whole, _ = train(workspace("whole").context(), Device(holds=2, full_from=4))
+    pieces = workspace("pieces")
     with pytest.raises(Killed):
-        train(replace(pieces.place(), report=die), Device(holds=2, full_from=4))
-    resumed, _ = train(pieces.place(), Device(holds=4))
+        train(replace(pieces.context(), report=die), Device(holds=2, full_from=4))
+    resumed, _ = train(pieces.context(), Device(holds=4))
     assert bits(resumed) == bits(whole)
 
 
-def test_there_is_one_retry(bench: Any) -> None:
+def test_there_is_one_retry(workspace: Any) -> None:
     device = Device(holds=1)
     with pytest.raises(OutOfMemory, match="batches of 4, each in 2 parts") as raised:
-        train(bench("a").place(), device)
+        train(workspace("a").context(), device)
     assert device.seen == [4, 2]
     assert raised.value.values["batch_size"] == 4
     resumed = Device(holds=1)
     with pytest.raises(OutOfMemory, match="each in 2 parts"):
-        train(bench("a").place(), resumed)
+        train(workspace("a").context(), resumed)
     assert resumed.seen == [2]
 
 
-def test_a_batch_too_small_to_be_halved_fails_at_once(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_too_small_to_be_halved_fails_at_once(
+    workspace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory, "SMALLEST_PIECE", 3)
     device = Device(holds=2)
     with pytest.raises(OutOfMemory, match="batches of 4;"):
-        train(bench("a").place(), device)
+        train(workspace("a").context(), device)
     assert device.seen == [4]
 
 
 @pytest.mark.parametrize(("name", "seen"), [("cpu", [4]), ("cuda", [4, 2])])
 def test_only_cuda_tries_again(
-    bench: Any, monkeypatch: pytest.MonkeyPatch, name: str, seen: list[int]
+    workspace: Any, monkeypatch: pytest.MonkeyPatch, name: str, seen: list[int]
 ) -> None:
     """The device's name decides; the tensors of this test stay on the CPU."""
-    monkeypatch.setattr(Workplace, "device", torch.device("cpu"))
-    place = bench("a").place()
+    monkeypatch.setattr(StageContext, "device", torch.device("cpu"))
+    ctx = workspace("a").context()
     device = Device(holds=1)
     with pytest.raises(OutOfMemory):
-        train(
-            replace(place, runtime=place.runtime.model_copy(update={"device": name})), device, halvings=None
-        )
+        train(replace(ctx, runtime=ctx.runtime.model_copy(update={"device": name})), device, halvings=None)
     assert device.seen == seen
 
 
 def test_a_stage_tells_that_its_batches_were_cut(
-    bench: Any, arm: Any, task: Callable[..., Any], tiny: Any, monkeypatch: pytest.MonkeyPatch
+    workspace: Any, arm: Any, task: Callable[..., Any], tiny: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def perturb(network: nn.Module, images: Tensor, labels: Tensor, **attack: Any) -> Tensor:
         if len(images) > 8:
@@ -271,7 +271,7 @@ def test_a_stage_tells_that_its_batches_were_cut(
 
     monkeypatch.setattr(stage, "perturb", perturb)
     monkeypatch.setitem(memory.HALVINGS, "cpu", 1)
-    home = bench("a")
-    pretrain(arm("vanilla", pretrain={"epochs": 1}).pretrain, 0, tiny, task(), seed=1, place=home.place())
+    home = workspace("a")
+    pretrain(arm("vanilla", pretrain={"epochs": 1}).pretrain, 0, tiny, task(), seed=1, ctx=home.context())
     assert read_result(home.directory)["parts"] == 2
     assert [event.message for event in home.events if isinstance(event, Warned)]

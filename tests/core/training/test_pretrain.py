@@ -220,10 +220,10 @@ def test_every_layer_is_compared_for_a_teacher_of_every_depth(
     assert_statistics(network, statistics, passes=2)
 
 
-def test_the_feature_distance_falls_during_training(bench: Any, arm: Any, tiny: Any, task: Any) -> None:
+def test_the_feature_distance_falls_during_training(workspace: Any, arm: Any, tiny: Any, task: Any) -> None:
     spec = arm("cartl", pretrain={"epochs": 6, "fdm_weight": 0.05}).pretrain
-    stage = bench("fdm")
-    pretrain(spec, DEPTH, tiny, task(train=64), seed=0, place=stage.place())
+    stage = workspace("fdm")
+    pretrain(spec, DEPTH, tiny, task(train=64), seed=0, ctx=stage.context())
     distances = [
         event.metrics["feature_distance"] for event in stage.events if isinstance(event, EpochFinished)
     ]
@@ -232,24 +232,24 @@ def test_the_feature_distance_falls_during_training(bench: Any, arm: Any, tiny: 
 
 @pytest.mark.parametrize("method", ["vanilla", "cartl"])
 def test_a_teacher_resumed_several_times_has_the_same_bits(
-    bench: Any, arm: Any, tiny: Any, task: Any, method: str
+    workspace: Any, arm: Any, tiny: Any, task: Any, method: str
 ) -> None:
     spec = arm(method, pretrain={"epochs": 2, "select": "best_robust", "augmentation": "crop_flip_rotate"})
-    whole, pieces = bench("whole"), bench("pieces")
-    pretrain(spec.pretrain, DEPTH, tiny, task(), seed=0, place=whole.place())
+    whole, pieces = workspace("whole"), workspace("pieces")
+    pretrain(spec.pretrain, DEPTH, tiny, task(), seed=0, ctx=whole.context())
     for steps in (1, 1, 1):
         with pytest.raises(Interrupted):
-            pretrain(spec.pretrain, DEPTH, tiny, task(), seed=0, place=pieces.place(stop_after=steps))
-    pretrain(spec.pretrain, DEPTH, tiny, task(), seed=0, place=pieces.place())
+            pretrain(spec.pretrain, DEPTH, tiny, task(), seed=0, ctx=pieces.context(stop_after=steps))
+    pretrain(spec.pretrain, DEPTH, tiny, task(), seed=0, ctx=pieces.context())
     assert (pieces.directory / NETWORK).read_bytes() == (whole.directory / NETWORK).read_bytes()
     assert read_result(pieces.directory) == read_result(whole.directory)
 
 
 def test_what_is_stored_is_a_network_with_its_normalisation(
-    bench: Any, arm: Any, tiny: Any, task: Any
+    workspace: Any, arm: Any, tiny: Any, task: Any
 ) -> None:
-    stage = bench("at")
-    pretrain(arm("vanilla").pretrain, 0, tiny, task(), seed=0, place=stage.place())
+    stage = workspace("at")
+    pretrain(arm("vanilla").pretrain, 0, tiny, task(), seed=0, ctx=stage.context())
     network = load_network(stage.directory / NETWORK)
     assert network.arch.classes == 4
     assert network.arch.mean == (0.3,)

@@ -65,17 +65,17 @@ def test_digests(spec: JobSpec, runtime: Runtime) -> None:
     assert found == DIGESTS
 
 
-def test_losses_of_the_first_two_steps(spec: JobSpec, bench: Any, task: Any, tiny: Any) -> None:
+def test_losses_of_the_first_two_steps(spec: JobSpec, workspace: Any, task: Any, tiny: Any) -> None:
     """One batch is an epoch here, so the mean loss of an epoch is the loss of a step."""
     source, target = task(classes=3, seed=1, train=16), task(classes=4, seed=2, train=16)
     found: dict[str, tuple[float, ...]] = {}
     for arm in spec.arms:
         name = f"teacher ({arm.pretrain.objective})"
-        teacher = bench(f"teacher of {arm.method}")
-        pretrain(arm.pretrain, arm.freeze_depth, tiny, source, seed=0, place=teacher.place())
+        teacher = workspace(f"teacher of {arm.method}")
+        pretrain(arm.pretrain, arm.freeze_depth, tiny, source, seed=0, ctx=teacher.context())
         found[name] = losses(teacher.directory)
-        student = bench(f"student of {arm.method}")
-        transfer(arm, teacher.directory / NETWORK, target, seed=0, place=student.place())
+        student = workspace(f"student of {arm.method}")
+        transfer(arm, teacher.directory / NETWORK, target, seed=0, ctx=student.context())
         found[f"student ({arm.method})"] = losses(student.directory)
     assert found.keys() == LOSSES.keys()
     for name, expected in LOSSES.items():

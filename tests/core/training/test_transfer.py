@@ -26,10 +26,10 @@ from tests.fixtures.students import EPOCHS, VARIANTS, belongs_to_trunk, followed
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_frozen_parameters_keep_their_bits(
-    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+    variant: Any, teacher: Path, task: Any, workspace: Any, name: str
 ) -> None:
     arm, before = variant(name), load_network(teacher)
-    _, states = followed(arm, teacher, task, bench)
+    _, states = followed(arm, teacher, task, workspace)
     original = before.state_dict()
     affine = {
         f"{layer}.{part}"
@@ -53,10 +53,10 @@ def test_frozen_parameters_keep_their_bits(
     [("vanilla", "teacher", False), ("cartl", "teacher", False), ("cartl", "running", True)],
 )
 def test_trunk_statistics_over_several_epochs(
-    arm: Any, teacher: Path, task: Any, bench: Any, method: str, statistics: str, moves: bool
+    arm: Any, teacher: Path, task: Any, workspace: Any, method: str, statistics: str, moves: bool
 ) -> None:
     made = arm(method, transfer={"epochs": EPOCHS, "trunk_statistics": statistics})
-    _, states = followed(made, teacher, task, bench)
+    _, states = followed(made, teacher, task, workspace)
     original = load_network(teacher).state_dict()
     running = [key for key in original if is_statistic(key) and belongs_to_trunk(key, made.freeze_depth)]
     assert running
@@ -68,10 +68,10 @@ def test_trunk_statistics_over_several_epochs(
 
 
 def test_recalibrated_statistics_change_once_and_then_stay(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     arm = variant("recalibrated")
-    _, states = followed(arm, teacher, task, bench)
+    _, states = followed(arm, teacher, task, workspace)
     original = load_network(teacher).state_dict()
     running = [key for key in original if is_statistic(key) and belongs_to_trunk(key, arm.freeze_depth)]
     for key in running:
@@ -79,38 +79,40 @@ def test_recalibrated_statistics_change_once_and_then_stay(
         assert all(torch.equal(state[key], states[0][key]) for state in states), key
 
 
-def test_recalibration_is_a_cumulative_average(bench: Any) -> None:
+def test_recalibration_is_a_cumulative_average(workspace: Any) -> None:
     layer = nn.BatchNorm2d(2)
     layer.running_mean = torch.tensor([5.0, -5.0])
     images = torch.rand(12, 2, 3, 3, generator=generator(3, "images"))
-    recalibrate(layer, images, 4, seed=0, place=bench("a").place())
+    recalibrate(layer, images, 4, seed=0, ctx=workspace("a").context())
     expected = images.mean(dim=(0, 2, 3))
     torch.testing.assert_close(layer.running_mean, expected)
     assert layer.momentum == 0.1
     assert not layer.training
 
 
-def test_a_last_batch_of_one_image_does_not_break_recalibration(bench: Any) -> None:
+def test_a_last_batch_of_one_image_does_not_break_recalibration(workspace: Any) -> None:
     layer = nn.BatchNorm2d(2)
     images = torch.rand(5, 2, 1, 1, generator=generator(3, "images"))
-    recalibrate(layer, images, 4, seed=0, place=bench("a").place())
+    recalibrate(layer, images, 4, seed=0, ctx=workspace("a").context())
     torch.testing.assert_close(layer.running_mean, images.mean(dim=(0, 2, 3)))
 
 
 @pytest.mark.parametrize(("statistics", "moves"), [("batch", True), ("teacher", False)])
 def test_tail_statistics(
-    arm: Any, teacher: Path, task: Any, bench: Any, statistics: str, moves: bool
+    arm: Any, teacher: Path, task: Any, workspace: Any, statistics: str, moves: bool
 ) -> None:
     made = arm("neft", transfer={"epochs": EPOCHS, "tail_statistics": statistics})
-    _, states = followed(made, teacher, task, bench)
+    _, states = followed(made, teacher, task, workspace)
     original = load_network(teacher).state_dict()
     for key in original:
         if is_statistic(key) and not belongs_to_trunk(key, made.freeze_depth):
             assert torch.equal(states[-1][key], original[key]) is not moves, key
 
 
-def test_the_tail_starts_from_the_teacher_with_a_fresh_head(variant: Any, teacher: Path, bench: Any) -> None:
-    student = Student(variant("vanilla"), teacher, 4, 0, bench("a").place())
+def test_the_tail_starts_from_the_teacher_with_a_fresh_head(
+    variant: Any, teacher: Path, workspace: Any
+) -> None:
+    student = Student(variant("vanilla"), teacher, 4, 0, workspace("a").context())
     original = load_network(teacher).state_dict()
     head = f"blocks.{student.network.block_count - 1}."
     for key, value in student.network.state_dict().items():
@@ -121,7 +123,7 @@ def test_the_tail_starts_from_the_teacher_with_a_fresh_head(variant: Any, teache
     bound = weight.shape[1] ** -0.5
     assert weight.min() < 0 < weight.max() <= bound
     assert student.network.arch.mean == (0.25,)
-    again = Student(variant("cartl"), teacher, 4, 0, bench("b").place())
+    again = Student(variant("cartl"), teacher, 4, 0, workspace("b").context())
     assert torch.equal(
         again.network.head.get_submodule("parametrizations.weight").original,  # type: ignore[arg-type]
         weight,
@@ -130,10 +132,10 @@ def test_the_tail_starts_from_the_teacher_with_a_fresh_head(variant: Any, teache
 
 @pytest.mark.parametrize("name", ["neft", "cartl"])
 def test_what_is_exported_has_exactly_the_norms_asked_for(
-    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+    variant: Any, teacher: Path, task: Any, workspace: Any, name: str
 ) -> None:
-    arm, stage = variant(name), bench("a")
-    transfer(arm, teacher, task(classes=4, seed=9), seed=0, place=stage.place())
+    arm, stage = variant(name), workspace("a")
+    transfer(arm, teacher, task(classes=4, seed=9), seed=0, ctx=stage.context())
     network = load_network(stage.directory / NETWORK)
     _, upper = network.split(arm.freeze_depth)
     norms = sigmas(upper)
@@ -149,18 +151,18 @@ def test_what_is_exported_has_exactly_the_norms_asked_for(
 
 @pytest.mark.parametrize("name", ["vanilla", "adversarial"])
 def test_the_figures_a_setting_is_chosen_by_are_those_of_what_is_exported(
-    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+    variant: Any, teacher: Path, task: Any, workspace: Any, name: str
 ) -> None:
-    arm, stage, target = variant(name), bench("a"), task(classes=4, seed=9)
-    transfer(arm, teacher, target, seed=0, place=stage.place())
+    arm, stage, target = variant(name), workspace("a"), task(classes=4, seed=9)
+    transfer(arm, teacher, target, seed=0, ctx=stage.context())
     told = validation(StudentResult.model_validate(read_result(stage.directory)))
     assert told is not None
-    network, place = load_network(stage.directory / NETWORK), bench("b").place()
+    network, ctx = load_network(stage.directory / NETWORK), workspace("b").context()
     images = len(target.validation.labels)
     assert (told.clean.n, told.robust.n) == (images, min(images, arm.transfer.validate_images))
-    assert told.clean.value == pytest.approx(clean_accuracy(network, target.validation, place))
+    assert told.clean.value == pytest.approx(clean_accuracy(network, target.validation, ctx))
     assert told.robust.value == pytest.approx(
-        robust_accuracy(network, target.validation, told.attack, limit=told.robust.n, seed=0, place=place)
+        robust_accuracy(network, target.validation, told.attack, limit=told.robust.n, seed=0, ctx=ctx)
     )
     assert told.attack == arm.transfer.attack or arm.transfer.attack is None
     assert told.attack.eps == arm.pretrain.attack.eps
@@ -172,9 +174,9 @@ def test_results_of_earlier_versions_tell_no_figures_to_choose_by() -> None:
 
 
 def test_lwf_tunes_the_head_first_and_then_everything(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
-    student, states = followed(variant("lwf"), teacher, task, bench)
+    student, states = followed(variant("lwf"), teacher, task, workspace)
     original = load_network(teacher).state_dict()
     head = f"blocks.{student.network.block_count - 1}."
     body = [key for key in original if not key.startswith(head)]
@@ -183,9 +185,9 @@ def test_lwf_tunes_the_head_first_and_then_everything(
     assert set(body) - set(moved) == {"normalize.mean", "normalize.std"}
 
 
-def test_any_method_may_tune_its_head_first(variant: Any, teacher: Path, task: Any, bench: Any) -> None:
-    student, states = followed(variant("head first"), teacher, task, bench)
-    start = Student(variant("head first"), teacher, 4, 0, bench("start").place()).network.state_dict()
+def test_any_method_may_tune_its_head_first(variant: Any, teacher: Path, task: Any, workspace: Any) -> None:
+    student, states = followed(variant("head first"), teacher, task, workspace)
+    start = Student(variant("head first"), teacher, 4, 0, workspace("start").context()).network.state_dict()
     head = f"blocks.{student.network.block_count - 1}."
     for key, value in start.items():
         if not key.startswith(head):
@@ -198,10 +200,10 @@ def test_any_method_may_tune_its_head_first(variant: Any, teacher: Path, task: A
 
 @pytest.mark.parametrize("name", ["by the true norm", "by the true norm, affine frozen"])
 def test_what_is_exported_is_proven_non_expansive(
-    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+    variant: Any, teacher: Path, task: Any, workspace: Any, name: str
 ) -> None:
-    arm, stage = variant(name), bench("a")
-    transfer(arm, teacher, task(classes=4, seed=9), seed=0, place=stage.place())
+    arm, stage = variant(name), workspace("a")
+    transfer(arm, teacher, task(classes=4, seed=9), seed=0, ctx=stage.context())
     network = load_network(stage.directory / NETWORK)
     _, upper = network.split(arm.freeze_depth)
     audit = audit_tail(upper, (16, 4, 4), generator(0))
@@ -218,14 +220,14 @@ def test_what_is_exported_is_proven_non_expansive(
     "name", ["cartl", "displaced", "displaced twice", "consistent", "distilled", "all at once"]
 )
 def test_cached_features_change_nothing_but_the_cost(
-    variant: Any, teacher: Path, task: Any, bench: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    variant: Any, teacher: Path, task: Any, workspace: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     arm, target = variant(name), task(classes=4, seed=9)
-    cached, plain = bench("cached"), bench("plain")
-    transfer(arm, teacher, target, seed=0, place=cached.place())
+    cached, plain = workspace("cached"), workspace("plain")
+    transfer(arm, teacher, target, seed=0, ctx=cached.context())
     for module in ("objective", "feature_perturbation"):
         monkeypatch.setattr(f"cartl_core.training.{module}.cached_features", lambda *_: None)
-    transfer(arm, teacher, target, seed=0, place=plain.place())
+    transfer(arm, teacher, target, seed=0, ctx=plain.context())
     one = load_network(cached.directory / NETWORK).state_dict()
     other = load_network(plain.directory / NETWORK).state_dict()
     for key in one:
@@ -234,15 +236,15 @@ def test_cached_features_change_nothing_but_the_cost(
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_student_resumed_several_times_has_the_same_bits(
-    variant: Any, teacher: Path, task: Any, bench: Any, name: str
+    variant: Any, teacher: Path, task: Any, workspace: Any, name: str
 ) -> None:
     """Stopped in the middle of an epoch, at its end, and in another one; two steps are an epoch."""
     arm, target = variant(name), task(classes=4, seed=9)
-    whole, pieces = bench("whole"), bench("pieces")
-    transfer(arm, teacher, target, seed=0, place=whole.place())
+    whole, pieces = workspace("whole"), workspace("pieces")
+    transfer(arm, teacher, target, seed=0, ctx=whole.context())
     for steps in (1, 1, 3):
         with pytest.raises(Interrupted):
-            transfer(arm, teacher, target, seed=0, place=pieces.place(stop_after=steps))
-    transfer(arm, teacher, target, seed=0, place=pieces.place())
+            transfer(arm, teacher, target, seed=0, ctx=pieces.context(stop_after=steps))
+    transfer(arm, teacher, target, seed=0, ctx=pieces.context())
     assert (pieces.directory / NETWORK).read_bytes() == (whole.directory / NETWORK).read_bytes()
     assert read_result(pieces.directory) == read_result(whole.directory)

@@ -20,10 +20,10 @@ from cartl_core.training.transfer import transfer_task
 
 
 def test_the_lwf_loss_and_statistics_are_as_written_out(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     arm = variant("lwf")
-    student = Student(arm, teacher, 4, 0, bench("a").place())
+    student = Student(arm, teacher, 4, 0, workspace("a").context())
     target = task(classes=4, seed=9)
     images, labels = target.train.images[:8], target.train.labels[:8]
     student.begin_epoch(1)
@@ -49,10 +49,10 @@ def test_the_lwf_loss_and_statistics_are_as_written_out(
 
 
 def test_consistency_adds_the_divergence_of_answers_to_the_clean_cross_entropy(
-    arm: Any, teacher: Path, task: Any, bench: Any
+    arm: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     asked = {"displacement": {"steps": 1, "loss": "consistency", "weight": 2.0}}
-    student = Student(arm("vanilla", transfer=asked), teacher, 4, 0, bench("a").place())
+    student = Student(arm("vanilla", transfer=asked), teacher, 4, 0, workspace("a").context())
     training_task = transfer_task(student, task(classes=4, seed=9))
     inputs, labels = training_task.inputs()
     student.begin_epoch(0)
@@ -64,10 +64,10 @@ def test_consistency_adds_the_divergence_of_answers_to_the_clean_cross_entropy(
 
 
 def test_consistent_tuning_asks_the_tail_itself_where_its_features_must_not_go(
-    arm: Any, teacher: Path, task: Any, bench: Any
+    arm: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     """Against the sum written out: a quarter of the displacement, to the sides of the tail's gradient."""
-    student = Student(arm("consistent"), teacher, 4, 0, bench("a").place())
+    student = Student(arm("consistent"), teacher, 4, 0, workspace("a").context())
     training_task = transfer_task(student, task(classes=4, seed=9))
     inputs, labels = training_task.inputs()
     labels = labels[:8]
@@ -84,10 +84,10 @@ def test_consistent_tuning_asks_the_tail_itself_where_its_features_must_not_go(
 
 
 def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     arm, target = variant("distilled"), task(classes=4, seed=9)
-    student = Student(arm, teacher, 4, 0, bench("a").place())
+    student = Student(arm, teacher, 4, 0, workspace("a").context())
     training_task = transfer_task(student, target)
     inputs, labels = training_task.inputs()
     student.begin_epoch(0)
@@ -103,7 +103,7 @@ def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features
 
 
 def test_an_anchor_pulls_the_tail_to_the_teacher_and_nothing_pulls_it_to_zero(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     """One step of gradient descent by hand: g + a (w - w0) for the tail, g + decay w for the head."""
     arm = variant("anchored")
@@ -112,7 +112,7 @@ def test_an_anchor_pulls_the_tail_to_the_teacher_and_nothing_pulls_it_to_zero(
         update={"lr": rate, "lr_schedule": "constant", "momentum": 0.0, "weight_decay": 0.2, "epochs": 1}
     )
     target = task(classes=4, seed=9, train=16)
-    student = Student(arm, teacher, 4, 0, bench("a").place())
+    student = Student(arm, teacher, 4, 0, workspace("a").context())
     training_task = transfer_task(student, target)
     held, head = set(training_task.undecayed), {"blocks.4.weight", "blocks.4.bias"}
     assert held | head == set(student.tuned) and not held & head
@@ -126,7 +126,7 @@ def test_an_anchor_pulls_the_tail_to_the_teacher_and_nothing_pulls_it_to_zero(
     order = torch.randperm(16, generator=generator(0, "order", 0))
     features = lower.eval()(target.train.images[order])
     nn.functional.cross_entropy(upper(features), target.train.labels[order]).backward()
-    fit(training_task, training, seed=0, place=bench("a").place())
+    fit(training_task, training, seed=0, ctx=workspace("a").context())
     for name, parameter in aside.named_parameters():
         if name in before:
             slope = parameter.grad + (pull * 0.01 if name in held else 0.2 * before[name])
@@ -134,9 +134,9 @@ def test_an_anchor_pulls_the_tail_to_the_teacher_and_nothing_pulls_it_to_zero(
 
 
 def test_noise_is_added_to_what_the_tail_learns_from(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
-    student = Student(variant("noisy"), teacher, 4, seed=3, place=bench("a").place())
+    student = Student(variant("noisy"), teacher, 4, seed=3, ctx=workspace("a").context())
     images = task(classes=4, seed=9).train.images[:16]
     seen: list[Tensor] = []
     student.lower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -157,11 +157,11 @@ def test_noise_is_added_to_what_the_tail_learns_from(
 
 
 def test_the_images_are_attacked_as_hard_as_the_schedule_says(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     """Three epochs of two steps: clean images in the first, full strength in the last step."""
     arm = variant("adversarial, eps growing")
-    student = Student(arm, teacher, 4, seed=3, place=bench("a").place())
+    student = Student(arm, teacher, 4, seed=3, ctx=workspace("a").context())
     images, labels = task(classes=4, seed=9).train.images[:16], torch.arange(16) % 4
     seen: list[Tensor] = []
     student.lower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -173,11 +173,11 @@ def test_the_images_are_attacked_as_hard_as_the_schedule_says(
 
 
 def test_the_loss_of_displaced_features_is_as_written_out(
-    variant: Any, teacher: Path, task: Any, bench: Any
+    variant: Any, teacher: Path, task: Any, workspace: Any
 ) -> None:
     """Both kinds of features in one batch; each epoch has the next copy; 1 part clean to 3 displaced."""
-    arm, target, place = variant("displaced twice"), task(classes=4, seed=9), bench("a").place()
-    student = Student(arm, teacher, 4, 5, place)
+    arm, target, ctx = variant("displaced twice"), task(classes=4, seed=9), workspace("a").context()
+    student = Student(arm, teacher, 4, 5, ctx)
     training_task = transfer_task(student, target)
     training_task.prologue()
     inputs, labels = training_task.inputs()
@@ -195,7 +195,7 @@ def test_the_loss_of_displaced_features_is_as_written_out(
                         arm.transfer.displacement,
                         copy=taken,
                         seed=5,
-                        place=place,
+                        ctx=ctx,
                     )[:8]
                 ),
             ]

@@ -10,7 +10,7 @@ from cartl_core.catalog import KNOWN_MODELS, model_facts
 from cartl_core.catalog.candidates import CANDIDATES
 from cartl_core.nn.build import build_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.probe_table import SHARE_OF_RUNGS
+from cartl_core.planning.diagnostic_table import SHARE_OF_RUNGS
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, ModelSpec
 from jobs.admission.estimate import (

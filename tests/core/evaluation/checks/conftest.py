@@ -16,7 +16,7 @@ from cartl_core.catalog.check_attacks import own_attacks
 from cartl_core.evaluation.checks import (
     CHECKS,
     HELD,
-    Bench,
+    CheckInputs,
     in_double,
     normalises_first,
     summary,
@@ -25,7 +25,7 @@ from cartl_core.nn.losses import cross_entropy
 from cartl_core.nn.rng import generator
 from cartl_core.report.checks import Check
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.probe import ChecksSpec
+from cartl_core.spec.diagnostics import ChecksSpec
 
 EPS = 0.1
 TRAIN, IMAGES = 1400, 200
@@ -76,10 +76,10 @@ def checked(digits: tuple[Tensor, Tensor], robust: nn.Module) -> Callable[..., d
     def all_of(model: nn.Module, other: nn.Module = robust) -> dict[str, Check]:
         images, labels = (part[-IMAGES:] for part in digits)
         indices = torch.arange(IMAGES)
-        bench = Bench(model, in_double(model), 10, images, labels, indices, 0, ASKED, ("other", other))
+        inputs = CheckInputs(model, in_double(model), 10, images, labels, indices, 0, ASKED, ("other", other))
         rows = {}
         for take_down in CHECKS.values():
-            rows |= take_down(bench)
+            rows |= take_down(inputs)
         own = own_attacks(ASKED, 10, "other")
         seen = Seen(
             checked=summary(rows, own, seed=0, normalises_first=normalises_first(model)),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cartl_core.attacks import launch, random_starts
-from cartl_core.evaluation.checks import HELD, Bench, in_double, normalises_first
+from cartl_core.evaluation.checks import HELD, CheckInputs, in_double, normalises_first
 from cartl_core.evaluation.checks.gradient_masking import GAP, Rescaled, transferred
 from cartl_core.evaluation.checks.gradients import gradient_faults
 from cartl_core.evaluation.checks.input_sensitivity import BANDS, deaf
@@ -21,7 +21,7 @@ from cartl_core.evaluation.checks.table import CHECKS
 from cartl_core.nn.network import Normalize
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.probe import ChecksSpec
+from cartl_core.spec.diagnostics import ChecksSpec
 
 SHAPE = (1, 6, 6)
 EPS = 0.05
@@ -209,12 +209,12 @@ def test_an_attack_on_the_network_itself_transfers_like_pgd() -> None:
     assert unlike.sum() < broken.sum() / 2
 
 
-def bench(model: nn.Module, part: slice, other: nn.Module) -> Bench:
+def inputs(model: nn.Module, part: slice, other: nn.Module) -> CheckInputs:
     images, labels = data(model, 60)
     attack = AttackSpec(label="checks", eps=EPS, step=EPS / 4, steps=5)
     asked = ChecksSpec(attack=attack, queries=10)
     indices = torch.arange(60)
-    return Bench(
+    return CheckInputs(
         model, in_double(model), 6, images[part], labels[part], indices[part], 0, asked, ("other", other)
     )
 
@@ -224,7 +224,7 @@ def test_a_row_of_an_image_does_not_hang_on_its_batch(name: str) -> None:
     """In double precision, so that the size of a batch cannot tip a decision."""
 
     def rows(part: slice) -> dict[str, Tensor]:
-        single = bench(linear(), part, linear())
+        single = inputs(linear(), part, linear())
         model, other = in_double(linear()), in_double(linear(seed=1))
         return CHECKS[name](
             replace(single, model=model, images=single.images.double(), other=("other", other))
@@ -242,7 +242,7 @@ def test_the_checks_leave_no_trace() -> None:
     model, other = linear().train(), linear(seed=1).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     for take_down in CHECKS.values():
-        rows = take_down(bench(model, slice(0, 60), other))
+        rows = take_down(inputs(model, slice(0, 60), other))
         assert all(not row.requires_grad for row in rows.values())
     for network in (model, other):
         assert network.training
@@ -260,7 +260,7 @@ def test_the_radii_are_attacked_independently() -> None:
             return model(x)
 
     model = linear(scale=0.001)
-    spied = bench(Spy().eval(), slice(0, 60), linear())
+    spied = inputs(Spy().eval(), slice(0, 60), linear())
     rows = CHECKS["rising_eps"](spied)
     assert [key.removeprefix(HELD) for key in rows] == [
         f"radius-{share * EPS:.6g}" for share in (0.25, 0.5, 1, 2, 4)

@@ -16,8 +16,8 @@ from cartl_core.analysis.results import AttackOutcomes, DiagnosticResult, Studen
 from cartl_core.analysis.run_state import RunState
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.errors import Interrupted
-from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
-from cartl_core.evaluation.probes.robustness_curve import radii_of
+from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
+from cartl_core.evaluation.diagnostics.robustness_curve import radii_of
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
@@ -27,7 +27,7 @@ from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.spec import AttackSpec, Runtime
 from cartl_core.spec.corruptions import CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 from cartl_core.storage.stage_result import NETWORK
 
 CURVE = CurveSpec(eps=(0.02, 0.1, 0.4, 1.0), expected_to=0.4, steps=4, step_of_eps=0.5, refine=1)
@@ -36,12 +36,12 @@ CORRUPTIONS = CorruptionsSpec(names=("gaussian_noise", "jpeg"), severities=(1, 5
 
 @pytest.fixture
 def network(tiny: Any, tmp_path: Path) -> Path:
-    place = tmp_path / "network"
-    save_network(place / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(0, "network")))
-    return place
+    ctx = tmp_path / "network"
+    save_network(ctx / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(0, "network")))
+    return ctx
 
 
-def run(network: Path, asked: ProbeSpec, images: Any, bench: Any, size: int = 6, **how: Any) -> Any:
+def run(network: Path, asked: DiagnosticSpec, images: Any, workspace: Any, size: int = 6, **how: Any) -> Any:
     name = "curve" if isinstance(asked, CurveSpec) else "corruptions"
     probe(
         name,
@@ -52,13 +52,13 @@ def run(network: Path, asked: ProbeSpec, images: Any, bench: Any, size: int = 6,
         others={},
         seed=0,
         batch_size=size,
-        place=bench.place(**how),
+        ctx=workspace.context(**how),
     )
-    return read_value(name, bench.directory)
+    return read_value(name, workspace.directory)
 
 
-def test_a_curve_of_a_stored_network(network: Path, task: Any, bench: Any) -> None:
-    images, here = task().test, bench("here")
+def test_a_curve_of_a_stored_network(network: Path, task: Any, workspace: Any) -> None:
+    images, here = task().test, workspace("here")
     curve = run(network, CURVE, images, here)
     assert isinstance(curve, RobustnessCurve)
     assert curve.n == 20
@@ -72,8 +72,8 @@ def test_a_curve_of_a_stored_network(network: Path, task: Any, bench: Any) -> No
     )
 
 
-def test_corruptions_of_a_stored_network(network: Path, task: Any, bench: Any) -> None:
-    here = bench("here")
+def test_corruptions_of_a_stored_network(network: Path, task: Any, workspace: Any) -> None:
+    here = workspace("here")
     found = run(network, CORRUPTIONS, task().test, here)
     assert isinstance(found, CorruptionResults)
     rows = read_rows(here.directory)
@@ -89,10 +89,10 @@ def test_corruptions_of_a_stored_network(network: Path, task: Any, bench: Any) -
 
 @pytest.mark.parametrize("asked", [CURVE, CORRUPTIONS], ids=["curve", "corruptions"])
 def test_batches_and_interruptions_change_nothing(
-    network: Path, task: Any, bench: Any, asked: ProbeSpec
+    network: Path, task: Any, workspace: Any, asked: DiagnosticSpec
 ) -> None:
-    whole = run(network, asked, task().test, bench("whole"), 20)
-    pieces = bench("pieces")
+    whole = run(network, asked, task().test, workspace("whole"), 20)
+    pieces = workspace("pieces")
     for _ in range(2):
         with pytest.raises(Interrupted):
             run(network, asked, task().test, pieces, stop_after=2)

@@ -1,7 +1,7 @@
 """The probes, a row each: what they are, what their report value is, what they cost. Torch-free.
 
-To add a probe: a spec (``ProbeSpec``) as a field of ``EvaluateSpec``, a report value as a field of the same
-name in ``Figures``, a row here, and the function that computes it in ``cartl_core.evaluation.probes``.
+To add a probe: a spec (``DiagnosticSpec``) as a field of ``EvaluateSpec``, a report value as a field of the same
+name in ``Figures``, a row here, and the function that computes it in ``cartl_core.evaluation.diagnostics``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cartl_core.report.values import Value
 from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.probe import ChecksSpec, GallerySpec
+from cartl_core.spec.diagnostics import ChecksSpec, GallerySpec
 
 
 class Passes(NamedTuple):
@@ -32,7 +32,7 @@ class Passes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ProbeFacts:
+class DiagnosticFacts:
     """What a probe is and takes."""
 
     name: str
@@ -97,14 +97,14 @@ def _gallery(asked: GallerySpec) -> Passes:
     return Passes(forward=2, gradients=asked.steps)
 
 
-PROBE_FACTS: dict[str, ProbeFacts] = {
+DIAGNOSTIC_FACTS: dict[str, DiagnosticFacts] = {
     facts.name: facts
     for facts in (
-        ProbeFacts("curve", "robustness over eps", RobustnessCurve, _curve),
-        ProbeFacts("corruptions", "accuracy under common corruptions", CorruptionResults, _corruptions),
-        ProbeFacts("checks", "checks against self-deception", Checked, _checks, uses_others=True),
-        ProbeFacts("audit", "norms of the layers", Audit, _audit),
-        ProbeFacts("smoothing", "randomised smoothing", SmoothingResult, _smoothing),
-        ProbeFacts("gallery", "worst images", Gallery, _gallery, own_only=True),
+        DiagnosticFacts("curve", "robustness over eps", RobustnessCurve, _curve),
+        DiagnosticFacts("corruptions", "accuracy under common corruptions", CorruptionResults, _corruptions),
+        DiagnosticFacts("checks", "checks against self-deception", Checked, _checks, uses_others=True),
+        DiagnosticFacts("audit", "norms of the layers", Audit, _audit),
+        DiagnosticFacts("smoothing", "randomised smoothing", SmoothingResult, _smoothing),
+        DiagnosticFacts("gallery", "worst images", Gallery, _gallery, own_only=True),
     )
 }

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from cartl_core.attacks import perturb, random_starts
+from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.evaluation.feature_displacement import (
     certified_distance,
     displacement,
     mean_feature,
     off_centre,
 )
-from cartl_core.evaluation.probes.base import Batch, Subject
 from cartl_core.nn.lipschitz import audit_tail
 from cartl_core.nn.rng import generator
 from cartl_core.report.certificates import (

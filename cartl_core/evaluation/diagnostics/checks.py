@@ -11,15 +11,15 @@ from cartl_core.catalog.check_attacks import own_attacks
 from cartl_core.evaluation.checks import (
     CHECKS,
     HELD,
-    Bench,
+    CheckInputs,
     Rows,
     in_double,
     normalises_first,
     summary,
 )
-from cartl_core.evaluation.probes.base import Batch, Subject
+from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.checks import Checked
-from cartl_core.spec.probe import ChecksSpec
+from cartl_core.spec.diagnostics import ChecksSpec
 
 
 def batch(subject: Subject, asked: ChecksSpec) -> Batch:
@@ -28,7 +28,7 @@ def batch(subject: Subject, asked: ChecksSpec) -> Batch:
     double, other = in_double(network), next(iter(subject.others.items()), None)
 
     def rows(images: Tensor, labels: Tensor, indices: Tensor) -> Rows:
-        bench = Bench(
+        inputs = CheckInputs(
             model=network,
             double=double,
             classes=network.arch.classes,
@@ -41,7 +41,7 @@ def batch(subject: Subject, asked: ChecksSpec) -> Batch:
         )
         found: Rows = {}
         for take_down in CHECKS.values():
-            found |= take_down(bench)
+            found |= take_down(inputs)
         return found
 
     return rows

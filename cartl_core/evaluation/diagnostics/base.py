@@ -42,7 +42,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Probe:
+class Diagnostic:
     """How a probe is computed."""
 
     batch: Callable[[Subject, Any], Batch]

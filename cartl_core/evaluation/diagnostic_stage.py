@@ -1,4 +1,4 @@
-"""Stage 3, beside the attacks: one probe of one network, see ``cartl_core.evaluation.probes``."""
+"""Stage 3, beside the attacks: one probe of one network, see ``cartl_core.evaluation.diagnostics``."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from cartl_core.analysis.results import DiagnosticResult
 from cartl_core.data import Split
 from cartl_core.evaluation.attack_stage import ready_network, store_rows
 from cartl_core.evaluation.batches import Rows, in_batches
-from cartl_core.evaluation.probes import PROBES, Subject
-from cartl_core.evaluation.probes.checks import seen_of
-from cartl_core.evaluation.probes.robustness_curve import radii_of
-from cartl_core.execution.stage_context import Workplace
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
+from cartl_core.evaluation.diagnostics.checks import seen_of
+from cartl_core.evaluation.diagnostics.robustness_curve import radii_of
+from cartl_core.execution.stage_context import StageContext
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.report.checks import Checked
 from cartl_core.report.stored_diagnostics import without_sentences
 from cartl_core.report.values import Value
 from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.probe import ChecksSpec, ProbeSpec
+from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec
 from cartl_core.storage.stage_result import OUTCOMES, read_result, write_result
 
 
 def probe(
     name: str,
-    asked: ProbeSpec,
+    asked: DiagnosticSpec,
     network_directory: Path,
     images: Split,
     *,
@@ -36,21 +36,21 @@ def probe(
     others: Mapping[str, Path],
     seed: int,
     batch_size: int,
-    place: Workplace,
+    ctx: StageContext,
 ) -> None:
-    """Look at one stored network and write what was found to ``place``; goes on at the batch it had reached.
+    """Look at one stored network and write what was found to ``ctx``; goes on at the batch it had reached.
 
     Args:
-        name: of the probe, a key of ``PROBES``.
+        name: of the probe, a key of ``DIAGNOSTICS``.
         images: those that the probe looks at.
         freeze_depth: leading blocks that were frozen when the network was tuned.
         others: directories of the job's other students, for probes that use them.
     """
-    row = PROBES[name]
+    row = DIAGNOSTICS[name]
     subject = Subject(
-        network=ready_network(network_directory, place),
+        network=ready_network(network_directory, ctx),
         freeze_depth=freeze_depth,
-        others={who: ready_network(directory, place) for who, directory in others.items()},
+        others={who: ready_network(directory, ctx) for who, directory in others.items()},
         seed=seed,
         labels=images.labels,
         images=images.images,
@@ -58,17 +58,17 @@ def probe(
     batch = row.batch(subject, asked)
 
     def compute(part: slice) -> Rows:
-        x, labels = place.put(images.images[part]), images.labels[part].to(place.device)
+        x, labels = ctx.put(images.images[part]), images.labels[part].to(ctx.device)
         return batch(x, labels, images.index[part])
 
-    rows, seconds = in_batches(len(images.labels), batch_size, compute, place)
+    rows, seconds = in_batches(len(images.labels), batch_size, compute, ctx)
     value = row.summarise(subject, asked, rows)
-    store_rows({**rows, "index": images.index}, place)
+    store_rows({**rows, "index": images.index}, ctx)
     facts = {"n": len(images.labels), "seconds": seconds, "value": value.model_dump(mode="json")}
-    write_result(place.directory, facts, [OUTCOMES])
+    write_result(ctx.directory, facts, [OUTCOMES])
 
 
-def read_diagnostic(name: str, asked: ProbeSpec, directory: Path, index: Tensor) -> DiagnosticResult:
+def read_diagnostic(name: str, asked: DiagnosticSpec, directory: Path, index: Tensor) -> DiagnosticResult:
     """What a finished diagnostic found, and where it saw images fall.
 
     Args:
@@ -94,7 +94,9 @@ def read_value(name: str, directory: Path) -> Value:
     Raises:
         ResumeMismatch: it is not as it was written.
     """
-    return PROBE_FACTS[name].value.model_validate(without_sentences(name, read_result(directory)["value"]))
+    return DIAGNOSTIC_FACTS[name].value.model_validate(
+        without_sentences(name, read_result(directory)["value"])
+    )
 
 
 def read_rows(directory: Path) -> Rows:

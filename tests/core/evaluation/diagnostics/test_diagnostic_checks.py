@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from cartl_core.errors import Interrupted, SpecError
-from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
-from cartl_core.evaluation.probes.checks import seen_of
+from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
+from cartl_core.evaluation.diagnostics.checks import seen_of
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.costs import measurement_cost, probe_cost
-from cartl_core.planning.probe_table import PROBE_FACTS
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.report.checks import Checked
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.probe import ChecksSpec
+from cartl_core.spec.diagnostics import ChecksSpec
 from cartl_core.storage.stage_result import NETWORK
 
 ASKED = ChecksSpec(attack=AttackSpec(label="checks", eps=0.05, step=0.0125, steps=4), queries=6)
@@ -27,8 +27,8 @@ ASKED = ChecksSpec(attack=AttackSpec(label="checks", eps=0.05, step=0.0125, step
 @pytest.fixture
 def networks(tiny: Any, tmp_path: Path) -> tuple[Path, Path]:
     places = (tmp_path / "own", tmp_path / "other")
-    for number, place in enumerate(places):
-        save_network(place / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(number, "network")))
+    for number, ctx in enumerate(places):
+        save_network(ctx / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(number, "network")))
     return places
 
 
@@ -42,15 +42,15 @@ def check(networks: tuple[Path, Path], images: Any, here: Any, *, alone: bool = 
         others={} if alone else {"vanilla": networks[1]},
         seed=0,
         batch_size=how.pop("size", 6),
-        place=here.place(**how),
+        ctx=here.context(**how),
     )
     found = read_value("checks", here.directory)
     assert isinstance(found, Checked)
     return found
 
 
-def test_batches_and_interruptions_change_nothing(networks: Any, task: Any, bench: Any) -> None:
-    images, whole, pieces = task().test, bench("whole"), bench("pieces")
+def test_batches_and_interruptions_change_nothing(networks: Any, task: Any, workspace: Any) -> None:
+    images, whole, pieces = task().test, workspace("whole"), workspace("pieces")
     at_once = check(networks, images, whole, size=20)
     for _ in range(2):
         with pytest.raises(Interrupted):
@@ -64,9 +64,9 @@ def test_batches_and_interruptions_change_nothing(networks: Any, task: Any, benc
         assert torch.allclose(kept[name].double(), expected[name].double(), atol=1e-5), name
 
 
-def test_what_is_read_back_is_by_image(networks: Any, task: Any, bench: Any) -> None:
+def test_what_is_read_back_is_by_image(networks: Any, task: Any, workspace: Any) -> None:
     """The positions of the images that were looked at among all test images."""
-    here, images = bench("some"), task().test
+    here, images = workspace("some"), task().test
     found = check(networks, images, here, size=20)
     everything = torch.arange(30).flip(0)
     seen = seen_of(found, ASKED, read_rows(here.directory), everything)
@@ -77,8 +77,8 @@ def test_what_is_read_back_is_by_image(networks: Any, task: Any, bench: Any) -> 
     assert [attack.label for attack in found.attacks][-1] == "transfer-from-vanilla"
 
 
-def test_without_another_student_nothing_is_transferred(networks: Any, task: Any, bench: Any) -> None:
-    found = check(networks, task().test, bench("alone"), alone=True, size=20)
+def test_without_another_student_nothing_is_transferred(networks: Any, task: Any, workspace: Any) -> None:
+    found = check(networks, task().test, workspace("alone"), alone=True, size=20)
     assert [attack.label for attack in found.attacks][-1] == "rescaled"
 
 
@@ -122,4 +122,4 @@ def test_the_checks_of_preset_quick_cost_less_than_pgd100(job: Any) -> None:
     longest = max(evaluate.attacks, key=lambda attack: attack.steps)
     assert longest.label == "pgd100"
     assert probe_cost("checks", evaluate.checks, 1000) < 0.7 * measurement_cost(longest, 1000)
-    assert PROBE_FACTS["checks"].uses_others
+    assert DIAGNOSTIC_FACTS["checks"].uses_others

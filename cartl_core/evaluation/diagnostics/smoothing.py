@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cartl_core.evaluation.probes.base import Batch, Subject
-from cartl_core.evaluation.probes.lipschitz_audit import certified_at
+from cartl_core.evaluation.diagnostics.base import Batch, Subject
+from cartl_core.evaluation.diagnostics.lipschitz_audit import certified_at
 from cartl_core.evaluation.randomized_smoothing import certified_radius, certify
 from cartl_core.report.certificates import SmoothingResult
 from cartl_core.spec.certificates import SmoothingSpec

@@ -11,8 +11,8 @@ import torch
 from pydantic import ValidationError
 
 from cartl_core.errors import Interrupted, SpecError
+from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
 from cartl_core.evaluation.feature_displacement import certified_distance
-from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
 from cartl_core.evaluation.randomized_smoothing import certify
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import load_network, save_network
@@ -22,7 +22,7 @@ from cartl_core.render.certificate_sentences import audit, network_certificate, 
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.values import Value
 from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 from cartl_core.storage.stage_result import NETWORK, RESULT
 
 AUDIT = AuditSpec(eps=0.1, steps=3)
@@ -38,10 +38,10 @@ def stored(tiny: Any, tmp_path: Path) -> Path:
 
 def run(
     name: str,
-    asked: ProbeSpec,
+    asked: DiagnosticSpec,
     stored: Path,
     images: Any,
-    bench: Any,
+    workspace: Any,
     size: int = 8,
     depth: int = DEPTH,
     **how: Any,
@@ -55,14 +55,16 @@ def run(
         others={},
         seed=3,
         batch_size=size,
-        place=bench.place(**how),
+        ctx=workspace.context(**how),
     )
-    return read_value(name, bench.directory)
+    return read_value(name, workspace.directory)
 
 
 @pytest.mark.parametrize("depth", [0, DEPTH, 4])
-def test_the_audit_is_of_the_tail_and_of_the_whole(stored: Path, task: Any, bench: Any, depth: int) -> None:
-    images, here = task().test, bench("audit")
+def test_the_audit_is_of_the_tail_and_of_the_whole(
+    stored: Path, task: Any, workspace: Any, depth: int
+) -> None:
+    images, here = task().test, workspace("audit")
     found = run("audit", AUDIT, stored, images, here, depth=depth)
     assert isinstance(found, Audit)
     network = load_network(stored / NETWORK)
@@ -97,9 +99,9 @@ def test_the_audit_is_of_the_tail_and_of_the_whole(stored: Path, task: Any, benc
     assert 0 < found.displacement.distance.median <= found.displacement.distance.p95
 
 
-def test_smoothing_counts_what_certify_finds(stored: Path, task: Any, bench: Any) -> None:
+def test_smoothing_counts_what_certify_finds(stored: Path, task: Any, workspace: Any) -> None:
     images = task().test
-    found = run("smoothing", SMOOTHING, stored, images, bench("smoothing"))
+    found = run("smoothing", SMOOTHING, stored, images, workspace("smoothing"))
     assert isinstance(found, SmoothingResult)
     single = certify(
         load_network(stored / NETWORK),
@@ -122,20 +124,22 @@ def test_smoothing_counts_what_certify_finds(stored: Path, task: Any, bench: Any
 
 
 @pytest.mark.parametrize(("name", "asked"), [("audit", AUDIT), ("smoothing", SMOOTHING)])
-def test_interrupted_probes_go_on(name: str, asked: ProbeSpec, stored: Path, task: Any, bench: Any) -> None:
-    whole, pieces = run(name, asked, stored, task().test, bench("whole")), bench("pieces")
+def test_interrupted_probes_go_on(
+    name: str, asked: DiagnosticSpec, stored: Path, task: Any, workspace: Any
+) -> None:
+    whole, pieces = run(name, asked, stored, task().test, workspace("whole")), workspace("pieces")
     with pytest.raises(Interrupted):
         run(name, asked, stored, task().test, pieces, stop_after=2)
     assert run(name, asked, stored, task().test, pieces) == whole
     if name == "smoothing":
-        assert run(name, asked, stored, task().test, bench("small"), size=3) == whole
+        assert run(name, asked, stored, task().test, workspace("small"), size=3) == whole
 
 
 @pytest.mark.parametrize(("name", "asked"), [("audit", AUDIT), ("smoothing", SMOOTHING)])
 def test_what_an_earlier_version_stored_with_its_sentences_is_read(
-    name: str, asked: ProbeSpec, stored: Path, task: Any, bench: Any
+    name: str, asked: DiagnosticSpec, stored: Path, task: Any, workspace: Any
 ) -> None:
-    here = bench(name)
+    here = workspace(name)
     found = run(name, asked, stored, task().test, here)
     result = here.directory / RESULT
     content = json.loads(result.read_bytes())
@@ -169,13 +173,13 @@ def test_what_is_asked_for_is_filled_in(job: Any) -> None:
         assert caught.value.field == field
 
 
-def test_a_network_of_one_answer_still_has_an_audit(stored: Path, task: Any, bench: Any) -> None:
+def test_a_network_of_one_answer_still_has_an_audit(stored: Path, task: Any, workspace: Any) -> None:
     network = load_network(stored / NETWORK)
     with torch.no_grad():
         network.head.weight.zero_()
         network.stem.weight.zero_()
     save_network(stored / NETWORK, network)
-    found = run("audit", AUDIT, stored, task().test, bench("flat"))
+    found = run("audit", AUDIT, stored, task().test, workspace("flat"))
     assert isinstance(found, Audit)
     assert found.displacement.relative is None
     assert found.network.curve[0].certified.successes in (0, 5)

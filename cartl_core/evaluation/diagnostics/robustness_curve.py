@@ -6,7 +6,7 @@ from torch import Tensor
 
 from cartl_core.analysis.curves import robustness_curve
 from cartl_core.attacks import break_radii
-from cartl_core.evaluation.probes.base import Batch, Subject
+from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.curves import RobustnessCurve
 from cartl_core.spec.curve import CurveSpec
 

@@ -1,7 +1,7 @@
 """What every probe of a specification has: how many of the test images it looks at.
 
 A probe is a measurement of one network that is no single attack: a curve over radii, checks, an audit.
-Its spec derives from ``ProbeSpec`` and is a field of ``EvaluateSpec``; the field's name is the probe's.
+Its spec derives from ``DiagnosticSpec`` and is a field of ``EvaluateSpec``; the field's name is the probe's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec, Norm
 from cartl_core.spec.base import Part
 
 
-class ProbeSpec(Part):
+class DiagnosticSpec(Part):
     """One probe; subclasses add what it is measured with."""
 
     images: int | None = Field(
@@ -23,7 +23,7 @@ class ProbeSpec(Part):
     )
 
 
-class ChecksSpec(ProbeSpec):
+class ChecksSpec(DiagnosticSpec):
     """How the checks are made; some need 200 images or more."""
 
     attack: AttackSpec = Field(
@@ -43,7 +43,7 @@ PACE = 2.5
 """All steps together could walk this many radii (Madry et al. 2018, arXiv 1706.06083, section 5)."""
 
 
-class GallerySpec(ProbeSpec):
+class GallerySpec(DiagnosticSpec):
     """Pictures of what fools the network most: projected gradient descent that goes on to its last step."""
 
     norm: Norm = "linf"

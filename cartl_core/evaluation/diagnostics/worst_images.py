@@ -10,9 +10,9 @@ from torch import Tensor
 from cartl_core.attacks.losses import margin
 from cartl_core.attacks.pgd import perturb
 from cartl_core.attacks.random_starts import random_starts
-from cartl_core.evaluation.probes.base import Batch, Subject
+from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.gallery import Gallery, WorstImage
-from cartl_core.spec.probe import GallerySpec
+from cartl_core.spec.diagnostics import GallerySpec
 
 LABEL = "gallery"
 """What its random starts are drawn for."""

@@ -9,22 +9,22 @@ import pytest
 import torch
 
 from cartl_core.errors import Interrupted, ResumeMismatch
-from cartl_core.evaluation.probe_stage import probe, read_rows, read_value
-from cartl_core.evaluation.probes import PROBES, Batch, Probe, Subject
+from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
+from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Batch, Diagnostic, Subject
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.costs import probe_cost
+from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS, DiagnosticFacts, Passes
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import DataCounts, TransferPlan
-from cartl_core.planning.probe_table import PROBE_FACTS, Passes, ProbeFacts
 from cartl_core.report.values import Value
 from cartl_core.spec import EvaluateSpec, JobSpec, Runtime
-from cartl_core.spec.probe import ProbeSpec
+from cartl_core.spec.diagnostics import DiagnosticSpec
 from cartl_core.storage.stage_result import NETWORK
 
 
-class Brightness(ProbeSpec):
+class Brightness(DiagnosticSpec):
     """A stand-in: how bright the images are, and how sure the networks."""
 
     factor: float = 2.0
@@ -61,22 +61,22 @@ def summarise(subject: Subject, asked: Brightness, rows: dict[str, Any]) -> Foun
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = ProbeFacts(
+    facts = DiagnosticFacts(
         "brightness", "brightness", Found, lambda asked: Passes(2, asked.factor), uses_others=True
     )
-    monkeypatch.setitem(PROBE_FACTS, "brightness", facts)
-    monkeypatch.setitem(PROBES, "brightness", Probe(batch, summarise))
+    monkeypatch.setitem(DIAGNOSTIC_FACTS, "brightness", facts)
+    monkeypatch.setitem(DIAGNOSTICS, "brightness", Diagnostic(batch, summarise))
 
 
 @pytest.fixture
 def networks(tiny: Any, tmp_path: Path) -> tuple[Path, Path]:
     places = (tmp_path / "own", tmp_path / "other")
-    for number, place in enumerate(places):
-        save_network(place / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(number, "network")))
+    for number, ctx in enumerate(places):
+        save_network(ctx / NETWORK, build_network(tiny, 4, (0.3,), (0.4,), generator(number, "network")))
     return places
 
 
-def run(networks: tuple[Path, Path], images: Any, bench: Any, size: int = 6, **how: Any) -> Found:
+def run(networks: tuple[Path, Path], images: Any, workspace: Any, size: int = 6, **how: Any) -> Found:
     probe(
         "brightness",
         Brightness(),
@@ -86,15 +86,15 @@ def run(networks: tuple[Path, Path], images: Any, bench: Any, size: int = 6, **h
         others={"vanilla": networks[1]},
         seed=0,
         batch_size=size,
-        place=bench.place(**how),
+        ctx=workspace.context(**how),
     )
-    found = read_value("brightness", bench.directory)
+    found = read_value("brightness", workspace.directory)
     assert isinstance(found, Found)
     return found
 
 
-def test_what_is_found_covers_every_image(networks: Any, task: Any, bench: Any) -> None:
-    images, here = task().test, bench("whole")
+def test_what_is_found_covers_every_image(networks: Any, task: Any, workspace: Any) -> None:
+    images, here = task().test, workspace("whole")
     found = run(networks, images, here)
     assert found.n == 20
     assert found.total == pytest.approx(2 * float(images.images.sum()), rel=1e-5)
@@ -103,16 +103,16 @@ def test_what_is_found_covers_every_image(networks: Any, task: Any, bench: Any) 
     assert found.logit == pytest.approx(float(rows["logit"].sum()))
 
 
-def test_batching_changes_nothing(networks: Any, task: Any, bench: Any) -> None:
+def test_batching_changes_nothing(networks: Any, task: Any, workspace: Any) -> None:
     found = []
     for size in (3, 20):
-        run(networks, task().test, here := bench(str(size)), size)
+        run(networks, task().test, here := workspace(str(size)), size)
         found.append(read_rows(here.directory)["light"])
     assert torch.equal(*found)
 
 
-def test_an_interrupted_probe_goes_on(networks: Any, task: Any, bench: Any) -> None:
-    whole, pieces = run(networks, task().test, bench("whole")), bench("pieces")
+def test_an_interrupted_probe_goes_on(networks: Any, task: Any, workspace: Any) -> None:
+    whole, pieces = run(networks, task().test, workspace("whole")), workspace("pieces")
     for _ in range(2):
         with pytest.raises(Interrupted):
             run(networks, task().test, pieces, stop_after=2)
@@ -120,8 +120,8 @@ def test_an_interrupted_probe_goes_on(networks: Any, task: Any, bench: Any) -> N
     assert pieces.saved_at == [6 / 20, 12 / 20]
 
 
-def test_a_changed_result_is_noticed(networks: Any, task: Any, bench: Any) -> None:
-    here = bench("changed")
+def test_a_changed_result_is_noticed(networks: Any, task: Any, workspace: Any) -> None:
+    here = workspace("changed")
     run(networks, task().test, here)
     file = next(here.directory.glob("*.safetensors"))
     file.write_bytes(file.read_bytes()[:-1] + b"x")

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.evaluation.probes import PROBES, Subject
-from cartl_core.evaluation.probes.worst_images import magnification, shown
-from cartl_core.spec.probe import GallerySpec
+from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
+from cartl_core.evaluation.diagnostics.worst_images import magnification, shown
+from cartl_core.spec.diagnostics import GallerySpec
 
 EPS = 0.1
 
@@ -28,8 +28,8 @@ def rows_of(levels: list[float], labels: list[int], **asked: Any) -> tuple[dict[
     truth, index = torch.tensor(labels), torch.arange(len(levels)) + 100
     spec = GallerySpec(eps=EPS, **{"steps": 10, **asked})
     subject = Subject(network=Brightness(), freeze_depth=0, others={}, seed=3, labels=truth)  # type: ignore[arg-type]
-    rows = PROBES["gallery"].batch(subject, spec)(images, truth, index)
-    return rows, PROBES["gallery"].summarise(subject, spec, rows)
+    rows = DIAGNOSTICS["gallery"].batch(subject, spec)(images, truth, index)
+    return rows, DIAGNOSTICS["gallery"].summarise(subject, spec, rows)
 
 
 # Class 0 is dark, 1 is bright; 0.1 away from 0.5 and beyond, nothing can be changed. The fourth is wrong.
