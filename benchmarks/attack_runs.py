@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.attacks import (
-    confirmed,
-    fused,
-    launch,
+    attack_with_surrogate,
+    fold_batch_norm,
     misclassified,
     pgd,
     random_starts,
+    run_attack,
 )
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.spec import AttackSpec
@@ -81,9 +81,11 @@ def pgd_spec(norm: str, eps: float, steps: int, restarts: int = 1) -> AttackSpec
 def ours(network: nn.Module, x: Tensor, y: Tensor, attack: AttackSpec) -> Tensor:
     """As the evaluation stage does it, the making of the double included."""
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    double = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    surrogate = fold_batch_norm(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x = x.to(memory_format=torch.channels_last)
-    return confirmed(network, double, x, y, attack, seed=0, label="pgd", indices=torch.arange(len(x))).broken
+    return attack_with_surrogate(
+        network, surrogate, x, y, attack, seed=0, label="pgd", indices=torch.arange(len(x))
+    ).broken
 
 
 def plain(network: nn.Module, x: Tensor, y: Tensor, attack: AttackSpec) -> Tensor:
@@ -122,12 +124,12 @@ def theirs(
 def autoattack(network: nn.Module, x: Tensor, y: Tensor, norm: Any, eps: float) -> Tensor:
     """Ours: each attack on what the earlier ones left."""
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    double = fused(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    surrogate = fold_batch_norm(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     x, fallen = x.to(memory_format=torch.channels_last), torch.zeros(len(x), dtype=torch.bool)
     everyone = torch.arange(len(x))
     for attack in ENSEMBLES["autoattack"].expand(norm, eps, int(network(x[:1]).shape[1])):
-        fallen = confirmed(
-            network, double, x, y, attack, seed=0, label=attack.label, indices=everyone, skip=fallen
+        fallen = attack_with_surrogate(
+            network, surrogate, x, y, attack, seed=0, label=attack.label, indices=everyone, skip=fallen
         ).broken
     return fallen
 
@@ -136,7 +138,7 @@ def fall_to_more_starts(network: nn.Module, x: Tensor, y: Tensor, attack: Attack
     """Of the images ``missed`` (N,) bool, how many our PGD breaks from ``RETRIES`` other random points."""
     again = pgd_spec(attack.norm, attack.eps, attack.steps, RETRIES)
     indices = torch.arange(len(x))
-    found = launch(network, x, y, again, seed=1, label="again", indices=indices, skip=~missed).broken
+    found = run_attack(network, x, y, again, seed=1, label="again", indices=indices, skip=~missed).broken
     return int((found & missed).sum())
 
 

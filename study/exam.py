@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import confirmed, fused, misclassified
+from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified
 from cartl_core.data import Split
 from cartl_core.data.stratified import stratified
 from cartl_core.execution.stage_context import StageContext
@@ -78,8 +78,8 @@ def sit(network: Network, exam: Exam, ctx: StageContext) -> dict[str, Any]:
     ``clean`` has a digit for each image, 1 where the network is right; ``fate`` one for each image attacked.
     """
     network.eval().requires_grad_(False)
-    double = fused(network)
-    ctx.install(double)
+    surrogate = fold_batch_norm(network)
+    ctx.install(surrogate)
     clean, fate = [], []
     for first in range(0, len(exam.images), BATCH):
         ctx.stop.check()
@@ -89,12 +89,12 @@ def sit(network: Network, exam: Exam, ctx: StageContext) -> dict[str, Any]:
         clean += (~wrong).int().tolist()
     for first in range(0, exam.attacked, BATCH):
         part = slice(first, min(first + BATCH, exam.attacked))
-        fate += _fates(network, double, exam, part, ctx)
+        fate += _fates(network, surrogate, exam, part, ctx)
     ran = [attack.label for attack in exam.attacks]
     return {"clean": digits(clean), "fate": digits(fate), "attacks": ran}
 
 
-def _fates(network: Network, double: nn.Module, exam: Exam, part: slice, ctx: StageContext) -> list[int]:
+def _fates(network: Network, surrogate: nn.Module, exam: Exam, part: slice, ctx: StageContext) -> list[int]:
     images, labels = ctx.put(exam.images.images[part]), exam.images.labels[part]
     with torch.no_grad():
         broken = misclassified(network(images), labels)
@@ -102,9 +102,9 @@ def _fates(network: Network, double: nn.Module, exam: Exam, part: slice, ctx: St
     for number, attack in enumerate(exam.attacks, start=1):
         ctx.stop.check()
         indices = exam.images.index[part]
-        after = confirmed(
+        after = attack_with_surrogate(
             network,
-            double,
+            surrogate,
             images,
             labels,
             attack,

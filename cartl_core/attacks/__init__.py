@@ -3,25 +3,25 @@
 from cartl_core.attacks.apgd import apgd
 from cartl_core.attacks.attack_state import AttackOutcome, misclassified
 from cartl_core.attacks.fab import fab
-from cartl_core.attacks.fold_batch_norm import confirmed, fused
-from cartl_core.attacks.minimal_radius import break_radii
+from cartl_core.attacks.fold_batch_norm import attack_with_surrogate, fold_batch_norm
+from cartl_core.attacks.minimal_radius import minimal_radii
 from cartl_core.attacks.pgd import perturb, pgd
 from cartl_core.attacks.random_starts import random_numbers, random_starts
-from cartl_core.attacks.run_attack import launch
+from cartl_core.attacks.run_attack import run_attack
 from cartl_core.attacks.square import square
 
 __all__ = [
     "AttackOutcome",
     "apgd",
-    "break_radii",
-    "confirmed",
+    "attack_with_surrogate",
     "fab",
-    "fused",
-    "launch",
+    "fold_batch_norm",
+    "minimal_radii",
     "misclassified",
     "perturb",
     "pgd",
     "random_numbers",
     "random_starts",
+    "run_attack",
     "square",
 ]

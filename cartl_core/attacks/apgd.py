@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
+from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
 from cartl_core.attacks.losses import OBJECTIVES, Objective, targeted_ratio, targets
 from cartl_core.attacks.norm_balls import BALLS, Ball
 from cartl_core.nn.module_state import preserve_model_state
@@ -59,12 +59,12 @@ def apgd(
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
     with preserve_model_state(model):
-        pursuit = Pursuit.begin(model, images, labels, skip)
-        for number, aim in enumerate(_tries(pursuit, attack)):
-            if pursuit.broken.all():
+        state = AttackState.begin(model, images, labels, skip)
+        for number, aim in enumerate(_tries(state, attack)):
+            if state.broken.all():
                 break
-            _climb(pursuit, attack, aim, starts(number) if attack.random_start and starts else None)
-    return pursuit.outcome()
+            _climb(state, attack, aim, starts(number) if attack.random_start and starts else None)
+    return state.outcome()
 
 
 def checkpoints(steps: int) -> list[int]:
@@ -77,14 +77,14 @@ def checkpoints(steps: int) -> list[int]:
     return sorted(found)
 
 
-def _tries(pursuit: Pursuit, attack: AttackSpec) -> Iterator[Aim]:
+def _tries(state: AttackState, attack: AttackSpec) -> Iterator[Aim]:
     """Restarts, and in each of them targets."""
     for _ in range(attack.restarts):
         if attack.loss != "targeted_dlr":
-            yield partial(_away, OBJECTIVES[attack.loss], pursuit.labels)
+            yield partial(_away, OBJECTIVES[attack.loss], state.labels)
             continue
-        for aimed_at in targets(pursuit.logits, pursuit.labels).unbind(1):
-            yield partial(_towards, pursuit.labels, aimed_at)
+        for aimed_at in targets(state.logits, state.labels).unbind(1):
+            yield partial(_towards, state.labels, aimed_at)
 
 
 def _away(objective: Objective, labels: Tensor, logits: Tensor, where: Tensor) -> Tensor:
@@ -125,32 +125,32 @@ class _Climbers:
         return _Climbers(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def _climb(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None) -> None:
+def _climb(state: AttackState, attack: AttackSpec, aim: Aim, start: Tensor | None) -> None:
     """One try on all images that stand."""
     ball, judged = BALLS[attack.norm], checkpoints(attack.steps)
-    climbers = _begin(pursuit, attack, aim, start, ball)
+    climbers = _begin(state, attack, aim, start, ball)
     last = 0
     for number in range(1, attack.steps + 1):
-        standing = ~pursuit.broken[climbers.where]
-        if not standing.any():
+        robust = ~state.broken[climbers.where]
+        if not robust.any():
             return
-        if (rows := packed(standing)) is not None:
+        if (rows := packed(robust)) is not None:
             climbers = climbers.only(rows)
-        climbers = _step(pursuit, attack, aim, climbers, ball, first=number == 1)
+        climbers = _step(state, attack, aim, climbers, ball, first=number == 1)
         if number in judged:
             climbers, last = _judged(climbers, number - last), number
-    standing = ~pursuit.broken[climbers.where]
-    pursuit.adversarial[climbers.where[standing]] = climbers.best[standing]
+    robust = ~state.broken[climbers.where]
+    state.adversarial[climbers.where[robust]] = climbers.best[robust]
 
 
-def _begin(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None, ball: Ball) -> _Climbers:
-    where = pursuit.entering()
-    images = pursuit.images[where]
+def _begin(state: AttackState, attack: AttackSpec, aim: Aim, start: Tensor | None, ball: Ball) -> _Climbers:
+    where = state.entering()
+    images = state.images[where]
     point = images.clone()
     if start is not None:
-        moved = images + start.to(pursuit.images)[where]
-        point = ball.project(moved, ball.fence(images, attack.eps), attack.eps)
-    value, uphill = _look(pursuit, aim, point, where)
+        moved = images + start.to(state.images)[where]
+        point = ball.project(moved, ball.bounds(images, attack.eps), attack.eps)
+    value, uphill = _look(state, aim, point, where)
     size = torch.full_like(value, 2 * attack.eps)
     rises = torch.zeros_like(value)
     return _Climbers(
@@ -158,28 +158,28 @@ def _begin(pursuit: Pursuit, attack: AttackSpec, aim: Aim, start: Tensor | None,
     )
 
 
-def _look(pursuit: Pursuit, aim: Aim, point: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
+def _look(state: AttackState, aim: Aim, point: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
     """The value of each row and its gradient; who is fooled is noted."""
     asked = point.detach().requires_grad_(True)
     with torch.enable_grad():
-        logits = pursuit.model(asked)
+        logits = state.model(asked)
         values = aim(logits, where)
         (gradient,) = torch.autograd.grad(values.sum(), asked)
-    pursuit.note(logits, point, where)
+    state.note(logits, point, where)
     return values.detach(), gradient
 
 
 def _step(
-    pursuit: Pursuit, attack: AttackSpec, aim: Aim, now: _Climbers, ball: Ball, *, first: bool
+    state: AttackState, attack: AttackSpec, aim: Aim, now: _Climbers, ball: Ball, *, first: bool
 ) -> _Climbers:
     """Up the gradient, on along the last move, back into the ball."""
-    fence = ball.fence(now.images, attack.eps)
+    bounds = ball.bounds(now.images, attack.eps)
     stride = now.size.view(-1, 1, 1, 1) * ball.steepest(now.uphill, now.point)
-    point = ball.project(now.point + stride, fence, attack.eps)
+    point = ball.project(now.point + stride, bounds, attack.eps)
     if not first:
         moved = MOMENTUM * (point - now.point) + (1 - MOMENTUM) * (now.point - now.before)
-        point = ball.project(now.point + moved, fence, attack.eps)
-    value, uphill = _look(pursuit, aim, point, now.where)
+        point = ball.project(now.point + moved, bounds, attack.eps)
+    value, uphill = _look(state, aim, point, now.where)
     higher = value > now.best_value
     return replace(
         now,

@@ -34,7 +34,7 @@ class AttackOutcome:
 
 
 @dataclass
-class Pursuit:
+class AttackState:
     """An attack under way; ``where`` (rows,) in its methods maps rows of a batch to images."""
 
     model: nn.Module
@@ -61,9 +61,9 @@ class Pursuit:
 
         Some others fill the last bucket, if the batch has so many; whatever becomes of them is not noted.
         """
-        standing = ~self.broken
-        size = _bucketed(standing)
-        return _first(standing, size if size <= len(standing) else int(standing.sum()))
+        robust = ~self.broken
+        size = _bucketed(robust)
+        return _first(robust, size if size <= len(robust) else int(robust.sum()))
 
     def note(self, logits: Tensor, iterate: Tensor, where: Tensor, *, counts: Tensor | None = None) -> Tensor:
         """Write down who is fooled for the first time; returns (rows,) bool: who still stands.
@@ -89,17 +89,17 @@ def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
     return wrong | ~logits.isfinite().all(dim=1)
 
 
-def packed(standing: Tensor) -> Tensor | None:
+def packed(robust: Tensor) -> Tensor | None:
     """Of (rows,) bool: the rows to go on with, all that stand and what fills their bucket; None: all rows."""
-    size = _bucketed(standing)
-    return _first(standing, size) if size < len(standing) else None
+    size = _bucketed(robust)
+    return _first(robust, size) if size < len(robust) else None
 
 
-def _bucketed(standing: Tensor) -> int:
-    return -(-int(standing.sum()) // BUCKET) * BUCKET
+def _bucketed(robust: Tensor) -> int:
+    return -(-int(robust.sum()) // BUCKET) * BUCKET
 
 
-def _first(standing: Tensor, size: int) -> Tensor:
+def _first(robust: Tensor, size: int) -> Tensor:
     """(size,) int64: row numbers, rising; those that stand come before others."""
-    order = (~standing).to(torch.uint8).argsort(stable=True)
+    order = (~robust).to(torch.uint8).argsort(stable=True)
     return order[:size].sort().values

@@ -20,7 +20,7 @@ Visit = tuple[Tensor, Tensor]
 
 
 @dataclass
-class Trail:
+class CycleDetector:
     """The last two visits of a batch, the newest last."""
 
     circled: Tensor
@@ -28,7 +28,7 @@ class Trail:
     visits: tuple[Visit, ...] = ()
 
     @classmethod
-    def begin(cls, where: Tensor) -> Trail:
+    def begin(cls, where: Tensor) -> CycleDetector:
         """Nobody has been anywhere. where: (rows,), any type, on the device of the batch."""
         return cls(torch.zeros_like(where, dtype=torch.bool))
 
@@ -47,7 +47,7 @@ class Trail:
         points, _ = self.visits[-1 - steps % 2]
         return points
 
-    def of(self, rows: Tensor) -> Trail:
+    def of(self, rows: Tensor) -> CycleDetector:
         """The trail of some rows."""
         visits = tuple((points[rows], logits[rows]) for points, logits in self.visits)
-        return Trail(self.circled[rows], visits)
+        return CycleDetector(self.circled[rows], visits)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, misclassified, packed
+from cartl_core.attacks.attack_state import AttackOutcome, AttackState, misclassified, packed
 from cartl_core.attacks.hyperplane import to_hyperplane
 from cartl_core.attacks.losses import targets
 from cartl_core.nn.module_state import preserve_model_state
@@ -64,14 +64,14 @@ def fab(
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
     with preserve_model_state(model):
-        pursuit = Pursuit.begin(model, images, labels, skip)
-        aims = targets(pursuit.logits, labels)
+        state = AttackState.begin(model, images, labels, skip)
+        aims = targets(state.logits, labels)
         for number in range(attack.restarts * aims.shape[1]):
-            if pursuit.broken.all():
+            if state.broken.all():
                 break
             start = starts(number) if attack.random_start and starts else None
-            _approach(pursuit, attack, aims[:, number % aims.shape[1]], start)
-    return pursuit.outcome()
+            _approach(state, attack, aims[:, number % aims.shape[1]], start)
+    return state.outcome()
 
 
 @dataclass(frozen=True)
@@ -88,26 +88,26 @@ class _Rows:
         return _Rows(*(part[rows] for part in vars(self).values()))
 
 
-def _approach(pursuit: Pursuit, attack: AttackSpec, aims: Tensor, start: Tensor | None) -> None:
+def _approach(state: AttackState, attack: AttackSpec, aims: Tensor, start: Tensor | None) -> None:
     """One try on all images that stand."""
-    where = pursuit.entering()
-    images = pursuit.images[where]
+    where = state.entering()
+    images = state.images[where]
     point = images
     if start is not None:
         point = (images + START_SHARE * start.to(images)[where]).clamp(0, 1)
-    rows = _Rows(where, images, point, pursuit.labels[where], aims[where])
+    rows = _Rows(where, images, point, state.labels[where], aims[where])
     for _ in range(attack.steps):
-        rows, standing = _step(pursuit, attack, rows)
-        if not standing.any():
+        rows, robust = _step(state, attack, rows)
+        if not robust.any():
             return
-        if (kept := packed(standing)) is not None:
+        if (kept := packed(robust)) is not None:
             rows = rows.only(kept)
 
 
-def _step(pursuit: Pursuit, attack: AttackSpec, rows: _Rows) -> tuple[_Rows, Tensor]:
+def _step(state: AttackState, attack: AttackSpec, rows: _Rows) -> tuple[_Rows, Tensor]:
     """To the boundary and beyond; returns the rows moved and (rows,) bool: who still stands."""
     norm = attack.norm
-    lead, slope = _boundary(pursuit, attack, rows)
+    lead, slope = _boundary(state, attack, rows)
     here, origin = rows.point.flatten(1), rows.images.flatten(1)
     # The same hyperplane, seen from the iterate and from the image itself.
     way = to_hyperplane(here, slope, -lead, norm)
@@ -119,25 +119,25 @@ def _step(pursuit: Pursuit, attack: AttackSpec, rows: _Rows) -> tuple[_Rows, Ten
     point = moved.clamp(0, 1).view_as(rows.point)
 
     with torch.no_grad():
-        logits = pursuit.model(point)
+        logits = state.model(point)
     inside = _inside(rows.images, point, attack)
-    standing = pursuit.note(logits, point, rows.where, counts=inside)
-    kept = standing & inside
-    pursuit.adversarial[rows.where[kept]] = point[kept]
+    robust = state.note(logits, point, rows.where, counts=inside)
+    kept = robust & inside
+    state.adversarial[rows.where[kept]] = point[kept]
     beyond = misclassified(logits, rows.labels).view(-1, 1, 1, 1)
     point = torch.where(beyond, rows.images + BACK * (point - rows.images), point)
-    return replace(rows, point=point), standing
+    return replace(rows, point=point), robust
 
 
-def _boundary(pursuit: Pursuit, attack: AttackSpec, rows: _Rows) -> tuple[Tensor, Tensor]:
+def _boundary(state: AttackState, attack: AttackSpec, rows: _Rows) -> tuple[Tensor, Tensor]:
     """What the target's logit is above the true one's, (rows,), and its slope, (rows, D)."""
     asked = rows.point.detach().requires_grad_(True)
     with torch.enable_grad():
-        logits = pursuit.model(asked)
+        logits = state.model(asked)
         pair = logits.gather(1, torch.stack([rows.targets, rows.labels], dim=1))
         lead = pair[:, 0] - pair[:, 1]
         (slope,) = torch.autograd.grad(lead.sum(), asked)
-    pursuit.note(logits, rows.point, rows.where, counts=_inside(rows.images, rows.point, attack))
+    state.note(logits, rows.point, rows.where, counts=_inside(rows.images, rows.point, attack))
     return lead.detach(), slope.flatten(1).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
 

@@ -3,7 +3,7 @@
 In eval mode batch norm is a fixed scale and shift of each channel. Where it follows a convolution it is
 folded into its weights; elsewhere it becomes one multiplication and one addition, whose way back needs
 no statistics. Sums are rounded in another order, so what the double says is confirmed on the network
-itself (``confirmed``).
+itself (``attack_with_surrogate``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrize
 
 from cartl_core.attacks.attack_state import AttackOutcome, misclassified
-from cartl_core.attacks.run_attack import launch
+from cartl_core.attacks.run_attack import run_attack
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 
@@ -43,7 +43,7 @@ class Affine(nn.Module):
         return torch.addcmul(self.shift, x, self.scale)
 
 
-def fused(network: nn.Module) -> nn.Module:
+def fold_batch_norm(network: nn.Module) -> nn.Module:
     """A copy of ``network`` in eval mode with its batch norms folded; parameters ask for no gradient.
 
     Reparametrised convolutions are left as they are.
@@ -51,24 +51,24 @@ def fused(network: nn.Module) -> nn.Module:
     Raises:
         ValueError: a batch norm keeps no running statistics.
     """
-    double = copy.deepcopy(network).eval().requires_grad_(False)
-    for sequence in [module for module in double.modules() if isinstance(module, nn.Sequential)]:
+    surrogate = copy.deepcopy(network).eval().requires_grad_(False)
+    for sequence in [module for module in surrogate.modules() if isinstance(module, nn.Sequential)]:
         names = list(sequence._modules)
         for name, after in pairwise(names):
             conv, norm = sequence._modules[name], sequence._modules[after]
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and _folds(conv, norm):
                 setattr(sequence, name, fusion.fuse_conv_bn_eval(conv, norm).requires_grad_(False))
                 setattr(sequence, after, nn.Identity())
-    for parent in list(double.modules()):
+    for parent in list(surrogate.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
                 setattr(parent, name, Affine(child))
-    return double
+    return surrogate
 
 
-def confirmed(
+def attack_with_surrogate(
     network: nn.Module,
-    double: nn.Module,
+    surrogate: nn.Module,
     images: Tensor,
     labels: Tensor,
     attack: AttackSpec,
@@ -81,9 +81,9 @@ def confirmed(
     """The outcome of an attack on ``double`` as it holds for ``network``.
 
     What fooled the double is shown to the network. Where that is not fooled, it is attacked itself; where
-    it is fooled by what the double withstood, that counts. Arguments are those of ``launch``.
+    it is fooled by what the double withstood, that counts. Arguments are those of ``run_attack``.
     """
-    found = launch(double, images, labels, attack, seed=seed, label=label, indices=indices, skip=skip)
+    found = run_attack(surrogate, images, labels, attack, seed=seed, label=label, indices=indices, skip=skip)
     with preserve_model_state(network), torch.no_grad():
         broken = misclassified(network(found.adversarial), labels)
     passes = found.passes + len(images)
@@ -92,7 +92,9 @@ def confirmed(
     doubtful = found.broken & ~broken
     if not doubtful.any():
         return AttackOutcome(broken=broken, adversarial=found.adversarial, passes=passes)
-    again = launch(network, images, labels, attack, seed=seed, label=label, indices=indices, skip=~doubtful)
+    again = run_attack(
+        network, images, labels, attack, seed=seed, label=label, indices=indices, skip=~doubtful
+    )
     return AttackOutcome(
         broken=torch.where(doubtful, again.broken, broken),
         adversarial=torch.where(doubtful.view(-1, 1, 1, 1), again.adversarial, found.adversarial),

@@ -1,8 +1,8 @@
-"""How far each image must be moved until it falls: one pass over rising radii, a rung each.
+"""The smallest radius found at which each image is misclassified: one pass over a grid of rising radii.
 
-What fell on a lower rung has fallen on every higher one and is not attacked again, so that the curve of
-robust accuracy over eps can only fall. What stands goes on from where the lower rung ended, and from
-random points as well: on each rung it meets at least what a separate attack of that radius would do.
+An image that is misclassified at one radius counts at every larger one and is not attacked again, so that
+the curve of robust accuracy over eps can only fall. Images that are still correct go on from where the
+smaller radius ended, and from random points as well: each radius is at least as strong as a separate attack.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from cartl_core.spec.curve import CurveSpec
 
 
 @dataclass
-class _Climb:
-    """Images on their way up the ladder; all tensors have N rows."""
+class _RadiusSearch:
+    """State of the search over the radius grid; all tensors have N rows."""
 
     images: Tensor
     labels: Tensor
     indices: Tensor
     radius: Tensor
-    """(N,) float64: where an image fell, infinite while it stands."""
-    held: Tensor
-    """(N,) float64: the highest rung that it withstood."""
+    """(N,) float64: the smallest radius that broke an image, infinite while it is still correct."""
+    withstood: Tensor
+    """(N,) float64: the largest radius of the grid that it withstood."""
     point: Tensor
-    """(N, C, H, W): where it fell, or where the last rung ended."""
+    """(N, C, H, W): the adversarial example, or where the last radius ended."""
 
-    def standing(self) -> Tensor:
+    def robust_rows(self) -> Tensor:
         return self.radius.isinf().nonzero().squeeze(1)
 
 
-def break_radii(
+def minimal_radii(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,
@@ -67,29 +67,31 @@ def break_radii(
 
     Returns:
         (N,) float64 on the CPU, so that a radius of the grid is that very number: 0 where the model is
-        wrong without an attack, infinite where the image stands at the last radius.
+        wrong without an attack, infinite where the image is still correct at the last radius.
     """
     with preserve_model_state(model):
         with torch.no_grad():
             wrong = misclassified(model(images), labels)
         radius = torch.zeros(len(images), dtype=torch.float64, device=images.device)
         radius[~wrong] = torch.inf
-        climb = _Climb(images, labels, indices, radius, torch.zeros_like(radius), images.detach().clone())
-        for rung in range(len(spec.eps)):
-            if not len(climb.standing()):
+        search = _RadiusSearch(
+            images, labels, indices, radius, torch.zeros_like(radius), images.detach().clone()
+        )
+        for index in range(len(spec.eps)):
+            if not len(search.robust_rows()):
                 break
-            _rung(model, climb, spec, rung, seed, label)
+            _attack_radius(model, search, spec, index, seed, label)
         if spec.refine:
-            _refine(model, climb, spec)
-    return climb.radius.cpu()
+            _refine(model, search, spec)
+    return search.radius.cpu()
 
 
-def rung_attack(spec: CurveSpec, rung: int, label: str = "curve") -> AttackSpec:
-    """What one rung is: an attack of its radius that begins at ``spec.restarts`` random points.
+def grid_attack(spec: CurveSpec, index: int, label: str = "curve") -> AttackSpec:
+    """The attack at one radius of the grid; it begins at ``spec.restarts`` random points.
 
     No step is longer than the longest that an image has room for: few steps of a large radius would be.
     """
-    eps = spec.eps[rung]
+    eps = spec.eps[index]
     return AttackSpec(
         label=label,
         norm=spec.norm,
@@ -101,55 +103,57 @@ def rung_attack(spec: CurveSpec, rung: int, label: str = "curve") -> AttackSpec:
     )
 
 
-def rung_starts(
-    spec: CurveSpec, rung: int, restart: int, *, seed: int, label: str, indices: Tensor, like: Tensor
+def grid_starts(
+    spec: CurveSpec, index: int, restart: int, *, seed: int, label: str, indices: Tensor, like: Tensor
 ) -> Tensor:
-    """(N, C, H, W): random perturbations of one rung, other ones on every rung; ``like`` has their shape."""
+    """(N, C, H, W): random perturbations at one radius, others at every radius; ``like`` has their shape."""
     return random_starts(
         like.shape[1:],
-        spec.eps[rung],
+        spec.eps[index],
         seed=seed,
         label=label,
-        restart=rung * spec.restarts + restart,
+        restart=index * spec.restarts + restart,
         indices=indices,
         norm=spec.norm,
     )
 
 
-def _rung(model: nn.Module, climb: _Climb, spec: CurveSpec, rung: int, seed: int, label: str) -> None:
-    """Once from where the rung below ended, then from random points what still stands."""
-    attack = rung_attack(spec, rung, label)
-    rows = climb.standing()
-    below = climb.point[rows] - climb.images[rows]
+def _attack_radius(
+    model: nn.Module, search: _RadiusSearch, spec: CurveSpec, index: int, seed: int, label: str
+) -> None:
+    """Once from where the smaller radius ended, then from random points the images that are still correct."""
+    attack = grid_attack(spec, index, label)
+    rows = search.robust_rows()
+    below = search.point[rows] - search.images[rows]
     onward = attack.model_copy(update={"restarts": 1})
-    outcome = pgd(model, climb.images[rows], climb.labels[rows], onward, starts=lambda _: below)
-    climb.point[rows] = outcome.adversarial
-    climb.radius[rows[outcome.broken]] = attack.eps
+    outcome = pgd(model, search.images[rows], search.labels[rows], onward, starts=lambda _: below)
+    search.point[rows] = outcome.adversarial
+    search.radius[rows[outcome.broken]] = attack.eps
 
-    rows = climb.standing()
+    rows = search.robust_rows()
     if len(rows):
         drawn = partial(
-            rung_starts, spec, rung, seed=seed, label=label, indices=climb.indices[rows.cpu()], like=below
+            grid_starts, spec, index, seed=seed, label=label, indices=search.indices[rows.cpu()], like=below
         )
-        outcome = pgd(model, climb.images[rows], climb.labels[rows], attack, starts=drawn)
-        fallen = rows[outcome.broken]
-        climb.point[fallen] = outcome.adversarial[outcome.broken]
-        climb.radius[fallen] = attack.eps
-    climb.held[climb.standing()] = attack.eps
+        outcome = pgd(model, search.images[rows], search.labels[rows], attack, starts=drawn)
+        broken = rows[outcome.broken]
+        search.point[broken] = outcome.adversarial[outcome.broken]
+        search.radius[broken] = attack.eps
+    search.withstood[search.robust_rows()] = attack.eps
 
 
-def _refine(model: nn.Module, climb: _Climb, spec: CurveSpec) -> None:
-    """Each fallen image's radius, between the last rung that it withstood and the one where it fell."""
-    rows = (climb.radius.isfinite() & (climb.radius > 0)).nonzero().squeeze(1)
+def _refine(model: nn.Module, search: _RadiusSearch, spec: CurveSpec) -> None:
+    """Bisect each broken image's radius between the last one it withstood and the one that broke it."""
+    rows = (search.radius.isfinite() & (search.radius > 0)).nonzero().squeeze(1)
     if len(rows):
-        climb.radius[rows] = bisect(
+        search.radius[rows] = bisect(
             model,
-            climb.images[rows],
-            climb.labels[rows],
+            search.images[rows],
+            search.labels[rows],
             spec,
-            fooling=climb.point[rows],
-            held=climb.held[rows],
-            fallen=climb.radius[rows],
+            fooling=search.point[rows],
+            withstood=search.withstood[rows],
+            broken_at=search.radius[rows],
         )
 
 
@@ -160,8 +164,8 @@ def bisect(
     spec: CurveSpec,
     *,
     fooling: Tensor,
-    held: Tensor,
-    fallen: Tensor,
+    withstood: Tensor,
+    broken_at: Tensor,
 ) -> Tensor:
     """The length of the shortest perturbation found for each of N images, after ``spec.refine`` halvings.
 
@@ -169,15 +173,15 @@ def bisect(
     into that ball; the model is left in the state that the caller put it in.
 
     Args:
-        fooling: (N, C, H, W), misclassified, at most ``fallen`` from the images.
-        held: (N,) float64, radii at which nothing was found.
-        fallen: (N,) float64, radii at which ``fooling`` was.
+        fooling: (N, C, H, W), misclassified, at most ``broken_at`` from the images.
+        withstood: (N,) float64, radii at which nothing was found.
+        broken_at: (N,) float64, radii at which ``fooling`` was.
 
     Returns:
-        (N,) float64, at most ``fallen``; below ``held`` where ``fooling`` was shorter than that already.
+        (N,) float64, at most ``broken_at``; below ``withstood`` where ``fooling`` was shorter than that already.
     """
-    high = torch.minimum(fallen, LENGTHS[spec.norm](fooling - images))
-    low = torch.minimum(held, high)
+    high = torch.minimum(broken_at, LENGTHS[spec.norm](fooling - images))
+    low = torch.minimum(withstood, high)
     for _ in range(spec.refine):
         middle = (low + high) / 2
         start = images + _per_image(middle / high.clamp_min(torch.finfo(high.dtype).tiny)).to(images) * (
@@ -197,10 +201,10 @@ def _search(
     """One descent, each image in a ball of its own: (N,) bool who is fooled, (N, C, H, W) by what."""
     ball, objective = BALLS[spec.norm], OBJECTIVES[spec.loss]
     within, step = radius.to(images).unsqueeze(1), _per_image(spec.step_of_eps * radius).to(images)
-    fence = ball.fence(images, _per_image(radius).to(images))
+    bounds = ball.bounds(images, _per_image(radius).to(images))
     fooled = torch.zeros(len(images), dtype=torch.bool, device=images.device)
     point = start.clone()
-    where, iterate = torch.arange(len(images), device=images.device), ball.project(start, fence, within)
+    where, iterate = torch.arange(len(images), device=images.device), ball.project(start, bounds, within)
     for taken in range(spec.steps + 1):
         iterate.requires_grad_(True)
         with torch.enable_grad():
@@ -213,12 +217,12 @@ def _search(
             break
         (uphill,) = torch.autograd.grad(total, iterate)
         here = iterate.detach()
-        iterate = ball.project(here + step * ball.steepest(uphill, here), fence, within)
+        iterate = ball.project(here + step * ball.steepest(uphill, here), bounds, within)
         if (rows := packed(~fooled[where])) is not None:
-            where, iterate, step, within, *fenced = (
-                part[rows] for part in (where, iterate, step, within, *fence)
+            where, iterate, step, within, *bounded = (
+                part[rows] for part in (where, iterate, step, within, *bounds)
             )
-            fence = tuple(fenced)
+            bounds = tuple(bounded)
     return fooled, point
 
 

@@ -27,7 +27,7 @@ CLIPPINGS = 16
 Radius = float | Tensor
 """Of all balls, or of each image its own: (N, 1, 1, 1) for a fence, (N, 1) for the way back."""
 
-Fence = tuple[Tensor, ...]
+Bounds = tuple[Tensor, ...]
 """What a ball needs to know of its images, each (N, C, H, W): made once, rows picked as samples leave."""
 
 
@@ -37,11 +37,11 @@ class Ball:
 
     draw: Callable[[Tensor, float, torch.Generator], None]
     """Fills one perturbation (C, H, W) with a uniform draw from the ball of this radius."""
-    fence: Callable[[Tensor, Radius], Fence]
+    bounds: Callable[[Tensor, Radius], Bounds]
     """Of images and a radius."""
     steepest: Callable[[Tensor, Tensor], Tensor]
     """Of a gradient and the point it was taken at: the direction of norm 1 to go, or none."""
-    project: Callable[[Tensor, Fence, Radius], Tensor]
+    project: Callable[[Tensor, Bounds, Radius], Tensor]
     """A point brought back into the ball cut with [0, 1]: to the nearest point of it."""
 
 
@@ -49,7 +49,7 @@ def _fill_linf(row: Tensor, eps: float, generator: torch.Generator) -> None:
     row.uniform_(-eps, eps, generator=generator)
 
 
-def _box(images: Tensor, eps: Radius) -> Fence:
+def _box(images: Tensor, eps: Radius) -> Bounds:
     """Lowest and highest allowed pixel: the eps ball and [0, 1] folded into one box."""
     return (images - eps).clamp(0.0, 1.0), (images + eps).clamp(0.0, 1.0)
 
@@ -59,8 +59,8 @@ def _sign(gradient: Tensor, _: Tensor) -> Tensor:
     return direction
 
 
-def _into_the_box(point: Tensor, fence: Fence, _: Radius) -> Tensor:
-    low, high = fence
+def _into_the_box(point: Tensor, bounds: Bounds, _: Radius) -> Tensor:
+    low, high = bounds
     return torch.clamp(point, low, high)
 
 
@@ -70,7 +70,7 @@ def _fill_l2(row: Tensor, eps: float, generator: torch.Generator) -> None:
     row.mul_(eps / (row.square().sum() + 2 * beyond).sqrt())
 
 
-def _images_alone(images: Tensor, _: Radius) -> Fence:
+def _images_alone(images: Tensor, _: Radius) -> Bounds:
     return (images,)
 
 
@@ -81,13 +81,13 @@ def _unit(gradient: Tensor, _: Tensor) -> Tensor:
     return unit
 
 
-def _into_l2(point: Tensor, fence: Fence, eps: Radius) -> Tensor:
+def _into_l2(point: Tensor, bounds: Bounds, eps: Radius) -> Tensor:
     """The nearest point is clip(t * wish) for the largest t <= 1 of norm at most eps.
 
     t is raised to what the norm would be if only the pixels clipped so far were clipped; it never
     overshoots, so that stopping early is still inside.
     """
-    (images,) = fence
+    (images,) = bounds
     wish, length, room = _wish(point, images)
     share = (eps / torch.linalg.vector_norm(length, dim=1, keepdim=True).clamp_min(_tiny(wish))).clamp(max=1)
     clipped = share * length >= room
@@ -128,12 +128,12 @@ def _sparse(gradient: Tensor, point: Tensor) -> Tensor:
     return (weights * (total > 0)).copysign(flat).view_as(gradient)
 
 
-def _into_l1(point: Tensor, fence: Fence, eps: Radius) -> Tensor:
+def _into_l1(point: Tensor, bounds: Bounds, eps: Radius) -> Tensor:
     """The nearest point is clip(shrink(wish, c)) for the smallest c >= 0 of norm at most eps.
 
     c is halved in on from above, so that what is left of the interval is still inside.
     """
-    (images,) = fence
+    (images,) = bounds
     wish, length, room = _wish(point, images)
     inside = torch.minimum(length, room).sum(1, keepdim=True) <= eps
     low = torch.zeros_like(length[:, :1])

@@ -17,10 +17,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
-from cartl_core.attacks.cycle_detection import Trail
+from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
+from cartl_core.attacks.cycle_detection import CycleDetector
 from cartl_core.attacks.losses import OBJECTIVES, Objective
-from cartl_core.attacks.norm_balls import BALLS, Ball, Fence
+from cartl_core.attacks.norm_balls import BALLS, Ball, Bounds
 from cartl_core.nn.losses import cross_entropy
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
@@ -55,15 +55,15 @@ def perturb(
         (N, C, H, W) within eps of the images and within [0, 1], detached.
     """
     ball = BALLS[norm]
-    fence = ball.fence(images, eps)
+    bounds = ball.bounds(images, eps)
     with preserve_model_state(model):
-        iterate = _begin(ball, images, start, fence, eps)
+        iterate = _begin(ball, images, start, bounds, eps)
         for _ in range(steps):
             iterate.requires_grad_(True)
             with torch.enable_grad():
                 logits = model(iterate)
             uphill = _uphill(objective, logits, labels, iterate)
-            iterate = _climb(ball, iterate, uphill, step, fence, eps)
+            iterate = _climb(ball, iterate, uphill, step, bounds, eps)
     return iterate
 
 
@@ -95,48 +95,48 @@ def pgd(
     if attack.random_start and starts is None:
         raise ValueError(f"attack {attack.label} starts at random: starts must be given")
     with preserve_model_state(model):
-        pursuit = Pursuit.begin(model, images, labels, skip)
+        state = AttackState.begin(model, images, labels, skip)
         for restart in range(attack.restarts):
-            if not pursuit.broken.all():
-                _restart(pursuit, attack, starts(restart) if attack.random_start and starts else None)
-    return pursuit.outcome()
+            if not state.broken.all():
+                _restart(state, attack, starts(restart) if attack.random_start and starts else None)
+    return state.outcome()
 
 
-def _restart(pursuit: Pursuit, attack: AttackSpec, start: Tensor | None) -> None:
+def _restart(state: AttackState, attack: AttackSpec, start: Tensor | None) -> None:
     """One restart on all images that stand."""
     ball, objective, eps, step = BALLS[attack.norm], OBJECTIVES[attack.loss], attack.eps, attack.step_size
-    where = pursuit.entering()
-    labels = pursuit.labels[where]
-    fence = ball.fence(pursuit.images[where], eps)
-    begin = None if start is None else start.to(pursuit.images.device)[where]
-    iterate = _begin(ball, pursuit.images[where], begin, fence, eps)
-    trail = Trail.begin(where)
+    where = state.entering()
+    labels = state.labels[where]
+    bounds = ball.bounds(state.images[where], eps)
+    begin = None if start is None else start.to(state.images.device)[where]
+    iterate = _begin(ball, state.images[where], begin, bounds, eps)
+    cycles = CycleDetector.begin(where)
     for left in range(attack.steps, 0, -1):
         iterate.requires_grad_(True)
         with torch.enable_grad():
-            logits = pursuit.model(iterate)
-        standing = pursuit.note(logits, iterate, where)
-        circling = trail.follow(iterate.detach(), logits.detach()) & standing
+            logits = state.model(iterate)
+        robust = state.note(logits, iterate, where)
+        circling = cycles.follow(iterate.detach(), logits.detach()) & robust
         if circling.any():
-            pursuit.adversarial[where[circling]] = trail.ahead(left)[circling]
-        going = standing & ~trail.circled
+            state.adversarial[where[circling]] = cycles.ahead(left)[circling]
+        going = robust & ~cycles.circled
         if not going.any():
             return
         uphill = _uphill(objective, logits, labels, iterate)
-        iterate = _climb(ball, iterate, uphill, step, fence, eps)
+        iterate = _climb(ball, iterate, uphill, step, bounds, eps)
         if (rows := packed(going)) is not None:
-            where, labels, iterate, *fenced = (part[rows] for part in (where, labels, iterate, *fence))
-            fence, trail = tuple(fenced), trail.of(rows)
+            where, labels, iterate, *bounded = (part[rows] for part in (where, labels, iterate, *bounds))
+            bounds, cycles = tuple(bounded), cycles.of(rows)
     with torch.no_grad():
-        standing = pursuit.note(pursuit.model(iterate), iterate, where)
-    going = standing & ~trail.circled
-    pursuit.adversarial[where[going]] = iterate[going]
+        robust = state.note(state.model(iterate), iterate, where)
+    going = robust & ~cycles.circled
+    state.adversarial[where[going]] = iterate[going]
 
 
-def _begin(ball: Ball, images: Tensor, start: Tensor | None, fence: Fence, eps: float) -> Tensor:
+def _begin(ball: Ball, images: Tensor, start: Tensor | None, bounds: Bounds, eps: float) -> Tensor:
     if start is None:
         return images.detach().clone()
-    return ball.project(images.detach() + start.to(images), fence, eps)
+    return ball.project(images.detach() + start.to(images), bounds, eps)
 
 
 def _uphill(objective: Objective, logits: Tensor, labels: Tensor, iterate: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ def _uphill(objective: Objective, logits: Tensor, labels: Tensor, iterate: Tenso
     return gradient
 
 
-def _climb(ball: Ball, iterate: Tensor, uphill: Tensor, step: float, fence: Fence, eps: float) -> Tensor:
+def _climb(ball: Ball, iterate: Tensor, uphill: Tensor, step: float, bounds: Bounds, eps: float) -> Tensor:
     """The next iterate: one steepest step up, back into the ball."""
     here = iterate.detach()
-    return ball.project(here + step * ball.steepest(uphill, here), fence, eps)
+    return ball.project(here + step * ball.steepest(uphill, here), bounds, eps)

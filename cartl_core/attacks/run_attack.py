@@ -16,7 +16,7 @@ STARTERS = {"pgd": pgd, "apgd": apgd, "fab": fab}
 """Attacks that begin at a random point of the ball, if at all, and need no other chance."""
 
 
-def launch(
+def run_attack(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,

@@ -23,8 +23,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import square_proposals as moves
-from cartl_core.attacks.attack_state import AttackOutcome, Pursuit, packed
+from cartl_core.attacks import square_proposals as proposals
+from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
 from cartl_core.attacks.losses import margin
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
@@ -43,7 +43,7 @@ Draws = Callable[[int, int, int], Tensor]
 
 
 @dataclass(frozen=True)
-class _Moves:
+class _Proposals:
     """The search of one norm; ``first_count`` and ``count`` are numbers needed by the first and each move.
 
     ``first`` and ``next`` give candidates (rows, C, H, W) inside the ball; ``next`` is given the side of
@@ -60,12 +60,22 @@ class _Moves:
     """The side that a window wished to be this wide has."""
 
 
-MOVES: dict[Norm, _Moves] = {
-    "linf": _Moves(
-        moves.stripes_count, moves.stripes, moves.window_count, moves.window, None, moves.any_side
+PROPOSALS: dict[Norm, _Proposals] = {
+    "linf": _Proposals(
+        proposals.stripes_count,
+        proposals.stripes,
+        proposals.window_count,
+        proposals.window,
+        None,
+        proposals.any_side,
     ),
-    "l2": _Moves(
-        moves.tiles_count, moves.tiles, moves.exchange_count, moves.exchange, moves.turn, moves.odd_side
+    "l2": _Proposals(
+        proposals.tiles_count,
+        proposals.tiles,
+        proposals.exchange_count,
+        proposals.exchange,
+        proposals.turn,
+        proposals.odd_side,
     ),
 }
 
@@ -90,11 +100,11 @@ def square(
         skip: (N,) bool, images that count as broken and are not attacked.
     """
     with preserve_model_state(model), torch.no_grad():
-        pursuit = Pursuit.begin(model, images, labels, skip)
+        state = AttackState.begin(model, images, labels, skip)
         for restart in range(attack.restarts):
-            if not pursuit.broken.all():
-                _search(pursuit, attack, restart, draws)
-    return pursuit.outcome()
+            if not state.broken.all():
+                _search(state, attack, restart, draws)
+    return state.outcome()
 
 
 def window_side(step: int, steps: int, images: Tensor, norm: Norm) -> int:
@@ -103,46 +113,46 @@ def window_side(step: int, steps: int, images: Tensor, norm: Norm) -> int:
     at = step * max(1.0, SCHEDULED / steps)
     halvings = sum(at > halved for halved in HALVED_AT)
     side = round(sqrt(FIRST_SHARE * 0.5**halvings * height * width))
-    return min(MOVES[norm].sides(side), height, width)
+    return min(PROPOSALS[norm].sides(side), height, width)
 
 
-def _search(pursuit: Pursuit, attack: AttackSpec, restart: int, draws: Draws) -> None:
+def _search(state: AttackState, attack: AttackSpec, restart: int, draws: Draws) -> None:
     """One restart on all images that stand."""
-    search = MOVES[attack.norm]
-    where = pursuit.entering()
-    images = pursuit.images[where]
-    first = draws(restart, 0, search.first_count(images)).to(images)
-    point = search.first(images, attack.eps, first[where])
-    value = _ask(pursuit, point, where)
+    proposals_of_norm = PROPOSALS[attack.norm]
+    where = state.entering()
+    images = state.images[where]
+    first = draws(restart, 0, proposals_of_norm.first_count(images)).to(images)
+    point = proposals_of_norm.first(images, attack.eps, first[where])
+    value = _ask(state, point, where)
     for step in range(attack.steps):
-        standing = ~pursuit.broken[where]
-        if not standing.any():
+        robust = ~state.broken[where]
+        if not robust.any():
             return
         if step % CHAPTER == 0:
-            numbers = _numbers(pursuit, draws, restart, 1 + step // CHAPTER, search.count(images))
-        if (rows := packed(standing)) is not None:
+            numbers = _numbers(state, draws, restart, 1 + step // CHAPTER, proposals_of_norm.count(images))
+        if (rows := packed(robust)) is not None:
             where, images, point, value = (part[rows] for part in (where, images, point, value))
         chances = numbers[where, step % CHAPTER]
-        if search.fine is not None and step >= SCHEDULED and step % 2:
-            tried = search.fine(images, point, attack.eps, chances)
+        if proposals_of_norm.fine is not None and step >= SCHEDULED and step % 2:
+            tried = proposals_of_norm.fine(images, point, attack.eps, chances)
         else:
             side = window_side(step, attack.steps, images, attack.norm)
-            tried = search.next(images, point, attack.eps, side, chances)
-        gained = _ask(pursuit, tried, where)
+            tried = proposals_of_norm.next(images, point, attack.eps, side, chances)
+        gained = _ask(state, tried, where)
         better = gained > value
         point = torch.where(better.view(-1, 1, 1, 1), tried, point)
         value = torch.where(better, gained, value)
-    standing = ~pursuit.broken[where]
-    pursuit.adversarial[where[standing]] = point[standing]
+    robust = ~state.broken[where]
+    state.adversarial[where[robust]] = point[robust]
 
 
-def _numbers(pursuit: Pursuit, draws: Draws, restart: int, chapter: int, count: int) -> Tensor:
+def _numbers(state: AttackState, draws: Draws, restart: int, chapter: int, count: int) -> Tensor:
     """(N, CHAPTER, count), where the images are."""
-    return draws(restart, chapter, CHAPTER * count).view(-1, CHAPTER, count).to(pursuit.images)
+    return draws(restart, chapter, CHAPTER * count).view(-1, CHAPTER, count).to(state.images)
 
 
-def _ask(pursuit: Pursuit, point: Tensor, where: Tensor) -> Tensor:
+def _ask(state: AttackState, point: Tensor, where: Tensor) -> Tensor:
     """(rows,): how much the best other class wins by; who is fooled is noted."""
-    logits = pursuit.model(point)
-    pursuit.note(logits, point, where)
-    return margin(logits, pursuit.labels[where])
+    logits = state.model(point)
+    state.note(logits, point, where)
+    return margin(logits, state.labels[where])

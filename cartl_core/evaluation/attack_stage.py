@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import confirmed, fused, misclassified
+from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified
 from cartl_core.data import Split
 from cartl_core.evaluation.batches import Rows, in_batches
 from cartl_core.execution.stage_context import StageContext
@@ -55,11 +55,11 @@ def evaluate(
         attack: None measures accuracy without an attack.
     """
     network = ready_network(network_directory, ctx)
-    double = fused(network)
-    ctx.install(double)
+    surrogate = fold_batch_norm(network)
+    ctx.install(surrogate)
 
     def held(part: slice) -> Rows:
-        return {"held": _batch(network, double, images, part, attack, seed, ctx)}
+        return {"held": _batch(network, surrogate, images, part, attack, seed, ctx)}
 
     rows, seconds = in_batches(len(images.labels), batch_size, held, ctx)
     store_rows({**rows, "index": images.index}, ctx)
@@ -96,7 +96,7 @@ def store_rows(rows: Rows, ctx: StageContext) -> None:
 
 def _batch(
     network: Network,
-    double: nn.Module,
+    surrogate: nn.Module,
     images: Split,
     part: slice,
     attack: AttackSpec | None,
@@ -108,7 +108,7 @@ def _batch(
     if attack is None:
         with torch.no_grad():
             return ~misclassified(network(x), labels)
-    outcome = confirmed(
-        network, double, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
+    outcome = attack_with_surrogate(
+        network, surrogate, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
     )
     return ~outcome.broken

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import fused, perturb, random_starts
+from cartl_core.attacks import fold_batch_norm, perturb, random_starts
 from cartl_core.data import Split
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import cross_entropy, feature_distance
@@ -98,7 +98,7 @@ def farthest_images(
     Returns:
         (N, C, H, W) on the CPU.
     """
-    double = fused(lower)
+    surrogate = fold_batch_norm(lower)
     moved = torch.empty_like(split.images)
     for first in range(0, len(moved), BATCH):
         ctx.stop.check()
@@ -113,9 +113,9 @@ def farthest_images(
             indices=split.index[part],
         )
         with torch.no_grad():
-            clean = double(images)
+            clean = surrogate(images)
         moved[part] = perturb(
-            double,
+            surrogate,
             images,
             clean,
             eps=spec.eps,

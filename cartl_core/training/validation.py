@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cartl_core.attacks import launch
+from cartl_core.attacks import run_attack
 from cartl_core.data import Split
 from cartl_core.data.stratified import stratified
 from cartl_core.execution.stage_context import StageContext
@@ -48,7 +48,7 @@ def standing(
     for part in torch.split(chosen, BATCH):
         ctx.stop.check()
         images, labels = ctx.put(split.images[part]), split.labels[part].to(ctx.device)
-        outcome = launch(
+        outcome = run_attack(
             network, images, labels, attack, seed=seed, label="validation", indices=split.index[part]
         )
         stood += (~outcome.broken).tolist()

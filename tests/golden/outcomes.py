@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cartl_core.attacks import confirmed, fused
+from cartl_core.attacks import attack_with_surrogate, fold_batch_norm
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.data import Split
 from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
@@ -126,8 +126,8 @@ def margins(network: Network, images: Tensor, labels: Tensor) -> Tensor:
 def attack_rows(network: Network, spec: AttackSpec, images: Split) -> Rows:
     """Of each image: did it hold, and the margin where the attack ended."""
     x, labels = images.images, images.labels
-    found = confirmed(
-        network, fused(network), x, labels, spec, seed=SEED, label=spec.label, indices=images.index
+    found = attack_with_surrogate(
+        network, fold_batch_norm(network), x, labels, spec, seed=SEED, label=spec.label, indices=images.index
     )
     return {"held": ~found.broken, "margin": margins(network, found.adversarial, labels)}
 

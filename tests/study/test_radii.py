@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cartl_core.attacks import launch
+from cartl_core.attacks import run_attack
 from study.__main__ import climb, run_cell
 from study.book import book_of, read_book
 from study.exam import held
@@ -90,7 +90,7 @@ def test_what_stands_is_what_the_attack_at_each_radius_alone_says(
         standing_now = network(images.images).argmax(1) == images.labels
     assert held(outcome, None) == standing_now.tolist()
     for attack, multiple in zip(ladder.attacks, MULTIPLES, strict=True):
-        alone = launch(
+        alone = run_attack(
             network, images.images, images.labels, attack, seed=0, label=attack.label, indices=images.index
         )
         standing_now &= ~alone.broken

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cartl_core.attacks import launch
+from cartl_core.attacks import run_attack
 from cartl_core.errors import Interrupted
 from cartl_core.nn.files import load_network
 from study import looks
@@ -129,7 +129,7 @@ def test_fates_are_what_each_attack_alone_says(workshop: Workshop, plan: Plan) -
     standing = network(images).argmax(1) == labels
     assert held(outcome, None)[: exam.attacked] == standing.tolist()
     for attack in exam.attacks:
-        broken = launch(
+        broken = run_attack(
             network, images, labels, attack, seed=cell.seed, label=attack.label, indices=index
         ).broken
         standing &= ~broken

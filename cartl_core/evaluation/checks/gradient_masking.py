@@ -55,8 +55,8 @@ def transferred(
         start: (N, C, H, W), the first perturbation.
     """
     ball, eps = BALLS[attack.norm], attack.eps
-    fence = ball.fence(images, eps)
-    point = ball.project(images + start.to(images), fence, eps)
+    bounds = ball.bounds(images, eps)
+    point = ball.project(images + start.to(images), bounds, eps)
     with preserve_model_state(source), preserve_model_state(target):
         broken = _fooled(target, images, labels)
         for number in range(1, attack.steps + 1):
@@ -65,7 +65,7 @@ def transferred(
                 total = cross_entropy(source(point), labels).sum()
             (uphill,) = torch.autograd.grad(total, point)
             here = point.detach()
-            point = ball.project(here + attack.step_size * ball.steepest(uphill, here), fence, eps)
+            point = ball.project(here + attack.step_size * ball.steepest(uphill, here), bounds, eps)
             if number % SHOWN_EVERY == 0 or number == attack.steps:
                 broken |= _fooled(target, point, labels)
     return broken

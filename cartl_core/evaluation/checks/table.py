@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import launch, misclassified, random_starts
+from cartl_core.attacks import misclassified, random_starts, run_attack
 from cartl_core.attacks.norm_balls import BALLS
 from cartl_core.catalog import check_attacks
 from cartl_core.evaluation.checks import input_sensitivity as hearing
@@ -60,7 +60,7 @@ class CheckInputs:
 
     def held(self, attack: AttackSpec, model: nn.Module | None = None) -> Rows:
         """One row: which images hold against ``attack``."""
-        outcome = launch(
+        outcome = run_attack(
             model or self.model,
             self.images,
             self.labels,
@@ -75,7 +75,7 @@ class CheckInputs:
 def _gradients(inputs: CheckInputs) -> Rows:
     ball, attack = BALLS[inputs.asked.attack.norm], inputs.asked.attack
     moved = inputs.images + inputs.starts("gradients")
-    points = ball.project(moved, ball.fence(inputs.images, attack.eps), attack.eps)
+    points = ball.project(moved, ball.bounds(inputs.images, attack.eps), attack.eps)
     vanished, flat = gradient_faults(inputs.model, points, inputs.labels)
     return {"vanished": vanished, "flat": flat}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from cartl_core.analysis.curves import robustness_curve
-from cartl_core.attacks import break_radii
+from cartl_core.attacks import minimal_radii
 from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.curves import RobustnessCurve
 from cartl_core.spec.curve import CurveSpec
@@ -18,7 +18,7 @@ def batch(subject: Subject, asked: CurveSpec) -> Batch:
     """The radius of every image of a batch."""
 
     def rows(images: Tensor, labels: Tensor, indices: Tensor) -> dict[str, Tensor]:
-        radii = break_radii(subject.network, images, labels, asked, seed=subject.seed, indices=indices)
+        radii = minimal_radii(subject.network, images, labels, asked, seed=subject.seed, indices=indices)
         return {RADIUS: radii}
 
     return rows

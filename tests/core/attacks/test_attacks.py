@@ -121,16 +121,16 @@ def test_the_fallen_leave_the_batch_and_clean_errors_never_enter_it() -> None:
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 23, 24])
 def test_a_batch_is_packed_into_buckets_that_hold_all_that_stand(count: int) -> None:
-    standing = torch.zeros(24, dtype=torch.bool)
-    standing[torch.randperm(24, generator=generator(count, "who"))[:count]] = True
-    rows = packed(standing)
+    robust = torch.zeros(24, dtype=torch.bool)
+    robust[torch.randperm(24, generator=generator(count, "who"))[:count]] = True
+    rows = packed(robust)
     if count > 16:
         assert rows is None
     else:
         assert rows is not None
         assert len(rows) == (8 if count <= 8 else 16)
         assert rows.tolist() == sorted(set(rows.tolist()))
-        assert standing[rows].sum() == count
+        assert robust[rows].sum() == count
 
 
 def test_images_that_fill_a_bucket_stay_what_they_were() -> None:

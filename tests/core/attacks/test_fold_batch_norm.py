@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import AttackOutcome, confirmed, fused, launch, misclassified
+from cartl_core.attacks import (
+    AttackOutcome,
+    attack_with_surrogate,
+    fold_batch_norm,
+    misclassified,
+    run_attack,
+)
 from cartl_core.nn.build import build_network
 from cartl_core.nn.neft import apply_nonexpansive
 from cartl_core.nn.rng import generator
@@ -48,11 +54,11 @@ def data(model: nn.Module) -> tuple[Tensor, Tensor]:
 def test_logits_and_slopes_are_those_of_the_network(name: str) -> None:
     model = network(name)
     images, _ = data(model)
-    double = fused(model)
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in double.modules())
-    assert not any(parameter.requires_grad for parameter in double.parameters())
+    surrogate = fold_batch_norm(model)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in surrogate.modules())
+    assert not any(parameter.requires_grad for parameter in surrogate.parameters())
     slopes = []
-    for each in (model, double):
+    for each in (model, surrogate):
         asked = images[:6].clone().requires_grad_(True)
         logits = each(asked)
         slopes.append((logits.detach(), torch.autograd.grad(logits.square().sum(), asked)[0]))
@@ -62,7 +68,7 @@ def test_logits_and_slopes_are_those_of_the_network(name: str) -> None:
 def test_the_network_itself_stays_as_it_was() -> None:
     model = network("tiny").train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    fused(model)
+    fold_batch_norm(model)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
     assert model.training
     assert all(parameter.requires_grad for parameter in model.parameters())
@@ -73,25 +79,25 @@ def test_a_reparametrised_layer_is_left_alone_and_still_right() -> None:
     apply_nonexpansive(model.blocks[2:], 0.6)
     images, _ = data(model)
     with torch.no_grad():
-        torch.testing.assert_close(fused(model)(images), model(images), rtol=1e-9, atol=1e-10)
+        torch.testing.assert_close(fold_batch_norm(model)(images), model(images), rtol=1e-9, atol=1e-10)
 
 
 def test_a_norm_without_statistics_is_refused() -> None:
     with pytest.raises(ValueError, match="no fixed function"):
-        fused(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False)))
+        fold_batch_norm(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2, track_running_stats=False)))
 
 
-def run(model: nn.Module, double: nn.Module | None, images: Tensor, labels: Tensor) -> AttackOutcome:
+def run(model: nn.Module, surrogate: nn.Module | None, images: Tensor, labels: Tensor) -> AttackOutcome:
     chance = {"seed": 0, "label": "pgd", "indices": torch.arange(len(images))}
-    if double is None:
-        return launch(model, images, labels, PGD, **chance)  # type: ignore[arg-type]
-    return confirmed(model, double, images, labels, PGD, **chance)  # type: ignore[arg-type]
+    if surrogate is None:
+        return run_attack(model, images, labels, PGD, **chance)  # type: ignore[arg-type]
+    return attack_with_surrogate(model, surrogate, images, labels, PGD, **chance)  # type: ignore[arg-type]
 
 
 def test_the_outcome_is_that_of_an_attack_on_the_network() -> None:
     model = network("tiny")
     images, labels = data(model)
-    plain, quick = run(model, None, images, labels), run(model, fused(model), images, labels)
+    plain, quick = run(model, None, images, labels), run(model, fold_batch_norm(model), images, labels)
     assert torch.equal(plain.broken, quick.broken)
     assert 2 < quick.broken.sum() < COUNT
     torch.testing.assert_close(plain.adversarial, quick.adversarial, rtol=0, atol=1e-9)
@@ -122,8 +128,16 @@ def test_what_is_skipped_counts_as_broken_here_too() -> None:
     images, labels = data(model)
     skip = torch.zeros(COUNT, dtype=torch.bool)
     skip[10:] = True
-    outcome = confirmed(
-        model, fused(model), images, labels, PGD, seed=0, label="pgd", indices=torch.arange(COUNT), skip=skip
+    outcome = attack_with_surrogate(
+        model,
+        fold_batch_norm(model),
+        images,
+        labels,
+        PGD,
+        seed=0,
+        label="pgd",
+        indices=torch.arange(COUNT),
+        skip=skip,
     )
     whole = run(model, None, images, labels)
     assert torch.equal(outcome.broken, whole.broken | skip)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import launch, misclassified, random_numbers
+from cartl_core.attacks import misclassified, random_numbers, run_attack
 from cartl_core.attacks.apgd import checkpoints
 from cartl_core.attacks.square import window_side
 from cartl_core.nn.rng import generator
@@ -61,7 +61,7 @@ def spec(name: str, norm: str, loss: str, **changes: Any) -> AttackSpec:
 
 
 def run(model: nn.Module, images: Tensor, labels: Tensor, attack: AttackSpec, which: Tensor) -> Any:
-    return launch(model, images[which], labels[which], attack, seed=0, label=attack.label, indices=which)
+    return run_attack(model, images[which], labels[which], attack, seed=0, label=attack.label, indices=which)
 
 
 @pytest.mark.parametrize(("name", "norm", "loss"), KINDS)
@@ -123,7 +123,7 @@ def test_the_seed_matters_and_nothing_global(name: str, norm: str, loss: str) ->
     attack, everyone = spec(name, norm, loss), torch.arange(COUNT)
     state = torch.get_rng_state()
     found = [
-        launch(model, images, labels, attack, seed=seed, label="a", indices=everyone).adversarial
+        run_attack(model, images, labels, attack, seed=seed, label="a", indices=everyone).adversarial
         for seed in (0, 0, 1)
     ]
     assert torch.equal(torch.get_rng_state(), state)
@@ -162,12 +162,12 @@ def test_what_is_skipped_costs_nothing_and_changes_nothing_for_the_others(
     whole = run(model, images, labels, attack, everyone)
     skip = whole.broken.clone()
     skip[::4] = True
-    rest = launch(model, images, labels, attack, seed=0, label="a", indices=everyone, skip=skip)
+    rest = run_attack(model, images, labels, attack, seed=0, label="a", indices=everyone, skip=skip)
     assert torch.equal(rest.broken, whole.broken | skip)
     torch.testing.assert_close(rest.adversarial[~skip], whole.adversarial[~skip], rtol=1e-6, atol=1e-7)
     assert torch.equal(rest.adversarial[skip], images[skip])
     assert rest.passes < whole.passes
-    nothing = launch(
+    nothing = run_attack(
         model, images, labels, attack, seed=0, label="a", indices=everyone, skip=torch.ones_like(skip)
     )
     assert nothing.broken.all()

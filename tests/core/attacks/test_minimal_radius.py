@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import break_radii, launch, misclassified, pgd
-from cartl_core.attacks.minimal_radius import rung_attack, rung_starts
+from cartl_core.attacks import minimal_radii, misclassified, pgd, run_attack
+from cartl_core.attacks.minimal_radius import grid_attack, grid_starts
 from cartl_core.nn.rng import generator
 from cartl_core.spec.curve import CurveSpec, farthest, rising_to
 
@@ -81,7 +81,7 @@ def radii(
     model: nn.Module, images: Tensor, labels: Tensor, curve: CurveSpec, indices: Tensor | None = None
 ) -> Tensor:
     where = torch.arange(len(images)) if indices is None else indices
-    return break_radii(model, images, labels, curve, seed=3, indices=where)
+    return minimal_radii(model, images, labels, curve, seed=3, indices=where)
 
 
 def smallest_rung(distance: Tensor, grid: tuple[float, ...]) -> Tensor:
@@ -146,14 +146,14 @@ def test_it_is_never_weaker_than_an_attack_of_that_radius_run_apart(norm: str) -
     found = radii(model, images, labels, curve)
     apart = torch.zeros(COUNT, dtype=torch.bool)
     stronger = 0
-    for rung, eps in enumerate(curve.eps):
+    for index, eps in enumerate(curve.eps):
 
-        def starts(restart: int, rung: int = rung) -> Tensor:
-            return rung_starts(
-                curve, rung, restart, seed=3, label="curve", indices=torch.arange(COUNT), like=images
+        def starts(restart: int, index: int = index) -> Tensor:
+            return grid_starts(
+                curve, index, restart, seed=3, label="curve", indices=torch.arange(COUNT), like=images
             )
 
-        apart |= pgd(model, images, labels, rung_attack(curve, rung), starts=starts).broken
+        apart |= pgd(model, images, labels, grid_attack(curve, index), starts=starts).broken
         by_the_ladder = found <= eps
         assert (by_the_ladder | ~apart).all()
         stronger += int((by_the_ladder & ~apart).sum())
@@ -175,7 +175,7 @@ def test_what_falls_within_a_radius_is_within_it_for_certain() -> None:
     curve = spec("linf", refine=3)
     found = radii(model, images, labels, curve)
     for row in (found.isfinite() & (found > 0)).nonzero().squeeze(1)[:6].tolist():
-        strong = rung_attack(curve, 0).model_copy(
+        strong = grid_attack(curve, 0).model_copy(
             update={
                 "eps": float(found[row]) * 1.001,
                 "step": float(found[row]) / 10,
@@ -184,7 +184,7 @@ def test_what_falls_within_a_radius_is_within_it_for_certain() -> None:
             }
         )
         one = slice(row, row + 1)
-        outcome = launch(
+        outcome = run_attack(
             model, images[one], labels[one], strong, seed=0, label="again", indices=torch.tensor([row])
         )
         assert outcome.broken.all()
@@ -195,7 +195,7 @@ def test_nothing_is_attacked_once_it_has_fallen() -> None:
     seen: list[int] = []
     model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
     easy, steps = (1.0,), 5
-    break_radii(
+    minimal_radii(
         model,
         images,
         labels,
@@ -206,7 +206,7 @@ def test_nothing_is_attacked_once_it_has_fallen() -> None:
     alone = sum(seen)
     seen.clear()
     more = (1.0 - 1e-9, 1.0)
-    break_radii(
+    minimal_radii(
         model,
         images,
         labels,
@@ -221,10 +221,10 @@ def test_another_seed_or_label_draws_other_starts() -> None:
     indices, like = torch.arange(3), torch.zeros(3, *SHAPE)
     curve = spec("linf", restarts=2)
 
-    def drawn(rung: int, restart: int, seed: int = 0, label: str = "curve") -> Tensor:
+    def drawn(index: int, restart: int, seed: int = 0, label: str = "curve") -> Tensor:
         return (
-            rung_starts(curve, rung, restart, seed=seed, label=label, indices=indices, like=like)
-            / curve.eps[rung]
+            grid_starts(curve, index, restart, seed=seed, label=label, indices=indices, like=like)
+            / curve.eps[index]
         )
 
     base = drawn(0, 0)
@@ -237,7 +237,7 @@ def test_the_model_is_left_as_it_was_and_so_are_the_images() -> None:
     model, images, labels = bent_task()
     model.train()
     before, kept = [parameter.clone() for parameter in model.parameters()], images.clone()
-    break_radii(model, images, labels, spec("l2", refine=1, steps=3), seed=0, indices=torch.arange(COUNT))
+    minimal_radii(model, images, labels, spec("l2", refine=1, steps=3), seed=0, indices=torch.arange(COUNT))
     assert model.training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
     assert all(torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))

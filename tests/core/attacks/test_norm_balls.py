@@ -38,9 +38,9 @@ def images_at_the_walls(count: int) -> Tensor:
 def test_projection_is_the_nearest_point_of_ball_and_box(norm: str, reach: float) -> None:
     """p is nearest to y in a convex set when <y - p, z - p> <= 0 for every z of the set."""
     ball, eps, images = BALLS[norm], RADII[norm], images_at_the_walls(64)
-    fence = ball.fence(images, eps)
+    bounds = ball.bounds(images, eps)
     point = images + reach * (2 * uniform(64, "point") - 1)
-    nearest = ball.project(point, fence, eps)
+    nearest = ball.project(point, bounds, eps)
     assert (length(norm, nearest - images) <= eps * (1 + 1e-9)).all()
     assert nearest.min() >= 0
     assert nearest.max() <= 1
@@ -51,7 +51,7 @@ def test_projection_is_the_nearest_point_of_ball_and_box(norm: str, reach: float
         delta = (wild - images).clamp(-eps, eps) if norm == "linf" else wild - images
         other = images + delta * (eps / length(norm, delta)).clamp(max=1).view(-1, 1, 1, 1)
         assert (((point - nearest) * (other - nearest)).flatten(1).sum(1) <= slack).all()
-    torch.testing.assert_close(ball.project(nearest, fence, eps), nearest)
+    torch.testing.assert_close(ball.project(nearest, bounds, eps), nearest)
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -59,13 +59,13 @@ def test_what_is_inside_stays_where_it_is(norm: str) -> None:
     images, eps = uniform(16, "images"), RADII[norm]
     ball = BALLS[norm]
     delta = (uniform(16, "small") - images) * 1e-3
-    torch.testing.assert_close(ball.project(images + delta, ball.fence(images, eps), eps), images + delta)
+    torch.testing.assert_close(ball.project(images + delta, ball.bounds(images, eps), eps), images + delta)
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_at_radius_zero_only_the_image_is_left(norm: str) -> None:
     images, ball = uniform(8, "images"), BALLS[norm]
-    assert torch.equal(ball.project(uniform(8, "point"), ball.fence(images, 0.0), 0.0), images)
+    assert torch.equal(ball.project(uniform(8, "point"), ball.bounds(images, 0.0), 0.0), images)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-40, 1e30])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import AttackOutcome, launch
+from cartl_core.attacks import AttackOutcome, run_attack
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 
@@ -82,7 +82,7 @@ def length(norm: str, delta: Tensor) -> Tensor:
 
 
 def attacked(model: nn.Module, images: Tensor, labels: Tensor, attack: AttackSpec) -> AttackOutcome:
-    return launch(
+    return run_attack(
         model, images, labels, attack, seed=0, label=attack.label, indices=torch.arange(len(images))
     )
 
@@ -127,9 +127,9 @@ def test_the_optimum_is_reached_within_one_percent(
     assert must_stand.sum() > 20, "some must stand"
     assert (must_fall & (margin > 0)).sum() > 5, "some must fall"
     if loss in DEEP:
-        standing = ~outcome.broken
+        robust = ~outcome.broken
         gained = margin - model.margin(outcome.adversarial, labels)
-        assert (gained[standing] >= (1 - ONE_PERCENT) * deep[standing]).all()
+        assert (gained[robust] >= (1 - ONE_PERCENT) * deep[robust]).all()
     gained = margin - model.margin(outcome.adversarial, labels)
     assert (gained <= deep * (1 + 1e-6) + 1e-12).all()
     assert (length(norm, outcome.adversarial - images) <= attack.eps * (1 + 1e-6)).all()
@@ -168,15 +168,15 @@ def test_the_black_box_comes_within_one_percent_of_the_optimum_and_never_beyond(
     deep = deepest(norm, model.slope(labels), images, attack.eps)
     outcome = attacked(model, images, labels, attack)
     gained = margin - model.margin(outcome.adversarial, labels)
-    standing = ~outcome.broken
+    robust = ~outcome.broken
     assert not outcome.broken[margin > deep * (1 + 1e-6)].any()
     assert outcome.broken[margin < deep * (1 - ONE_PERCENT)].all()
     assert (gained <= deep * (1 + 1e-6)).all()
-    assert (gained[standing] >= (1 - ONE_PERCENT) * deep[standing]).all(), (gained / deep)[standing]
+    assert (gained[robust] >= (1 - ONE_PERCENT) * deep[robust]).all(), (gained / deep)[robust]
     assert (length(norm, outcome.adversarial - images) <= attack.eps * (1 + 1e-6)).all()
     assert outcome.adversarial.min() >= 0
     assert outcome.adversarial.max() <= 1
-    assert standing.sum() >= 8
+    assert robust.sum() >= 8
 
 
 @pytest.mark.parametrize("norm", NORMS)

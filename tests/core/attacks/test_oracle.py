@@ -108,8 +108,8 @@ def test_the_last_image_of_those_that_stand_is_the_worst_corner() -> None:
     images, labels = images_and_labels(0.2, 0.8, 1)
     outcome = pgd(model, images, labels, attack(), starts=starts(len(images)))
     corner = images - EPS * model.slope(labels).sign()
-    standing = ~outcome.broken
-    assert torch.equal(outcome.adversarial[standing], corner[standing])
+    robust = ~outcome.broken
+    assert torch.equal(outcome.adversarial[robust], corner[robust])
 
 
 def test_too_few_steps_reach_only_so_far() -> None:

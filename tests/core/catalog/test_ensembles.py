@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from cartl_core.attacks import launch
+from cartl_core.attacks import run_attack
 from cartl_core.catalog.ensembles import AUTOATTACK, ENSEMBLES, name_of
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
@@ -55,7 +55,7 @@ def test_an_ensemble_takes_what_fits(classes: int, losses: list[str]) -> None:
     labels = model(images).argmax(1)
     for attack in attacks:
         short = attack.model_copy(update={"steps": 2})
-        launch(model, images, labels, short, seed=0, label=attack.label, indices=torch.arange(2))
+        run_attack(model, images, labels, short, seed=0, label=attack.label, indices=torch.arange(2))
 
 
 def test_only_exactly_autoattack_may_be_called_so() -> None:
@@ -100,8 +100,10 @@ def test_each_on_what_the_earlier_ones_left_gives_the_worst_case_of_all() -> Non
     worst, passes = fallen.clone(), [0, 0]
     for attack in STANDARD.expand("linf", EPS, 5):
         short = attack.model_copy(update={"steps": 10})
-        alone = launch(model, images, labels, short, seed=0, label=attack.label, indices=indices)
-        rest = launch(model, images, labels, short, seed=0, label=attack.label, indices=indices, skip=fallen)
+        alone = run_attack(model, images, labels, short, seed=0, label=attack.label, indices=indices)
+        rest = run_attack(
+            model, images, labels, short, seed=0, label=attack.label, indices=indices, skip=fallen
+        )
         worst, fallen = worst | alone.broken, rest.broken
         passes = [passes[0] + alone.passes, passes[1] + rest.passes]
         assert torch.equal(fallen, worst)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cartl_core.analysis.checks import Seen, judge
 from cartl_core.analysis.metrics import Held
-from cartl_core.attacks import launch, perturb
+from cartl_core.attacks import perturb, run_attack
 from cartl_core.catalog.check_attacks import own_attacks
 from cartl_core.evaluation.checks import (
     CHECKS,
@@ -88,7 +88,7 @@ def checked(digits: tuple[Tensor, Tensor], robust: nn.Module) -> Callable[..., d
             positions=range(IMAGES),
         )
         outcomes = [
-            launch(model, images, labels, attack, seed=0, label=attack.label, indices=indices)
+            run_attack(model, images, labels, attack, seed=0, label=attack.label, indices=indices)
             for attack in JOB
         ]
         held = [

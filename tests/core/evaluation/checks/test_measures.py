@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from cartl_core.attacks import launch, random_starts
+from cartl_core.attacks import random_starts, run_attack
 from cartl_core.evaluation.checks import HELD, CheckInputs, in_double, normalises_first
 from cartl_core.evaluation.checks.gradient_masking import GAP, Rescaled, transferred
 from cartl_core.evaluation.checks.gradients import gradient_faults
@@ -64,7 +64,7 @@ def test_rescaled_logits_reach_the_optimum_whatever_their_size(scale: float) -> 
     assert 50 < optimum.sum() < 150
 
     def held(network: nn.Module) -> Tensor:
-        found = launch(network, images, labels, attack, seed=0, label="x", indices=torch.arange(200))
+        found = run_attack(network, images, labels, attack, seed=0, label="x", indices=torch.arange(200))
         return ~found.broken
 
     assert (held(Rescaled(model)) & ~optimum).sum() <= 2
@@ -201,7 +201,7 @@ def test_an_attack_on_the_network_itself_transfers_like_pgd() -> None:
     attack = AttackSpec(label="x", eps=EPS, step=EPS / 4, steps=20)
     start = random_starts(SHAPE, EPS, seed=0, label="x", restart=0, indices=range(200))
     broken = transferred(model, model, images, labels, attack, start)
-    itself = launch(model, images, labels, attack, seed=0, label="x", indices=torch.arange(200)).broken
+    itself = run_attack(model, images, labels, attack, seed=0, label="x", indices=torch.arange(200)).broken
     assert (broken & ~itself).sum() == 0
     assert (itself & ~broken).sum() <= 4
     assert broken.sum() > 20
