@@ -13,7 +13,7 @@ from api.http.problems import FieldError, Problem, invalid
 from api.http.validation_errors import as_written, field_errors
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
-from cartl_core.planning.existing_network import resolve_given
+from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, digest
 from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec, NetworkRef, request_class
@@ -85,7 +85,7 @@ def prepare(value: object, settings: Settings, find: Find = nothing_found) -> Su
 def _resolved(request: AnyRequest, settings: Settings, find: Find) -> JobSpec | EvaluateJobSpec:
     if isinstance(request, JobRequest):
         return resolve(request, settings.default_preset)
-    return resolve_given(request, find(request.network), settings.default_preset)
+    return resolve_existing_network(request, find(request.network), settings.default_preset)
 
 
 def _refused(error: SpecError, value: object) -> Problem:

@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from cartl import pairs
+from cartl.acceptance_criteria import acceptance_criteria
 from cartl.client import Client, Json
-from cartl.promises import promises
 from cartl.show import follow, show_outcome, show_report
 from cartl.up import Service, Settings
 from cartl.words import duration
@@ -37,11 +37,11 @@ def run(settings: Settings, console: Console, *, key: str | None = None, keep: b
             return 1
         report = _save(client, job["id"], settings.data_dir, console)
         _say(console, f"All of this took {duration(time.monotonic() - began)}.")
-        kept = _check(report, choice.pair, console)
+        met = _check(report, choice.pair, console)
         if keep:
             _say(console, f"The service goes on at {settings.url}/jobs/{job['id']}; Ctrl-C ends it.")
             service.watch()
-    return 0 if kept else 1
+    return 0 if met else 1
 
 
 def adopt_or_post(client: Client, pair: pairs.Pair, console: Console) -> str:
@@ -81,13 +81,13 @@ def _save(client: Client, job_id: str, data_dir: Path, console: Console) -> Repo
 
 def _check(report: Report, pair: pairs.Pair, console: Console) -> bool:
     """Print what the preset promises and whether it was kept; nothing is promised for other pairs."""
-    if not pair.held_to_promises:
+    if not pair.has_acceptance_criteria:
         _say(console, "This pair is a stand-in: no figures are promised for it.")
         return True
-    checked = promises(report)
-    for promise in checked:
-        console.print(promise.words, style="green" if promise.kept else "bold red", soft_wrap=True)
-    return all(promise.kept for promise in checked)
+    checked = acceptance_criteria(report)
+    for criterion in checked:
+        console.print(criterion.words, style="green" if criterion.met else "bold red", soft_wrap=True)
+    return all(criterion.met for criterion in checked)
 
 
 def _say(console: Console, text: str) -> None:

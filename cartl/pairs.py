@@ -24,8 +24,8 @@ class Pair:
 
     title: str
     request: Mapping[str, Any]
-    held_to_promises: bool
-    """Does the `quick` preset promise figures for this pair? (See ``cartl.promises``.)"""
+    has_acceptance_criteria: bool
+    """Does the `quick` preset promise figures for this pair? (See ``cartl.acceptance_criteria``.)"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ FASHION = Pair(
         "preset": "quick",
         "tags": ["demo"],
     },
-    held_to_promises=True,
+    has_acceptance_criteria=True,
 )
 
 # 720 images are 6 batches an epoch: more epochs, and smaller batches.
@@ -66,7 +66,7 @@ DIGITS = Pair(
         "transfer": {"epochs": 30, "batch_size": 64},
         "tags": ["demo"],
     },
-    held_to_promises=False,
+    has_acceptance_criteria=False,
 )
 
 

@@ -28,10 +28,10 @@ from cartl_core.errors import (
     JobError,
     SpecError,
     WaitingForStage,
-    in_words,
+    describe_error,
 )
 from cartl_core.events import Failed, Finished, Reporter, Stopped
-from cartl_core.planning.existing_network import resolve_given
+from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
@@ -153,7 +153,7 @@ def _read_spec(path: Path, network: Path | None) -> JobSpec | EvaluateJobSpec:
             return resolve(request)
         if network is None:
             raise SpecError("network", "an evaluation needs a file", allowed="--network FILE.safetensors")
-        return resolve_given(request, inspect(network))
+        return resolve_existing_network(request, inspect(network))
     except json.JSONDecodeError as error:
         raise SpecError("spec", f"{path.name} is no JSON: {error}") from error
     except OSError as error:
@@ -174,7 +174,7 @@ def _runtime(
         recorded = Runtime.model_validate_json(options.runtime.read_bytes())
     except (OSError, ValidationError) as error:
         raise SpecError(
-            "runtime", f"{options.runtime.name} is no recorded runtime: {in_words(error)}"
+            "runtime", f"{options.runtime.name} is no recorded runtime: {describe_error(error)}"
         ) from error
     runtime, changed = machine.settle(recorded, here)
     if not changed:

@@ -25,7 +25,7 @@ class CartlError(Exception):
         super().__init__(message or (type(self).__doc__ or "").strip())
 
 
-def in_words(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What an error says, less the path that errors of the system name: a job's owner will read it."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__

@@ -27,9 +27,8 @@ from pathlib import Path
 
 from cartl_core.errors import Interruption
 from cartl_core.storage.stop_flag import StopFlag
-from study import looks
-from study.book import Book, read_book
-from study.compared import unexamined, unweighed
+from study import evaluation_rows
+from study.compared import unevaluated, unweighed
 from study.plan import (
     PLAN,
     Cell,
@@ -39,11 +38,12 @@ from study.plan import (
     once_more,
     read_plan,
 )
-from study.radii import standing, unclimbed
+from study.radii import cells_without_radii, robust_shares
 from study.rows import RESULTS, append_row, read_rows, students, teachers
+from study.runner import StudyRunner
 from study.strongest import unattacked
+from study.study_results import StudyResults, read_results
 from study.tables import TABLES
-from study.workshop import Workshop
 
 log = logging.getLogger("study")
 INTERRUPTED = 130
@@ -58,34 +58,36 @@ def main(arguments: list[str]) -> int:
         signal.signal(number, lambda *_: stop.request("interrupted"))
     plan = read_plan(asked.plan)
     if asked.command == "show":
-        sys.stdout.write(shown(read_book(asked.results, plan)))
+        sys.stdout.write(shown(read_results(asked.results, plan)))
         return 0
     if asked.rounds is not None:
         plan = begun(plan, asked.rounds)
-    workshop = Workshop(plan, work=asked.work, data_root=asked.data_root, threads=asked.threads, stop=stop)
+    runner = StudyRunner(plan, work=asked.work, data_root=asked.data_root, threads=asked.threads, stop=stop)
     try:
         if asked.command == "run":
             for cell in wanted(plan, asked):
                 with _alone(asked.work, cell.pair):
-                    run_cell(workshop, cell, asked.results)
-        afterwards = {"run": examine, "strongest": attack_strongly, "radii": climb}[asked.command]
-        for pair, seed in read_book(asked.results, plan).everywhere():
+                    run_cell(runner, cell, asked.results)
+        afterwards = {"run": evaluate_points, "strongest": attack_strongly, "radii": attack_radii}[
+            asked.command
+        ]
+        for pair, seed in read_results(asked.results, plan).everywhere():
             if all(
                 not chosen or value in chosen for chosen, value in ((asked.pair, pair), (asked.seed, seed))
             ):
                 with _alone(asked.work, pair):
-                    afterwards(workshop, pair, seed, asked.results)
+                    afterwards(runner, pair, seed, asked.results)
     except Interruption:
         log.info("stopped; the same command goes on")
         return INTERRUPTED
     return 0
 
 
-def shown(book: Book) -> str:
+def shown(results: StudyResults) -> str:
     """Every table that has a finished cell to show, under its name; pairs without one are left out."""
-    started = {pair: rows for pair, rows in book.rows.items() if rows}
-    pairs = {pair: book.plan.pairs[pair] for pair in started}
-    found = replace(book, plan=book.plan.model_copy(update={"pairs": pairs}), rows=started)
+    started = {pair: rows for pair, rows in results.rows.items() if rows}
+    pairs = {pair: results.plan.pairs[pair] for pair in started}
+    found = replace(results, plan=results.plan.model_copy(update={"pairs": pairs}), rows=started)
     return "\n".join(f"{name}\n\n{table(found)}\n" for name, table in TABLES.items())
 
 
@@ -106,53 +108,53 @@ def wanted(plan: Plan, asked: argparse.Namespace) -> Iterator[Cell]:
             yield cell
 
 
-def run_cell(workshop: Workshop, cell: Cell, results: Path) -> None:
+def run_cell(runner: StudyRunner, cell: Cell, folder: Path) -> None:
     """Append the row of a cell, and that of its teacher, where they are missing."""
-    rows = read_rows(cell.pair, results)
+    rows = read_rows(cell.pair, folder)
     if cell.name in {row["cell"] for row in students(rows)}:
         return
     began = time.process_time()
-    teacher = workshop.teacher(cell)
+    teacher = runner.teacher(cell)
     if teacher.key.digest not in {row["digest"] for row in teachers(rows)}:
-        row = looks.teacher_row(workshop, cell, teacher, time.process_time() - began)
-        append_row(cell.pair, row, results)
-    row = looks.cell_row(workshop, cell, teacher)
-    append_row(cell.pair, row, results)
+        row = evaluation_rows.teacher_row(runner, cell, teacher, time.process_time() - began)
+        append_row(cell.pair, row, folder)
+    row = evaluation_rows.cell_row(runner, cell, teacher)
+    append_row(cell.pair, row, folder)
     clean, robust = row["validation"][row["chosen"] - 1]
     log.info("%s: epoch %d, validation %.3f clean, %.3f robust", cell.name, row["chosen"], clean, robust)
 
 
-def examine(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
+def evaluate_points(runner: StudyRunner, pair: str, seed: int, folder: Path) -> None:
     """Append what every candidate of ``auto`` held, and the exam of every point that is compared."""
-    for point in unweighed(read_book(results, workshop.plan), pair, seed):
+    for point in unweighed(read_results(folder, runner.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
-        row = looks.standing_row(workshop, cell, workshop.teacher(cell), point.epoch, point.row)
-        append_row(pair, row, results)
-    for point, attacks in unexamined(read_book(results, workshop.plan), pair, seed):
+        row = evaluation_rows.validation_row(runner, cell, runner.teacher(cell), point.epoch, point.row)
+        append_row(pair, row, folder)
+    for point, attacks in unevaluated(read_results(folder, runner.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: exam after epoch %d", cell.name, point.epoch)
-        teacher = workshop.teacher(cell)
-        row = looks.exam_row(workshop, cell, teacher, point.epoch, point.row, attacks=attacks)
-        append_row(pair, row, results)
+        teacher = runner.teacher(cell)
+        row = evaluation_rows.evaluation_row(runner, cell, teacher, point.epoch, point.row, attacks=attacks)
+        append_row(pair, row, folder)
 
 
-def attack_strongly(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
+def attack_strongly(runner: StudyRunner, pair: str, seed: int, folder: Path) -> None:
     """Append what the ensemble leaves of every point that the comparison of a pair and seed chose."""
-    book = read_book(results, workshop.plan).of_seed(pair, seed)
-    for point in unattacked(book, pair, seed):
+    results = read_results(folder, runner.plan).of_seed(pair, seed)
+    for point in unattacked(results, pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         log.info("%s: ensemble after epoch %d", cell.name, point.epoch)
-        row = looks.strongest_row(workshop, cell, workshop.teacher(cell), point.epoch, point.row)
-        append_row(pair, row, results)
+        row = evaluation_rows.strongest_row(runner, cell, runner.teacher(cell), point.epoch, point.row)
+        append_row(pair, row, folder)
 
 
-def climb(workshop: Workshop, pair: str, seed: int, results: Path) -> None:
+def attack_radii(runner: StudyRunner, pair: str, seed: int, folder: Path) -> None:
     """Append what each cell of a pair and seed that is to be looked at withstands at each radius, once."""
-    for row in unclimbed(read_book(results, workshop.plan), pair, seed):
+    for row in cells_without_radii(read_results(folder, runner.plan), pair, seed):
         cell = Cell(pair, seed, row["method"], row["k"])
-        found = looks.radii_row(workshop, cell, workshop.teacher(cell), row)
-        append_row(pair, found, results)
-        log.info("%s: %s", cell.name, ", ".join(f"{value:.3f}" for value in standing(found)))
+        found = evaluation_rows.radii_row(runner, cell, runner.teacher(cell), row)
+        append_row(pair, found, folder)
+        log.info("%s: %s", cell.name, ", ".join(f"{value:.3f}" for value in robust_shares(found)))
 
 
 @contextmanager

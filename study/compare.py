@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cartl_core.statistics.proportions import mcnemar, paired_difference
-from study.exam import ATTACKS, held
+from study.evaluation import ATTACKS, robust_images
 from study.rows import Row
 
 HEADLINE = "pgd100"
@@ -107,8 +107,8 @@ def choose(points: Iterable[Point], margin: float, *, least: float | None = None
 
 def accuracy(point: Point, attack: str | None) -> float:
     """On test images, without an attack or after ``attack`` and all before it."""
-    stood = _stood(point, attack)
-    return sum(stood) / len(stood)
+    robust = _robust(point, attack)
+    return sum(robust) / len(robust)
 
 
 def difference(first: Point, second: Point, attack: str | None) -> Difference:
@@ -123,7 +123,7 @@ def difference(first: Point, second: Point, attack: str | None) -> Difference:
     places = [(point.row["pair"], point.row["seed"]) for point in (first, second)]
     if places[0] != places[1]:
         raise ValueError(f"{first.row['cell']} and {second.row['cell']} have no images in common")
-    ours, theirs = _stood(first, attack), _stood(second, attack)
+    ours, theirs = _robust(first, attack), _robust(second, attack)
     only_first = sum(a and not b for a, b in zip(ours, theirs, strict=True))
     only_second = sum(b and not a for a, b in zip(ours, theirs, strict=True))
     value, low, high = paired_difference(only_first, only_second, len(ours))
@@ -147,11 +147,11 @@ def judged(point: Point | None, attack: str) -> bool:
 def teacher_figures(row: Row) -> dict[str, float]:
     """Clean accuracy of a teacher on its source, and what each attack leaves."""
     named: dict[str, Any] = {"clean": None, **{attack: attack for attack in ATTACKS}}
-    stood = {name: held(row["outcome"], attack) for name, attack in named.items()}
-    return {name: sum(images) / len(images) for name, images in stood.items()}
+    robust = {name: robust_images(row["outcome"], attack) for name, attack in named.items()}
+    return {name: sum(images) / len(images) for name, images in robust.items()}
 
 
-def _stood(point: Point, attack: str | None) -> list[bool]:
+def _robust(point: Point, attack: str | None) -> list[bool]:
     if point.outcome is None:
         raise ValueError(f"{point.row['cell']} was not examined after epoch {point.epoch}")
-    return held(point.outcome, attack)
+    return robust_images(point.outcome, attack)

@@ -25,13 +25,13 @@ from cartl_core.render.plots.canvas import (
     sheet,
 )
 from cartl_core.storage.atomic_write import write_whole
-from study import dials
-from study.book import SELECTABLE, USUAL_K, Book, read_book
+from study import ablations
 from study.compare import HEADLINE, Point, accuracy, own
 from study.palette import COLOURS, PLAIN
-from study.radii import MULTIPLES, STEPS, standing
-from study.reasons import climbed, climbs, peak, regimes, ways
+from study.radii import MULTIPLES, STEPS, robust_shares
+from study.reasons import cells_with_radii, peak, regimes, seeds_with_radii, ways
 from study.rows import Row
+from study.study_results import SELECTABLE, USUAL_K, StudyResults, read_results
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
 DASHES = {2: (0, (1, 1)), 3: (0, (3, 1)), 4: "solid", 5: (0, (5, 1, 1, 1)), 6: (0, (4, 2)), 8: (0, (7, 2))}
@@ -52,31 +52,31 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--png", action="store_true", help="bitmaps as well")
     asked = parser.parse_args(arguments)
-    for stem, draw in drawings(read_book()):
+    for stem, draw in drawings(read_results()):
         for picture in files(stem, draw):
             if asked.png or picture.media_type == SVG:
                 write_whole(asked.out / picture.name, picture.content)
     return 0
 
 
-def drawings(book: Book) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
+def drawings(results: StudyResults) -> Iterator[tuple[str, Callable[[], Figure | None]]]:
     """(stem, how it is drawn) of each figure."""
-    for pair, seed in book.counted():
-        if book.cells(pair, seed, *SELECTABLE):
-            yield f"study-frontier-{pair}-{seed}", partial(frontier, book, pair, seed)
-    for pair in book.pairs():
-        if book.teachers(pair, book.seeds(pair)[0]):
-            yield f"study-scale-{pair}", partial(scale, book, pair, book.seeds(pair)[0])
-    for pair, seed in regimes(book):
-        yield f"study-regime-{pair}", partial(regime, book, pair, seed)
-    for pair, seed in climbs(book):
-        yield f"study-radii-{pair}", partial(radii, book, pair, seed)
-    yield from dials.drawings(book)
+    for pair, seed in results.counted():
+        if results.cells(pair, seed, *SELECTABLE):
+            yield f"study-frontier-{pair}-{seed}", partial(frontier, results, pair, seed)
+    for pair in results.pairs():
+        if results.teachers(pair, results.seeds(pair)[0]):
+            yield f"study-scale-{pair}", partial(scale, results, pair, results.seeds(pair)[0])
+    for pair, seed in regimes(results):
+        yield f"study-regime-{pair}", partial(regime, results, pair, seed)
+    for pair, seed in seeds_with_radii(results):
+        yield f"study-radii-{pair}", partial(radii, results, pair, seed)
+    yield from ablations.drawings(results)
 
 
-def frontier(book: Book, pair: str, seed: int) -> Figure:
+def frontier(results: StudyResults, pair: str, seed: int) -> Figure:
     """Clean against robust accuracy: a line a cell over its epochs; what was chosen, on test images."""
-    rules, facts = book.plan.rules, book.plan.pairs[pair]
+    rules, facts = results.plan.rules, results.plan.pairs[pair]
     figure = sheet(
         HEIGHT,
         f"{facts.title}, seed {seed}. Lines: after each epoch, PGD-{rules.validation_steps} on "
@@ -87,8 +87,8 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
     )
     way, test = figure.subplots(1, 2)
     shown: set[str] = set()
-    for row in (row for row in book.cells(pair, seed, *SELECTABLE) if row["k"] in FRONTIER_K):
-        look = _look(book, row)
+    for row in (row for row in results.cells(pair, seed, *SELECTABLE) if row["k"] in FRONTIER_K):
+        look = _look(results, row)
         name = row["method"] if row["method"] not in shown else None
         shown.add(row["method"])
         clean, robust = zip(*row["validation"], strict=True)
@@ -109,18 +109,18 @@ def frontier(book: Book, pair: str, seed: int) -> Figure:
     return figure
 
 
-def scale(book: Book, pair: str, seed: int) -> Figure:
+def scale(results: StudyResults, pair: str, seed: int) -> Figure:
     """Feature distance over spread after each block, of each teacher, on source and target."""
     figure = sheet(
         3.2,
-        f"{book.plan.pairs[pair].title}, seed {seed}. PGD-10 on the teacher's own answers at eps "
-        f"{book.plan.pairs[pair].eps:.4g}, 256 validation images each. Above: the mean distance that the "
+        f"{results.plan.pairs[pair].title}, seed {seed}. PGD-10 on the teacher's own answers at eps "
+        f"{results.plan.pairs[pair].eps:.4g}, 256 validation images each. Above: the mean distance that the "
         "attack moves features; below: the same over the spread of the clean features, which is what the "
         "tail sees.",
     )
     axes = figure.subplots(2, 2, sharex=True)
     # One that is not robust stands so far above that the others would be one line.
-    shown = [row for row in book.teachers(pair, seed) if row["teacher"] not in book.plan.later.teachers]
+    shown = [row for row in results.teachers(pair, seed) if row["teacher"] not in results.plan.later.teachers]
     for colour, row in zip(COLOURS, shown, strict=False):
         for column, side in enumerate(("source", "target")):
             distance, spread = zip(*row["scale"][side], strict=True)
@@ -136,9 +136,9 @@ def scale(book: Book, pair: str, seed: int) -> Figure:
     return figure
 
 
-def regime(book: Book, pair: str, seed: int) -> Figure:
+def regime(results: StudyResults, pair: str, seed: int) -> Figure:
     """Robust accuracy on validation images over the epochs, a line a k: plain transfer beside ours."""
-    rules, facts = book.plan.rules, book.plan.pairs[pair]
+    rules, facts = results.plan.rules, results.plan.pairs[pair]
     figure = sheet(
         2.9,
         f"{facts.title}, seed {seed}. PGD-{rules.validation_steps} at eps {facts.eps:.4g} on "
@@ -146,7 +146,7 @@ def regime(book: Book, pair: str, seed: int) -> Figure:
         f"of {facts.blocks}.",
     )
     for axes, method in zip(figure.subplots(1, 2, sharey=True), ("vanilla", "turned"), strict=True):
-        for row in ways(book, pair, seed, method):
+        for row in ways(results, pair, seed, method):
             colour = DEPTHS(row["k"] / facts.blocks)
             robust = [100 * value for _, value in row["validation"]]
             axes.plot(range(1, len(robust) + 1), robust, color=colour, marker=".", label=f"k {row['k']}")
@@ -157,9 +157,9 @@ def regime(book: Book, pair: str, seed: int) -> Figure:
     return figure
 
 
-def radii(book: Book, pair: str, seed: int) -> Figure:
+def radii(results: StudyResults, pair: str, seed: int) -> Figure:
     """Accuracy as the radius grows, a line a method; beside it how far each is ahead of plain transfer."""
-    facts, found = book.plan.pairs[pair], climbed(book, pair, seed)
+    facts, found = results.plan.pairs[pair], cells_with_radii(results, pair, seed)
     images = len(found[0][1]["outcome"]["clean"])
     figure = sheet(
         2.9,
@@ -169,15 +169,17 @@ def radii(book: Book, pair: str, seed: int) -> Figure:
         "a half, one and one and a half of it in turn, far within one and a half.",
     )
     whole, ahead = figure.subplots(1, 2)
-    plain = next((standing(ladder) for cell, ladder in found if cell["method"] == "vanilla"), None)
+    plain = next(
+        (robust_shares(row_of_radii) for cell, row_of_radii in found if cell["method"] == "vanilla"), None
+    )
     colours = itertools.cycle(COLOURS)
-    for marker, (cell, ladder) in zip(itertools.cycle(MARKERS), found, strict=False):
+    for marker, (cell, row_of_radii) in zip(itertools.cycle(MARKERS), found, strict=False):
         colour = PLAIN if cell["method"] == "vanilla" else next(colours)
         look = {"color": colour, "marker": marker, "markersize": 4}
-        stood = standing(ladder)
-        whole.plot((0, *MULTIPLES), [100 * value for value in stood], label=cell["method"], **look)
+        robust = robust_shares(row_of_radii)
+        whole.plot((0, *MULTIPLES), [100 * value for value in robust], label=cell["method"], **look)
         if plain is not None:
-            gained = [100 * (ours - theirs) for ours, theirs in zip(stood, plain, strict=True)]
+            gained = [100 * (ours - theirs) for ours, theirs in zip(robust, plain, strict=True)]
             ahead.plot((0, *MULTIPLES), gained, **look)
     for axes in (whole, ahead):
         axes.axvline(1, color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
@@ -187,8 +189,8 @@ def radii(book: Book, pair: str, seed: int) -> Figure:
     return figure
 
 
-def _look(book: Book, row: Row) -> dict[str, Any]:
-    others = [name for name, recipe in book.plan.methods.items() if recipe.role != "plain"]
+def _look(results: StudyResults, row: Row) -> dict[str, Any]:
+    others = [name for name, recipe in results.plan.methods.items() if recipe.role != "plain"]
     plain = row["method"] not in others
     colour = PLAIN if plain else COLOURS[others.index(row["method"]) % len(COLOURS)]
     return {"color": colour, "linestyle": DASHES.get(row["k"], "solid")}

@@ -26,12 +26,12 @@ from cartl_core.spec import (
     digest,
 )
 from cartl_core.spec.attack import AttackSpec
-from cartl_core.spec.base import ARRAY, Part, build
+from cartl_core.spec.base import ARRAY, SpecModel, build
 
 PLAN = Path(__file__).with_name("plan.toml")
 
 
-class Rules(Part):
+class Rules(SpecModel):
     """How a stopping epoch and a method are chosen, and on how many images figures are measured."""
 
     margin: float = Field(gt=0, lt=1, description="Clean accuracy that may be given up for robustness.")
@@ -42,7 +42,7 @@ class Rules(Part):
     teacher_images: int = Field(ge=2, description="Source test images that a teacher is attacked on.")
 
 
-class Pair(Part):
+class Pair(SpecModel):
     """A source, a target, and the radius of all attacks: of training, validation and test."""
 
     title: str
@@ -63,7 +63,7 @@ Role = Literal["plain", "paper", "ours", "farther", "reference"]
 of the teacher's training is open too; ``reference``: shown, never chosen."""
 
 
-class Recipe(Part):
+class Recipe(SpecModel):
     """One method of the study: its teacher by name, and what it changes of the usual transfer."""
 
     title: str
@@ -73,7 +73,7 @@ class Recipe(Part):
     transfer: dict[str, Any] = Field(default_factory=dict)
 
 
-class Round(Part):
+class Round(SpecModel):
     """Cells that are run together: the product of its lists."""
 
     title: str
@@ -83,7 +83,7 @@ class Round(Part):
     methods: tuple[str, ...] = ARRAY
 
 
-class Later(Part):
+class Later(SpecModel):
     """What the plan gained after rows of the others had been written."""
 
     teachers: tuple[str, ...] = Field(default=(), strict=False)
@@ -93,14 +93,14 @@ class Later(Part):
     )
 
 
-class Again(Part):
+class Again(SpecModel):
     """The comparison once more, on seeds that nothing was chosen by."""
 
     slack: float = Field(default=0.0, ge=0, lt=1, description="Of ours on validation images, under plain.")
     rounds: tuple[Round, ...] = Field(default=(), strict=False)
 
 
-class Plan(Part):
+class Plan(SpecModel):
     """All of ``plan.toml``."""
 
     hypotheses: dict[str, str]

@@ -12,10 +12,10 @@ from dataclasses import replace
 from cartl_core.data.stratified import stratified
 from cartl_core.nn.rng import generator
 from cartl_core.spec.attack import AttackSpec
-from study.book import USUAL_K, Book
-from study.exam import Exam, held, part_of
+from study.evaluation import Evaluation, part_of, robust_images
 from study.plan import Pair, Rules
-from study.rows import Row, ladders
+from study.rows import Row, radius_rows
+from study.study_results import USUAL_K, StudyResults
 
 METHODS = (
     *("vanilla", "cartl", "turned", "turned-mild", "consistent"),
@@ -27,13 +27,13 @@ MULTIPLES = (0.5, 1.0, 1.5, 2.0)
 STEPS = 20
 
 
-def ladder_of(exam: Exam, pair: Pair, rules: Rules) -> Exam:
+def radius_grid(evaluation: Evaluation, pair: Pair, rules: Rules) -> Evaluation:
     """Half of the images that ``exam`` attacks, stratified, under PGD at each of ``MULTIPLES``."""
-    attacked = exam.images.labels[: exam.attacked]
-    drawn = stratified(attacked, rules.attacked_images // 2, generator(exam.seed, "study", "radii"))
-    images = part_of(exam.images, drawn)
+    attacked = evaluation.images.labels[: evaluation.attacked]
+    drawn = stratified(attacked, rules.attacked_images // 2, generator(evaluation.seed, "study", "radii"))
+    images = part_of(evaluation.images, drawn)
     attacks = tuple(_attack(pair.eps * multiple, label_of(multiple)) for multiple in MULTIPLES)
-    return replace(exam, images=images, attacked=len(drawn), attacks=attacks)
+    return replace(evaluation, images=images, attacked=len(drawn), attacks=attacks)
 
 
 def label_of(multiple: float) -> str:
@@ -41,18 +41,18 @@ def label_of(multiple: float) -> str:
     return f"pgd{STEPS}-at-{multiple:g}"
 
 
-def unclimbed(book: Book, pair: str, seed: int) -> Iterator[Row]:
+def cells_without_radii(results: StudyResults, pair: str, seed: int) -> Iterator[Row]:
     """The finished cells that are to be looked at and have not been, in the plan's order."""
-    done = {row["cell"] for row in ladders(book.rows[pair])}
-    for row in book.cells(pair, seed):
+    done = {row["cell"] for row in radius_rows(results.rows[pair])}
+    for row in results.cells(pair, seed):
         if row["method"] in METHODS and row["k"] == USUAL_K and row["cell"] not in done:
             yield row
 
 
-def standing(row: Row) -> list[float]:
+def robust_shares(row: Row) -> list[float]:
     """Accuracy at radius 0 and at each of ``MULTIPLES``, as fractions of the same images."""
-    stood = [held(row["outcome"], attack) for attack in (None, *map(label_of, MULTIPLES))]
-    return [sum(images) / len(images) for images in stood]
+    robust = [robust_images(row["outcome"], attack) for attack in (None, *map(label_of, MULTIPLES))]
+    return [sum(images) / len(images) for images in robust]
 
 
 def _attack(eps: float, label: str) -> AttackSpec:

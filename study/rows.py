@@ -53,12 +53,12 @@ def students(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "cell"]
 
 
-def exams(rows: Iterable[Row]) -> list[Row]:
+def evaluations(rows: Iterable[Row]) -> list[Row]:
     """The rows of what was examined after its cell was finished."""
     return [row for row in rows if row["kind"] == "exam"]
 
 
-def standings(rows: Iterable[Row]) -> list[Row]:
+def validations(rows: Iterable[Row]) -> list[Row]:
     """The rows of which validation images a finished cell held."""
     return [row for row in rows if row["kind"] == "standing"]
 
@@ -68,7 +68,7 @@ def strongest(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if row["kind"] == "strongest"]
 
 
-def ladders(rows: Iterable[Row]) -> list[Row]:
+def radius_rows(rows: Iterable[Row]) -> list[Row]:
     """The rows of what a finished cell withstands as the radius grows."""
     return [row for row in rows if row["kind"] == "radii"]
 

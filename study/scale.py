@@ -16,7 +16,7 @@ from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import feature_distance, feature_spread
 from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
-from study.exam import part_of
+from study.evaluation import part_of
 from study.plan import Pair
 
 STEPS = 10

@@ -13,49 +13,51 @@ from dataclasses import replace
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.data.stratified import stratified
 from cartl_core.nn.rng import generator
-from study.book import Book
 from study.compare import HEADLINE, Point, accuracy, difference
-from study.exam import Exam, part_of
+from study.evaluation import Evaluation, part_of
 from study.marks import moved, table
 from study.plan import Pair
 from study.rows import strongest
+from study.study_results import StudyResults
 
 IMAGES = 256
 DRAWN = "stratified"
 """Which ``IMAGES``: where a data set lists one class after the other, the first are of one class."""
-CHOICES: tuple[Callable[[Book, str, int], Point | None], ...] = (
-    Book.baseline,
-    Book.best,
-    Book.farther,
-    Book.faithful,
-    Book.automatic,
+CHOICES: tuple[Callable[[StudyResults, str, int], Point | None], ...] = (
+    StudyResults.baseline,
+    StudyResults.best,
+    StudyResults.farther,
+    StudyResults.faithful,
+    StudyResults.automatic,
 )
 LAST = "en-square"
 """The ensemble's last member: what stands after it stands."""
 
 
-def ensemble_exam(exam: Exam, pair: Pair, classes: int) -> Exam:
+def ensemble_evaluation(evaluation: Evaluation, pair: Pair, classes: int) -> Evaluation:
     """``IMAGES`` of the attacked ones, stratified: PGD-100, then every member that the classes allow."""
-    attacked = exam.images.labels[: exam.attacked]
-    drawn = stratified(attacked, IMAGES, generator(exam.seed, "study", "strongest"))
-    usual = tuple(attack for attack in exam.attacks if attack.label == HEADLINE)
+    attacked = evaluation.images.labels[: evaluation.attacked]
+    drawn = stratified(attacked, IMAGES, generator(evaluation.seed, "study", "strongest"))
+    usual = tuple(attack for attack in evaluation.attacks if attack.label == HEADLINE)
     members = ENSEMBLES["ensemble"].expand("linf", pair.eps, classes)
-    return replace(exam, images=part_of(exam.images, drawn), attacked=len(drawn), attacks=(*usual, *members))
+    return replace(
+        evaluation, images=part_of(evaluation.images, drawn), attacked=len(drawn), attacks=(*usual, *members)
+    )
 
 
-def unattacked(book: Book, pair: str, seed: int) -> list[Point]:
+def unattacked(results: StudyResults, pair: str, seed: int) -> list[Point]:
     """What the comparison chose and the ensemble has not seen; each point once."""
-    seen = _examined(book, pair, seed)
-    chosen = [choice(book, pair, seed) for choice in CHOICES]
+    seen = _evaluated(results, pair, seed)
+    chosen = [choice(results, pair, seed) for choice in CHOICES]
     points = {point.same_as: point for point in chosen if point is not None}
     return [point for same_as, point in points.items() if same_as not in seen]
 
 
-def under_the_ensemble(book: Book) -> str:
+def under_the_ensemble(results: StudyResults) -> str:
     """The ensemble on every point that it has seen, beside the strongest plain transfer where it saw that."""
     rows = []
-    for pair, seed in book.counted():
-        seen, rival = _examined(book, pair, seed), book.baseline(pair, seed)
+    for pair, seed in results.counted():
+        seen, rival = _evaluated(results, pair, seed), results.baseline(pair, seed)
         plain = None if rival is None else seen.get(rival.same_as)
         for point in seen.values():
             alone = plain is None or plain is point or drawn_of(plain) != drawn_of(point)
@@ -70,9 +72,9 @@ def drawn_of(point: Point) -> str:
     return str(point.row.get("drawn", "first"))
 
 
-def _examined(book: Book, pair: str, seed: int) -> dict[tuple[str, int], Point]:
+def _evaluated(results: StudyResults, pair: str, seed: int) -> dict[tuple[str, int], Point]:
     """Points with the one outcome that the ensemble gave, in the order in which it saw them."""
-    rows = [row for row in strongest(book.rows[pair]) if row["seed"] == seed]
+    rows = [row for row in strongest(results.rows[pair]) if row["seed"] == seed]
     points = [Point({**row, "outcomes": {str(row["epoch"]): row["outcome"]}}, row["epoch"]) for row in rows]
     return {point.same_as: point for point in points}
 

@@ -11,8 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from study import dials, reasons, verdicts
-from study.book import SELECTABLE, Book, read_book
+from study import ablations, reasons, verdicts
 from study.compare import (
     HEADLINE,
     accuracy,
@@ -31,10 +30,11 @@ from study.marks import (
 )
 from study.rows import Row
 from study.strongest import under_the_ensemble
+from study.study_results import SELECTABLE, StudyResults, read_results
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "study.md"
 
-Table = Callable[[Book], str]
+Table = Callable[[StudyResults], str]
 
 
 def main(arguments: list[str]) -> int:
@@ -43,13 +43,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args(arguments)
     before = DOCUMENT.read_text(encoding="utf-8")
-    after = filled(before, read_book())
+    after = filled(before, read_results())
     if before != after and not asked.check:
         DOCUMENT.write_text(after, encoding="utf-8")
     return int(before != after and asked.check)
 
 
-def filled(document: str, book: Book) -> str:
+def filled(document: str, results: StudyResults) -> str:
     """``document`` with what stands between each ``<!-- table NAME -->`` and ``<!-- end -->`` made anew.
 
     Raises:
@@ -57,18 +57,18 @@ def filled(document: str, book: Book) -> str:
     """
     return re.sub(
         r"<!-- table (\S+) -->\n.*?<!-- end -->",
-        lambda found: f"<!-- table {found[1]} -->\n{TABLES[found[1]](book)}\n<!-- end -->",
+        lambda found: f"<!-- table {found[1]} -->\n{TABLES[found[1]](results)}\n<!-- end -->",
         document,
         flags=re.DOTALL,
     )
 
 
-def _teachers(book: Book) -> str:
+def _teachers(results: StudyResults) -> str:
     rows = []
-    for pair, seed in book.counted():
-        for row in book.teachers(pair, seed):
+    for pair, seed in results.counted():
+        for row in results.teachers(pair, seed):
             figures = teacher_figures(row)
-            deepest = [row["scale"][side][book.usual_depth(pair) - 1] for side in ("source", "target")]
+            deepest = [row["scale"][side][results.usual_depth(pair) - 1] for side in ("source", "target")]
             ratios = [
                 f"{distance:.3f} / {spread:.3f} = {distance / spread:.2f}" for distance, spread in deepest
             ]
@@ -78,40 +78,44 @@ def _teachers(book: Book) -> str:
     return table(head, rows)
 
 
-def _frontiers(book: Book) -> str:
-    drawn = [(pair, seed) for pair, seed in book.counted() if book.cells(pair, seed, *SELECTABLE)]
+def _frontiers(results: StudyResults) -> str:
+    drawn = [(pair, seed) for pair, seed in results.counted() if results.cells(pair, seed, *SELECTABLE)]
     return _pictures([(f"study-frontier-{pair}-{seed}", f"{pair}, seed {seed}") for pair, seed in drawn])
 
 
-def _scales(book: Book) -> str:
-    drawn = [pair for pair in book.pairs() if book.teachers(pair, book.seeds(pair)[0])]
+def _scales(results: StudyResults) -> str:
+    drawn = [pair for pair in results.pairs() if results.teachers(pair, results.seeds(pair)[0])]
     return _pictures([(f"study-scale-{pair}", pair) for pair in drawn])
 
 
-def _regimes(book: Book) -> str:
-    return _pictures([(f"study-regime-{pair}", pair) for pair, _ in reasons.regimes(book)])
+def _regimes(results: StudyResults) -> str:
+    return _pictures([(f"study-regime-{pair}", pair) for pair, _ in reasons.regimes(results)])
 
 
-def _radii(book: Book) -> str:
-    return _pictures([(f"study-radii-{pair}", f"{pair}, seed {seed}") for pair, seed in reasons.climbs(book)])
+def _radii(results: StudyResults) -> str:
+    return _pictures(
+        [(f"study-radii-{pair}", f"{pair}, seed {seed}") for pair, seed in reasons.seeds_with_radii(results)]
+    )
 
 
-def _explained(book: Book) -> str:
-    return _pictures([(f"study-why-{pair}", f"{pair}, seed {seed}") for pair, seed in dials.explained(book)])
+def _explained(results: StudyResults) -> str:
+    return _pictures(
+        [(f"study-why-{pair}", f"{pair}, seed {seed}") for pair, seed in ablations.explained(results)]
+    )
 
 
-def _farther(book: Book) -> str:
-    return _pictures([("study-farther", "the teacher's radius")] if dials.farther_pairs(book) else [])
+def _farther(results: StudyResults) -> str:
+    return _pictures([("study-farther", "the teacher's radius")] if ablations.farther_pairs(results) else [])
 
 
 def _pictures(named: list[tuple[str, str]]) -> str:
     return "\n\n".join(f"![{title}](figures/{stem}.svg)" for stem, title in named) or f"({NOT_RUN})"
 
 
-def _all(book: Book) -> str:
+def _all(results: StudyResults) -> str:
     rows = []
-    for pair, seed in book.counted():
-        for row in book.cells(pair, seed):
+    for pair, seed in results.counted():
+        for row in results.cells(pair, seed):
             stopped, end = own(row), last(row)
             figures = [
                 *(stopped.clean, stopped.robust, end.clean, end.robust),
@@ -127,20 +131,20 @@ def _all(book: Book) -> str:
     return table(head, rows)
 
 
-def _missing(book: Book) -> str:
-    rows = [[part.title, str(done), str(count)] for part, done, count in book.progress()]
+def _missing(results: StudyResults) -> str:
+    rows = [[part.title, str(done), str(count)] for part, done, count in results.progress()]
     return table("round|cells finished|cells planned", rows)
 
 
 def _beside(*methods: str) -> Table:
     """The first of ``methods`` against each of the others, at the same k, wherever both were run."""
 
-    def made(book: Book) -> str:
+    def made(results: StudyResults) -> str:
         pairs = (
             (first, second)
-            for pair, seed in book.counted()
-            for first in book.cells(pair, seed)
-            for second in book.cells(pair, seed)
+            for pair, seed in results.counted()
+            for first in results.cells(pair, seed)
+            for second in results.cells(pair, seed)
             if (first["method"], first["k"]) == (methods[0], second["k"]) and second["method"] in methods[1:]
         )
         rows = [[*place(first), str(first["k"]), *_contrast(first, second)] for first, second in pairs]
@@ -162,7 +166,7 @@ def _teacher_name(row: Row) -> str:
 
 def _again(made: Table) -> Table:
     """The same table of the comparison's other seeds."""
-    return lambda book: made(book.again())
+    return lambda results: made(results.again())
 
 
 REFERENCES = _beside(

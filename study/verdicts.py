@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from study.book import Book
 from study.compare import (
     HEADLINE,
     SLACK,
@@ -26,6 +25,7 @@ from study.marks import (
     table,
     who,
 )
+from study.study_results import StudyResults
 
 GOAL, DEPTH_GOAL = 0.08, 0.12
 """Robust accuracy that ours is to be ahead: of the strongest plain transfer; at the same depth and epoch."""
@@ -37,19 +37,21 @@ Both = tuple[Point, Point]
 """A rival and ours, both examined."""
 
 
-def goals(book: Book) -> str:
+def goals(results: StudyResults) -> str:
     """Each goal of the study on each pair, by the mean over the seeds that were run."""
     rows = []
-    for pair in book.pairs():
+    for pair in results.pairs():
         finders = (beside_plain, by_first_rule, beside_nearest, beside_plain_from_farther, by_auto)
-        chosen = [_over_seeds(book, pair, find) for find in finders]
-        same = [both for seed in book.seeds(pair) for both in _same_k(book, pair, seed)]
+        chosen = [_over_seeds(results, pair, find) for find in finders]
+        same = [both for seed in results.seeds(pair) for both in _same_k(results, pair, seed)]
         of_k = [[both for both in same if both[0].row["k"] == k] for k in DEPTH_GOAL_K]
-        cartl = [difference(ours, rival, HEADLINE) for rival, ours in _over_seeds(book, pair, beside_cartl)]
+        cartl = [
+            difference(ours, rival, HEADLINE) for rival, ours in _over_seeds(results, pair, beside_cartl)
+        ]
         behind = any(by.value < 0 and by.p < SIGNIFICANT for by in cartl)
         third = {True: "behind", False: "ahead or level"}[behind] if cartl else NOT_RUN
-        told = [_ahead(book, both, GOAL) for both in chosen]
-        told += [_ahead(book, both, DEPTH_GOAL) for both in of_k]
+        told = [_ahead(results, both, GOAL) for both in chosen]
+        told += [_ahead(results, both, DEPTH_GOAL) for both in of_k]
         rows.append([pair, str(len(chosen[0])), *told, third])
     head = (
         "pair|seeds|over the strongest plain (8)|the same, by the first rule (8)|over the nearest plain (8)"
@@ -60,7 +62,7 @@ def goals(book: Book) -> str:
     return table(f"{head}|{depths}|CARTL", rows)
 
 
-def _ahead(book: Book, both: list[Both], goal: float) -> str:
+def _ahead(results: StudyResults, both: list[Both], goal: float) -> str:
     """The mean over seeds of how far ours is ahead, with and without an attack; whether it is enough."""
     if not both:
         return NOT_RUN
@@ -68,49 +70,51 @@ def _ahead(book: Book, both: list[Both], goal: float) -> str:
         sum(difference(ours, rival, attack).value for rival, ours in both) / len(both)
         for attack in (HEADLINE, None)
     )
-    enough = robust >= goal - SLACK and clean >= -book.plan.rules.margin - SLACK
+    enough = robust >= goal - SLACK and clean >= -results.plan.rules.margin - SLACK
     return f"{100 * robust:+.1f} at {100 * clean:+.1f} clean: {reached(enough)}"
 
 
-def beside_plain(book: Book, pair: str, seed: int) -> Both | None:
+def beside_plain(results: StudyResults, pair: str, seed: int) -> Both | None:
     """The strongest plain transfer and ours."""
-    return _examined(book.baseline(pair, seed), book.best(pair, seed))
+    return _evaluated(results.baseline(pair, seed), results.best(pair, seed))
 
 
-def beside_nearest(book: Book, pair: str, seed: int) -> Both | None:
+def beside_nearest(results: StudyResults, pair: str, seed: int) -> Both | None:
     """The hardest rival on plain transfer's frontier, and ours."""
-    return _examined(book.nearest(pair, seed), book.best(pair, seed))
+    return _evaluated(results.nearest(pair, seed), results.best(pair, seed))
 
 
-def beside_plain_from_farther(book: Book, pair: str, seed: int) -> Both | None:
+def beside_plain_from_farther(results: StudyResults, pair: str, seed: int) -> Both | None:
     """The strongest plain transfer from a teacher of eps, and ours from either teacher."""
-    return _examined(book.baseline(pair, seed), book.farther(pair, seed))
+    return _evaluated(results.baseline(pair, seed), results.farther(pair, seed))
 
 
-def beside_cartl(book: Book, pair: str, seed: int) -> Both | None:
+def beside_cartl(results: StudyResults, pair: str, seed: int) -> Both | None:
     """CARTL, and ours beside it."""
-    return _examined(book.faithful(pair, seed), book.beside_faithful(pair, seed))
+    return _evaluated(results.faithful(pair, seed), results.beside_faithful(pair, seed))
 
 
-def by_first_rule(book: Book, pair: str, seed: int) -> Both | None:
+def by_first_rule(results: StudyResults, pair: str, seed: int) -> Both | None:
     """The strongest plain transfer and ours, by the plan's first rule."""
-    return _examined(*(book.first_rule(pair, seed) or (None, None)))
+    return _evaluated(*(results.first_rule(pair, seed) or (None, None)))
 
 
-def by_auto(book: Book, pair: str, seed: int) -> Both | None:
+def by_auto(results: StudyResults, pair: str, seed: int) -> Both | None:
     """The strongest plain transfer by the first rule, and what ``auto`` picks by it of all its candidates."""
-    return _examined(book.plain_by_itself(pair, seed), book.automatic(pair, seed))
+    return _evaluated(results.plain_by_itself(pair, seed), results.automatic(pair, seed))
 
 
-def comparison(find: Callable[[Book, str, int], Both | None], rival: str) -> Callable[[Book], str]:
+def comparison(
+    find: Callable[[StudyResults, str, int], Both | None], rival: str
+) -> Callable[[StudyResults], str]:
     """A table of a rival against ours, per seed."""
 
-    def made(book: Book) -> str:
+    def made(results: StudyResults) -> str:
         rows = []
-        for pair, seed in book.counted():
-            done, planned = book.finished(pair, seed, "plain", "ours")
+        for pair, seed in results.counted():
+            done, planned = results.finished(pair, seed, "plain", "ours")
             begin = [pair, str(seed), f"{done} of {planned}"]
-            both = find(book, pair, seed)
+            both = find(results, pair, seed)
             rows.append([*begin, *([NOT_RUN] * 6 if both is None else _compared(*both))])
         head = f"pair|seed|cells|{rival}|ours|PGD-100, points|McNemar p|and margin|clean, points"
         return table(head, rows)
@@ -118,12 +122,13 @@ def comparison(find: Callable[[Book, str, int], Both | None], rival: str) -> Cal
     return made
 
 
-def signs(book: Book) -> str:
+def signs(results: StudyResults) -> str:
     """Whether all seeds of a pair say the same."""
     rows = []
-    for pair in book.pairs():
+    for pair in results.pairs():
         found = [
-            difference(ours, plain, HEADLINE).value for plain, ours in _over_seeds(book, pair, beside_plain)
+            difference(ours, plain, HEADLINE).value
+            for plain, ours in _over_seeds(results, pair, beside_plain)
         ]
         if not found:
             rows.append([pair, "0", NOT_RUN, NOT_RUN])
@@ -133,62 +138,62 @@ def signs(book: Book) -> str:
     return table("pair|seeds|mean difference, points|sign", rows)
 
 
-def same_depth(book: Book) -> str:
+def same_depth(results: StudyResults) -> str:
     """Ours against plain transfer at the same k, both at their last epoch."""
     rows = []
-    for pair, seed in book.counted():
-        for plain, ours in _same_k(book, pair, seed):
+    for pair, seed in results.counted():
+        for plain, ours in _same_k(results, pair, seed):
             robust, clean = difference(ours, plain, HEADLINE), difference(ours, plain, None)
-            held = f"{100 * accuracy(plain, HEADLINE):.1f}"
-            compared = [held, ours.row["method"], moved(robust), p_value(robust), moved(clean)]
+            reached = f"{100 * accuracy(plain, HEADLINE):.1f}"
+            compared = [reached, ours.row["method"], moved(robust), p_value(robust), moved(clean)]
             rows.append([*place(plain.row), str(plain.row["k"]), *compared])
     head = "pair|seed|k|plain, PGD-100|ours|PGD-100, points|McNemar p|clean, points"
     return table(head, rows)
 
 
-def fixed(book: Book) -> str:
+def fixed(results: StudyResults) -> str:
     """Each of ours, and each that ``auto`` tries, against plain transfer at the same k and the last epoch.
 
     Nothing is chosen.
     """
     rows = []
-    for pair in book.pairs():
+    for pair in results.pairs():
         found: dict[tuple[int, str], list[Both]] = {}
-        for seed in book.seeds(pair):
-            plain = {row["k"]: last(row) for row in book.cells(pair, seed, "plain")}
-            for row in book.challengers(pair, seed):
+        for seed in results.seeds(pair):
+            plain = {row["k"]: last(row) for row in results.cells(pair, seed, "plain")}
+            for row in results.challengers(pair, seed):
                 if row["k"] in plain:
                     found.setdefault((row["k"], row["method"]), []).append((plain[row["k"]], last(row)))
         for (k, method), both in sorted(found.items()):
             least = min(difference(ours, rival, HEADLINE).value for rival, ours in both)
-            told = [str(len(both)), f"{100 * least:+.1f}", _ahead(book, both, DEPTH_GOAL)]
+            told = [str(len(both)), f"{100 * least:+.1f}", _ahead(results, both, DEPTH_GOAL)]
             rows.append([pair, str(k), method, *told])
     return table("pair|k|method|seeds|least of them|mean (12)", rows)
 
 
-def automatic(book: Book) -> str:
+def automatic(results: StudyResults) -> str:
     """What validation images pick of the candidates against what test images would have picked of them.
 
     The latter is the best on test of all their points that were examined: each cell's last epoch, what was
     chosen, and of a pair's first seed each cell's own epoch.
     """
     rows = []
-    for pair, seed in book.counted():
-        tried = str(len(book.candidates(pair, seed)))
-        both = by_auto(book, pair, seed)
+    for pair, seed in results.counted():
+        tried = str(len(results.candidates(pair, seed)))
+        both = by_auto(results, pair, seed)
         if both is None:
             rows.append([pair, str(seed), tried, *[NOT_RUN] * 8])
             continue
-        grid = list(_grid(book, pair, seed))
-        best = best_on_test(grid, book.plan.rules.margin)
+        grid = list(_grid(results, pair, seed))
+        best = best_on_test(grid, results.plan.rules.margin)
         assert best is not None
         plain, chosen = both
         lost = difference(chosen, best, HEADLINE)
         gained, clean = (difference(chosen, plain, attack) for attack in (HEADLINE, None))
-        verdict = _promise(gained, clean, book.plan.rules.margin)
+        verdict = _promise(gained, clean, results.plan.rules.margin)
         told = [moved(lost), moved(gained), moved(clean), verdict]
         rows.append(
-            [pair, str(seed), tried, str(len(grid)), who(chosen), _freely(book, both), who(best), *told]
+            [pair, str(seed), tried, str(len(grid)), who(chosen), _freely(results, both), who(best), *told]
         )
     head = (
         "pair|seed|candidates|points|chosen on validation|with any lead|best on test|less the best, points"
@@ -197,10 +202,10 @@ def automatic(book: Book) -> str:
     return table(head, rows)
 
 
-def _freely(book: Book, both: Both) -> str:
+def _freely(results: StudyResults, both: Both) -> str:
     """What the rule picks where any lead over plain transfer is enough."""
     chosen = both[1]
-    other = book.freely(chosen.row["pair"], chosen.row["seed"])
+    other = results.freely(chosen.row["pair"], chosen.row["seed"])
     if other is None or not judged(other, HEADLINE):
         return NOT_RUN
     return "the same" if other.same_as == chosen.same_as else who(other)
@@ -218,28 +223,30 @@ def _compared(rival: Point, ours: Point) -> list[str]:
     return [who(rival), who(ours), moved(robust), p_value(robust), moved(margin), moved(clean)]
 
 
-def _grid(book: Book, pair: str, seed: int) -> Iterator[Point]:
+def _grid(results: StudyResults, pair: str, seed: int) -> Iterator[Point]:
     """Every examined point of the candidates."""
-    for row in book.candidates(pair, seed):
+    for row in results.candidates(pair, seed):
         for epoch in sorted(map(int, row["outcomes"])):
             yield Point(row, epoch)
 
 
-def _examined(rival: Point | None, ours: Point | None) -> Both | None:
+def _evaluated(rival: Point | None, ours: Point | None) -> Both | None:
     if rival is None or ours is None:
         return None
     return (rival, ours) if all(judged(point, "margin100") for point in (rival, ours)) else None
 
 
-def _over_seeds(book: Book, pair: str, find: Callable[[Book, str, int], Both | None]) -> list[Both]:
-    found = [find(book, pair, seed) for seed in book.seeds(pair)]
+def _over_seeds(
+    results: StudyResults, pair: str, find: Callable[[StudyResults, str, int], Both | None]
+) -> list[Both]:
+    found = [find(results, pair, seed) for seed in results.seeds(pair)]
     return [both for both in found if both is not None]
 
 
-def _same_k(book: Book, pair: str, seed: int) -> Iterator[Both]:
+def _same_k(results: StudyResults, pair: str, seed: int) -> Iterator[Both]:
     """(plain, ours) at each k, at the last epoch; which of ours goes by the rule of the main comparison."""
-    for plain in map(last, book.cells(pair, seed, "plain")):
-        rivals = [last(row) for row in book.cells(pair, seed, "ours") if row["k"] == plain.row["k"]]
-        ours = choose(rivals, book.plan.rules.margin, least=plain.clean - book.slack)
+    for plain in map(last, results.cells(pair, seed, "plain")):
+        rivals = [last(row) for row in results.cells(pair, seed, "ours") if row["k"] == plain.row["k"]]
+        ours = choose(rivals, results.plan.rules.margin, least=plain.clean - results.slack)
         if ours is not None:
             yield plain, ours

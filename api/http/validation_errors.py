@@ -64,7 +64,7 @@ def _item(value: list[object], step: str | int) -> object:
 
 def allowed(model: type[BaseModel], location: Location) -> str | None:
     """What may stand at ``location``, in words; ``None`` when the schema says nothing."""
-    words = (_in_words(node) for node in _at(model, location))
+    words = (_describe(node) for node in _at(model, location))
     return " or ".join(dict.fromkeys(word for word in words if word)) or None
 
 
@@ -104,14 +104,14 @@ def _branches(node: Schema, root: Schema) -> Iterator[Schema]:
         yield node
 
 
-def _in_words(node: Schema) -> str | None:
+def _describe(node: Schema) -> str | None:
     if "enum" in node:
         return ", ".join(str(value) for value in node["enum"])
     if "const" in node:
         return str(node["const"])
     kind = node.get("type")
     if kind in _NUMBERS:
-        return _number_in_words(str(kind), node)
+        return _describe_number(str(kind), node)
     if kind == "string":
         return _bounded("text", node, "minLength", "maxLength", "characters")
     if kind == "array":
@@ -119,7 +119,7 @@ def _in_words(node: Schema) -> str | None:
     return str(kind) if kind else None
 
 
-def _number_in_words(kind: str, node: Schema) -> str:
+def _describe_number(kind: str, node: Schema) -> str:
     low, high = node.get("minimum"), node.get("maximum")
     above, below = node.get("exclusiveMinimum"), node.get("exclusiveMaximum")
     if low is not None and high is not None:

@@ -238,7 +238,7 @@ def list_attacks(caller: Reader, context: ContextDep) -> Attacks:
 def _evaluation(facts: EvaluationFacts) -> EvaluationView:
     members = ENSEMBLES[facts.ensemble].members if facts.ensemble else ()
     labels = [*(str(row["label"]) for row in facts.attacks), *(member.label for member in members)]
-    return EvaluationView(name=facts.name, title=facts.title, attacks=labels, probes=facts.probes)
+    return EvaluationView(name=facts.name, title=facts.title, attacks=labels, probes=facts.diagnostics)
 
 
 def _attack(facts: AttackFacts) -> AttackView:

@@ -6,9 +6,9 @@ from cartl_core.analysis.checks import judge
 from cartl_core.analysis.comparisons import compare
 from cartl_core.analysis.descriptions import differing_students
 from cartl_core.analysis.evidence import evidence
-from cartl_core.analysis.metrics import Fallen, TestSet, figures, worst_case
+from cartl_core.analysis.metrics import MinimalRadii, TestSet, figures, worst_case
 from cartl_core.analysis.results import StudentResult, TeacherResult
-from cartl_core.analysis.retention import kept
+from cartl_core.analysis.retention import retention
 from cartl_core.analysis.run_state import Measurements, RunState
 from cartl_core.analysis.selection import decide, promise, selection
 from cartl_core.analysis.training_history import history_of, validation
@@ -25,7 +25,7 @@ from cartl_core.planning.plan import (
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
 from cartl_core.report.checks import Check
-from cartl_core.report.comparisons import Kept
+from cartl_core.report.comparisons import Retention
 from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec
@@ -166,7 +166,7 @@ def _tuned(student: StudentPlan, trained: StudentResult, plan: TransferPlan, sta
         reused=student.stage.digest in state.reused,
         tuned_layer_norms=trained.norms,
         figures=_figures(student, plan.spec.seed, state),
-        kept=_kept(student, state),
+        kept=_retention(student, state),
         checks=_checks(student, state),
         comparisons=_comparisons(student, plan, state),
     )
@@ -180,26 +180,38 @@ def _settings(student: StudentPlan, plan: TransferPlan) -> str | None:
 def _figures(network: NetworkPlan, seed: int, state: RunState) -> Figures | None:
     """All that was measured of a network on the target's test images."""
     found = _measured(
-        network.measurements, state.target, seed, state, fallen=tuple(state.fallen(network).values())
+        network.measurements,
+        state.target,
+        seed,
+        state,
+        minimal_radii=tuple(state.minimal_radii(network).values()),
     )
     values = {name: result.value for name, result in state.diagnostics(network).items()}
     return found.model_copy(update=values) if found else None
 
 
 def _measured(
-    measurements: Measurements, test: TestSet, seed: int, state: RunState, fallen: tuple[Fallen, ...] = ()
+    measurements: Measurements,
+    test: TestSet,
+    seed: int,
+    state: RunState,
+    minimal_radii: tuple[MinimalRadii, ...] = (),
 ) -> Figures | None:
     clean = state.clean(measurements)
-    return figures(test, clean, state.attacks(measurements), seed, fallen=fallen) if clean else None
+    return (
+        figures(test, clean, state.attacks(measurements), seed, minimal_radii=minimal_radii)
+        if clean
+        else None
+    )
 
 
-def _kept(student: StudentPlan, state: RunState) -> Kept | None:
+def _retention(student: StudentPlan, state: RunState) -> Retention | None:
     """The student's robustness over its own teacher's, once both are measured."""
     own, teacher = student.measurements, student.teacher.measurements
     right, source_right = state.clean(own), state.clean(teacher)
     if right is None or source_right is None:
         return None
-    return kept((right, state.attacks(own)), (source_right, state.attacks(teacher)))
+    return retention((right, state.attacks(own)), (source_right, state.attacks(teacher)))
 
 
 def _checks(network: NetworkPlan, state: RunState) -> tuple[Check, ...]:
@@ -208,7 +220,7 @@ def _checks(network: NetworkPlan, state: RunState) -> tuple[Check, ...]:
     asked = any(stage.work.name == CHECKS for stage in network.diagnostics)
     if len(attacks) < len(network.measurements) - 1 or (asked and CHECKS not in found):
         return ()
-    return judge(found[CHECKS].seen if asked else None, attacks)
+    return judge(found[CHECKS].observations if asked else None, attacks)
 
 
 def _comparisons(baseline: StudentPlan, plan: TransferPlan, state: RunState) -> tuple[PairedComparison, ...]:
@@ -219,14 +231,14 @@ def _comparisons(baseline: StudentPlan, plan: TransferPlan, state: RunState) -> 
         return ()
     mine, theirs = state.attacks(own.measurements), state.attacks(baseline.measurements)
     plain = compare("clean", clean, rival_clean)
-    if not mine or [held.attack for held in mine] != [held.attack for held in theirs]:
+    if not mine or [record.attack for record in mine] != [record.attack for record in theirs]:
         return (plain,)
-    fallen, rival_fallen = state.fallen(own), state.fallen(baseline)
-    both = fallen.keys() & rival_fallen.keys()
+    minimal_radii, baseline_radii = state.minimal_radii(own), state.minimal_radii(baseline)
+    both = minimal_radii.keys() & baseline_radii.keys()
     robust = compare(
         "worst_case",
-        worst_case(clean, mine, [fallen[name] for name in both]),
-        worst_case(rival_clean, theirs, [rival_fallen[name] for name in both]),
+        worst_case(clean, mine, [minimal_radii[name] for name in both]),
+        worst_case(rival_clean, theirs, [baseline_radii[name] for name in both]),
     )
     return (robust, plain)
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.analysis.frameworks import ATTACKS, DECLARED, LEVELS, RESILIENCE, SECURITY
-from cartl_core.report import ArmReport, Audit, CorruptionResults, Figures, Interval, Kept, RobustnessCurve
+from cartl_core.report import (
+    ArmReport,
+    Audit,
+    CorruptionResults,
+    Figures,
+    Interval,
+    Retention,
+    RobustnessCurve,
+)
 from cartl_core.report.certificates import SmoothingResult
 from cartl_core.report.checks import Check, CheckStatus
 from cartl_core.report.curves import Mean
@@ -32,7 +40,7 @@ def _items(student: ArmReport, figures: Figures) -> Iterator[EvidenceItem]:
     if figures.smoothing is not None:
         yield _smoothed(figures.smoothing)
     if student.kept is not None:
-        yield _kept(student.kept)
+        yield _retention(student.kept)
     yield EvidenceItem(
         id="record",
         references=(SECURITY, DECLARED),
@@ -153,7 +161,7 @@ def _smoothed(found: SmoothingResult) -> EvidenceItem:
     )
 
 
-def _kept(kept: Kept) -> EvidenceItem:
+def _retention(found: Retention) -> EvidenceItem:
     return EvidenceItem(
         id="robustness_kept",
         references=(LEVELS, SECURITY),
@@ -161,11 +169,11 @@ def _kept(kept: Kept) -> EvidenceItem:
         measured=(
             Measured(
                 quantity="robustness_ratio",
-                value=kept.ratio,
-                low=kept.low,
-                high=kept.high,
-                confidence=kept.confidence,
-                n=kept.target.n,
+                value=found.ratio,
+                low=found.low,
+                high=found.high,
+                confidence=found.confidence,
+                n=found.target.n,
                 unit="ratio",
             ),
         ),

@@ -32,16 +32,16 @@ class TestSet:
 
 
 @dataclass(frozen=True)
-class Held:
-    """Which of n images an attack left standing, and what it took."""
+class AttackRecord:
+    """Which of n images are still correct under an attack, and what it took."""
 
     attack: AttackSpec
-    held: tuple[bool, ...]
+    robust: tuple[bool, ...]
     seconds: float
 
 
 @dataclass(frozen=True)
-class Fallen:
+class MinimalRadii:
     """Where each of n images fell on a curve, or by attacks of the checks.
 
     Attributes:
@@ -52,14 +52,14 @@ class Fallen:
     norm: str
     radii: tuple[float | None, ...]
 
-    def held(self, eps: float) -> tuple[bool, ...]:
+    def robust_at(self, eps: float) -> tuple[bool, ...]:
         """Which images were not seen to fall within ``eps``."""
         return tuple(radius is None or radius > eps for radius in self.radii)
 
 
-def attack_result(outcome: Held, seed: int) -> AttackResult:
+def attack_result(outcome: AttackRecord, seed: int) -> AttackResult:
     """One attack's line in the report."""
-    attack, n = outcome.attack, len(outcome.held)
+    attack, n = outcome.attack, len(outcome.robust)
     return AttackResult(
         label=attack.label,
         name=attack.name,
@@ -72,32 +72,36 @@ def attack_result(outcome: Held, seed: int) -> AttackResult:
         random_start=attack.random_start,
         seed=seed,
         n=n,
-        robust=wilson(sum(outcome.held), n),
+        robust=wilson(sum(outcome.robust), n),
         seconds=outcome.seconds,
         images_per_second=n / outcome.seconds if outcome.seconds > 0 else None,
     )
 
 
 def worst_case(
-    clean: Sequence[bool], attacks: Sequence[Held], fallen: Sequence[Fallen] = ()
+    clean: Sequence[bool], attacks: Sequence[AttackRecord], minimal_radii: Sequence[MinimalRadii] = ()
 ) -> tuple[bool, ...]:
-    """Per image: right without an attack, standing after each of ``attacks``, and in all of ``fallen``.
+    """Per image: right without an attack, still correct under each of ``attacks`` and ``minimal_radii``.
 
     Whatever ran on an image counts, curve and checks too: what fell there within the largest radius of the
     attacks in the same norm has fallen. Where no attack has that norm they say nothing about them.
     """
-    held = [clean, *(outcome.held for outcome in attacks)]
-    for places in fallen:
-        radii = [outcome.attack.eps for outcome in attacks if outcome.attack.norm == places.norm]
-        held += [places.held(max(radii))] if radii else []
-    return tuple(all(image) for image in zip(*held, strict=True))
+    robust = [clean, *(outcome.robust for outcome in attacks)]
+    for found in minimal_radii:
+        radii = [outcome.attack.eps for outcome in attacks if outcome.attack.norm == found.norm]
+        robust += [found.robust_at(max(radii))] if radii else []
+    return tuple(all(image) for image in zip(*robust, strict=True))
 
 
 def figures(
-    test: TestSet, clean: Sequence[bool], attacks: Sequence[Held], seed: int, fallen: Sequence[Fallen] = ()
+    test: TestSet,
+    clean: Sequence[bool],
+    attacks: Sequence[AttackRecord],
+    seed: int,
+    minimal_radii: Sequence[MinimalRadii] = (),
 ) -> Figures:
     """All figures of one network; the worst case is over the attacks that are there, curve and checks."""
-    worst = worst_case(clean, attacks, fallen)
+    worst = worst_case(clean, attacks, minimal_radii)
     return Figures(
         data=test.data,
         data_fingerprint=test.fingerprint,
@@ -120,16 +124,16 @@ def figures(
     )
 
 
-def _autoattack(clean: Sequence[bool], attacks: Sequence[Held]) -> Interval | None:
+def _autoattack(clean: Sequence[bool], attacks: Sequence[AttackRecord]) -> Interval | None:
     """Of AutoAttack's four alone, where they are among ``attacks``."""
     standard = autoattack_among([outcome.attack for outcome in attacks])
     if not standard:
         return None
-    held = worst_case(clean, [outcome for outcome in attacks if outcome.attack in standard])
-    return wilson(sum(held), len(held))
+    robust = worst_case(clean, [outcome for outcome in attacks if outcome.attack in standard])
+    return wilson(sum(robust), len(robust))
 
 
-def _within(held: Sequence[bool], labels: Sequence[int], label: int) -> tuple[int, int]:
+def _within(robust: Sequence[bool], labels: Sequence[int], label: int) -> tuple[int, int]:
     """Successes and images of one class."""
-    members = [image for image, true in zip(held, labels, strict=True) if true == label]
+    members = [image for image, true in zip(robust, labels, strict=True) if true == label]
     return sum(members), len(members)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from cartl_core.analysis.checks.observations import Seen
-from cartl_core.analysis.metrics import Fallen
+from cartl_core.analysis.checks.observations import CheckObservations
+from cartl_core.analysis.metrics import MinimalRadii
 from cartl_core.report.values import Value
 from cartl_core.spec import AttackSpec
 
@@ -63,7 +63,7 @@ class ImportedNetwork:
 class AttackOutcomes:
     """Which images were right and withstood one attack, in the order of the data, and the seconds it took."""
 
-    held: tuple[bool, ...]
+    robust: tuple[bool, ...]
     seconds: float
 
 
@@ -77,8 +77,8 @@ class DiagnosticResult:
     """
 
     value: Value
-    fallen: Fallen | None = None
-    seen: Seen | None = None
+    minimal_radii: MinimalRadii | None = None
+    observations: CheckObservations | None = None
 
 
 StageResult = TeacherResult | StudentResult | ImportedNetwork | AttackOutcomes | DiagnosticResult

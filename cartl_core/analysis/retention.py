@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cartl_core.analysis.metrics import Held, worst_case
+from cartl_core.analysis.metrics import AttackRecord, worst_case
 from cartl_core.report import Interval
-from cartl_core.report.comparisons import AttackPair, Kept
+from cartl_core.report.comparisons import AttackPair, Retention
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics.proportions import ratio, wilson
 
 
-def kept(
-    student: tuple[Sequence[bool], Sequence[Held]], teacher: tuple[Sequence[bool], Sequence[Held]]
-) -> Kept | None:
+def retention(
+    student: tuple[Sequence[bool], Sequence[AttackRecord]],
+    teacher: tuple[Sequence[bool], Sequence[AttackRecord]],
+) -> Retention | None:
     """Robust accuracy of a student on its target over its teacher's on the source.
 
     Only attacks that both stood in the same way count (name, norm, loss, steps, restarts, start); each has
     its data set's own radius. The interval is Koopman's, of two independent proportions.
 
     Args:
-        student: which images are right without an attack, and which each attack left standing.
+        student: which images are right without an attack, and which each attack left correct.
         teacher: likewise, on the source's test images.
 
     Returns:
@@ -35,7 +36,7 @@ def kept(
         return None
     found, low, high = ratio((target.successes, target.n), (source.successes, source.n))
     attacks = tuple(_pair(own.attack, other.attack) for own, other in pairs)
-    return Kept(
+    return Retention(
         target=target,
         source=source,
         attacks=attacks,
@@ -45,7 +46,9 @@ def kept(
     )
 
 
-def _pairs(student: Sequence[Held], teacher: Sequence[Held]) -> Iterator[tuple[Held, Held]]:
+def _pairs(
+    student: Sequence[AttackRecord], teacher: Sequence[AttackRecord]
+) -> Iterator[tuple[AttackRecord, AttackRecord]]:
     """For each attack on the teacher the one on the student that differs from it at most in its radius."""
     for other in teacher:
         alike = [own for own in student if _recipe(own.attack) == _recipe(other.attack)]
@@ -64,5 +67,5 @@ def _pair(own: AttackSpec, other: AttackSpec) -> AttackPair:
     )
 
 
-def _proportion(held: Sequence[bool]) -> Interval:
-    return wilson(sum(held), len(held))
+def _proportion(robust: Sequence[bool]) -> Interval:
+    return wilson(sum(robust), len(robust))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from cartl_core.analysis.metrics import Fallen, Held, TestSet, worst_case
+from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, TestSet, worst_case
 from cartl_core.analysis.results import (
     AttackOutcomes,
     DiagnosticResult,
@@ -67,12 +67,12 @@ class RunState:
 
     def clean(self, measurements: Measurements) -> tuple[bool, ...] | None:
         """Which images are right without an attack; None before that was measured."""
-        return next((found.held for attack, found in self._outcomes(measurements) if attack is None), None)
+        return next((found.robust for attack, found in self._outcomes(measurements) if attack is None), None)
 
-    def attacks(self, measurements: Measurements) -> list[Held]:
+    def attacks(self, measurements: Measurements) -> list[AttackRecord]:
         """The outcomes of the attacks that are finished."""
         return [
-            Held(attack, found.held, found.seconds)
+            AttackRecord(attack, found.robust, found.seconds)
             for attack, found in self._outcomes(measurements)
             if attack is not None
         ]
@@ -86,10 +86,12 @@ class RunState:
                 found[stage.work.name] = result
         return found
 
-    def fallen(self, network: NetworkPlan) -> dict[str, Fallen]:
+    def minimal_radii(self, network: NetworkPlan) -> dict[str, MinimalRadii]:
         """Where the test images fell, by the name of each finished diagnostic that looks at radii."""
         found = self.diagnostics(network)
-        return {name: result.fallen for name, result in found.items() if result.fallen is not None}
+        return {
+            name: result.minimal_radii for name, result in found.items() if result.minimal_radii is not None
+        }
 
     def on_validation(self, candidate: StudentPlan) -> OnValidation | None:
         """A candidate on validation images; None before it was attacked there."""

@@ -18,8 +18,8 @@ from cartl_core.report.comparisons import PairedComparison
 from cartl_core.report.selection import Candidate, Promise, Selection, Verdict, WiderMargin
 from cartl_core.spec import AutoSpec
 from cartl_core.statistics.candidate_selection import (
+    CandidateScore,
     Choice,
-    Standing,
     choose,
     front,
     leads,
@@ -34,15 +34,15 @@ class OnValidation:
     """Which of the validation images a candidate got right, and which of those the attack did not fool."""
 
     clean: tuple[bool, ...]
-    held: tuple[bool, ...]
+    robust: tuple[bool, ...]
 
 
 def decide(
     auto: AutoSpec, candidates: Sequence[StudentPlan], found: Sequence[OnValidation], model: str
 ) -> Choice:
     """The choice among candidates that are all measured on the same images."""
-    standings = _standings(candidates, found, model)
-    return choose(standings, len(found[0].clean), auto.margin, auto.lead)
+    scores = _scores(candidates, found, model)
+    return choose(scores, len(found[0].clean), auto.margin, auto.lead)
 
 
 def selection(
@@ -75,10 +75,10 @@ def selection(
     ]
     if len(known) < len(candidates):
         return _unmarked(auto, rows, seed, n)
-    standings = _standings(candidates, known, model)
-    choice = choose(standings, n, auto.margin, auto.lead)
-    ahead = [None if own.plain else leads(own, standings[choice.plain], auto.lead) for own in standings]
-    near, on_front = within_margin(standings, n, auto.margin), front(standings)
+    scores = _scores(candidates, known, model)
+    choice = choose(scores, n, auto.margin, auto.lead)
+    ahead = [None if own.baseline else leads(own, scores[choice.baseline], auto.lead) for own in scores]
+    near, on_front = within_margin(scores, n, auto.margin), front(scores)
     marked = [
         row.model_copy(
             update={
@@ -86,7 +86,7 @@ def selection(
                 "leads": ahead[place],
                 "on_front": on_front[place],
                 "chosen": place == choice.chosen,
-                "best_plain": place == choice.plain,
+                "best_plain": place == choice.baseline,
             }
         )
         for place, row in enumerate(rows)
@@ -94,10 +94,10 @@ def selection(
     return _unmarked(auto, marked, seed, n).model_copy(
         update={
             "chosen": choice.chosen + 1,
-            "best_plain": choice.plain + 1,
+            "best_plain": choice.baseline + 1,
             "wider": tuple(
                 WiderMargin(margin=margin, number=place + 1)
-                for margin, place in wider(standings, n, auto.margin, auto.lead)
+                for margin, place in wider(scores, n, auto.margin, auto.lead)
             ),
             "promise": promised(choice),
         }
@@ -113,7 +113,7 @@ def promise(
         comparisons: of the chosen against the best plain candidate; empty before both are measured.
         attacked: whether the evaluation has attacks at all.
     """
-    if choice.chosen == choice.plain:
+    if choice.chosen == choice.baseline:
         return Promise(verdict="plain_itself")
     by_what = {comparison.what: comparison for comparison in comparisons}
     robust, clean = by_what.get("worst_case"), by_what.get("clean")
@@ -130,16 +130,16 @@ def _verdict(robust: PairedComparison, clean: PairedComparison, margin: float) -
     return "kept" if clean.difference >= -margin else "unclear"
 
 
-def _standings(
+def _scores(
     candidates: Sequence[StudentPlan], found: Sequence[OnValidation], model: str
-) -> list[Standing]:
+) -> list[CandidateScore]:
     blocks = model_facts(model).blocks
     return [
-        Standing(
+        CandidateScore(
             right=sum(outcome.clean),
-            stood=outcome.held,
+            robust=outcome.robust,
             tuned=blocks - plan.arm.freeze_depth,
-            plain=plain,
+            baseline=plain,
         )
         for plan, outcome, plain in zip(
             candidates, found, plain_ones([plan.arm for plan in candidates]), strict=True
@@ -169,7 +169,7 @@ def _row(
         selected_epoch=trained.selected_epoch if trained else None,
         epochs=arm.transfer.epochs,
         clean=wilson(sum(outcome.clean), len(outcome.clean)) if outcome else None,
-        robust=wilson(sum(outcome.held), len(outcome.held)) if outcome else None,
+        robust=wilson(sum(outcome.robust), len(outcome.robust)) if outcome else None,
     )
 
 

@@ -178,7 +178,7 @@ def bisect(
         broken_at: (N,) float64, radii at which ``fooling`` was.
 
     Returns:
-        (N,) float64, at most ``broken_at``; below ``withstood`` where ``fooling`` was shorter than that already.
+        (N,) float64, at most ``broken_at``; below ``withstood`` where ``fooling`` was shorter already.
     """
     high = torch.minimum(broken_at, LENGTHS[spec.norm](fooling - images))
     low = torch.minimum(withstood, high)

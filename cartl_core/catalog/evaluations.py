@@ -27,7 +27,7 @@ class EvaluationFacts:
     """In linf at the data set's evaluation radius."""
     ensemble: EnsembleName | None = None
     """Attacks that go by one name, after those."""
-    probes: tuple[str, ...] = ()
+    diagnostics: tuple[str, ...] = ()
     """Of those that the job's preset has settings for, the ones that are made besides."""
 
 
@@ -46,26 +46,26 @@ EVALUATIONS: dict[str, EvaluationFacts] = {
             "pgd20",
             "PGD with 20 steps; a curve over eps, common corruptions, checks, layer norms",
             (pgd(20),),
-            probes=ALL_DIAGNOSTICS,
+            diagnostics=ALL_DIAGNOSTICS,
         ),
         EvaluationFacts(
             "pgd100",
             "PGD with 20 and with 100 steps, as the paper; a curve over eps, common corruptions, checks, "
             "layer norms",
             (pgd(20), pgd(100)),
-            probes=ALL_DIAGNOSTICS,
+            diagnostics=ALL_DIAGNOSTICS,
         ),
         EvaluationFacts(
             "autoattack",
             "AutoAttack's standard four; the same probes. Many times dearer than pgd100",
             ensemble="autoattack",
-            probes=ALL_DIAGNOSTICS,
+            diagnostics=ALL_DIAGNOSTICS,
         ),
         EvaluationFacts(
             "ensemble",
             "AutoAttack's four and APGD-DLR, of each what the number of classes allows; the same probes",
             ensemble="ensemble",
-            probes=ALL_DIAGNOSTICS,
+            diagnostics=ALL_DIAGNOSTICS,
         ),
     )
 }

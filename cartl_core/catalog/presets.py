@@ -34,7 +34,7 @@ class PresetFacts:
     attacks: tuple[AttackRow, ...]
     """On the student, where the request names no evaluation preset."""
     source_attacks: tuple[AttackRow, ...]
-    probes: dict[str, dict[str, object]]
+    diagnostics: dict[str, dict[str, object]]
     """Made besides, and how much of each: fields of its spec, by its name."""
     trunk_statistics: str = "teacher"
 
@@ -74,7 +74,7 @@ PRESETS: dict[str, PresetFacts] = {
             lwf={"lwf_weight": 0.01, "lwf_head_epochs": 1},
             attacks=(pgd(5),),
             source_attacks=(pgd(5),),
-            probes={
+            diagnostics={
                 "curve": {"images": 20, "steps": 2, "multiples": (0.5, 1.0, 2.0)},
                 "corruptions": {"images": 20, "severities": (3,)},
                 "checks": {"images": 20, "queries": 10},
@@ -114,7 +114,7 @@ PRESETS: dict[str, PresetFacts] = {
             lwf={"lwf_weight": 0.01, "lwf_head_epochs": 6, "lr": 0.01},
             attacks=(pgd(20), pgd(100)),
             source_attacks=(pgd(20),),
-            probes={
+            diagnostics={
                 "curve": {"images": 500, "steps": 20, "refine": 2},
                 "corruptions": {},
                 "checks": CHECKS,
@@ -168,7 +168,7 @@ PRESETS: dict[str, PresetFacts] = {
             },
             attacks=(pgd(20), pgd(100)),
             source_attacks=(pgd(20), pgd(100)),
-            probes={
+            diagnostics={
                 "curve": {"images": 1_000, "steps": 20, "refine": 2},
                 "corruptions": {},
                 "checks": CHECKS,

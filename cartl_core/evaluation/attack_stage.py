@@ -26,15 +26,15 @@ from cartl_core.storage.stage_result import NETWORK, OUTCOMES, read_result, writ
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What one attack (or none) left standing.
+    """What one attack (or none) left correct.
 
     Attributes:
-        held: (n,) bool: right without an attack and never fooled.
+        robust: (n,) bool: right without an attack and never fooled.
         index: (n,) original positions of the images in their data set.
         seconds: of computing, over all attempts.
     """
 
-    held: Tensor
+    robust: Tensor
     index: Tensor
     seconds: float
 
@@ -58,10 +58,10 @@ def evaluate(
     surrogate = fold_batch_norm(network)
     ctx.install(surrogate)
 
-    def held(part: slice) -> Rows:
+    def robust(part: slice) -> Rows:
         return {"held": _batch(network, surrogate, images, part, attack, seed, ctx)}
 
-    rows, seconds = in_batches(len(images.labels), batch_size, held, ctx)
+    rows, seconds = in_batches(len(images.labels), batch_size, robust, ctx)
     store_rows({**rows, "index": images.index}, ctx)
     facts = {"n": len(rows["held"]), "held": int(rows["held"].sum()), "seconds": seconds}
     write_result(ctx.directory, facts, [OUTCOMES])

@@ -8,13 +8,13 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from cartl_core.analysis.metrics import Fallen
+from cartl_core.analysis.metrics import MinimalRadii
 from cartl_core.analysis.results import DiagnosticResult
 from cartl_core.data import Split
 from cartl_core.evaluation.attack_stage import ready_network, store_rows
 from cartl_core.evaluation.batches import Rows, in_batches
 from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
-from cartl_core.evaluation.diagnostics.checks import seen_of
+from cartl_core.evaluation.diagnostics.checks import observations_of
 from cartl_core.evaluation.diagnostics.robustness_curve import radii_of
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
@@ -26,7 +26,7 @@ from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec
 from cartl_core.storage.stage_result import OUTCOMES, read_result, write_result
 
 
-def probe(
+def run_diagnostic(
     name: str,
     asked: DiagnosticSpec,
     network_directory: Path,
@@ -80,10 +80,10 @@ def read_diagnostic(name: str, asked: DiagnosticSpec, directory: Path, index: Te
     value, rows = read_value(name, directory), read_rows(directory)
     match asked, value:
         case CurveSpec(), _:
-            return DiagnosticResult(value, Fallen(asked.norm, radii_of(rows, index)))
+            return DiagnosticResult(value, MinimalRadii(asked.norm, radii_of(rows, index)))
         case ChecksSpec(), Checked():
-            seen = seen_of(value, asked, rows, index)
-            return DiagnosticResult(value, seen.fallen(len(index)), seen)
+            observations = observations_of(value, asked, rows, index)
+            return DiagnosticResult(value, observations.minimal_radii(len(index)), observations)
         case _:
             return DiagnosticResult(value)
 

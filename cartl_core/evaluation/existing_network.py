@@ -13,7 +13,7 @@ from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK, write_result
 
 
-def take_in(network: Path | None, sha256: str, ctx: StageContext) -> None:
+def import_network(network: Path | None, sha256: str, ctx: StageContext) -> None:
     """Copy ``network`` to ``ctx``.
 
     Raises:

@@ -1,7 +1,8 @@
-"""The probes, a row each: what they are, what their report value is, what they cost. Torch-free.
+"""The diagnostics, a row each: what they are, what their report value is, what they cost. Torch-free.
 
-To add a probe: a spec (``DiagnosticSpec``) as a field of ``EvaluateSpec``, a report value as a field of the same
-name in ``Figures``, a row here, and the function that computes it in ``cartl_core.evaluation.diagnostics``.
+To add one: a spec (``DiagnosticSpec``) as a field of ``EvaluateSpec``, a report value as a field of the
+same name in ``Figures``, a row here, and the function that computes it in
+``cartl_core.evaluation.diagnostics``.
 """
 
 from __future__ import annotations

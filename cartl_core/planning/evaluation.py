@@ -41,13 +41,15 @@ def resolve_evaluation(
         "source_attacks": _attacks(preset.source_attacks, source_facts),
         "test_limit": preset.test_limit,
         "source_test_limit": preset.source_test_limit,
-        **{probe: {} for probe in (named.probes if named else preset.probes)},
+        **{diagnostic: {} for diagnostic in (named.diagnostics if named else preset.diagnostics)},
         **written,
     }
-    for probe in DIAGNOSTIC_FACTS:
-        if settings.get(probe) is not None:
-            amounts = {**preset.probes.get(probe, {}), **settings[probe]}
-            settings[probe] = _FILLED[probe](amounts, target_facts) if probe in _FILLED else amounts
+    for diagnostic in DIAGNOSTIC_FACTS:
+        if settings.get(diagnostic) is not None:
+            amounts = {**preset.diagnostics.get(diagnostic, {}), **settings[diagnostic]}
+            settings[diagnostic] = (
+                _FILLED[diagnostic](amounts, target_facts) if diagnostic in _FILLED else amounts
+            )
     if settings.get("gallery") is not None:
         settings["gallery"] = _gallery(settings["gallery"], settings["attacks"] or (), target_facts)
     checks = settings.pop("checks", None)

@@ -14,7 +14,7 @@ from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
 OF_TEACHERS: dict[str, Any] = {"source_attacks": (), "source_test_limit": None}
 
 
-def resolve_given(
+def resolve_existing_network(
     request: EvaluateJobRequest, found: NetworkFile, default_preset: str = "quick"
 ) -> EvaluateJobSpec:
     """Fill in everything that ``request`` leaves open.

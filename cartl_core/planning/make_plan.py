@@ -77,14 +77,14 @@ def plan_transfer(
 
 def _arms_after(auto: AutoSpec, choice: Choice, baselines: tuple[Arm, ...]) -> tuple[Arm, ...]:
     """What is measured on test images: the chosen arm, the best plain one, then what was asked for."""
-    chosen, plain = auto.candidates[choice.chosen], auto.candidates[choice.plain]
+    chosen, plain = auto.candidates[choice.chosen], auto.candidates[choice.baseline]
     return tuple(dict.fromkeys((chosen, plain, *baselines)))
 
 
 def _dearest(auto: AutoSpec) -> Choice:
     """A choice that costs as much as any: two different arms, where there are two."""
     plain = plain_ones(auto.candidates)
-    return Choice(chosen=plain.index(False) if False in plain else 0, plain=plain.index(True))
+    return Choice(chosen=plain.index(False) if False in plain else 0, baseline=plain.index(True))
 
 
 class _Layout:
@@ -215,6 +215,6 @@ def _diagnostics(
             others=others if DIAGNOSTIC_FACTS[name].uses_others else (),
             setting=setting,
         )
-        for name, asked in evaluate.probes.items()
+        for name, asked in evaluate.diagnostics.items()
         if own or not DIAGNOSTIC_FACTS[name].own_only
     )

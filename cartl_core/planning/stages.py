@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from cartl_core.planning.costs import measurement_cost, probe_cost, student_cost, teacher_cost
+from cartl_core.planning.costs import diagnostic_cost, measurement_cost, student_cost, teacher_cost
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_digest
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
@@ -224,5 +224,5 @@ def diagnosing(
     return StageSpec(
         Diagnosing(name, asked, network, freeze_depth, others, data),
         StageKey("evaluate", f"{facts.title} of {subject}", digest),
-        probe_cost(name, asked, data.images),
+        diagnostic_cost(name, asked, data.images),
     )

@@ -191,7 +191,7 @@ def _smoothed(report: Report) -> ItemText:
     )
 
 
-def _kept(report: Report) -> ItemText:
+def _retention(report: Report) -> ItemText:
     student = _there(report.student)
     kept = _there(student.kept)
     return ItemText(
@@ -200,7 +200,7 @@ def _kept(report: Report) -> ItemText:
         how="Ratio of two independent proportions with Koopman's score interval, under "
         f"{numbers.listed([pair.target for pair in kept.attacks])}.",
         on=f"{numbers.count(kept.target.n)} target and {numbers.count(kept.source.n)} source test images",
-        found=numbers.capital(_there(sentences.kept(student))),
+        found=numbers.capital(_there(sentences.retention(student))),
         limits=("Across data sets: other images and classes, so it compares levels, not networks.",),
     )
 
@@ -225,6 +225,6 @@ _TEXTS: dict[ItemId, Callable[[Report], ItemText]] = {
     "evaluation_checks": _checks,
     "lipschitz_bounds": _lipschitz,
     "randomised_smoothing": _smoothed,
-    "robustness_kept": _kept,
+    "robustness_kept": _retention,
     "record": _record,
 }

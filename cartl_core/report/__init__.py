@@ -2,7 +2,7 @@
 
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import Check, Checked
-from cartl_core.report.comparisons import Kept, PairedComparison
+from cartl_core.report.comparisons import PairedComparison, Retention
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
 from cartl_core.report.gallery import Gallery
@@ -35,10 +35,10 @@ __all__ = [
     "Gallery",
     "History",
     "Interval",
-    "Kept",
     "Notice",
     "PairedComparison",
     "Report",
+    "Retention",
     "RobustnessCurve",
     "Selection",
     "SmoothingResult",

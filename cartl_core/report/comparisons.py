@@ -19,7 +19,7 @@ class AttackPair(Value):
     norm: str
 
 
-class Kept(Value):
+class Retention(Value):
     """A student's robust accuracy on the target over its own teacher's on the source.
 
     The two are measured on other images of other classes: a ratio across data sets, which says how much of

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import Check, Checked
-from cartl_core.report.comparisons import Kept
 from cartl_core.report.comparisons import PairedComparison as PairedComparison
+from cartl_core.report.comparisons import Retention
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
 from cartl_core.report.gallery import Gallery
@@ -144,7 +144,7 @@ class ArmReport(Value):
         description="Largest singular value of each tuned layer's reshaped weight, as exported.",
     )
     figures: Figures | None = None
-    kept: Kept | None = Field(
+    kept: Retention | None = Field(
         default=None, description="Its robustness over its teacher's on the source; across data sets."
     )
     checks: tuple[Check, ...] = Field(default=(), description="Against self-deception, once all is measured.")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cartl_core.analysis.build_report import build_report
-from cartl_core.analysis.metrics import Held, attack_result
+from cartl_core.analysis.metrics import AttackRecord, attack_result
 from cartl_core.analysis.results import AttackOutcomes
 from cartl_core.analysis.run_state import RunState
 from cartl_core.events import AttackFinished
@@ -64,8 +64,8 @@ class ActiveRun:
         for stage in measurements:
             outcome, attack = self._stages.result_of(stage), stage.work.attack
             if attack is not None and isinstance(outcome, AttackOutcomes):
-                held = Held(attack, outcome.held, outcome.seconds)
-                result = attack_result(held, self.plan.spec.seed)
+                record = AttackRecord(attack, outcome.robust, outcome.seconds)
+                result = attack_result(record, self.plan.spec.seed)
                 self.report(AttackFinished(subject=subject, result=result))
                 self.tell()
 

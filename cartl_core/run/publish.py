@@ -8,7 +8,7 @@ from pathlib import Path
 import safetensors.torch
 import torch
 
-from cartl_core.analysis.metrics import Held
+from cartl_core.analysis.metrics import AttackRecord
 from cartl_core.data import Split
 from cartl_core.evaluation.diagnostic_stage import read_rows
 from cartl_core.evaluation.diagnostics.worst_images import shown
@@ -104,8 +104,8 @@ def write_outcomes(
     subject: str,
     images: Split,
     clean: Sequence[bool],
-    attacks: Sequence[Held],
-    probed: Mapping[str, Mapping[str, torch.Tensor]],
+    attacks: Sequence[AttackRecord],
+    diagnostics: Mapping[str, Mapping[str, torch.Tensor]],
     report: Reporter,
 ) -> None:
     """``outcomes-SUBJECT.safetensors``: per test image its position, label, and whether it held.
@@ -117,8 +117,15 @@ def write_outcomes(
         "index": images.index.contiguous(),
         "label": images.labels.contiguous(),
         "clean": torch.tensor(clean, dtype=torch.bool),
-        **{f"robust.{held.attack.label}": torch.tensor(held.held, dtype=torch.bool) for held in attacks},
-        **{f"{probe}.{row}": rows[row].contiguous() for probe, rows in probed.items() for row in rows},
+        **{
+            f"robust.{record.attack.label}": torch.tensor(record.robust, dtype=torch.bool)
+            for record in attacks
+        },
+        **{
+            f"{diagnostic}.{row}": rows[row].contiguous()
+            for diagnostic, rows in diagnostics.items()
+            for row in rows
+        },
     }
     _write(out, f"outcomes-{subject}.safetensors", safetensors.torch.save(tensors), SAFETENSORS, report)
 

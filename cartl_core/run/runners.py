@@ -17,8 +17,8 @@ from cartl_core.analysis.results import (
 )
 from cartl_core.data import Split
 from cartl_core.evaluation.attack_stage import evaluate, read_outcomes
-from cartl_core.evaluation.diagnostic_stage import probe, read_diagnostic
-from cartl_core.evaluation.existing_network import take_in
+from cartl_core.evaluation.diagnostic_stage import read_diagnostic, run_diagnostic
+from cartl_core.evaluation.existing_network import import_network
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.stages import (
     Attacking,
@@ -81,7 +81,7 @@ def _transfer(work: Transferring, inputs: Inputs, ctx: StageContext) -> None:
 
 
 def _import(work: Importing, inputs: Inputs, ctx: StageContext) -> None:
-    take_in(inputs.file, work.sha256, ctx)
+    import_network(inputs.file, work.sha256, ctx)
 
 
 def _attack(work: Attacking, inputs: Inputs, ctx: StageContext) -> None:
@@ -97,7 +97,7 @@ def _attack(work: Attacking, inputs: Inputs, ctx: StageContext) -> None:
 
 def _diagnose(work: Diagnosing, inputs: Inputs, ctx: StageContext) -> None:
     images = inputs.images(work.data)
-    probe(
+    run_diagnostic(
         work.name,
         work.asked,
         inputs.directories[work.network.digest],
@@ -124,7 +124,7 @@ def _read_import(work: Importing, inputs: Inputs, directory: Path) -> ImportedNe
 
 def _read_attack(work: Attacking, inputs: Inputs, directory: Path) -> AttackOutcomes:
     found = read_outcomes(directory)
-    return AttackOutcomes(tuple(found.held.tolist()), found.seconds)
+    return AttackOutcomes(tuple(found.robust.tolist()), found.seconds)
 
 
 def _read_diagnostic(work: Diagnosing, inputs: Inputs, directory: Path) -> DiagnosticResult:

@@ -12,7 +12,7 @@ from cartl_core.spec.arm import (
     MethodOrAuto,
 )
 from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec
-from cartl_core.spec.base import ARRAY, Part, overrides
+from cartl_core.spec.base import ARRAY, SpecModel, overrides
 from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec
@@ -105,7 +105,6 @@ __all__ = [
     "ModelSpecOrName",
     "Name",
     "Objective",
-    "Part",
     "Preset",
     "PretrainOverrides",
     "PretrainSpec",
@@ -114,6 +113,7 @@ __all__ = [
     "SelectionAttackOverrides",
     "SmoothingOverrides",
     "SmoothingSpec",
+    "SpecModel",
     "Tag",
     "TrainingSpec",
     "TransferOverrides",

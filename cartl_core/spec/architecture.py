@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cartl_core.spec.base import ARRAY, Part
+from cartl_core.spec.base import ARRAY, SpecModel
 from cartl_core.spec.data_and_model import ModelSpec
 
 Channels = Annotated[tuple[float, ...], ARRAY, Field(min_length=1, max_length=3)]
 
 
-class Architecture(Part):
+class Architecture(SpecModel):
     """All that is needed to build a network again, its weights apart."""
 
     model: ModelSpec

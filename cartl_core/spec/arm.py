@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetCoreSchemaHandler, GetPydanticSchema
 
 from cartl_core.spec.attack import AttackSpec
-from cartl_core.spec.base import ARRAY, Part
+from cartl_core.spec.base import ARRAY, SpecModel
 from cartl_core.spec.training import PretrainSpec, TransferSpec
 
 Method = Literal["vanilla", "neft", "cartl", "consistent", "lwf", "adversarial"]
 
 
-class Arm(Part):
+class Arm(SpecModel):
     """One way from a teacher to a student: the job's own method, a candidate, or a baseline beside it."""
 
     method: Method
@@ -48,7 +48,7 @@ def _one_fault(source: Any, handler: GetCoreSchemaHandler) -> Any:
 FreezeDepth = Annotated[Annotated[int, Field(ge=0)] | Literal["auto"], GetPydanticSchema(_one_fault)]
 
 
-class AutoSpec(Part):
+class AutoSpec(SpecModel):
     """The candidates, and how one of them is chosen (see ``cartl_core.statistics.candidate_selection``)."""
 
     margin: float = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from cartl_core.spec.base import Part
+from cartl_core.spec.base import SpecModel
 
 AttackName = Literal["pgd", "apgd", "fab", "square"]
 Norm = Literal["linf", "l2", "l1"]
@@ -94,7 +94,7 @@ def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:
     return steps * restarts * (TARGETS if loss in TARGETED else 1)
 
 
-class AttackSpec(Part):
+class AttackSpec(SpecModel):
     """One attack; ``attack_facts.ATTACKS`` has what each one takes. Any misclassified iterate counts."""
 
     label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = Field(

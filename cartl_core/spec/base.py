@@ -10,10 +10,10 @@ from cartl_core.errors import SpecError
 
 # Strict mode would refuse a parsed JSON array for a tuple; the items stay strict.
 ARRAY = Field(strict=False)
-P = TypeVar("P", bound="Part")
+P = TypeVar("P", bound="SpecModel")
 
 
-class Part(BaseModel):
+class SpecModel(BaseModel):
     """A frozen, strict piece of a specification."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
@@ -29,7 +29,7 @@ def build(part: type[P], settings: dict[str, Any], where: str) -> P:
         raise SpecError(path, fault["msg"]) from error
 
 
-def overrides(part: type[Part], docs: str, **replaced: Any) -> type[Part]:
+def overrides(part: type[SpecModel], docs: str, **replaced: Any) -> type[SpecModel]:
     """The same fields as ``part``, each optional: what is left out comes from the preset.
 
     ``replaced`` has other types, with all their constraints, for some of the fields.
@@ -43,4 +43,4 @@ def overrides(part: type[Part], docs: str, **replaced: Any) -> type[Part]:
         return annotation | None, Field(default=None, description=field.description)
 
     fields = {name: optional(name) for name in part.model_fields}
-    return create_model(f"{part.__name__}Overrides", __base__=Part, __doc__=docs, **fields)
+    return create_model(f"{part.__name__}Overrides", __base__=SpecModel, __doc__=docs, **fields)

@@ -12,7 +12,7 @@ from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
-from cartl_core.spec.base import Part as Part
+from cartl_core.spec.base import SpecModel as SpecModel
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
@@ -43,7 +43,7 @@ Tag = Annotated[
 ]
 
 
-class DataSpec(Part):
+class DataSpec(SpecModel):
     """Which images of which data set. A bare string stands for the whole data set."""
 
     name: DatasetName
@@ -70,7 +70,7 @@ def _named(value: Any) -> Any:
 DataSpecOrName = Annotated[DataSpec, BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)]
 
 
-class ModelSpec(Part):
+class ModelSpec(SpecModel):
     """A network: its family and size, and the shape of its input."""
 
     name: Name = Field(

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec, Norm
-from cartl_core.spec.base import Part
+from cartl_core.spec.base import SpecModel
 
 
-class DiagnosticSpec(Part):
+class DiagnosticSpec(SpecModel):
     """One probe; subclasses add what it is measured with."""
 
     images: int | None = Field(

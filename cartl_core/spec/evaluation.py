@@ -12,7 +12,7 @@ from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
-from cartl_core.spec.base import Part as Part
+from cartl_core.spec.base import SpecModel as SpecModel
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
@@ -33,7 +33,7 @@ from cartl_core.spec.training import TransferSpec as TransferSpec
 EvaluationPreset = Literal["quick", "pgd20", "pgd100", "autoattack", "ensemble"]
 
 
-class EvaluateSpec(Part):
+class EvaluateSpec(SpecModel):
     """What is measured on the target's test images, and of the teacher on its source."""
 
     preset: EvaluationPreset | None = Field(
@@ -72,7 +72,7 @@ class EvaluateSpec(Part):
     )
 
     @property
-    def probes(self) -> dict[str, DiagnosticSpec]:
+    def diagnostics(self) -> dict[str, DiagnosticSpec]:
         """The probes that are asked for, by name, in the order of the fields."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if isinstance(value, DiagnosticSpec)}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from cartl_core.errors import SpecError
-from cartl_core.spec.base import ARRAY, Part
+from cartl_core.spec.base import ARRAY, SpecModel
 from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpec, Name, Tag
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.job import JobSpec, Preset
@@ -22,7 +22,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{1,64}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-class NetworkRef(Part):
+class NetworkRef(SpecModel):
     """Which network: an upload's, or the student of an earlier job. Its digest says which bytes."""
 
     upload: Id | None = Field(default=None, description="Id of an upload of yours.")
@@ -52,7 +52,7 @@ class NetworkRef(Part):
         return self.sha256
 
 
-class EvaluateJobRequest(Part):
+class EvaluateJobRequest(SpecModel):
     """What a person posts to have a network measured: which network, on which data set."""
 
     kind: Literal["evaluate"]
@@ -72,7 +72,7 @@ class EvaluateJobRequest(Part):
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
 
-class EvaluateJobSpec(Part):
+class EvaluateJobSpec(SpecModel):
     """A fully resolved evaluation; ``network.sha256`` is never null."""
 
     kind: Literal["evaluate"] = "evaluate"

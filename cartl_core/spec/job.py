@@ -23,7 +23,7 @@ from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
-from cartl_core.spec.base import Part as Part
+from cartl_core.spec.base import SpecModel as SpecModel
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
@@ -45,7 +45,7 @@ from cartl_core.spec.training import TransferSpec as TransferSpec
 Preset = Literal["smoke", "quick", "paper"]
 
 
-class JobSpec(Part):
+class JobSpec(SpecModel):
     """A fully resolved job: nothing left open but what the machine decides (see ``Runtime``)."""
 
     kind: Literal["transfer"] = "transfer"
@@ -95,7 +95,7 @@ class JobSpec(Part):
         return (*self.own, *self.baselines)
 
 
-class Runtime(Part):
+class Runtime(SpecModel):
     """What the machine decided: fixed at the first claim, reused by every retry and resume."""
 
     device: Literal["cpu", "cuda"]

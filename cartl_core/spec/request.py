@@ -14,7 +14,7 @@ from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import LARGEST_RADIUS
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
-from cartl_core.spec.base import Part as Part
+from cartl_core.spec.base import SpecModel as SpecModel
 from cartl_core.spec.base import overrides
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
@@ -98,7 +98,7 @@ EvaluateOverrides = overrides(
 )
 
 
-class BaselineRequest(Part):
+class BaselineRequest(SpecModel):
     """A baseline with its own settings; what is left out follows the job."""
 
     method: Method
@@ -121,7 +121,7 @@ SelectionAttackOverrides = overrides(
 )
 
 
-class AutoRequest(Part):
+class AutoRequest(SpecModel):
     """How `auto` is to be decided: on validation images alone, never on test images."""
 
     margin: float = Field(
@@ -145,7 +145,7 @@ class AutoRequest(Part):
     )
 
 
-class JobRequest(Part):
+class JobRequest(SpecModel):
     """What a person posts: a target data set and a freeze depth, and whatever else they choose."""
 
     kind: Literal["transfer"] = "transfer"

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model, model_validator
 
 from cartl_core.spec.arm import Method
-from cartl_core.spec.base import ARRAY, Part
+from cartl_core.spec.base import ARRAY, SpecModel
 from cartl_core.spec.data_and_model import Name
 from cartl_core.spec.request import BaselineOrMethod, JobRequest
 
@@ -45,7 +45,7 @@ SweepBase = create_model(
 )
 
 
-class Grid(Part):
+class Grid(SpecModel):
     """What is varied. Every value of an axis is combined with every value of the others."""
 
     method: Annotated[tuple[Method, ...], ARRAY, AXIS] | None = None
@@ -81,7 +81,7 @@ class Grid(Part):
         return self
 
 
-class SweepRequest(Part):
+class SweepRequest(SpecModel):
     """What a person posts to have settings compared."""
 
     base: SweepBase

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from cartl_core.spec.attack import AttackSpec
-from cartl_core.spec.base import ARRAY, Part
+from cartl_core.spec.base import ARRAY, SpecModel
 
 Objective = Literal["at", "fdm"]
 FeatureDistance = Literal["absolute", "spread", "relative", "cosine"]
@@ -24,7 +24,7 @@ Share = Annotated[float, Field(gt=0.0, le=4.0)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
 
 
-class TrainingSpec(Part):
+class TrainingSpec(SpecModel):
     """Stochastic gradient descent: how long, how fast, on what batches."""
 
     epochs: Epochs
@@ -95,7 +95,7 @@ class PretrainSpec(TrainingSpec):
         return self.objective == "at" or self.fdm_layers == "every"
 
 
-class DisplacementSpec(Part):
+class DisplacementSpec(SpecModel):
     """Displaced features: how far, and how, each image is moved to move its features farthest."""
 
     eps: float = Field(gt=0.0, le=1.0, description="Radius in linf, in pixel units.")

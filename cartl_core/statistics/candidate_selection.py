@@ -17,36 +17,36 @@ from math import ceil
 
 
 @dataclass(frozen=True)
-class Standing:
+class CandidateScore:
     """A candidate on validation images, the same for all.
 
     Attributes:
         right: how many it gets right without an attack.
-        stood: of each attacked one, whether it is right and the attack did not fool it.
+        robust: of each attacked one, whether it is right and the attack did not fool it.
         tuned: blocks fine-tuned, the paper's k.
-        plain: it is plain transfer.
+        baseline: it is plain transfer.
     """
 
     right: int
-    stood: tuple[bool, ...]
+    robust: tuple[bool, ...]
     tuned: int
-    plain: bool
+    baseline: bool
 
     @property
-    def held(self) -> int:
-        """How many stood."""
-        return sum(self.stood)
+    def robust_count(self) -> int:
+        """How many are robust."""
+        return sum(self.robust)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Positions among the candidates: the ``chosen`` one, and the best ``plain`` one by the same rule."""
+    """Positions among the candidates: the ``chosen`` one, and the best ``baseline`` one by the same rule."""
 
     chosen: int
-    plain: int
+    baseline: int
 
 
-def choose(found: Sequence[Standing], n: int, margin: float, lead: float) -> Choice:
+def choose(found: Sequence[CandidateScore], n: int, margin: float, min_z: float) -> Choice:
     """The candidate to take, and the one that plain transfer alone would have given.
 
     Another than the best plain candidate must be more robust beyond chance (``leads``), or cleaner by more
@@ -56,40 +56,40 @@ def choose(found: Sequence[Standing], n: int, margin: float, lead: float) -> Cho
         found: at least one of them plain.
         n: validation images of ``right``.
         margin: of clean accuracy, as a fraction.
-        lead: how far ahead of the best plain candidate another must be, in standard errors.
+        min_z: how far ahead of the best plain candidate another must be, in standard errors.
 
     Raises:
         ValueError: none is plain.
     """
-    plain = best(found, [at for at, standing in enumerate(found) if standing.plain], n, margin)
-    rival = found[plain]
+    baseline = best(found, [at for at, score in enumerate(found) if score.baseline], n, margin)
+    rival = found[baseline]
     better = [
         at
         for at, near in enumerate(within_margin(found, n, margin))
-        if near and (leads(found[at], rival, lead) or _cleaner(found[at], rival, n, margin))
+        if near and (leads(found[at], rival, min_z) or _cleaner(found[at], rival, n, margin))
     ]
-    return Choice(chosen=best(found, [plain, *better], n, 1.0), plain=plain)
+    return Choice(chosen=best(found, [baseline, *better], n, 1.0), baseline=baseline)
 
 
-def _cleaner(own: Standing, rival: Standing, n: int, margin: float) -> bool:
-    return own.held >= rival.held and own.right - rival.right > Fraction(repr(margin)) * n
+def _cleaner(own: CandidateScore, rival: CandidateScore, n: int, margin: float) -> bool:
+    return own.robust_count >= rival.robust_count and own.right - rival.right > Fraction(repr(margin)) * n
 
 
-def leads(own: Standing, rival: Standing, lead: float) -> bool:
+def leads(own: CandidateScore, rival: CandidateScore, min_z: float) -> bool:
     """Whether ``own`` holds more images than ``rival`` by more than chance would have it.
 
     With b images that only ``own`` holds and c that only the rival does, of m: the difference b - c has the
     standard error sqrt(b + c - (b - c)^2 / m). Counted exactly, so that no border depends on rounding.
     """
-    both = list(zip(own.stood, rival.stood, strict=True))
+    both = list(zip(own.robust, rival.robust, strict=True))
     only_own = sum(mine and not theirs for mine, theirs in both)
     only_rival = sum(theirs and not mine for mine, theirs in both)
     ahead = only_own - only_rival
-    square = Fraction(repr(lead)) ** 2
+    square = Fraction(repr(min_z)) ** 2
     return ahead > 0 and len(both) * ahead**2 > square * (len(both) * (only_own + only_rival) - ahead**2)
 
 
-def best(found: Sequence[Standing], among: Sequence[int], n: int, margin: float) -> int:
+def best(found: Sequence[CandidateScore], among: Sequence[int], n: int, margin: float) -> int:
     """The most robust one within the margin of the cleanest of ``among``.
 
     Of equally robust ones the cleaner is taken, then the one with fewer tuned blocks, then the first.
@@ -102,7 +102,7 @@ def best(found: Sequence[Standing], among: Sequence[int], n: int, margin: float)
     return min(
         eligible,
         key=lambda position: (
-            -found[position].held,
+            -found[position].robust_count,
             -found[position].right,
             found[position].tuned,
             position,
@@ -110,43 +110,43 @@ def best(found: Sequence[Standing], among: Sequence[int], n: int, margin: float)
     )
 
 
-def wider(found: Sequence[Standing], n: int, margin: float, lead: float) -> list[tuple[float, int]]:
+def wider(found: Sequence[CandidateScore], n: int, margin: float, min_z: float) -> list[tuple[float, int]]:
     """What wider margins would take: each margin, in thousandths, from which on it is a more robust one.
 
     Ascending, from above ``margin``; each candidate is more robust than all before it.
     """
     # Whatever a margin decides, it compares two of them: the cleanest, the cleanest plain one, or the rival.
-    counts = {standing.right for standing in found}
+    counts = {score.right for score in found}
     apart = {most - fewer for most in counts for fewer in counts if most >= fewer}
     needed = {ceil(Fraction(1000 * images, n)) / 1000 for images in apart}
-    held = found[choose(found, n, margin, lead).chosen].held
+    most_robust = found[choose(found, n, margin, min_z).chosen].robust_count
     steps = []
     for wide in sorted(width for width in needed if width > margin):
-        other = choose(found, n, wide, lead).chosen
-        if found[other].held > held:
+        other = choose(found, n, wide, min_z).chosen
+        if found[other].robust_count > most_robust:
             steps.append((wide, other))
-            held = found[other].held
+            most_robust = found[other].robust_count
     return steps
 
 
-def within_margin(found: Sequence[Standing], n: int, margin: float) -> tuple[bool, ...]:
+def within_margin(found: Sequence[CandidateScore], n: int, margin: float) -> tuple[bool, ...]:
     """Which come near enough to the cleanest one.
 
     Counted exactly: a margin of 0.07 of 100 images is 7 of them, as it is written, though 0.07 * 100 > 7
     in binary floating point.
     """
-    most = max((standing.right for standing in found), default=0)
+    most = max((score.right for score in found), default=0)
     allowed = Fraction(repr(margin)) * n
-    return tuple(most - standing.right <= allowed for standing in found)
+    return tuple(most - score.right <= allowed for score in found)
 
 
-def front(found: Sequence[Standing]) -> tuple[bool, ...]:
+def front(found: Sequence[CandidateScore]) -> tuple[bool, ...]:
     """Which are on the Pareto front: nobody is as good in both and better in one."""
     return tuple(
         not any(
             other.right >= own.right
-            and other.held >= own.held
-            and (other.right, other.held) != (own.right, own.held)
+            and other.robust_count >= own.robust_count
+            and (other.right, other.robust_count) != (own.right, own.robust_count)
             for other in found
         )
         for own in found

@@ -71,7 +71,7 @@ class LocalStageCache:
         self._locks: dict[str, IO[bytes]] = {}
 
     def locate(self, key: StageKey) -> StageLocation:
-        """See ``StageCache``; waits for another process instead of raising, as there is no queue to go back to."""
+        """See ``StageCache``; waits for another process: there is no queue to go back to."""
         directory = self._stages / key.digest
         if is_whole(directory):
             return StageLocation(directory, finished=True)

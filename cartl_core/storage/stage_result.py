@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cartl_core.errors import ResumeMismatch, in_words
+from cartl_core.errors import ResumeMismatch, describe_error
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.disk_errors import disk_faults
 
@@ -40,7 +40,7 @@ def read_result(directory: Path) -> dict[str, Any]:
             if _sha256(directory / name) != expected:
                 raise ResumeMismatch(f"{name} of a finished stage has changed since it was written")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResumeMismatch(f"a finished stage cannot be read back: {in_words(error)}") from error
+        raise ResumeMismatch(f"a finished stage cannot be read back: {describe_error(error)}") from error
     return facts
 
 

@@ -25,7 +25,7 @@ from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK, write_result
 from cartl_core.training.gradient import Loss, Objective, StepContext
 from cartl_core.training.loop import TrainingTask, fit
-from cartl_core.training.validation import clean_accuracy, robust_accuracy, told_of
+from cartl_core.training.validation import clean_accuracy, robust_accuracy, validation_set
 
 
 def pretrain(
@@ -67,7 +67,7 @@ def pretrain(
         "selected_epoch": trained.selected_epoch,
         "epochs": spec.epochs,
         "history": trained.history,
-        "validated": told_of(source.validation, spec.attack, spec.validate_images),
+        "validated": validation_set(source.validation, spec.attack, spec.validate_images),
         "parts": trained.accumulation_steps,
     }
     write_result(ctx.directory, facts, [NETWORK])

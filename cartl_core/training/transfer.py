@@ -19,7 +19,7 @@ from cartl_core.storage.stage_result import NETWORK, write_result
 from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.objective import TransferObjective
 from cartl_core.training.student import Student, recalibrate
-from cartl_core.training.validation import clean_accuracy, robust_accuracy, told_of
+from cartl_core.training.validation import clean_accuracy, robust_accuracy, validation_set
 
 
 def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, ctx: StageContext) -> None:
@@ -37,7 +37,7 @@ def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, ctx: StageCo
         "selected_epoch": trained.selected_epoch,
         "epochs": arm.transfer.epochs,
         "history": trained.history,
-        "validated": told_of(target.validation, validation_attack(arm), arm.transfer.validate_images),
+        "validated": validation_set(target.validation, validation_attack(arm), arm.transfer.validate_images),
         "parts": trained.accumulation_steps,
         "norms": sigmas(student.upper),
     }

@@ -35,27 +35,27 @@ def robust_accuracy(
     network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, ctx: StageContext
 ) -> float:
     """Fraction of ``limit`` images, a stratified draw, that no iterate of ``attack`` fools."""
-    stood = standing(network, split, attack, limit=limit, seed=seed, ctx=ctx)
-    return sum(stood) / max(1, len(stood))
+    robust = robust_mask(network, split, attack, limit=limit, seed=seed, ctx=ctx)
+    return sum(robust) / max(1, len(robust))
 
 
-def standing(
+def robust_mask(
     network: nn.Module, split: Split, attack: AttackSpec, *, limit: int, seed: int, ctx: StageContext
 ) -> list[bool]:
     """Which of those images it is; the same draw, in the same order, for every network."""
     chosen = stratified(split.labels, limit, generator(seed, "validated"))
-    stood: list[bool] = []
+    robust: list[bool] = []
     for part in torch.split(chosen, BATCH):
         ctx.stop.check()
         images, labels = ctx.put(split.images[part]), split.labels[part].to(ctx.device)
         outcome = run_attack(
             network, images, labels, attack, seed=seed, label="validation", indices=split.index[part]
         )
-        stood += (~outcome.broken).tolist()
-    return stood
+        robust += (~outcome.broken).tolist()
+    return robust
 
 
-def told_of(split: Split, attack: AttackSpec, limit: int) -> dict[str, Any]:
+def validation_set(split: Split, attack: AttackSpec, limit: int) -> dict[str, Any]:
     """What the figures of a training are over, for its result: so many images, so many of them attacked."""
     images = len(split.labels)
     return {"images": images, "attacked": min(limit, images), "attack": attack.model_dump(mode="json")}

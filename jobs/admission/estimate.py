@@ -208,12 +208,12 @@ def _training_passes(arm: Arm, spec: JobSpec) -> float:
 def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:
     """Attacks and probes on one network of the target; ``own``: the one that the job is about."""
     measured = test_images(spec.dataset, spec.evaluate.test_limit)
-    probed = sum(
-        _probe(name, asked, measured)
-        for name, asked in spec.evaluate.probes.items()
+    diagnostics = sum(
+        _diagnostic(name, asked, measured)
+        for name, asked in spec.evaluate.diagnostics.items()
         if own or not DIAGNOSTIC_FACTS[name].own_only
     )
-    return _evaluation(spec.evaluate.attacks, measured) + probed
+    return _evaluation(spec.evaluate.attacks, measured) + diagnostics
 
 
 def _validation(training: TrainingSpec, data: DataSpec, attack: AttackSpec) -> float:
@@ -232,7 +232,7 @@ def _evaluation(attacks: tuple[AttackSpec, ...], images: int) -> float:
     return images * (FORWARD + SHARE_OF_STEPS * passes)
 
 
-def _probe(name: str, asked: DiagnosticSpec, images: int) -> float:
+def _diagnostic(name: str, asked: DiagnosticSpec, images: int) -> float:
     passes = DIAGNOSTIC_FACTS[name].passes(asked)
     return min(images, asked.images or images) * (FORWARD * passes.forward + ATTACK_STEP * passes.gradients)
 

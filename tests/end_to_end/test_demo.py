@@ -68,7 +68,7 @@ def test_the_report_is_printed_and_kept_and_a_second_run_reuses_what_was_trained
     assert "teacher (at): reused" not in said
 
     # Promises are for real pairs: this one cannot keep them, and the demo must say so and fail.
-    chosen(replace(SMALL, held_to_promises=True))
+    chosen(replace(SMALL, has_acceptance_criteria=True))
     code, said = run(replace(settings, port=free_port()))
     assert code == 1
     assert "BROKEN" in said

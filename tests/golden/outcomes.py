@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.data import Split
 from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
 from cartl_core.nn.network import Network
-from cartl_core.planning.stage_digests import StageKey, measurement_key, probe_key
+from cartl_core.planning.stage_digests import RunSetting, StageKey
+from cartl_core.planning.stages import DataRef, attacking, diagnosing
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.attack import ATTACKS
 from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
@@ -80,7 +82,7 @@ def attacks() -> dict[str, AttackSpec]:
     return {spec.label: spec for spec in found}
 
 
-def probes() -> dict[str, tuple[str, DiagnosticSpec]]:
+def diagnostics() -> dict[str, tuple[str, DiagnosticSpec]]:
     """Every probe, some with several settings: a name, and the probe's name with what it is asked."""
     attack = AttackSpec(label="pgd5", eps=RADII["linf"], step=0.03, steps=5)
     rising = {norm: tuple(eps * share for share in (0.25, 0.5, 1.0, 1.5, 2.0)) for norm, eps in RADII.items()}
@@ -132,7 +134,7 @@ def attack_rows(network: Network, spec: AttackSpec, images: Split) -> Rows:
     return {"held": ~found.broken, "margin": margins(network, found.adversarial, labels)}
 
 
-def probe_rows(network: Network, name: str, asked: DiagnosticSpec, images: Split) -> tuple[Rows, Any]:
+def diagnostic_rows(network: Network, name: str, asked: DiagnosticSpec, images: Split) -> tuple[Rows, Any]:
     """Of each image what the probe keeps, pictures as their distance from the image; and its value."""
     subject = Subject(
         network=network,
@@ -169,8 +171,8 @@ def everything(network: Network, images: Split) -> tuple[dict[str, Rows], dict[s
         "right": logits.argmax(1) == images.labels,
         "margin": margins(network, images.images, images.labels),
     }
-    for label, (name, asked) in probes().items():
-        rows[f"probe {label}"], values[label] = probe_rows(network, name, asked, images)
+    for label, (name, asked) in diagnostics().items():
+        rows[f"probe {label}"], values[label] = diagnostic_rows(network, name, asked, images)
     return rows, values
 
 
@@ -216,25 +218,28 @@ def record(network: Network, copies: Iterable[Network], images: Split) -> dict[s
 
 
 def digests() -> dict[str, str]:
-    """The digest of every attack and probe as a stage of one network."""
+    """The digest of every attack and diagnostic as a stage of one network."""
     network = StageKey("transfer", "student (cartl)", "a" * 64)
     second = StageKey("transfer", "student (vanilla)", "b" * 64)
-    common: dict[str, Any] = {
-        "data_fingerprint": "data",
-        "test_limit": None,
-        "batch_size": 256,
-        "seed": 0,
-        "runtime": RUNTIME,
-    }
-    found = {"no attack": measurement_key("student", network, None, **common).digest}
-    found["no attack, validation"] = measurement_key(
-        "student", network, None, split="validation", **common
-    ).digest
+    setting = RunSetting(seed=0, runtime=RUNTIME, batch_size=256)
+    test = DataRef("target", "test", "data", None, images=1)
+    validation = replace(test, split="validation")
+    found = {"no attack": attacking(None, "student", network, test, setting=setting).digest}
+    found["no attack, validation"] = attacking(None, "student", network, validation, setting=setting).digest
     for label, spec in attacks().items():
-        found[f"attack {label}"] = measurement_key("student", network, spec, **common).digest
-    for label, (name, asked) in probes().items():
-        key = probe_key("student", network, name, asked, others=(second,), **common)
-        found[f"probe {label}"] = key.digest
+        found[f"attack {label}"] = attacking(spec, "student", network, test, setting=setting).digest
+    for label, (name, asked) in diagnostics().items():
+        stage = diagnosing(
+            name,
+            asked,
+            "student",
+            network,
+            test,
+            freeze_depth=0,
+            others=(("vanilla", second),),
+            setting=setting,
+        )
+        found[f"probe {label}"] = stage.digest
     return found
 
 

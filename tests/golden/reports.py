@@ -13,7 +13,7 @@ from typing import Any
 
 from cartl_core.catalog.network_file import inspect
 from cartl_core.nn.files import save_network
-from cartl_core.planning.existing_network import resolve_given
+from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.render import html, markdown
 from cartl_core.render.figure import Picture
@@ -87,7 +87,7 @@ LISTED = frozenset({"images", "missed", "points", "curve"})
 def spec_of(name: str, network: Path) -> JobSpec | EvaluateJobSpec:
     """The resolved specification of a golden report; an evaluation is one of ``network``."""
     if name == "evaluation":
-        return resolve_given(EvaluateJobRequest.model_validate(EVALUATION), inspect(network))
+        return resolve_existing_network(EvaluateJobRequest.model_validate(EVALUATION), inspect(network))
     return resolve(JobRequest.model_validate({"transfer": TRANSFER, "auto": AUTO}[name]))
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from cartl_core.storage.stop_flag import StopFlag
-from study.__main__ import attack_strongly, examine, run_cell
-from study.book import Book, book_of
+from study.__main__ import attack_strongly, evaluate_points, run_cell
 from study.plan import Plan, cells
 from study.rows import read_rows
-from study.workshop import Workshop
+from study.runner import StudyRunner
+from study.study_results import StudyResults, results_of
 
 SMALL: dict[str, Any] = {
     "hypotheses": {},
@@ -76,19 +76,19 @@ def plan() -> Plan:
 
 
 @pytest.fixture
-def workshop(plan: Plan, tmp_path: Path) -> Workshop:
-    return Workshop(plan, work=tmp_path / "work", data_root=tmp_path, threads=1, stop=StopFlag())
+def runner(plan: Plan, tmp_path: Path) -> StudyRunner:
+    return StudyRunner(plan, work=tmp_path / "work", data_root=tmp_path, threads=1, stop=StopFlag())
 
 
 @pytest.fixture(scope="session")
-def finished(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Book:
+def finished(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     """Every cell of the small plan run once; for this book CARTL is ours."""
     folder = tmp_path_factory.mktemp("finished")
-    shop = Workshop(plan, work=folder / "work", data_root=folder, threads=1, stop=StopFlag())
+    runner = StudyRunner(plan, work=folder / "work", data_root=folder, threads=1, stop=StopFlag())
     methods = plan.methods | {"cartl": plan.methods["cartl"].model_copy(update={"role": "ours"})}
-    shop.plan = plan.model_copy(update={"methods": methods})
+    runner.plan = plan.model_copy(update={"methods": methods})
     for cell in cells(plan):
-        run_cell(shop, cell, folder)
-    examine(shop, "digits", 0, folder)
-    attack_strongly(shop, "digits", 0, folder)
-    return book_of(shop.plan, {"digits": read_rows("digits", folder)})
+        run_cell(runner, cell, folder)
+    evaluate_points(runner, "digits", 0, folder)
+    attack_strongly(runner, "digits", 0, folder)
+    return results_of(runner.plan, {"digits": read_rows("digits", folder)})

@@ -9,14 +9,14 @@ import pytest
 
 from cartl_core.storage.stop_flag import StopFlag
 from study.__main__ import run_cell
-from study.book import Book, book_of, read_book
 from study.compare import teacher_figures
 from study.figures import drawings
 from study.plan import Plan, cells
 from study.reasons import peak, regimes
 from study.rows import Row, students, teachers
+from study.runner import StudyRunner
+from study.study_results import StudyResults, read_results, results_of
 from study.tables import TABLES
-from study.workshop import Workshop
 from tests.study.conftest import SMALL
 
 NOT_ROBUST = {
@@ -41,15 +41,17 @@ def way(method: str, k: int, *robust: float) -> Row:
     }
 
 
-def book_with(plan: Plan, ks: list[int], *rows: Row) -> Book:
+def book_with(plan: Plan, ks: list[int], *rows: Row) -> StudyResults:
     rounds = (plan.rounds[0].model_copy(update={"k": tuple(ks)}),)
-    return book_of(plan.model_copy(update={"rounds": rounds}), {"digits": list(rows)})
+    return results_of(plan.model_copy(update={"rounds": rounds}), {"digits": list(rows)})
 
 
 def test_what_is_lost_is_from_the_first_highest_epoch_to_the_last(plan: Plan) -> None:
-    book = book_with(plan, [2, 1], way("vanilla", 2, 0.5, 0.75, 0.75, 0.25), way("vanilla", 1, 0.125, 0.25))
-    assert peak(book.cells("digits", 0)[0]).epoch == 2
-    assert TABLES["forgetting"](book).splitlines()[2:] == [
+    results = book_with(
+        plan, [2, 1], way("vanilla", 2, 0.5, 0.75, 0.75, 0.25), way("vanilla", 1, 0.125, 0.25)
+    )
+    assert peak(results.cells("digits", 0)[0]).epoch == 2
+    assert TABLES["forgetting"](results).splitlines()[2:] == [
         "| digits | 0 | vanilla | 1 | 25.0 | 2 | 25.0 | 0.0 |",
         "| digits | 0 | vanilla | 2 | 75.0 | 2 | 25.0 | 50.0 |",
     ]
@@ -58,18 +60,18 @@ def test_what_is_lost_is_from_the_first_highest_epoch_to_the_last(plan: Plan) ->
 def test_the_regime_is_drawn_from_three_depths_on_and_a_line_is_a_cell(plan: Plan) -> None:
     rows = [way("vanilla", k, 0.5, 0.25 * k, 0.25) for k in (3, 1, 2)]
     assert list(regimes(book_with(plan, [3, 1, 2], *rows[:2]))) == []
-    book = book_with(plan, [3, 1, 2], *rows)
-    assert list(regimes(book)) == [("digits", 0)]
-    figure = dict(drawings_of_the_regime(book))["study-regime-digits"]
+    results = book_with(plan, [3, 1, 2], *rows)
+    assert list(regimes(results)) == [("digits", 0)]
+    figure = dict(drawings_of_the_regime(results))["study-regime-digits"]
     plain, ours = figure.axes
     lines = {line.get_label(): list(line.get_ydata()) for line in plain.lines if len(line.get_xdata()) > 1}
     assert lines == {f"k {k}": [50.0, 25.0 * k, 25.0] for k in (1, 2, 3)}
     assert not ours.lines
-    assert "study-regime-digits.svg" in TABLES["regimes"](book)
+    assert "study-regime-digits.svg" in TABLES["regimes"](results)
 
 
-def drawings_of_the_regime(book: Book) -> dict[str, Any]:
-    return {stem: draw() for stem, draw in drawings(book) if "regime" in stem}
+def drawings_of_the_regime(results: StudyResults) -> dict[str, Any]:
+    return {stem: draw() for stem, draw in drawings(results) if "regime" in stem}
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +102,12 @@ def from_clean() -> Plan:
 
 
 def test_from_a_teacher_that_is_not_robust_to_the_table(from_clean: Plan, tmp_path: Path) -> None:
-    shop = Workshop(from_clean, work=tmp_path / "work", data_root=tmp_path, threads=1, stop=StopFlag())
+    runner = StudyRunner(from_clean, work=tmp_path / "work", data_root=tmp_path, threads=1, stop=StopFlag())
     for cell in cells(from_clean):
-        run_cell(shop, cell, tmp_path)
-    book = read_book(tmp_path, from_clean)
-    rows = {row["method"]: row for row in students(book.rows["digits"])}
-    teacher = {row["teacher"]: row for row in teachers(book.rows["digits"])}["clean"]
+        run_cell(runner, cell, tmp_path)
+    results = read_results(tmp_path, from_clean)
+    rows = {row["method"]: row for row in students(results.rows["digits"])}
+    teacher = {row["teacher"]: row for row in teachers(results.rows["digits"])}["clean"]
     # An attack of radius 0 moves nothing; one of the pair's radius finds what it did not learn to withstand.
     assert all(clean == robust for clean, robust in teacher["validation"])
     figures = teacher_figures(teacher)
@@ -117,7 +119,7 @@ def test_from_a_teacher_that_is_not_robust_to_the_table(from_clean: Plan, tmp_pa
     assert rows["clean-adversarial-epsilon"]["settings"]["schedule"] == "epsilon"
     for name in ("adversarial", "clean-adversarial", "clean-adversarial-epsilon"):
         assert rows[name]["settings"]["attack"]["eps"] == from_clean.pairs["digits"].eps
-    table = [line.split(" | ") for line in TABLES["schedule"](book).splitlines()[2:]]
+    table = [line.split(" | ") for line in TABLES["schedule"](results).splitlines()[2:]]
     assert [line[3:5] for line in table] == [
         ["adversarial", "at"],
         ["clean-vanilla", "clean"],

@@ -5,23 +5,23 @@ from dataclasses import replace
 
 import pytest
 
-from study.book import Book, book_of, read_book
 from study.compare import accuracy, own
-from study.compared import unexamined, unweighed
-from study.exam import held, part_of
+from study.compared import unevaluated, unweighed
+from study.evaluation import part_of, robust_images
 from study.marks import NOT_RUN
 from study.plan import Plan, cells, once_more
 from study.rows import (
     RESULTS,
-    exams,
-    ladders,
+    evaluations,
+    radius_rows,
     read_rows,
     strongest,
     students,
 )
-from study.strongest import IMAGES, ensemble_exam, unattacked
+from study.runner import StudyRunner
+from study.strongest import IMAGES, ensemble_evaluation, unattacked
+from study.study_results import StudyResults, read_results, results_of
 from study.tables import DOCUMENT, TABLES, filled
-from study.workshop import Workshop
 
 ENSEMBLE = ("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square")
 
@@ -29,30 +29,30 @@ ENSEMBLE = ("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square")
 def test_the_document_holds_the_tables_that_the_rows_give() -> None:
     document = DOCUMENT.read_text()
     assert re.findall(r"<!-- table (\S+) -->", document), "the document has lost its tables"
-    assert filled(document, read_book()) == document, "run: python -m study.tables"
+    assert filled(document, read_results()) == document, "run: python -m study.tables"
 
 
 def test_every_row_is_of_the_committed_plan() -> None:
-    book = read_book()
-    assert {path.stem for path in RESULTS.glob("*.jsonl")} <= set(book.pairs())
-    for pair in book.pairs():
+    results = read_results()
+    assert {path.stem for path in RESULTS.glob("*.jsonl")} <= set(results.pairs())
+    for pair in results.pairs():
         rows = read_rows(pair)
         names = [row["cell"] for row in students(rows)]
         assert len(set(names)) == len(names)
-        assert {row["cell"] for row in [*exams(rows), *ladders(rows)]} <= set(names)
-        assert len({row["cell"] for row in ladders(rows)}) == len(ladders(rows))
-        planned = (book.plan, once_more(book.plan))
+        assert {row["cell"] for row in [*evaluations(rows), *radius_rows(rows)]} <= set(names)
+        assert len({row["cell"] for row in radius_rows(rows)}) == len(radius_rows(rows))
+        planned = (results.plan, once_more(results.plan))
         assert set(names) <= {cell.name for plan in planned for cell in cells(plan, pair)}
 
 
 def test_what_was_not_run_is_said_to_be(plan: Plan) -> None:
-    empty = book_of(plan, {"digits": []})
+    empty = results_of(plan, {"digits": []})
     assert NOT_RUN in TABLES["main"](empty)
     assert NOT_RUN in TABLES["cells"](empty)
     assert "| all | 0 | 2 |" in TABLES["progress"](empty)
 
 
-def test_every_table_can_be_made_from_finished_cells(finished: Book) -> None:
+def test_every_table_can_be_made_from_finished_cells(finished: StudyResults) -> None:
     made = {name: table(finished) for name, table in TABLES.items()}
     assert "| all | 2 | 2 |" in made["progress"]
     assert NOT_RUN not in made["main"]
@@ -64,34 +64,35 @@ def test_every_table_can_be_made_from_finished_cells(finished: Book) -> None:
     assert made["nearest"].count("\n") == made["first-rule"].count("\n") == made["auto"].count("\n") == 2
 
 
-def test_an_exam_adds_to_its_cell_and_to_no_other(finished: Book) -> None:
+def test_an_exam_adds_to_its_cell_and_to_no_other(finished: StudyResults) -> None:
     rows = [{**row, "outcomes": {}} if row["kind"] == "cell" else row for row in finished.rows["digits"]]
     first, second = students(rows)
     outcome = students(finished.rows["digits"])[0]["outcomes"]["2"]
-    exam = {"kind": "exam", "cell": first["cell"], "epoch": first["chosen"], "outcome": outcome}
+    evaluation = {"kind": "exam", "cell": first["cell"], "epoch": first["chosen"], "outcome": outcome}
     found = {
-        row["cell"]: row for row in students(book_of(finished.plan, {"digits": [*rows, exam]}).rows["digits"])
+        row["cell"]: row
+        for row in students(results_of(finished.plan, {"digits": [*rows, evaluation]}).rows["digits"])
     }
     assert own(found[first["cell"]]).outcome == outcome
     assert own(found[second["cell"]]).outcome is None
 
 
-def test_every_candidate_of_auto_was_weighed(finished: Book) -> None:
+def test_every_candidate_of_auto_was_weighed(finished: StudyResults) -> None:
     assert list(unweighed(finished, "digits", 0)) == []
     rows = [row for row in finished.rows["digits"] if row["kind"] != "standing"]
-    bare = book_of(finished.plan, {"digits": rows})
+    bare = results_of(finished.plan, {"digits": rows})
     assert [point.same_as for point in unweighed(bare, "digits", 0)] == [
         own(row).same_as for row in finished.candidates("digits", 0)
     ]
     assert bare.automatic("digits", 0) is None
 
 
-def test_nothing_that_is_compared_is_left_unexamined(finished: Book) -> None:
-    assert list(unexamined(finished, "digits", 0)) == []
+def test_nothing_that_is_compared_is_left_unexamined(finished: StudyResults) -> None:
+    assert list(unevaluated(finished, "digits", 0)) == []
     bare = [{**row, "outcomes": {}} for row in finished.rows["digits"]]
     left = {
         point.same_as: attacks
-        for point, attacks in unexamined(book_of(finished.plan, {"digits": bare}), "digits", 0)
+        for point, attacks in unevaluated(results_of(finished.plan, {"digits": bare}), "digits", 0)
     }
     chosen = [finished.baseline("digits", 0), finished.best("digits", 0), finished.automatic("digits", 0)]
     assert all(left[point.same_as] == 3 for point in chosen if point is not None)
@@ -99,31 +100,31 @@ def test_nothing_that_is_compared_is_left_unexamined(finished: Book) -> None:
     assert {own(row).same_as for row in finished.cells("digits", 0)} <= set(left)
 
 
-def test_the_ensemble_leaves_no_more_than_pgd_and_sees_each_choice_once(finished: Book) -> None:
+def test_the_ensemble_leaves_no_more_than_pgd_and_sees_each_choice_once(finished: StudyResults) -> None:
     assert unattacked(finished, "digits", 0) == []
     found = strongest(finished.rows["digits"])
     points = [(row["cell"], row["epoch"]) for row in found]
     assert len(set(points)) == len(points) > 0
     for row in found:
         assert row["outcome"]["attacks"] == ["pgd100", *(f"en-{kind}" for kind in ENSEMBLE)]
-        shares = [sum(held(row["outcome"], attack)) for attack in (None, *row["outcome"]["attacks"])]
+        shares = [sum(robust_images(row["outcome"], attack)) for attack in (None, *row["outcome"]["attacks"])]
         assert shares == sorted(shares, reverse=True)
     baseline = finished.baseline("digits", 0)
     assert baseline is not None
     assert f"{baseline.row['method']}, k 2, epoch {baseline.epoch} | 16 |" in TABLES["strongest"](finished)
 
 
-def test_the_ensemble_sees_every_class_however_the_data_set_is_ordered(workshop: Workshop) -> None:
-    exam = workshop.task("digits", 0).exam
-    order = exam.images.labels[: exam.attacked].argsort(stable=True)
-    sorted_by_class = replace(exam, images=part_of(exam.images, order))
-    seen = ensemble_exam(sorted_by_class, workshop.plan.pairs["digits"], classes=5)
+def test_the_ensemble_sees_every_class_however_the_data_set_is_ordered(runner: StudyRunner) -> None:
+    evaluation = runner.task("digits", 0).evaluation
+    order = evaluation.images.labels[: evaluation.attacked].argsort(stable=True)
+    sorted_by_class = replace(evaluation, images=part_of(evaluation.images, order))
+    seen = ensemble_evaluation(sorted_by_class, runner.plan.pairs["digits"], classes=5)
     counts = seen.images.labels.bincount().tolist()
-    assert seen.attacked == len(seen.images) == min(IMAGES, exam.attacked) == sum(counts)
+    assert seen.attacked == len(seen.images) == min(IMAGES, evaluation.attacked) == sum(counts)
     assert max(counts) - min(counts) <= 1
 
 
-def test_points_that_saw_other_images_are_not_compared(finished: Book) -> None:
+def test_points_that_saw_other_images_are_not_compared(finished: StudyResults) -> None:
     table = TABLES["strongest"](finished)
     assert re.search(r"\| [+-]\d+\.\d \(", table)
     rows = {
@@ -137,4 +138,4 @@ def test_points_that_saw_other_images_are_not_compared(finished: Book) -> None:
 
 def test_a_table_that_does_not_exist_is_an_error(plan: Plan) -> None:
     with pytest.raises(KeyError):
-        filled("<!-- table none -->\n<!-- end -->", book_of(plan, {"digits": []}))
+        filled("<!-- table none -->\n<!-- end -->", results_of(plan, {"digits": []}))

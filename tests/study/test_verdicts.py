@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from study.book import Book, book_of
 from study.compare import Difference
 from study.marks import NOT_RUN
 from study.plan import Again, Plan
+from study.study_results import StudyResults, results_of
 from study.verdicts import _promise, fixed, goals
 
 IMAGES = 1000
@@ -23,8 +23,8 @@ def row(
     ``seen`` of its validation images are right. Of equally clean ones choices go by robustness alone.
     """
 
-    def outcome(held: int) -> dict[str, Any]:
-        fate = "9" * held + "1" * (clean - held) + "0" * (IMAGES - clean)
+    def outcome(robust: int) -> dict[str, Any]:
+        fate = "9" * robust + "1" * (clean - robust) + "0" * (IMAGES - clean)
         return {
             "clean": "1" * clean + "0" * (IMAGES - clean),
             "fate": fate,
@@ -50,15 +50,15 @@ def row(
 
 def weighed(cell: dict[str, Any]) -> dict[str, Any]:
     """Which validation images it held at its own epoch: the first so many."""
-    held = round(cell["validation"][cell["chosen"] - 1][1] * IMAGES)
-    stood = "1" * held + "0" * (IMAGES - held)
+    count = round(cell["validation"][cell["chosen"] - 1][1] * IMAGES)
+    robust = "1" * count + "0" * (IMAGES - count)
     return {
         "kind": "standing",
         "cell": cell["cell"],
         "epoch": cell["chosen"],
         "images": IMAGES,
         "right": round(cell["validation"][cell["chosen"] - 1][0] * IMAGES),
-        "stood": stood,
+        "stood": robust,
     }
 
 
@@ -83,9 +83,9 @@ def test_a_goal_is_reached_from_its_own_figure_on(
 ) -> None:
     plain = row("vanilla", robust=500, clean=900, last=300)
     ours = row("cartl", robust=robust, clean=clean, last=last)
-    book = book_of(at_k_4, {"digits": [plain, ours, weighed(plain), weighed(ours)]})
-    told = goals(book)
-    assert fixed(book).splitlines()[2] == f"| digits | 4 | cartl | 1 | {second.split()[0]} | {second} |"
+    results = results_of(at_k_4, {"digits": [plain, ours, weighed(plain), weighed(ours)]})
+    told = goals(results)
+    assert fixed(results).splitlines()[2] == f"| digits | 4 | cartl | 1 | {second.split()[0]} | {second} |"
     # All four rules choose the same two points here; with a farther teacher and at k 6 nothing was run.
     assert (
         f"| digits | 1 | {first} | {first} | {first} | {NOT_RUN} | {first} | {second} | {NOT_RUN} |" in told
@@ -93,22 +93,22 @@ def test_a_goal_is_reached_from_its_own_figure_on(
 
 
 @pytest.mark.parametrize(
-    ("seen", "held", "chosen"), [(0.896, 600, "other"), (0.894, 600, "cartl"), (0.9, 570, "cartl")]
+    ("seen", "robust", "chosen"), [(0.896, 600, "other"), (0.894, 600, "cartl"), (0.9, 570, "cartl")]
 )
 def test_where_the_teachers_radius_is_open_either_may_be_taken(
-    at_k_4: Plan, seen: float, held: int, chosen: str
+    at_k_4: Plan, seen: float, robust: int, chosen: str
 ) -> None:
     """The farther teacher's student by the same rule: clean enough on validation images, and more robust."""
-    book = _two_of_ours(at_k_4, seed=0, seen=0.9)
-    assert book.farther("digits", 0) is None
-    methods = book.plan.methods
+    results = _two_of_ours(at_k_4, seed=0, seen=0.9)
+    assert results.farther("digits", 0) is None
+    methods = results.plan.methods
     farther = methods | {"other": methods["other"].model_copy(update={"role": "farther"})}
     rows = [
         row("vanilla", robust=500, clean=900, last=300),
         row("cartl", robust=580, clean=900, last=300),
-        row("other", robust=held, clean=900, last=300, seen=seen),
+        row("other", robust=robust, clean=900, last=300, seen=seen),
     ]
-    found = book_of(book.plan.model_copy(update={"methods": farther}), {"digits": rows})
+    found = results_of(results.plan.model_copy(update={"methods": farther}), {"digits": rows})
     taken, ours = found.farther("digits", 0), found.best("digits", 0)
     assert taken is not None
     assert ours is not None
@@ -123,13 +123,13 @@ def test_auto_is_replayed_with_the_lead_that_the_plan_says(at_k_4: Plan, robust:
         row("cartl", robust=robust, clean=900, last=300),
     )
     rows = {"digits": [plain, ours, weighed(plain), weighed(ours)]}
-    book = book_of(at_k_4.model_copy(update={"lead": 2.1}), rows)
-    taken, freely = book.automatic("digits", 0), book.automatic("digits", 0, lead=0.0)
+    results = results_of(at_k_4.model_copy(update={"lead": 2.1}), rows)
+    taken, freely = results.automatic("digits", 0), results.automatic("digits", 0, lead=0.0)
     assert taken is not None
     assert freely is not None
     assert taken.row["method"] == chosen
     assert freely.row["method"] == ("cartl" if robust > 500 else "vanilla")
-    assert book_of(at_k_4, {"digits": rows["digits"][:3]}).automatic("digits", 0) is None
+    assert results_of(at_k_4, {"digits": rows["digits"][:3]}).automatic("digits", 0) is None
 
 
 @pytest.mark.parametrize(("seen", "reached"), [(0.9, "+8.0"), (0.896, "+8.0"), (0.894, "+6.0")])
@@ -145,14 +145,14 @@ def test_once_more_it_may_be_no_less_clean_and_has_seeds_of_its_own(
 ) -> None:
     rounds = (at_k_4.rounds[0].model_copy(update={"seeds": (3,)}),)
     plan = at_k_4.model_copy(update={"again": Again(slack=0.0, rounds=rounds)})
-    book = _two_of_ours(plan, seed=3, seen=seen)
-    assert list(book.everywhere()) == [("digits", 0), ("digits", 3)]
-    assert f"| digits | 0 | {NOT_RUN}" in goals(book)
-    assert f"| digits | 1 | {reached} at" in goals(book.of_seed("digits", 3)) == goals(book.again())
-    assert book.of_seed("digits", 0) == book
+    results = _two_of_ours(plan, seed=3, seen=seen)
+    assert list(results.everywhere()) == [("digits", 0), ("digits", 3)]
+    assert f"| digits | 0 | {NOT_RUN}" in goals(results)
+    assert f"| digits | 1 | {reached} at" in goals(results.of_seed("digits", 3)) == goals(results.again())
+    assert results.of_seed("digits", 0) == results
 
 
-def _two_of_ours(plan: Plan, *, seed: int, seen: float) -> Book:
+def _two_of_ours(plan: Plan, *, seed: int, seen: float) -> StudyResults:
     """Plain transfer, ours 6 points ahead and as clean, ours 8 ahead and clean as ``seen``."""
     other = plan.methods["cartl"].model_copy(update={"title": "other"})
     rounds = [
@@ -171,7 +171,7 @@ def _two_of_ours(plan: Plan, *, seed: int, seen: float) -> Book:
         row("other", robust=560, clean=900, last=300, seed=seed),
         row("cartl", robust=580, clean=900, last=300, seed=seed, seen=seen),
     ]
-    return book_of(plan, {"digits": rows})
+    return results_of(plan, {"digits": rows})
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from cartl_core.analysis.checks.status import Evidence, found
-from cartl_core.analysis.metrics import Held
+from cartl_core.analysis.metrics import AttackRecord
 from cartl_core.report.checks import Check, ConvergenceFinding, RisingEpsFinding
 from cartl_core.spec.attack import ATTACKS
 from cartl_core.statistics.proportions import holm, mcnemar_above
@@ -18,7 +18,7 @@ LEAST_RADII = 2
 ALPHA = 0.05
 
 
-def convergence(attacks: Sequence[Held]) -> Check:
+def convergence(attacks: Sequence[AttackRecord]) -> Check:
     """Does an attack with more steps break more of the same images than the same attack with fewer?
 
     Of all pairs that differ in their steps alone, the one is judged that differs most in what it breaks.
@@ -44,7 +44,7 @@ def rising_eps(runs: Sequence[tuple[float, Sequence[bool]]]) -> Check:
         runs: of independent attacks: a radius, and which images held, in the same order.
     """
     runs = sorted(runs, key=lambda run: run[0])
-    n = min((len(held) for _, held in runs), default=0)
+    n = min((len(robust) for _, robust in runs), default=0)
     if len(runs) < LEAST_RADII or n < LEAST_IMAGES:
         too_few: RisingEpsFinding = "too_few_radii" if len(runs) < LEAST_RADII else "too_few_images"
         details = {"needed_images": LEAST_IMAGES, "had_images": n, "had_radii": len(runs)}
@@ -57,7 +57,7 @@ def rising_eps(runs: Sequence[tuple[float, Sequence[bool]]]) -> Check:
     at = min(range(len(steps)), key=lambda step: (adjusted[step], -steps[step][1]))
     evidence = {
         "images": n,
-        **{f"robust_at_{eps:.4g}": sum(held) / n for eps, held in runs},
+        **{f"robust_at_{eps:.4g}": sum(robust) / n for eps, robust in runs},
         "largest_rise": max(rise for _, rise, _ in steps),
         "smallest_adjusted_p": adjusted[at],
         "alpha": ALPHA,
@@ -85,23 +85,23 @@ def eps_one(*, right: int, standing: int, settings: Evidence) -> Check:
     return found("eps_one", "all_misclassified", evidence)
 
 
-def _pairs(attacks: Sequence[Held]) -> Iterator[tuple[Held, Held]]:
+def _pairs(attacks: Sequence[AttackRecord]) -> Iterator[tuple[AttackRecord, AttackRecord]]:
     """Of each gradient attack with several numbers of steps: the two with most, fewer steps first."""
-    alike: dict[str, list[Held]] = {}
-    for held in attacks:
-        if ATTACKS[held.attack.name].gradients:
-            same = held.attack.model_copy(update={"label": "", "steps": 1}).model_dump_json()
-            alike.setdefault(same, []).append(held)
+    alike: dict[str, list[AttackRecord]] = {}
+    for record in attacks:
+        if ATTACKS[record.attack.name].gradients:
+            same = record.attack.model_copy(update={"label": "", "steps": 1}).model_dump_json()
+            alike.setdefault(same, []).append(record)
     for group in alike.values():
-        *_, long = ordered = sorted(group, key=lambda held: held.attack.steps)
-        fewer = [held for held in ordered if held.attack.steps < long.attack.steps]
+        *_, long = ordered = sorted(group, key=lambda record: record.attack.steps)
+        fewer = [record for record in ordered if record.attack.steps < long.attack.steps]
         if fewer:
             yield fewer[-1], long
 
 
-def _shares(short: Held, long: Held) -> dict[str, float | int | str]:
-    n = len(long.held)
-    newly, lost = _discordant(short.held, long.held)
+def _shares(short: AttackRecord, long: AttackRecord) -> dict[str, float | int | str]:
+    n = len(long.robust)
+    newly, lost = _discordant(short.robust, long.robust)
     return {
         "images": n,
         "fewer_steps": short.attack.steps,

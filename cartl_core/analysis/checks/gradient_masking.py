@@ -19,19 +19,19 @@ Kind = Literal["loss", "black_box", "transfer"]
 
 
 @dataclass(frozen=True)
-class Rival:
+class ComparedAttack:
     """Another attack on images that the attack on the cross-entropy was tried on; all in one order.
 
     Attributes:
         label: for the evidence, unique.
-        held: which images it left standing.
-        reference: which images the attack on the cross-entropy left standing.
-        climbed: which images all attacks that follow gradients of this network left standing.
+        robust: which images it left correct.
+        reference: which images the attack on the cross-entropy left correct.
+        climbed: which images all attacks that follow gradients of this network left correct.
         queries: of a black box that the checks ran themselves.
     """
 
     label: str
-    held: Sequence[bool]
+    robust: Sequence[bool]
     reference: Sequence[bool]
     climbed: Sequence[bool]
     kind: Kind
@@ -40,32 +40,32 @@ class Rival:
     @property
     def n(self) -> int:
         """Images."""
-        return len(self.held)
+        return len(self.robust)
 
     @property
     def more(self) -> float:
         """By how much more it breaks than the attack on the cross-entropy, as a share of all images."""
-        return (sum(self.reference) - sum(self.held)) / self.n
+        return (sum(self.reference) - sum(self.robust)) / self.n
 
     @property
     def chance(self) -> float:
         """p-value of its breaking so many more, if it is not the stronger one (McNemar, one-sided)."""
-        return mcnemar_above(_only(self.reference, self.held), _only(self.held, self.reference))
+        return mcnemar_above(_only(self.reference, self.robust), _only(self.robust, self.reference))
 
     @property
     def alone(self) -> int:
         """Images that it breaks and no attack that follows gradients does."""
-        return _only(self.climbed, self.held)
+        return _only(self.climbed, self.robust)
 
     @property
     def missed(self) -> int:
         """Images that attacks that follow gradients break and it does not."""
-        return _only(self.held, self.climbed)
+        return _only(self.robust, self.climbed)
 
 
-def black_box(rivals: Sequence[Rival]) -> Check:
+def black_box(compared_attacks: Sequence[ComparedAttack]) -> Check:
     """Does a black box break what no white-box attack of the same norm and radius breaks?"""
-    boxes = [rival for rival in rivals if rival.kind == "black_box"]
+    boxes = [compared for compared in compared_attacks if compared.kind == "black_box"]
     if not boxes:
         return found("black_box", "no_black_box")
     worst = max(boxes, key=lambda box: box.alone / box.n)
@@ -87,7 +87,7 @@ def black_box(rivals: Sequence[Rival]) -> Check:
     return found("black_box", "black_box_no_stronger", evidence, details)
 
 
-def masking(rivals: Sequence[Rival], reference: str) -> Check:
+def masking(compared_attacks: Sequence[ComparedAttack], reference: str) -> Check:
     """Do attacks that masked gradients cannot mislead break more than the cross-entropy's gradient does?
 
     One that breaks more than ``TOLERANCE`` more of the same images, and more than chance allows (McNemar,
@@ -98,30 +98,30 @@ def masking(rivals: Sequence[Rival], reference: str) -> Check:
     Args:
         reference: label of the attack on the cross-entropy.
     """
-    if not rivals:
+    if not compared_attacks:
         return found("masking", "no_other_attack")
-    chances = holm([rival.chance for rival in rivals])
+    chances = holm([compared.chance for compared in compared_attacks])
     evidence: dict[str, float | int | str] = {"reference": reference, "allowed": TOLERANCE, "alpha": ALPHA}
     details: dict[str, float | int | str] = {}
-    for place, (rival, chance) in enumerate(zip(rivals, chances, strict=True)):
-        evidence[f"{rival.label}_images"] = rival.n
-        evidence[f"{rival.label}_breaks_more"] = rival.more
-        evidence[f"{rival.label}_adjusted_p"] = chance
-        details[f"{rival.label}_place"] = place
-        if rival.queries is not None:
-            details[f"{rival.label}_queries"] = rival.queries
+    for place, (compared, chance) in enumerate(zip(compared_attacks, chances, strict=True)):
+        evidence[f"{compared.label}_images"] = compared.n
+        evidence[f"{compared.label}_breaks_more"] = compared.more
+        evidence[f"{compared.label}_adjusted_p"] = chance
+        details[f"{compared.label}_place"] = place
+        if compared.queries is not None:
+            details[f"{compared.label}_queries"] = compared.queries
     stronger = [
-        rival
-        for rival, chance in zip(rivals, chances, strict=True)
-        if rival.more > TOLERANCE and chance < ALPHA
+        compared
+        for compared, chance in zip(compared_attacks, chances, strict=True)
+        if compared.more > TOLERANCE and chance < ALPHA
     ]
     return found("masking", _what_is_masked(stronger), evidence, details)
 
 
-def _what_is_masked(stronger: Sequence[Rival]) -> MaskingFinding:
+def _what_is_masked(stronger: Sequence[ComparedAttack]) -> MaskingFinding:
     if not stronger:
         return "no_sign"
-    blind = any(rival.kind != "loss" and rival.alone / rival.n > TOLERANCE for rival in stronger)
+    blind = any(compared.kind != "loss" and compared.alone / compared.n > TOLERANCE for compared in stronger)
     return "gradients_masked" if blind else "cross_entropy_masked"
 
 

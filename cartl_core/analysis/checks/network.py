@@ -73,7 +73,7 @@ def input_range(
     lowest: float,
     highest: float,
     normalised: bool,
-    deaf: Sequence[tuple[float, float, int, int]],
+    bands: Sequence[tuple[float, float, int, int]],
 ) -> Check:
     """Do the images lie in [0, 1], and does the network react to changes everywhere in it?
 
@@ -84,7 +84,7 @@ def input_range(
             output is the same, to the last bit, after a tiny change of all pixels. Bands outside [0, 1]
             are told, not judged.
     """
-    asked = [band for band in deaf if band[2]]
+    asked = [band for band in bands if band[2]]
     inside = [band for band in asked if band[0] >= 0 and band[1] <= 1]
     outside = [band for band in asked if band not in inside]
     worst = max(inside, key=lambda band: band[3] / band[2], default=(0.0, 1.0, 1, 0))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cartl_core.catalog import DatasetFacts
 from cartl_core.data.sources.common import Reader, check_labels, shown
 from cartl_core.data.splits import Archive, Originals, originals
-from cartl_core.errors import DatasetInvalid, in_words
+from cartl_core.errors import DatasetInvalid, describe_error
 
 # Relative to the data root; an absolute one stands for itself.
 DIRECTORIES = {
@@ -95,7 +95,9 @@ def read_idx(path: Path, root: Path, *, shape: tuple[int, ...]) -> NDArray[np.ui
             if file.read(1):
                 raise ValueError(f"goes on after its {size:,} values")
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise DatasetInvalid(f"{shown(path, root)} is not a valid idx file: {in_words(error)}") from error
+        raise DatasetInvalid(
+            f"{shown(path, root)} is not a valid idx file: {describe_error(error)}"
+        ) from error
     return np.frombuffer(values, dtype=np.uint8).reshape(dimensions)
 
 

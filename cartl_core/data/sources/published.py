@@ -13,7 +13,7 @@ from cartl_core.catalog import DatasetFacts
 from cartl_core.data.sources.common import Reader, check_labels, read_image, shown
 from cartl_core.data.splits import Archive, Originals, originals, pixel_digest
 from cartl_core.data.torchvision_import import import_torchvision
-from cartl_core.errors import DatasetInvalid, in_words
+from cartl_core.errors import DatasetInvalid, describe_error
 
 CIFAR = {"cifar10": ("CIFAR10", "cifar-10-batches-py"), "cifar100": ("CIFAR100", "cifar-100-python")}
 SVHN_FOLDER = "svhn"
@@ -85,4 +85,6 @@ def _open(kind: str, root: Path, folder: str, **arguments: object) -> Any:
     try:
         return getattr(import_torchvision().datasets, kind)(root, download=False, **arguments)
     except (RuntimeError, OSError, KeyError, ValueError) as error:
-        raise DatasetInvalid(f"the files in {folder} are incomplete or damaged: {in_words(error)}") from error
+        raise DatasetInvalid(
+            f"the files in {folder} are incomplete or damaged: {describe_error(error)}"
+        ) from error

@@ -1,4 +1,4 @@
-"""Does the network hear tiny changes of its input, in every part of the range?
+"""Checks that logits change under tiny changes of the input, in every part of the range.
 
 A network that rounds its input, clips it inside [0, 1] or saturates gives the same output, to the last
 bit, after a change that is too small for it; in double precision an honest one notices a change of 1e-7
@@ -33,7 +33,7 @@ def in_double(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model).double()
 
 
-def deaf(double: nn.Module, images: Tensor, bands: Tensor, noise: Tensor) -> Tensor:
+def insensitive(double: nn.Module, images: Tensor, bands: Tensor, noise: Tensor) -> Tensor:
     """(N,) bool: squeezed into its band, the image changes nothing when its pixels move by up to ``CHANGE``.
 
     Args:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cartl_core.evaluation.checks.input_sensitivity import BANDS
 from cartl_core.evaluation.checks.outputs import ROUNDING
-from cartl_core.evaluation.checks.table import HELD, Rows
+from cartl_core.evaluation.checks.table import ROBUST, Rows
 from cartl_core.report.checks import Band, CheckAttack, Checked
 from cartl_core.spec.attack import AttackSpec
 from cartl_core.statistics.proportions import wilson
@@ -36,7 +36,7 @@ def summary(rows: Rows, attacks: Sequence[AttackSpec], *, seed: int, normalises_
         highest_pixel=_finite(rows["highest_pixel"].max()),
         normalises_first=normalises_first,
         bands=tuple(_band(rows, number) for number in range(len(BANDS))),
-        attacks=tuple(_attack(attack, rows[HELD + attack.label], seed) for attack in attacks),
+        attacks=tuple(_attack(attack, rows[ROBUST + attack.label], seed) for attack in attacks),
     )
 
 
@@ -46,12 +46,12 @@ def _band(rows: Rows, number: int) -> Band:
     return Band(low=low, high=high, images=int(inside.sum()), deaf=int((inside & rows["deaf"]).sum()))
 
 
-def _attack(attack: AttackSpec, held: Tensor, seed: int) -> CheckAttack:
+def _attack(attack: AttackSpec, robust: Tensor, seed: int) -> CheckAttack:
     return CheckAttack(
         **attack.model_dump(include=set(CheckAttack.model_fields) & set(AttackSpec.model_fields)),
         seed=seed,
-        n=len(held),
-        robust=wilson(int(held.sum()), len(held)),
+        n=len(robust),
+        robust=wilson(int(robust.sum()), len(robust)),
     )
 
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import misclassified, random_starts, run_attack
 from cartl_core.attacks.norm_balls import BALLS
 from cartl_core.catalog import check_attacks
-from cartl_core.evaluation.checks import input_sensitivity as hearing
-from cartl_core.evaluation.checks import outputs
+from cartl_core.evaluation.checks import input_sensitivity, outputs
 from cartl_core.evaluation.checks.gradient_masking import Rescaled, transferred
 from cartl_core.evaluation.checks.gradients import gradient_faults
 from cartl_core.nn.rng import generator
@@ -20,7 +19,7 @@ from cartl_core.spec import AttackSpec
 from cartl_core.spec.diagnostics import ChecksSpec
 
 Rows = dict[str, Tensor]
-HELD = "held."
+ROBUST = "held."
 """What held against an attack of the checks is under this and the attack's label."""
 
 
@@ -58,7 +57,7 @@ class CheckInputs:
             norm=self.asked.attack.norm,
         ).to(self.images)
 
-    def held(self, attack: AttackSpec, model: nn.Module | None = None) -> Rows:
+    def robust_rows(self, attack: AttackSpec, model: nn.Module | None = None) -> Rows:
         """One row: which images hold against ``attack``."""
         outcome = run_attack(
             model or self.model,
@@ -69,7 +68,7 @@ class CheckInputs:
             label=f"checks {attack.label}",
             indices=self.indices,
         )
-        return {HELD + attack.label: ~outcome.broken}
+        return {ROBUST + attack.label: ~outcome.broken}
 
 
 def _gradients(inputs: CheckInputs) -> Rows:
@@ -93,7 +92,7 @@ def _outputs(inputs: CheckInputs) -> Rows:
 
 
 def _input_range(inputs: CheckInputs) -> Rows:
-    bands = inputs.indices.to(inputs.labels) % len(hearing.BANDS)
+    bands = inputs.indices.to(inputs.labels) % len(input_sensitivity.BANDS)
     shape = inputs.images.shape[1:]
     noise = torch.empty(len(bands), 2, *shape)
     for row, index in zip(noise, inputs.indices.tolist(), strict=True):
@@ -102,34 +101,34 @@ def _input_range(inputs: CheckInputs) -> Rows:
         "lowest_pixel": inputs.images.flatten(1).amin(1),
         "highest_pixel": inputs.images.flatten(1).amax(1),
         "band": bands,
-        "deaf": hearing.deaf(inputs.double, inputs.images, bands, noise.to(inputs.images)),
+        "deaf": input_sensitivity.insensitive(inputs.double, inputs.images, bands, noise.to(inputs.images)),
     }
 
 
 def _rising_eps(inputs: CheckInputs) -> Rows:
     rows: Rows = {}
     for attack in check_attacks.radius_attacks(inputs.asked):
-        rows |= inputs.held(attack)
+        rows |= inputs.robust_rows(attack)
     return rows
 
 
 def _eps_one(inputs: CheckInputs) -> Rows:
-    return inputs.held(check_attacks.EPS_ONE)
+    return inputs.robust_rows(check_attacks.EPS_ONE)
 
 
 def _black_box(inputs: CheckInputs) -> Rows:
     attack = check_attacks.black_box_attack(inputs.asked)
-    return inputs.held(attack) if attack else {}
+    return inputs.robust_rows(attack) if attack else {}
 
 
 def _masking(inputs: CheckInputs) -> Rows:
-    rows = inputs.held(check_attacks.scale_invariant_attack(inputs.asked, inputs.classes))
-    rows |= inputs.held(check_attacks.rescaled_attack(inputs.asked), Rescaled(inputs.model))
+    rows = inputs.robust_rows(check_attacks.scale_invariant_attack(inputs.asked, inputs.classes))
+    rows |= inputs.robust_rows(check_attacks.rescaled_attack(inputs.asked), Rescaled(inputs.model))
     if inputs.other is not None:
         name, source = inputs.other
         attack, start = check_attacks.transfer_attack(inputs.asked, name), inputs.starts("transfer")
         broken = transferred(source, inputs.model, inputs.images, inputs.labels, attack, start)
-        rows[HELD + attack.label] = ~broken
+        rows[ROBUST + attack.label] = ~broken
     return rows
 
 

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from cartl_core.analysis.checks import Seen
+from cartl_core.analysis.checks import CheckObservations
 from cartl_core.catalog.check_attacks import own_attacks
 from cartl_core.evaluation.checks import (
     CHECKS,
-    HELD,
+    ROBUST,
     CheckInputs,
     Rows,
     in_double,
@@ -58,7 +58,9 @@ def summarise(subject: Subject, asked: ChecksSpec, rows: Rows) -> Checked:
     )
 
 
-def seen_of(checked: Checked, asked: ChecksSpec, rows: Mapping[str, Tensor], index: Tensor) -> Seen:
+def observations_of(
+    checked: Checked, asked: ChecksSpec, rows: Mapping[str, Tensor], index: Tensor
+) -> CheckObservations:
     """What was taken down, image by image, without tensors.
 
     Args:
@@ -66,9 +68,9 @@ def seen_of(checked: Checked, asked: ChecksSpec, rows: Mapping[str, Tensor], ind
         index: (n,) such positions of all test images.
     """
     place = {position: at for at, position in enumerate(index.tolist())}
-    return Seen(
+    return CheckObservations(
         checked=checked,
         attack=asked.attack,
-        held={attack.label: tuple(rows[HELD + attack.label].tolist()) for attack in checked.attacks},
+        robust={attack.label: tuple(rows[ROBUST + attack.label].tolist()) for attack in checked.attacks},
         positions=tuple(place[position] for position in rows["index"].tolist()),
     )

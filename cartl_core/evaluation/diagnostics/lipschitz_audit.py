@@ -145,5 +145,5 @@ def _certificate(
 
 def certified_at(radius: float, right: Tensor, certified: Tensor) -> CertifiedPoint:
     """Images that are right and certified to ``radius`` or more; right and certified: (n,)."""
-    held: Interval = wilson(int((right & (certified >= radius)).sum()), len(right))
-    return CertifiedPoint(radius=radius, certified=held)
+    robust: Interval = wilson(int((right & (certified >= radius)).sum()), len(right))
+    return CertifiedPoint(radius=radius, certified=robust)

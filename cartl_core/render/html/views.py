@@ -18,9 +18,9 @@ from cartl_core.report import (
     Check,
     CorruptionResults,
     Interval,
-    Kept,
     PairedComparison,
     Report,
+    Retention,
     RobustnessCurve,
     SmoothingResult,
 )
@@ -77,7 +77,7 @@ def other_warnings(report: Report, arms: Sequence[ShownArm]) -> tuple[str, ...]:
     return tuple(warning for warning in sentences.read_first(report) if warning not in failed)
 
 
-def kept(arms: Sequence[ShownArm]) -> tuple[tuple[ShownArm, Kept], ...]:
+def retention(arms: Sequence[ShownArm]) -> tuple[tuple[ShownArm, Retention], ...]:
     """The methods with what each kept of its teacher's robustness."""
     return tuple((arm, arm.report.kept) for arm in arms if arm.report.kept)
 

@@ -1,6 +1,6 @@
 """The sentences of a report, made from its numbers and codes; every face of it has the same ones."""
 
-from cartl_core.render.sentences.comparisons import comparison, kept
+from cartl_core.render.sentences.comparisons import comparison, retention
 from cartl_core.render.sentences.making import frozen, learned
 from cartl_core.render.sentences.notices import notice
 from cartl_core.render.sentences.opening import headline, read_first
@@ -10,11 +10,11 @@ __all__ = [
     "comparison",
     "frozen",
     "headline",
-    "kept",
     "learned",
     "notice",
     "promise",
     "read_first",
+    "retention",
     "selection_outcome",
     "selection_rule",
 ]

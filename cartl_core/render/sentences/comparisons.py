@@ -33,7 +33,7 @@ def p_value(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else f"= {value:.2g}"
 
 
-def kept(arm: ArmReport) -> str | None:
+def retention(arm: ArmReport) -> str | None:
     """How much of its teacher's robustness a student has; None where that is not known."""
     found = arm.kept
     if found is None:

@@ -9,7 +9,7 @@ import pytest
 
 from cartl_core.analysis.checks.attack_strength import eps_one
 from cartl_core.analysis.comparisons import compare
-from cartl_core.analysis.metrics import Fallen, Held, TestSet, figures, worst_case
+from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, TestSet, figures, worst_case
 from cartl_core.analysis.warnings import transfer_warnings
 from cartl_core.render.phrases import failed_checks
 from cartl_core.render.sentences import comparison, notice
@@ -25,7 +25,10 @@ TEST = TestSet("digits", "f", (0, 0, 1, 1), ("zero", "one"))
 
 def test_figures_are_counts() -> None:
     clean = (True, True, True, False)
-    attacks = [Held(ATTACK, (True, True, False, False), 2.0), Held(OTHER, (True, False, True, False), 1.0)]
+    attacks = [
+        AttackRecord(ATTACK, (True, True, False, False), 2.0),
+        AttackRecord(OTHER, (True, False, True, False), 1.0),
+    ]
     assert worst_case(clean, attacks) == (True, False, False, False)
     found = figures(TEST, clean, attacks, seed=7)
     assert found.clean == wilson(3, 4)
@@ -137,11 +140,14 @@ def test_batches_that_were_cut_for_memory_are_told(job: Any) -> None:
 
 def test_what_fell_elsewhere_within_the_radius_counts_in_the_worst_case() -> None:
     """A curve and the checks both looked at some of four images; each has a say in its own norm only."""
-    clean, attack = (True,) * 4, Held(ATTACK, (True,) * 4, 1.0)
-    curve, checks = Fallen("linf", (0.1, 0.11, None, inf)), Fallen("linf", (None, None, 0.05, inf))
+    clean, attack = (True,) * 4, AttackRecord(ATTACK, (True,) * 4, 1.0)
+    curve, checks = (
+        MinimalRadii("linf", (0.1, 0.11, None, inf)),
+        MinimalRadii("linf", (None, None, 0.05, inf)),
+    )
     assert worst_case(clean, [attack], [curve]) == (False, True, True, True)
     assert worst_case(clean, [attack], [curve, checks]) == (False, True, False, True)
-    assert worst_case(clean, [attack], [Fallen("l2", (0.1,) * 4)]) == clean
+    assert worst_case(clean, [attack], [MinimalRadii("l2", (0.1,) * 4)]) == clean
     assert worst_case(clean, [], [curve]) == clean, "without an attack there is no radius to count at"
 
 

@@ -58,9 +58,9 @@ def test_outcomes_are_those_of_the_attack(network: Path, task: Any, workspace: A
             (1, 8, 8), ATTACK.eps, seed=0, label="pgd3", restart=restart, indices=images.index
         ),
     ).broken
-    assert torch.equal(measure(network, images, workspace("clean"), None).held, clean)
+    assert torch.equal(measure(network, images, workspace("clean"), None).robust, clean)
     found = measure(network, images, workspace("attack"), ATTACK)
-    assert torch.equal(found.held, expected)
+    assert torch.equal(found.robust, expected)
     assert torch.equal(found.index, images.index)
     assert found.seconds > 0
     assert 0 < clean.sum() < len(clean)
@@ -69,8 +69,8 @@ def test_outcomes_are_those_of_the_attack(network: Path, task: Any, workspace: A
 @pytest.mark.parametrize("attack", [ATTACK, *OTHERS], ids=lambda attack: attack.label)
 def test_batching_changes_nothing(network: Path, task: Any, workspace: Any, attack: AttackSpec) -> None:
     images = task().test
-    found = [measure(network, images, workspace(f"{size}"), attack, size).held for size in (1, 7, 20, 64)]
-    assert all(torch.equal(held, found[0]) for held in found)
+    found = [measure(network, images, workspace(f"{size}"), attack, size).robust for size in (1, 7, 20, 64)]
+    assert all(torch.equal(robust, found[0]) for robust in found)
 
 
 @pytest.mark.parametrize("attack", [None, ATTACK, *OTHERS], ids=lambda attack: attack.label if attack else "")
@@ -83,7 +83,7 @@ def test_a_resumed_measurement_has_the_same_outcomes(
         with pytest.raises(Interrupted):
             evaluate(network, images, attack, seed=0, batch_size=6, ctx=pieces.context(stop_after=batches))
     resumed = measure(network, images, pieces, attack)
-    assert torch.equal(resumed.held, whole.held)
+    assert torch.equal(resumed.robust, whole.robust)
     assert pieces.saved_at == [6 / 20, 12 / 20]
 
 

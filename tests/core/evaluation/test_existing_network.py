@@ -15,7 +15,7 @@ from cartl_core.__main__ import main
 from cartl_core.catalog.network_file import inspect
 from cartl_core.errors import NetworkInvalid, SpecError
 from cartl_core.events import Event, StageFinished
-from cartl_core.planning.existing_network import resolve_given
+from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.run.pipeline import run
@@ -72,7 +72,7 @@ def test_the_figures_are_those_of_the_run_that_made_it(
     go: Callable[..., Report], original: Report, network: Path
 ) -> None:
     told: list[Event] = []
-    spec = resolve_given(request(), inspect(network))
+    spec = resolve_existing_network(request(), inspect(network))
     alone = go(spec, "alone", told, network=network)
     assert alone.complete and alone.teachers == () and alone.baselines == ()
     assert original.student is not None and original.student.figures is not None
@@ -93,7 +93,7 @@ def test_the_figures_are_those_of_the_run_that_made_it(
 def test_its_outcomes_are_those_of_the_run_image_by_image(
     go: Callable[..., Report], folder: Path, network: Path
 ) -> None:
-    go(resolve_given(request(), inspect(network)), "alone", network=network)
+    go(resolve_existing_network(request(), inspect(network)), "alone", network=network)
     first, second = (
         safetensors.torch.load_file(folder / out / "outcomes-student.safetensors")
         for out in ("original", "alone")
@@ -104,7 +104,7 @@ def test_its_outcomes_are_those_of_the_run_image_by_image(
 
 
 def test_its_faces_say_that_nothing_is_known_of_its_making(go: Callable[..., Report], network: Path) -> None:
-    report = go(resolve_given(request(), inspect(network)), "alone", network=network)
+    report = go(resolve_existing_network(request(), inspect(network)), "alone", network=network)
     assert Report.model_validate_json(report.model_dump_json()) == report
     page, text = html.render(report, {}), markdown.render(report)
     for face in (page, text):
@@ -116,7 +116,7 @@ def test_its_faces_say_that_nothing_is_known_of_its_making(go: Callable[..., Rep
 
 
 def test_another_file_is_refused(go: Callable[..., Report], network: Path, tmp_path: Path) -> None:
-    spec = resolve_given(request(seed=3), inspect(network))
+    spec = resolve_existing_network(request(seed=3), inspect(network))
     changed = tmp_path / "changed.safetensors"
     content = bytearray(network.read_bytes())
     content[-1] ^= 1
@@ -140,15 +140,15 @@ def test_what_does_not_fit_the_file_names_its_field(
     network: Path, changes: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(SpecError) as refused:
-        resolve_given(request(**changes), inspect(network))
+        resolve_existing_network(request(**changes), inspect(network))
     assert refused.value.field == field
 
 
 def test_a_resolved_evaluation_resolves_to_itself(network: Path) -> None:
     found = inspect(network)
-    spec = resolve_given(request(name="again"), found)
+    spec = resolve_existing_network(request(name="again"), found)
     again = EvaluateJobRequest.model_validate_json(spec.model_dump_json())
-    assert resolve_given(again, found) == spec
+    assert resolve_existing_network(again, found) == spec
 
 
 def test_the_command_measures_a_file(network: Path, tmp_path: Path, folder: Path) -> None:

@@ -178,11 +178,11 @@ def test_gradient_flows_through_sigma() -> None:
     the SVD's own derivative."""
     layer = nn.Linear(6, 4).double()
     weight = layer.weight.detach().clone().requires_grad_(True)
-    probe = torch.randn(4, 6, dtype=torch.float64)
-    (0.4 * weight / torch.linalg.matrix_norm(weight, ord=2) * probe).sum().backward()
+    diagnostic = torch.randn(4, 6, dtype=torch.float64)
+    (0.4 * weight / torch.linalg.matrix_norm(weight, ord=2) * diagnostic).sum().backward()
     apply_nonexpansive(nn.Sequential(layer), 0.4)
     layer.eval()
-    (layer.weight * probe).sum().backward()
+    (layer.weight * diagnostic).sum().backward()
     original = layer.parametrizations.weight.original
     torch.testing.assert_close(original.grad, weight.grad)
     assert abs(float((original.grad * original.detach()).sum())) < 1e-12

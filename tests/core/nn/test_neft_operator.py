@@ -151,9 +151,9 @@ def test_effective_weight_and_gradient_are_those_of_the_exact_norm(
     parametrize.register_parametrization(layer, "weight", scale)
     layer.eval()
     torch.testing.assert_close(layer.weight, exact, rtol=1e-5, atol=1e-7)
-    probe = torch.randn(weight.shape, generator=generator(1), dtype=torch.float64)
-    (exact * probe).sum().backward()
-    (layer.weight * probe).sum().backward()
+    diagnostic = torch.randn(weight.shape, generator=generator(1), dtype=torch.float64)
+    (exact * diagnostic).sum().backward()
+    (layer.weight * diagnostic).sum().backward()
     original = layer.get_parameter("parametrizations.weight.original")
     assert original.grad is not None and weight.grad is not None
     torch.testing.assert_close(original.grad, weight.grad, rtol=1e-4, atol=1e-6)

@@ -40,13 +40,13 @@ def test_the_default_is_pgd20_pgd100_a_curve_and_corruptions() -> None:
 
 def test_every_preset_has_its_row() -> None:
     assert set(EVALUATIONS) == set(get_args(EvaluationPreset))
-    assert all(name in DIAGNOSTIC_FACTS for facts in EVALUATIONS.values() for name in facts.probes)
-    assert all(name in DIAGNOSTIC_FACTS for facts in PRESETS.values() for name in facts.probes)
+    assert all(name in DIAGNOSTIC_FACTS for facts in EVALUATIONS.values() for name in facts.diagnostics)
+    assert all(name in DIAGNOSTIC_FACTS for facts in PRESETS.values() for name in facts.diagnostics)
     assert set(DIAGNOSTIC_FACTS) <= set(EvaluateSpec.model_fields)
 
 
 @pytest.mark.parametrize(
-    ("preset", "expected", "probed"),
+    ("preset", "expected", "diagnostics"),
     [
         ("quick", ["pgd10"], False),
         ("pgd20", ["pgd20"], True),
@@ -55,10 +55,10 @@ def test_every_preset_has_its_row() -> None:
         ("ensemble", ["en-apgd-ce", "en-apgd-dlr", "en-apgd-t", "en-fab-t", "en-square"], True),
     ],
 )
-def test_a_preset_names_its_attacks_and_probes(preset: str, expected: list[str], probed: bool) -> None:
+def test_a_preset_names_its_attacks_and_probes(preset: str, expected: list[str], diagnostics: bool) -> None:
     found = evaluation({"preset": preset})
     assert labels(found) == expected
-    assert ((found.curve is not None), (found.corruptions is not None)) == (probed, probed)
+    assert ((found.curve is not None), (found.corruptions is not None)) == (diagnostics, diagnostics)
     facts = DATASETS["cifar10"]
     assert {(attack.norm, attack.eps) for attack in found.attacks} == {("linf", facts.eval_eps)}
     assert {attack.step for attack in found.attacks if attack.name == "pgd"} <= {facts.eval_step}

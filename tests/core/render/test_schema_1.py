@@ -49,7 +49,7 @@ def test_its_sentences_are_found_again_without_being_kept(name: str) -> None:
         assert arm is not None
         assert sentences.frozen(arm) == tuple(was["frozen"])
         assert sentences.learned(arm) == tuple(was["learned"])
-        assert sentences.kept(arm) == (was["kept"] or {}).get("words")
+        assert sentences.retention(arm) == (was["kept"] or {}).get("words")
         assert report.student is not None
         said = [sentences.comparison(found, report.student, arm) for found in arm.comparisons]
         assert said == [found["words"] for found in was["comparisons"]]

@@ -14,7 +14,7 @@ import pytest
 
 from cartl_core.analysis.checks.attack_strength import convergence, rising_eps
 from cartl_core.analysis.evidence import evidence
-from cartl_core.analysis.retention import kept
+from cartl_core.analysis.retention import retention
 from cartl_core.render.certificate_sentences import audit, network_certificate, smoothing_result
 from cartl_core.render.check_sentences import check_advice, check_title, check_words
 from cartl_core.render.evidence import document
@@ -66,7 +66,7 @@ def test_numbers_that_only_the_sentence_had_are_read_from_it() -> None:
     by_finding = {case["finding"]: case["check"] for case in CASES}
     (rising, compared) = convert_arm_checks([by_finding["accuracy_rises"], by_finding["not_converged"]])
     first = [(0.2, 90), (0.1, 80), (0.4, 10)]
-    today = rising_eps([(eps, stands("pgd", 10, robust, 200).held) for eps, robust in first])
+    today = rising_eps([(eps, stands("pgd", 10, robust, 200).robust) for eps, robust in first])
     assert rising["details"] == pytest.approx(today.details)
     pair = [stands("pgd10", 10, 90, 200), stands("pgd1000", 1000, 82, 200)]
     assert compared["details"] == convergence(pair).details
@@ -97,7 +97,9 @@ def test_certificates_are_said_as_they_were() -> None:
 def report() -> Report:
     """The full report of the fixtures, with what was kept of the teacher's robustness as it is made."""
     student, teacher = stands("pgd20", 20, 124, 200), stands("pgd20", 20, 114, 200)
-    carried = kept(((True,) * 180 + (False,) * 20, [student]), ((True,) * 150 + (False,) * 50, [teacher]))
+    carried = retention(
+        ((True,) * 180 + (False,) * 20, [student]), ((True,) * 150 + (False,) * 50, [teacher])
+    )
     known = full_report()
     assert known.student is not None
     known = known.model_copy(update={"student": known.student.model_copy(update={"kept": carried})})

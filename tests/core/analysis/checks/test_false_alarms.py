@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control
 
 from cartl_core.analysis.checks.attack_strength import ALPHA, rising_eps
-from cartl_core.analysis.checks.gradient_masking import Rival, masking
+from cartl_core.analysis.checks.gradient_masking import ComparedAttack, masking
 from cartl_core.statistics.proportions import holm, mcnemar_above, wilson
 
 N = 200
@@ -93,6 +93,8 @@ def test_masking_raises_few_false_alarms() -> None:
     for _ in range(400):
         robust = draw.random(N) < 0.5
         runs = [np.where(draw.random(N) < 0.1, ~robust, robust).tolist() for _ in range(5)]
-        rivals = [Rival(str(at), run, runs[0], runs[0], "loss") for at, run in enumerate(runs[1:])]
-        alarms += masking(rivals, "pgd").status == "failed"
+        compared_attacks = [
+            ComparedAttack(str(at), run, runs[0], runs[0], "loss") for at, run in enumerate(runs[1:])
+        ]
+        alarms += masking(compared_attacks, "pgd").status == "failed"
     assert alarms / 400 <= wilson(int(ALPHA * 400), 400, 0.999).high

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cartl_core.analysis.checks import Seen, judge
+from cartl_core.analysis.checks import CheckObservations, judge
 from cartl_core.analysis.checks.attack_strength import ALPHA, convergence, eps_one, rising_eps
-from cartl_core.analysis.checks.gradient_masking import Kind, Rival, black_box, masking
+from cartl_core.analysis.checks.gradient_masking import ComparedAttack, Kind, black_box, masking
 from cartl_core.analysis.checks.network import gradients, input_range, logits, randomness
-from cartl_core.analysis.metrics import Held
+from cartl_core.analysis.metrics import AttackRecord
 from cartl_core.catalog.check_attacks import EPS_ONE, own_attacks
 from cartl_core.render.check_sentences import check_advice, check_words
 from cartl_core.report.checks import FINDINGS, Band, Check, CheckAttack, Checked
@@ -32,11 +32,13 @@ def first(count: int, n: int = N) -> tuple[bool, ...]:
     return (True,) * count + (False,) * (n - count)
 
 
-def held(label: str, outcomes: Sequence[bool], **settings: Any) -> Held:
+def robust(label: str, outcomes: Sequence[bool], **settings: Any) -> AttackRecord:
     facts = {"eps": 0.1, "step": 0.025, "steps": 20}
     if settings.get("name") in ("apgd", "square"):
         facts["step"] = None  # type: ignore[assignment]
-    return Held(AttackSpec.model_validate({"label": label, **facts, **settings}), tuple(outcomes), 1.0)
+    return AttackRecord(
+        AttackSpec.model_validate({"label": label, **facts, **settings}), tuple(outcomes), 1.0
+    )
 
 
 # Each verdict on either side of its threshold.
@@ -90,11 +92,11 @@ def test_input_range(changes: dict[str, Any], status: str, word: str) -> None:
 
 def test_convergence_compares_the_two_longest_of_what_differs_in_steps_alone() -> None:
     short, middle, long = (
-        held(f"pgd{steps}", first(count), steps=steps) for steps, count in ((10, 90), (20, 84), (100, 82))
+        robust(f"pgd{steps}", first(count), steps=steps) for steps, count in ((10, 90), (20, 84), (100, 82))
     )
-    other = held("l2", first(20), norm="l2", steps=100)
+    other = robust("l2", first(20), norm="l2", steps=100)
     assert convergence([short, other]).status == "not_run"
-    assert convergence([held("square", first(90), name="square", loss="margin")]).status == "not_run"
+    assert convergence([robust("square", first(90), name="square", loss="margin")]).status == "not_run"
     passed = convergence([long, short, middle, other])
     assert passed.status == "passed"
     assert (passed.evidence["fewer_steps"], passed.evidence["more_broken"]) == (20, pytest.approx(0.01))
@@ -105,8 +107,8 @@ def test_convergence_compares_the_two_longest_of_what_differs_in_steps_alone() -
 
 
 def test_convergence_judges_the_worst_pair() -> None:
-    pairs = [held("a20", first(90)), held("a40", first(90), steps=40)]
-    pairs += [held("b20", first(90), loss="dlr"), held("b40", first(70), loss="dlr", steps=40)]
+    pairs = [robust("a20", first(90)), robust("a40", first(90), steps=40)]
+    pairs += [robust("b20", first(90), loss="dlr"), robust("b40", first(70), loss="dlr", steps=40)]
     assert convergence(pairs).evidence["more_broken"] == pytest.approx(0.1)
 
 
@@ -127,35 +129,35 @@ def test_eps_one() -> None:
     assert (found.status, found.evidence) == ("failed", {"images": N, "standing": 1 / N, "steps": 40})
 
 
-def rival(stands: int, reference: int, climbed: int, kind: Kind = "loss", n: int = N) -> Rival:
-    return Rival(kind, first(stands, n), first(reference, n), first(climbed, n), kind)
+def compared(stands: int, reference: int, climbed: int, kind: Kind = "loss", n: int = N) -> ComparedAttack:
+    return ComparedAttack(kind, first(stands, n), first(reference, n), first(climbed, n), kind)
 
 
 def test_black_box() -> None:
     assert black_box([]).status == "not_run"
-    assert black_box([rival(10, 90, 90, "loss"), rival(10, 90, 90, "transfer")]).status == "not_run"
-    assert black_box([rival(88, 90, 90, "black_box")]).status == "passed"
-    found = black_box([rival(87, 90, 90, "black_box")])
+    assert black_box([compared(10, 90, 90, "loss"), compared(10, 90, 90, "transfer")]).status == "not_run"
+    assert black_box([compared(88, 90, 90, "black_box")]).status == "passed"
+    found = black_box([compared(87, 90, 90, "black_box")])
     assert (found.status, found.evidence["broken_by_black_box_only"]) == ("failed", 0.015)
-    assert black_box([rival(87, 90, 87, "black_box")]).status == "passed", "another loss breaks them too"
+    assert black_box([compared(87, 90, 87, "black_box")]).status == "passed", "another loss breaks them too"
 
 
 def test_masking_needs_more_than_a_point_and_more_than_chance() -> None:
     assert masking([], "pgd100").status == "not_run"
-    assert masking([rival(86, 90, 90)], "pgd100").status == "passed", "two points, p = 1/16"
-    assert masking([rival(85, 90, 90)], "pgd100").status == "failed", "p = 1/32"
-    thousand = [rival(990, 1000, 1000, n=2000)]
+    assert masking([compared(86, 90, 90)], "pgd100").status == "passed", "two points, p = 1/16"
+    assert masking([compared(85, 90, 90)], "pgd100").status == "failed", "p = 1/32"
+    thousand = [compared(990, 1000, 1000, n=2000)]
     assert mcnemar_above(10, 0) < ALPHA
     assert masking(thousand, "pgd100").status == "passed", "half a point"
-    many = [rival(85, 90, 90), *[rival(90, 90, 90)] * 3]
+    many = [compared(85, 90, 90), *[compared(90, 90, 90)] * 3]
     assert masking(many, "pgd100").status == "passed", "one of four tests: p = 4/32"
 
 
 def test_masking_tells_the_loss_from_the_gradient() -> None:
-    loss = masking([rival(70, 90, 70), rival(80, 90, 70, "black_box")], "pgd100")
+    loss = masking([compared(70, 90, 70), compared(80, 90, 70, "black_box")], "pgd100")
     assert loss.finding == "cross_entropy_masked"
     assert "size of the logits" in check_words(loss)
-    gradient = masking([rival(90, 90, 90), rival(70, 90, 90, "transfer")], "pgd100")
+    gradient = masking([compared(90, 90, 90), compared(70, 90, 90, "transfer")], "pgd100")
     assert gradient.finding == "gradients_masked"
     assert "masking is likely" in check_words(gradient)
     for found in (loss, gradient):
@@ -168,7 +170,7 @@ ASKED = ChecksSpec(attack=AttackSpec(label="checks", eps=0.1, step=0.025, steps=
 OWN = own_attacks(ASKED, 10, "vanilla")
 
 
-def seen(n: int = 4, **outcomes: Sequence[bool]) -> Seen:
+def observations(n: int = 4, **outcomes: Sequence[bool]) -> CheckObservations:
     """The checks' attacks leave three of four images, at eps 1 none, unless told otherwise."""
     by_label = {attack.label: first(3, n) for attack in OWN} | {EPS_ONE.label: first(0, n)}
     by_label |= {label.replace("_", "-"): tuple(found) for label, found in outcomes.items()}
@@ -198,14 +200,16 @@ def seen(n: int = 4, **outcomes: Sequence[bool]) -> Seen:
         bands=(Band(low=0.0, high=1.0, images=n, deaf=0),),
         attacks=attacks,
     )
-    return Seen(checked, ASKED.attack, by_label, positions=(7, 1, 0, 5))
+    return CheckObservations(checked, ASKED.attack, by_label, positions=(7, 1, 0, 5))
 
 
 def test_every_check_is_told_whatever_was_run() -> None:
     nothing = judge(None, [])
     assert [check.name for check in nothing] == list(FINDINGS)
     assert {check.status for check in nothing} == {"not_run"}
-    everything = judge(seen(), [held("pgd20", first(8, 8)), held("pgd100", first(8, 8), steps=100)])
+    everything = judge(
+        observations(), [robust("pgd20", first(8, 8)), robust("pgd100", first(8, 8), steps=100)]
+    )
     assert [check.name for check in everything] == list(FINDINGS)
     by_name = {check.name: check.status for check in everything}
     assert by_name.pop("rising_eps") == "not_run", "four images are not enough"
@@ -229,7 +233,7 @@ def test_outcomes_are_compared_on_the_images_that_the_checks_looked_at() -> None
     stands = [False] * 8
     for at in (7, 1):
         stands[at] = True
-    found = {check.name: check for check in judge(seen(), [held("pgd100", stands, steps=100)])}
+    found = {check.name: check for check in judge(observations(), [robust("pgd100", stands, steps=100)])}
     # Of images 7, 1, 0, 5 the reference leaves 7 and 1; the rivals 7, 1 and 0.
     assert found["masking"].evidence["dlr_breaks_more"] == -0.25
     assert found["masking"].evidence["dlr_images"] == 4
@@ -241,11 +245,11 @@ def test_outcomes_are_compared_on_the_images_that_the_checks_looked_at() -> None
 
 def test_the_jobs_own_rivals_count_on_all_images() -> None:
     attacks = [
-        held("pgd100", first(90), steps=100),
-        held("weaker", first(99)),
-        held("apgd-dlr", first(70), name="apgd", loss="dlr", steps=50),
-        held("square", first(80), name="square", loss="margin", steps=5000),
-        held("elsewhere", first(0), norm="l2", loss="dlr"),
+        robust("pgd100", first(90), steps=100),
+        robust("weaker", first(99)),
+        robust("apgd-dlr", first(70), name="apgd", loss="dlr", steps=50),
+        robust("square", first(80), name="square", loss="margin", steps=5000),
+        robust("elsewhere", first(0), norm="l2", loss="dlr"),
     ]
     found = {check.name: check for check in judge(None, attacks)}
     assert found["masking"].status == "failed"
@@ -259,15 +263,15 @@ def test_the_jobs_own_rivals_count_on_all_images() -> None:
 def test_an_attack_that_tries_much_harder_says_nothing_about_masking() -> None:
     """Nine targets of 100 steps break a few more of honest networks; their images still count as climbed."""
     targeted = {"name": "apgd", "loss": "targeted_dlr", "steps": 100}
-    attacks = [held("pgd100", first(90), steps=100), held("apgd-t", first(70), **targeted)]
-    attacks.append(held("square", first(80), name="square", loss="margin", steps=5000))
+    attacks = [robust("pgd100", first(90), steps=100), robust("apgd-t", first(70), **targeted)]
+    attacks.append(robust("square", first(80), name="square", loss="margin", steps=5000))
     found = {check.name: check for check in judge(None, attacks)}
     assert not any("apgd-t" in key for key in found["masking"].evidence)
     assert found["black_box"].evidence["broken_by_black_box_only"] == 0
 
 
 def test_without_an_attack_on_the_cross_entropy_there_is_nothing_to_compare_with() -> None:
-    found = {check.name: check for check in judge(seen(), [held("dlr", first(8, 8), loss="dlr")])}
+    found = {check.name: check for check in judge(observations(), [robust("dlr", first(8, 8), loss="dlr")])}
     assert {found[name].status for name in ("masking", "black_box", "convergence")} == {"not_run"}
     assert found["gradients"].status == "passed"
 
@@ -275,10 +279,10 @@ def test_without_an_attack_on_the_cross_entropy_there_is_nothing_to_compare_with
 def test_where_images_fell_counts_at_the_smallest_radius_that_broke_them() -> None:
     """Of eight test images, those at 7, 1, 0 and 5 were looked at."""
     stands = {attack.label.replace("-", "_"): first(4, 4) for attack in OWN}
-    places = seen(**stands).fallen(8)
+    places = observations(**stands).minimal_radii(8)
     assert places.norm == "linf"
     assert places.radii == (inf, inf, None, None, None, inf, None, inf)
-    found = seen(
+    found = observations(
         **{
             **stands,
             "radius_0.2": (True, False, False, True),
@@ -286,9 +290,9 @@ def test_where_images_fell_counts_at_the_smallest_radius_that_broke_them() -> No
             "square": (False, True, True, True),
             "eps_one": first(0, 4),
         }
-    ).fallen(8)
+    ).minimal_radii(8)
     assert found.radii == (0.05, 0.2, None, None, None, 1.0, None, 0.1)
-    assert found.held(0.1) == (False, True, True, True, True, True, True, False)
+    assert found.robust_at(0.1) == (False, True, True, True, True, True, True, False)
 
 
 def test_no_torch_is_needed() -> None:

@@ -9,13 +9,13 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from cartl_core.analysis.checks import Seen, judge
-from cartl_core.analysis.metrics import Held
+from cartl_core.analysis.checks import CheckObservations, judge
+from cartl_core.analysis.metrics import AttackRecord
 from cartl_core.attacks import perturb, run_attack
 from cartl_core.catalog.check_attacks import own_attacks
 from cartl_core.evaluation.checks import (
     CHECKS,
-    HELD,
+    ROBUST,
     CheckInputs,
     in_double,
     normalises_first,
@@ -81,20 +81,20 @@ def checked(digits: tuple[Tensor, Tensor], robust: nn.Module) -> Callable[..., d
         for take_down in CHECKS.values():
             rows |= take_down(inputs)
         own = own_attacks(ASKED, 10, "other")
-        seen = Seen(
+        observations = CheckObservations(
             checked=summary(rows, own, seed=0, normalises_first=normalises_first(model)),
             attack=ASKED.attack,
-            held={attack.label: rows[HELD + attack.label].tolist() for attack in own},
+            robust={attack.label: rows[ROBUST + attack.label].tolist() for attack in own},
             positions=range(IMAGES),
         )
         outcomes = [
             run_attack(model, images, labels, attack, seed=0, label=attack.label, indices=indices)
             for attack in JOB
         ]
-        held = [
-            Held(attack, tuple((~outcome.broken).tolist()), 1.0)
+        records = [
+            AttackRecord(attack, tuple((~outcome.broken).tolist()), 1.0)
             for attack, outcome in zip(JOB, outcomes, strict=True)
         ]
-        return {check.name: check for check in judge(seen, held)}
+        return {check.name: check for check in judge(observations, records)}
 
     return all_of

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from cartl_core.attacks import random_starts, run_attack
-from cartl_core.evaluation.checks import HELD, CheckInputs, in_double, normalises_first
+from cartl_core.evaluation.checks import ROBUST, CheckInputs, in_double, normalises_first
 from cartl_core.evaluation.checks.gradient_masking import GAP, Rescaled, transferred
 from cartl_core.evaluation.checks.gradients import gradient_faults
-from cartl_core.evaluation.checks.input_sensitivity import BANDS, deaf
+from cartl_core.evaluation.checks.input_sensitivity import BANDS, insensitive
 from cartl_core.evaluation.checks.outputs import like_probabilities, relative_difference, two_passes
 from cartl_core.evaluation.checks.table import CHECKS
 from cartl_core.nn.network import Normalize
@@ -63,14 +63,14 @@ def test_rescaled_logits_reach_the_optimum_whatever_their_size(scale: float) -> 
     optimum = closed_form(model, images, labels, eps)
     assert 50 < optimum.sum() < 150
 
-    def held(network: nn.Module) -> Tensor:
+    def robust(network: nn.Module) -> Tensor:
         found = run_attack(network, images, labels, attack, seed=0, label="x", indices=torch.arange(200))
         return ~found.broken
 
-    assert (held(Rescaled(model)) & ~optimum).sum() <= 2
-    assert not (optimum & ~held(Rescaled(model))).any(), "nobody breaks more than the optimum"
+    assert (robust(Rescaled(model)) & ~optimum).sum() <= 2
+    assert not (optimum & ~robust(Rescaled(model))).any(), "nobody breaks more than the optimum"
     if scale == 1e-3:
-        assert (held(model) & ~optimum).sum() > 10
+        assert (robust(model) & ~optimum).sum() > 10
 
 
 @given(st.integers(0, 10_000), st.floats(1e-6, 1e6))
@@ -183,7 +183,7 @@ def test_a_network_hears_what_it_does_not_throw_away(
     found = {
         band
         for band in range(len(BANDS))
-        if deaf(Network(), images, torch.full((30,), band), noise).float().mean() > 0.5
+        if insensitive(Network(), images, torch.full((30,), band), noise).float().mean() > 0.5
     }
     assert expected <= found <= expected | maybe
 
@@ -262,7 +262,7 @@ def test_the_radii_are_attacked_independently() -> None:
     model = linear(scale=0.001)
     spied = inputs(Spy().eval(), slice(0, 60), linear())
     rows = CHECKS["rising_eps"](spied)
-    assert [key.removeprefix(HELD) for key in rows] == [
+    assert [key.removeprefix(ROBUST) for key in rows] == [
         f"radius-{share * EPS:.6g}" for share in (0.25, 0.5, 1, 2, 4)
     ]
     first = [x - spied.images for x in seen if len(x) == 60 and not torch.equal(x, spied.images)]

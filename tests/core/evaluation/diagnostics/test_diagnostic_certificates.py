@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 
 from cartl_core.errors import Interrupted, SpecError
-from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
+from cartl_core.evaluation.diagnostic_stage import read_rows, read_value, run_diagnostic
 from cartl_core.evaluation.feature_displacement import certified_distance
 from cartl_core.evaluation.randomized_smoothing import certify
 from cartl_core.nn.build import build_network
@@ -46,7 +46,7 @@ def run(
     depth: int = DEPTH,
     **how: Any,
 ) -> Value:
-    probe(
+    run_diagnostic(
         name,
         asked,
         stored,
@@ -161,7 +161,7 @@ def test_what_is_asked_for_is_filled_in(job: Any) -> None:
     asked = job(evaluate={"audit": {}, "smoothing": {"sigma": 0.5}}).evaluate
     assert asked.audit == AuditSpec(eps=0.15)
     assert asked.smoothing == SmoothingSpec(sigma=0.5)
-    assert set(job(evaluate={"audit": {}}).evaluate.probes) >= {"audit"}
+    assert set(job(evaluate={"audit": {}}).evaluate.diagnostics) >= {"audit"}
     assert job(preset="quick").evaluate.audit is not None
     assert job(preset="quick").evaluate.smoothing is None
     for wrong, field in (

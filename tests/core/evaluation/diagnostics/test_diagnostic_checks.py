@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from cartl_core.errors import Interrupted, SpecError
-from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
-from cartl_core.evaluation.diagnostics.checks import seen_of
+from cartl_core.evaluation.diagnostic_stage import read_rows, read_value, run_diagnostic
+from cartl_core.evaluation.diagnostics.checks import observations_of
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.costs import measurement_cost, probe_cost
+from cartl_core.planning.costs import diagnostic_cost, measurement_cost
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.report.checks import Checked
 from cartl_core.spec import AttackSpec
@@ -33,7 +33,7 @@ def networks(tiny: Any, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def check(networks: tuple[Path, Path], images: Any, here: Any, *, alone: bool = False, **how: Any) -> Checked:
-    probe(
+    run_diagnostic(
         "checks",
         ASKED,
         networks[0],
@@ -69,10 +69,10 @@ def test_what_is_read_back_is_by_image(networks: Any, task: Any, workspace: Any)
     here, images = workspace("some"), task().test
     found = check(networks, images, here, size=20)
     everything = torch.arange(30).flip(0)
-    seen = seen_of(found, ASKED, read_rows(here.directory), everything)
-    assert seen.positions == tuple(29 - at for at in images.index.tolist())
+    observations = observations_of(found, ASKED, read_rows(here.directory), everything)
+    assert observations.positions == tuple(29 - at for at in images.index.tolist())
     assert {attack.label: attack.robust.successes for attack in found.attacks} == {
-        label: sum(held) for label, held in seen.held.items()
+        label: sum(robust) for label, robust in observations.robust.items()
     }
     assert [attack.label for attack in found.attacks][-1] == "transfer-from-vanilla"
 
@@ -121,5 +121,5 @@ def test_the_checks_of_preset_quick_cost_less_than_pgd100(job: Any) -> None:
     evaluate = job(preset="quick").evaluate
     longest = max(evaluate.attacks, key=lambda attack: attack.steps)
     assert longest.label == "pgd100"
-    assert probe_cost("checks", evaluate.checks, 1000) < 0.7 * measurement_cost(longest, 1000)
+    assert diagnostic_cost("checks", evaluate.checks, 1000) < 0.7 * measurement_cost(longest, 1000)
     assert DIAGNOSTIC_FACTS["checks"].uses_others

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from cartl_core.errors import Interrupted, ResumeMismatch
-from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
+from cartl_core.evaluation.diagnostic_stage import read_rows, read_value, run_diagnostic
 from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Batch, Diagnostic, Subject
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.costs import probe_cost
+from cartl_core.planning.costs import diagnostic_cost
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS, DiagnosticFacts, Passes
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import DataCounts, TransferPlan
@@ -77,7 +77,7 @@ def networks(tiny: Any, tmp_path: Path) -> tuple[Path, Path]:
 
 
 def run(networks: tuple[Path, Path], images: Any, workspace: Any, size: int = 6, **how: Any) -> Found:
-    probe(
+    run_diagnostic(
         "brightness",
         Brightness(),
         networks[0],
@@ -130,7 +130,7 @@ def test_a_changed_result_is_noticed(networks: Any, task: Any, workspace: Any) -
 
 
 def planned(job: JobSpec, runtime: Runtime, **asked: Any) -> TransferPlan:
-    others = dict.fromkeys(job.evaluate.probes)
+    others = dict.fromkeys(job.evaluate.diagnostics)
     evaluate = Evaluation(**{**dict(job.evaluate), **others, **asked})
     data = DataCounts("source", 1000, 100), DataCounts("target", 500, 100)
     return plan_transfer(
@@ -162,5 +162,5 @@ def test_a_probe_depends_on_its_settings_and_on_the_others(job: Any, runtime: Ru
 
 
 def test_it_costs_no_more_than_the_images_there_are() -> None:
-    assert probe_cost("brightness", Brightness(images=50), 20) == 20 * 8
-    assert probe_cost("brightness", Brightness(), 20) == 20 * 8
+    assert diagnostic_cost("brightness", Brightness(images=50), 20) == 20 * 8
+    assert diagnostic_cost("brightness", Brightness(), 20) == 20 * 8

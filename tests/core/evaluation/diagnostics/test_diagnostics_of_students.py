@@ -11,12 +11,12 @@ import torch
 
 from cartl_core.analysis.build_report import build_report
 from cartl_core.analysis.curves import robustness_curve
-from cartl_core.analysis.metrics import Fallen, Held, TestSet, figures, worst_case
+from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, TestSet, figures, worst_case
 from cartl_core.analysis.results import AttackOutcomes, DiagnosticResult, StudentResult
 from cartl_core.analysis.run_state import RunState
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.errors import Interrupted
-from cartl_core.evaluation.diagnostic_stage import probe, read_rows, read_value
+from cartl_core.evaluation.diagnostic_stage import read_rows, read_value, run_diagnostic
 from cartl_core.evaluation.diagnostics.robustness_curve import radii_of
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
@@ -43,7 +43,7 @@ def network(tiny: Any, tmp_path: Path) -> Path:
 
 def run(network: Path, asked: DiagnosticSpec, images: Any, workspace: Any, size: int = 6, **how: Any) -> Any:
     name = "curve" if isinstance(asked, CurveSpec) else "corruptions"
-    probe(
+    run_diagnostic(
         name,
         asked,
         network,
@@ -79,8 +79,8 @@ def test_corruptions_of_a_stored_network(network: Path, task: Any, workspace: An
     rows = read_rows(here.directory)
     assert [(result.name, result.severity) for result in found.results] == list(CORRUPTIONS.columns)
     for result in found.results:
-        held = rows[f"{result.name}.{result.severity}"]
-        assert result.accuracy.successes == int(held.sum())
+        robust = rows[f"{result.name}.{result.severity}"]
+        assert result.accuracy.successes == int(robust.sum())
         assert result.accuracy.n == 20
     shares = [result.accuracy.value for result in found.results]
     assert found.mean.value == pytest.approx(sum(shares) / 4)
@@ -111,12 +111,12 @@ def attack(eps: float, norm: str = "linf") -> AttackSpec:
 
 CLEAN = (True, True, True, True, False)
 ALL_HELD = (True, True, True, True, False)
-FALLEN = Fallen("linf", (0.1, 0.2, None, inf, 0.0))
+MINIMAL_RADII = MinimalRadii("linf", (0.1, 0.2, None, inf, 0.0))
 
 
 def test_what_fell_on_the_curve_within_the_radius_has_fallen() -> None:
     def at(eps: float) -> tuple[bool, ...]:
-        return worst_case(CLEAN, [Held(attack(eps), ALL_HELD, 1.0)], [FALLEN])
+        return worst_case(CLEAN, [AttackRecord(attack(eps), ALL_HELD, 1.0)], [MINIMAL_RADII])
 
     assert at(0.05) == (True, True, True, True, False)
     assert at(0.1) == (False, True, True, True, False)
@@ -124,17 +124,17 @@ def test_what_fell_on_the_curve_within_the_radius_has_fallen() -> None:
 
 
 def test_the_largest_radius_of_the_curves_norm_counts() -> None:
-    several = [Held(attack(0.05), ALL_HELD, 1.0), Held(attack(0.1), ALL_HELD, 1.0)]
-    other = Held(attack(5.0, "l2"), ALL_HELD, 1.0)
-    assert worst_case(CLEAN, [*several, other], [FALLEN]) == (False, True, True, True, False)
-    assert worst_case(CLEAN, [other], [FALLEN]) == ALL_HELD, "a linf curve says nothing of an l2 ball"
-    assert worst_case(CLEAN, [], [FALLEN]) == CLEAN
+    several = [AttackRecord(attack(0.05), ALL_HELD, 1.0), AttackRecord(attack(0.1), ALL_HELD, 1.0)]
+    other = AttackRecord(attack(5.0, "l2"), ALL_HELD, 1.0)
+    assert worst_case(CLEAN, [*several, other], [MINIMAL_RADII]) == (False, True, True, True, False)
+    assert worst_case(CLEAN, [other], [MINIMAL_RADII]) == ALL_HELD, "a linf curve says nothing of an l2 ball"
+    assert worst_case(CLEAN, [], [MINIMAL_RADII]) == CLEAN
 
 
 def test_figures_count_it_in_the_headline_and_in_each_class() -> None:
     test = TestSet("data", "f" * 64, (0, 0, 1, 1, 1), ("zero", "one"))
-    held = [Held(attack(0.1), ALL_HELD, 1.0)]
-    without, counted = figures(test, CLEAN, held, 0), figures(test, CLEAN, held, 0, [FALLEN])
+    robust = [AttackRecord(attack(0.1), ALL_HELD, 1.0)]
+    without, counted = figures(test, CLEAN, robust, 0), figures(test, CLEAN, robust, 0, [MINIMAL_RADII])
     assert without.worst_case is not None
     assert counted.worst_case is not None
     assert (without.worst_case.successes, counted.worst_case.successes) == (4, 3)
@@ -145,19 +145,19 @@ def test_figures_count_it_in_the_headline_and_in_each_class() -> None:
 def test_autoattacks_figure_is_that_of_its_four_alone() -> None:
     test = TestSet("data", "f" * 64, (0, 0, 1, 1, 1), ("zero", "one"))
     four = ENSEMBLES["autoattack"].expand("linf", 0.1, classes=10)
-    held = [Held(one, ALL_HELD, 1.0) for one in four]
-    held[1] = Held(four[1], (True, True, False, True, False), 1.0)
-    other = Held(attack(0.1), (True, True, True, False, False), 1.0)
-    found = figures(test, CLEAN, [other, *held], 0, [FALLEN])
+    robust = [AttackRecord(one, ALL_HELD, 1.0) for one in four]
+    robust[1] = AttackRecord(four[1], (True, True, False, True, False), 1.0)
+    other = AttackRecord(attack(0.1), (True, True, True, False, False), 1.0)
+    found = figures(test, CLEAN, [other, *robust], 0, [MINIMAL_RADII])
     assert found.worst_case is not None
     assert found.autoattack is not None
     assert (found.autoattack.successes, found.autoattack.n) == (3, 5)
     assert found.worst_case.successes == 1
-    assert figures(test, CLEAN, [other, *held[:3]], 0).autoattack is None
-    elsewhere = Held(four[3].model_copy(update={"eps": 0.2}), ALL_HELD, 1.0)
-    assert figures(test, CLEAN, [*held[:3], elsewhere], 0).autoattack is None, "not in one ball"
-    weaker = Held(four[3].model_copy(update={"steps": 4999}), ALL_HELD, 1.0)
-    assert figures(test, CLEAN, [*held[:3], weaker], 0).autoattack is None
+    assert figures(test, CLEAN, [other, *robust[:3]], 0).autoattack is None
+    elsewhere = AttackRecord(four[3].model_copy(update={"eps": 0.2}), ALL_HELD, 1.0)
+    assert figures(test, CLEAN, [*robust[:3], elsewhere], 0).autoattack is None, "not in one ball"
+    weaker = AttackRecord(four[3].model_copy(update={"steps": 4999}), ALL_HELD, 1.0)
+    assert figures(test, CLEAN, [*robust[:3], weaker], 0).autoattack is None
 
 
 def test_students_are_compared_by_curves_that_both_have(job: Any, runtime: Runtime) -> None:
@@ -178,7 +178,7 @@ def test_students_are_compared_by_curves_that_both_have(job: Any, runtime: Runti
 
     def fell(which: int, *radii: float | None) -> None:
         found = robustness_curve([radius for radius in radii if radius is not None], spec.evaluate.curve, 0)
-        result = DiagnosticResult(found, Fallen("linf", radii))
+        result = DiagnosticResult(found, MinimalRadii("linf", radii))
         state.record(curves[which].key, result, seconds=1.0, reused=False)
 
     def robust() -> tuple[int, int]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cartl.promises import promises
+from cartl.acceptance_criteria import acceptance_criteria
 from cartl_core.planning.resolve import resolve
 from cartl_core.report import (
     ArmReport,
@@ -74,7 +74,7 @@ def report(clean: float | None, *teachers: Teacher) -> Report:
 
 
 @pytest.mark.parametrize(
-    ("clean", "attacks", "kept"),
+    ("clean", "attacks", "met"),
     [
         (0.85, [attack(0.50)], [True, True]),
         (0.97, [attack(0.49)], [False, True]),
@@ -86,21 +86,21 @@ def report(clean: float | None, *teachers: Teacher) -> Report:
     ],
 )
 def test_a_promise_needs_the_right_attack_and_the_figure(
-    clean: float | None, attacks: list[AttackResult], kept: list[bool]
+    clean: float | None, attacks: list[AttackResult], met: list[bool]
 ) -> None:
-    assert [promise.kept for promise in promises(report(clean, teacher(*attacks)))] == kept
+    assert [criterion.met for criterion in acceptance_criteria(report(clean, teacher(*attacks)))] == met
 
 
 def test_every_teacher_is_held_to_it() -> None:
-    checked = promises(report(0.9, teacher(attack(0.6)), teacher(attack(0.4))))
-    assert [promise.kept for promise in checked] == [True, False, True]
+    checked = acceptance_criteria(report(0.9, teacher(attack(0.6)), teacher(attack(0.4))))
+    assert [criterion.met for criterion in checked] == [True, False, True]
 
 
 def test_a_report_without_teachers_keeps_nothing_for_them() -> None:
-    assert [promise.kept for promise in promises(report(0.9))] == [False, True]
+    assert [criterion.met for criterion in acceptance_criteria(report(0.9))] == [False, True]
 
 
 def test_the_words_say_what_was_measured_and_what_was_promised() -> None:
-    first, second = promises(report(0.5, teacher(attack(0.512))))
+    first, second = acceptance_criteria(report(0.5, teacher(attack(0.512))))
     assert first.words.startswith("kept: ") and "51.2%" in first.words and "50%" in first.words
     assert second.words.startswith("BROKEN: ") and "85%" in second.words

@@ -26,7 +26,7 @@ from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.storage.stop_flag import StopFlag
 from cartl_core.training.pretrain import pretrain
 from study import archives
-from study.exam import Exam, exam_of
+from study.evaluation import Evaluation, evaluation_of
 from study.plan import (
     Cell,
     Pair,
@@ -47,7 +47,7 @@ class Task:
 
     source: Loaded
     target: Loaded
-    exam: Exam
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Teacher:
     history: list[dict[str, float]]
 
 
-class Workshop:
+class StudyRunner:
     """All that a process needs to run cells.
 
     Args:
@@ -153,7 +153,7 @@ class Workshop:
             for field, data in (("source", pair.source), ("target", pair.target))
         )
         source, _ = keep_apart(source, target)
-        return Task(source, target, exam_of(pair, self.plan.rules, target.test, seed))
+        return Task(source, target, evaluation_of(pair, self.plan.rules, target.test, seed))
 
     def _key(
         self, kind: Any, name: str, seed: int, settings: dict[str, Any], pair: Pair, data: Loaded

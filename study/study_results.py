@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cartl_core.catalog.candidates import depths_to_try
-from cartl_core.statistics.candidate_selection import Standing
+from cartl_core.statistics.candidate_selection import CandidateScore
 from cartl_core.statistics.candidate_selection import choose as choose_candidate
 from study.compare import Point, choose, own, points_of
 from study.plan import (
@@ -23,11 +23,11 @@ from study.plan import (
 from study.rows import (
     RESULTS,
     Row,
-    exams,
+    evaluations,
     read_rows,
-    standings,
     students,
     teachers,
+    validations,
 )
 
 SELECTABLE = ("plain", "paper", "ours")
@@ -37,7 +37,7 @@ USUAL_K = 4
 
 
 @dataclass(frozen=True)
-class Book:
+class StudyResults:
     """All rows, by pair; a cell's ``outcomes`` hold what later exams added.
 
     ``slack`` is how much less clean than the rival ours may be on validation images.
@@ -47,7 +47,7 @@ class Book:
     rows: dict[str, list[Row]]
     slack: float
 
-    def again(self) -> Book:
+    def again(self) -> StudyResults:
         """The comparison once more: its own seeds and slack, and only its pairs."""
         named = {pair for part in self.plan.again.rounds for pair in part.pairs}
         pairs = {name: pair for name, pair in self.plan.pairs.items() if name in named}
@@ -71,7 +71,7 @@ class Book:
         yield from self.counted()
         yield from self.again().counted()
 
-    def of_seed(self, pair: str, seed: int) -> Book:
+    def of_seed(self, pair: str, seed: int) -> StudyResults:
         """The view in which a pair and seed are compared."""
         return self if seed in self.seeds(pair) else self.again()
 
@@ -156,8 +156,8 @@ class Book:
             lead: that is asked of others than plain transfer; None: the plan's.
         """
         points = [own(row) for row in self.candidates(pair, seed)]
-        found = [self._standing(point) for point in points if point.weighed is not None]
-        if len(found) < len(points) or not any(standing.plain for standing in found):
+        found = [self._score(point) for point in points if point.weighed is not None]
+        if len(found) < len(points) or not any(score.baseline for score in found):
             return None
         images, asked = points[0].row["weighed"]["images"], self.plan.lead if lead is None else lead
         return points[choose_candidate(found, images, self.plan.rules.margin, asked).chosen]
@@ -192,38 +192,38 @@ class Book:
             planned: list[Cell] = list(cells_of(part))
             yield part, sum(cell.name in done for cell in planned), len(planned)
 
-    def _standing(self, point: Point) -> Standing:
+    def _score(self, point: Point) -> CandidateScore:
         found = point.weighed
         assert found is not None
-        stood = tuple(digit == "1" for digit in found["stood"])
+        robust = tuple(digit == "1" for digit in found["stood"])
         plain = self._has_role(point.row, ("plain",))
-        return Standing(found["right"], stood, tuned=point.row["k"], plain=plain)
+        return CandidateScore(found["right"], robust, tuned=point.row["k"], baseline=plain)
 
     def _has_role(self, row: Row, roles: tuple[str, ...]) -> bool:
         return not roles or self.plan.methods[row["method"]].role in roles
 
 
-def book_of(plan: Plan, rows: dict[str, list[Row]]) -> Book:
+def results_of(plan: Plan, rows: dict[str, list[Row]]) -> StudyResults:
     """``rows`` with each exam's outcome, and which validation images it held, in the cell that it is of.
 
     The slack is half the margin, so that chance on a few validation images does not spend the whole of it on
     test images.
     """
-    added = {pair: _with_exams(of_pair) for pair, of_pair in rows.items()}
-    return Book(plan, added, plan.rules.margin / 2)
+    added = {pair: _with_evaluations(of_pair) for pair, of_pair in rows.items()}
+    return StudyResults(plan, added, plan.rules.margin / 2)
 
 
-def read_book(folder: Path = RESULTS, plan: Plan | None = None) -> Book:
+def read_results(folder: Path = RESULTS, plan: Plan | None = None) -> StudyResults:
     """The rows in ``folder`` beside their plan; the committed ones."""
     plan = plan or read_plan()
-    return book_of(plan, {pair: read_rows(pair, folder) for pair in plan.pairs})
+    return results_of(plan, {pair: read_rows(pair, folder) for pair in plan.pairs})
 
 
-def _with_exams(rows: list[Row]) -> list[Row]:
+def _with_evaluations(rows: list[Row]) -> list[Row]:
     outcomes: dict[str, dict[str, Any]] = {}
-    for row in exams(rows):
+    for row in evaluations(rows):
         outcomes.setdefault(row["cell"], {})[str(row["epoch"])] = row["outcome"]
-    weighed = {row["cell"]: row for row in standings(rows)}
+    weighed = {row["cell"]: row for row in validations(rows)}
     return [
         row
         | {

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from cartl_core.render.plots.canvas import INK, MARKERS, sheet
 from cartl_core.statistics.proportions import wilson
 from study import palette
-from study.book import USUAL_K, Book
 from study.compare import HEADLINE, accuracy, last
-from study.exam import held
+from study.evaluation import robust_images
 from study.rows import Row
+from study.study_results import USUAL_K, StudyResults
 
 PLAIN = "vanilla"
 EXPLANATIONS: dict[str, dict[str, str]] = {
@@ -53,32 +53,32 @@ COLOURS = (palette.PLAIN, *palette.COLOURS)
 Drawing = tuple[str, Callable[[], Figure]]
 
 
-def drawings(book: Book) -> Iterator[Drawing]:
+def drawings(results: StudyResults) -> Iterator[Drawing]:
     """(stem, how it is drawn) of each figure that there are rows for."""
-    for pair, seed in explained(book):
-        yield f"study-why-{pair}", partial(why, book, pair, seed)
-    if farther_pairs(book):
-        yield "study-farther", partial(farther, book)
+    for pair, seed in explained(results):
+        yield f"study-why-{pair}", partial(why, results, pair, seed)
+    if farther_pairs(results):
+        yield "study-farther", partial(farther, results)
 
 
-def explained(book: Book) -> Iterator[tuple[str, int]]:
+def explained(results: StudyResults) -> Iterator[tuple[str, int]]:
     """(pair, seed) where every panel has something to show beside plain transfer."""
-    for pair, seed in book.counted():
-        ends = _ends(book, pair, seed, USUAL_K)
+    for pair, seed in results.counted():
+        ends = _ends(results, pair, seed, USUAL_K)
         if PLAIN in ends and all(named.keys() & ends.keys() for named in EXPLANATIONS.values()):
             yield pair, seed
 
 
-def why(book: Book, pair: str, seed: int) -> Figure:
+def why(results: StudyResults, pair: str, seed: int) -> Figure:
     """A panel an explanation: plain transfer, and what one other choice makes of it."""
-    rules, facts = book.plan.rules, book.plan.pairs[pair]
+    rules, facts = results.plan.rules, results.plan.pairs[pair]
     figure = sheet(
         4.8,
         f"{facts.title}, seed {seed}, k {USUAL_K}, after the last epoch. Up: PGD-100 at eps {facts.eps:.4g} "
         f"on {rules.attacked_images} test images; across: clean on {rules.test_images}; bars: 95 %. Each "
         "point differs from plain transfer by the one choice that is named (CARTL's also by FDM and NEFT).",
     )
-    ends = _ends(book, pair, seed, USUAL_K)
+    ends = _ends(results, pair, seed, USUAL_K)
     panels = figure.subplots(2, 2, sharex=True, sharey=True).flatten()
     for axes, (title, named) in zip(panels, EXPLANATIONS.items(), strict=True):
         shown = {PLAIN: "plain", **{method: name for method, name in named.items() if method in ends}}
@@ -90,14 +90,14 @@ def why(book: Book, pair: str, seed: int) -> Figure:
     return figure
 
 
-def farther_pairs(book: Book) -> list[str]:
+def farther_pairs(results: StudyResults) -> list[str]:
     """Pairs with a method from both teachers at the same k, the comparison's other seeds counted."""
-    return [pair for pair in book.pairs() if any(_moves(book, pair))]
+    return [pair for pair in results.pairs() if any(_moves(results, pair))]
 
 
-def farther(book: Book) -> Figure:
+def farther(results: StudyResults) -> Figure:
     """A panel a pair: from the teacher of eps, a dot, to the one of 1.5 eps, a tip; a line a seed."""
-    pairs = farther_pairs(book)
+    pairs = farther_pairs(results)
     figure = sheet(
         1.1 + 2.1 * ((len(pairs) + 1) // 2),
         f"k {FARTHER_K}, after the last epoch, test images: PGD-100 at the pair's eps against clean "
@@ -107,7 +107,7 @@ def farther(book: Book) -> Figure:
     )
     panels = figure.subplots((len(pairs) + 1) // 2, 2, squeeze=False).flatten()
     for axes, pair in zip(panels, pairs, strict=False):
-        for method, before, after in _moves(book, pair):
+        for method, before, after in _moves(results, pair):
             start, end = (tuple(100 * value for value in _place(row)) for row in (before, after))
             axes.plot(*[[value] for value in start], marker="o", markersize=3.5, color=LOOKS[method])
             axes.annotate(
@@ -121,18 +121,18 @@ def farther(book: Book) -> Figure:
     return figure
 
 
-def _moves(book: Book, pair: str) -> Iterator[tuple[str, Row, Row]]:
+def _moves(results: StudyResults, pair: str) -> Iterator[tuple[str, Row, Row]]:
     """(method, its cell from the teacher of eps, the one from the farther) at each seed that has both."""
-    for name, seed in book.everywhere():
+    for name, seed in results.everywhere():
         if name == pair:
-            ends = _ends(book.of_seed(pair, seed), pair, seed, FARTHER_K)
+            ends = _ends(results.of_seed(pair, seed), pair, seed, FARTHER_K)
             for near, far in FARTHER.items():
                 if near in ends and far in ends:
                     yield near, ends[near], ends[far]
 
 
-def _ends(book: Book, pair: str, seed: int, k: int) -> dict[str, Row]:
-    return {row["method"]: row for row in book.cells(pair, seed) if row["k"] == k}
+def _ends(results: StudyResults, pair: str, seed: int, k: int) -> dict[str, Row]:
+    return {row["method"]: row for row in results.cells(pair, seed) if row["k"] == k}
 
 
 def _place(row: Row) -> tuple[float, float]:
@@ -144,8 +144,8 @@ def _dot(axes: Any, row: Row, name: str, colour: str, marker: str) -> None:
     assert outcome is not None
     bars = []
     for value, attack in zip(_place(row), (None, HEADLINE), strict=True):
-        stood = held(outcome, attack)
-        interval = wilson(sum(stood), len(stood))
+        robust = robust_images(outcome, attack)
+        interval = wilson(sum(robust), len(robust))
         bars.append([[100 * (value - interval.low)], [100 * (interval.high - value)]])
     where = [100 * value for value in _place(row)]
     look = {"markersize": 5, "linewidth": 0.8, "color": colour, "label": name}

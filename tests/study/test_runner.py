@@ -11,31 +11,31 @@ import pytest
 from cartl_core.attacks import run_attack
 from cartl_core.errors import Interrupted
 from cartl_core.nn.files import load_network
-from study import looks
+from study import evaluation_rows
 from study.__main__ import run_cell
-from study.exam import ATTACKS, held, sit
+from study.evaluation import ATTACKS, evaluate, robust_images
 from study.plan import Cell, Plan, cells
 from study.rows import Row, read_rows, students
+from study.runner import StudyRunner, Teacher
 from study.tune import chosen_epoch
-from study.workshop import Teacher, Workshop
 
 
 def but_times(row: Row) -> Row:
     return {name: value for name, value in row.items() if name not in {"seconds", "finished"}}
 
 
-def run_first(workshop: Workshop, plan: Plan, results: Path) -> tuple[Cell, Teacher, Row]:
+def run_first(runner: StudyRunner, plan: Plan, folder: Path) -> tuple[Cell, Teacher, Row]:
     """The plan's first cell, run, with its teacher and its row."""
     cell = next(cells(plan))
-    run_cell(workshop, cell, results)
-    return cell, workshop.teacher(cell), students(read_rows("digits", results))[0]
+    run_cell(runner, cell, folder)
+    return cell, runner.teacher(cell), students(read_rows("digits", folder))[0]
 
 
 def test_a_cell_leaves_its_row_and_its_teachers_and_is_not_run_again(
-    workshop: Workshop, plan: Plan, tmp_path: Path
+    runner: StudyRunner, plan: Plan, tmp_path: Path
 ) -> None:
     for cell in [*cells(plan), *cells(plan)]:
-        run_cell(workshop, cell, tmp_path)
+        run_cell(runner, cell, tmp_path)
     rows = read_rows("digits", tmp_path)
     assert [row["kind"] for row in rows] == ["teacher", "cell", "teacher", "cell"]
     assert [row["teacher"] for row in rows if row["kind"] == "teacher"] == ["at", "fdm"]
@@ -59,78 +59,81 @@ def _check_cell(row: dict[str, Any]) -> None:
         assert outcome["attacks"] == list(ATTACKS[:2])
 
 
-def test_a_cell_is_a_function_of_the_plan(workshop: Workshop, plan: Plan, tmp_path: Path) -> None:
+def test_a_cell_is_a_function_of_the_plan(runner: StudyRunner, plan: Plan, tmp_path: Path) -> None:
     cell = next(cells(plan))
-    for results in ("once", "again"):
-        run_cell(workshop, cell, tmp_path / results)
-    once, again = (read_rows("digits", tmp_path / results) for results in ("once", "again"))
+    for folder in ("once", "again"):
+        run_cell(runner, cell, tmp_path / folder)
+    once, again = (read_rows("digits", tmp_path / folder) for folder in ("once", "again"))
     assert [but_times(row) for row in once] == [but_times(row) for row in again]
 
 
 def test_an_exam_is_of_the_kept_weights_or_of_those_that_tuning_anew_gives(
-    workshop: Workshop, plan: Plan, tmp_path: Path
+    runner: StudyRunner, plan: Plan, tmp_path: Path
 ) -> None:
-    cell, teacher, row = run_first(workshop, plan, tmp_path)
-    kept = looks.exam_row(workshop, cell, teacher, 1, row, attacks=3)
+    cell, teacher, row = run_first(runner, plan, tmp_path)
+    kept = evaluation_rows.evaluation_row(runner, cell, teacher, 1, row, attacks=3)
     assert kept["outcome"]["attacks"] == list(ATTACKS)
-    shutil.rmtree(workshop.work / "students")
-    assert but_times(looks.exam_row(workshop, cell, teacher, 1, row, attacks=3)) == but_times(kept)
+    shutil.rmtree(runner.work / "students")
+    assert but_times(evaluation_rows.evaluation_row(runner, cell, teacher, 1, row, attacks=3)) == but_times(
+        kept
+    )
     other = row | {"validation": [[0.0, 0.0], [0.0, 0.0]]}
     with pytest.raises(ValueError, match="another way"):
-        looks.exam_row(workshop, cell, teacher, 1, other, attacks=3)
+        evaluation_rows.evaluation_row(runner, cell, teacher, 1, other, attacks=3)
 
 
 def test_it_is_kept_which_validation_images_a_student_held(
-    workshop: Workshop, plan: Plan, tmp_path: Path
+    runner: StudyRunner, plan: Plan, tmp_path: Path
 ) -> None:
-    cell, teacher, row = run_first(workshop, plan, tmp_path)
+    cell, teacher, row = run_first(runner, plan, tmp_path)
     for epoch, (clean, robust) in enumerate(row["validation"], start=1):
-        found = looks.standing_row(workshop, cell, teacher, epoch, row)
+        found = evaluation_rows.validation_row(runner, cell, teacher, epoch, row)
         assert len(found["stood"]) == plan.rules.validation_images
         assert found["stood"].count("1") / len(found["stood"]) == robust
-        assert found["images"] == len(workshop.task(cell.pair, cell.seed).target.validation)
+        assert found["images"] == len(runner.task(cell.pair, cell.seed).target.validation)
         assert found["right"] / found["images"] == clean
     other = row | {"validation": [[clean, robust - 0.05] for clean, robust in row["validation"]]}
     with pytest.raises(ValueError, match="another way"):
-        looks.standing_row(workshop, cell, teacher, 1, other)
+        evaluation_rows.validation_row(runner, cell, teacher, 1, other)
 
 
 def test_a_stop_leaves_no_row_and_the_next_run_goes_on(
-    workshop: Workshop, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runner: StudyRunner, plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = next(cells(plan))
 
     def stopped(*given: object, **named: object) -> dict[str, Any]:
-        workshop.stop.request("interrupted")
-        return sit(*given, **named)  # type: ignore[arg-type]
+        runner.stop.request("interrupted")
+        return evaluate(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(looks, "sit", stopped)
+    monkeypatch.setattr(evaluation_rows, "sit", stopped)
     with pytest.raises(Interrupted):
-        run_cell(workshop, cell, tmp_path)
+        run_cell(runner, cell, tmp_path)
     assert read_rows("digits", tmp_path) == []
-    assert list(workshop.work.glob("cell-*")) == []
+    assert list(runner.work.glob("cell-*")) == []
     monkeypatch.undo()
-    later = Workshop(plan, work=workshop.work, data_root=tmp_path, threads=1, stop=type(workshop.stop)())
+    later = StudyRunner(plan, work=runner.work, data_root=tmp_path, threads=1, stop=type(runner.stop)())
     run_cell(later, cell, tmp_path)
     assert [row["kind"] for row in read_rows("digits", tmp_path)] == ["teacher", "cell"]
 
 
-def test_fates_are_what_each_attack_alone_says(workshop: Workshop, plan: Plan) -> None:
+def test_fates_are_what_each_attack_alone_says(runner: StudyRunner, plan: Plan) -> None:
     """Against the library's attacks, run one by one on all images of the exam."""
     cell = next(cells(plan))
-    teacher = workshop.teacher(cell)
-    exam = workshop.task(cell.pair, cell.seed).exam
+    teacher = runner.teacher(cell)
+    evaluation = runner.task(cell.pair, cell.seed).evaluation
     network = load_network(teacher.network)
-    with workshop.scratch(teacher.key) as ctx:
-        outcome = sit(network, exam, ctx)
+    with runner.scratch(teacher.key) as ctx:
+        outcome = evaluate(network, evaluation, ctx)
     images, labels, index = (
-        part[: exam.attacked] for part in (exam.images.images, exam.images.labels, exam.images.index)
+        part[: evaluation.attacked]
+        for part in (evaluation.images.images, evaluation.images.labels, evaluation.images.index)
     )
-    standing = network(images).argmax(1) == labels
-    assert held(outcome, None)[: exam.attacked] == standing.tolist()
-    for attack in exam.attacks:
+    robust = network(images).argmax(1) == labels
+    assert robust_images(outcome, None)[: evaluation.attacked] == robust.tolist()
+    for attack in evaluation.attacks:
         broken = run_attack(
             network, images, labels, attack, seed=cell.seed, label=attack.label, indices=index
         ).broken
-        standing &= ~broken
-        assert held(outcome, attack.label) == standing.tolist()
+        robust &= ~broken
+        assert robust_images(outcome, attack.label) == robust.tolist()

@@ -33,7 +33,7 @@ ATTACKS_OF_THE_GRID = 2
 
 
 @dataclass(frozen=True)
-class Exam:
+class Evaluation:
     """Test images of a pair, and the attacks on the first part of them, in the order in which they run."""
 
     images: Split
@@ -42,14 +42,14 @@ class Exam:
     seed: int
 
 
-def exam_of(pair: Pair, rules: Rules, test: Split, seed: int) -> Exam:
+def evaluation_of(pair: Pair, rules: Rules, test: Split, seed: int) -> Evaluation:
     """``rules.test_images`` images of ``test``, stratified; those that are attacked, likewise, come first."""
     drawn = stratified(test.labels, rules.test_images, generator(seed, "study", "test"))
     first = stratified(test.labels[drawn], rules.attacked_images, generator(seed, "study", "attacked"))
     rest = torch.ones(len(drawn), dtype=torch.bool)
     rest[first] = False
     order = torch.cat([drawn[first], drawn[rest]])
-    return Exam(part_of(test, order), len(first), attacks_of(pair), seed)
+    return Evaluation(part_of(test, order), len(first), attacks_of(pair), seed)
 
 
 def attacks_of(pair: Pair) -> tuple[AttackSpec, ...]:
@@ -72,7 +72,7 @@ def part_of(split: Split, chosen: Tensor) -> Split:
     )
 
 
-def sit(network: Network, exam: Exam, ctx: StageContext) -> dict[str, Any]:
+def evaluate(network: Network, evaluation: Evaluation, ctx: StageContext) -> dict[str, Any]:
     """The outcome as it goes into a row.
 
     ``clean`` has a digit for each image, 1 where the network is right; ``fate`` one for each image attacked.
@@ -81,34 +81,38 @@ def sit(network: Network, exam: Exam, ctx: StageContext) -> dict[str, Any]:
     surrogate = fold_batch_norm(network)
     ctx.install(surrogate)
     clean, fate = [], []
-    for first in range(0, len(exam.images), BATCH):
+    for first in range(0, len(evaluation.images), BATCH):
         ctx.stop.check()
         part = slice(first, first + BATCH)
         with torch.no_grad():
-            wrong = misclassified(network(ctx.put(exam.images.images[part])), exam.images.labels[part])
+            wrong = misclassified(
+                network(ctx.put(evaluation.images.images[part])), evaluation.images.labels[part]
+            )
         clean += (~wrong).int().tolist()
-    for first in range(0, exam.attacked, BATCH):
-        part = slice(first, min(first + BATCH, exam.attacked))
-        fate += _fates(network, surrogate, exam, part, ctx)
-    ran = [attack.label for attack in exam.attacks]
+    for first in range(0, evaluation.attacked, BATCH):
+        part = slice(first, min(first + BATCH, evaluation.attacked))
+        fate += _fates(network, surrogate, evaluation, part, ctx)
+    ran = [attack.label for attack in evaluation.attacks]
     return {"clean": digits(clean), "fate": digits(fate), "attacks": ran}
 
 
-def _fates(network: Network, surrogate: nn.Module, exam: Exam, part: slice, ctx: StageContext) -> list[int]:
-    images, labels = ctx.put(exam.images.images[part]), exam.images.labels[part]
+def _fates(
+    network: Network, surrogate: nn.Module, evaluation: Evaluation, part: slice, ctx: StageContext
+) -> list[int]:
+    images, labels = ctx.put(evaluation.images.images[part]), evaluation.images.labels[part]
     with torch.no_grad():
         broken = misclassified(network(images), labels)
     fate = torch.where(broken, WRONG, STANDS)
-    for number, attack in enumerate(exam.attacks, start=1):
+    for number, attack in enumerate(evaluation.attacks, start=1):
         ctx.stop.check()
-        indices = exam.images.index[part]
+        indices = evaluation.images.index[part]
         after = attack_with_surrogate(
             network,
             surrogate,
             images,
             labels,
             attack,
-            seed=exam.seed,
+            seed=evaluation.seed,
             label=attack.label,
             indices=indices,
             skip=broken,
@@ -124,7 +128,7 @@ def digits(numbers: Sequence[int]) -> str:
     return "".join(str(int(number)) for number in numbers)
 
 
-def held(outcome: dict[str, Any], attack: str | None) -> list[bool]:
+def robust_images(outcome: dict[str, Any], attack: str | None) -> list[bool]:
     """Image by image, whether it stood: without an attack, or after ``attack`` and all before it.
 
     Raises:
@@ -132,5 +136,5 @@ def held(outcome: dict[str, Any], attack: str | None) -> list[bool]:
     """
     if attack is None:
         return [digit == "1" for digit in outcome["clean"]]
-    fell = outcome["attacks"].index(attack) + 1
-    return [int(digit) > fell for digit in outcome["fate"]]
+    number = outcome["attacks"].index(attack) + 1
+    return [int(digit) > number for digit in outcome["fate"]]

@@ -17,42 +17,42 @@ MIN_STEPS = 20
 
 
 @dataclass(frozen=True)
-class Promise:
+class AcceptanceCriterion:
     """One promise: what, how much is promised, and what was measured (fractions; None: not measured)."""
 
     what: str
-    promised: float
+    least: float
     measured: float | None
 
     @property
-    def kept(self) -> bool:
+    def met(self) -> bool:
         """True when it was measured and is at least what was promised."""
-        return self.measured is not None and self.measured >= self.promised
+        return self.measured is not None and self.measured >= self.least
 
     @property
     def words(self) -> str:
         """A line for people."""
         measured = "was not measured" if self.measured is None else f"is {self.measured:.1%}"
-        return f"{'kept' if self.kept else 'BROKEN'}: {self.what} {measured} (promised: {self.promised:.0%})"
+        return f"{'met' if self.met else 'BROKEN'}: {self.what} {measured} (promised: {self.least:.0%})"
 
 
-def promises(report: Report) -> tuple[Promise, ...]:
+def acceptance_criteria(report: Report) -> tuple[AcceptanceCriterion, ...]:
     """Every promise of the preset, as this report answers it."""
     figures = report.student.figures if report.student else None
     clean = figures.clean.value if figures else None
     return (
         *_of_teachers(report.teachers),
-        Promise("the student's clean accuracy on the target", STUDENT_CLEAN, clean),
+        AcceptanceCriterion("the student's clean accuracy on the target", STUDENT_CLEAN, clean),
     )
 
 
-def _of_teachers(teachers: tuple[Teacher, ...]) -> Iterator[Promise]:
+def _of_teachers(teachers: tuple[Teacher, ...]) -> Iterator[AcceptanceCriterion]:
     if not teachers:
-        yield Promise("a teacher's robust accuracy on its source", TEACHER_ROBUST, None)
+        yield AcceptanceCriterion("a teacher's robust accuracy on its source", TEACHER_ROBUST, None)
     for teacher in teachers:
         attack = _strong_enough(teacher)
         name = attack.label if attack else f"PGD-{MIN_STEPS}"
-        yield Promise(
+        yield AcceptanceCriterion(
             f"the {teacher.objective} teacher's robust accuracy on its source ({name}, "
             f"eps {teacher.train_eps:.3g})",
             TEACHER_ROBUST,
