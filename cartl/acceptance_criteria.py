@@ -33,7 +33,7 @@ class AcceptanceCriterion:
     def words(self) -> str:
         """A line for people."""
         measured = "was not measured" if self.measured is None else f"is {self.measured:.1%}"
-        return f"{'met' if self.met else 'BROKEN'}: {self.what} {measured} (promised: {self.least:.0%})"
+        return f"{'kept' if self.met else 'BROKEN'}: {self.what} {measured} (promised: {self.least:.0%})"
 
 
 def acceptance_criteria(report: Report) -> tuple[AcceptanceCriterion, ...]:

@@ -17,13 +17,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return json.loads(json.dumps(collect(tmp_path_factory.mktemp("service"))))
 
 
+RENAMED = {"Kept": "Retention"}
+"""Classes of the report: their name when the schemas were written down, and the one that they have now."""
+
 NAMES = (*(model.__name__ for model in MODELS), "Event", "Order", "OpenAPI")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_schema_is_as_it_was(found: Any, name: str) -> None:
     kept = read_packed("schemas")[name]
-    assert changes(without_modules(kept), without_modules(found[name]), "") == []
+    assert changes(renamed(without_modules(kept)), without_modules(found[name]), "") == []
 
 
 def test_no_schema_is_left_out(found: Any) -> None:
@@ -34,6 +37,14 @@ def without_modules(document: Any) -> Any:
     """The names of modules do not count: pydantic puts them into names of definitions that occur twice."""
     text = re.sub(r"cartl_core__\w+?__(?=[A-Z])", "", json.dumps(document))
     return json.loads(re.sub(r"cartl_core\.[a-z_.]+", "a module", text))
+
+
+def renamed(document: Any) -> Any:
+    """Titles, references and definitions of the classes of ``RENAMED``; nothing else is called so."""
+    text = json.dumps(document)
+    for old, new in RENAMED.items():
+        text = text.replace(f'"{old}"', f'"{new}"').replace(f'/{old}"', f'/{new}"')
+    return json.loads(text)
 
 
 def changes(kept: Any, found: Any, path: str) -> list[str]:

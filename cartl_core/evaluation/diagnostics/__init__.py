@@ -23,7 +23,7 @@ from cartl_core.evaluation.diagnostics import (
 )
 from cartl_core.evaluation.diagnostics.base import Batch, Diagnostic, Subject
 
-__all__ = ["DIAGNOSTICS", "Batch", "Probe", "Subject"]
+__all__ = ["DIAGNOSTICS", "Batch", "Diagnostic", "Subject"]
 
 DIAGNOSTICS: dict[str, Diagnostic] = {
     "curve": Diagnostic(curve.batch, curve.summarise),

@@ -104,7 +104,7 @@ def test_out_of_memory_names_the_batch_size(
     def full(*_: Any, **__: Any) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr("cartl_core.evaluation.attack_stage.confirmed", full)
+    monkeypatch.setattr("cartl_core.evaluation.attack_stage.attack_with_surrogate", full)
     with pytest.raises(OutOfMemory, match="batches of 6"):
         measure(network, task().test, workspace("a"), ATTACK)
 

@@ -325,7 +325,7 @@ def test_a_full_disk_is_told_as_such(
     monkeypatch.setattr("cartl_core.training.pretrain.save_network", full)
     with pytest.raises(DiskFull, match="the teacher"):
         go(job(pretrain={"epochs": 1}))
-    monkeypatch.setattr(LocalStageCache, "place", full)
+    monkeypatch.setattr(LocalStageCache, "locate", full)
     with pytest.raises(DiskFull, match=r"teacher \(fdm\)"):
         go(job(pretrain={"epochs": 1}))
 

@@ -78,13 +78,13 @@ def test_randomness() -> None:
         ({"lowest": -0.1}, "failed", "not within"),
         ({"highest": 255.0}, "failed", "not within"),
         ({"highest": 1 / 255}, "failed", "only"),
-        ({"deaf": [(0.0, 0.5, 20, 11), (0.5, 1.0, 20, 0)]}, "failed", "between 0.0 and 0.5"),
-        ({"deaf": [(0.0, 0.5, 20, 10), (0.5, 1.0, 20, 0)]}, "passed", "hears"),
-        ({"deaf": [(-0.2, 0.0, 20, 20), (0.0, 1.0, 20, 0), (1.0, 1.2, 0, 0)]}, "passed", "hears"),
+        ({"bands": [(0.0, 0.5, 20, 11), (0.5, 1.0, 20, 0)]}, "failed", "between 0.0 and 0.5"),
+        ({"bands": [(0.0, 0.5, 20, 10), (0.5, 1.0, 20, 0)]}, "passed", "hears"),
+        ({"bands": [(-0.2, 0.0, 20, 20), (0.0, 1.0, 20, 0), (1.0, 1.2, 0, 0)]}, "passed", "hears"),
     ],
 )
 def test_input_range(changes: dict[str, Any], status: str, word: str) -> None:
-    usual: dict[str, Any] = {"images": N, "lowest": 0.0, "highest": 1.0, "normalised": True, "deaf": []}
+    usual: dict[str, Any] = {"images": N, "lowest": 0.0, "highest": 1.0, "normalised": True, "bands": []}
     check = input_range(**(usual | changes))
     assert check.status == status
     assert word in check_words(check)
