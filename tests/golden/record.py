@@ -107,6 +107,12 @@ def _schemas(folder: Path) -> None:
     (DATA / "schemas.json.xz").write_bytes(lzma.compress(f"{text}\n".encode(), preset=9))
 
 
+def _schemas_2(folder: Path) -> None:
+    found = schemas.collect(folder)
+    text = json.dumps({name: found[name] for name in schemas.SCHEMA_2}, indent=1, sort_keys=True)
+    (DATA / "schemas-2.json.xz").write_bytes(lzma.compress(f"{text}\n".encode(), preset=9))
+
+
 def _fields(_: Path) -> None:
     write("fields", {model.__name__: stored.fields(model) for model in stored.MODELS})
 
@@ -123,6 +129,7 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "report": _report,
     "pages": _pages,
     "schemas": _schemas,
+    "schemas-2": _schemas_2,
     "fields": _fields,
     "data-directory": _data_directory,
 }

@@ -17,6 +17,8 @@ from cartl_core.spec.sweep import SweepRequest
 from jobs.settings import Settings
 
 MODELS = (JobRequest, JobSpec, EvaluateJobRequest, EvaluateJobSpec, SweepRequest, Report)
+SCHEMA_2 = ("Report", "Event", "OpenAPI")
+"""What holds a report: changed once, with version 2 of its schema; ``schemas-2.json.xz`` has them since."""
 
 
 def collect(folder: Path) -> dict[str, Any]:
