@@ -15,7 +15,7 @@ from jobs.settings import Settings
 
 _subject: ContextVar[dict[str, str | int]] = ContextVar("subject")
 _quiet = {
-    # Every probe of readiness asks Alembic for the schema's version, which it would log as news.
+    # Every diagnostic of readiness asks Alembic for the schema's version, which it would log as news.
     "alembic": logging.WARNING,
     # They would tell whole statements with their parameters.
     "sqlalchemy": logging.WARNING,

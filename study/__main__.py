@@ -1,5 +1,5 @@
-"""``python -m study run``: the cells of the plan that have no row yet, one after the other, then the exams of
-what the comparison chooses among them.
+"""``python -m study run``: the cells of the plan that have no row yet, one after the other, then the
+evaluations of what the comparison chooses among them.
 
 ``python -m study strongest`` attacks what the comparison chose with an ensemble of other attacks.
 
@@ -125,14 +125,14 @@ def run_cell(runner: StudyRunner, cell: Cell, folder: Path) -> None:
 
 
 def evaluate_points(runner: StudyRunner, pair: str, seed: int, folder: Path) -> None:
-    """Append what every candidate of ``auto`` held, and the exam of every point that is compared."""
+    """Append what every candidate of ``auto`` held, and the evaluation of every point that is compared."""
     for point in unweighed(read_results(folder, runner.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
         row = evaluation_rows.validation_row(runner, cell, runner.teacher(cell), point.epoch, point.row)
         append_row(pair, row, folder)
     for point, attacks in unevaluated(read_results(folder, runner.plan), pair, seed):
         cell = Cell(pair, seed, point.row["method"], point.row["k"])
-        log.info("%s: exam after epoch %d", cell.name, point.epoch)
+        log.info("%s: evaluation after epoch %d", cell.name, point.epoch)
         teacher = runner.teacher(cell)
         row = evaluation_rows.evaluation_row(runner, cell, teacher, point.epoch, point.row, attacks=attacks)
         append_row(pair, row, folder)

@@ -152,7 +152,7 @@ def _seen(runner: StudyRunner, kind: str, cell: Cell, epoch: int) -> Row:
 
 
 def _evaluation_of(runner: StudyRunner, cell: Cell, attacks: int | None = None) -> Evaluation:
-    """The exam of a cell's data with its first ``attacks`` attacks; None: all."""
+    """The evaluation of a cell's data with its first ``attacks`` attacks; None: all."""
     evaluation = runner.task(cell.pair, cell.seed).evaluation
     return replace(evaluation, attacks=evaluation.attacks[:attacks])
 

@@ -1,7 +1,7 @@
 """How fast a student falls as the evaluated radius leaves the one that its teacher was trained for.
 
-An exam whose attacks are one PGD-20 at growing radii: an image that fell at a smaller radius has fallen at
-all larger ones, and every cell of a pair and seed sees the same images.
+An evaluation whose attacks are one PGD-20 at growing radii: an image broken at a smaller radius is broken
+at all larger ones, and every cell of a pair and seed sees the same images.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ METHODS = (
 )
 """Whose cells are looked at, at ``USUAL_K`` and after their last epoch."""
 MULTIPLES = (0.5, 1.0, 1.5, 2.0)
-"""Of the pair's radius, which is that of its teachers; radius 0 is the exam without an attack."""
+"""Of the pair's radius, which is that of its teachers; radius 0 is the evaluation without an attack."""
 STEPS = 20
 
 
 def radius_grid(evaluation: Evaluation, pair: Pair, rules: Rules) -> Evaluation:
-    """Half of the images that ``exam`` attacks, stratified, under PGD at each of ``MULTIPLES``."""
+    """Half of the images that ``evaluation`` attacks, stratified, under PGD at each of ``MULTIPLES``."""
     attacked = evaluation.images.labels[: evaluation.attacked]
     drawn = stratified(attacked, rules.attacked_images // 2, generator(evaluation.seed, "study", "radii"))
     images = part_of(evaluation.images, drawn)

@@ -1,4 +1,4 @@
-"""The result files: a JSON row for each teacher, each finished cell and each later exam, only ever appended.
+"""The result files: a JSON row for each teacher, finished cell and later evaluation, only ever appended.
 
 A row is written in one piece. A line that a crash cut short has no newline; the next append removes it, since
 the cell that it stood for is run again.

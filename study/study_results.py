@@ -38,7 +38,7 @@ USUAL_K = 4
 
 @dataclass(frozen=True)
 class StudyResults:
-    """All rows, by pair; a cell's ``outcomes`` hold what later exams added.
+    """All rows, by pair; a cell's ``outcomes`` hold what later evaluations added.
 
     ``slack`` is how much less clean than the rival ours may be on validation images.
     """
@@ -204,7 +204,7 @@ class StudyResults:
 
 
 def results_of(plan: Plan, rows: dict[str, list[Row]]) -> StudyResults:
-    """``rows`` with each exam's outcome, and which validation images it held, in the cell that it is of.
+    """``rows`` with each evaluation's outcome, and its correct validation images, in the cell it is of.
 
     The slack is half the margin, so that chance on a few validation images does not spend the whole of it on
     test images.

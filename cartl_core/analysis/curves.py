@@ -15,7 +15,7 @@ FLOOR = 0.01
 
 
 def robustness_curve(radii: Sequence[float], spec: CurveSpec, seed: int) -> RobustnessCurve:
-    """The report value of the radii of n images, as ``attacks.break_radii`` gives them.
+    """The report value of the radii of n images, as ``attacks.minimal_radii`` gives them.
 
     Args:
         radii: 0 where an image is wrong without an attack, infinite where it stands at the last radius.

@@ -48,6 +48,6 @@ class CycleDetector:
         return points
 
     def of(self, rows: Tensor) -> CycleDetector:
-        """The trail of some rows."""
+        """The detector of some rows."""
         visits = tuple((points[rows], logits[rows]) for points, logits in self.visits)
         return CycleDetector(self.circled[rows], visits)

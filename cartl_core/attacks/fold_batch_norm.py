@@ -1,8 +1,8 @@
-"""A network's double that computes the same function with fewer operations, to attack in its place.
+"""A surrogate of a network that computes the same function with fewer operations, to attack in its place.
 
 In eval mode batch norm is a fixed scale and shift of each channel. Where it follows a convolution it is
 folded into its weights; elsewhere it becomes one multiplication and one addition, whose way back needs
-no statistics. Sums are rounded in another order, so what the double says is confirmed on the network
+no statistics. Sums are rounded in another order, so what the surrogate says is confirmed on the network
 itself (``attack_with_surrogate``).
 """
 

@@ -6,8 +6,9 @@ last iterate and, since a sample leaves at its first misclassified iterate, chea
 as it was.
 
 In an evaluation an image also leaves when it moves in a circle: two steps on it is where it was and the model
-says what it said, so that all its further iterates have been tried (``trail``). In linf that is where most of
-what stands ends, at a corner of the ball, after some thirty to fifty steps of a tenth of the radius.
+says what it said, so that all its further iterates have been tried (``cycle_detection``). In linf that is where
+most of what is still correct ends, at a corner of the ball, after some thirty to fifty steps of a tenth of the
+radius.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 AutoAttack (Croce and Hein, ICML 2020, arXiv 2003.01690) is a name with a meaning: these four attacks with
 these budgets, nothing more and nothing less. Anything else that combines attacks is called an ensemble.
 AutoAttack runs them one after the other, each on what the earlier ones left; the worst case over the four
-is the same when each is run on all images, and ``launch(..., skip=...)`` saves the rest.
+is the same when each is run on all images, and ``run_attack(..., skip=...)`` saves the rest.
 """
 
 from __future__ import annotations

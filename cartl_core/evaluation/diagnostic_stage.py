@@ -1,4 +1,4 @@
-"""Stage 3, beside the attacks: one probe of one network, see ``cartl_core.evaluation.diagnostics``."""
+"""Stage 3, beside the attacks: one diagnostic of one network, see ``cartl_core.evaluation.diagnostics``."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def run_diagnostic(
     """Look at one stored network and write what was found to ``ctx``; goes on at the batch it had reached.
 
     Args:
-        name: of the probe, a key of ``DIAGNOSTICS``.
-        images: those that the probe looks at.
+        name: of the diagnostic, a key of ``DIAGNOSTICS``.
+        images: those that the diagnostic looks at.
         freeze_depth: leading blocks that were frozen when the network was tuned.
-        others: directories of the job's other students, for probes that use them.
+        others: directories of the job's other students, for diagnostics that use them.
     """
     row = DIAGNOSTICS[name]
     subject = Subject(
@@ -89,7 +89,7 @@ def read_diagnostic(name: str, asked: DiagnosticSpec, directory: Path, index: Te
 
 
 def read_value(name: str, directory: Path) -> Value:
-    """What a finished probe found, by this version or by one that stored sentences with it.
+    """What a finished diagnostic found, by this version or by one that stored sentences with it.
 
     Raises:
         ResumeMismatch: it is not as it was written.
@@ -100,6 +100,6 @@ def read_value(name: str, directory: Path) -> Value:
 
 
 def read_rows(directory: Path) -> Rows:
-    """What a finished probe kept of each image: its tensors by name, and ``index`` (n,)."""
+    """What a finished diagnostic kept of each image: its tensors by name, and ``index`` (n,)."""
     read_result(directory)
     return safetensors.torch.load((directory / OUTCOMES).read_bytes())

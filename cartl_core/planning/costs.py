@@ -56,6 +56,6 @@ def measurement_cost(attack: AttackSpec | None, images: int) -> float:
 
 
 def diagnostic_cost(name: str, asked: DiagnosticSpec, images: int) -> float:
-    """All passes of one probe on ``images`` test images, or on those that it asks for."""
+    """All passes of one diagnostic on ``images`` test images, or on those that it asks for."""
     passes = DIAGNOSTIC_FACTS[name].passes(asked)
     return min(images, asked.images or images) * (passes.forward + ATTACK_STEP * passes.gradients)

@@ -24,7 +24,7 @@ from cartl_core.spec.diagnostics import ChecksSpec, GallerySpec
 
 
 class Passes(NamedTuple):
-    """What a probe costs for each image it looks at."""
+    """What a diagnostic costs for each image it looks at."""
 
     forward: float
     """Passes forth alone."""
@@ -34,7 +34,7 @@ class Passes(NamedTuple):
 
 @dataclass(frozen=True)
 class DiagnosticFacts:
-    """What a probe is and takes."""
+    """What a diagnostic is and takes."""
 
     name: str
     """Field of ``EvaluateSpec`` that asks for it, and of ``Figures`` that has what it found."""
@@ -50,15 +50,15 @@ class DiagnosticFacts:
     """Raised when its code finds other numbers for the same spec."""
 
 
-SHARE_OF_RUNGS = 0.3
+SHARE_OF_RADII = 0.3
 """Of all steps that a curve would take if no image ever fell, those that are taken: 0.19 of a plainly and
 0.37 of an adversarially trained network on 12 radii, measured; less of a longer grid."""
 
 
 def _curve(asked: CurveSpec) -> Passes:
     starts = 1 + asked.restarts
-    rungs = SHARE_OF_RUNGS * len(asked.eps) * starts
-    return Passes(forward=1 + rungs, gradients=asked.steps * (rungs + asked.refine))
+    radii = SHARE_OF_RADII * len(asked.eps) * starts
+    return Passes(forward=1 + radii, gradients=asked.steps * (radii + asked.refine))
 
 
 def _corruptions(asked: CorruptionsSpec) -> Passes:

@@ -1,4 +1,4 @@
-"""What a job measures: the attacks and probes of its presets, with what the request changes.
+"""What a job measures: the attacks and diagnostics of its presets, with what the request changes.
 
 Radii come from the data set, amounts from the job's preset, the choice from ``evaluate.preset`` where it
 is given. Errors name the field and what is allowed.

@@ -110,7 +110,7 @@ def write_outcomes(
 ) -> None:
     """``outcomes-SUBJECT.safetensors``: per test image its position, label, and whether it held.
 
-    What a probe kept of each image is there as ``PROBE.ROW``, with the positions of its images in
+    What a diagnostic kept of each image is there as ``PROBE.ROW``, with the positions of its images in
     ``PROBE.index``: the radii of a curve in ``curve.radius``, infinite where an image stood.
     """
     tensors = {

@@ -206,7 +206,7 @@ def _training_passes(arm: Arm, spec: JobSpec) -> float:
 
 
 def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:
-    """Attacks and probes on one network of the target; ``own``: the one that the job is about."""
+    """Attacks and diagnostics on one network of the target; ``own``: the one that the job is about."""
     measured = test_images(spec.dataset, spec.evaluate.test_limit)
     diagnostics = sum(
         _diagnostic(name, asked, measured)

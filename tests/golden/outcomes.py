@@ -1,4 +1,4 @@
-"""What every attack and every probe makes of each image, for one fixed network.
+"""What every attack and every diagnostic makes of each image, for one fixed network.
 
 No image may stand on a knife's edge: at the recording all is computed again with copies of the network whose
 weights are off by ``SHAKEN`` of their size, more than a hundred times what rounding does, and only images
@@ -83,7 +83,7 @@ def attacks() -> dict[str, AttackSpec]:
 
 
 def diagnostics() -> dict[str, tuple[str, DiagnosticSpec]]:
-    """Every probe, some with several settings: a name, and the probe's name with what it is asked."""
+    """Every diagnostic, some with several settings: a name, and the diagnostic's with what it is asked."""
     attack = AttackSpec(label="pgd5", eps=RADII["linf"], step=0.03, steps=5)
     rising = {norm: tuple(eps * share for share in (0.25, 0.5, 1.0, 1.5, 2.0)) for norm, eps in RADII.items()}
     asked: dict[str, tuple[str, DiagnosticSpec]] = {
@@ -135,7 +135,7 @@ def attack_rows(network: Network, spec: AttackSpec, images: Split) -> Rows:
 
 
 def diagnostic_rows(network: Network, name: str, asked: DiagnosticSpec, images: Split) -> tuple[Rows, Any]:
-    """Of each image what the probe keeps, pictures as their distance from the image; and its value."""
+    """Of each image what the diagnostic keeps, pictures as their distance from the image; and its value."""
     subject = Subject(
         network=network,
         freeze_depth=DEPTH,
@@ -162,7 +162,7 @@ def without_prose(value: Any) -> Any:
 
 
 def everything(network: Network, images: Split) -> tuple[dict[str, Rows], dict[str, Any]]:
-    """Rows of every attack and probe, and the values of the probes."""
+    """Rows of every attack and diagnostic, and the values of the diagnostics."""
     rows = {f"attack {label}": attack_rows(network, spec, images) for label, spec in attacks().items()}
     values = {}
     with torch.no_grad():
@@ -301,11 +301,11 @@ def _plain(tensor: Tensor) -> list[Any]:
 
 
 VALUES_CLOSE = 2e-3
-"""To what share the numbers of a probe's value hold; the worst of many images, say, is no steady number."""
+"""To what share the numbers of a diagnostic's value hold; the worst of many images, say, is not steady."""
 
 
 def apart(kept: Any, found: Any, path: str) -> Iterator[str]:
-    """Where two values of a probe differ beyond that."""
+    """Where two values of a diagnostic differ beyond that."""
     if isinstance(kept, dict) and isinstance(found, dict) and kept.keys() == found.keys():
         for name in kept:
             yield from apart(kept[name], found[name], f"{path}.{name}")

@@ -2,7 +2,7 @@
 
 Allowed only together with what says that old data no longer hold:
 
-- ``losses``, ``outcomes``: the ``RECIPE_VERSION`` of that stage was raised, or the ``recipe`` of that probe;
+- ``losses``, ``outcomes``: the ``RECIPE_VERSION`` of that stage was raised, or that diagnostic's ``recipe``;
 - ``report``: the same, or ``REPORT_SCHEMA`` was raised;
 - ``pages``: the words or the looks of a report are meant to change; the stored reports stay as they are;
 - ``schemas``, ``fields``: a schema version was raised, or a field was added that old data may lack;

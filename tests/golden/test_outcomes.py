@@ -1,4 +1,4 @@
-"""What every attack and probe makes of each image: as it was, or the recipe's number is raised.
+"""What every attack and diagnostic makes of each image: as it was, or the recipe's number is raised.
 
 The images are steady ones and numbers have room; ``tests.golden.outcomes`` says how much and why.
 """
@@ -60,7 +60,7 @@ def test_a_number_that_moved_too_far_is_seen() -> None:
         assert not like(kept, {"values": values})
 
 
-def test_values_of_the_probes(found: Any) -> None:
+def test_values_of_the_diagnostics(found: Any) -> None:
     kept, values = read("outcomes")["values"], found[1]
     assert values.keys() == kept.keys()
     for label, value in kept.items():

@@ -82,7 +82,7 @@ def runner(plan: Plan, tmp_path: Path) -> StudyRunner:
 
 @pytest.fixture(scope="session")
 def finished(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
-    """Every cell of the small plan run once; for this book CARTL is ours."""
+    """Every cell of the small plan run once; in these results CARTL is ours."""
     folder = tmp_path_factory.mktemp("finished")
     runner = StudyRunner(plan, work=folder / "work", data_root=folder, threads=1, stop=StopFlag())
     methods = plan.methods | {"cartl": plan.methods["cartl"].model_copy(update={"role": "ours"})}

@@ -39,7 +39,7 @@ def test_each_finished_cell_is_looked_at_once_on_the_same_images(
         robust = robust_shares(row)
         assert robust == sorted(robust, reverse=True)
         assert len(row["outcome"]["clean"]) == len(row["outcome"]["fate"]) == 8
-    # The book carries the rows, and no cell is another for them.
+    # The results carry the rows, and no cell is another for them.
     after = read_results(tmp_path, plan)
     assert radius_rows(after.rows["digits"]) == rows
     assert students(after.rows["digits"]) == students(before.rows["digits"])

@@ -106,7 +106,7 @@ def test_a_stop_leaves_no_row_and_the_next_run_goes_on(
         runner.stop.request("interrupted")
         return evaluate(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(evaluation_rows, "sit", stopped)
+    monkeypatch.setattr(evaluation_rows, "evaluate", stopped)
     with pytest.raises(Interrupted):
         run_cell(runner, cell, tmp_path)
     assert read_rows("digits", tmp_path) == []
@@ -118,7 +118,7 @@ def test_a_stop_leaves_no_row_and_the_next_run_goes_on(
 
 
 def test_fates_are_what_each_attack_alone_says(runner: StudyRunner, plan: Plan) -> None:
-    """Against the library's attacks, run one by one on all images of the exam."""
+    """Against the library's attacks, run one by one on all images of the evaluation."""
     cell = next(cells(plan))
     teacher = runner.teacher(cell)
     evaluation = runner.task(cell.pair, cell.seed).evaluation

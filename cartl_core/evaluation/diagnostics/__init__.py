@@ -1,6 +1,6 @@
 """Probes: measurements of a network that are no single attack, a row each in ``DIAGNOSTICS``.
 
-A probe looks at the test images batch by batch and keeps (n, ...) tensors, so that it goes on after an
+A diagnostic looks at the test images batch by batch and keeps (n, ...) tensors, so that it goes on after an
 interruption at the batch it had reached; from all of them together it makes its report value.
 ``cartl_core.planning.diagnostic_table`` has the torch-free side of the same rows.
 """

@@ -1,4 +1,4 @@
-"""What every probe is given, and what it gives back."""
+"""What every diagnostic is given, and what it gives back."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ its label, its index and the seed alone: never on what else is in the batch.
 
 @dataclass(frozen=True)
 class Subject:
-    """What a probe is made on.
+    """What a diagnostic is made on.
 
     Attributes:
         network: in eval mode, without gradients of its parameters, on the device of the run.
         freeze_depth: leading blocks that were frozen; 0 where nothing was.
-        others: the job's other students by subject, likewise ready, for probes that use them.
+        others: the job's other students by subject, likewise ready, for diagnostics that use them.
         seed: the job's seed.
-        labels: (n,) of all the images that the probe looks at, on the CPU.
+        labels: (n,) of all the images that the diagnostic looks at, on the CPU.
         images: (n, C, H, W), these images, on the CPU.
     """
 
@@ -43,9 +43,9 @@ class Subject:
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """How a probe is computed."""
+    """How a diagnostic is computed."""
 
     batch: Callable[[Subject, Any], Batch]
-    """From the subject and the probe's spec: what to do with each batch."""
+    """From the subject and the diagnostic's spec: what to do with each batch."""
     summarise: Callable[[Subject, Any, dict[str, Tensor]], Value]
     """From the rows of all images, on the CPU: the value of the report."""

@@ -1,4 +1,4 @@
-"""The checks against self-deception as a probe: rows of each image, and their counts."""
+"""The checks against self-deception as a diagnostic: rows of each image, and their counts."""
 
 from __future__ import annotations
 

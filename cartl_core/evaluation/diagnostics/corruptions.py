@@ -1,4 +1,4 @@
-"""Accuracy under common corruptions as a probe: a yes or no for every image, corruption and severity."""
+"""Accuracy under common corruptions as a diagnostic: a yes or no for every image, corruption and severity."""
 
 from __future__ import annotations
 

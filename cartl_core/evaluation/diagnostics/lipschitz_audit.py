@@ -1,4 +1,4 @@
-"""The audit as a probe: constants from the weights, and what an attack does to the features of each image."""
+"""The audit as a diagnostic: constants from the weights, and what an attack does to each image's features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The curve over eps as a probe: one radius an image."""
+"""The curve over eps as a diagnostic: one radius an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cartl_core.report.curves import RobustnessCurve
 from cartl_core.spec.curve import CurveSpec
 
 RADIUS = "radius"
-"""Row of the radii, (n,) float64: see ``attacks.break_radii``."""
+"""Row of the radii, (n,) float64: see ``attacks.minimal_radii``."""
 
 
 def batch(subject: Subject, asked: CurveSpec) -> Batch:

@@ -1,4 +1,4 @@
-"""Randomised smoothing as a probe: a radius an image, or abstention."""
+"""Randomised smoothing as a diagnostic: a radius an image, or abstention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gallery of worst images as a probe: what the network made of each image, before and under attack."""
+"""The gallery of worst images as a diagnostic: the network's answers, before and under attack."""
 
 from __future__ import annotations
 

@@ -55,7 +55,9 @@ def test_every_preset_has_its_row() -> None:
         ("ensemble", ["en-apgd-ce", "en-apgd-dlr", "en-apgd-t", "en-fab-t", "en-square"], True),
     ],
 )
-def test_a_preset_names_its_attacks_and_probes(preset: str, expected: list[str], diagnostics: bool) -> None:
+def test_a_preset_names_its_attacks_and_diagnostics(
+    preset: str, expected: list[str], diagnostics: bool
+) -> None:
     found = evaluation({"preset": preset})
     assert labels(found) == expected
     assert ((found.curve is not None), (found.corruptions is not None)) == (diagnostics, diagnostics)
@@ -78,7 +80,7 @@ def test_what_is_written_replaces_its_part_of_a_preset() -> None:
     assert found.test_limit == 50
 
 
-def test_a_preset_without_probes_gives_them_when_asked() -> None:
+def test_a_preset_without_diagnostics_gives_them_when_asked() -> None:
     found = evaluation({"preset": "quick", "curve": {}, "corruptions": {"severities": [5]}})
     assert found.curve == evaluation().curve
     assert found.corruptions is not None

@@ -268,7 +268,7 @@ def test_a_run_stopped_everywhere_ends_the_same(go: Run, job: Any, tmp_path: Pat
 
 
 def test_a_run_can_be_cancelled_in_each_of_its_stages(go: Run, job: Any, tmp_path: Path) -> None:
-    """Teachers, students, attacks, probes: asked once it has begun, each ends so, and a retry goes on."""
+    """Teachers, students, attacks, diagnostics: asked once it has begun, each ends so; a retry goes on."""
     spec, cache, met = job(baselines=[]), tmp_path / "cancelled", list[str]()
     while True:
         stop = StopFlag()

@@ -10,7 +10,7 @@ from cartl_core.catalog import KNOWN_MODELS, model_facts
 from cartl_core.catalog.candidates import CANDIDATES
 from cartl_core.nn.build import build_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.diagnostic_table import SHARE_OF_RUNGS
+from cartl_core.planning.diagnostic_table import SHARE_OF_RADII
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, ModelSpec
 from jobs.admission.estimate import (
@@ -91,10 +91,10 @@ def test_a_job_costs_what_its_parts_cost() -> None:
     teacher_epoch = 360 * (2 * 2 + 2 * 3) + 40 + 32 * 0.6 * 2 * 2
     teacher = 2 * teacher_epoch + 100 * (1 + 0.6 * 2 * 5)
     sizes = block_sizes(one.model, 5)
-    rungs_taken = SHARE_OF_RUNGS * 4
+    radii_taken = SHARE_OF_RADII * 4
     trunk = sizes[0].macs / sum(size.macs for size in sizes)
     student_epoch = 270 * (trunk + 3 * (1 - trunk)) + 30 + 30 * 0.6 * 2 * 10
-    curve = 20 * (1 + rungs_taken * 2 + rungs_taken * 2 * 2 * 2)
+    curve = 20 * (1 + radii_taken * 2 + radii_taken * 2 * 2 * 2)
     corruptions = 20 * 8
     climbed = 2 + 0.4 * 10 * 5 + 0.1 * 40 * 2 + 0.6 * 2 * 5 + 5
     checks = 20 * (2 + 2 * 2 + 0.6 * 10 + 2 * climbed)

@@ -1,4 +1,4 @@
-"""The audit and smoothing as probes: what they find of a stored network, resumed and batched."""
+"""The audit and smoothing as diagnostics: what they find of a stored network, resumed and batched."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_smoothing_counts_what_certify_finds(stored: Path, task: Any, workspace:
 
 
 @pytest.mark.parametrize(("name", "asked"), [("audit", AUDIT), ("smoothing", SMOOTHING)])
-def test_interrupted_probes_go_on(
+def test_interrupted_diagnostics_go_on(
     name: str, asked: DiagnosticSpec, stored: Path, task: Any, workspace: Any
 ) -> None:
     whole, pieces = run(name, asked, stored, task().test, workspace("whole")), workspace("pieces")

@@ -1,4 +1,4 @@
-"""The checks as a probe of a stored network: batched, interrupted, read back, and settled by resolving."""
+"""The checks as a diagnostic of a stored network: batched, interrupted, read back, settled by resolving."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_batching_changes_nothing(networks: Any, task: Any, workspace: Any) -> N
     assert torch.equal(*found)
 
 
-def test_an_interrupted_probe_goes_on(networks: Any, task: Any, workspace: Any) -> None:
+def test_an_interrupted_diagnostic_goes_on(networks: Any, task: Any, workspace: Any) -> None:
     whole, pieces = run(networks, task().test, workspace("whole")), workspace("pieces")
     for _ in range(2):
         with pytest.raises(Interrupted):
@@ -138,7 +138,7 @@ def planned(job: JobSpec, runtime: Runtime, **asked: Any) -> TransferPlan:
     )
 
 
-def test_every_student_is_probed(job: Any, runtime: Runtime) -> None:
+def test_every_student_has_its_diagnostics(job: Any, runtime: Runtime) -> None:
     plan = planned(job(baselines=["vanilla", "neft"]), runtime, brightness=Brightness(images=50))
     probings = [student.diagnostics for student in plan.students]
     assert [len(own) for own in probings] == [1, 1, 1]
@@ -148,11 +148,11 @@ def test_every_student_is_probed(job: Any, runtime: Runtime) -> None:
     assert plan.costs[probings[0][0].key.digest] == 50 * (2 + 3 * 2.0)
 
 
-def test_unasked_probes_are_not_planned(job: Any, runtime: Runtime) -> None:
+def test_unasked_diagnostics_are_not_planned(job: Any, runtime: Runtime) -> None:
     assert all(not student.diagnostics for student in planned(job(), runtime).students)
 
 
-def test_a_probe_depends_on_its_settings_and_on_the_others(job: Any, runtime: Runtime) -> None:
+def test_a_diagnostic_depends_on_its_settings_and_on_the_others(job: Any, runtime: Runtime) -> None:
     def digest(spec: JobSpec, **asked: Any) -> str:
         return planned(spec, runtime, brightness=Brightness(**asked)).students[0].diagnostics[0].key.digest
 

@@ -1,4 +1,4 @@
-"""The curve and the corruptions as probes: resumed, the same in any batches, counted in the worst case."""
+"""The curve and the corruptions as diagnostics: resumed, alike in any batches, counted in the worst case."""
 
 from __future__ import annotations
 
