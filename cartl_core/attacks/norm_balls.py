@@ -25,7 +25,7 @@ HALVINGS = 32
 CLIPPINGS = 16
 
 Radius = float | Tensor
-"""Of all balls, or of each image its own: (N, 1, 1, 1) for a fence, (N, 1) for the way back."""
+"""Of all balls, or of each image its own: (N, 1, 1, 1) for bounds, (N, 1) for the way back."""
 
 Bounds = tuple[Tensor, ...]
 """What a ball needs to know of its images, each (N, C, H, W): made once, rows picked as samples leave."""

@@ -5,10 +5,10 @@ is the attack of an evaluation: every iterate of every restart counts, which is 
 last iterate and, since a sample leaves at its first misclassified iterate, cheaper. Both leave the model
 as it was.
 
-In an evaluation an image also leaves when it moves in a circle: two steps on it is where it was and the model
-says what it said, so that all its further iterates have been tried (``cycle_detection``). In linf that is where
-most of what is still correct ends, at a corner of the ball, after some thirty to fifty steps of a tenth of the
-radius.
+In an evaluation an image also leaves when it moves in a circle: two steps on it is where it was and the
+model says what it said, so that all its further iterates have been tried (``cycle_detection``). In linf that
+is where most of what is still correct ends, at a corner of the ball, after some thirty to fifty steps of a
+tenth of the radius.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def input_range(
     Args:
         lowest: of all pixels; ``highest`` likewise.
         normalised: the first layer of the network is its normalisation.
-        deaf: bands of the range: from, to, images squeezed into it, and of them those where the network's
+        bands: of the range: from, to, images squeezed into it, and of them those where the network's
             output is the same, to the last bit, after a tiny change of all pixels. Bands outside [0, 1]
             are told, not judged.
     """

@@ -29,7 +29,7 @@ class CheckInputs:
 
     Attributes:
         model: maps (N, C, H, W) in [0, 1] to (N, classes) logits; in eval mode.
-        double: a copy of it in double precision, see ``hearing.in_double``.
+        double: a copy of it in double precision, see ``input_sensitivity.in_double``.
         images: (N, C, H, W) in [0, 1]; labels: (N,) int64.
         indices: (N,) positions of the images in their data set.
         other: the name of another network for the same classes, and that network.

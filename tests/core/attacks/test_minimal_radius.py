@@ -1,4 +1,4 @@
-"""The ladder of radii, against distances known in closed form and against attacks run apart."""
+"""The grid of radii, against distances known in closed form and against attacks run apart."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def radii(
 
 
 def smallest_rung(distance: Tensor, grid: tuple[float, ...]) -> Tensor:
-    rungs = torch.tensor(grid, dtype=torch.float64)
-    found = rungs[(distance.unsqueeze(1) > rungs).sum(1)]
+    radii = torch.tensor(grid, dtype=torch.float64)
+    found = radii[(distance.unsqueeze(1) > radii).sum(1)]
     return found.masked_fill(distance == 0, 0)
 
 
@@ -94,13 +94,13 @@ def smallest_rung(distance: Tensor, grid: tuple[float, ...]) -> Tensor:
 def test_the_rung_is_the_smallest_one_beyond_the_exact_distance(norm: str) -> None:
     model, images, labels, distance = linear_task(norm)
     found = radii(model, images, labels, spec(norm))
-    # Within one percent below a rung an attack may just miss it.
+    # Within one percent below a radius an attack may just miss it.
     at_least, at_most = smallest_rung(distance, GRID[norm]), smallest_rung(distance * 1.01, GRID[norm])
     assert (found >= at_least - 1e-7).all()
     assert (found <= at_most + 1e-7).all()
     assert (at_least == at_most).float().mean() > 0.9, "the oracle decides nearly all"
     assert (found[distance == 0] == 0).all()
-    assert len(found.unique()) > len(GRID[norm]) / 2, "several rungs are seen"
+    assert len(found.unique()) > len(GRID[norm]) / 2, "several radii are seen"
 
 
 @pytest.mark.parametrize("norm", GRID)
@@ -158,7 +158,7 @@ def test_it_is_never_weaker_than_an_attack_of_that_radius_run_apart(norm: str) -
         assert (by_the_ladder | ~apart).all()
         stronger += int((by_the_ladder & ~apart).sum())
     assert apart.float().mean() > 0.3
-    assert stronger > 0, "going on from the rung below finds what random starts alone do not"
+    assert stronger > 0, "going on from the smaller radius finds what random starts alone do not"
 
 
 def test_two_steps_may_climb_to_the_largest_radius() -> None:
