@@ -119,7 +119,7 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
         return {
             "method": method,
             "pretrain": draw(some(**pretrain) | st.none()),
-            "transfer": {"trunk_statistics": "teacher"} | draw(some(**whole)),
+            "transfer": {"trunk_statistics": "teacher", "augmentation": "none"} | draw(some(**whole)),
         }
     parts = {"pretrain": some(**pretrain) | st.none(), "transfer": some(**transfer) | st.none()}
     return {"method": method, **draw(st.fixed_dictionaries({}, optional=parts))}
