@@ -15,10 +15,10 @@ from cartl_core.attacks import (
     attack_with_surrogate,
     fold_batch_norm,
     misclassified,
-    pgd,
     random_starts,
     run_attack,
 )
+from cartl_core.attacks.pgd import run_pgd
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.spec import AttackSpec
 
@@ -103,7 +103,7 @@ def plain(network: nn.Module, x: Tensor, y: Tensor, attack: AttackSpec) -> Tenso
             norm=attack.norm,
         )
 
-    return pgd(network, x, y, attack, starts=starts).broken
+    return run_pgd(network, x, y, attack, starts=starts).broken
 
 
 def theirs(

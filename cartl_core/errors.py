@@ -2,6 +2,7 @@
 
     CartlError
     |-- SpecError                 the request cannot be run as written: nothing was started
+    |   `-- ArgumentInvalid       an argument of a library function; it is a ValueError, too
     |-- JobError                  the run ended, and would end the same way again
     |   |-- DatasetMissing        |-- DatasetInvalid     |-- DataOverlap
     |   |-- LossNotFinite         |-- OutOfMemory        |-- DiskFull
@@ -44,6 +45,10 @@ class SpecError(CartlError):
         self.allowed = allowed
         hint = f"; allowed: {allowed}" if allowed else ""
         super().__init__(f"{field}: {message}{hint}", field=field, allowed=allowed)
+
+
+class ArgumentInvalid(SpecError, ValueError):
+    """An argument of a library function is not valid; ``field`` is its name."""
 
 
 class JobError(CartlError):

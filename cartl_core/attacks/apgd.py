@@ -33,7 +33,7 @@ Aim = Callable[[Tensor, Tensor], Tensor]
 """Of logits (rows, C) and the images (rows,) they are of: what each climbs, (rows,)."""
 
 
-def apgd(
+def run_apgd(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,

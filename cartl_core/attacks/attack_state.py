@@ -32,6 +32,11 @@ class AttackOutcome:
     passes: int
     """Images sent through the model, over all steps: what the attack cost."""
 
+    def __str__(self) -> str:
+        """For example ``3 of 4 broken, 41 forward passes``."""
+        count = f"{self.passes:,} forward {'pass' if self.passes == 1 else 'passes'}"
+        return f"{int(self.broken.sum())} of {len(self.broken)} broken, {count}"
+
 
 @dataclass
 class AttackState:

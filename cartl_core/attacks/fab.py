@@ -37,7 +37,7 @@ START_SHARE = 0.5
 ORDERS: dict[Norm, float] = {"linf": torch.inf, "l2": 2.0}
 
 
-def fab(
+def run_fab(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,

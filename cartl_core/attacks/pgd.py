@@ -1,9 +1,9 @@
 """Projected gradient descent (Madry et al., ICLR 2018, arXiv 1706.06083) in the Linf, l2 or l1 ball.
 
-``perturb`` is the inner attack of training, there Linf and cross-entropy, and gives the last iterate. ``pgd``
-is the attack of an evaluation: every iterate of every restart counts, which is stronger than the usual
-last iterate and, since a sample leaves at its first misclassified iterate, cheaper. Both leave the model
-as it was.
+``perturb`` is the inner attack of training, there Linf and cross-entropy, and gives the last iterate.
+``run_pgd`` is the attack of an evaluation: every iterate of every restart counts, which is stronger than the
+usual last iterate and, since a sample leaves at its first misclassified iterate, cheaper. Both leave the
+model as it was.
 
 In an evaluation an image also leaves when it moves in a circle: two steps on it is where it was and the
 model says what it said, so that all its further iterates have been tried (``cycle_detection``). In linf that
@@ -68,7 +68,7 @@ def perturb(
     return iterate
 
 
-def pgd(
+def run_pgd(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,

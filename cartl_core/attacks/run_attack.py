@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from cartl_core.attacks.apgd import apgd
+from cartl_core.attacks.apgd import run_apgd
 from cartl_core.attacks.attack_state import AttackOutcome
-from cartl_core.attacks.fab import fab
-from cartl_core.attacks.pgd import pgd
+from cartl_core.attacks.fab import run_fab
+from cartl_core.attacks.pgd import run_pgd
 from cartl_core.attacks.random_starts import random_numbers, random_starts
-from cartl_core.attacks.square import square
+from cartl_core.attacks.square import run_square
 from cartl_core.spec import AttackSpec
 
-STARTERS = {"pgd": pgd, "apgd": apgd, "fab": fab}
+STARTERS = {"pgd": run_pgd, "apgd": run_apgd, "fab": run_fab}
 """Attacks that begin at a random point of the ball, if at all, and need no other chance."""
 
 
@@ -60,5 +60,5 @@ def run_attack(
         )
 
     if attack.name == "square":
-        return square(model, images, labels, attack, draws=draws, skip=skip)
+        return run_square(model, images, labels, attack, draws=draws, skip=skip)
     return STARTERS[attack.name](model, images, labels, attack, starts=starts, skip=skip)

@@ -80,7 +80,7 @@ PROPOSALS: dict[Norm, _Proposals] = {
 }
 
 
-def square(
+def run_square(
     model: nn.Module,
     images: Tensor,
     labels: Tensor,

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import misclassified, perturb, pgd
+from cartl_core.attacks import misclassified, perturb
 from cartl_core.attacks.attack_state import packed
+from cartl_core.attacks.pgd import run_pgd
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 from tests.fixtures.attacked import EPS, data, small_net, spec, starts
@@ -51,7 +52,7 @@ def test_the_outcome_equals_that_of_the_naive_attack(seed: int, changes: dict[st
     images, labels = data(model, seed=seed)
     attack = spec(**changes)
     start = starts(range(60), seed, attack.eps)
-    outcome = pgd(model, images, labels, attack, starts=start)
+    outcome = run_pgd(model, images, labels, attack, starts=start)
     assert torch.equal(outcome.broken, naive_broken(model, images, labels, attack, start))
     assert 0 < outcome.broken.sum() < len(images), "a test in which all fall or stand shows nothing"
 
@@ -60,9 +61,9 @@ def test_the_outcome_equals_that_of_the_naive_attack(seed: int, changes: dict[st
 def test_batching_changes_nothing(size: int) -> None:
     model = small_net(1)
     images, labels = data(model)
-    whole = pgd(model, images, labels, spec(), starts=starts(range(60)))
+    whole = run_pgd(model, images, labels, spec(), starts=starts(range(60)))
     parts = [
-        pgd(
+        run_pgd(
             model,
             images[i : i + size],
             labels[i : i + size],
@@ -78,7 +79,7 @@ def test_batching_changes_nothing(size: int) -> None:
 def test_every_image_handed_out_is_allowed_and_does_what_is_said_of_it() -> None:
     model = small_net(0)
     images, labels = data(model)
-    outcome = pgd(model, images, labels, spec(), starts=starts(range(60)))
+    outcome = run_pgd(model, images, labels, spec(), starts=starts(range(60)))
     assert (outcome.adversarial - images).abs().max() <= EPS + 1e-12
     assert outcome.adversarial.min() >= 0
     assert outcome.adversarial.max() <= 1
@@ -112,7 +113,7 @@ def test_the_fallen_leave_the_batch_and_clean_errors_never_enter_it() -> None:
     images = pixels([0.7] + [0.495 - 0.01 * i for i in range(8)] + [0.1] * 4)
     labels = torch.zeros(len(images), dtype=torch.int64)
     attack = spec(eps=0.1, step=0.01, steps=10, restarts=1, random_start=False)
-    outcome = pgd(model, images, labels, attack)
+    outcome = run_pgd(model, images, labels, attack)
     assert outcome.broken.tolist() == [True] * 9 + [False] * 4
     assert outcome.passes == sum(model.seen)
     # 13 clean, 12 attacked; a batch shrinks by buckets of eight.
@@ -138,7 +139,7 @@ def test_images_that_fill_a_bucket_stay_what_they_were() -> None:
     model = Counting()
     images, labels = pixels([0.7] * 3 + [0.2] * 13), torch.zeros(16, dtype=torch.int64)
     attack = spec(eps=0.25, step=0.01, steps=3, restarts=1, random_start=False)
-    outcome = pgd(model, images, labels, attack)
+    outcome = run_pgd(model, images, labels, attack)
     assert model.seen == [16, 16, 16, 16, 16]
     assert outcome.broken.tolist() == [True] * 3 + [False] * 13
     assert torch.equal(outcome.adversarial[:3], images[:3])
@@ -148,7 +149,7 @@ def test_the_first_iterate_that_fools_is_the_one_kept() -> None:
     model = Counting()
     images = pixels([0.485])
     attack = spec(eps=0.1, step=0.01, steps=10, restarts=1, random_start=False)
-    outcome = pgd(model, images, torch.tensor([0]), attack)
+    outcome = run_pgd(model, images, torch.tensor([0]), attack)
     assert outcome.adversarial.item() == pytest.approx(0.505)
     assert len(model.seen) == 1 + 3
 
@@ -166,7 +167,7 @@ def test_iterates_count_that_the_last_one_no_longer_shows() -> None:
     last = perturb(Band(), images, labels, eps=0.1, step=0.03, steps=4)
     assert not misclassified(Band()(last), labels).item()
     attack = spec(eps=0.1, step=0.03, steps=4, restarts=1, random_start=False)
-    assert pgd(Band(), images, labels, attack).broken.item()
+    assert run_pgd(Band(), images, labels, attack).broken.item()
 
 
 class Slope(nn.Module):
@@ -181,7 +182,9 @@ def test_the_random_start_is_an_iterate_and_a_later_restart_may_win() -> None:
     images, labels = pixels([0.5, 0.5]), torch.tensor([0, 0])
     table = {0: pixels([0.06, -0.06]), 1: pixels([-0.06, 0.06])}
     broken = [
-        pgd(Slope(), images, labels, spec(steps=1, step=1e-6, restarts=n), starts=table.__getitem__).broken
+        run_pgd(
+            Slope(), images, labels, spec(steps=1, step=1e-6, restarts=n), starts=table.__getitem__
+        ).broken
         for n in (1, 2)
     ]
     assert [each.tolist() for each in broken] == [[True, False], [True, True]]
@@ -198,7 +201,7 @@ def test_a_gradient_that_is_not_a_number_moves_nothing() -> None:
     images, labels = pixels([0.5, 0.6]), torch.tensor([0, 0])
     last = perturb(Root(), images, labels, eps=0.1, step=0.05, steps=2)
     assert last.flatten().tolist() == pytest.approx([0.5, 0.7])
-    outcome = pgd(Root(), images, labels, spec(steps=2, restarts=1, random_start=False))
+    outcome = run_pgd(Root(), images, labels, spec(steps=2, restarts=1, random_start=False))
     assert outcome.broken.tolist() == [False, False]
 
 
@@ -218,7 +221,7 @@ def test_a_missing_start_is_refused() -> None:
     model = small_net()
     images, labels = data(model)
     with pytest.raises(ValueError, match="starts must be given"):
-        pgd(model, images, labels, spec())
+        run_pgd(model, images, labels, spec())
 
 
 def test_the_attack_works_where_the_caller_records_no_gradients() -> None:
@@ -227,6 +230,6 @@ def test_the_attack_works_where_the_caller_records_no_gradients() -> None:
     expected = perturb(model, images, labels, eps=EPS, step=EPS / 4, steps=3)
     with torch.no_grad():
         assert torch.equal(perturb(model, images, labels, eps=EPS, step=EPS / 4, steps=3), expected)
-        assert pgd(model, images, labels, spec(), starts=starts(range(60))).broken.any()
+        assert run_pgd(model, images, labels, spec(), starts=starts(range(60))).broken.any()
     assert not expected.requires_grad
     assert not images.requires_grad

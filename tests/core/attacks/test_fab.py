@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import fab
+from cartl_core.attacks.fab import run_fab
 from cartl_core.attacks.losses import targets
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
@@ -62,7 +62,7 @@ def test_an_image_falls_where_the_nearest_of_all_boundaries_is_inside_the_ball(
     near = nearest(model, images, labels, norm)
     for part in (0.25, 0.5, 0.75):
         eps = float(near.quantile(part))
-        outcome = fab(model, images, labels, spec(norm, eps))
+        outcome = run_fab(model, images, labels, spec(norm, eps))
         assert not outcome.broken[near > eps * (1 + 1e-9)].any()
         assert outcome.broken[near < eps * 0.99].all()
         assert 0.1 < outcome.broken.float().mean() < 0.9
@@ -75,7 +75,7 @@ def test_on_a_bent_model_more_falls_than_at_the_first_step(norm: str) -> None:
     images, labels = task(model, 0.0, 1.0)
     eps = {"linf": 0.1, "l2": 0.3}[norm]
     fallen = [
-        int(fab(model, images, labels, spec(norm, eps, steps=steps)).broken.sum()) for steps in (1, 3, 30)
+        int(run_fab(model, images, labels, spec(norm, eps, steps=steps)).broken.sum()) for steps in (1, 3, 30)
     ]
     assert fallen == sorted(fallen)
     assert fallen[2] > fallen[0]
@@ -86,7 +86,7 @@ def test_the_cost_is_what_was_passed_and_the_first_restart_begins_at_the_image()
     model = Scores(0)
     images, labels = task(model)
     model.seen = 0
-    outcome = fab(model, images, labels, spec("linf", 1e-4, steps=3))
+    outcome = run_fab(model, images, labels, spec("linf", 1e-4, steps=3))
     assert outcome.passes == model.seen
     # Each step asks twice: for the slope, and where it led to.
     assert model.seen == COUNT * (1 + 2 * 3 * (CLASSES - 1))
@@ -98,7 +98,7 @@ def test_a_random_start_is_asked_for_and_must_be_given() -> None:
     model = Scores(0)
     images, labels = task(model)
     with pytest.raises(ValueError, match="starts must be given"):
-        fab(model, images, labels, spec("linf", 0.01, random_start=True))
+        run_fab(model, images, labels, spec("linf", 0.01, random_start=True))
     asked: list[int] = []
 
     def starts(number: int) -> Tensor:
@@ -106,7 +106,7 @@ def test_a_random_start_is_asked_for_and_must_be_given() -> None:
         return torch.zeros_like(images)
 
     attack = spec("linf", 1e-5, random_start=True, restarts=2, steps=1)
-    fab(model, images, labels, attack, starts=starts)
+    run_fab(model, images, labels, attack, starts=starts)
     assert asked == list(range(2 * (CLASSES - 1)))
 
 

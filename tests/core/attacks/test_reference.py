@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.reference_pgd import reference_pgd
-from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified, pgd, random_starts
+from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified, random_starts
+from cartl_core.attacks.pgd import run_pgd
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 
@@ -47,7 +48,7 @@ def test_ours_is_as_strong_or_stronger_and_passes_fewer_images(norm: str) -> Non
     last = reference_pgd(model, images, labels, start, norm=norm, eps=eps, step=eps / 5, steps=STEPS)
     with torch.no_grad():
         theirs = misclassified(model(last), labels)
-    outcome = pgd(model, images, labels, attack, starts=lambda _: start)
+    outcome = run_pgd(model, images, labels, attack, starts=lambda _: start)
     assert outcome.broken[theirs].all()
     assert outcome.passes < COUNT * (STEPS + 1)
     assert 0.2 < theirs.double().mean() < 0.9
@@ -85,7 +86,7 @@ def test_who_moves_in_a_circle_leaves_and_ends_where_it_would_have_ended() -> No
     start = random_starts((1, 8, 8), eps, seed=0, label="pgd", restart=0, indices=range(COUNT)).double()
     for more in (0, 1):  # a circle of two points ends on one or the other
         attack = AttackSpec(label="pgd", eps=eps, step=eps / 7, steps=steps + more)
-        outcome = pgd(model, images, labels, attack, starts=lambda _: start)
+        outcome = run_pgd(model, images, labels, attack, starts=lambda _: start)
         last = reference_pgd(
             model, images, labels, start, norm="linf", eps=eps, step=eps / 7, steps=steps + more
         )
@@ -100,7 +101,7 @@ def test_a_model_that_answers_at_random_is_asked_to_the_end() -> None:
     model, images, labels = task()
     eps = EPS["linf"] / 4
     attack = AttackSpec(label="pgd", eps=eps, step=eps / 7, steps=60, random_start=False)
-    still = pgd(model, images, labels, attack)
-    noisy = pgd(Noisy(model), images, labels, attack)
+    still = run_pgd(model, images, labels, attack)
+    noisy = run_pgd(Noisy(model), images, labels, attack)
     assert noisy.broken.sum() < COUNT / 2
     assert noisy.passes >= int((~noisy.broken).sum()) * 60 > still.passes

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from cartl_core.attacks import misclassified, pgd, random_starts
+from cartl_core.attacks import misclassified, random_starts
+from cartl_core.attacks.pgd import run_pgd
 from cartl_core.errors import Interrupted, OutOfMemory, ResumeMismatch
 from cartl_core.evaluation.attack_stage import evaluate, read_outcomes
 from cartl_core.nn.build import build_network
@@ -49,7 +50,7 @@ def test_outcomes_are_those_of_the_attack(network: Path, task: Any, workspace: A
     images = task().test
     model = load_network(network / NETWORK)
     clean = ~misclassified(model(images.images), images.labels)
-    expected = ~pgd(
+    expected = ~run_pgd(
         model,
         images.images,
         images.labels,
