@@ -1,8 +1,79 @@
 """Robust transfer learning: CARTL and its rivals, trained, attacked and reported.
 
-This package knows no SQL, no HTTP and no task queue. The modules ``spec``, ``catalog``, ``resolve``,
-``events``, ``errors``, ``statistics``, ``report`` and ``render`` import no torch, so that the
-service's front end can share their types.
+The names of ``__all__`` are the public library. They are imported at their first use, so that
+``import cartl_core`` needs no torch, nor do jobs, specs, reports and their rendering. The package knows no
+SQL, no HTTP and no task queue.
+
+>>> from cartl_core import JobRequest, resolve
+>>> spec = resolve(JobRequest(dataset="digits", freeze_depth=2, preset="quick"))
+>>> spec.method, spec.model.name
+('cartl', 'wrn-16-2')
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cartl_core.data.load_dataset import load_dataset as load_dataset
+    from cartl_core.errors import CartlError as CartlError
+    from cartl_core.errors import SpecError as SpecError
+    from cartl_core.nn.files import load_network as load_network
+    from cartl_core.nn.files import save_network as save_network
+    from cartl_core.planning.resolve import resolve as resolve
+    from cartl_core.render.html import render as render_html
+    from cartl_core.render.markdown import render as render_markdown
+    from cartl_core.report import Report as Report
+    from cartl_core.run.run_job import run as run
+    from cartl_core.spec import AttackSpec as AttackSpec
+    from cartl_core.spec import JobRequest as JobRequest
+    from cartl_core.spec import JobSpec as JobSpec
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AttackSpec",
+    "CartlError",
+    "JobRequest",
+    "JobSpec",
+    "Report",
+    "SpecError",
+    "load_dataset",
+    "load_network",
+    "render_html",
+    "render_markdown",
+    "resolve",
+    "run",
+    "save_network",
+]
+
+_PUBLIC = {
+    "AttackSpec": "cartl_core.spec",
+    "CartlError": "cartl_core.errors",
+    "JobRequest": "cartl_core.spec",
+    "JobSpec": "cartl_core.spec",
+    "Report": "cartl_core.report",
+    "SpecError": "cartl_core.errors",
+    "load_dataset": "cartl_core.data.load_dataset",
+    "load_network": "cartl_core.nn.files",
+    "render_html": "cartl_core.render.html:render",
+    "render_markdown": "cartl_core.render.markdown:render",
+    "resolve": "cartl_core.planning.resolve",
+    "save_network": "cartl_core.nn.files",
+}
+"""Where each public name is, ``module`` or ``module:name there``."""
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported now; ``run`` is the package of that name, which can be called."""
+    if name == "run":
+        return import_module("cartl_core.run")
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, there = _PUBLIC[name].partition(":")
+    found = getattr(import_module(module), there or name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

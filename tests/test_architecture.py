@@ -121,5 +121,7 @@ def test_every_template_and_style_sheet_is_in_the_wheel() -> None:
         for pattern in build["package-data"]["*"]
         for path in package.glob(pattern)
     }
-    assert wanted
+    wanted |= {ROOT / "cartl_core/py.typed"}
+    assert len(wanted) > 1
     assert wanted - shipped == set()
+    assert (ROOT / "cartl_core/py.typed").exists()

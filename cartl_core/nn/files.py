@@ -19,7 +19,7 @@ from cartl_core.spec.architecture import Architecture
 from cartl_core.storage.atomic_write import write_whole
 
 
-def save_network(path: Path, network: Network) -> None:
+def save_network(path: str | Path, network: Network) -> None:
     """Write ``network`` to ``path``, whole or not at all (temporary file, fsync, rename).
 
     Equal networks give equal bytes.
@@ -27,6 +27,7 @@ def save_network(path: Path, network: Network) -> None:
     Raises:
         ValueError: a layer is still parametrised; bake it in first, so that exported keys are plain.
     """
+    path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     parametrised = [name for name in tensors if "parametrizations" in name]
     if parametrised:
@@ -34,13 +35,14 @@ def save_network(path: Path, network: Network) -> None:
     write_whole(path, save(tensors, metadata={HEADER_KEY: network.arch.model_dump_json()}))
 
 
-def load_network(path: Path) -> Network:
+def load_network(path: str | Path) -> Network:
     """The network in ``path``, on the CPU, in eval mode.
 
     Raises:
         FileNotFoundError: there is no such file.
         ResumeMismatch: the file is damaged, or was not written by ``save_network``.
     """
+    path = Path(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             arch = Architecture.model_validate_json((file.metadata() or {})[HEADER_KEY])

@@ -1,0 +1,94 @@
+"""A job from Python, in this process: a request in, a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cartl_core.catalog.network_file import inspect
+from cartl_core.errors import ArgumentInvalid, SpecError
+from cartl_core.events import Event, Reporter
+from cartl_core.planning.existing_network import resolve_existing_network
+from cartl_core.planning.resolve import resolve
+from cartl_core.report import Report
+from cartl_core.run import pipeline
+from cartl_core.spec import JobRequest, JobSpec
+from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
+from cartl_core.storage.stage_cache import LocalStageCache
+from cartl_core.storage.stop_flag import StopFlag
+
+Request = JobRequest | EvaluateJobRequest | JobSpec | EvaluateJobSpec | Mapping[str, Any]
+
+
+def quiet(_: Event) -> None:
+    """A reporter that tells nobody."""
+
+
+def run(
+    request: Request,
+    *,
+    out: str | Path,
+    data_root: str | Path = "data",
+    network: str | Path | None = None,
+    download: bool = True,
+    report: Reporter = quiet,
+) -> Report:
+    """Run a job on this machine; stages that ``out`` has already are not computed again.
+
+    Sets the process's number of threads and torch's deterministic mode, as every run does.
+
+    Args:
+        request: what a person would post, as a value or a mapping, or a resolved specification.
+        out: folder for the report, the student's weights and, in ``stages``, everything computed.
+        data_root: the folder that holds the data sets, or gets them.
+        network: the file that an evaluation measures; only for ``kind: evaluate``.
+        download: fetch a data set that is missing.
+        report: told of everything that happens, see ``cartl_core.events``.
+
+    Raises:
+        SpecError: the request cannot be run as written; it names the field and what is allowed.
+        JobError: the run failed in a way that would repeat.
+    """
+    spec = _resolved(request, None if network is None else Path(network))
+    out, stop = Path(out), StopFlag()
+    return pipeline.run(
+        spec,
+        cache=LocalStageCache(out / "stages", report, stop),
+        data_root=Path(data_root),
+        out=out,
+        report=report,
+        stop=stop,
+        download=download,
+        network=None if network is None else Path(network),
+    )
+
+
+def _resolved(request: Request, network: Path | None) -> JobSpec | EvaluateJobSpec:
+    match request:
+        case JobSpec() | EvaluateJobSpec():
+            return request
+        case JobRequest():
+            return resolve(request)
+        case EvaluateJobRequest():
+            if network is None:
+                raise ArgumentInvalid(
+                    "network", "an evaluation needs a file", allowed="the path of a network"
+                )
+            return resolve_existing_network(request, inspect(network))
+        case Mapping():
+            return _resolved(_request(request), network)
+        case _:
+            raise ArgumentInvalid(
+                "request", f"is a {type(request).__name__}", allowed="a JobRequest, a JobSpec or a mapping"
+            )
+
+
+def _request(written: Mapping[str, Any]) -> JobRequest | EvaluateJobRequest:
+    try:
+        return request_class(written).model_validate(dict(written))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise SpecError(".".join(map(str, fault["loc"])) or "request", fault["msg"]) from error
