@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cartl_core.render.html import render as render_html
     from cartl_core.render.markdown import render as render_markdown
     from cartl_core.report import Report as Report
+    from cartl_core.run.evaluate_robustness import evaluate_robustness as evaluate_robustness
     from cartl_core.run.run_job import run as run
     from cartl_core.spec import AttackSpec as AttackSpec
     from cartl_core.spec import JobRequest as JobRequest
@@ -37,6 +38,7 @@ __all__ = [
     "JobSpec",
     "Report",
     "SpecError",
+    "evaluate_robustness",
     "load_dataset",
     "load_network",
     "render_html",
@@ -53,6 +55,7 @@ _PUBLIC = {
     "JobSpec": "cartl_core.spec",
     "Report": "cartl_core.report",
     "SpecError": "cartl_core.errors",
+    "evaluate_robustness": "cartl_core.run.evaluate_robustness",
     "load_dataset": "cartl_core.data.load_dataset",
     "load_network": "cartl_core.nn.files",
     "render_html": "cartl_core.render.html:render",

@@ -23,6 +23,7 @@ NAMES = {
     "JobSpec",
     "Report",
     "SpecError",
+    "evaluate_robustness",
     "load_dataset",
     "load_network",
     "render_html",
@@ -31,9 +32,14 @@ NAMES = {
     "run",
     "save_network",
 }
-NEED_TORCH = {"load_dataset", "load_network", "save_network"}
+NEED_TORCH = {"evaluate_robustness", "load_dataset", "load_network", "save_network"}
 HEAVY = ("torch", "torchvision", "safetensors", "matplotlib")
-DOCUMENTED = ("cartl_core", "cartl_core.attacks.functions", "cartl_core.data.load_dataset")
+DOCUMENTED = (
+    "cartl_core",
+    "cartl_core.attacks.functions",
+    "cartl_core.data.load_dataset",
+    "cartl_core.run.evaluate_robustness",
+)
 
 
 def python(code: str) -> str:

@@ -1,0 +1,124 @@
+"""Robust accuracy of any network: figures that are known, what the checks find, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cartl_core import evaluate_robustness
+from cartl_core.errors import ArgumentInvalid
+from cartl_core.statistics.proportions import wilson
+from tests.fixtures.attacked import data, small_net
+
+EPS = 0.02
+
+
+class Rounds(nn.Module):
+    """Rounds its input to 16 levels, so that no gradient reaches it: robust by the figures alone."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model((x * 15).round() / 15)
+
+
+def status(found: Any, name: str) -> str:
+    return next(check.status for check in found.checks if check.name == name)
+
+
+def test_the_figures_are_shares_of_the_images_with_wilson_intervals() -> None:
+    model = small_net()
+    images, labels = data(model)
+    found = evaluate_robustness(model, images, labels, eps=EPS, attack="pgd100", checks=False)
+    right = int((model(images).argmax(1) == labels).sum())
+    assert found.clean == wilson(right, 60)
+    assert [result.label for result in found.attacks] == ["pgd20", "pgd100"]
+    assert found.robust.successes <= min(result.robust.successes for result in found.attacks)
+    assert 0 < found.robust.successes < right
+    assert found.checks == ()
+
+
+@pytest.mark.parametrize("size", [7, 60])
+def test_batches_change_nothing(size: int) -> None:
+    model = small_net()
+    images, labels = data(model)
+    whole = evaluate_robustness(model, images, labels, eps=EPS, attack="pgd20")
+    parts = evaluate_robustness(model, images, labels, eps=EPS, attack="pgd20", batch_size=size)
+    assert parts.robust == whole.robust
+    assert parts.checks == whole.checks
+    assert [result.robust for result in parts.attacks] == [result.robust for result in whole.attacks]
+
+
+def test_the_model_and_the_global_random_state_stay_as_they_were() -> None:
+    model = small_net()
+    images, labels = data(model)
+    model.train()
+    model[3].eval()
+    weights = {key: value.clone() for key, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    state = torch.get_rng_state()
+    evaluate_robustness(model, images, labels, eps=EPS, attack="quick")
+    assert torch.equal(torch.get_rng_state(), state)
+    assert [module.training for module in model.modules()] == modes
+    assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
+    assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
+
+
+def test_an_honest_network_fails_no_check_and_one_that_rounds_is_found_out() -> None:
+    model = small_net()
+    images, labels = data(model)
+    honest = evaluate_robustness(model, images, labels, eps=EPS, attack="pgd20")
+    assert [check.name for check in honest.checks if check.status == "failed"] == []
+    masked = evaluate_robustness(Rounds(model), images, labels, eps=EPS, attack="pgd20")
+    assert status(masked, "gradients") == "failed"
+    assert status(masked, "input_range") == "failed"
+    assert any(warning.startswith("check failed: ") for warning in masked.warnings)
+
+
+def test_a_function_is_measured_like_its_network_without_the_check_that_needs_a_copy() -> None:
+    model = small_net().float().eval()
+    images, labels = data(small_net())
+    images = images.float()
+    module = evaluate_robustness(model, images, labels, eps=EPS, attack="pgd20")
+    function = evaluate_robustness(lambda x: model(x), images, labels, eps=EPS, attack="pgd20")
+    assert function.robust == module.robust
+    assert status(module, "input_range") == "passed"
+    assert status(function, "input_range") == "not_run"
+    assert status(function, "gradients") == "passed"
+
+
+def test_it_prints_as_a_few_lines() -> None:
+    model = small_net()
+    images, labels = data(model)
+    lines = str(evaluate_robustness(model, images, labels, eps=8 / 255, attack="pgd20")).splitlines()
+    assert lines[0].startswith("clean accuracy ")
+    assert lines[0].endswith(" on 60 images")
+    assert lines[1].startswith("robust accuracy ")
+    assert lines[1].endswith(" under pgd20 (linf, eps 8/255)")
+    assert lines[2].startswith("  pgd20: ")
+    assert lines[3].startswith("checks: ")
+    assert lines[4].startswith("warning: only 60 images")
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no radius": ({"eps": 0}, "eps: .*allowed: above 0"),
+    "no such attack": ({"attack": "cw"}, "attack: 'cw' is no known attack; allowed: quick, pgd20"),
+    "too few classes": ({}, "attack: autoattack needs 4 classes, not 3; allowed: ensemble"),
+    "a norm it does not know": ({"norm": "l1"}, "norm: autoattack knows no l1; allowed: linf, l2"),
+    "no batch": ({"batch_size": 0}, "batch_size: 0; allowed: a whole number from 1"),
+    "seed": ({"seed": "x"}, "seed: 'x' is no seed"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_wrong_argument_is_named_with_what_is_allowed(case: str) -> None:
+    changes, says = WRONG[case]
+    model = small_net()
+    images, labels = data(model, count=8)
+    with pytest.raises(ArgumentInvalid, match=says):
+        evaluate_robustness(model, images, labels, **changes)
