@@ -12,9 +12,11 @@ import pytest
 import torch
 
 import cartl_core
+from cartl_core.events import StageFinished
 from cartl_core.nn.build import build_network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.resolve import resolve
+from cartl_core.spec import ModelSpec
 
 NAMES = {
     "AttackSpec",
@@ -120,3 +122,33 @@ def test_a_data_set_comes_as_tensors_in_the_unit_range() -> None:
         cartl_core.load_dataset("digits", classes=[3, 10])
     with pytest.raises(cartl_core.SpecError, match="image_size: "):
         cartl_core.load_dataset("digits", image_size=4)
+
+
+def test_a_job_runs_from_a_mapping_and_its_report_renders(tmp_path: Path) -> None:
+    model = ModelSpec(name="tiny", image_size=8, channels=1)
+    file = tmp_path / "network.safetensors"
+    cartl_core.save_network(file, build_network(model, 3, (0.5,), (0.5,), generator(0, "head")))
+    request = {
+        "kind": "evaluate",
+        "dataset": {"name": "digits", "classes": [0, 1, 2]},
+        "network": {},
+        "preset": "smoke",
+        "device": "cpu",
+        "evaluate": {"preset": "quick", "test_limit": 20},
+    }
+    report = cartl_core.run(request, out=str(tmp_path / "out"), network=file)
+    assert isinstance(report, cartl_core.Report)
+    assert report.complete
+    assert cartl_core.render_markdown(report) == (tmp_path / "out/report.md").read_text()
+    assert cartl_core.render_html(report).lower().startswith("<!doctype html>")
+    events: list[object] = []
+    cartl_core.run(report.spec, out=tmp_path / "out", network=file, report=events.append)
+    finished = [event for event in events if isinstance(event, StageFinished)]
+    assert finished
+    assert all(event.reused for event in finished)
+
+
+def test_an_evaluation_without_its_file_is_refused(tmp_path: Path) -> None:
+    request = {"kind": "evaluate", "dataset": "digits", "network": {}}
+    with pytest.raises(cartl_core.SpecError, match="network: an evaluation needs a file"):
+        cartl_core.run(request, out=tmp_path / "out")
