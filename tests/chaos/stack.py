@@ -202,7 +202,7 @@ class Stack:
         for folder in (data, sockets):
             folder.mkdir(mode=0o700)
             if who:
-                os.chown(folder, who["user"], who["group"])  # type: ignore[arg-type]
+                os.chown(folder, who["user"], who["group"])
         programs = binaries(home)
         initdb = [str(programs / "initdb"), "-D", str(data), "-U", "cartl", "--auth=trust", "--no-sync"]
         subprocess.run(
@@ -212,7 +212,7 @@ class Stack:
             check=True,
             capture_output=True,
             timeout=120,
-            **who,  # type: ignore[call-overload]
+            **who,
         )
         command = [str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(sockets)]
         command += [part for option in POSTGRES_OPTIONS for part in ("-c", option)]

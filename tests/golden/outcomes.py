@@ -122,7 +122,8 @@ def margins(network: Network, images: Tensor, labels: Tensor) -> Tensor:
     with torch.no_grad():
         logits = network(images)
     right = logits.gather(1, labels.unsqueeze(1)).squeeze(1)
-    return logits.scatter(1, labels.unsqueeze(1), -torch.inf).amax(1) - right
+    result: Tensor = logits.scatter(1, labels.unsqueeze(1), -torch.inf).amax(1) - right
+    return result
 
 
 def attack_rows(network: Network, spec: AttackSpec, images: Split) -> Rows:
