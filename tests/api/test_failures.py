@@ -176,5 +176,5 @@ def test_the_application_is_one_value() -> None:
     import api.main
 
     with pytest.raises(AttributeError):
-        _ = api.main.nothing  # type: ignore[attr-defined]
+        _ = api.main.nothing
     assert isinstance(create_app(Settings()), FastAPI)

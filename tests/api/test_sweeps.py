@@ -87,7 +87,8 @@ def test_a_dry_run_counts_and_stores_nothing(client: TestClient, stored: Callabl
 
 def test_teachers_that_are_shared_count_once(client: TestClient) -> None:
     def passes(body: dict[str, Any], path: str) -> int:
-        return client.post(f"{path}?dry_run=true", json=body).json()["estimate"]["forward_passes"]
+        result: int = client.post(f"{path}?dry_run=true", json=body).json()["estimate"]["forward_passes"]
+        return result
 
     alone = passes({**BASE, "freeze_depth": 2, "method": "neft", "baselines": []}, "/jobs")
     student = {**BASE, "freeze_depth": 2, "method": "neft"}

@@ -37,7 +37,8 @@ def test_submit_sends_what_was_asked_with_the_key(service: Any, answer: Any) -> 
 def test_a_typed_request_sends_only_what_was_set(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(200, {"spec": {}})
     with Client(service.url) as client:
-        client.submit(JobRequest(dataset="digits", freeze_depth=2), dry_run=True)
+        request = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2})
+        client.submit(request, dry_run=True)
     (asked,) = service.asked
     assert asked.path == "/jobs?dry_run=true"
     assert asked.body["freeze_depth"] == 2

@@ -111,9 +111,8 @@ def test_a_dry_run_prints_what_it_would_become(service: Any, answer: Any) -> Non
 
 @pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1)])
 def test_watching_ends_with_the_jobs_fate(service: Any, answer: Any, state: str, code: int) -> None:
-    service.reply = lambda asked: answer(
-        200, {"data": []} if "events" in asked.path else {"id": "j1", "state": state, "reason": "because"}
-    )
+    job = {"id": "j1", "state": state, "reason": "because"}
+    service.reply = lambda asked: answer(200, {"data": []}) if "events" in asked.path else answer(200, job)
     result = run("watch", "j1", "--url", service.url)
     assert result.exit_code == code
     assert f"job j1 {state}" in result.stdout and "because" in result.stdout

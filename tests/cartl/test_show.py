@@ -11,7 +11,7 @@ from cartl.client import Client
 from cartl.show import follow, show_jobs, show_report
 from cartl.words import duration, event_line
 
-EVENTS = [
+EVENTS: list[dict[str, Any]] = [
     {"number": 1, "type": "submitted", "body": {}},
     {"number": 2, "type": "stage_started", "body": {"label": "teacher (at)", "resumed_at": None}},
     {"number": 3, "type": "checkpoint_written", "body": {}},
@@ -26,7 +26,7 @@ EVENTS = [
         "body": {"label": "teacher (at)", "reused": True, "seconds": 0.0},
     },
 ]
-JOBS = [
+JOBS: list[dict[str, Any]] = [
     {"id": "j1", "state": "queued", "queue_position": 3, "fraction": None},
     {"id": "j1", "state": "running", "stage_label": "teacher (at)", "fraction": 0.4, "seconds_left": 95.0},
     {"id": "j1", "state": "succeeded", "stage_label": None, "fraction": 1.0},

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cartl import sweep as watching
 from cartl.main import app
 from cartl.problems import ServiceError
 from cartl.request import NotARequest
@@ -37,7 +36,7 @@ def file(tmp_path: Path) -> str:
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr("cartl.sweep.time.sleep", lambda seconds: None)
 
 
 @pytest.mark.parametrize(("last", "code"), [({"succeeded": 2}, 0), ({"succeeded": 1, "failed": 1}, 1)])

@@ -4,7 +4,7 @@ import pytest
 
 from cartl_core.errors import SpecError
 from cartl_core.planning.resolve import resolve
-from cartl_core.spec import Arm, JobRequest
+from cartl_core.spec import Arm, AttackSpec, JobRequest
 from study.__main__ import parser, wanted
 from study.plan import (
     PLAN,
@@ -64,6 +64,12 @@ def test_what_auto_tries_here_is_what_the_service_tries() -> None:
     assert auto.lead == COMMITTED.lead
 
 
+def in_radii(attack: AttackSpec, eps: float) -> list[float]:
+    """An attack's radius and step as shares of ``eps``."""
+    assert attack.step is not None
+    return [round(value / eps, 9) for value in (attack.eps, attack.step)]
+
+
 def essence(arm: Arm) -> str:
     """What tells an arm from plain transfer, whatever the length and pace of its training."""
     teacher, student = arm.pretrain, arm.transfer
@@ -75,8 +81,7 @@ def essence(arm: Arm) -> str:
             teacher.radii,
             moved and (moved.loss, moved.direction, moved.reach, moved.weight),
             (student.beta, student.tail_affine, student.trunk_statistics, student.tail_statistics),
-            student.attack
-            and [round(value / teacher.attack.eps, 9) for value in (student.attack.eps, student.attack.step)],
+            student.attack and in_radii(student.attack, teacher.attack.eps),
             student.attack and student.attack.steps,
         ]
     )

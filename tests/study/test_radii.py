@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -50,9 +51,9 @@ def test_each_finished_cell_is_looked_at_once_on_the_same_images(
     figure = dict(drawings(after))["study-radii-digits"]()
     assert figure is not None
     line = figure.axes[0].lines[0]
-    assert list(line.get_ydata()) == [100 * value for value in robust_shares(rows[0])]
+    assert list(np.asarray(line.get_ydata())) == [100 * value for value in robust_shares(rows[0])]
     # Plain transfer is not ahead of itself.
-    assert set(figure.axes[1].lines[0].get_ydata()) == {0.0}
+    assert set(np.asarray(figure.axes[1].lines[0].get_ydata())) == {0.0}
 
 
 def test_a_ladder_is_half_of_the_attacked_images_of_every_class(runner: StudyRunner, plan: Plan) -> None:

@@ -19,12 +19,12 @@ from study.study_results import StudyResults, read_results, results_of
 from study.tables import TABLES
 from tests.study.conftest import SMALL
 
-NOT_ROBUST = {
+NOT_ROBUST: dict[str, dict[str, Any]] = {
     "clean-vanilla": {"method": "vanilla"},
     "clean-adversarial": {"method": "adversarial", "transfer": {"schedule": "constant"}},
     "clean-adversarial-epsilon": {"method": "adversarial", "transfer": {"schedule": "epsilon"}},
 }
-ROBUST = {"adversarial": {"method": "adversarial"}}
+ROBUST: dict[str, dict[str, Any]] = {"adversarial": {"method": "adversarial"}}
 
 
 def way(method: str, k: int, *robust: float) -> Row:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import event
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -86,8 +87,10 @@ def test_a_flood_of_jobs_notifies_a_few_times(settings: Settings, monkeypatch: p
     notified: list[Any] = []
     monkeypatch.setattr("api.deps.notify_workers", lambda app, job_id: notified.append(job_id))
     with local_client(settings) as client:
-        client.app.state.context.notify_bucket._clock = lambda: 0.0
-        client.app.state.context.notify_bucket._at = 0.0
+        app = client.app
+        assert isinstance(app, FastAPI)
+        app.state.context.notify_bucket._clock = lambda: 0.0
+        app.state.context.notify_bucket._at = 0.0
         made = [client.post("/jobs", json=SMALL).json()["id"] for _ in range(NOTIFY_BURST + 4)]
     assert notified == made[:NOTIFY_BURST]
 
@@ -105,7 +108,9 @@ def test_a_request_for_a_job_takes_one_connection_once(settings: Settings) -> No
     with local_client(settings) as client:
         path = client.post("/jobs", json=SMALL).json()["links"]["self"]
         taken: list[object] = []
-        event.listen(client.app.state.context.engine, "checkout", lambda *_: taken.append(_))
+        app = client.app
+        assert isinstance(app, FastAPI)
+        event.listen(app.state.context.engine, "checkout", lambda *_: taken.append(_))
         for asked in (path, f"{path}/robustness"):
             taken.clear()
             assert client.get(asked).status_code == 200

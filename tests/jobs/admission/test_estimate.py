@@ -111,7 +111,7 @@ def test_what_costs_more_is_estimated_higher() -> None:
 
     base = seconds()
     assert 200 < base < 3000
-    for more in (
+    dearer: tuple[dict[str, Any], ...] = (
         {"pretrain": {"epochs": 10}},
         {"pretrain": {"attack": {"steps": 8}}},
         {"transfer": {"epochs": 24}},
@@ -123,7 +123,8 @@ def test_what_costs_more_is_estimated_higher() -> None:
         {"model": "wrn-28-4"},
         {"freeze_depth": 1},
         {"preset": "paper"},
-    ):
+    )
+    for more in dearer:
         assert seconds(**more) > base, more
     assert seconds(baselines=()) < base
     assert seconds(freeze_depth=7) < base

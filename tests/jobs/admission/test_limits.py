@@ -55,7 +55,7 @@ def spec_of(**wanted: Any) -> JobSpec:
     ],
 )
 def test_the_field_and_its_range_are_named(
-    setting: dict[str, int], wanted: dict[str, Any], field: str, allowed: str, tmp_path: Path
+    setting: dict[str, Any], wanted: dict[str, Any], field: str, allowed: str, tmp_path: Path
 ) -> None:
     spec = spec_of(**wanted)
     with pytest.raises(SpecError) as refused:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from jobs.tables import Job, Lock, Metric
 def test_the_databases_clock(factory: sessionmaker[Session]) -> None:
     with reading(factory) as session:
         now, later, before = session.execute(select(Now(), FromNow(90.5), FromNow(-0.25))).one()
-    assert now.utcoffset().total_seconds() == 0
+    assert now.utcoffset() == timedelta(0)
     assert abs((now - datetime.now(UTC)).total_seconds()) < 5
     assert abs((later - now).total_seconds() - 90.5) < 0.01
     assert abs((now - before).total_seconds() - 0.25) < 0.01

@@ -48,7 +48,8 @@ def acquire(do: Do, settings: Settings) -> Callable[..., Path]:
         path = settings.stages_dir / verdict.path
         path.mkdir(parents=True, exist_ok=True)
         (path / "part").write_bytes(b"12345")
-        return path
+        result: Path = path
+        return result
 
     return ask
 

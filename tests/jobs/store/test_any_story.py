@@ -12,7 +12,15 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    invariant,
+    multiple,
+    rule,
+)
 from sqlalchemy import select, update
 
 from cartl_core.events import CheckpointWritten, StageStored, Warned
@@ -72,7 +80,7 @@ class Record(RuleBasedStateMachine):
         return job.id
 
     @rule(target=claims)
-    def claim(self) -> object:
+    def claim(self) -> Claim | MultipleResults[Claim]:
         with transaction(self.factory) as session:
             expected = store.claimable_count(session)
             mine = store.claim(session, worker_id="worker", lease_seconds=1000)

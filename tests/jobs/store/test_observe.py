@@ -141,7 +141,7 @@ def test_the_place_told_at_submission_is_the_place(
     factory: sessionmaker[Session], spec: JobSpec, do: Do
 ) -> None:
     request = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})
-    asked = {"request": request, "spec": spec, "estimate": {}, "owner": "ann"}
+    asked: dict[str, Any] = {"request": request, "spec": spec, "estimate": {}, "owner": "ann"}
     for priority in (0, 2, 1, 0, -1, 2):
         with transaction(factory) as session:
             job, place = store.enqueue(session, priority=priority, **asked)

@@ -146,7 +146,7 @@ def test_the_room_is_exact_whatever_comes_at_once(factory: sessionmaker[Session]
         thread.join(timeout=60)
     assert refused == [3] * 4
     with transaction(factory) as session:
-        assert store.state_counts(session)["queued"] == 4
+        assert store.state_counts(session)[JobState.QUEUED] == 4
 
 
 def test_a_queued_job_is_cancelled_at_once(submit: Any, do: Do, story: Callable[[str], list[str]]) -> None:

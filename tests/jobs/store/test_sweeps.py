@@ -123,7 +123,7 @@ def test_sweeps_of_the_same_moment_keep_to_the_limit(factory: sessionmaker[Sessi
         thread.join(timeout=60)
     assert refused == [8, 8]
     with reading(factory) as session:
-        assert store.state_counts(session)["queued"] == 8
+        assert store.state_counts(session)[JobState.QUEUED] == 8
 
 
 def test_somebody_elses_sweep_does_not_exist(post: Any, do: Do) -> None:

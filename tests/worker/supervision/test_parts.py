@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cartl_core.events import Failed, Finished, Progress, Stopped, Warned
+from cartl_core.events import Event, Failed, Finished, Progress, Stopped, Warned
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from jobs.settings import Settings
@@ -54,7 +54,7 @@ def taken(buffer: EventBuffer) -> list[object]:
 
 def test_the_buffer_keeps_order_and_only_the_newest_progress_before_each_event() -> None:
     buffer = EventBuffer()
-    told = [progress(0.1), progress(0.2), warned("a"), warned("b"), progress(0.3), progress(0.4)]
+    told: list[Event] = [progress(0.1), progress(0.2), warned("a"), warned("b"), progress(0.3), progress(0.4)]
     for event in told:
         buffer.put(event)
     assert taken(buffer) == [progress(0.2), warned("a"), warned("b"), progress(0.4)]

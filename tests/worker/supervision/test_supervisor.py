@@ -156,9 +156,10 @@ def test_what_a_fenced_run_writes_lies_on_the_disk_and_does_not_count(
     (quick.stages_dir / "go").touch()
     assert running.verdict() is None
     assert record.types(job_id) == events
-    asked = {"digest": "a" * 64, "kind": "pretrain", "label": "teacher", "shared": True}
     with transaction(factory) as session:
-        verdict = store.acquire_stage(session, second, **asked)
+        verdict = store.acquire_stage(
+            session, second, digest="a" * 64, kind="pretrain", label="teacher", shared=True
+        )
     written = quick.stages_dir / ("a" * 64) / f"{job_id}-{first.token}"
     assert (written / "2.checkpoint").exists()
     assert verdict.verdict == "compute"
