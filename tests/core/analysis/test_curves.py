@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from itertools import pairwise
 from math import comb, inf, sqrt
 
@@ -99,7 +100,8 @@ def test_the_interval_of_a_median_is_the_shortest_that_is_sure(n: int, confidenc
     assert high == n + 1 - rank
 
     def missed(k: int) -> float:
-        return 2 * sum(comb(n, i) for i in range(k)) / 2**n
+        result: float = 2 * sum(comb(n, i) for i in range(k)) / 2**n
+        return result
 
     assert missed(rank) <= (1 - confidence) * (1 + 1e-12)
     assert missed(rank + 1) > (1 - confidence) * (1 - 1e-12)
@@ -131,7 +133,9 @@ def test_a_mean_of_zeros_and_ones_is_a_proportion(n: int, data: st.DataObject) -
     ],
 )
 @pytest.mark.parametrize("n", [20, 200])
-def test_the_interval_of_a_mean_holds_it_as_often_as_it_says(draw: object, n: int) -> None:
+def test_the_interval_of_a_mean_holds_it_as_often_as_it_says(
+    draw: Callable[[random.Random], float], n: int
+) -> None:
     rng = random.Random(1)
     truth = sum(draw(rng) for _ in range(200_000)) / 200_000
     tries = 800

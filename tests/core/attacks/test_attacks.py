@@ -38,6 +38,7 @@ def naive_broken(
                 logits = model(x)
                 fooled |= bool(logits.argmax(1) != label)
                 (gradient,) = torch.autograd.grad(nn.functional.cross_entropy(logits, label), x)
+                assert attack.step is not None
                 delta = (x + attack.step * gradient.sign() - image).clamp(-attack.eps, attack.eps)
                 x = (image + delta).clamp(0, 1)
             fooled |= bool(model(x).argmax(1) != label)

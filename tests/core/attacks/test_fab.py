@@ -49,7 +49,8 @@ def nearest(model: Scores, images: Tensor, labels: Tensor, norm: str) -> Tensor:
     scores = model(images) / model.scale
     gaps = scores.gather(1, labels.unsqueeze(1)) - scores
     apart = (model.weight[labels].unsqueeze(1) - model.weight).norm(p=DUAL[norm], dim=2)
-    return (gaps / apart).masked_fill(apart == 0, torch.inf).amin(1)
+    result: Tensor = (gaps / apart).masked_fill(apart == 0, torch.inf).amin(1)
+    return result
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

@@ -15,6 +15,7 @@ from cartl_core.attacks import (
 )
 from cartl_core.nn.build import build_network
 from cartl_core.nn.neft import apply_nonexpansive
+from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec, ModelSpec
 
@@ -27,13 +28,15 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def network(name: str) -> nn.Module:
+def network(name: str) -> Network:
     """In double precision and with statistics that matter."""
     model = ModelSpec(name=name, image_size=12, channels=1, stem_stride=2)
     built = build_network(model, 5, (0.4,), (0.3,), generator(0, name)).double()
     draw = generator(1, name)
     for norm in built.modules():
         if isinstance(norm, nn.BatchNorm2d):
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
             norm.running_mean.normal_(0, 0.3, generator=draw)
             norm.running_var.uniform_(0.5, 2.0, generator=draw)
             norm.weight.data.uniform_(0.5, 1.5, generator=draw)
@@ -112,7 +115,8 @@ def test_a_double_that_is_mistaken_decides_nothing() -> None:
             self.inner = inner
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.inner(x).roll(1, dims=1)
+            result: Tensor = self.inner(x).roll(1, dims=1)
+            return result
 
     model = network("tiny")
     images, labels = data(model)

@@ -50,9 +50,11 @@ def data(model: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def spec(name: str, norm: str, loss: str, **changes: Any) -> AttackSpec:
-    settings: dict[str, Any] = {"pgd": {"step": EPS[norm] / 4, "steps": 6}, "square": {"steps": 130}}.get(
-        name, {"steps": 8}
-    )
+    own: dict[str, dict[str, Any]] = {
+        "pgd": {"step": EPS[norm] / 4, "steps": 6},
+        "square": {"steps": 130},
+    }
+    settings = own.get(name, {"steps": 8})
     return AttackSpec.model_validate(
         {"label": "a", "name": name, "norm": norm, "loss": loss, "eps": EPS[norm], "restarts": 2}
         | settings

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from cartl_core.attacks import minimal_radii, misclassified, run_attack
 from cartl_core.attacks.minimal_radius import grid_attack, grid_starts
 from cartl_core.attacks.pgd import run_pgd
 from cartl_core.nn.rng import generator
+from cartl_core.spec.attack import Norm
 from cartl_core.spec.curve import CurveSpec, farthest, rising_to
 
 SHAPE = (2, 5, 4)
@@ -106,9 +108,8 @@ def test_the_rung_is_the_smallest_one_beyond_the_exact_distance(norm: str) -> No
 
 @pytest.mark.parametrize("norm", GRID)
 def test_refined_it_is_the_exact_distance_within_one_percent(norm: str) -> None:
-    model, images, labels, distance = (
-        part[:24] if isinstance(part, Tensor) else part for part in linear_task(norm)
-    )
+    model, *parts = linear_task(norm)
+    images, labels, distance = (part[:24] for part in parts)
     found = radii(model, images, labels, spec(norm, refine=8))
     assert (found >= distance * (1 - 1e-6)).all()
     assert (found <= distance * 1.01 + 1e-7).all()
@@ -267,7 +268,7 @@ def test_logits_that_are_no_numbers_count_as_wrong() -> None:
 
 
 @pytest.mark.parametrize(("norm", "end"), [("linf", 1.0), ("l2", 40**0.5), ("l1", 40.0)])
-def test_radii_rise_to_the_farthest_image(norm: str, end: float) -> None:
+def test_radii_rise_to_the_farthest_image(norm: Norm, end: float) -> None:
     grid = rising_to(farthest(norm, SIZE), 0.1)
     assert grid[0] == pytest.approx(0.025)
     assert 0.1 in grid
@@ -296,6 +297,6 @@ def test_radii_rise_to_the_farthest_image(norm: str, end: float) -> None:
 def test_faults_name_the_field_and_what_is_allowed(
     changed: dict[str, object], field: str, words: str
 ) -> None:
-    with pytest.raises(ValueError, match=words) as caught:
+    with pytest.raises(ValidationError, match=words) as caught:
         spec("linf", **changed)
     assert caught.value.errors()[0]["loc"][0] == field

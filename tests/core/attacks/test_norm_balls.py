@@ -12,16 +12,17 @@ from cartl_core.attacks import random_starts
 from cartl_core.attacks.losses import OBJECTIVES, targeted_ratio
 from cartl_core.attacks.norm_balls import BALLS
 from cartl_core.nn.rng import generator
-from cartl_core.spec.attack import ATTACKS, TARGETED
+from cartl_core.spec.attack import ATTACKS, TARGETED, Norm
 
-NORMS = ("linf", "l2", "l1")
+NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
 ORDER = {"linf": torch.inf, "l2": 2, "l1": 1}
 RADII = {"linf": 0.1, "l2": 0.7, "l1": 3.0}
 SHAPE = (1, 6, 5)
 
 
-def length(norm: str, delta: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(delta.flatten(1), ord=ORDER[norm], dim=1)
+def length(norm: Norm, delta: Tensor) -> Tensor:
+    result: Tensor = torch.linalg.vector_norm(delta.flatten(1), ord=ORDER[norm], dim=1)
+    return result
 
 
 def uniform(count: int, purpose: str) -> Tensor:
@@ -35,7 +36,7 @@ def images_at_the_walls(count: int) -> Tensor:
 
 @pytest.mark.parametrize("reach", [0.02, 0.5, 30.0])
 @pytest.mark.parametrize("norm", NORMS)
-def test_projection_is_the_nearest_point_of_ball_and_box(norm: str, reach: float) -> None:
+def test_projection_is_the_nearest_point_of_ball_and_box(norm: Norm, reach: float) -> None:
     """p is nearest to y in a convex set when <y - p, z - p> <= 0 for every z of the set."""
     ball, eps, images = BALLS[norm], RADII[norm], images_at_the_walls(64)
     bounds = ball.bounds(images, eps)
@@ -55,7 +56,7 @@ def test_projection_is_the_nearest_point_of_ball_and_box(norm: str, reach: float
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_what_is_inside_stays_where_it_is(norm: str) -> None:
+def test_what_is_inside_stays_where_it_is(norm: Norm) -> None:
     images, eps = uniform(16, "images"), RADII[norm]
     ball = BALLS[norm]
     delta = (uniform(16, "small") - images) * 1e-3
@@ -63,14 +64,14 @@ def test_what_is_inside_stays_where_it_is(norm: str) -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_at_radius_zero_only_the_image_is_left(norm: str) -> None:
+def test_at_radius_zero_only_the_image_is_left(norm: Norm) -> None:
     images, ball = uniform(8, "images"), BALLS[norm]
     assert torch.equal(ball.project(uniform(8, "point"), ball.bounds(images, 0.0), 0.0), images)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1e-40, 1e30])
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_step_has_norm_one_and_goes_up_however_small_the_gradient(norm: str, scale: float) -> None:
+def test_a_step_has_norm_one_and_goes_up_however_small_the_gradient(norm: Norm, scale: float) -> None:
     gradient = ((2 * uniform(16, "gradient") - 1) * scale).float()
     step = BALLS[norm].steepest(gradient, uniform(16, "images").float())
     torch.testing.assert_close(length(norm, step), torch.ones(16))
@@ -78,7 +79,7 @@ def test_a_step_has_norm_one_and_goes_up_however_small_the_gradient(norm: str, s
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_no_gradient_no_step(norm: str) -> None:
+def test_no_gradient_no_step(norm: Norm) -> None:
     for value in (0.0, torch.nan):
         gradient = torch.full((2, *SHAPE), value)
         assert torch.equal(BALLS[norm].steepest(gradient, gradient), torch.zeros(2, *SHAPE))
@@ -96,10 +97,10 @@ def test_l1_steps_where_there_is_room() -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_starts_fill_the_ball_evenly(norm: str) -> None:
+def test_starts_fill_the_ball_evenly(norm: Norm) -> None:
     """In d dimensions a share r**d of a ball lies within r times its radius; each half is as likely."""
     eps, shape, count = RADII[norm], (1, 2, 2), 4000
-    drawn = random_starts(shape, eps, seed=1, label="a", restart=0, indices=range(count), norm=norm)  # type: ignore[arg-type]
+    drawn = random_starts(shape, eps, seed=1, label="a", restart=0, indices=range(count), norm=norm)
     norms = length(norm, drawn) / eps
     assert norms.max() <= 1 + 1e-6
     for r in (0.5, 0.7, 0.9):
@@ -107,7 +108,7 @@ def test_starts_fill_the_ball_evenly(norm: str) -> None:
         assert abs(float((norms < r).float().mean()) - share) < 4 * sqrt(share * (1 - share) / count)
     assert ((drawn > 0).float().mean(0) - 0.5).abs().max() < 4 * sqrt(0.25 / count)
     assert torch.equal(
-        random_starts(shape, eps, seed=1, label="a", restart=0, indices=[7, 3], norm=norm),  # type: ignore[arg-type]
+        random_starts(shape, eps, seed=1, label="a", restart=0, indices=[7, 3], norm=norm),
         drawn[[7, 3]],
     )
 

@@ -38,7 +38,8 @@ class Linear(nn.Module):
     def margin(self, images: Tensor, labels: Tensor) -> Tensor:
         logits = self(images).detach()
         rows = torch.arange(len(labels))
-        return logits[rows, labels] - logits[rows, 1 - labels]
+        result: Tensor = logits[rows, labels] - logits[rows, 1 - labels]
+        return result
 
 
 def images_and_labels(low: float, high: float, seed: int, count: int = 300) -> tuple[Tensor, Tensor]:

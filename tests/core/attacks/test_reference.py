@@ -76,7 +76,8 @@ class Noisy(nn.Module):
         self.model, self.draw = model, generator(0, "noise")
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x) * (1 + 1e-3 * torch.rand(1, generator=self.draw))
+        result: Tensor = self.model(x) * (1 + 1e-3 * torch.rand(1, generator=self.draw))
+        return result
 
 
 def test_who_moves_in_a_circle_leaves_and_ends_where_it_would_have_ended() -> None:

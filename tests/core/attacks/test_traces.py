@@ -48,7 +48,11 @@ def assert_same(before: dict[str, object], after: dict[str, object]) -> None:
     assert before.keys() == after.keys()
     for key, value in before.items():
         other = after[key]
-        same = torch.equal(value, other) if isinstance(value, Tensor) else value == other
+        if isinstance(value, Tensor):
+            assert isinstance(other, Tensor), key
+            same = torch.equal(value, other)
+        else:
+            same = value == other
         assert same, key
 
 
@@ -107,7 +111,9 @@ def test_a_training_step_after_an_attack_equals_one_without() -> None:
     for attacked in (False, True):
         model = trained_net()
         images, labels = data(copy.deepcopy(model))
-        model[6].p = 0.0
+        dropout = model[6]
+        assert isinstance(dropout, nn.Dropout)
+        dropout.p = 0.0
         model.zero_grad()
         loss = nn.functional.cross_entropy(model(images), labels)
         if attacked:

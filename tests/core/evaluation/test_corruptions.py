@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 from scipy import ndimage
 from torch import Tensor
 
 from cartl_core.evaluation.corruptions import CORRUPTIONS, corrupt
 from cartl_core.nn.rng import generator
-from cartl_core.spec.corruptions import CORRUPTION_FACTS, CorruptionsSpec
+from cartl_core.spec.corruptions import CORRUPTION_FACTS, CorruptionName, CorruptionsSpec
 
 NAMES = tuple(CORRUPTIONS)
 RANDOM = tuple(name for name in NAMES if CORRUPTION_FACTS[name].random)
@@ -28,7 +29,7 @@ def images(channels: int = 3, side: int = 32, count: int = 6) -> Tensor:
     return (smooth + 0.1 * torch.randn(smooth.shape, generator=draw)).clamp(0, 1)
 
 
-def apply(x: Tensor, name: str, severity: int = 3, seed: int = 0, first: int = 0) -> Tensor:
+def apply(x: Tensor, name: CorruptionName, severity: int = 3, seed: int = 0, first: int = 0) -> Tensor:
     return corrupt(x, name, severity, seed=seed, indices=list(range(first, first + len(x))))
 
 
@@ -40,7 +41,7 @@ def test_every_row_of_facts_has_its_function() -> None:
 @pytest.mark.parametrize("side", [8, 28, 32])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", NAMES)
-def test_images_come_out_as_images(name: str, channels: int, side: int) -> None:
+def test_images_come_out_as_images(name: CorruptionName, channels: int, side: int) -> None:
     x = images(channels, side)
     kept = x.clone()
     for severity in (1, 2, 3, 4, 5):
@@ -54,7 +55,7 @@ def test_images_come_out_as_images(name: str, channels: int, side: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_black_and_white_images_stay_images(name: str) -> None:
+def test_black_and_white_images_stay_images(name: CorruptionName) -> None:
     for value in (0.0, 1.0):
         y = apply(torch.full((2, 3, 32, 32), value), name, 5)
         assert y.isfinite().all()
@@ -64,14 +65,14 @@ def test_black_and_white_images_stay_images(name: str) -> None:
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 28), (3, 32)])
 @pytest.mark.parametrize("name", NAMES)
-def test_the_more_severe_the_farther(name: str, channels: int, side: int) -> None:
+def test_the_more_severe_the_farther(name: CorruptionName, channels: int, side: int) -> None:
     x = images(channels, side, count=16)
     moved = [(apply(x, name, severity) - x).flatten(1).norm(dim=1).mean() for severity in (1, 2, 3, 4, 5)]
     assert all(second > first for first, second in pairwise(moved)), moved
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_neither_batch_nor_order_changes_an_image(name: str) -> None:
+def test_neither_batch_nor_order_changes_an_image(name: CorruptionName) -> None:
     x = images()
     whole = apply(x, name)
     for row in range(len(x)):
@@ -81,7 +82,7 @@ def test_neither_batch_nor_order_changes_an_image(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_random_comes_from_seed_severity_and_position(name: str) -> None:
+def test_what_is_random_comes_from_seed_severity_and_position(name: CorruptionName) -> None:
     x = images(count=1)
     base = apply(x, name)
     assert torch.equal(base, apply(x, name))
@@ -198,7 +199,7 @@ def test_fog_brightens_and_flattens() -> None:
 @pytest.mark.parametrize(
     ("name", "severity", "words"), [("rain", 3, "jpeg"), ("fog", 0, "1 to 5"), ("fog", 6, "1 to 5")]
 )
-def test_what_is_unknown_is_refused(name: str, severity: int, words: str) -> None:
+def test_what_is_unknown_is_refused(name: CorruptionName, severity: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         apply(images(count=1), name, severity)
 
@@ -221,6 +222,6 @@ def test_the_spec_asks_for_all_of_them_at_three_severities() -> None:
     ],
 )
 def test_faults_name_the_field_and_what_is_allowed(asked: dict[str, object], field: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words) as caught:
+    with pytest.raises(ValidationError, match=words) as caught:
         CorruptionsSpec.model_validate(asked)
     assert caught.value.errors()[0]["loc"][0] == field

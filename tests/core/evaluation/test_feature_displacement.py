@@ -114,7 +114,8 @@ def attacked(model: nn.Module, images: Tensor, labels: Tensor, radius: Tensor, s
         moved = delta.detach() + 0.2 * room * nn.functional.normalize(gradient.flatten(1)).view_as(delta)
         length = moved.flatten(1).norm(dim=1).view(-1, 1, 1, 1).clamp_min(1e-12)
         delta = moved * (room / length).clamp(max=1)
-    return images + delta
+    result: Tensor = images + delta
+    return result
 
 
 def test_no_image_is_certified_and_broken(non_expansive: nn.Sequential) -> None:

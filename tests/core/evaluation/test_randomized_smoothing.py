@@ -36,7 +36,8 @@ class HalfSpaces(nn.Module):
 
     def distance(self, x: Tensor) -> Tensor:
         with torch.no_grad():
-            return (self(x)[:, 1] / self.weight.norm()).double()
+            result: Tensor = (self(x)[:, 1] / self.weight.norm()).double()
+            return result
 
 
 class Patches(nn.Module):

@@ -55,7 +55,9 @@ def test_parameter_counts_are_the_published_ones(name: str, millions: float) -> 
 @pytest.mark.parametrize("stride", [1, 2, 4])
 def test_every_image_size_and_stem_stride_gives_logits(name: str, size: int, stride: int) -> None:
     for channels in (1, 3):
-        model = ModelSpec(name=name, image_size=size, stem_stride=stride, channels=channels)
+        model = ModelSpec.model_validate(
+            {"name": name, "image_size": size, "stem_stride": stride, "channels": channels}
+        )
         network = build(model).eval()
         with torch.no_grad():
             logits = network(torch.rand(2, channels, size, size))
@@ -86,7 +88,8 @@ def test_initial_values_are_a_function_of_the_generator_alone(name: str) -> None
 
 
 def _first(module: nn.Module) -> torch.Tensor:
-    return next(iter(module.state_dict().values()))
+    result: torch.Tensor = next(iter(module.state_dict().values()))
+    return result
 
 
 def test_initial_values_have_the_stated_spread() -> None:
@@ -125,7 +128,7 @@ def test_channels_last_is_kept_and_gives_the_same_logits(name: str) -> None:
     network = build(ModelSpec(name=name, image_size=8)).eval()
     x = torch.rand(4, 3, 8, 8, generator=generator(0, "x"))
     usual = network(x)
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fast = x.to(memory_format=torch.channels_last)
     assert network.stem(network.normalize(fast)).is_contiguous(memory_format=torch.channels_last)
     assert torch.allclose(network(fast), usual, atol=1e-4)

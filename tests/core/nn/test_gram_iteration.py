@@ -177,7 +177,7 @@ def test_zeros_are_bounded_by_0(way: str) -> None:
 def test_what_the_proof_does_not_cover_is_refused() -> None:
     for settings_ in ({"dilation": 2}, {"groups": 2}, {"padding_mode": "circular"}, {"padding": "same"}):
         with pytest.raises(ValueError, match="no bound for"):
-            convolution_upper_bound(nn.Conv2d(2, 2, 3, **settings_), (6, 6))  # type: ignore[arg-type]
+            convolution_upper_bound(nn.Conv2d(2, 2, 3, **settings_), (6, 6))
     for bad in (float("nan"), float("inf")):
         layer = convolution(1, 1, 3)
         layer.weight.data[0, 0, 1, 1] = bad

@@ -52,7 +52,8 @@ def features_of(net: Network, depth: int, count: int = 8, seed: int = 0) -> Tens
 def quotients(tail: nn.Module, first: Tensor, second: Tensor) -> Tensor:
     """(N,): how far the logits get apart over how far the features are."""
     apart = torch.linalg.vector_norm((first - second).flatten(1), dim=1)
-    return torch.linalg.vector_norm(tail(first) - tail(second), dim=1) / apart
+    result: Tensor = torch.linalg.vector_norm(tail(first) - tail(second), dim=1) / apart
+    return result
 
 
 def steepest_quotient(tail: nn.Module, start: Tensor, steps: int, rate: float = 0.05) -> float:

@@ -60,9 +60,16 @@ def independent_sigma(weight: Tensor) -> float:
     return float(torch.linalg.svdvals(weight.detach().reshape(weight.shape[0], -1))[0])
 
 
+def weight_of(layer: nn.Module) -> Tensor:
+    """A layer's weight, a parameter or made of one."""
+    weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight
+
+
 def effective_weights(tail: nn.Module, names: list[str]) -> dict[str, Tensor]:
     with torch.no_grad():
-        return {name: tail.get_submodule(name).weight for name in names}
+        return {name: weight_of(tail.get_submodule(name)) for name in names}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -87,7 +94,7 @@ def test_shortcuts_and_head_are_among_the_layers(name: str) -> None:
     net = network(name)
     _, upper = net.split(1)
     names = expected_layers(upper)
-    one_by_one = [key for key in names if upper.get_submodule(key).weight.shape[2:] == (1, 1)]
+    one_by_one = [key for key in names if weight_of(upper.get_submodule(key)).shape[2:] == (1, 1)]
     assert any("shortcut" in key for key in one_by_one)
     assert upper.get_submodule(names[-1]) is net.head
     convolutions = sum(isinstance(layer, nn.Conv2d) for layer in upper.modules())
@@ -154,7 +161,9 @@ class Nested(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         flat = self.second[0](self.first(x))
-        out: Tensor = self.second[1]["deep"](flat)
+        heads = self.second[1]
+        assert isinstance(heads, nn.ModuleDict)
+        out: Tensor = heads["deep"](flat)
         return out
 
 
@@ -183,7 +192,8 @@ def test_gradient_flows_through_sigma() -> None:
     apply_nonexpansive(nn.Sequential(layer), 0.4)
     layer.eval()
     (layer.weight * diagnostic).sum().backward()
-    original = layer.parametrizations.weight.original
+    original = layer.get_parameter("parametrizations.weight.original")
+    assert original.grad is not None
     torch.testing.assert_close(original.grad, weight.grad)
     assert abs(float((original.grad * original.detach()).sum())) < 1e-12
 
@@ -293,7 +303,9 @@ def test_convergence_finds_a_new_leader() -> None:
     tail = nn.Sequential(layer)
     apply_nonexpansive(tail, 0.4)
     with torch.no_grad():
-        layer.parametrizations.weight.original.copy_(torch.diag(torch.tensor([1.0, 1.1, 0.5])))
+        layer.get_parameter("parametrizations.weight.original").copy_(
+            torch.diag(torch.tensor([1.0, 1.1, 0.5]))
+        )
     assert sigmas(tail)["0"] == pytest.approx(0.44)
     converge(tail)
     assert sigmas(tail)["0"] == pytest.approx(0.4)
@@ -336,4 +348,4 @@ def test_sigmas_of_a_plain_network_are_those_of_its_weights() -> None:
     net = network()
     found = sigmas(net)
     assert list(found) == expected_layers(net)
-    assert found == {name: reshaped_sigma(net.get_submodule(name).weight) for name in found}
+    assert found == {name: reshaped_sigma(weight_of(net.get_submodule(name))) for name in found}

@@ -94,6 +94,13 @@ def test_what_is_baked_is_proven(name: str, depth: int, beta: float) -> None:
     assert (apart <= audit.tail_constant * (moved - features).flatten(1).norm(dim=1) * (1 + 1e-5)).all()
 
 
+def both(sizes: str | tuple[int, ...]) -> tuple[int, int]:
+    """Height and width, as a convolution keeps them."""
+    assert isinstance(sizes, tuple)
+    height, width = sizes
+    return height, width
+
+
 def effective_norms(upper: nn.Module) -> list[float]:
     """Proven bounds of the weights in effect, whatever made them."""
     found = []
@@ -102,9 +109,9 @@ def effective_norms(upper: nn.Module) -> list[float]:
             plain = nn.Conv2d(
                 layer.in_channels,
                 layer.out_channels,
-                layer.kernel_size,
-                layer.stride,
-                layer.padding,
+                both(layer.kernel_size),
+                both(layer.stride),
+                both(layer.padding),
                 bias=False,
             )
             plain.weight = nn.Parameter(layer.weight.detach().clone())

@@ -16,7 +16,9 @@ NAMES = ("tiny", "wrn-16-1", "resnet18", "resnet50")
 
 
 def build(name: str, *, size: int = 8, stride: int = 2, channels: int = 3, classes: int = 4) -> Network:
-    model = ModelSpec(name=name, image_size=size, stem_stride=stride, channels=channels)
+    model = ModelSpec.model_validate(
+        {"name": name, "image_size": size, "stem_stride": stride, "channels": channels}
+    )
     mean, std = (0.4,) * channels, (0.25,) * channels
     return build_network(model, classes, mean, std, generator(0, "test"))
 

@@ -40,13 +40,15 @@ def test_parts_do_not_run_into_each_other(first: tuple[int, ...], second: tuple[
 
 
 @given(SEEDS, PURPOSES, SEEDS, PURPOSES)
-def test_different_purposes_have_different_seeds(a: int, p: tuple, b: int, q: tuple) -> None:
+def test_different_purposes_have_different_seeds(
+    a: int, p: tuple[str | int, ...], b: int, q: tuple[str | int, ...]
+) -> None:
     typed = [[(type(part), part) for part in (seed, *purpose)] for seed, purpose in ((a, p), (b, q))]
     assert (derived_seed(a, *p) == derived_seed(b, *q)) == (typed[0] == typed[1])
 
 
 @given(SEEDS, PURPOSES)
-def test_a_seed_fits_the_generator(seed: int, purpose: tuple) -> None:
+def test_a_seed_fits_the_generator(seed: int, purpose: tuple[str | int, ...]) -> None:
     assert 0 <= derived_seed(seed, *purpose) < 2**63
 
 

@@ -15,6 +15,7 @@ from cartl_core.data.download import DOWNLOADS
 from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec
+from tests.fixtures.requests import pretrain_of, transfer_of
 
 FOLDER = Path(__file__).parents[3] / "recipes"
 COLOUR = 8 / 255
@@ -52,20 +53,21 @@ def test_a_recipe_is_the_published_one(name: str) -> None:
         3,
     )
     assert spec.method == "cartl"
+    assert isinstance(spec.freeze_depth, int)
     assert model_facts(model).blocks - spec.freeze_depth == k
     attacks = [(attack.eps, attack.step, attack.steps) for attack in spec.evaluate.attacks]
     assert attacks == [(eps, step, count) for count in steps]
-    for training in (spec.pretrain, spec.transfer):
+    for training in (pretrain_of(spec), transfer_of(spec)):
         assert (training.epochs, training.batch_size, training.lr) == (100, 128, 0.1)
         assert (training.momentum, training.weight_decay, training.warmup_epochs) == (0.9, 5e-4, 1.0)
         assert (training.lr_schedule, training.lr_decay) == ("step", 0.2)
         assert [round(share * 100) for share in training.milestones] == [40, 70, 90]
-    inner = spec.pretrain.attack
+    inner = pretrain_of(spec).attack
     assert (inner.eps, inner.step, inner.steps) == (COLOUR, 2 / 255, 7)
-    assert (spec.pretrain.fdm_weight, spec.pretrain.augmentation) == (0.005, augmentation)
-    assert (spec.transfer.beta, spec.transfer.tail_affine) == (0.4, "frozen")
-    assert (spec.transfer.trunk_statistics, spec.transfer.tail_statistics) == ("running", "batch")
-    assert (spec.pretrain.select, spec.transfer.select) == ("best_robust", "best_clean")
+    assert (pretrain_of(spec).fdm_weight, pretrain_of(spec).augmentation) == (0.005, augmentation)
+    assert (transfer_of(spec).beta, transfer_of(spec).tail_affine) == (0.4, "frozen")
+    assert (transfer_of(spec).trunk_statistics, transfer_of(spec).tail_statistics) == ("running", "batch")
+    assert (pretrain_of(spec).select, transfer_of(spec).select) == ("best_robust", "best_clean")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cartl_core.catalog import DATASETS, METHODS, PRESETS, model_facts
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import FeatureDistance, JobRequest, JobSpec
-from tests.fixtures.requests import depth_for, resolved
+from tests.fixtures.requests import depth_for, pretrain_of, resolved, transfer_of
 
 
 @pytest.mark.parametrize(("preset", "method", "dataset"), list(product(PRESETS, METHODS, DATASETS)))
@@ -22,18 +22,18 @@ def test_every_preset_method_and_data_set(preset: str, method: str, dataset: str
     facts = METHODS[method]
     assert (spec.preset, spec.method, spec.dataset.name) == (preset, method, dataset)
     assert spec.source.name == DATASETS[dataset].default_source
-    assert spec.pretrain.objective == facts.objective
-    assert (spec.pretrain.fdm_weight is not None) == (facts.objective == "fdm")
-    assert (spec.transfer.beta is not None) == facts.nonexpansive
-    assert (spec.transfer.lwf_weight is not None) == facts.distilled
-    assert (spec.transfer.lwf_head_epochs > 0) == facts.distilled
-    assert (spec.transfer.attack is not None) == facts.adversarial
-    assert spec.transfer.tail_affine == ("frozen" if facts.frozen_affine else "tuned")
-    assert spec.transfer.trunk_statistics == (
+    assert pretrain_of(spec).objective == facts.objective
+    assert (pretrain_of(spec).fdm_weight is not None) == (facts.objective == "fdm")
+    assert (transfer_of(spec).beta is not None) == facts.nonexpansive
+    assert (transfer_of(spec).lwf_weight is not None) == facts.distilled
+    assert (transfer_of(spec).lwf_head_epochs > 0) == facts.distilled
+    assert (transfer_of(spec).attack is not None) == facts.adversarial
+    assert transfer_of(spec).tail_affine == ("frozen" if facts.frozen_affine else "tuned")
+    assert transfer_of(spec).trunk_statistics == (
         "running" if preset == "paper" and not facts.displaced else "teacher"
     )
-    assert (spec.transfer.displacement is not None) == facts.displaced
-    assert spec.pretrain.attack.eps == DATASETS[spec.source.name].train_eps
+    assert (transfer_of(spec).displacement is not None) == facts.displaced
+    assert pretrain_of(spec).attack.eps == DATASETS[spec.source.name].train_eps
     assert {attack.eps for attack in spec.evaluate.attacks} == {DATASETS[dataset].eval_eps}
     assert {attack.eps for attack in spec.evaluate.source_attacks} == {DATASETS[spec.source.name].eval_eps}
     assert [arm.method for arm in spec.baselines] == ([] if method == "vanilla" else ["vanilla"])

@@ -9,7 +9,7 @@ import pytest
 from cartl_core.catalog import DATASETS, METHODS, PRESETS
 from cartl_core.planning.method_settings import OWN_FIELDS
 from cartl_core.spec import DisplacementSpec, PretrainSpec, TransferSpec
-from tests.fixtures.requests import refusal, resolved
+from tests.fixtures.requests import pretrain_of, refusal, resolved, transfer_of
 
 # --- baselines -----------------------------------------------------------------------------------
 
@@ -85,14 +85,14 @@ def test_a_baseline_follows_what_does_not_go_with_displaced_features(method: str
 def test_a_baseline_follows_the_job_but_for_what_defines_a_method(method: str) -> None:
     spec, plain = resolved(**CHANGED, baselines=[method]), resolved(baselines=[method])
     arm, untouched = spec.baselines[0], plain.baselines[0]
-    assert arm.pretrain.attack == spec.pretrain.attack, "teachers are compared at one radius"
+    assert arm.pretrain.attack == pretrain_of(spec).attack, "teachers are compared at one radius"
     for part, fields in CHANGED.items():
         for field in fields:
             got = getattr(getattr(arm, part), field)
             kept = METHODS[method].displaced and (part, field) == ("transfer", "trunk_statistics")
             if isinstance(got, DisplacementSpec):
                 # As far as the teacher was trained, which follows the job.
-                assert (got.reach, got.copies, got.eps) == (0.25, 1, spec.pretrain.attack.eps)
+                assert (got.reach, got.copies, got.eps) == (0.25, 1, pretrain_of(spec).attack.eps)
             elif kept or (field in OWN_FIELDS and (part, field) != ("pretrain", "attack")):
                 assert got == getattr(getattr(untouched, part), field), field
             else:
@@ -105,7 +105,7 @@ def test_a_baselines_own_settings_win() -> None:
     arm = spec.baselines[0]
     assert (arm.transfer.beta, arm.transfer.epochs, arm.transfer.lr) == (0.2, 9, 0.02)
     assert (arm.pretrain.attack.steps, arm.pretrain.attack.eps) == (1, 0.07)
-    assert (spec.transfer.beta, spec.transfer.epochs) == (0.9, 13)
+    assert (transfer_of(spec).beta, transfer_of(spec).epochs) == (0.9, 13)
 
 
 def test_nothing_is_compared_with_itself() -> None:
@@ -118,10 +118,10 @@ def test_nothing_is_compared_with_itself() -> None:
 
 @pytest.mark.parametrize("method", ["vanilla", "neft", "cartl"])
 def test_what_lwf_is_made_of_is_an_option_of_other_methods(method: str) -> None:
-    plain = resolved(method=method, freeze_depth=2).transfer
+    plain = transfer_of(resolved(method=method, freeze_depth=2))
     assert (plain.lwf_weight, plain.lwf_head_epochs, plain.anchor_weight) == (None, 0, None)
     asked = {"lwf_weight": 0.1, "lwf_head_epochs": 2, "anchor_weight": 0.01}
-    found = resolved(method=method, freeze_depth=2, transfer=asked).transfer
+    found = transfer_of(resolved(method=method, freeze_depth=2, transfer=asked))
     assert (found.lwf_weight, found.lwf_head_epochs, found.anchor_weight) == (0.1, 2, 0.01)
     assert resolved(method=method, freeze_depth=2, transfer={"lwf_weight": None}).transfer == plain
     error = refusal(method=method, freeze_depth=2, transfer={"epochs": 3, "lwf_head_epochs": 4})
@@ -131,9 +131,9 @@ def test_what_lwf_is_made_of_is_an_option_of_other_methods(method: str) -> None:
 def test_lwf_keeps_half_of_a_short_training_for_its_head() -> None:
     short = {"epochs": 5}
     assert resolved(baselines=["lwf"], transfer=short).baselines[0].transfer.lwf_head_epochs == 2
-    assert resolved(method="lwf", freeze_depth=0).transfer.lwf_head_epochs == 6
+    assert transfer_of(resolved(method="lwf", freeze_depth=0)).lwf_head_epochs == 6
     whole = {"epochs": 5, "lwf_head_epochs": 5}
-    assert resolved(method="lwf", freeze_depth=0, transfer=whole).transfer.lwf_head_epochs == 5
+    assert transfer_of(resolved(method="lwf", freeze_depth=0, transfer=whole)).lwf_head_epochs == 5
     error = refusal(method="lwf", freeze_depth=0, transfer={"epochs": 5, "lwf_head_epochs": 6})
     assert (error.field, error.allowed) == ("transfer.lwf_head_epochs", "0 to 5")
 
@@ -143,7 +143,7 @@ def test_lwf_keeps_half_of_a_short_training_for_its_head() -> None:
 
 def test_features_are_displaced_as_far_as_the_teacher_was_trained() -> None:
     def displacement(**changes: Any) -> DisplacementSpec | None:
-        return resolved(**changes).transfer.displacement
+        return transfer_of(resolved(**changes)).displacement
 
     assert displacement() is None
     found = displacement(transfer={"displacement": {}})
@@ -177,13 +177,14 @@ def test_features_that_do_not_stay_are_not_displaced(changes: dict[str, Any], fi
 
 def test_consistent_tuning_is_what_the_catalog_says_at_any_preset() -> None:
     for preset in PRESETS:
-        transfer = resolved(method="consistent", preset=preset).transfer
+        transfer = transfer_of(resolved(method="consistent", preset=preset))
         assert (transfer.augmentation, transfer.trunk_statistics) == ("none", "teacher")
         moved = transfer.displacement
         assert moved is not None
         assert (moved.loss, moved.direction, moved.reach, moved.weight) == ("consistency", "tail", 0.25, 1.0)
-        assert moved.eps == resolved(method="consistent", preset=preset).pretrain.attack.eps
-    firmer = resolved(method="consistent", transfer={"displacement": {"weight": 4.0}}).transfer.displacement
+        assert moved.eps == pretrain_of(resolved(method="consistent", preset=preset)).attack.eps
+    firm = resolved(method="consistent", transfer={"displacement": {"weight": 4.0}})
+    firmer = transfer_of(firm).displacement
     assert firmer is not None
     assert (firmer.direction, firmer.weight) == ("tail", 4.0)
 
@@ -192,8 +193,9 @@ def test_consistent_tuning_is_what_the_catalog_says_at_any_preset() -> None:
 def test_how_firmly_consistent_tuning_asks_for_equal_answers_hangs_on_the_target(name: str) -> None:
     other = "fashion_mnist" if name != "fashion_mnist" else "cifar10"
     spec = resolved(dataset=name, source=other, method="consistent", freeze_depth=1)
-    assert spec.transfer.displacement is not None
-    assert spec.transfer.displacement.weight == (4.0 if name in ("cifar10", "cifar100") else 1.0)
+    displacement = transfer_of(spec).displacement
+    assert displacement is not None
+    assert displacement.weight == (4.0 if name in ("cifar10", "cifar100") else 1.0)
 
 
 def test_consistent_tuning_needs_a_trunk_and_its_displacement() -> None:

@@ -14,7 +14,7 @@ from cartl_core.catalog.candidates import CANDIDATES, FARTHER, PLAIN, depths_to_
 from cartl_core.errors import SpecError
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec
-from cartl_core.spec.arm import MOST_CANDIDATES
+from cartl_core.spec.arm import MOST_CANDIDATES, Method
 
 LEAST: dict[str, Any] = {"dataset": "fashion_mnist", "method": "auto", "freeze_depth": "auto"}
 
@@ -128,7 +128,7 @@ def test_depths_lie_within_the_network(name: str) -> None:
 
 
 @pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if not facts.distilled])
-def test_a_method_of_ones_own_is_tried_beside_plain_transfer(method: str) -> None:
+def test_a_method_of_ones_own_is_tried_beside_plain_transfer(method: Method) -> None:
     depths = depths_to_try(5)
     near = [row.method for row in CANDIDATES if row.pretrain != FARTHER]
     own = [name for name in near if name == method] or [method]

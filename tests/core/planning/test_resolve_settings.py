@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cartl_core.catalog import DISTANCE_WEIGHTS, METHODS, OPERATOR_BETA, PRESETS
 from cartl_core.spec import TransferSpec
-from tests.fixtures.requests import depth_for, refusal, resolved
+from tests.fixtures.requests import depth_for, pretrain_of, refusal, resolved, transfer_of
 
 FOREIGN = [
     ("vanilla", "pretrain", "fdm_weight", 0.1),
@@ -51,7 +51,7 @@ NEEDED = [
 
 def test_beta_follows_the_norm_that_it_scales() -> None:
     def beta(**transfer: Any) -> float | None:
-        return resolved(transfer=transfer).transfer.beta
+        return transfer_of(resolved(transfer=transfer)).beta
 
     assert beta() == PRESETS["quick"].beta
     assert beta(norm="operator") == OPERATOR_BETA
@@ -59,14 +59,14 @@ def test_beta_follows_the_norm_that_it_scales() -> None:
     assert beta(beta=2.0) == 2.0
     error = refusal(transfer={"norm": "operator", "beta": 1.01})
     assert (error.field, "at most 1" in error.message) == ("transfer.norm", True)
-    plain = TransferSpec.model_validate(dict(resolved().transfer) | {"beta": None})
+    plain = TransferSpec.model_validate(dict(transfer_of(resolved())) | {"beta": None})
     with pytest.raises(ValidationError, match="operator norm needs a beta"):
         TransferSpec.model_validate(dict(plain) | {"norm": "operator"})
 
 
 def test_lambda_follows_the_distance_it_weighs() -> None:
     def weight(**pretrain: Any) -> float | None:
-        return resolved(pretrain=pretrain).pretrain.fdm_weight
+        return pretrain_of(resolved(pretrain=pretrain)).fdm_weight
 
     assert weight() == PRESETS["quick"].fdm_weight
     assert weight(fdm_distance="absolute") == PRESETS["quick"].fdm_weight

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cartl_core.planning.make_plan import plan_transfer
-from cartl_core.planning.plan import DataCounts, TransferPlan
+from cartl_core.planning.plan import DataCounts, StudentPlan, TeacherPlan, TransferPlan
 from cartl_core.spec import JobSpec, Runtime
 
 SOURCE, TARGET = DataCounts("source", 1000, 100), DataCounts("target", 500, 100)
@@ -16,7 +16,8 @@ SOURCE, TARGET = DataCounts("source", 1000, 100), DataCounts("target", 500, 100)
 @pytest.fixture
 def plan(runtime: Runtime) -> Any:
     def make(spec: JobSpec, **changes: Any) -> TransferPlan:
-        return plan_transfer(spec, **({"source": SOURCE, "target": TARGET, "runtime": runtime} | changes))
+        asked: dict[str, Any] = {"source": SOURCE, "target": TARGET, "runtime": runtime}
+        return plan_transfer(spec, **(asked | changes))
 
     return make
 
@@ -30,9 +31,10 @@ def students(plan: TransferPlan) -> dict[str, str]:
 
 
 def measurements(plan: TransferPlan) -> dict[str, str]:
+    networks: tuple[TeacherPlan | StudentPlan, ...] = (*plan.teachers, *plan.students)
     return {
         measurement.key.label: measurement.key.digest
-        for network in (*plan.teachers, *plan.students)
+        for network in networks
         for measurement in network.measurements
     }
 

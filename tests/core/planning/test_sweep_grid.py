@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cartl_core.catalog import METHODS
 from cartl_core.errors import SpecError
@@ -17,6 +17,7 @@ from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import AXES, Cell, cells
 from cartl_core.spec import JobRequest, JobSpec, PretrainSpec, TransferSpec
 from cartl_core.spec.sweep import Grid, SweepRequest
+from tests.fixtures.requests import pretrain_of, transfer_of
 
 BASE: dict[str, Any] = {"dataset": "digits", "preset": "smoke", "model": "tiny"}
 
@@ -31,7 +32,7 @@ def specs(found: tuple[Cell, ...]) -> list[JobSpec]:
 
 def test_every_combination_is_a_job_the_first_seed_first() -> None:
     found = cells(sweep({"seed": [5, 3], "freeze_depth": [1, 2], "beta": [0.4, 0.6]}), 100)
-    got = [(spec.seed, spec.freeze_depth, spec.transfer.beta) for spec in specs(found)]
+    got = [(spec.seed, spec.freeze_depth, transfer_of(spec).beta) for spec in specs(found)]
     assert got == list(product([5, 3], [1, 2], [0.4, 0.6]))
     assert {spec.method for spec in specs(found)} == {"cartl"}
     assert {spec.baselines for spec in specs(found)} == {()}
@@ -45,7 +46,7 @@ def test_a_job_of_a_sweep_is_what_the_same_request_alone_would_be() -> None:
 
 
 def test_values_that_a_method_does_not_use_collapse() -> None:
-    grid = {
+    grid: dict[str, list[Any]] = {
         "method": ["vanilla", "neft", "cartl", "lwf"],
         "freeze_depth": [1, 2],
         "beta": [0.4, 0.6],
@@ -87,10 +88,10 @@ def test_the_jobs_are_the_distinct_ones_among_all_combinations(
 def test_settings_of_the_base_are_for_the_methods_that_use_them() -> None:
     base = {"pretrain": {"fdm_layers": "every"}, "transfer": {"beta": 0.5, "epochs": 2}, "freeze_depth": 2}
     plain, cartl, lwf = specs(cells(sweep({"method": ["vanilla", "cartl", "lwf"]}, **base), 100))
-    assert (plain.pretrain.fdm_layers, plain.transfer.beta) == ("trunk", None)
-    assert (cartl.pretrain.fdm_layers, cartl.transfer.beta) == ("every", 0.5)
+    assert (pretrain_of(plain).fdm_layers, transfer_of(plain).beta) == ("trunk", None)
+    assert (pretrain_of(cartl).fdm_layers, transfer_of(cartl).beta) == ("every", 0.5)
     assert (plain.freeze_depth, cartl.freeze_depth, lwf.freeze_depth) == (2, 2, 0)
-    assert plain.transfer.epochs == cartl.transfer.epochs == 2
+    assert transfer_of(plain).epochs == transfer_of(cartl).epochs == 2
 
 
 @pytest.mark.parametrize(
@@ -175,11 +176,12 @@ def test_a_request_is_checked_field_by_field(body: dict[str, Any], place: tuple[
 
 def test_the_axes_have_the_bounds_of_the_fields_that_they_vary() -> None:
     """What no job could have is refused in the grid already, and nothing else is."""
-    parts = {"transfer": TransferSpec, "pretrain": PretrainSpec}
+    parts: dict[str, type[BaseModel]] = {"transfer": TransferSpec, "pretrain": PretrainSpec}
     assert set(AXES) == set(Grid.model_fields)
     schema = Grid.model_json_schema()["properties"]
     for axis, (*part, field) in AXES.items():
-        own = (parts[part[0]] if part else JobRequest).model_json_schema()["properties"][field]
+        asked: type[BaseModel] = parts[part[0]] if part else JobRequest
+        own = asked.model_json_schema()["properties"][field]
         own = next((one for one in own.get("anyOf", [own]) if one.get("type") != "null"), own)
         items = next(one for one in schema[axis]["anyOf"] if one["type"] == "array")["items"]
         ranges = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "type"}

@@ -10,6 +10,7 @@ from cartl_core.report import Report
 from cartl_core.spec import DataSpec, JobSpec, digest
 from cartl_core.statistics.proportions import wilson
 from tests.fixtures.reports import arm_of, attack_of, full_report, spec_of, training_of
+from tests.fixtures.requests import transfer_of
 
 
 @pytest.fixture
@@ -31,9 +32,13 @@ def test_every_accuracy_is_shown_with_its_interval_and_n(report: Report) -> None
 
 
 def test_only_norms_that_are_proven_are_called_so(spec: JobSpec) -> None:
-    by_operator = spec.model_copy(update={"transfer": spec.transfer.model_copy(update={"norm": "operator"})})
-    assert "not proven non-expansive" in phrases.layer_norms({"head": 0.6}, spec.transfer)
-    assert "every tuned block is non-expansive" in phrases.layer_norms({"head": 0.6}, by_operator.transfer)
+    by_operator = spec.model_copy(
+        update={"transfer": transfer_of(spec).model_copy(update={"norm": "operator"})}
+    )
+    assert "not proven non-expansive" in phrases.layer_norms({"head": 0.6}, transfer_of(spec))
+    assert "every tuned block is non-expansive" in phrases.layer_norms(
+        {"head": 0.6}, transfer_of(by_operator)
+    )
 
 
 def test_warnings_come_before_any_figure(report: Report) -> None:
@@ -52,13 +57,13 @@ def test_a_cell_cannot_break_the_table(report: Report) -> None:
     assert "| a\\|b | 100 |" in render(report)
 
 
-def test_a_report_with_nothing_known_says_that_it_is_not_complete(spec) -> None:
+def test_a_report_with_nothing_known_says_that_it_is_not_complete(spec: JobSpec) -> None:
     text = render(Report(complete=False, spec=spec, spec_digest=digest(spec)))
     assert "Not complete" in text
     assert "accuracy" not in text
 
 
-def test_a_student_without_figures_is_not_given_any(spec) -> None:
+def test_a_student_without_figures_is_not_given_any(spec: JobSpec) -> None:
     partial = Report(complete=False, spec=spec, spec_digest=digest(spec), student=arm_of("cartl", None))
     assert "not yet known | not yet known" in render(partial)
 

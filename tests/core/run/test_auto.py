@@ -112,7 +112,9 @@ def test_a_run_that_chooses(go: Any, job: Any, tmp_path: Path) -> None:
     assert {"selection.svg", "selection.png"} <= {path.name for path in out.iterdir()}
     page = (out / "report.md").read_text()
     assert "## How the method was chosen" in page
-    assert sentences.promise(report) in page
+    promised = sentences.promise(report)
+    assert promised is not None
+    assert promised in page
     assert told.words == sentences.selection_outcome(report)
     assert Report.model_validate_json((out / "report.json").read_bytes()) == report
 

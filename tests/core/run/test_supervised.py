@@ -55,10 +55,12 @@ def wait_for(condition: object, seconds: float = 10.0) -> None:
 def test_events_are_whole_lines_from_any_thread() -> None:
     stream = io.StringIO()
     report = JsonLines(stream)
-    threads = [
-        threading.Thread(target=lambda: [report(Warned(message="x" * 200)) for _ in range(50)])
-        for _ in range(4)
-    ]
+
+    def warn_often() -> None:
+        for _ in range(50):
+            report(Warned(message="x" * 200))
+
+    threads = [threading.Thread(target=warn_often) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -118,7 +120,7 @@ def test_waiting_names_the_stage(pipe: tuple[TextIO, TextIO], tmp_path: Path) ->
 
 @pytest.mark.parametrize("closed", [True, False])
 def test_a_run_left_alone_is_stopped_and_then_ended(pipe: tuple[TextIO, TextIO], closed: bool) -> None:
-    stop, ended = StopFlag(), []
+    stop, ended = StopFlag(), list[int]()
     orders = Orders(
         pipe[1],
         stop,
@@ -135,7 +137,7 @@ def test_a_run_left_alone_is_stopped_and_then_ended(pipe: tuple[TextIO, TextIO],
 
 
 def test_a_run_that_stops_in_time_is_not_ended(pipe: tuple[TextIO, TextIO]) -> None:
-    stop, ended = StopFlag(), []
+    stop, ended = StopFlag(), list[int]()
     orders = Orders(pipe[1], stop, silence_limit=0.2, end_process=ended.append, grace_seconds=0.5)
     orders.start()
     wait_for(lambda: stop.why == "interrupted")

@@ -19,6 +19,7 @@ from cartl_core.spec import (
     canonical_json,
     digest,
 )
+from tests.fixtures.requests import pretrain_of
 
 LEAST: dict[str, Any] = {"dataset": "fashion_mnist", "freeze_depth": 3}
 
@@ -31,7 +32,8 @@ def request_with(path: str, value: Any) -> dict[str, Any]:
     for parent in parents:
         at = at.setdefault(parent, {})
     at[last] = value
-    return whole
+    result: dict[str, Any] = whole
+    return result
 
 
 def faults(text: str) -> list[str]:
@@ -252,7 +254,7 @@ def test_radii_beyond_one_are_for_the_other_norms() -> None:
 
 @pytest.mark.parametrize("changes", [{"norm": "l2"}, {"loss": "margin"}])
 def test_training_attacks_in_linf_with_the_cross_entropy(changes: dict[str, Any]) -> None:
-    spec = resolve(JobRequest.model_validate(LEAST)).pretrain
+    spec = pretrain_of(resolve(JobRequest.model_validate(LEAST)))
     attack = spec.attack.model_copy(update=changes)
     with pytest.raises(ValidationError, match="attack of training"):
         type(spec).model_validate(spec.model_dump() | {"attack": attack.model_dump()})

@@ -39,11 +39,12 @@ def split() -> Split:
 
 def test_a_linear_trunk_is_moved_by_the_dual_norm(workspace: Any) -> None:
     """One feature w x of images far from black and white: no perturbation moves it by more than eps |w|_1."""
-    linear = nn.Sequential(nn.Flatten(), nn.Linear(16, 1))
+    layer = nn.Linear(16, 1)
+    linear = nn.Sequential(nn.Flatten(), layer)
     images = 0.3 + 0.4 * torch.rand(9, 1, 4, 4, generator=generator(4, "images"))
     moved = farthest_images(linear, split_of(images), SPEC, copy=0, seed=0, ctx=workspace("a").context())
     reached = (linear(moved) - linear(images)).abs().squeeze(1)
-    most = SPEC.eps * linear[1].weight.abs().sum()
+    most = SPEC.eps * layer.weight.abs().sum()
     torch.testing.assert_close(reached, most.expand(9), rtol=1e-4, atol=1e-5)
 
 
@@ -64,10 +65,11 @@ def test_neither_batches_nor_the_moment_count_and_nothing_is_left(
     trunk: nn.Module, split: Split, workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ctx = workspace("a").context()
-    trunk[1].train()
+    part = trunk.get_submodule("1")
+    part.train()
     before = {name: value.clone() for name, value in trunk.state_dict().items()}
     whole = farthest_images(trunk, split, SPEC, copy=1, seed=0, ctx=ctx)
-    assert trunk[1].training
+    assert part.training
     assert all(parameter.requires_grad and parameter.grad is None for parameter in trunk.parameters())
     assert all(torch.equal(value, before[name]) for name, value in trunk.state_dict().items())
     assert torch.equal(whole, farthest_images(trunk, split, SPEC, copy=1, seed=0, ctx=ctx))

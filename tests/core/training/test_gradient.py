@@ -23,6 +23,7 @@ from cartl_core.training import pretrain as stage
 from cartl_core.training.gradient import Loss, Objective, StepContext, add_gradient
 from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.pretrain import adversarial, pretrain
+from tests.fixtures.runs import in_training_mode
 
 ATTACK = AttackSpec(label="training", eps=0.1, step=0.05, steps=2)
 STEP = StepContext(seed=5, epoch=1, step=2)
@@ -83,7 +84,7 @@ def test_one_part_is_the_plain_gradient_bit_by_bit() -> None:
     plain = copy.deepcopy(tuned)
     images, labels = batch(6)
     added, _ = gradient(tuned, adversarial(tuned, ATTACK), images, labels, parts=1)
-    adversarial(plain, ATTACK)(images, labels, STEP).total.backward()  # type: ignore[no-untyped-call]
+    adversarial(plain, ATTACK)(images, labels, STEP).total.backward()
     for name, parameter in plain.named_parameters():
         assert torch.equal(added[name], parameter.grad)  # type: ignore[arg-type]
 
@@ -139,7 +140,7 @@ def train(ctx: StageContext, device: Device, *, halvings: int | None = 1, batch_
         network=tuned,
         tuned=dict(tuned.named_parameters()),
         objective=device.objective(tuned),
-        begin_epoch=lambda epoch: tuned.train() and None,
+        begin_epoch=in_training_mode(tuned),
         validate=lambda: {"clean_accuracy": 0.5, "robust_accuracy": 0.25},
         inputs=lambda: batch(12),
     )
@@ -184,7 +185,7 @@ def test_what_a_failed_try_has_moved_is_put_back(workspace: Any) -> None:
         network=tuned,
         tuned=dict(tuned.named_parameters()),
         objective=in_halves,
-        begin_epoch=lambda epoch: tuned.train() and None,
+        begin_epoch=in_training_mode(tuned),
         validate=lambda: {"clean_accuracy": 0.5},
         inputs=lambda: batch(12),
     )

@@ -19,6 +19,7 @@ from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.checkpoint_files import in_order
 from cartl_core.training.gradient import Loss, StepContext
 from cartl_core.training.loop import TrainingResult, TrainingTask, fit
+from tests.fixtures.runs import in_training_mode
 
 Score = tuple[float, float]
 """Clean and robust accuracy on validation images."""
@@ -65,7 +66,7 @@ def train(
         network=network,
         tuned=dict(network.named_parameters()),
         objective=changes.pop("objective", noisy(network)),
-        begin_epoch=lambda epoch: network.train() and None,
+        begin_epoch=in_training_mode(network),
         validate=lambda: dict(zip((CLEAN, ROBUST), left.pop(0) if left else (0.5, 0.25), strict=True)),
         inputs=lambda: data(),
         **changes,
@@ -83,7 +84,7 @@ def test_one_step_is_sgd_with_momentum_and_weight_decay(workspace: Any) -> None:
     nn.init.constant_(network.weight, 2.0)
     task = TrainingTask(
         network=network,
-        tuned={"weight": network.weight},
+        tuned=dict(network.named_parameters()),
         objective=lambda x, labels, step: Loss(network(x).mean()),
         begin_epoch=lambda epoch: None,
         validate=dict,
@@ -133,7 +134,7 @@ def test_a_run_stopped_while_it_validates_goes_on_with_the_same_bits(workspace: 
         network=network,
         tuned=dict(network.named_parameters()),
         objective=noisy(network),
-        begin_epoch=lambda epoch: network.train() and None,
+        begin_epoch=in_training_mode(network),
         validate=stopped,
         inputs=lambda: data(),
     )
@@ -186,7 +187,7 @@ def test_a_checkpoint_keeps_only_what_moves_of_epochs_that_contend(workspace: An
         network=network,
         tuned=head,
         objective=noisy(network),
-        begin_epoch=lambda epoch: network.train() and None,
+        begin_epoch=in_training_mode(network),
         validate=lambda: dict(zip((CLEAN, ROBUST), scores.pop(0), strict=True)),
         inputs=lambda: data(),
     )
@@ -237,7 +238,7 @@ def test_no_batch_is_ever_smaller_than_the_others(workspace: Any, count: int) ->
         network=network,
         tuned=dict(network.named_parameters()),
         objective=objective,
-        begin_epoch=lambda epoch: network.train() and None,
+        begin_epoch=in_training_mode(network),
         validate=dict,
         inputs=lambda: data(count),
     )

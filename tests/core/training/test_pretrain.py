@@ -58,6 +58,7 @@ def attacked(network: Network, images: Tensor, labels: Tensor) -> Tensor:
     noise = torch.rand(images.shape, generator=STEP.draw("attack"))
     start = (2 * noise - 1) * ATTACK.eps
     aside = copy.deepcopy(network).eval()
+    assert ATTACK.step is not None
     return perturb(aside, images, labels, eps=ATTACK.eps, step=ATTACK.step, steps=ATTACK.steps, start=start)
 
 
@@ -164,8 +165,8 @@ def test_batches_take_several_radii_in_turn(
         return made[objective](images, labels, step).total.item()
 
     taken = []
-    for epoch, step in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
-        step = StepContext(seed=5, epoch=epoch, step=step, steps=2)
+    for epoch, number in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 0)):
+        step = StepContext(seed=5, epoch=epoch, step=number, steps=2)
         alone = [loss((share,), step) for share in radii]
         assert len(set(alone)) == 3
         taken.append(alone.index(loss(radii, step)))
@@ -190,7 +191,8 @@ def test_gradient_flows_through_both_features(network: Network, batch: tuple[Ten
         lower, upper = aside.split(DEPTH)
         features, clean = lower(moved), lower(images)
         gap = (features - clean).flatten(1).norm(dim=1) / math.sqrt(features[0].numel())
-        return (nn.functional.cross_entropy(upper(features), labels) + 128 * gap.mean()).item()
+        result: float = (nn.functional.cross_entropy(upper(features), labels) + 128 * gap.mean()).item()
+        return result
 
     direction = slope / slope.norm()
     step = 1e-6

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cartl_core.planning.make_plan import plan_transfer
-from cartl_core.planning.plan import DataCounts
+from cartl_core.planning.plan import DataCounts, StudentPlan, TeacherPlan
 from cartl_core.planning.stage_digests import RECIPE_VERSION
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.storage.stage_result import NETWORK, read_result
@@ -58,7 +58,7 @@ def test_digests(spec: JobSpec, runtime: Runtime) -> None:
     plan = plan_transfer(
         spec, source=DataCounts("source", 1000, 100), target=DataCounts("target", 500, 100), runtime=runtime
     )
-    networks = (*plan.teachers, *plan.students)
+    networks: tuple[TeacherPlan | StudentPlan, ...] = (*plan.teachers, *plan.students)
     found = {network.stage.key.label: network.stage.digest for network in networks}
     for measurement in plan.students[0].measurements:
         found[measurement.key.label] = measurement.key.digest

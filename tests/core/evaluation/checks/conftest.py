@@ -17,6 +17,7 @@ from cartl_core.evaluation.checks import (
     CHECKS,
     ROBUST,
     CheckInputs,
+    Rows,
     in_double,
     normalises_first,
     summary,
@@ -77,7 +78,7 @@ def checked(digits: tuple[Tensor, Tensor], robust: nn.Module) -> Callable[..., d
         images, labels = (part[-IMAGES:] for part in digits)
         indices = torch.arange(IMAGES)
         inputs = CheckInputs(model, in_double(model), 10, images, labels, indices, 0, ASKED, ("other", other))
-        rows = {}
+        rows: Rows = {}
         for take_down in CHECKS.values():
             rows |= take_down(inputs)
         own = own_attacks(ASKED, 10, "other")

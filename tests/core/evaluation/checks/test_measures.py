@@ -50,7 +50,8 @@ def closed_form(model: nn.Sequential, images: Tensor, labels: Tensor, eps: float
     gap = logits.gather(1, labels.unsqueeze(1)) - logits
     reach = eps * (weight[labels].unsqueeze(1) - weight.unsqueeze(0)).abs().sum(2)
     own = nn.functional.one_hot(labels, len(weight)).bool()
-    return ((gap > reach) | own).all(1)
+    result: Tensor = ((gap > reach) | own).all(1)
+    return result
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
@@ -85,9 +86,10 @@ def test_rescaled_logits_keep_their_order_and_are_a_gap_apart(seed: int, scale: 
 
 
 def test_equal_logits_stay_finite() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 4)).eval()
-    nn.init.zeros_(model[1].weight)
-    nn.init.ones_(model[1].bias)
+    linear = nn.Linear(36, 4)
+    model = nn.Sequential(nn.Flatten(), linear).eval()
+    nn.init.zeros_(linear.weight)
+    nn.init.ones_(linear.bias)
     assert Rescaled(model)(torch.rand(3, *SHAPE)).isfinite().all()
 
 
@@ -257,7 +259,8 @@ def test_the_radii_are_attacked_independently() -> None:
     class Spy(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             seen.append(x.detach().clone())
-            return model(x)
+            result: Tensor = model(x)
+            return result
 
     model = linear(scale=0.001)
     spied = inputs(Spy().eval(), slice(0, 60), linear())

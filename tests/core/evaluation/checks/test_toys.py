@@ -101,8 +101,8 @@ def test_a_masked_network_is_caught(checked: Any, plain: nn.Module, mask: str) -
 def test_attacks_that_fail_at_larger_radii_are_caught(
     checked: Any, plain: nn.Module, digits: tuple[Tensor, Tensor]
 ) -> None:
-    known = (part[-500:] for part in digits)
-    checks = checked(Fence(plain, *known, reach=0.25))
+    images, labels = (part[-500:] for part in digits)
+    checks = checked(Fence(plain, images, labels, reach=0.25))
     assert checks["rising_eps"].status == "failed"
     assert checks["eps_one"].status == "failed"
 

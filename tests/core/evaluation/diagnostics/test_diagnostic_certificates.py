@@ -177,7 +177,7 @@ def test_a_network_of_one_answer_still_has_an_audit(stored: Path, task: Any, wor
     network = load_network(stored / NETWORK)
     with torch.no_grad():
         network.head.weight.zero_()
-        network.stem.weight.zero_()
+        network.get_parameter("stem.weight").zero_()
     save_network(stored / NETWORK, network)
     found = run("audit", AUDIT, stored, task().test, workspace("flat"))
     assert isinstance(found, Audit)

@@ -86,7 +86,8 @@ def test_the_attack_is_made_like_the_jobs_hardest_on_the_cross_entropy(job: Any)
     def attack(*attacks: dict[str, Any], **checks: Any) -> AttackSpec:
         asked = job(evaluate={"attacks": attacks, "checks": checks}).evaluate.checks
         assert asked is not None
-        return asked.attack
+        result: AttackSpec = asked.attack
+        return result
 
     short = {"label": "a", "eps": 0.1, "step": 0.02, "steps": 40}
     long = {"label": "b", "norm": "l2", "eps": 0.5, "step": 0.2, "steps": 80}
