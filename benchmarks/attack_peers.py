@@ -28,7 +28,8 @@ def foolbox(model: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, step:
     kind = {"linf": fb.attacks.LinfPGD, "l2": fb.attacks.L2PGD}[norm]
     attack = kind(abs_stepsize=step, steps=steps, random_start=True)
     _, clipped, _ = attack(fb.PyTorchModel(model, bounds=(0, 1)), x, y, epsilons=eps)
-    return clipped
+    result: Tensor = clipped
+    return result
 
 
 def torchattacks(
@@ -38,7 +39,8 @@ def torchattacks(
     import torchattacks as ta
 
     kind = {"linf": ta.PGD, "l2": ta.PGDL2}[norm]
-    return kind(model, eps=eps, alpha=step, steps=steps, random_start=True)(x, y)
+    result: Tensor = kind(model, eps=eps, alpha=step, steps=steps, random_start=True)(x, y)
+    return result
 
 
 def art(model: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, step: float, steps: int) -> Tensor:
@@ -70,7 +72,8 @@ def adv_lib(model: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, step:
     import_torchvision()
     from adv_lib.attacks import pgd_linf
 
-    return pgd_linf(model, x, y, eps, steps=steps, absolute_step_size=step)
+    result: Tensor = pgd_linf(model, x, y, eps, steps=steps, absolute_step_size=step)
+    return result
 
 
 def torchattacks_autoattack(steps: int | None) -> Callable[[nn.Module, Tensor, Tensor, str, float], Tensor]:
@@ -82,14 +85,18 @@ def torchattacks_autoattack(steps: int | None) -> Callable[[nn.Module, Tensor, T
         classes = int(model(x[:1]).shape[1])
         ball: dict[str, Any] = {"eps": eps, "norm": {"linf": "Linf", "l2": "L2"}[norm]}
         if steps is None:
-            return ta.AutoAttack(model, version="standard", n_classes=classes, seed=0, **ball)(x, y)
+            standard: Tensor = ta.AutoAttack(model, version="standard", n_classes=classes, seed=0, **ball)(
+                x, y
+            )
+            return standard
         four = [
             ta.APGD(model, steps=steps, loss="ce", **ball),
             ta.APGDT(model, steps=steps, n_classes=classes, **ball),
             ta.FAB(model, steps=steps, multi_targeted=True, n_classes=classes, **ball),
             ta.Square(model, n_queries=5000, **ball),
         ]
-        return ta.MultiAttack(four)(x, y)
+        result: Tensor = ta.MultiAttack(four)(x, y)
+        return result
 
     return attack
 

@@ -148,4 +148,5 @@ def judged(network: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, move
     inside = torch.linalg.vector_norm((moved - x).flatten(1), ord=order, dim=1) <= eps * (1 + SLACK)
     inside &= ((moved >= 0) & (moved <= 1)).flatten(1).all(1)
     with torch.no_grad():
-        return misclassified(network(x), y) | (misclassified(network(moved), y) & inside)
+        result: Tensor = misclassified(network(x), y) | (misclassified(network(moved), y) & inside)
+        return result

@@ -17,6 +17,7 @@ import json
 import platform
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,18 @@ def pgd_cell(
     }
 
 
+def judged_peer(
+    peer: Callable[[nn.Module, Tensor, Tensor, str, float], Tensor],
+    network: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    norm: str,
+    eps: float,
+) -> Tensor:
+    """Which images a peer's AutoAttack breaks, by our own judgement of its images."""
+    return judged(network, x, y, norm, eps, peer(network, x, y, norm, eps))
+
+
 def autoattack_cell(
     network: nn.Module,
     x: Tensor,
@@ -158,7 +171,7 @@ def autoattack_cell(
     runs: dict[str, Run] = {"cartl": partial(autoattack, network, x, y, norm, eps)}
     for name, steps in (("torchattacks, as it comes", None), ("torchattacks, 100 steps", 100)):
         peer = torchattacks_autoattack(steps)
-        runs[name] = lambda peer=peer: judged(network, x, y, norm, eps, peer(network, x, y, norm, eps))
+        runs[name] = partial(judged_peer, peer, network, x, y, norm, eps)
     taken, _ = interleaved(runs, 1, deadline)
     mine = taken["cartl"].broken
     found: dict[str, Any] = {"n": len(x)}

@@ -41,4 +41,5 @@ def reference_pgd(
 
 
 def _length(values: Tensor) -> Tensor:
-    return values.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    result: Tensor = values.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    return result

@@ -69,7 +69,7 @@ class OperatorScale(nn.Module):
 
     @torch.no_grad()
     def _iterate(self, weight: Tensor) -> None:
-        back: Tensor = conv2d_input(self.u.shape, weight, self.v, *self._settings)  # type: ignore[no-untyped-call]
+        back: Tensor = conv2d_input(self.u.shape, weight, self.v, *self._settings)
         self.u.copy_(_unit(back))
         self.v.copy_(_unit(self._forth(weight)))
 

@@ -72,5 +72,5 @@ def convolution_norm(
         image = image / torch.linalg.vector_norm(image).clamp_min(TINY)
         response = functional.conv2d(image, weight, None, *settings)
         norm = torch.linalg.vector_norm(response)
-        image = conv2d_input(shape, weight, response, *settings)  # type: ignore[no-untyped-call]
+        image = conv2d_input(shape, weight, response, *settings)
     return float(norm)

@@ -99,7 +99,7 @@ def add_gradient(
         weight = len(piece) / len(images)
         with autocast():
             loss = objective(piece, answers, replace(step, first=first, batch=len(images)))
-        (weight * loss.total).backward()  # type: ignore[no-untyped-call]
+        (weight * loss.total).backward()
         for name, value in _numbers(loss).items():
             shown[name] = shown.get(name, 0.0) + weight * value
         first += len(piece)

@@ -19,8 +19,13 @@ def upgrade() -> None:
     for column, name in BY.items():
         op.create_index(name, "jobs", ["owner_id", column, "created_at", "id"])
     if op.get_bind().dialect.name == "postgresql":
-        containing = {"postgresql_using": "gin", "postgresql_ops": {"tags": "jsonb_path_ops"}}
-        op.create_index("ix_jobs_tags", "jobs", ["tags"], **containing)
+        op.create_index(
+            "ix_jobs_tags",
+            "jobs",
+            ["tags"],
+            postgresql_using="gin",
+            postgresql_ops={"tags": "jsonb_path_ops"},
+        )
 
 
 def downgrade() -> None:
