@@ -10,7 +10,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-compose lint clean chaos fuzz load bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-compose lint clean chaos fuzz load bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -30,6 +30,9 @@ serve: $(STAMP)  ## Start the service and leave it running
 
 test: $(STAMP) lint  ## Every check and test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
+
+test-fast: $(STAMP)  ## Tests that need no server and no training: under two minutes on two cores
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope -m "not slow"
 
 chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINUTES, and print the table
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --minutes $(MINUTES)

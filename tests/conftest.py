@@ -1,3 +1,69 @@
-"""Fixtures that several areas share live in tests/fixtures."""
+"""Fixtures that several areas share live in tests/fixtures; which tests are slow is said here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
 
 pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.redis", "tests.fixtures.workers"]
+
+HERE = Path(__file__).parent
+# Folders and modules whose tests start processes or servers, or train and attack for seconds.
+SLOW = tuple(
+    HERE / place
+    for place in (
+        "api/test_fuzz.py",
+        "api/test_load.py",
+        "cartl/test_demo.py",
+        "cartl/test_processes.py",
+        "chaos",
+        "core/analysis/test_curves.py",
+        "core/attacks/test_fab.py",
+        "core/attacks/test_kinds.py",
+        "core/attacks/test_minimal_radius.py",
+        "core/attacks/test_norms.py",
+        "core/attacks/test_oracle.py",
+        "core/attacks/test_reference.py",
+        "core/evaluation",
+        "core/nn/test_gram_iteration.py",
+        "core/nn/test_lipschitz.py",
+        "core/nn/test_neft.py",
+        "core/nn/test_neft_operator.py",
+        "core/run/test_auto.py",
+        "core/run/test_main.py",
+        "core/run/test_no_download.py",
+        "core/run/test_pipeline.py",
+        "core/training",
+        "end_to_end",
+        "golden",
+        "jobs/database/test_migrations.py",
+        "jobs/store/test_any_story.py",
+        "jobs/test_queue.py",
+        "study",
+        "test_compose.py",
+        "test_worker_health.py",
+        "worker/host",
+        "worker/supervision",
+    )
+)
+# Fixtures that start a server. Tests of both databases are slow on PostgreSQL only.
+SERVERS = {"postgres", "new_postgres_database", "migrated_postgres", "redis_server", "redis_url", "own_redis"}
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether ``make test-fast`` leaves a test out."""
+    if any(item.path.is_relative_to(place) for place in SLOW):
+        return True
+    if not isinstance(item, pytest.Function):
+        return False
+    backend = item.callspec.params.get("backend") if hasattr(item, "callspec") else None
+    return backend == "postgresql" or not SERVERS.isdisjoint(item.fixturenames)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark slow tests, before ``-m`` chooses."""
+    for item in items:
+        if is_slow(item):
+            item.add_marker(pytest.mark.slow)
