@@ -11,7 +11,6 @@ Answers are the service's JSON objects. Errors are ``ServiceError`` (it refused)
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,10 +18,10 @@ from types import TracebackType
 from typing import Any
 
 import httpx
+from httpx_sse import EventSource, SSEError
 from pydantic import BaseModel
 
 from cartl.problems import JobUnfinished, ServiceError, ServiceUnreachable, raise_for_problem
-from cartl.sse import messages
 
 Json = dict[str, Any]
 Tick = Callable[[], None]
@@ -209,13 +208,19 @@ class Client:
             if not response.is_success:
                 response.read()
                 raise_for_problem(response)
-            for message in messages(_ticking(response.iter_lines(), tick)):
-                yield json.loads(message.data)
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            response.stream = _Ticking(response.stream, tick)
+            try:
+                for message in EventSource(response).iter_sse():
+                    if message.data:  # a comment after an event comes as a message of nothing
+                        yield message.json()
+            except SSEError as error:  # a proxy's page, say: asking again would give the same
+                raise _not_the_service(f"/jobs/{job_id}/events answered no event stream") from error
 
     def _json(self, method: str, path: str, **options: Any) -> Json:
         body = self._send(method, path, **options).json()
         if not isinstance(body, dict):
-            raise ServiceError(502, {"title": "Not the service", "detail": f"{path} answered no JSON object"})
+            raise _not_the_service(f"{path} answered no JSON object")
         return body
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
@@ -227,7 +232,22 @@ class Client:
         return response
 
 
-def _ticking(lines: Iterator[str], tick: Tick) -> Iterator[str]:
-    for line in lines:
-        tick()
-        yield line
+class _Ticking(httpx.SyncByteStream):
+    """A body that calls ``tick`` for each piece that arrives, the comments that keep it alive too."""
+
+    def __init__(self, body: httpx.SyncByteStream, tick: Tick) -> None:
+        self._body = body
+        self._tick = tick
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._body:
+            self._tick()
+            yield piece
+
+    def close(self) -> None:
+        """Close the body."""
+        self._body.close()
+
+
+def _not_the_service(detail: str) -> ServiceError:
+    return ServiceError(502, {"title": "Not the service", "detail": detail})

@@ -1,72 +1,47 @@
-"""Sending a finished file: ETag, conditional requests and one byte range (RFC 9110, sections 13 and 14).
+"""Sending a finished file: Starlette's ``FileResponse``, with what it leaves out.
 
-A file of a job never changes under its ETag, which is its SHA-256. A Range header that is malformed, or
-asks for several ranges, is ignored, as the RFC allows: the answer is the whole file.
+That is ``If-None-Match``; a problem where a range lies beyond the file; and the whole file where a Range
+header means nothing, as RFC 9110 (section 14.2) demands of an unknown unit. A file of a job never changes
+under its ETag, which is its SHA-256.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse
+from starlette.types import Message, Receive, Scope, Send
 
 from api.http.problems import Problem
 
-CHUNK_BYTES = 256 * 1024
 SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 # What a browser shows by itself; everything else is offered for download.
 INLINE = ("text/html", "text/markdown", "text/plain", "image/svg+xml", "image/png", "application/json")
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
-@dataclass(frozen=True)
-class Span:
-    """Bytes ``start`` up to, not including, ``stop``."""
-
-    start: int
-    stop: int
-
-    @property
-    def length(self) -> int:
-        """Number of bytes."""
-        return self.stop - self.start
-
-
-def send_file(request: Request, path: Path, *, name: str, media_type: str, etag: str, size: int) -> Response:
+def send_file(request: Request, path: Path, *, name: str, media_type: str, etag: str) -> Response:
     """The answer to a GET of a file, or to a HEAD: the same without the bytes.
 
     Raises:
-        Problem: the file is gone (404), or has no such range (416).
+        Problem: the file is gone (404). One that has no such range (416) comes as the answer is sent.
     """
     tag = f'"{etag}"'
-    headers = {
-        "ETag": tag,
-        "Accept-Ranges": "bytes",
-        "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'{_disposition(media_type)}; filename="{name}"',
-        **page_headers(),
-    }
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", **page_headers()}
     if _matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
-    span = _wanted(request, tag, size)
-    part = span or Span(0, size)
-    headers["Content-Length"] = str(part.length)
-    if span is not None:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}"
     try:
-        file = path.open("rb")
+        found = path.stat()
     except FileNotFoundError as error:
         raise Problem("not-found", "The file has been removed.") from error
-    status = 206 if span else 200
-    if request.method == "HEAD":
-        file.close()
-        return Response(status_code=status, media_type=media_type, headers=headers)
-    return StreamingResponse(_chunks(file, part), status_code=status, media_type=media_type, headers=headers)
+    return StoredFile(
+        path,
+        headers=headers,
+        media_type=media_type,
+        filename=name,
+        stat_result=found,
+        content_disposition_type=_disposition(media_type),
+    )
 
 
 def page_headers() -> dict[str, str]:
@@ -76,6 +51,38 @@ def page_headers() -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
+
+
+class StoredFile(FileResponse):
+    """A file, or the ranges of it that are asked for."""
+
+    chunk_size = 256 * 1024
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as Starlette does, but for ranges that it refuses in plain text."""
+
+        async def send_unless_refused(message: Message) -> None:
+            status = message.get("status")
+            if status == 400:
+                raise _MeaninglessRange
+            if status == 416:
+                size = self.headers["content-length"]
+                raise Problem(
+                    "range-not-satisfiable",
+                    f"The file has {size} bytes.",
+                    headers={"Content-Range": f"bytes */{size}"},
+                )
+            await send(message)
+
+        try:
+            await super().__call__(scope, receive, send_unless_refused)
+        except _MeaninglessRange:
+            headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+            await super().__call__({**scope, "headers": headers}, receive, send)
+
+
+class _MeaninglessRange(Exception):
+    """A Range header that is malformed, or in another unit than bytes."""
 
 
 def _disposition(media_type: str) -> str:
@@ -88,35 +95,3 @@ def _matches(header: str | None, tag: str) -> bool:
         return False
     names = {part.strip().removeprefix("W/") for part in header.split(",")}
     return tag in names or "*" in names
-
-
-def _wanted(request: Request, tag: str, size: int) -> Span | None:
-    """The range asked for; ``None`` for the whole file."""
-    match = _RANGE.fullmatch(request.headers.get("range", "").strip())
-    if match is None or not any(match.groups()) or request.headers.get("if-range", tag) != tag:
-        return None
-    first, last = match.groups()
-    if not first:
-        start, stop = max(size - int(last), 0), size
-        if int(last) == 0:
-            start = size
-    else:
-        start, stop = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < int(first):
-            return None
-    if start >= size:
-        raise Problem(
-            "range-not-satisfiable",
-            f"The file has {size} bytes.",
-            headers={"Content-Range": f"bytes */{size}"},
-        )
-    return Span(start, stop)
-
-
-def _chunks(file: BinaryIO, span: Span) -> Iterator[bytes]:
-    with file:
-        file.seek(span.start)
-        left = span.length
-        while left > 0 and (chunk := file.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk

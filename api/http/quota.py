@@ -35,7 +35,7 @@ class QueueQuota:
         Raises:
             TooManyJobs: there is none.
         """
-        if self.take_known(owner):
+        if self._take_known(owner):
             return
         now = self._clock()
         left = store.remaining_quota(session, owner, self._most)
@@ -44,7 +44,7 @@ class QueueQuota:
                 self._left.clear()
             self._left[owner] = left - 1, now
 
-    def take_known(self, owner: str) -> bool:
+    def _take_known(self, owner: str) -> bool:
         """Take a place that is known to be there; False where the jobs must be counted first."""
         now = self._clock()
         with self._lock:

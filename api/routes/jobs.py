@@ -8,10 +8,8 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
-from api.auth import Caller
 from api.deps import (
     JOB_ID,
-    AppContext,
     ContextDep,
     JobId,
     Reader,
@@ -71,55 +69,43 @@ def create_job(
     The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
     machine but what `runtime` will say.
     """
-    context, caller = request.context, request.caller
-    submission = submission_of(request.body, context.settings, request.find_network)
+    context, (caller, body) = request.context, request.open()
+    submission = submission_of(body, context.settings, lambda ref: request.find_network(ref, caller.owner))
     if dry_run:
         return _json(_dry_run(submission))
-    if idempotency_key is not None:
-        return _create_once(context, caller, submission, idempotency_key)
-    if context.quota.take_known(caller.owner):
-        with context.at_once() as session:
-            made = _enqueue(session, submission, caller, context)
-    else:
-        with context.writing() as session:
-            context.quota.take(session, caller.owner)
-            made = _enqueue(session, submission, caller, context)
-    return _created(context, JobView.whole(*made))
-
-
-def _create_once(context: AppContext, caller: Caller, submission: Submission, key: str) -> Response:
-    """The job that the key made before, or a new one that the key stands for from now on."""
-    known = {"owner": caller.owner, "key": key, "body_digest": submission.body_digest}
     with context.writing() as session:
-        job = store.replayed(session, **known)
-        if job is not None:
-            view = _view(session, job)
-            replay = {"Location": view.links.self, "Idempotent-Replay": "true"}
-            return _json(view, headers=replay)
+        made = _made_before(session, submission, caller.owner, idempotency_key)
+        if made is not None:
+            view = _view(session, made)
+            return _json(view, headers={"Location": view.links.self, "Idempotent-Replay": "true"})
         context.quota.take(session, caller.owner)
-        job, place = _enqueue(session, submission, caller, context)
-        store.remember(session, **known, job=job)
-        view = JobView.whole(job, place)
-    return _created(context, view)
-
-
-def _created(context: AppContext, view: JobView) -> Response:
+        job, place = store.enqueue(
+            session,
+            request=submission.request,
+            spec=submission.spec,
+            estimate=submission.estimate,
+            owner=caller.owner,
+            max_attempts=context.settings.max_attempts,
+        )
+        if idempotency_key is not None:
+            store.remember(
+                session,
+                owner=caller.owner,
+                key=idempotency_key,
+                body_digest=submission.body_digest,
+                job=job,
+            )
+    view = JobView.whole(job, place)
     return _json(
         view, status=201, headers={"Location": view.links.self}, background=context.notify_workers(view.id)
     )
 
 
-def _enqueue(
-    session: Session, submission: Submission, caller: Caller, context: AppContext
-) -> tuple[Job, int]:
-    return store.enqueue(
-        session,
-        request=submission.request,
-        spec=submission.spec,
-        estimate=submission.estimate,
-        owner=caller.owner,
-        max_attempts=context.settings.max_attempts,
-    )
+def _made_before(session: Session, submission: Submission, owner: str, key: str | None) -> Job | None:
+    """The job that the key stands for."""
+    if key is None:
+        return None
+    return store.replayed(session, owner=owner, key=key, body_digest=submission.body_digest)
 
 
 def _dry_run(submission: Submission) -> DryRun:

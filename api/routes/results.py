@@ -94,7 +94,7 @@ def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Requ
         page = _written_page(session, job, context.settings)
     if page is not None:
         row, path = page
-        return send_file(request, path, name=PAGE, media_type=row.media_type, etag=row.sha256, size=row.size)
+        return send_file(request, path, name=PAGE, media_type=row.media_type, etag=row.sha256)
     return HTMLResponse(html.render(_report(job)), headers={**FRESH, **page_headers()})
 
 
@@ -136,7 +136,7 @@ def list_artifacts(job_id: JobId, caller: Reader, context: ContextDep) -> Artifa
     },
 )
 def get_artifact(job_id: JobId, name: str, caller: Reader, context: ContextDep, request: Request) -> Response:
-    """The file itself, with ETag and one byte range. Pages come in a sandbox: they run no scripts."""
+    """The file itself, with ETag and byte ranges. Pages come in a sandbox: they run no scripts."""
     with context.reading() as session:
         store.find(session, job_id, caller.owner)
         row = store.artifact(session, job_id, check_name(name))
@@ -146,5 +146,4 @@ def get_artifact(job_id: JobId, name: str, caller: Reader, context: ContextDep, 
         name=row.name,
         media_type=row.media_type,
         etag=row.sha256,
-        size=row.size,
     )

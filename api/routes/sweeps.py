@@ -86,8 +86,8 @@ def create_sweep(
     teacher of CARTL serves every freeze depth. Each job is an ordinary one, which can be seen, cancelled and
     retried by itself.
     """
-    context, caller = request.context, request.caller
-    submission = sweep_of(request.body, context.settings)
+    context, (caller, body) = request.context, request.open()
+    submission = sweep_of(body, context.settings)
     if dry_run:
         return _json(_dry_run(submission))
     with context.writing() as session:

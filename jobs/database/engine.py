@@ -18,18 +18,18 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from jobs.database.connection_check import watch
 from jobs.errors import DatabaseBehind
 from jobs.settings import Settings
 
 CONNECT_SECONDS = 5
 POOL_SECONDS = 10
+# Of a process, all of them kept: those beyond a pool's size are closed and opened again for each request.
+CONNECTIONS = 15
 BUSY_SECONDS = 30
 READING: dict[str, dict[str, Any]] = {
     "sqlite": {"begin": "DEFERRED"},
     "postgresql": {"isolation_level": "AUTOCOMMIT"},
 }
-AT_ONCE: dict[str, dict[str, Any]] = {"sqlite": {}, "postgresql": {"isolation_level": "AUTOCOMMIT"}}
 MIGRATION_LOCK = 0x6361_7274_6C  # "cartl": one migration at a time on PostgreSQL
 
 
@@ -38,22 +38,23 @@ def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
 
     With ``keep_open`` false no connection to SQLite outlives its transaction, for a process that forks.
 
-    PostgreSQL that is gone is noticed within seconds (connect and pool timeouts,
-    ``jobs.database.connection_check``). SQLite
-    runs in WAL mode and waits for a lock; its transactions begin IMMEDIATE unless said otherwise
-    (see ``reading``), so a writer never finds out halfway that somebody else was faster.
+    PostgreSQL that is gone is noticed within seconds (connect and pool timeouts), and a connection that it
+    ended is replaced when it is taken from the pool. SQLite runs in WAL mode and waits for a lock; its
+    transactions begin IMMEDIATE unless said otherwise (see ``reading``), so a writer never finds out halfway
+    that somebody else was faster.
     """
     url = make_url(settings.database_url)
     if url.get_backend_name() == "postgresql":
-        engine = create_engine(
+        return create_engine(
             url.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
             pool_timeout=POOL_SECONDS,
             pool_recycle=1800,
             connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "cartl"},
             json_serializer=_json,
         )
-        watch(engine)
-        return engine
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     pool: dict[str, Any] = {"pool_timeout": POOL_SECONDS} if keep_open else {"poolclass": NullPool}
@@ -88,18 +89,6 @@ def transaction(factory: sessionmaker[Session]) -> Iterator[Session]:
     """A session for writing: committed at the end, rolled back on an error."""
     with factory.begin() as session:
         yield session
-
-
-@contextmanager
-def at_once(factory: sessionmaker[Session]) -> Iterator[Session]:
-    """A session for a single statement that writes; it is its own transaction.
-
-    On PostgreSQL the statement commits itself, which saves two round trips; SQLite has a transaction as ever.
-    """
-    with factory() as session:
-        session.connection(execution_options=AT_ONCE[session.get_bind().dialect.name])
-        yield session
-        session.commit()
 
 
 @contextmanager

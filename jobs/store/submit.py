@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    Insert,
-    Integer,
-    Select,
-    String,
-    Table,
-    and_,
-    bindparam,
-    delete,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from cartl_core.spec import JobSpec, digest
@@ -38,10 +23,11 @@ from jobs.tables import IdempotencyKey, Job, JobEvent
 KEY_HOURS = 24
 GIVEN = "given"
 """Stands for the method where nothing is trained."""
-AT_ONCE = 100
+TOGETHER = 100
 """More transactions than all front ends together begin for one owner in the same moment."""
 
-# Made once, since every submission runs them; a session that tracks the new object would cost more.
+# Statements on the tables, not objects for the session to track, and the place told by the first of them:
+# each costs POST /jobs about a tenth of its pace (docs/operations.md, "Load").
 _JOBS, _EVENTS = (model.metadata.tables[model.__tablename__] for model in (Job, JobEvent))
 _OTHERS = _JOBS.alias()
 _AHEAD = queued_ahead(
@@ -49,32 +35,8 @@ _AHEAD = queued_ahead(
     _OTHERS.c.priority >= bindparam("least", type_=Integer),
     _OTHERS.c.id != bindparam("itself", type_=String),
 )
-# What a fresh row leaves to the database: its time, and what only a run fills in.
-_GIVEN_TO_JOBS = (
-    "id owner_id name tags dataset method freeze_depth state request spec spec_digest estimate priority "
-    "max_attempts event_count attempts_used token"
-).split()
-_GIVEN_TO_EVENTS = ("job_id", "number", "type", "attempt", "body")
-_FRESH = {"attempts_used": 0, "token": 0, "event_count": 1}
-# SQLite has no INSERT inside of another statement; there, the row is written and seen before it is counted.
 _NEW_JOB = insert(_JOBS).returning(_JOBS.c.created_at, _AHEAD)
 _NEW_EVENT = insert(_EVENTS)
-
-
-def _one_statement() -> Select[Any]:
-    """Job and first event written, and the queue looked at, in one round trip to PostgreSQL."""
-    job = _inserted(_JOBS, _GIVEN_TO_JOBS, "job").returning(_JOBS.c.created_at).cte("job")
-    event = _inserted(_EVENTS, _GIVEN_TO_EVENTS, "event").cte("event")
-    return select(job.c.created_at, _AHEAD).add_cte(event)
-
-
-def _inserted(table: Table, columns: Iterable[str], prefix: str) -> Insert:
-    return insert(table).values(
-        {name: bindparam(f"{prefix}_{name}", type_=table.c[name].type) for name in columns}
-    )
-
-
-_NEW_JOB_AND_EVENT = _one_statement()
 
 
 def new_id() -> str:
@@ -94,66 +56,46 @@ def enqueue(
     spec: JobSpec | EvaluateJobSpec,
     estimate: dict[str, Any],
     owner: str,
+    sweep_id: str | None = None,
     priority: int = 0,
     max_attempts: int = 3,
-    max_queued: int | None = None,
 ) -> tuple[Job, int]:
     """Write a job and its first event, ``submitted``; also gives its place, as ``queue_position`` would.
 
-    Without ``max_queued`` this is one statement on PostgreSQL, so a session of
-    ``jobs.database.engine.at_once``
-    will do.
-
-    Raises:
-        TooManyJobs: the owner has ``max_queued`` queued jobs already.
+    Nobody else knows the job yet, so its first event needs no guard, and its number is 1.
     """
-    if max_queued is not None:
-        remaining_quota(session, owner, max_queued)
     stored = plain(spec)
-    job = Job(
-        **_FRESH,
-        id=new_id(),
-        owner_id=owner,
-        name=spec.name,
-        tags=list(spec.tags),
-        dataset=spec.dataset.name,
-        method=spec.method if isinstance(spec, JobSpec) else GIVEN,
-        freeze_depth=_freeze_depth(spec),
-        state=JobState.QUEUED,
-        request=plain(request, exclude_unset=True),
-        spec=stored,
-        spec_digest=digest(stored),
-        estimate=estimate,
-        priority=priority,
-        max_attempts=max_attempts,
-    )
-    job.created_at, ahead = _write(session, job)
-    return job, 1 + ahead
+    row: dict[str, Any] = {
+        "id": new_id(),
+        "owner_id": owner,
+        "sweep_id": sweep_id,
+        "name": spec.name,
+        "tags": list(spec.tags),
+        "dataset": spec.dataset.name,
+        "method": spec.method if isinstance(spec, JobSpec) else GIVEN,
+        "freeze_depth": _freeze_depth(spec),
+        "state": JobState.QUEUED,
+        "request": plain(request, exclude_unset=True),
+        "spec": stored,
+        "spec_digest": digest(stored),
+        "estimate": estimate,
+        "priority": priority,
+        "max_attempts": max_attempts,
+        "attempts_used": 0,
+        "token": 0,
+        "event_count": 1,
+    }
+    created_at, ahead = session.execute(_NEW_JOB, row | {"least": priority, "itself": row["id"]}).one()
+    told = {"spec_digest": row["spec_digest"]}
+    first = {"job_id": row["id"], "number": 1, "type": "submitted", "attempt": 1, "body": told}
+    session.execute(_NEW_EVENT, first)
+    return Job(**row, created_at=created_at), 1 + ahead
 
 
 def _freeze_depth(spec: JobSpec | EvaluateJobSpec) -> int | None:
     """None where the run is to choose it, 0 where nothing is trained."""
     depth = spec.freeze_depth if isinstance(spec, JobSpec) else 0
     return None if depth == AUTO else depth
-
-
-def _write(session: Session, job: Job) -> tuple[datetime, int]:
-    """Job and event are stored; gives the job's time and how many are ahead of it.
-
-    Nobody else knows the job yet, so its first event needs no guard, and its number is 1.
-    """
-    row = {name: getattr(job, name) for name in _GIVEN_TO_JOBS}
-    told = {"spec_digest": job.spec_digest}
-    first = {"job_id": job.id, "number": 1, "type": "submitted", "attempt": 1, "body": told}
-    place = {"least": job.priority, "itself": job.id}
-    if session.get_bind().dialect.name == "postgresql":
-        named = {f"job_{name}": value for name, value in row.items()}
-        named |= {f"event_{name}": value for name, value in first.items()}
-        created_at, ahead = session.execute(_NEW_JOB_AND_EVENT, named | place).one()
-    else:
-        created_at, ahead = session.execute(_NEW_JOB, row | place).one()
-        session.execute(_NEW_EVENT, first)
-    return created_at, ahead
 
 
 def remaining_quota(session: Session, owner: str, most: int) -> int:
@@ -165,7 +107,7 @@ def remaining_quota(session: Session, owner: str, most: int) -> int:
         TooManyJobs: ``most`` are queued.
     """
     queued = _queued(session, owner)
-    if queued >= most - AT_ONCE:
+    if queued >= most - TOGETHER:
         wait_for(session, f"queue\n{owner}")
         queued = _queued(session, owner)
     if queued >= most:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, func, literal, select, tuple_
 from sqlalchemy.orm import Session, defer
 
 from cartl_core.catalog import model_facts
@@ -79,23 +79,17 @@ def submit_sweep(
     session.add(sweep)
     session.flush()
     jobs = [
-        store.enqueue(
+        store.submit(
             session,
             request=one.request,
             spec=one.spec,
             estimate=one.estimate,
             owner=owner,
+            sweep_id=sweep.id,
             max_attempts=max_attempts,
-        )[0]
+        )
         for one in planned
     ]
-    ids = [job.id for job in jobs]
-    session.execute(
-        update(Job)
-        .where(Job.id.in_(ids))
-        .values(sweep_id=sweep.id)
-        .execution_options(synchronize_session=False)
-    )
     return sweep, jobs
 
 

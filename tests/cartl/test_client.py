@@ -124,6 +124,53 @@ def test_a_stream_that_breaks_goes_on_after_the_last_whole_event(
     assert resumed == ["0", "2", "3"]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('id: 1\nevent: e\ndata: {"number": 1}\n\n', [1]),
+        ('id: 1\r\ndata: {"number": 1}\r\n\r\n', [1]),
+        ('data: {"number":\ndata: 2}\n\n', [2]),
+        ('data:{"number": 3}\n\n', [3]),
+        (": a comment\n\nretry: 5\n\n", []),
+        ('id: 7\n\ndata: {"number": 7}\n\n', [7]),
+        ('id: 7\ndata: {"number": 7}\n\n: a comment\n\nid: 8\ndata: {"number": 8}\n\n', [7, 8]),
+        ('id: a\0b\ndata: {"number": 1}\n\n', [1]),
+        ('data: {"number": 1}\n\ndata: {"number": 2}', [1]),
+        # What splits lines elsewhere stays within a text here.
+        ('data: {"number": 1, "text": "a\u2028b\u0085c"}\n\n', [1]),
+    ],
+)
+def test_a_stream_is_read_by_the_standard(service: Any, answer: Any, text: str, expected: list[int]) -> None:
+    service.reply = lambda asked: (
+        answer(200, {"state": "succeeded"})
+        if asked.path == "/jobs/j1"
+        else answer(200, text, "text/event-stream; charset=utf-8")
+    )
+    with Client(service.url) as client:
+        assert [event["number"] for event in client.events("j1")] == expected
+
+
+def test_comments_are_signs_of_life(service: Any, answer: Any) -> None:
+    """A stream without an event calls ``tick`` too: it looks after processes while a job waits."""
+    service.reply = lambda asked: (
+        answer(200, {"state": "succeeded"})
+        if asked.path == "/jobs/j1"
+        else answer(200, ": alive\n\n", "text/event-stream")
+    )
+    ticks: list[str] = []
+    with Client(service.url) as client:
+        assert list(client.events("j1", tick=lambda: ticks.append("tick"))) == []
+    assert len(ticks) >= 2
+
+
+def test_an_answer_that_is_no_stream_is_an_error(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: (
+        answer(200, JOB) if asked.path == "/jobs/j1" else answer(200, "<html>log in</html>", "text/html")
+    )
+    with Client(service.url) as client, pytest.raises(ServiceError, match="no event stream"):
+        next(client.events("j1"))
+
+
 def test_a_tick_can_end_a_stream(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(200, JOB)
 

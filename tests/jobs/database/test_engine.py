@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import store
-from jobs.database import connection_check as alive
 from jobs.database.dialect import FromNow, Now, insert_if_new
-from jobs.database.engine import make_engine, reading, transaction
+from jobs.database.engine import CONNECTIONS, make_engine, reading, transaction
 from jobs.settings import Settings
 from jobs.tables import Job, Lock, Metric
 
@@ -130,28 +130,17 @@ def test_a_connection_that_postgresql_ended_is_replaced(migrated_postgres: Engin
     engine.dispose()
 
 
-def test_a_connection_that_went_silent_is_asked_and_replaced(
-    migrated_postgres: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The socket of a network that was cut tells nothing; so the server is asked, and does not answer."""
+def test_as_many_connections_are_kept_as_may_be_open(migrated_postgres: Engine, tmp_path: Path) -> None:
+    """One that is closed when it is given back costs the next request a new one."""
     url = migrated_postgres.url.render_as_string(hide_password=False)
     engine = make_engine(Settings(data_dir=tmp_path, database_url=url))
-    asked: list[bool] = []
 
-    def silent(_: object) -> bool:
-        asked.append(True)
-        return False
+    def pids() -> set[int]:
+        with ExitStack() as stack:
+            connections = [stack.enter_context(engine.connect()) for _ in range(CONNECTIONS)]
+            return {one.execute(text("SELECT pg_backend_pid()")).scalar_one() for one in connections}
 
-    def pid() -> int:
-        with engine.connect() as connection:
-            found: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-            return found
-
-    first = pid()
-    monkeypatch.setattr(alive, "_answers", silent)
-    assert pid() == first and not asked
-    monkeypatch.setattr(alive, "IDLE_SECONDS", 0.0)
-    assert pid() != first and asked == [True]
+    assert pids() == pids()
     engine.dispose()
 
 
