@@ -8,7 +8,7 @@ is the same when each is run on all images, and ``run_attack(..., skip=...)`` sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -108,17 +108,6 @@ ENSEMBLES: dict[str, EnsembleFacts] = {
         ),
     )
 }
-
-
-def name_of(attacks: Iterable[AttackSpec]) -> EnsembleName | None:
-    """What a report may call the worst case over ``attacks``: None where there is but one of them.
-
-    It is AutoAttack if they are exactly its four, in any order and under any labels, in one ball.
-    """
-    run = list(attacks)
-    if len(run) < 2:
-        return None
-    return "autoattack" if len(autoattack_among(run)) == len(run) else "ensemble"
 
 
 def autoattack_among(attacks: Sequence[AttackSpec]) -> tuple[AttackSpec, ...]:

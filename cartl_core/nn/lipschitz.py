@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional
 
 from cartl_core.nn.gram_iteration import EPSILON, convolution_upper_bound, linear_upper_bound
-from cartl_core.nn.network import GlobalPool, Network, Normalize, Residual
+from cartl_core.nn.network import GlobalPool, Normalize, Residual
 from cartl_core.nn.operator_norm import convolution_norm, reshaped_sigma
 from cartl_core.report.certificates import BlockAudit, LayerAudit, TailAudit
 
@@ -50,13 +50,6 @@ def audit_tail(upper: nn.Module, feature_shape: Shape, generator: torch.Generato
     return TailAudit(
         feature_shape=feature_shape, layers=tuple(walk.rows), blocks=tuple(blocks), tail_constant=bound
     )
-
-
-def audit_network(network: Network, generator: torch.Generator) -> TailAudit:
-    """The same of the whole network, from pixels in [0, 1], the input's normalisation included."""
-    model = network.arch.model
-    _, whole = network.split(0)
-    return audit_tail(whole, (model.channels, model.image_size, model.image_size), generator)
 
 
 def up(value: float) -> float:

@@ -11,7 +11,7 @@ Random 3x3 kernels lie 1.22 to 1.48 times above sigma.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
@@ -30,20 +30,6 @@ def reshaped_sigma(weight: Tensor) -> float:
     flat = weight.detach().to("cpu", torch.float64).flatten(1)
     gram = flat @ flat.T if flat.shape[0] <= flat.shape[1] else flat.T @ flat
     return sqrt(max(0.0, float(torch.linalg.eigvalsh(gram)[-1])))
-
-
-def convolution_bound(convolution: nn.Conv2d) -> float:
-    """An upper bound of the convolution's norm in L2, at any image size and with zero padding.
-
-    Raises:
-        ValueError: the convolution is dilated: its patches do not tile as the bound assumes.
-    """
-    if tuple(convolution.dilation) != (1, 1):
-        raise ValueError(f"no bound for dilation {tuple(convolution.dilation)}")
-    overlap = 1
-    for kernel, stride in zip(convolution.kernel_size, convolution.stride, strict=True):
-        overlap *= ceil(kernel / stride)
-    return sqrt(overlap) * reshaped_sigma(convolution.weight)
 
 
 def convolution_norm(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import sqrt
 from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -87,16 +86,11 @@ class CurveSpec(DiagnosticSpec):
         return expected_to
 
 
-def farthest(norm: Norm, numbers: int) -> float:
-    """The radius at which a ball around any image of ``numbers`` pixel values holds every other image."""
-    return {"linf": 1.0, "l2": sqrt(numbers), "l1": float(numbers)}[norm]
-
-
 def rising_to(end: float, eps: float, multiples: Sequence[float] = MULTIPLES) -> tuple[float, ...]:
     """Radii around ``eps``, up to ``end`` and with it.
 
     Args:
-        end: the last radius, e.g. ``farthest(norm, numbers)``.
+        end: the last radius, e.g. that of a ball around any image that holds every other: 1 in linf.
         eps: the radius of the evaluation.
         multiples: of ``eps``, rising; those that reach ``end`` are left out.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import BinaryIO
 
 from jobs.errors import ArtifactNameRefused, ArtifactNotFound
 from jobs.settings import Settings
@@ -58,15 +57,6 @@ def path_of(settings: Settings, artifact: Artifact) -> Path:
     if not path.is_relative_to(root) or not path.is_file():
         raise ArtifactNotFound(f"the file of artifact {artifact.name!r} is gone", name=artifact.name)
     return path
-
-
-def open_artifact(settings: Settings, artifact: Artifact) -> BinaryIO:
-    """The artifact's file, open for reading.
-
-    Raises:
-        ArtifactNotFound: the file is gone.
-    """
-    return path_of(settings, artifact).open("rb")
 
 
 def logs_directory(settings: Settings, job_id: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from cartl_core.catalog import DATASETS, EVALUATIONS, PRESETS
-from cartl_core.catalog.ensembles import name_of
+from cartl_core.catalog.ensembles import autoattack_among
 from cartl_core.errors import SpecError
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.resolve import resolve
@@ -67,8 +67,9 @@ def test_a_preset_names_its_attacks_and_diagnostics(
 
 
 def test_what_goes_by_the_name_of_autoattack_is_it() -> None:
-    assert name_of(evaluation({"preset": "autoattack"}).attacks) == "autoattack"
-    assert name_of(evaluation({"preset": "ensemble"}).attacks) == "ensemble"
+    attacks = evaluation({"preset": "autoattack"}).attacks
+    assert autoattack_among(attacks) == attacks
+    assert autoattack_among(evaluation({"preset": "ensemble"}).attacks) == ()
 
 
 def test_what_is_written_replaces_its_part_of_a_preset() -> None:

@@ -11,8 +11,8 @@ from jobs.files.artifacts import (
     log_file,
     log_files,
     measure,
-    open_artifact,
     output_directory,
+    path_of,
     relative_path,
 )
 from jobs.settings import Settings
@@ -42,18 +42,17 @@ def test_a_file_is_read_back(local: Settings) -> None:
     file = output_directory(local, "job1", 1) / "x"
     file.write_bytes(b"abc" * 1000)
     assert measure(file) == (3000, hashlib.sha256(b"abc" * 1000).hexdigest())
-    with open_artifact(local, row(relative_path(local, file))) as opened:
-        assert opened.read() == b"abc" * 1000
+    assert path_of(local, row(relative_path(local, file))).read_bytes() == b"abc" * 1000
 
 
-def test_nothing_outside_the_directory_is_opened(local: Settings, tmp_path: Path) -> None:
+def test_nothing_outside_the_directory_is_found(local: Settings, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("s")
     link = output_directory(local, "job1", 1) / "link"
     link.symlink_to(secret)
     for path in ("../../secret", str(secret), "job1/1/link", "job1/1", "job1/1/gone"):
         with pytest.raises(ArtifactNotFound):
-            open_artifact(local, row(path))
+            path_of(local, row(path))
     with pytest.raises(ArtifactNameRefused):
         relative_path(local, link)
 

@@ -16,7 +16,7 @@ from cartl_core.evaluation.feature_displacement import certified_distance
 from cartl_core.evaluation.randomized_smoothing import certify
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import load_network, save_network
-from cartl_core.nn.lipschitz import audit_network, audit_tail
+from cartl_core.nn.lipschitz import audit_tail
 from cartl_core.nn.rng import generator
 from cartl_core.render.certificate_sentences import audit, network_certificate, smoothing_result
 from cartl_core.report.certificates import Audit, SmoothingResult
@@ -71,7 +71,8 @@ def test_the_audit_is_of_the_tail_and_of_the_whole(
     lower, upper = network.requires_grad_(False).split(depth)
     features = lower(images.images)
     alone = audit_tail(upper, tuple(features.shape[1:]), generator(0))
-    whole = audit_network(network, generator(0))
+    _, from_pixels = network.split(0)
+    whole = audit_tail(from_pixels, tuple(images.images.shape[1:]), generator(0))
     assert found.tail.tail_constant == pytest.approx(alone.tail_constant, rel=1e-9)
     assert [row.name for row in found.tail.layers] == [row.name for row in alone.layers]
     assert found.network.constant == pytest.approx(whole.tail_constant, rel=1e-9)
