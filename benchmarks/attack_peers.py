@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cartl_core.data.torchvision_import import import_torchvision
+from cartl_core.compat.torchvision_import import import_torchvision
 
 Attack = Callable[[nn.Module, Tensor, Tensor, str, float, float, int], Tensor]
 """Of model, images, labels, norm, eps, step, steps: what each image became."""

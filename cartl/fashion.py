@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cartl.processes import run_within
+from cartl_core.compat import debian
 
 DIGESTS = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -26,7 +27,7 @@ DIGESTS = {
 FOLDER = "fashion-mnist"
 SYSTEM_ROOT = Path("/")
 # Where the library looks, in its order: below the data root, then where Debian's package puts it.
-PLACES = (FOLDER, "fashion_mnist", "FashionMNIST/raw", f"usr/share/datasets/{FOLDER}")
+PLACES = (FOLDER, "fashion_mnist", "FashionMNIST/raw", debian.FASHION_MNIST)
 FETCH = (sys.executable, "-m", "cartl_core", "fetch", "fashion_mnist", "--data-root")
 CHUNK_BYTES = 1 << 20
 

@@ -7,8 +7,6 @@ broken download never looks like a data set. An attempt ends when nothing has ar
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import tempfile
 import threading
 import time
@@ -19,15 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from cartl_core.catalog import DATASETS
+from cartl_core.compat import debian
+from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data.sources import EXPECTED, find
 from cartl_core.data.sources.published import SVHN_FOLDER
-from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.errors import DatasetMissing
 
 PATIENCE_SECONDS = 10.0
 POLL_SECONDS = 0.2
-APT_SECONDS = 20.0
-DEBIAN_PACKAGES = {"fashion_mnist": "dataset-fashion-mnist"}
 ARCHIVES = ("*.tar.gz", "*.zip")
 
 Download = Callable[[Any, Path], object]
@@ -75,12 +72,7 @@ def download(name: str, data_root: Path) -> str | None:
 
 def unpack_debian_package(name: str, data_root: Path) -> str | None:
     """Get the Debian package's files; None if they are there now, else why not. Needs no root."""
-    package = DEBIAN_PACKAGES.get(name)
-    if package is None:
-        return "it has no package"
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        return "this is not a Debian system"
-    return _into(data_root, lambda folder: _unpack(package, folder))
+    return debian.cannot_unpack(name) or _into(data_root, lambda folder: debian.unpack(name, folder))
 
 
 def missing(name: str, why: str) -> DatasetMissing:
@@ -159,28 +151,3 @@ def _bytes_in(folder: Path) -> int:
         except FileNotFoundError:  # renamed or removed by the download meanwhile
             continue
     return total
-
-
-def _unpack(package: str, folder: Path) -> str | None:
-    limits = ("Acquire::Retries=0", "Acquire::http::Timeout=10", "Acquire::https::Timeout=10")
-    options = [part for limit in limits for part in ("-o", limit)]
-    failure = _command(["apt-get", *options, "download", package], folder)
-    if failure is not None:
-        return failure
-    archives = list(folder.glob("*.deb"))
-    if len(archives) != 1:
-        return "apt-get left no package"
-    failure = _command(["dpkg-deb", "-x", archives[0].name, "."], folder)
-    archives[0].unlink()
-    return failure
-
-
-def _command(arguments: list[str], folder: Path) -> str | None:
-    try:
-        subprocess.run(arguments, cwd=folder, check=True, capture_output=True, timeout=APT_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"{arguments[0]} took longer than {APT_SECONDS:.0f} seconds"
-    except subprocess.CalledProcessError as error:
-        lines = error.stderr.decode(errors="replace").strip().splitlines()
-        return f"{arguments[0]} failed: {lines[-1] if lines else error.returncode}"
-    return None

@@ -1,7 +1,7 @@
 """MNIST's own file format (idx), plain or gzipped: MNIST and Fashion-MNIST.
 
-Read here rather than by torchvision, which refuses the files of Debian's package
-dataset-fashion-mnist: the same images, compressed anew, so with other checksums.
+Read here rather than by torchvision, which refuses the files of Debian's package (see
+``cartl_core.compat.debian``).
 Format: two zero bytes, a type (8: unsigned byte), the number of dimensions, each dimension as a
 big-endian 32-bit number, then the values.
 """
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cartl_core.catalog import DatasetFacts
+from cartl_core.compat import debian
 from cartl_core.data.sources.common import Reader, check_labels, shown
 from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, describe_error
@@ -29,8 +30,8 @@ DIRECTORIES = {
         "fashion-mnist",
         "fashion_mnist",
         "FashionMNIST/raw",
-        "usr/share/datasets/fashion-mnist",
-        "/usr/share/datasets/fashion-mnist",
+        debian.FASHION_MNIST,
+        f"/{debian.FASHION_MNIST}",
     ),
 }
 FILES = (

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cartl_core.catalog import DatasetFacts
+from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data.sources.common import Reader, check_labels, read_image, shown
 from cartl_core.data.splits import Archive, Originals, originals, pixel_digest
-from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.errors import DatasetInvalid, describe_error
 
 CIFAR = {"cifar10": ("CIFAR10", "cifar-10-batches-py"), "cifar100": ("CIFAR100", "cifar-100-python")}

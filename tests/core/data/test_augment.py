@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data.augment import augment, crop, flip, rotated
-from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.nn.rng import generator
 from cartl_core.spec import Augmentation
 

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from cartl_core.compat import debian
+from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data import download as fetch
 from cartl_core.data import fetch_dataset, load, sources
-from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.errors import DatasetMissing
 from cartl_core.spec import DataSpec, ModelSpec
 
@@ -83,7 +84,7 @@ def test_files_with_wrong_checksums_do_not_arrive(publisher: Path, root: Path) -
 
 
 def test_a_server_that_says_nothing_is_given_up(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fetch.PATIENCE_SECONDS + fetch.APT_SECONDS <= 30
+    assert fetch.PATIENCE_SECONDS + debian.APT_SECONDS <= 30
     monkeypatch.setattr(fetch, "PATIENCE_SECONDS", 0.6)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         mnist = import_torchvision().datasets.MNIST

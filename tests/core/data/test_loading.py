@@ -10,9 +10,9 @@ import torch
 from sklearn.datasets import load_digits
 
 from cartl_core.catalog import DATASETS
+from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data import Loaded, load
 from cartl_core.data.loading import network_input, read
-from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.errors import DatasetInvalid, SpecError
 from cartl_core.spec import DataSpec, ModelSpec
 

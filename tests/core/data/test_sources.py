@@ -17,12 +17,12 @@ from PIL import Image
 from scipy.io import savemat
 
 from cartl_core.catalog import DATASETS
+from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data import sources
 from cartl_core.data.loading import read
 from cartl_core.data.sources.idx import read_idx
 from cartl_core.data.sources.published import find_gtsrb
 from cartl_core.data.splits import pixel_digest
-from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.errors import DatasetInvalid
 
 WriteIdx = Callable[..., None]

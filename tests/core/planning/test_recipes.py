@@ -11,8 +11,8 @@ import pytest
 
 from cartl.request import build
 from cartl_core.catalog import model_facts
+from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data.download import DOWNLOADS
-from cartl_core.data.torchvision_import import import_torchvision
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec
 from tests.fixtures.requests import pretrain_of, transfer_of

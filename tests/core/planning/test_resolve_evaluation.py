@@ -69,7 +69,8 @@ def test_a_preset_names_its_attacks_and_diagnostics(
 def test_what_goes_by_the_name_of_autoattack_is_it() -> None:
     attacks = evaluation({"preset": "autoattack"}).attacks
     assert autoattack_among(attacks) == attacks
-    assert autoattack_among(evaluation({"preset": "ensemble"}).attacks) == ()
+    ensemble = evaluation({"preset": "ensemble"}).attacks
+    assert len(autoattack_among(ensemble)) < len(ensemble)
 
 
 def test_what_is_written_replaces_its_part_of_a_preset() -> None:

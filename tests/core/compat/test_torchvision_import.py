@@ -13,7 +13,7 @@ def refuse(path):
 torch.ops.load_library = refuse
 """
 USE = """
-from cartl_core.data.torchvision_import import import_torchvision
+from cartl_core.compat.torchvision_import import import_torchvision
 vision = import_torchvision()
 assert import_torchvision() is vision
 assert vision.datasets.CIFAR10.base_folder == "cifar-10-batches-py"
@@ -49,7 +49,7 @@ class Broken:
         if name == "torchvision":
             raise RuntimeError("a fault of its own")
 sys.meta_path.insert(0, Broken())
-from cartl_core.data.torchvision_import import import_torchvision
+from cartl_core.compat.torchvision_import import import_torchvision
 import_torchvision()
 """
     done = run(script)

@@ -1,0 +1,1 @@
+"""What is done for the sake of single systems: a torchvision that does not fit torch, Debian's archive."""

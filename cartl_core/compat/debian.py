@@ -1,0 +1,53 @@
+"""Data sets as Debian packages them: where their files lie, and getting them without root.
+
+The images are those that were published, compressed anew, so the files have other checksums.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+APT_SECONDS = 20.0
+PACKAGES = {"fashion_mnist": "dataset-fashion-mnist"}
+FASHION_MNIST = "usr/share/datasets/fashion-mnist"
+"""Where that package's files lie, relative to the root that it was unpacked into."""
+
+
+def cannot_unpack(name: str) -> str | None:
+    """Why the files of data set ``name`` cannot be had from Debian's archive here; None if they may be."""
+    if name not in PACKAGES:
+        return "it has no package"
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        return "this is not a Debian system"
+    return None
+
+
+def unpack(name: str, folder: Path) -> str | None:
+    """Unpack the package of data set ``name`` into ``folder``; None if it is there now, else why not.
+
+    Nothing on the system changes.
+    """
+    limits = ("Acquire::Retries=0", "Acquire::http::Timeout=10", "Acquire::https::Timeout=10")
+    options = [part for limit in limits for part in ("-o", limit)]
+    failure = _command(["apt-get", *options, "download", PACKAGES[name]], folder)
+    if failure is not None:
+        return failure
+    archives = list(folder.glob("*.deb"))
+    if len(archives) != 1:
+        return "apt-get left no package"
+    failure = _command(["dpkg-deb", "-x", archives[0].name, "."], folder)
+    archives[0].unlink()
+    return failure
+
+
+def _command(arguments: list[str], folder: Path) -> str | None:
+    try:
+        subprocess.run(arguments, cwd=folder, check=True, capture_output=True, timeout=APT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"{arguments[0]} took longer than {APT_SECONDS:.0f} seconds"
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").strip().splitlines()
+        return f"{arguments[0]} failed: {lines[-1] if lines else error.returncode}"
+    return None
