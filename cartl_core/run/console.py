@@ -1,4 +1,4 @@
-"""Progress for a person at a terminal: one line that moves, and a line for what is worth keeping."""
+"""Progress for a person: a line for what is worth keeping and, at a terminal, a bar below them that moves."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ class Console:
     """A reporter that writes to stderr, so that stdout stays free."""
 
     def __init__(self, terminal: Terminal | None = None) -> None:
+        console = terminal or Terminal(stderr=True)
         self._bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:.0f} %"),
             TextColumn("{task.fields[left]}"),
-            console=terminal or Terminal(stderr=True),
+            console=console,
+            disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("starting", total=1.0, left="")
 
