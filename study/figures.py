@@ -1,4 +1,4 @@
-"""The figures of docs/study.md: ``python -m study.figures`` draws those that there are rows for.
+"""The figures of docs/study/: ``python -m study.figures`` draws those that there are rows for.
 
 SVG for the document; PNG beside it on request, to look at.
 """
@@ -25,7 +25,7 @@ from cartl_core.render.plots.canvas import (
     sheet,
 )
 from cartl_core.storage.atomic_write import write_whole
-from study import ablations
+from study import ablations, summary
 from study.compare import HEADLINE, Point, accuracy, own
 from study.palette import COLOURS, PLAIN
 from study.radii import MULTIPLES, STEPS, robust_shares
@@ -72,6 +72,7 @@ def drawings(results: StudyResults) -> Iterator[tuple[str, Callable[[], Figure |
     for pair, seed in seeds_with_radii(results):
         yield f"study-radii-{pair}", partial(radii, results, pair, seed)
     yield from ablations.drawings(results)
+    yield from summary.drawings(results)
 
 
 def frontier(results: StudyResults, pair: str, seed: int) -> Figure:

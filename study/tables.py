@@ -1,6 +1,6 @@
-"""The tables of docs/study.md, made from the plan and the rows: ``python -m study.tables`` writes them there.
+"""The tables of docs/study/, made from the plan and the rows: ``python -m study.tables`` writes them there.
 
-``--check`` changes nothing and fails where the document holds other tables than the rows give.
+``--check`` changes nothing and fails where a page holds other tables than the rows give.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from study import ablations, reasons, verdicts
+from study import ablations, reasons, summary, verdicts
 from study.compare import (
     HEADLINE,
     accuracy,
@@ -32,21 +32,24 @@ from study.rows import Row
 from study.strongest import under_the_ensemble
 from study.study_results import SELECTABLE, StudyResults, read_results
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "study.md"
+PAGES = Path(__file__).resolve().parents[1] / "docs" / "study"
 
 Table = Callable[[StudyResults], str]
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the tables; 1 if the document was not as the rows say."""
+    """Write or check the tables; 1 if a page was not as the rows say."""
     parser = argparse.ArgumentParser(prog="python -m study.tables", description=__doc__)
     parser.add_argument("--check", action="store_true")
     asked = parser.parse_args(arguments)
-    before = DOCUMENT.read_text(encoding="utf-8")
-    after = filled(before, read_results())
-    if before != after and not asked.check:
-        DOCUMENT.write_text(after, encoding="utf-8")
-    return int(before != after and asked.check)
+    results, wrong = read_results(), 0
+    for page in sorted(PAGES.glob("*.md")):
+        before = page.read_text(encoding="utf-8")
+        after = filled(before, results)
+        wrong += before != after
+        if before != after and not asked.check:
+            page.write_text(after, encoding="utf-8")
+    return int(wrong > 0 and asked.check)
 
 
 def filled(document: str, results: StudyResults) -> str:
@@ -109,7 +112,7 @@ def _farther(results: StudyResults) -> str:
 
 
 def _pictures(named: list[tuple[str, str]]) -> str:
-    return "\n\n".join(f"![{title}](figures/{stem}.svg)" for stem, title in named) or f"({NOT_RUN})"
+    return "\n\n".join(f"![{title}](../figures/{stem}.svg)" for stem, title in named) or f"({NOT_RUN})"
 
 
 def _all(results: StudyResults) -> str:
@@ -176,6 +179,7 @@ FAR = _beside("vanilla", "vanilla-far", "turned-mild-far")
 FAR_OURS = _beside("turned-mild", "turned-mild-far")
 
 TABLES: dict[str, Table] = {
+    "summary": summary.summary,
     "progress": _missing,
     "goals": verdicts.goals,
     "main": verdicts.comparison(verdicts.beside_plain, "strongest plain"),

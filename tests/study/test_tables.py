@@ -21,15 +21,25 @@ from study.rows import (
 from study.runner import StudyRunner
 from study.strongest import IMAGES, ensemble_evaluation, unattacked
 from study.study_results import StudyResults, read_results, results_of
-from study.tables import DOCUMENT, TABLES, filled
+from study.tables import PAGES, TABLES, filled
 
 ENSEMBLE = ("apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square")
 
 
-def test_the_document_holds_the_tables_that_the_rows_give() -> None:
-    document = DOCUMENT.read_text()
-    assert re.findall(r"<!-- table (\S+) -->", document), "the document has lost its tables"
-    assert filled(document, read_results()) == document, "run: python -m study.tables"
+def test_the_pages_hold_the_tables_that_the_rows_give() -> None:
+    results, shown = read_results(), list[str]()
+    for page in sorted(PAGES.glob("*.md")):
+        text = page.read_text()
+        shown += re.findall(r"<!-- table (\S+) -->", text)
+        assert filled(text, results) == text, f"{page.name}; run: python -m study.tables"
+    assert sorted(shown) == sorted(TABLES), "each table stands on one page, once"
+
+
+def test_the_first_page_has_one_table_and_one_figure_and_its_limits() -> None:
+    text = (PAGES / "index.md").read_text()
+    assert re.findall(r"<!-- table (\S+) -->", text) == ["summary"]
+    assert re.findall(r"!\[[^]]+\]\(([^)]+)\)", text) == ["../figures/study-summary.svg"]
+    assert "\n## Limitations\n" in text
 
 
 def test_every_row_is_of_the_committed_plan() -> None:

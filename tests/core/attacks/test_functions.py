@@ -82,7 +82,9 @@ def test_the_seed_alone_decides_and_nothing_of_the_caller_changes(name: str) -> 
     assert first.passes == again.passes
     assert all(module.training for module in model.modules())
     assert all(parameter.requires_grad for parameter in model.parameters())
-    assert torch.equal(next(model.parameters()).grad, torch.ones_like(next(model.parameters())))
+    weight = next(model.parameters())
+    assert weight.grad is not None
+    assert torch.equal(weight.grad, torch.ones_like(weight))
     assert all(torch.equal(value, weights[key]) for key, value in model.state_dict().items())
     assert not images.requires_grad
 

@@ -11,6 +11,7 @@ from cartl_core.attacks import minimal_radii, misclassified, run_attack
 from cartl_core.attacks.minimal_radius import grid_attack, grid_starts
 from cartl_core.attacks.pgd import run_pgd
 from cartl_core.nn.rng import generator
+from cartl_core.spec.attack import Norm
 from cartl_core.spec.curve import CurveSpec, rising_to
 
 SHAPE = (2, 5, 4)
@@ -267,7 +268,7 @@ def test_logits_that_are_no_numbers_count_as_wrong() -> None:
 
 
 @pytest.mark.parametrize(("norm", "end"), [("linf", 1.0), ("l2", 40**0.5), ("l1", 40.0)])
-def test_radii_rise_to_the_farthest_image(norm: str, end: float) -> None:
+def test_radii_rise_to_the_farthest_image(norm: Norm, end: float) -> None:
     grid = rising_to(end, 0.1)
     assert grid[0] == pytest.approx(0.025)
     assert 0.1 in grid

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cartl_core import evaluate_robustness
 from cartl_core.errors import ArgumentInvalid
+from cartl_core.run.evaluate_robustness import RobustnessResult
 from cartl_core.statistics.proportions import wilson
 from tests.fixtures.attacked import data, small_net
 
@@ -24,11 +25,13 @@ class Rounds(nn.Module):
         self.model = model
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model((x * 15).round() / 15)
+        logits: Tensor = self.model((x * 15).round() / 15)
+        return logits
 
 
-def status(found: Any, name: str) -> str:
-    return next(check.status for check in found.checks if check.name == name)
+def status(found: RobustnessResult, name: str) -> str:
+    (check,) = (check for check in found.checks if check.name == name)
+    return check.status
 
 
 def test_the_figures_are_shares_of_the_images_with_wilson_intervals() -> None:
