@@ -10,7 +10,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-compose lint clean chaos fuzz load bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-compose reference lint clean chaos fuzz load bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -68,6 +68,9 @@ study-full: $(STAMP)  ## What is left of the study's plan: hours; rows go to stu
 	  --work $(or $(WORK),.cartl/study) --data-root $(or $(DATA),.cartl/data) $(OPTIONS) || exit; done
 	$(BIN)/python -m study.tables
 	$(BIN)/python -m study.figures
+
+reference: $(STAMP)  ## The pages of docs/reference anew, from the code
+	$(BIN)/python -m tools.reference
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

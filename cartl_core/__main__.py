@@ -54,7 +54,7 @@ log = logging.getLogger("cartl_core")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     code: int = options.command(options)
     return code
 
@@ -199,7 +199,8 @@ def _silent() -> Reporter:
 _REPORTERS = {"jsonl": _json_lines, "human": Console, "none": _silent}
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """The arguments of the command."""
     parser = argparse.ArgumentParser(prog="python -m cartl_core", description=__doc__.partition("\n")[0])
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("run", help="run a job from data to report")

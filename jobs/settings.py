@@ -29,45 +29,55 @@ class Settings(BaseSettings):
     artifacts_dir: Path = Field(default=Path(), description="Files for people; unset: DATA_DIR/artifacts.")
     stages_dir: Path = Field(default=Path(), description="Results and checkpoints; unset: DATA_DIR/stages.")
 
-    default_preset: Preset = "quick"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    default_preset: Preset = Field(default="quick", description="Of jobs that name none.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="What runs compute on; `auto`: a GPU where one is seen."
+    )
     threads: int | None = Field(default=None, ge=1, description="Threads of a run; unset: the cores / slots.")
     slots: int = Field(default=1, ge=1, description="Runs at a time in one worker.")
     download: bool = Field(default=True, description="May a run download a data set that is missing?")
 
-    lease_seconds: float = Field(default=45.0, gt=0)
-    renew_seconds: float = Field(default=10.0, gt=0)
-    sweep_seconds: float = Field(default=5.0, gt=0)
+    lease_seconds: float = Field(
+        default=45.0, gt=0, description="A claim that was not renewed for so long is lost."
+    )
+    renew_seconds: float = Field(default=10.0, gt=0, description="Between two renewals of a claim.")
+    sweep_seconds: float = Field(default=5.0, gt=0, description="Between two maintenance rounds of a worker.")
     stop_grace_seconds: float = Field(default=30.0, gt=0, description="Given to a child to checkpoint.")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="Longest time between checkpoints.")
-    max_attempts: int = Field(default=3, ge=1, le=100)
+    max_attempts: int = Field(
+        default=3, ge=1, le=100, description="Times that a job may lose its worker before it has failed."
+    )
     timeout_seconds: float | None = Field(
         default=None, gt=0, description="Longest time of one claim of a job; unset: no limit."
     )
     retention_days: float = Field(default=30.0, gt=0, description="What `python -m jobs prune` keeps.")
 
-    max_queued_per_owner: int = Field(default=10_000, ge=1)
+    max_queued_per_owner: int = Field(
+        default=10_000, ge=1, description="Queued jobs of one owner, at submission and retry."
+    )
     max_jobs_per_sweep: int = Field(default=100, ge=1, le=1000, description="Combinations of its grid.")
     max_running_per_owner: int | None = Field(
         default=None, ge=1, description="Unset: as many as there are slots."
     )
     max_epochs: int = Field(default=1000, ge=1, le=1000, description="Of one stage.")
-    max_batch_size: int = Field(default=8192, ge=2, le=65_536)
-    max_attack_steps: int = Field(default=1000, ge=1, le=10_000)
-    max_restarts: int = Field(default=100, ge=1, le=100)
+    max_batch_size: int = Field(default=8192, ge=2, le=65_536, description="Of every batch.")
+    max_attack_steps: int = Field(default=1000, ge=1, le=10_000, description="Of each attack.")
+    max_restarts: int = Field(default=100, ge=1, le=100, description="Of each attack.")
     max_job_exaflop: float = Field(
         default=100.0, gt=0, description="Estimated operations of a whole job, in 1e18."
     )
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8000, ge=0, le=65_535)
+    host: str = Field(default="127.0.0.1", description="Address of the API; others than loopback need a key.")
+    port: int = Field(default=8000, ge=0, le=65_535, description="Port of the API.")
     require_key: bool = Field(default=False, description="Ask for a key on loopback too.")
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Of a request, uploads apart.")
     max_upload_bytes: int = Field(default=1024**3, ge=1024, description="Of an uploaded network.")
-    max_uploads_per_owner: int = Field(default=100, ge=1)
-    page_size_max: int = Field(default=200, ge=1, le=1000)
+    max_uploads_per_owner: int = Field(default=100, ge=1, description="Uploaded networks of one owner.")
+    page_size_max: int = Field(default=200, ge=1, le=1000, description="Items on one page of a list.")
     requests_per_minute: int = Field(default=600, ge=1, description="Per key.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Of what API and workers write to stderr."
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="`json`: one object a line.")
 
     @classmethod

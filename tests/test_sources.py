@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("api", "cartl", "cartl_core", "jobs", "worker", "migrations", "benchmarks", "study")
+PACKAGES = ("api", "cartl", "cartl_core", "jobs", "worker", "migrations", "benchmarks", "study", "tools")
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 CODE = {"eval", "exec", "compile", "__import__"}
 # Module (or its usual short name), function, and the argument without which it would unpickle.
