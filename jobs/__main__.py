@@ -111,7 +111,7 @@ def prune_files(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
-    """Remove old stages, checkpoints and files that no job needs; docs/operations.md has the policy."""
+    """Remove old stages, checkpoints and files that no job needs; docs/how-to/operate.md has the policy."""
     settings = Settings.from_env()
     days = settings.retention_days if older_than is None else older_than
     factory = session_factory(make_engine(settings))

@@ -3,7 +3,7 @@
 A message carries a job's id for the log alone; a worker that is woken claims the best claimable
 job, whichever was named. Losing a message only delays: a worker's maintenance notifies again.
 
-The settings below each cure something seen in practice or in the sources: see docs/operations.md.
+The settings below each cure something seen in practice or in the sources: see docs/explanation/faults.md.
 """
 
 from __future__ import annotations

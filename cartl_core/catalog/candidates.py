@@ -38,12 +38,12 @@ class CandidateFacts:
 
 
 STEPS, STEP_OF_RADIUS = 2, 0.75
-"""Of an inner attack within a smaller radius, as in docs/study.md: it costs what `consistent` costs where 3/4
+"""Of an inner attack within a smaller radius, as in docs/study/: it costs what `consistent` costs where 3/4
 of the blocks are tuned, and more than that where few are."""
 
 FARTHER: dict[str, Any] = {"radii": (1.5,)}
 """A second teacher, for all depths: trained within one and a half times the radius, it costs what the first
-costs and hands down more robustness for some clean accuracy (docs/study.md)."""
+costs and hands down more robustness for some clean accuracy (docs/study/)."""
 
 MILDLY, FIRMLY = ({"displacement": consistent(weight)["displacement"]} for weight in (1.0, 4.0))
 """Two places on one dial: on some data the first costs no clean accuracy, on others the second hardly any."""
@@ -101,7 +101,7 @@ def depths_to_try(blocks: int) -> tuple[int, ...]:
     """Freeze depths that leave about 1/4, 1/2 and 3/4 of the blocks to be tuned, and at least two.
 
     Few tuned blocks keep more of the teacher, many adapt better: the paper tunes 4 to 8 of 17, and of the 8
-    blocks of docs/study.md plain transfer does best with 4, consistent tuning with 6. Ascending, distinct,
+    blocks of docs/study/ plain transfer does best with 4, consistent tuning with 6. Ascending, distinct,
     from 1 to ``blocks - 1``.
     """
     tuned = {max(FEWEST_TUNED, int(blocks * share + Fraction(1, 2))) for share in SHARES_TUNED}

@@ -35,7 +35,7 @@ class DatasetFacts:
     consistency_weight: float = 1.0
     """Of a `consistent` student's equal answers on this data.
 
-    With 6 of 8 blocks tuned 1 cost at most 0.3 points of clean accuracy on every pair of docs/study.md but
+    With 6 of 8 blocks tuned 1 cost at most 0.3 points of clean accuracy on every pair of docs/study/ but
     one of Fashion-MNIST (1.2); it stands where nothing was studied."""
 
 
@@ -48,7 +48,7 @@ def _numbered(count: int) -> tuple[str, ...]:
 
 PHOTOGRAPHS_WEIGHT = 4.0
 """On three pairs of CIFAR, 9 seeds, 4 kept 6.0 to 14.0 points more than plain transfer at 0.6 to 0.7 less
-clean with 6 of 8 blocks tuned, and 1 only 2.3 to 7.7; on Fashion-MNIST 4 costs up to 2.9 (docs/study.md)."""
+clean with 6 of 8 blocks tuned, and 1 only 2.3 to 7.7; on Fashion-MNIST 4 costs up to 2.9 (docs/study/)."""
 
 _CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 

@@ -46,7 +46,7 @@ def play(stack: Stack) -> None:
 
 
 def _first_key(stack: Stack) -> str:
-    """As the README says: it is in the log of `migrate`."""
+    """As docs/how-to/run-with-compose.md says: it is in the log of `migrate`."""
     key = stack.compose("logs", "--no-log-prefix", "--no-color", "migrate").split()[-1]
     say("The first key is in the log of migrate.")
     return key

@@ -112,7 +112,7 @@ def test_each_alarm_asks_for_what_is_exported(busy: TestClient) -> None:
 def test_alarms_are_named_once_explained_and_documented() -> None:
     names = [rule["alert"] for rule in rules()]
     assert len(set(names)) == len(names)
-    told = (ROOT / "docs/operations.md").read_text()
+    told = (ROOT / "docs/how-to/operate.md").read_text()
     for rule in rules():
         assert f"`{rule['alert']}`" in told
         assert rule["labels"]["severity"] in ("warning", "critical")
@@ -120,7 +120,7 @@ def test_alarms_are_named_once_explained_and_documented() -> None:
 
 
 def test_each_figure_is_documented(busy: TestClient) -> None:
-    told = (ROOT / "docs/operations.md").read_text()
+    told = (ROOT / "docs/how-to/operate.md").read_text()
     for family in text_string_to_metric_families(busy.get("/metrics").text):
         assert f"`{family.name}" in told, family.name
 

@@ -53,7 +53,8 @@ def _elsewhere(objects: Json) -> dict[str, str]:
     links |= {name: _link("report.md", name) for name in objects if name.startswith("cartl_core__report__")}
     of_specs = {name for model in (JobSpec, EvaluateJobSpec) for name in model.model_json_schema()["$defs"]}
     links |= {name: _link("specification.md", name) for name in of_specs & objects.keys()}
-    return links | {"Report": "[report](report.md)"} | REQUESTS | RESOLVED
+    report = dict.fromkeys(("Report", "RobustnessReport"), "[report](report.md)")
+    return links | report | REQUESTS | RESOLVED
 
 
 def _link(page: str, name: str) -> str:
@@ -132,10 +133,10 @@ def _errors(document: Json, sections: Sections) -> str:
 def _objects(document: Json, sections: Sections) -> str:
     """The objects of the answers."""
     used = {
-        str(place): content.get("schema", {})
+        f"{kind} {place}": content.get("schema", {})
         for place, (_, status, answer) in enumerate(_answers(document))
         if status < "400"
-        for content in answer.get("content", {}).values()
+        for kind, content in answer.get("content", {}).items()
     }
     bodies = {
         f"body {place}": content["schema"]

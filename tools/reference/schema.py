@@ -73,10 +73,10 @@ class Sections:
             key = _key(field)
             if key in self._links:
                 return self._links[key]
-            definition = self._definitions.get(key, {})
-            if "properties" not in definition and definition:
+            definition = self._definitions[key]
+            if "properties" not in definition:
                 return self.type_of(definition)
-            return f"[{self._names.get(key, key)}](#{anchor(self._names.get(key, key))})"
+            return f"[{self._names[key]}](#{anchor(self._names[key])})"
         for word in ("anyOf", "oneOf", "allOf"):
             if word in field:
                 return " or ".join(dict.fromkeys(self.type_of(part) for part in field[word]))

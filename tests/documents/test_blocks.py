@@ -1,0 +1,224 @@
+"""Every fenced block of README and docs is run, checked, or listed here with the reason why it is not.
+
+``sh`` and ``python`` blocks of a page run one after the other in one folder, against one real service.
+``json`` blocks are requests and must be valid. ``diff`` blocks and those with ``file=`` are followed by
+``test_extending.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+from cartl.client import Client
+from cartl.up import Service, Settings, free_port
+from cartl_core.planning.resolve import resolve
+from cartl_core.spec import JobRequest
+from cartl_core.spec.existing_network import request_class
+from cartl_core.spec.sweep import SweepRequest
+from tests.fixtures.documents import ROOT, Block, blocks_of, pages, run_alone
+
+RUN = {"sh", "python"}
+SHOWN = {"mermaid", "text", "markdown"}
+"""Not code: pictures and output."""
+
+SERVER = "it runs until somebody ends it; tests/end_to_end/test_up.py starts the same"
+DOCKER = "needs a Docker engine; tests/test_compose.py and `make test-compose` try the stack"
+INSTALL = "installs packages"
+LONG = "minutes or hours, and downloads"
+NOT_RUN: dict[tuple[str, str], str] = {
+    (
+        "README.md",
+        "make demo   # starts the service, runs consistent tuning beside plain transfer and CARTL, "
+        "prints the report, stops",
+    ): "minutes; tests/end_to_end/test_demo.py runs it on a small pair",
+    ("README.md", "pip install '.'          # the command and the Python client: no torch"): INSTALL,
+    ("README.md", "make serve"): SERVER,
+    ("README.md", "docker compose up --build -d        # published on 127.0.0.1 only"): DOCKER,
+    ("docs/tutorials/first-job.md", "make serve"): SERVER,
+    ("docs/tutorials/library.md", "pip install '.[core]'"): INSTALL,
+    (
+        "docs/how-to/run-the-authors-pairs.md",
+        ".venv/bin/python -m cartl_core fetch cifar100 --data-root .cartl/data   # and cifar10",
+    ): LONG,
+    (
+        "docs/how-to/run-the-authors-pairs.md",
+        ".venv/bin/cartl submit recipes/cifar100-to-cifar10.json --watch         # --freeze-depth 9: k = 8 "
+        "instead of 6",
+    ): "hours on a GPU",
+    (
+        "docs/how-to/run-with-compose.md",
+        "docker compose up --build -d        # API, worker, PostgreSQL, Redis; CPU",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
+        'curl -s http://127.0.0.1:8000/jobs -H "Authorization: Bearer $KEY" '
+        "-H 'Content-Type: application/json' \\",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
+        "docker compose --profile gpu up -d  # `down` needs the profile too",
+    ): DOCKER,
+    (
+        "docs/how-to/operate.md",
+        "docker compose exec -T postgres pg_dump --username cartl --format custom cartl > cartl.dump",
+    ): DOCKER,
+    (
+        "docs/how-to/move-to-another-host.md",
+        "rsync -a .cartl/ other-host:/srv/cartl/",
+    ): "needs a second host; the last test of this module moves a service to another folder",
+    ("docs/how-to/move-to-another-host.md", "docker compose stop"): DOCKER,
+    ("docs/how-to/move-to-another-host.md", "docker compose up --build --no-start"): DOCKER,
+    (
+        "docs/explanation/benchmarks.md",
+        "make bench-attacks                                              # all cells, 256 images, "
+        "three rounds: an hour",
+    ): LONG,
+    ("docs/study/data.md", "make study         # one pair, one seed, anew: minutes"): LONG,
+}
+
+JOB = {
+    "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
+    "freeze_depth": 2,
+    "preset": "smoke",
+    "baselines": [],
+    "evaluate": {"preset": "quick"},
+}
+EVALUATING = "docs/how-to/evaluate-a-network.md"
+
+
+def followed(block: Block) -> bool:
+    """Whether ``test_extending.py`` follows the page of this block, so that it runs there."""
+    return Path(block.page).name.startswith("add-")
+
+
+ALL = [block for page in pages() for block in blocks_of(page)]
+TO_RUN = [
+    block
+    for block in ALL
+    if block.language in RUN and not followed(block) and (block.page, block.first) not in NOT_RUN
+]
+BY_PAGE = [(page, list(found)) for page, found in groupby(TO_RUN, key=lambda block: block.page)]
+
+
+@dataclass
+class Running:
+    """A service, and a job of it that has succeeded."""
+
+    url: str
+    job: str
+    data_dir: Path
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CARTL_")}
+    data_dir = tmp_path_factory.mktemp("service") / "data"
+    return Settings(data_dir, port=free_port(), inherited={**inherited, "CARTL_THREADS": "1"})
+
+
+@pytest.fixture(scope="module")
+def service(settings: Settings) -> Iterator[Running]:
+    with Service(settings), Client(settings.url) as client:
+        job = client.submit(JOB)["id"]
+        assert client.wait(job, timeout=120, every=0.2)["state"] == "succeeded"
+        yield Running(settings.url, job, settings.data_dir)
+
+
+def newest(client: Client) -> str:
+    """What ``ID`` stands for: the job that the reader posted last."""
+    return str(next(iter(client.jobs()))["id"])
+
+
+def environment(folder: Path, url: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CARTL_")}
+    # curl would print an error of the service and say that all is well.
+    (folder / ".curlrc").write_text("fail-with-body\n")
+    return {**kept, "CARTL_URL": url, "CURL_HOME": str(folder), "COLUMNS": "100"}
+
+
+def run_block(block: Block, folder: Path, service: Running) -> None:
+    text = block.text.replace("http://127.0.0.1:8000", service.url)
+    with Client(service.url) as client:
+        if block.page == EVALUATING:
+            text = re.sub(r"\bID\b", service.job, text)
+        elif re.search(r"\bID\b", text):
+            text = re.sub(r"\bID\b", newest(client), text)
+    done = run_alone(block, text, folder, environment(folder, service.url))
+    assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert "Traceback" not in done.stderr, f"{block}\n{done.stderr[-3000:]}"
+
+
+@pytest.mark.parametrize(("page", "blocks"), BY_PAGE, ids=[page for page, _ in BY_PAGE])
+def test_the_blocks_of_a_page_run_in_order(
+    page: str, blocks: list[Block], service: Running, tmp_path: Path
+) -> None:
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    (tmp_path / "recipes").symlink_to(ROOT / "recipes")
+    for block in blocks:
+        run_block(block, tmp_path, service)
+    with Client(service.url) as client:
+        found = list(client.jobs())
+        assert {job["state"] for job in found} <= {"queued", "running", "succeeded", "cancelled"}
+        # No page waits for the jobs of another one.
+        for job in found:
+            if job["state"] in ("queued", "running"):
+                client.cancel(job["id"])
+
+
+def test_every_block_names_a_language_that_is_run_checked_or_shown() -> None:
+    for block in ALL:
+        assert block.language in RUN | SHOWN | {"json", "diff"}, f"{block}: {block.language!r}"
+        if block.language == "diff" or block.file:
+            assert followed(block) and block.file, f"{block} is followed by no test"
+
+
+def test_what_is_not_run_is_there() -> None:
+    written = {(block.page, block.first) for block in ALL if block.language in RUN}
+    assert NOT_RUN.keys() - written == set()
+
+
+def test_something_of_every_kind_is_run() -> None:
+    assert {block.language for block in TO_RUN} == RUN
+    assert {page for page, _ in BY_PAGE} >= {
+        "README.md",
+        "docs/tutorials/first-job.md",
+        "docs/tutorials/library.md",
+    }
+
+
+@pytest.mark.parametrize("block", [block for block in ALL if block.language == "json"], ids=str)
+def test_a_request_in_json_is_valid(block: Block) -> None:
+    written = json.loads(block.text)
+    if "grid" in written:
+        SweepRequest.model_validate_json(block.text)
+        return
+    request = request_class(written).model_validate_json(block.text)
+    if isinstance(request, JobRequest):
+        resolve(request)
+
+
+def test_a_service_goes_on_elsewhere_with_its_data_directory(
+    service: Running, settings: Settings, tmp_path: Path
+) -> None:
+    """docs/how-to/move-to-another-host.md, on one host."""
+    moved = tmp_path / "elsewhere"
+    subprocess.run(["cp", "-a", str(service.data_dir), str(moved)], check=True)
+    there = replace(settings, data_dir=moved, port=free_port())
+    with Service(there), Client(there.url) as client:
+        assert client.job(service.job)["state"] == "succeeded"
+        assert client.robustness(service.job)["complete"] is True
+        # Its teacher is found by its digest, so the same job trains nothing.
+        again = client.submit(JOB)["id"]
+        assert client.wait(again, timeout=120, every=0.2)["state"] == "succeeded"
+        finished = [event for event in client.past_events(again) if event["type"] == "stage_finished"]
+        assert finished and all(event["body"]["reused"] for event in finished)
