@@ -69,8 +69,9 @@ study-full: $(STAMP)  ## What is left of the study's plan: hours; rows go to stu
 	$(BIN)/python -m study.tables
 	$(BIN)/python -m study.figures
 
-reference: $(STAMP)  ## The pages of docs/reference anew, from the code
+reference: $(STAMP)  ## The pages of docs/reference and the picture of the architecture anew, from the code
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.picture
 
 lint: $(STAMP)  ## Style, types, import contracts
 	$(BIN)/ruff format --check .

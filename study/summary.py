@@ -97,8 +97,8 @@ def forest(found: list[Row]) -> Figure:
     figure = sheet(
         0.28 * len(found) + 1.4,
         "Differences from plain transfer with the same number of tuned blocks after the last epoch, in "
-        "points of test accuracy: mean over seeds and Student's 95 % interval. PGD-100 on 1,000 test images, "
-        "clean on 4,000.",
+        "points of test accuracy: mean over seeds and Student's 95 % interval. PGD-100 on 1,000 test "
+        "images, clean on 4,000.",
     )
     robust, clean = figure.subplots(1, 2, sharey=True)
     colours = dict(zip(METHODS, palette.COLOURS, strict=False))

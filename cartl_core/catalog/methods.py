@@ -42,7 +42,7 @@ METHODS: dict[str, MethodFacts] = {
 
 DISTANCE_WEIGHTS: dict[str, float] = {"spread": 4.0, "relative": 5.0, "cosine": 45.0}
 """Lambda of each feature distance of ours. `spread`: from trials on MNIST to Fashion-MNIST; the others
-weigh as much at the features of a plain robust teacher (docs/explanation/decisions/ has the distances there)."""
+weigh as much at the features of a plain robust teacher (docs/explanation/decisions has the distances)."""
 
 OPERATOR_BETA = 1.0
 """Spectral scale where it is that of the true norm: the largest that is non-expansive."""
