@@ -160,7 +160,7 @@ async def get_submit_request(request: Request) -> SubmitRequest:
     """A request with its body, at most ``max_body_bytes`` of it.
 
     The body is read before its sender is known, so that one thread both identifies the caller and answers:
-    waiting for a second one costs ``POST /jobs`` about a tenth of its pace (docs/operations.md, "Load").
+    waiting for a second one costs ``POST /jobs`` about a tenth of its pace (docs/explanation/load.md).
     """
     context = app_context(request)
     try:

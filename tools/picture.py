@@ -27,6 +27,7 @@ TITLES = {
     "attacks": "attacks as functions",
     "nn": "networks as blocks, files, losses, NEFT, bounds",
     "execution": "context of a stage, checkpoints, memory errors",
+    "compat": "what is done for single systems alone",
     "storage": "atomic files, stage results, stage cache",
     "analysis": "outcomes per image to report",
     "render": "report to text, HTML, figures",

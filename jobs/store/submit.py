@@ -27,7 +27,7 @@ TOGETHER = 100
 """More transactions than all front ends together begin for one owner in the same moment."""
 
 # Statements on the tables, not objects for the session to track, and the place told by the first of them:
-# each costs POST /jobs about a tenth of its pace (docs/operations.md, "Load").
+# each costs POST /jobs about a tenth of its pace (docs/explanation/load.md).
 _JOBS, _EVENTS = (model.metadata.tables[model.__tablename__] for model in (Job, JobEvent))
 _OTHERS = _JOBS.alias()
 _AHEAD = queued_ahead(
