@@ -208,6 +208,8 @@ class Client:
             if not response.is_success:
                 response.read()
                 raise_for_problem(response)
+            if response.status_code == httpx.codes.NO_CONTENT:  # the job has ended, and all is told
+                return
             assert isinstance(response.stream, httpx.SyncByteStream)
             response.stream = _Ticking(response.stream, tick)
             try:

@@ -33,7 +33,7 @@ def test_every_reason_in_use_is_in_the_table() -> None:
 
 
 def test_the_docs_have_the_same_table() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    section = text.partition("## Why a job ended")[2].partition("\n## ")[0]
+    text = (ROOT / "docs" / "reference" / "states.md").read_text(encoding="utf-8")
+    section = text.partition("## Reasons")[2].partition("\n## ")[0]
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", section, re.M))
     assert rows == REASONS

@@ -65,7 +65,7 @@ def test_neither_batches_nor_the_moment_count_and_nothing_is_left(
     trunk: nn.Module, split: Split, workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ctx = workspace("a").context()
-    part = trunk.get_submodule("1")
+    part = list(trunk.children())[1]
     part.train()
     before = {name: value.clone() for name, value in trunk.state_dict().items()}
     whole = farthest_images(trunk, split, SPEC, copy=1, seed=0, ctx=ctx)

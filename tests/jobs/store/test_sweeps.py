@@ -178,14 +178,16 @@ def test_cancelling_reaches_every_job_that_has_not_ended(
     post: Any, do: Do, claim: Callable[..., Claim], row: Callable[[str], Job]
 ) -> None:
     sweep_id, jobs = post()
-    do(store.complete, claim())
-    claim()
+    done = claim()
+    do(store.complete, done)
+    running = claim()
     other = post()[1]
     for _ in range(2):
         do(cancel_sweep, sweep_id, "ann")
-    states = [row(job_id).state for job_id in jobs]
-    assert states == ["succeeded", "running", "cancelled", "cancelled"]
-    assert row(jobs[1]).cancel_requested_at is not None
+    # Jobs that were stored within one tick of the clock may be claimed in any order.
+    ended = dict.fromkeys(jobs, "cancelled") | {done.job_id: "succeeded", running.job_id: "running"}
+    assert {job_id: row(job_id).state for job_id in jobs} == ended
+    assert row(running.job_id).cancel_requested_at is not None
     assert {row(job_id).state for job_id in other} == {"queued"}
 
 
