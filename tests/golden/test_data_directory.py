@@ -123,8 +123,9 @@ def test_stages_are_reused_where_the_machine_is_the_same(
 
 
 def test_nothing_of_the_machine_is_in_it(settings: Settings) -> None:
+    folders = tuple(f"/{name}/".encode() for name in ("tmp", "root", "home"))
     for path in settings.data_dir.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            for word in (b"/tmp/", b"/root/", b"/home/", b"Bearer "):
+            for word in (*folders, b"Bearer "):
                 assert word not in content, f"{word!r} in {path.name}"

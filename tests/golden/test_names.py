@@ -24,9 +24,9 @@ from tests.golden.stored import MODELS, fields
 ROOT = Path(__file__).resolve().parents[2] / "cartl_core"
 
 PURPOSES = {
-    "checks images",
     # The first text beside the seed of ``generator(seed, ...)``.
     "audit",
+    "checks images",
     "checks noise",
     "corruption",
     "digits",
