@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.events import ArtifactWritten, CheckpointWritten, StageStored
 from jobs import store
-from jobs.database.engine import transaction
 from jobs.errors import ArtifactNameRefused, ArtifactNotFound
 from jobs.store import Claim, StageVerdict
 from jobs.tables import Job
+from tests.factories import claim_if_any
 
 Do = Callable[..., Any]
 TEACHER = "7" * 64
@@ -237,8 +237,7 @@ def test_eight_jobs_one_slot_one_teacher_and_the_first_is_cancelled_midway(
     trained: list[str] = []
     cancelled = jobs[0]
     for _ in range(50):
-        with transaction(factory) as session:
-            mine = store.claim(session, worker_id="slot", lease_seconds=45)
+        mine = claim_if_any(factory, "slot")
         if mine is None:
             break
         verdict = acquire(mine)
@@ -269,8 +268,7 @@ def test_eight_jobs_on_four_slots_train_the_teacher_once(
     held: list[Claim] = []
     results: set[str] = set()
     for turn in range(60):
-        with transaction(factory) as session:
-            mine = store.claim(session, worker_id=f"slot-{turn % 4}", lease_seconds=45)
+        mine = claim_if_any(factory, f"slot-{turn % 4}")
         if mine is not None:
             verdict = acquire(mine)
             if verdict.verdict == "wait":
