@@ -189,7 +189,8 @@ class Record(RuleBasedStateMachine):
                 this_try = told[len(told) - told[::-1].index("retried") :] if "retried" in told else told
                 given_up = job.reason == "worker_lost"
                 assert job.attempts_used == this_try.count("lost") + given_up
-                assert given_up == (job.attempts_used == job.max_attempts)
+                assert given_up == (job.fruitless_attempts == job.max_attempts)
+                assert job.fruitless_attempts <= job.attempts_used
 
     @invariant()
     def tokens_never_fall(self) -> None:

@@ -142,6 +142,8 @@ def test_when_the_holder_is_gone_the_next_goes_on_from_its_checkpoints(
         do(store.complete, holder)
     else:
         expire(holder_id)
+        assert do(store.claim, worker_id="w", lease_seconds=45) is None
+        do(store.reap_expired)
     following = claim()
     assert following.job_id == waiting
     taken = acquire(following)
@@ -151,15 +153,18 @@ def test_when_the_holder_is_gone_the_next_goes_on_from_its_checkpoints(
     finish(following, taken)
 
 
-def test_a_holder_whose_lease_lapsed_loses_its_job_before_its_stage(
+def test_a_holder_whose_lease_lapsed_keeps_its_stage_until_its_job_is_swept(
     submit: Any, do: Do, claim: Callable[..., Claim], acquire: Any, expire: Callable[[str], None], story: Any
 ) -> None:
-    """So that a late worker that renews can never hold the stage beside the new one."""
+    """It may have slept. And a late worker that renews can never hold the stage beside a new one."""
     holder_id = submit()
     submit()
     holder, other = claim(), claim()
     acquire(holder)
     expire(holder_id)
+    assert acquire(other).verdict == "wait"
+    assert do(store.find, holder_id).state == "running"
+    do(store.reap_expired)
     assert acquire(other).verdict == "compute"
     assert do(store.find, holder_id).state == "queued"
     assert story(holder_id)[-1] == "lost"
