@@ -2,8 +2,8 @@
 
 The file is safetensors: eight bytes with the length of a JSON header, the header, then the numbers. The
 header names each tensor's type, shape and bytes, and holds the architecture as ``cartl_core.nn.files`` wrote
-it. Here everything is checked that can be without building the network: nothing is unpickled, no number is
-read. What only the network itself knows (the name and shape of each layer) is checked where it is loaded.
+it. Everything but the numbers is checked here, the name and shape of each tensor included: nothing is
+unpickled, no number is read.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cartl_core.catalog.network_tensors import FoundTensor, tensor_fault
 from cartl_core.catalog.networks import model_facts
 from cartl_core.errors import SpecError
 from cartl_core.spec.architecture import Architecture
@@ -61,6 +62,9 @@ def inspect(path: Path, *, field: str = "network") -> NetworkFile:
         header = _parsed(file.read(length), field)
     architecture = _architecture(header.pop(METADATA, None), field)
     parameters = _numbers(header, size - LENGTH_BYTES - length, field)
+    found = {name: FoundTensor(told["dtype"], tuple(told["shape"])) for name, told in header.items()}
+    if fault := tensor_fault(architecture, found):
+        raise _refused(field, f"it does not hold the network that its header describes: {fault}")
     return NetworkFile(architecture, sha256, size, parameters)
 
 

@@ -87,6 +87,17 @@ def retell(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], bytes
     return spoil(of_header)
 
 
+def renamed(change: Callable[[str], str]) -> Callable[[Path], bytes]:
+    """With other names of tensors; the bytes stay where they are."""
+
+    def spoilt(path: Path) -> bytes:
+        header, numbers = split(path)
+        names = {name: name if name == "__metadata__" else change(name) for name in header}
+        return joined({names[name]: told for name, told in header.items()}, numbers)
+
+    return spoilt
+
+
 SPOILT: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "empty": (lambda path: b"", "length of its header"),
     "a pickle": (lambda path: b"\x80\x04\x95" + bytes(64), "length of its header"),
@@ -111,6 +122,39 @@ SPOILT: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "no classes": (retell(lambda told: told.update(classes=0)), "classes"),
     "std of zero": (retell(lambda told: told.update(std=[0.0])), "not positive"),
     "three means": (retell(lambda told: told.update(mean=[0.1, 0.2, 0.3])), "channels"),
+    "behind a wrapper": (
+        renamed(lambda name: f"module.{name}"),
+        "lacks tensor 'normalize.mean'; tensor 'module.",
+    ),
+    "compiled": (
+        renamed(lambda name: f"_orig_mod.{name}"),
+        "lacks tensor 'normalize.mean'; tensor '_orig_mod.",
+    ),
+    "one name wrong": (
+        renamed(lambda name: name.replace("blocks.4.bias", "blocks.4.b\u202eias")),
+        r"lacks tensor 'blocks.4.bias'; tensor 'blocks.4.b\u202eias' is unknown",
+    ),
+    "a longer name": (
+        renamed(lambda name: name.replace("blocks.4.bias", "b" * 5000)),
+        f"lacks tensor 'blocks.4.bias'; tensor '{'b' * 100}' is unknown",
+    ),
+    "another shape": (
+        spoil(lambda header: header["blocks.4.weight"].update(shape=[32, 3])),
+        "tensor 'blocks.4.weight' is F32 [32, 3], expected F32 [3, 32]",
+    ),
+    "another type": (
+        spoil(lambda header: header["blocks.4.weight"].update(dtype="I64", shape=[3, 16])),
+        "is I64 [3, 16], expected F32 [3, 32]",
+    ),
+    "another network": (
+        retell(lambda told: told["model"].update(name="wrn-10-1")),
+        "tensor 'stem.weight' is F32 [8, 1, 3, 3], expected F32 [16, 1, 3, 3]",
+    ),
+    "a deeper network": (
+        retell(lambda told: told["model"].update(name="resnet18")),
+        "lacks tensor 'stem.conv.weight'",
+    ),
+    "more classes": (retell(lambda told: told.update(classes=4)), "expected F32 [4, 32]"),
     "more fields": (retell(lambda told: told.update(code="import os")), "code"),
 }
 

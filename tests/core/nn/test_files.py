@@ -81,7 +81,11 @@ def test_a_file_of_other_tensors_is_a_mismatch(tmp_path: Path) -> None:
         load_network(path)
     arch = trained("tiny").arch.model_dump_json()
     save_file({"a": torch.zeros(2)}, path, metadata={"cartl_architecture": arch})
-    with pytest.raises(ResumeMismatch):
+    with pytest.raises(ResumeMismatch, match=r"lacks tensor 'normalize.mean'; tensor 'a' is unknown"):
+        load_network(path)
+    wider = trained("tiny").state_dict() | {"blocks.4.bias": torch.zeros(4)}
+    save_file(wider, path, metadata={"cartl_architecture": arch})
+    with pytest.raises(ResumeMismatch, match=r"tensor 'blocks.4.bias' is F32 \[4\], expected F32 \[3\]"):
         load_network(path)
 
 
