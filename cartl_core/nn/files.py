@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from cartl_core.catalog.network_file import HEADER_KEY
+from cartl_core.catalog.network_file import HEADER_KEY, read_architecture
 from cartl_core.catalog.network_tensors import FoundTensor, tensor_fault
 from cartl_core.errors import ResumeMismatch, SpecError
 from cartl_core.nn.build import uninitialised
@@ -49,15 +48,15 @@ def load_network(path: str | Path) -> Network:
     path = Path(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            arch = Architecture.model_validate_json((file.metadata() or {})[HEADER_KEY])
+            arch = read_architecture(file.metadata() or {})
             names = list(file.keys())
             parts = {name: file.get_slice(name) for name in names}
             _check_tensors(path.name, arch, parts)
             tensors = {name: file.get_tensor(name) for name in names}
         network = uninitialised(arch)
         network.load_state_dict(tensors)
-    except (SafetensorError, ValidationError, KeyError, SpecError, ValueError, RuntimeError) as error:
-        raise ResumeMismatch(f"{path.name} does not hold a network that can be loaded") from error
+    except (SafetensorError, SpecError, ValueError, RuntimeError) as error:
+        raise ResumeMismatch(f"{path.name} does not hold a network that can be loaded: {error}") from error
     return network.eval()
 
 
