@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     stop_grace_seconds: float = Field(default=30.0, gt=0, description="Given to a child to checkpoint.")
     checkpoint_seconds: float = Field(default=30.0, ge=0, description="Longest time between checkpoints.")
     max_attempts: int = Field(
-        default=3, ge=1, le=100, description="Times that a job may lose its worker before it has failed."
+        default=3, ge=1, le=100, description="Times in a row that a job may lose its worker without progress."
     )
     timeout_seconds: float | None = Field(
         default=None, gt=0, description="Longest time of one claim of a job; unset: no limit."

@@ -37,6 +37,7 @@ LOST_SUPERVISOR = 4
 """Exit code of a run that heard nothing for too long and could not stop in time."""
 GRACE_SECONDS = 10.0
 WATCH_SECONDS = 0.5
+SLEPT_SECONDS = 10 * WATCH_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +133,16 @@ class Orders:
         self._closed.set()
 
     def _watch(self) -> None:
-        """Two looks in a row must find silence: after a pause of the machine, pings that piled up count."""
-        silent = 0
+        """Two looks in a row must find silence: after a pause of the machine, pings that piled up count.
+
+        Looks that came late mean that this process slept; its supervisor, which may have, too, gets all the
+        time again.
+        """
+        silent, looked_at = 0, self._clock()
         while not self._done.wait(WATCH_SECONDS):
+            if self._clock() - looked_at > SLEPT_SECONDS:
+                self._heard_at = self._clock()
+            looked_at = self._clock()
             silent = silent + 1 if self._alone() else 0
             if silent >= 2:
                 log.error("the supervisor is gone; stopping")

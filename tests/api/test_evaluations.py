@@ -15,7 +15,8 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
-from tests.api.conftest import SMALL, Worker
+from tests.api.conftest import Worker
+from tests.factories import SMALL
 
 MODEL = {"name": "tiny", "stem_stride": 1, "image_size": 8, "channels": 1}
 FIVE = {"name": "digits", "classes": [5, 6, 7, 8, 9]}

@@ -15,6 +15,7 @@ import pytest
 
 from cartl_core.render import sentences
 from cartl_core.render.schema_1 import read_report
+from cartl_core.statistics.proportions import paired_difference
 from tests.fixtures.pages import seen
 from tests.golden import reports
 from tests.golden.files import read, read_text
@@ -28,8 +29,14 @@ def shown(page: str) -> list[str]:
 
 
 def converted(stored: Any) -> Any:
-    """A stored report as JSON of today's schema."""
-    return read_report(stored["report"]).model_dump(mode="json")
+    """A stored report as JSON of today's schema, its paired intervals by today's method from its counts."""
+    found = read_report(stored["report"]).model_dump(mode="json")
+    compared = [comparison for arm in found["baselines"] for comparison in arm["comparisons"]]
+    promise = (found["selection"] or {}).get("promise") or {}
+    for comparison in [*compared, *filter(None, (promise.get("robust"), promise.get("clean")))]:
+        counts = comparison["only_job"], comparison["only_baseline"], comparison["n"]
+        comparison["difference"], comparison["low"], comparison["high"] = paired_difference(*counts)
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from cartl_core.events import (
     Warned,
 )
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedStageCache
+from cartl_core.run.supervised import LOST_SUPERVISOR, WATCH_SECONDS, JsonLines, Orders, SupervisedStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
 KEY = StageKey("pretrain", "teacher (at)", "b" * 64, shared=True)
@@ -144,6 +144,21 @@ def test_a_run_that_stops_in_time_is_not_ended(pipe: tuple[TextIO, TextIO]) -> N
     orders.finish()
     time.sleep(0.8)
     assert ended == []
+
+
+def test_a_run_that_slept_gives_its_supervisor_all_the_time_again(pipe: tuple[TextIO, TextIO]) -> None:
+    """Whichever wakes up first: the silence while both slept is none."""
+    stop, now = StopFlag(), [0.0]
+    orders = Orders(pipe[1], stop, silence_limit=45.0, clock=lambda: now[0])
+    orders.start()
+    now[0] = 3600.0
+    time.sleep(4 * WATCH_SECONDS)
+    assert stop.why is None
+    for _ in range(15):  # awake from here on, and nobody there
+        now[0] += 4.0
+        time.sleep(WATCH_SECONDS)
+    wait_for(lambda: stop.why == "interrupted")
+    orders.finish()
 
 
 def test_pings_keep_a_run_alive(pipe: tuple[TextIO, TextIO]) -> None:

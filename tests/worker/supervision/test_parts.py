@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from cartl_core.events import Event, Failed, Finished, Progress, Stopped, Warned
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest, JobSpec, Runtime
+from cartl_core.spec import JobSpec
 from jobs.settings import Settings
 from jobs.state import Move
 from jobs.store import Claim
+from tests.factories import make_runtime, make_spec
 from worker.__main__ import arguments
 from worker.host.identity import identity_of, is_alive, is_running, pid_space
 from worker.host.shutdown import ShutdownFlag
@@ -233,16 +233,13 @@ def test_a_pid_space_is_one_boot_and_one_container() -> None:
 
 
 def spec() -> JobSpec:
-    return resolve(JobRequest.model_validate({"dataset": "digits", "freeze_depth": 1, "source": "mnist"}))
+    return make_spec(freeze_depth=1, source="mnist")
 
 
 def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARTL_DATABASE_URL", "postgresql://user:password@host/db")
     settings = Settings(data_dir=tmp_path, threads=3, device="cpu", lease_seconds=7.0)
-    runtime = Runtime(
-        device="cpu", device_name="x", threads=3, precision="fp32", python="3", torch="2", torchvision="0",
-        cartl="0", machine="x",
-    )  # fmt: skip
+    runtime = make_runtime(threads=3)
     claim = Claim(job_id="j", owner="ada", token=5, attempt=2, worker_id="w", spec=spec(), runtime=runtime)
     launch = prepare(settings, claim)
     assert not [name for name in launch.environment if name.startswith("CARTL_")]

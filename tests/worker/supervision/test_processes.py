@@ -60,6 +60,27 @@ def test_a_shutdown_puts_the_job_back_and_leaves_no_process(
     assert (job.state, job.attempts_used) == (JobState.QUEUED, 0)
 
 
+def test_a_worker_that_sleeps_for_longer_than_its_lease_loses_nothing(
+    record: Fixture, start_fake: Fixture, until: Fixture, quick: Settings
+) -> None:
+    """Three lid closings: no process has died, so none of the attempts is used."""
+    job_id = record.submit(name="obey")
+    worker = start_fake()
+    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    family = [worker.process.pid, *worker.pool(), *worker.runs()]
+    for _ in range(3):
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.5 * quick.lease_seconds)
+        for pid in filter(is_alive, family):  # whoever sweeps wakes up first
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.4)
+        time.sleep(1.5 * quick.lease_seconds)
+    job = record.job(job_id)
+    assert (job.state, job.token, job.attempts_used) == (JobState.RUNNING, 1, 0)
+    assert "lost" not in record.types(job_id)
+
+
 def test_an_idle_worker_ends_at_once_and_signs_off(
     record: Fixture, start_fake: Fixture, until: Fixture
 ) -> None:
