@@ -18,6 +18,7 @@ from api.http.problems import Problem
 from api.http.proxies import came_through_a_proxy, comes_from_another_site, host_of
 from jobs.settings import Settings
 from jobs.store.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
+from jobs.store.watchers import Watcher
 from jobs.tables import ApiKey
 
 
@@ -43,6 +44,10 @@ class Caller:
     def bucket(self) -> str:
         """What their requests are counted under."""
         return self.key_id or LOCAL_OWNER
+
+    def watches(self, job_id: str) -> Watcher:
+        """This caller as somebody who sees a job for a while."""
+        return Watcher(job_id=job_id, owner=self.owner, key_id=self.key_id)
 
     def demand(self, scope: Scope) -> Caller:
         """This caller, if they have ``scope``.

@@ -38,6 +38,7 @@ from jobs.database.engine import reading, transaction
 from jobs.files.network_files import find_network
 from jobs.queue import notify_workers
 from jobs.settings import Settings
+from jobs.store.watchers import Watcher, still_allowed
 
 # Notifications of new jobs: so many at once, and then so many a second.
 NOTIFY_BURST = 16
@@ -69,6 +70,12 @@ class AppContext:
     def writing(self) -> AbstractContextManager[Session]:
         """A session for writing: committed at the end, or not at all."""
         return transaction(self.sessions)
+
+    def may_still_see(self, watcher: Watcher) -> bool:
+        """Whether somebody who was let in may go on."""
+        with self.reading() as session:
+            require_key = self.settings.require_key
+            return watcher in still_allowed(session, (watcher,), require_key=require_key)
 
     def notify_workers(self, job_id: str) -> BackgroundTask | None:
         """What notifies the workers of a new job once the response is out.

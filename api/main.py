@@ -125,7 +125,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             settings=settings,
             engine=engine,
             sessions=sessions,
-            feed=Feed(sessions),
+            feed=Feed(sessions, require_key=settings.require_key),
             celery=celery,
             notify_bucket=Bucket(rate=NOTIFY_PER_SECOND, burst=NOTIFY_BURST),
             quota=QueueQuota(settings.max_queued_per_owner),

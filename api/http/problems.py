@@ -62,6 +62,7 @@ KINDS: dict[str, Kind] = {
         Kind("bad-request", 400, "The request cannot be understood"),
         Kind("no-key", 401, "An API key is needed"),
         Kind("not-allowed", 403, "This key may not do that"),
+        Kind("access-ended", 403, "This may be seen no more"),
         Kind("foreign-origin", 403, "Without keys the service answers to this machine only"),
         Kind("not-found", 404, "There is nothing here"),
         Kind("method-not-allowed", 405, "This path does not know that method"),
