@@ -9,6 +9,7 @@ from api.auth import PublicWithoutKeys
 from api.main import create_app, refuse_an_open_network
 from api.serving.server import Server, configuration
 from jobs import logs
+from jobs.files.private import keep_private
 from jobs.settings import Settings
 
 WRONG_SETTINGS = 2
@@ -19,6 +20,7 @@ def main() -> int:
     """Serve; returns the exit code."""
     settings = Settings.from_env()
     logs.configure(settings)
+    keep_private(settings)
     try:
         refuse_an_open_network(settings)
     except PublicWithoutKeys as error:

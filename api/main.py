@@ -40,6 +40,7 @@ from api.routes import (
 )
 from jobs import errors
 from jobs.database.engine import make_engine, reading, session_factory
+from jobs.files.private import keep_private
 from jobs.networks import parse_networks
 from jobs.queue import make_celery
 from jobs.settings import Settings
@@ -164,6 +165,8 @@ def __getattr__(name: str) -> FastAPI:
     """``app`` for ``uvicorn api.main:app``: made on first use, not on import."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    app = create_app(Settings.from_env())
+    settings = Settings.from_env()
+    keep_private(settings)
+    app = create_app(settings)
     globals()["app"] = app
     return app

@@ -83,6 +83,15 @@ FIXED = {"TZ": "UTC", "LC_ALL": "C.UTF-8"}
 UMASK = 0o022
 
 
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """Entry points change it, so that files are private; one that a test calls changes no other test."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    yield
+    os.umask(mask)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def plain_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The same surroundings on every machine, for the tests and for the processes that they start.

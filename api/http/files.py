@@ -88,6 +88,8 @@ class StoredFile(FileResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as Starlette does, but for ranges that it refuses in plain text."""
 
+        asked_at = time.monotonic()
+
         async def send_unless_refused(message: Message) -> None:
             status = message.get("status")
             if status == 400:
@@ -106,7 +108,6 @@ class StoredFile(FileResponse):
                 asked_at = time.monotonic()
             await send(message)
 
-        asked_at = time.monotonic()
         try:
             await super().__call__(scope, receive, send_unless_refused)
         except _MeaninglessRange:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -191,7 +191,7 @@ def test_many_who_wait_share_one_computation() -> None:
 
 
 def test_an_error_is_not_kept() -> None:
-    answers = iter([ValueError("away"), 7])
+    answers: Iterator[ValueError | int] = iter([ValueError("away"), 7])
 
     def compute() -> int:
         found = next(answers)
