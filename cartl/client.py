@@ -32,6 +32,8 @@ TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # A stream that says nothing for this long is opened again where it broke off.
 STREAM_SILENCE_SECONDS = 30.0
+ACCESS_ENDED = "access_ended"
+"""The message that ends a stream whose reader may see the job no more."""
 RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -214,6 +216,9 @@ class Client:
             response.stream = _Ticking(response.stream, tick)
             try:
                 for message in EventSource(response).iter_sse():
+                    if message.event == ACCESS_ENDED:
+                        problem = message.json()
+                        raise ServiceError(problem["status"], problem)
                     if message.data:  # a comment after an event comes as a message of nothing
                         yield message.json()
             except SSEError as error:  # a proxy's page, say: asking again would give the same

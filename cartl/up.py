@@ -20,8 +20,9 @@ from types import TracebackType
 from typing import TextIO
 
 from cartl.client import Client
+from cartl.log_files import tail
 from cartl.problems import ClientError
-from cartl.processes import Process, StartError, run_within, start, tail
+from cartl.processes import Process, StartError, run_within, start
 
 READY_SECONDS = 60.0
 MIGRATE_SECONDS = 60.0
@@ -103,7 +104,7 @@ class Service:
             StartError: the data directory or the port is taken, a process ended, or nobody
                 answered in time; the message has the end of the log.
         """
-        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = _lock(self.settings)
         _refuse_busy_port(self.settings)
         self._migrate()
@@ -112,8 +113,9 @@ class Service:
         self._wait_until_ready()
 
     def check(self) -> None:
-        """Raise ``StartError`` when a process has ended by itself."""
+        """Raise ``StartError`` when a process has ended by itself, and keep the logs of the others small."""
         for process in self.processes:
+            process.bound_log()
             if not process.alive:
                 raise process.died()
 
@@ -140,8 +142,6 @@ class Service:
 
     def _migrate(self) -> None:
         log = self.settings.logs / "migrate.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "jobs", "migrate"]
         code = run_within(command, MIGRATE_SECONDS, log=log, environment=self.settings.environment)
         if code != 0:

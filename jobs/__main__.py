@@ -14,6 +14,7 @@ from jobs.database.engine import check as check_database
 from jobs.database.engine import make_engine, newest_revision, reading, session_factory, transaction
 from jobs.database.engine import migrate as migrate_database
 from jobs.errors import DatabaseBehind
+from jobs.files.private import keep_private
 from jobs.files.retention import prune
 from jobs.queue import broker_answers, make_celery
 from jobs.settings import Settings
@@ -26,6 +27,12 @@ FIRST_KEY_OWNER = "admin"
 app = typer.Typer(help="Look after the record of jobs.", no_args_is_help=True, add_completion=False)
 keys = typer.Typer(help="Keys of the HTTP interface.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+
+
+@app.callback()
+def prepare() -> None:
+    """Look after the record of jobs."""
+    keep_private(Settings.from_env())
 
 
 @app.command()

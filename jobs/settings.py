@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cartl_core.spec import Preset
+from jobs.networks import parse_networks
 
 SQLITE_NAME = "cartl.sqlite3"
 
@@ -70,9 +71,29 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address of the API; others than loopback need a key.")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port of the API.")
     require_key: bool = Field(default=False, description="Ask for a key on loopback too.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of proxies, with commas; their `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` count, nobody else's.",
+    )
+    max_connections: int = Field(
+        default=1000, ge=8, description="Of all clients; fewer where fewer open files are allowed."
+    )
+    max_connections_per_address: int = Field(
+        default=100, ge=1, description="Behind a trusted proxy: requests at a time of one forwarded address."
+    )
+    head_seconds: float = Field(
+        default=10.0, gt=0, description="For a request's head to come, and a connection to stay idle."
+    )
+    body_seconds: float = Field(
+        default=20.0, gt=0, description="A body may stall for so long; later on it comes at 1 KiB a second."
+    )
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Of a request, uploads apart.")
     max_upload_bytes: int = Field(default=1024**3, ge=1024, description="Of an uploaded network.")
     max_uploads_per_owner: int = Field(default=100, ge=1, description="Uploaded networks of one owner.")
+    min_free_bytes: int = Field(
+        default=256 * 1024**2, ge=0, description="Of each disk; with less, uploads are refused."
+    )
     page_size_max: int = Field(default=200, ge=1, le=1000, description="Items on one page of a list.")
     requests_per_minute: int = Field(default=600, ge=1, description="Per key.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -84,6 +105,13 @@ class Settings(BaseSettings):
     def from_env(cls) -> Self:
         """Settings from the environment and the defaults."""
         return cls()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, listed: str) -> str:
+        """Addresses and networks, nothing else."""
+        parse_networks(listed)
+        return listed
 
     @model_validator(mode="before")
     @classmethod

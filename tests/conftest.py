@@ -3,6 +3,8 @@ are slow, is said here."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test module is imported: what it reads then is the same on every machine too."""
     config.add_cleanup(Surroundings().restore)
+
+
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """Entry points change it, so that files are private; one that a test calls changes no other test."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    yield
+    os.umask(mask)

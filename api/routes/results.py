@@ -146,4 +146,5 @@ def get_artifact(job_id: JobId, name: str, caller: Reader, context: ContextDep, 
         name=row.name,
         media_type=row.media_type,
         etag=row.sha256,
+        may_go_on=lambda: context.may_still_see(caller.watches(job_id)),
     )

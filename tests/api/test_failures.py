@@ -28,9 +28,9 @@ def test_unknown_paths_and_methods_are_problems(client: TestClient) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
     answer = client.put("/jobs")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
     assert answer.json()["type"] == "/problems/method-not-allowed"
-    assert client.post("/docs").headers["allow"] == "GET"
+    assert client.post("/docs").headers["allow"] == "GET, HEAD"
 
 
 def test_a_mistake_of_ours_tells_nothing(settings: Settings) -> None:
@@ -90,6 +90,7 @@ def test_ready(client: TestClient) -> None:
         "status": "ready",
         "database": "ok",
         "broker": "ok",
+        "storage": "ok",
         "message": None,
     }
 

@@ -44,7 +44,8 @@ def counted(model: ModelSpec, classes: int) -> tuple[Size, ...]:
             module.register_forward_hook(count)
     sizes, x = [], torch.zeros(1, model.channels, model.image_size, model.image_size, device="meta")
     for block in (nn.Sequential(network.normalize, network.stem, network.blocks[0]), *network.blocks[1:]):
-        macs, x = 0, block(x)
+        macs = 0
+        x = block(x)
         sizes.append(Size(macs, sum(parameter.numel() for parameter in block.parameters())))
     return tuple(sizes)
 
