@@ -11,6 +11,8 @@ import pytest
 
 from tests.surroundings import Surroundings
 
+# Before any other module of the tests is imported: what it reads then is the same on every machine too.
+SURROUNDINGS = Surroundings()
 pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.redis", "tests.fixtures.workers"]
 
 HERE = Path(__file__).parent
@@ -76,9 +78,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Before any test module is imported: what it reads then is the same on every machine too."""
-    config.add_cleanup(Surroundings().restore)
+def pytest_unconfigure() -> None:
+    SURROUNDINGS.restore()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
 """The surroundings of the tests: the same on every machine, for them and for the processes that they start.
 
-``tests/conftest.py`` enters them before a test module is imported. ``tests/hostile.py`` makes the opposite: a
-machine on which all of it is set to nonsense.
+``tests/conftest.py`` enters them before any other module is imported. ``tests/hostile.py`` makes the
+opposite: a machine on which all of it is set to nonsense.
 """
 
 from __future__ import annotations
