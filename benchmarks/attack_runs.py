@@ -19,6 +19,7 @@ from cartl_core.attacks import (
     run_attack,
 )
 from cartl_core.attacks.pgd import run_pgd
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.spec import AttackSpec
 
@@ -103,7 +104,7 @@ def plain(network: nn.Module, x: Tensor, y: Tensor, attack: AttackSpec) -> Tenso
             norm=attack.norm,
         )
 
-    return run_pgd(network, x, y, attack, starts=starts).broken
+    return run_pgd(network, x, y, attack, randomness=AttackRandomness(starts)).broken
 
 
 def theirs(

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
 from cartl_core.attacks.losses import OBJECTIVES, Objective, targeted_ratio, targets
 from cartl_core.attacks.norm_balls import BALLS, Ball
+from cartl_core.attacks.random_starts import AttackRandomness, starts_for
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 
@@ -39,7 +40,7 @@ def run_apgd(
     labels: Tensor,
     attack: AttackSpec,
     *,
-    starts: Callable[[int], Tensor] | None = None,
+    randomness: AttackRandomness | None = None,
     skip: Tensor | None = None,
 ) -> AttackOutcome:
     """Does any iterate of any restart fool ``model``? With ``targeted_dlr``, of any target, too.
@@ -49,21 +50,20 @@ def run_apgd(
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
         attack: norm (linf, l2), loss (ce, dlr, targeted_dlr), radius, steps and restarts.
-        starts: gives the first perturbation (N, C, H, W) of each try, 0 onwards; a restart of a targeted
+        randomness: gives the first perturbation (N, C, H, W) of each try, 0 onwards; a restart of a targeted
             attack is a try for each target. Needed when ``attack.random_start``.
         skip: (N,) bool, images that count as broken and are not attacked.
 
     Raises:
-        ValueError: the attack starts at random and ``starts`` is missing, or there are too few classes.
+        ValueError: the attack starts at random and ``randomness`` is missing, or there are too few classes.
     """
-    if attack.random_start and starts is None:
-        raise ValueError(f"attack {attack.label} starts at random: starts must be given")
+    start_of = starts_for(attack, randomness)
     with preserve_model_state(model):
         state = AttackState.begin(model, images, labels, skip)
         for number, aim in enumerate(_tries(state, attack)):
             if state.broken.all():
                 break
-            _climb(state, attack, aim, starts(number) if attack.random_start and starts else None)
+            _climb(state, attack, aim, start_of(number))
     return state.outcome()
 
 

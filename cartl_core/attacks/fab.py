@@ -13,7 +13,6 @@ one found is left out, as AutoAttack leaves it out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from cartl_core.attacks.attack_state import AttackOutcome, AttackState, misclassified, packed
 from cartl_core.attacks.hyperplane import to_hyperplane
 from cartl_core.attacks.losses import targets
+from cartl_core.attacks.random_starts import AttackRandomness, starts_for
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.attack import Norm
@@ -43,7 +43,7 @@ def run_fab(
     labels: Tensor,
     attack: AttackSpec,
     *,
-    starts: Callable[[int], Tensor] | None = None,
+    randomness: AttackRandomness | None = None,
     skip: Tensor | None = None,
 ) -> AttackOutcome:
     """Is any iterate inside the ball, of any target of any restart, misclassified by ``model``?
@@ -53,23 +53,22 @@ def run_fab(
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
         attack: norm (linf, l2), radius, steps (for each target) and restarts.
-        starts: gives a perturbation (N, C, H, W) inside the ball for each try, 0 onwards, of which half is
-            the start (the source starts on the sphere of half the radius); a restart is a try for each
+        randomness: gives a perturbation (N, C, H, W) inside the ball for each try, 0 onwards, of which half
+            is the start (the source starts on the sphere of half the radius); a restart is a try for each
             target. Needed when ``attack.random_start``; AutoAttack's first restart has none.
         skip: (N,) bool, images that count as broken and are not attacked.
 
     Raises:
-        ValueError: the attack starts at random and ``starts`` is missing.
+        ValueError: the attack starts at random and ``randomness`` is missing.
     """
-    if attack.random_start and starts is None:
-        raise ValueError(f"attack {attack.label} starts at random: starts must be given")
+    start_of = starts_for(attack, randomness)
     with preserve_model_state(model):
         state = AttackState.begin(model, images, labels, skip)
         aims = targets(state.logits, labels)
         for number in range(attack.restarts * aims.shape[1]):
             if state.broken.all():
                 break
-            start = starts(number) if attack.random_start and starts else None
+            start = start_of(number)
             _approach(state, attack, aims[:, number % aims.shape[1]], start)
     return state.outcome()
 

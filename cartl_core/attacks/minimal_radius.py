@@ -17,7 +17,7 @@ from cartl_core.attacks.attack_state import misclassified, packed
 from cartl_core.attacks.losses import OBJECTIVES
 from cartl_core.attacks.norm_balls import BALLS, LENGTHS
 from cartl_core.attacks.pgd import run_pgd
-from cartl_core.attacks.random_starts import random_starts
+from cartl_core.attacks.random_starts import AttackRandomness, random_starts
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec
 from cartl_core.spec.curve import CurveSpec
@@ -126,7 +126,9 @@ def _attack_radius(
     rows = search.robust_rows()
     below = search.point[rows] - search.images[rows]
     onward = attack.model_copy(update={"restarts": 1})
-    outcome = run_pgd(model, search.images[rows], search.labels[rows], onward, starts=lambda _: below)
+    outcome = run_pgd(
+        model, search.images[rows], search.labels[rows], onward, randomness=AttackRandomness(lambda _: below)
+    )
     search.point[rows] = outcome.adversarial
     search.radius[rows[outcome.broken]] = attack.eps
 
@@ -135,7 +137,9 @@ def _attack_radius(
         drawn = partial(
             grid_starts, spec, index, seed=seed, label=label, indices=search.indices[rows.cpu()], like=below
         )
-        outcome = run_pgd(model, search.images[rows], search.labels[rows], attack, starts=drawn)
+        outcome = run_pgd(
+            model, search.images[rows], search.labels[rows], attack, randomness=AttackRandomness(drawn)
+        )
         broken = rows[outcome.broken]
         search.point[broken] = outcome.adversarial[outcome.broken]
         search.radius[broken] = attack.eps

@@ -13,8 +13,6 @@ tenth of the radius.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +20,7 @@ from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
 from cartl_core.attacks.cycle_detection import CycleDetector
 from cartl_core.attacks.losses import OBJECTIVES, Objective
 from cartl_core.attacks.norm_balls import BALLS, Ball, Bounds
+from cartl_core.attacks.random_starts import AttackRandomness, starts_for
 from cartl_core.nn.losses import cross_entropy
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
@@ -74,7 +73,7 @@ def run_pgd(
     labels: Tensor,
     attack: AttackSpec,
     *,
-    starts: Callable[[int], Tensor] | None = None,
+    randomness: AttackRandomness | None = None,
     skip: Tensor | None = None,
 ) -> AttackOutcome:
     """The evaluation attack: does any iterate of any restart fool ``model``?
@@ -86,20 +85,19 @@ def run_pgd(
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
         attack: norm, loss, radius, step, number of steps and of restarts.
-        starts: gives the first perturbation (N, C, H, W) of each restart, 0 onwards; needed when
+        randomness: gives the first perturbation (N, C, H, W) of each restart, 0 onwards; needed when
             ``attack.random_start``.
         skip: (N,) bool, images that count as broken and are not attacked.
 
     Raises:
-        ValueError: the attack starts at random and ``starts`` is missing, or it has no step.
+        ValueError: the attack starts at random and ``randomness`` is missing, or it has no step.
     """
-    if attack.random_start and starts is None:
-        raise ValueError(f"attack {attack.label} starts at random: starts must be given")
+    start_of = starts_for(attack, randomness)
     with preserve_model_state(model):
         state = AttackState.begin(model, images, labels, skip)
         for restart in range(attack.restarts):
             if not state.broken.all():
-                _restart(state, attack, starts(restart) if attack.random_start and starts else None)
+                _restart(state, attack, start_of(restart))
     return state.outcome()
 
 

@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from cartl_core.attacks.norm_balls import BALLS
 from cartl_core.nn.rng import generator
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.attack import AttackSpec, Norm
+
+
+def _no_numbers(restart: int, chapter: int, count: int) -> Tensor:
+    raise ValueError("the attack draws random numbers, but none were given")
+
+
+@dataclass(frozen=True)
+class AttackRandomness:
+    """All chance of an attack on N images; what an attack does not ask for is not drawn."""
+
+    starts: Callable[[int], Tensor]
+    """Of the number of a try, 0 onwards: perturbations (N, C, H, W) inside the ball."""
+    numbers: Callable[[int, int, int], Tensor] = _no_numbers
+    """Of restart, chapter and count: uniform numbers (N, count) in [0, 1)."""
+
+
+def starts_for(attack: AttackSpec, randomness: AttackRandomness | None) -> Callable[[int], Tensor | None]:
+    """The start of each try of ``attack``, by its number; None where it begins at the images themselves.
+
+    Raises:
+        ValueError: it starts at random, and ``randomness`` is missing.
+    """
+    if not attack.random_start:
+        return lambda _: None
+    if randomness is None:
+        raise ValueError(f"attack {attack.label} starts at random: randomness must be given")
+    return randomness.starts
 
 
 def random_starts(

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+from typing import Protocol
+
 from torch import Tensor, nn
 
-from cartl_core.attacks.apgd import run_apgd
 from cartl_core.attacks.attack_state import AttackOutcome
-from cartl_core.attacks.fab import run_fab
-from cartl_core.attacks.pgd import run_pgd
-from cartl_core.attacks.random_starts import random_numbers, random_starts
-from cartl_core.attacks.square import run_square
+from cartl_core.attacks.random_starts import AttackRandomness, random_numbers, random_starts
 from cartl_core.spec import AttackSpec
+from cartl_core.spec.attack import ATTACKS
 
-STARTERS = {"pgd": run_pgd, "apgd": run_apgd, "fab": run_fab}
-"""Attacks that begin at a random point of the ball, if at all, and need no other chance."""
+
+class Attack(Protocol):
+    """The one signature of all attacks."""
+
+    def __call__(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        attack: AttackSpec,
+        *,
+        randomness: AttackRandomness | None = None,
+        skip: Tensor | None = None,
+    ) -> AttackOutcome:
+        """Attack (N, C, H, W) in [0, 1]; see ``run_attack`` for the rest."""
+        ...
+
+
+IMPLEMENTATIONS: dict[str, Attack] = {
+    name: resolve_name(facts.implementation) for name, facts in ATTACKS.items()
+}
+"""By the names in the rows. Their modules are loaded here, before ``cartl_core.attacks`` binds the public
+functions: a module that is loaded later would hide the function of its name."""
 
 
 def run_attack(
@@ -54,11 +75,10 @@ def run_attack(
             norm=attack.norm,
         )
 
-    def draws(restart: int, chapter: int, count: int) -> Tensor:
+    def numbers(restart: int, chapter: int, count: int) -> Tensor:
         return random_numbers(
             count, seed=seed, label=label, restart=restart, chapter=chapter, indices=indices
         )
 
-    if attack.name == "square":
-        return run_square(model, images, labels, attack, draws=draws, skip=skip)
-    return STARTERS[attack.name](model, images, labels, attack, starts=starts, skip=skip)
+    randomness = AttackRandomness(starts=starts, numbers=numbers)
+    return IMPLEMENTATIONS[attack.name](model, images, labels, attack, randomness=randomness, skip=skip)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import square_proposals as proposals
 from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
 from cartl_core.attacks.losses import margin
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.attack import Norm
@@ -86,7 +87,7 @@ def run_square(
     labels: Tensor,
     attack: AttackSpec,
     *,
-    draws: Draws,
+    randomness: AttackRandomness | None = None,
     skip: Tensor | None = None,
 ) -> AttackOutcome:
     """Does any of ``attack.steps`` queries, or the start, of any restart fool ``model``?
@@ -96,14 +97,19 @@ def run_square(
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
         attack: norm (linf, l2), radius, queries and restarts.
-        draws: the random numbers, by restart and chapter.
+        randomness: the random numbers, by restart and chapter; the start is chapter 0.
         skip: (N,) bool, images that count as broken and are not attacked.
+
+    Raises:
+        ValueError: ``randomness`` is missing.
     """
+    if randomness is None:
+        raise ValueError(f"attack {attack.label} is random: randomness must be given")
     with preserve_model_state(model), torch.no_grad():
         state = AttackState.begin(model, images, labels, skip)
         for restart in range(attack.restarts):
             if not state.broken.all():
-                _search(state, attack, restart, draws)
+                _search(state, attack, restart, randomness.numbers)
     return state.outcome()
 
 

@@ -1,15 +1,14 @@
-"""One attack of a specification, checked against the rows of ``attack_facts``; faults name the field."""
+"""The attacks, a row each in ``ATTACKS``, and one attack of a specification; faults name the field."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.spec.base import SpecModel
 
-AttackName = Literal["pgd", "apgd", "fab", "square"]
 Norm = Literal["linf", "l2", "l1"]
 AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr", "targeted_margin"]
 """What an attack climbs; FAB crosses the boundary where the targeted margin is 0."""
@@ -31,9 +30,11 @@ TARGETED: frozenset[AttackLoss] = frozenset({"targeted_dlr", "targeted_margin"})
 class AttackFacts:
     """What an attack is and takes."""
 
-    name: AttackName
+    name: str
     title: str
     source: str
+    implementation: str
+    """``module:function`` of ``cartl_core.attacks.run_attack.Attack``, imported with the attacks."""
     norms: tuple[Norm, ...]
     losses: tuple[AttackLoss, ...]
     """The first is used where none is given."""
@@ -52,6 +53,7 @@ ATTACKS: dict[str, AttackFacts] = {
             "pgd",
             "projected gradient descent with restarts; any misclassified iterate counts",
             "Madry et al. 2018, arXiv 1706.06083",
+            "cartl_core.attacks.pgd:run_pgd",
             norms=("linf", "l2", "l1"),
             losses=("ce", "margin", "dlr"),
             sized=True,
@@ -61,6 +63,7 @@ ATTACKS: dict[str, AttackFacts] = {
             "apgd",
             "auto-PGD: momentum, and steps that halve where they no longer pay",
             "Croce and Hein 2020, arXiv 2003.01690",
+            "cartl_core.attacks.apgd:run_apgd",
             norms=("linf", "l2"),
             losses=("ce", "dlr", "targeted_dlr"),
             sized=False,
@@ -70,6 +73,7 @@ ATTACKS: dict[str, AttackFacts] = {
             "fab",
             "fast adaptive boundary, targeted: the nearest image across each boundary, no step to size",
             "Croce and Hein 2020, arXiv 1907.02044",
+            "cartl_core.attacks.fab:run_fab",
             norms=("linf", "l2"),
             losses=("targeted_margin",),
             sized=False,
@@ -79,6 +83,7 @@ ATTACKS: dict[str, AttackFacts] = {
             "square",
             "Square: random search by squares, a black box attack; a step is a query",
             "Andriushchenko et al. 2020, arXiv 1912.00049",
+            "cartl_core.attacks.square:run_square",
             norms=("linf", "l2"),
             losses=("margin",),
             sized=False,
@@ -87,6 +92,12 @@ ATTACKS: dict[str, AttackFacts] = {
         ),
     )
 }
+
+if TYPE_CHECKING:
+    AttackName = str
+else:
+    AttackName = Literal[tuple(ATTACKS)]
+"""A name of ``ATTACKS``: requests are checked against them, and the schema lists them."""
 
 
 def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:

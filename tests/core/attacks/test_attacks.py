@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import misclassified, perturb
 from cartl_core.attacks.attack_state import packed
 from cartl_core.attacks.pgd import run_pgd
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 from tests.fixtures.attacked import EPS, data, small_net, spec, starts
@@ -53,7 +54,7 @@ def test_the_outcome_equals_that_of_the_naive_attack(seed: int, changes: dict[st
     images, labels = data(model, seed=seed)
     attack = spec(**changes)
     start = starts(range(60), seed, attack.eps)
-    outcome = run_pgd(model, images, labels, attack, starts=start)
+    outcome = run_pgd(model, images, labels, attack, randomness=AttackRandomness(start))
     assert torch.equal(outcome.broken, naive_broken(model, images, labels, attack, start))
     assert 0 < outcome.broken.sum() < len(images), "a test in which all fall or stand shows nothing"
 
@@ -62,14 +63,14 @@ def test_the_outcome_equals_that_of_the_naive_attack(seed: int, changes: dict[st
 def test_batching_changes_nothing(size: int) -> None:
     model = small_net(1)
     images, labels = data(model)
-    whole = run_pgd(model, images, labels, spec(), starts=starts(range(60)))
+    whole = run_pgd(model, images, labels, spec(), randomness=AttackRandomness(starts(range(60))))
     parts = [
         run_pgd(
             model,
             images[i : i + size],
             labels[i : i + size],
             spec(),
-            starts=starts(range(i, min(i + size, 60))),
+            randomness=AttackRandomness(starts(range(i, min(i + size, 60)))),
         )
         for i in range(0, 60, size)
     ]
@@ -80,7 +81,7 @@ def test_batching_changes_nothing(size: int) -> None:
 def test_every_image_handed_out_is_allowed_and_does_what_is_said_of_it() -> None:
     model = small_net(0)
     images, labels = data(model)
-    outcome = run_pgd(model, images, labels, spec(), starts=starts(range(60)))
+    outcome = run_pgd(model, images, labels, spec(), randomness=AttackRandomness(starts(range(60))))
     assert (outcome.adversarial - images).abs().max() <= EPS + 1e-12
     assert outcome.adversarial.min() >= 0
     assert outcome.adversarial.max() <= 1
@@ -184,7 +185,11 @@ def test_the_random_start_is_an_iterate_and_a_later_restart_may_win() -> None:
     table = {0: pixels([0.06, -0.06]), 1: pixels([-0.06, 0.06])}
     broken = [
         run_pgd(
-            Slope(), images, labels, spec(steps=1, step=1e-6, restarts=n), starts=table.__getitem__
+            Slope(),
+            images,
+            labels,
+            spec(steps=1, step=1e-6, restarts=n),
+            randomness=AttackRandomness(table.__getitem__),
         ).broken
         for n in (1, 2)
     ]
@@ -221,7 +226,7 @@ def test_logits_that_are_not_numbers_are_wrong_whatever_the_class() -> None:
 def test_a_missing_start_is_refused() -> None:
     model = small_net()
     images, labels = data(model)
-    with pytest.raises(ValueError, match="starts must be given"):
+    with pytest.raises(ValueError, match="randomness must be given"):
         run_pgd(model, images, labels, spec())
 
 
@@ -231,6 +236,8 @@ def test_the_attack_works_where_the_caller_records_no_gradients() -> None:
     expected = perturb(model, images, labels, eps=EPS, step=EPS / 4, steps=3)
     with torch.no_grad():
         assert torch.equal(perturb(model, images, labels, eps=EPS, step=EPS / 4, steps=3), expected)
-        assert run_pgd(model, images, labels, spec(), starts=starts(range(60))).broken.any()
+        assert run_pgd(
+            model, images, labels, spec(), randomness=AttackRandomness(starts(range(60)))
+        ).broken.any()
     assert not expected.requires_grad
     assert not images.requires_grad

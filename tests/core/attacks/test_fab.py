@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks.fab import run_fab
 from cartl_core.attacks.losses import targets
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 
@@ -98,7 +99,7 @@ def test_the_cost_is_what_was_passed_and_the_first_restart_begins_at_the_image()
 def test_a_random_start_is_asked_for_and_must_be_given() -> None:
     model = Scores(0)
     images, labels = task(model)
-    with pytest.raises(ValueError, match="starts must be given"):
+    with pytest.raises(ValueError, match="randomness must be given"):
         run_fab(model, images, labels, spec("linf", 0.01, random_start=True))
     asked: list[int] = []
 
@@ -107,7 +108,7 @@ def test_a_random_start_is_asked_for_and_must_be_given() -> None:
         return torch.zeros_like(images)
 
     attack = spec("linf", 1e-5, random_start=True, restarts=2, steps=1)
-    run_fab(model, images, labels, attack, starts=starts)
+    run_fab(model, images, labels, attack, randomness=AttackRandomness(starts))
     assert asked == list(range(2 * (CLASSES - 1)))
 
 

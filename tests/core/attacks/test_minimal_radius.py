@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import minimal_radii, misclassified, run_attack
 from cartl_core.attacks.minimal_radius import grid_attack, grid_starts
 from cartl_core.attacks.pgd import run_pgd
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.rng import generator
 from cartl_core.spec.curve import CurveSpec
 
@@ -153,7 +154,9 @@ def test_it_is_never_weaker_than_an_attack_of_that_radius_run_apart(norm: str) -
                 curve, index, restart, seed=3, label="curve", indices=torch.arange(COUNT), like=images
             )
 
-        apart |= run_pgd(model, images, labels, grid_attack(curve, index), starts=starts).broken
+        apart |= run_pgd(
+            model, images, labels, grid_attack(curve, index), randomness=AttackRandomness(starts)
+        ).broken
         by_the_ladder = found <= eps
         assert (by_the_ladder | ~apart).all()
         stronger += int((by_the_ladder & ~apart).sum())

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import perturb, random_starts
 from cartl_core.attacks.pgd import run_pgd
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 
@@ -71,7 +72,7 @@ def test_inside_the_box_robust_means_margin_above_eps_times_the_dual_norm(seed: 
     dual = model.slope(labels).flatten(1).abs().sum(1)
     robust = margin > EPS * dual
     decided = (margin - EPS * dual).abs() > SLACK
-    outcome = run_pgd(model, images, labels, attack(), starts=starts(len(images)))
+    outcome = run_pgd(model, images, labels, attack(), randomness=AttackRandomness(starts(len(images))))
     assert decided.float().mean() > 0.99
     assert torch.equal(outcome.broken[decided], ~robust[decided])
     right = margin > 0
@@ -88,7 +89,7 @@ def test_at_the_box_the_clipped_corner_decides(seed: int) -> None:
     worst = torch.clamp(images - EPS * slope.sign(), 0, 1)
     lowest = model.margin(images, labels) + (slope * (worst - images)).flatten(1).sum(1)
     decided = lowest.abs() > SLACK
-    outcome = run_pgd(model, images, labels, attack(), starts=starts(len(images)))
+    outcome = run_pgd(model, images, labels, attack(), randomness=AttackRandomness(starts(len(images))))
     assert torch.equal(outcome.broken[decided], (lowest <= 0)[decided])
     # The box matters here: without it more images would fall.
     dual = slope.flatten(1).abs().sum(1)
@@ -108,7 +109,7 @@ def test_the_perturbation_is_minus_eps_times_the_sign_of_the_slope(random_start:
 def test_the_last_image_of_those_that_stand_is_the_worst_corner() -> None:
     model = Linear(1)
     images, labels = images_and_labels(0.2, 0.8, 1)
-    outcome = run_pgd(model, images, labels, attack(), starts=starts(len(images)))
+    outcome = run_pgd(model, images, labels, attack(), randomness=AttackRandomness(starts(len(images))))
     corner = images - EPS * model.slope(labels).sign()
     robust = ~outcome.broken
     assert torch.equal(outcome.adversarial[robust], corner[robust])
@@ -130,7 +131,9 @@ def test_too_few_steps_reach_only_so_far() -> None:
 def test_at_radius_zero_only_what_was_wrong_is_broken() -> None:
     model = Linear(3)
     images, labels = images_and_labels(0.0, 1.0, 3)
-    outcome = run_pgd(model, images, labels, attack(eps=0.0), starts=starts(len(images), 0.0))
+    outcome = run_pgd(
+        model, images, labels, attack(eps=0.0), randomness=AttackRandomness(starts(len(images), 0.0))
+    )
     assert torch.equal(outcome.broken, model.margin(images, labels) < 0)
     assert torch.equal(outcome.adversarial, images)
     assert 0 < outcome.broken.sum() < len(images)

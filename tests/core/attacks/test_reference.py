@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from benchmarks.reference_pgd import reference_pgd
 from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified, random_starts
 from cartl_core.attacks.pgd import run_pgd
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 
@@ -48,7 +49,7 @@ def test_ours_is_as_strong_or_stronger_and_passes_fewer_images(norm: str) -> Non
     last = reference_pgd(model, images, labels, start, norm=norm, eps=eps, step=eps / 5, steps=STEPS)
     with torch.no_grad():
         theirs = misclassified(model(last), labels)
-    outcome = run_pgd(model, images, labels, attack, starts=lambda _: start)
+    outcome = run_pgd(model, images, labels, attack, randomness=AttackRandomness(lambda _: start))
     assert outcome.broken[theirs].all()
     assert outcome.passes < COUNT * (STEPS + 1)
     assert 0.2 < theirs.double().mean() < 0.9
@@ -87,7 +88,7 @@ def test_who_moves_in_a_circle_leaves_and_ends_where_it_would_have_ended() -> No
     start = random_starts((1, 8, 8), eps, seed=0, label="pgd", restart=0, indices=range(COUNT)).double()
     for more in (0, 1):  # a circle of two points ends on one or the other
         attack = AttackSpec(label="pgd", eps=eps, step=eps / 7, steps=steps + more)
-        outcome = run_pgd(model, images, labels, attack, starts=lambda _: start)
+        outcome = run_pgd(model, images, labels, attack, randomness=AttackRandomness(lambda _: start))
         last = reference_pgd(
             model, images, labels, start, norm="linf", eps=eps, step=eps / 7, steps=steps + more
         )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import perturb
 from cartl_core.attacks.pgd import run_pgd
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.neft import apply_nonexpansive
 from tests.fixtures.attacked import EPS, data, small_net, spec, starts
@@ -75,7 +76,7 @@ def test_no_trace_is_left(which: str) -> None:
     if which == "perturb":
         perturb(model, images, labels, eps=EPS, step=EPS / 4, steps=3, start=starts(range(60))(0))
     else:
-        run_pgd(model, images, labels, spec(), starts=starts(range(60)))
+        run_pgd(model, images, labels, spec(), randomness=AttackRandomness(starts(range(60))))
     assert_same(before, everything(model))
     assert torch.equal(torch.get_rng_state(), random_state)
     assert torch.equal(images, kept[0])
@@ -100,7 +101,7 @@ def test_no_trace_is_left_when_the_model_fails_in_the_middle() -> None:
 
     handle = model[5].register_forward_hook(fail)
     with pytest.raises(Unplugged):
-        run_pgd(model, images, labels, spec(), starts=starts(range(60)))
+        run_pgd(model, images, labels, spec(), randomness=AttackRandomness(starts(range(60))))
     handle.remove()
     assert_same(before, everything(model))
 

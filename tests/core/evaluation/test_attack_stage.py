@@ -11,6 +11,7 @@ from torch import nn
 
 from cartl_core.attacks import misclassified, random_starts
 from cartl_core.attacks.pgd import run_pgd
+from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.errors import Interrupted, OutOfMemory, ResumeMismatch
 from cartl_core.evaluation.attack_stage import evaluate, read_outcomes
 from cartl_core.nn.build import build_network
@@ -55,8 +56,10 @@ def test_outcomes_are_those_of_the_attack(network: Path, task: Any, workspace: A
         images.images,
         images.labels,
         ATTACK,
-        starts=lambda restart: random_starts(
-            (1, 8, 8), ATTACK.eps, seed=0, label="pgd3", restart=restart, indices=images.index
+        randomness=AttackRandomness(
+            lambda restart: random_starts(
+                (1, 8, 8), ATTACK.eps, seed=0, label="pgd3", restart=restart, indices=images.index
+            )
         ),
     ).broken
     assert torch.equal(measure(network, images, workspace("clean"), None).robust, clean)
