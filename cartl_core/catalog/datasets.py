@@ -4,9 +4,8 @@ radii and steps are in pixel units. Sources: the data sets' own papers for sizes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
-from cartl_core.spec import Augmentation, DatasetName, DataSpec
+from cartl_core.spec import Augmentation, DatasetName
 
 COLOUR_EPS = 8 / 255
 COLOUR_STEP = 2 / 255
@@ -205,9 +204,3 @@ DATASETS: dict[str, DatasetFacts] = {
         ),
     )
 }
-
-
-def share_of_classes(data: DataSpec, images: int) -> int:
-    """Of all ``images`` of a data set, those of the chosen classes, as if classes were equally large."""
-    classes = DATASETS[data.name].classes
-    return ceil(images * len(data.classes or classes) / len(classes))
