@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cartl_core.data.load_dataset import load_dataset as load_dataset
+    from cartl_core.data.own_dataset import Dataset as Dataset
     from cartl_core.errors import CartlError as CartlError
     from cartl_core.errors import SpecError as SpecError
     from cartl_core.nn.files import load_network as load_network
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cartl_core.report import Report as Report
     from cartl_core.run.evaluate_robustness import evaluate_robustness as evaluate_robustness
     from cartl_core.run.run_job import run as run
+    from cartl_core.run.transfer_network import TransferResult as TransferResult
+    from cartl_core.run.transfer_network import transfer as transfer
     from cartl_core.spec import AttackSpec as AttackSpec
     from cartl_core.spec import JobRequest as JobRequest
     from cartl_core.spec import JobSpec as JobSpec
@@ -34,10 +37,12 @@ __version__ = "0.1.0"
 __all__ = [
     "AttackSpec",
     "CartlError",
+    "Dataset",
     "JobRequest",
     "JobSpec",
     "Report",
     "SpecError",
+    "TransferResult",
     "evaluate_robustness",
     "load_dataset",
     "load_network",
@@ -46,15 +51,18 @@ __all__ = [
     "resolve",
     "run",
     "save_network",
+    "transfer",
 ]
 
 _PUBLIC = {
     "AttackSpec": "cartl_core.spec",
     "CartlError": "cartl_core.errors",
+    "Dataset": "cartl_core.data.own_dataset",
     "JobRequest": "cartl_core.spec",
     "JobSpec": "cartl_core.spec",
     "Report": "cartl_core.report",
     "SpecError": "cartl_core.errors",
+    "TransferResult": "cartl_core.run.transfer_network",
     "evaluate_robustness": "cartl_core.run.evaluate_robustness",
     "load_dataset": "cartl_core.data.load_dataset",
     "load_network": "cartl_core.nn.files",
@@ -62,6 +70,7 @@ _PUBLIC = {
     "render_markdown": "cartl_core.render.markdown:render",
     "resolve": "cartl_core.planning.resolve",
     "save_network": "cartl_core.nn.files",
+    "transfer": "cartl_core.run.transfer_network",
 }
 """Where each public name is, ``module`` or ``module:name there``."""
 

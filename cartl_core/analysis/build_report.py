@@ -27,6 +27,7 @@ from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teac
 from cartl_core.report.checks import Check
 from cartl_core.report.comparisons import Retention
 from cartl_core.report.making import frozen_parts, learned_from
+from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec
 from cartl_core.statistics.candidate_selection import Choice
@@ -65,7 +66,9 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
         runtime=state.runtime,
         warnings=(
             *state.remarks,
-            *transfer_warnings(plan.spec, teachers, known, _accumulation_steps(plan, state)),
+            *transfer_warnings(
+                plan.spec, teachers, known, _accumulation_steps(plan, state), _available(state)
+            ),
         ),
         teachers=teachers,
         selection=chosen,
@@ -73,6 +76,12 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
         baselines=baselines,
         seconds=dict(state.seconds),
     )
+
+
+def _available(state: RunState) -> dict[DataRole, int | None]:
+    """Training images that there are, by role."""
+    source = state.source.available if state.source else None
+    return {"source": source, "target": state.target.available}
 
 
 def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> Report:

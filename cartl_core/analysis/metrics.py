@@ -21,6 +21,7 @@ class TestSet:
     Attributes:
         data: for people.
         labels: (n,) true classes, 0 to classes - 1.
+        available: training images of these classes that there are; None: not counted.
     """
 
     __test__ = False
@@ -29,6 +30,7 @@ class TestSet:
     fingerprint: str
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
+    available: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -96,6 +96,27 @@ def _metadata(payload: bytes) -> dict[str, str]:
     length = int.from_bytes(payload[:8], "little")
     metadata: dict[str, str] = json.loads(payload[8 : 8 + length])["__metadata__"]
     return metadata
+
+
+class CheckpointSink(Protocol):
+    """Where a stage leaves its checkpoints while it is computed."""
+
+    def due(self) -> bool:
+        """Whether it is time for one."""
+
+    def save(self, checkpoint: Checkpoint) -> object:
+        """Keep it."""
+
+
+class NoCheckpoints:
+    """For a training that is not to be resumed: nothing is kept."""
+
+    def due(self) -> bool:
+        """Never."""
+        return False
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Does nothing."""
 
 
 Announce = Callable[[Path, float], None]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cartl_core.catalog import DATASETS
+from cartl_core.catalog import facts_of
 from cartl_core.render import histories, numbers, phrases, selection_phrases
 from cartl_core.report import Figures, Report
 from cartl_core.report.certificates import LayerAudit
@@ -181,6 +181,6 @@ def audit(report: Report) -> Caption | None:
 
 def class_names(report: Report) -> dict[int, str]:
     """The target's classes by their label."""
-    facts = DATASETS[report.spec.dataset.name]
+    facts = facts_of(report.spec.dataset)
     kept = report.spec.dataset.classes
     return dict(enumerate(facts.classes[label] for label in kept) if kept else enumerate(facts.classes))

@@ -14,6 +14,7 @@ from cartl_core.report.values import Interval, Value
 from cartl_core.spec import Method, Objective
 
 DataRole = Literal["source", "target"]
+SkippedFor = Literal["hidden", "system_file", "folder", "no_image_suffix"]
 
 
 class TeacherWithoutAttack(Value):
@@ -102,6 +103,26 @@ class ImagesLeftOut(Value):
     count: int = Field(ge=1)
 
 
+class SkippedFiles(Value):
+    """So many files are no images of the data set, for one reason."""
+
+    reason: SkippedFor = Field(
+        description="`hidden`: the name begins with a dot; `system_file`: an operating system makes it; "
+        "`folder`; `no_image_suffix`."
+    )
+    count: int = Field(ge=1)
+
+
+class FilesSkipped(Value):
+    """Beside a data set's images lie other files, which are not part of it."""
+
+    code: Literal["files_skipped"] = "files_skipped"
+    role: DataRole
+    data: str = Field(description="Name of the data set.")
+    taken: int = Field(ge=0, description="Files that are its images, all classes, training and test.")
+    skipped: tuple[SkippedFiles, ...] = Field(min_length=1)
+
+
 class RuntimeChanged(Value):
     """An earlier attempt of the job ran elsewhere; what it had not finished is computed anew."""
 
@@ -126,6 +147,7 @@ Notice = Annotated[
     | UnsureEpoch
     | SplitBatches
     | ImagesLeftOut
+    | FilesSkipped
     | RuntimeChanged
     | OtherNotice,
     Field(discriminator="code"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints
 
 from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
@@ -67,7 +67,10 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-DataSpecOrName = Annotated[DataSpec, BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)]
+# Serialised as what it is: a person's own data set is a ``DataSpec`` of another class.
+DataSpecOrName = Annotated[
+    SerializeAsAny[DataSpec], BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)
+]
 
 
 class ModelSpec(SpecModel):

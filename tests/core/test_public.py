@@ -21,10 +21,12 @@ from cartl_core.spec import ModelSpec
 NAMES = {
     "AttackSpec",
     "CartlError",
+    "Dataset",
     "JobRequest",
     "JobSpec",
     "Report",
     "SpecError",
+    "TransferResult",
     "evaluate_robustness",
     "load_dataset",
     "load_network",
@@ -33,14 +35,25 @@ NAMES = {
     "resolve",
     "run",
     "save_network",
+    "transfer",
 }
-NEED_TORCH = {"evaluate_robustness", "load_dataset", "load_network", "save_network"}
+NEED_TORCH = {
+    "Dataset",
+    "TransferResult",
+    "evaluate_robustness",
+    "load_dataset",
+    "load_network",
+    "save_network",
+    "transfer",
+}
 HEAVY = ("torch", "torchvision", "safetensors", "matplotlib")
 DOCUMENTED = (
     "cartl_core",
     "cartl_core.attacks.functions",
     "cartl_core.data.load_dataset",
+    "cartl_core.data.own_dataset",
     "cartl_core.run.evaluate_robustness",
+    "cartl_core.run.transfer_network",
 )
 
 

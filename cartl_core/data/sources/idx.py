@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from cartl_core.catalog import DatasetFacts
 from cartl_core.compat import debian
-from cartl_core.data.sources.common import Reader, check_labels, shown
+from cartl_core.data.sources.common import Reader, check_labels
+from cartl_core.data.sources.images import shown
 from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, describe_error
 

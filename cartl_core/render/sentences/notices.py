@@ -5,6 +5,7 @@ from __future__ import annotations
 from cartl_core.render import numbers, phrases
 from cartl_core.report.notices import (
     AttackBeyondTeacher,
+    FilesSkipped,
     ImagesLeftOut,
     Notice,
     OtherNotice,
@@ -70,6 +71,8 @@ def notice(found: Notice) -> str:
             )
         case ImagesLeftOut():
             return _left_out(found)
+        case FilesSkipped():
+            return _skipped(found)
         case RuntimeChanged():
             return (
                 "An earlier attempt ran on another machine or other versions "
@@ -98,6 +101,22 @@ def _resized(found: Resized) -> str:
     return (
         f"The {found.role}'s images are {' and '.join(changes)}; the adversary perturbs the network's input "
         "after that, all channels independently."
+    )
+
+
+_SKIPPED_FOR = {
+    "hidden": "hidden",
+    "system_file": "made by a file system",
+    "folder": "folders",
+    "no_image_suffix": "without the suffix of an image",
+}
+
+
+def _skipped(found: FilesSkipped) -> str:
+    reasons = ", ".join(f"{numbers.count(row.count)} {_SKIPPED_FOR[row.reason]}" for row in found.skipped)
+    return (
+        f"Of the {found.role} {found.data} {numbers.count(found.taken)} files were taken as images, "
+        f"and others beside them were not: {reasons}."
     )
 
 
