@@ -76,7 +76,6 @@ def choose(
     *,
     seconds: float = FETCH_SECONDS,
     command: Sequence[str] = fashion.FETCH,
-    system_root: Path = fashion.SYSTEM_ROOT,
 ) -> Choice:
     """Fashion-MNIST where it is present or can be fetched, else digits, which needs no files.
 
@@ -85,9 +84,8 @@ def choose(
         say: told when something is fetched, which takes a while.
         seconds: all tries to fetch end within this time.
         command: fetches the data set into the folder that is added to it.
-        system_root: below it, where Debian's packages put data sets.
     """
-    present = fashion.find(data_root, system_root)
+    present = fashion.find(data_root)
     if present is not None:
         return Choice(FASHION, f"its files are in {_shown(present)}")
     say(f"Fetching Fashion-MNIST into {_shown(data_root)} (tried for at most {seconds:.0f} seconds).")

@@ -4,11 +4,12 @@ are slow, is said here."""
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.surroundings import Surroundings
 
 pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.redis", "tests.fixtures.workers"]
 
@@ -75,12 +76,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-SETTINGS = ("CARTL_", "PG")
-SINGLE = frozenset(
-    "http_proxy https_proxy ftp_proxy all_proxy no_proxy force_color no_color columns lines".split()
-)
-FIXED = {"TZ": "UTC", "LC_ALL": "C.UTF-8"}
-UMASK = 0o022
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test module is imported: what it reads then is the same on every machine too."""
+    config.add_cleanup(Surroundings().restore)
 
 
 @pytest.fixture(autouse=True)
@@ -90,29 +88,3 @@ def same_umask() -> Iterator[None]:
     os.umask(mask)
     yield
     os.umask(mask)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def plain_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The same surroundings on every machine, for the tests and for the processes that they start.
-
-    No setting of ours or of PostgreSQL's client, no proxy, no wish about colours and no file of somebody's
-    home; fixed time zone, locale and umask. Caches stay where they are: what is in them (matplotlib's fonts)
-    is slow to make and decides nothing.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    home = tmp_path_factory.mktemp("home")
-    before = os.umask(UMASK)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(SETTINGS) or name.lower() in SINGLE:
-                patch.delenv(name)
-        for name, folder in (("HOME", ""), ("XDG_CONFIG_HOME", ".config"), ("XDG_DATA_HOME", ".local/share")):
-            patch.setenv(name, str(home / folder))
-        patch.setenv("XDG_CACHE_HOME", cache)
-        for name, value in FIXED.items():
-            patch.setenv(name, value)
-        time.tzset()
-        yield
-    time.tzset()
-    os.umask(before)

@@ -58,6 +58,7 @@ KINDS: dict[str, Kind] = {
         Kind("duplicate-key", 400, "A key occurs twice in one JSON object"),
         Kind("number-out-of-range", 400, "A number is not finite or too long"),
         Kind("too-deep", 400, "The JSON is nested too deeply"),
+        Kind("too-many-values", 400, "The JSON holds more than a request can need"),
         Kind("invalid-text", 400, "The body is not valid UTF-8 text"),
         Kind("bad-request", 400, "The request cannot be understood"),
         Kind("no-key", 401, "An API key is needed"),

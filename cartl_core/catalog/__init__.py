@@ -17,7 +17,7 @@ from cartl_core.catalog.methods import (
     MethodFacts,
     consistent,
 )
-from cartl_core.catalog.networks import KNOWN_MODELS, PAPER_MODELS, ModelFacts, model_facts
+from cartl_core.catalog.networks import KNOWN_MODELS, OTHER_MODELS, PAPER_MODELS, ModelFacts, model_facts
 from cartl_core.catalog.presets import PRESETS, PresetFacts
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "KNOWN_MODELS",
     "METHODS",
     "OPERATOR_BETA",
+    "OTHER_MODELS",
     "PAPER_MODELS",
     "PRESETS",
     "DatasetFacts",

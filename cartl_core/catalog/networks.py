@@ -1,11 +1,17 @@
-"""Facts of the networks: what their names mean and how many blocks they have."""
+"""Networks by name: their family, how many blocks they have, and their layers."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from functools import lru_cache
 
+from cartl_core.catalog.architectures import FAMILIES, Family, Layout
 from cartl_core.errors import SpecError
+from cartl_core.spec.data_and_model import ModelSpec
+
+KNOWN_MODELS: tuple[str, ...] = tuple(name for family in FAMILIES.values() for name in family.names)
+OTHER_MODELS: tuple[str, ...] = tuple(family.others for family in FAMILIES.values() if family.others)
+"""Names that are known without being listed, in words."""
 
 
 @dataclass(frozen=True)
@@ -15,40 +21,36 @@ class ModelFacts:
     name: str
     family: str
     blocks: int
-    depth: int
-    width: int
-
-
-_RESNETS = {"resnet18": (18, 9), "resnet34": (34, 17), "resnet50": (50, 17)}
-_WRN = re.compile(r"wrn-([1-9]\d{0,2})-([1-9]\d?)")
-KNOWN_MODELS = (
-    "tiny",
-    "wrn-16-2",
-    "wrn-22-2",
-    "wrn-28-4",
-    "wrn-34-4",
-    "wrn-28-10",
-    "wrn-34-10",
-    *_RESNETS,
-)
 
 
 def model_facts(name: str, *, field: str = "model.name") -> ModelFacts:
     """Facts of a network by its name; raises ``SpecError`` that lists the known ones."""
-    if name == "tiny":
-        return ModelFacts("tiny", "wrn", 5, 10, 1)
-    if name in _RESNETS:
-        depth, blocks = _RESNETS[name]
-        return ModelFacts(name, "resnet", blocks, depth, 1)
-    if match := _WRN.fullmatch(name):
-        depth, width = int(match[1]), int(match[2])
-        if depth >= 10 and (depth - 4) % 6 == 0 and depth <= 100 and width <= 20:
-            return ModelFacts(name, "wrn", (depth - 4) // 2 + 2, depth, width)
+    family = _family_of(name, field)
+    return ModelFacts(name, family.name, _blocks(family.name, name))
+
+
+def layout_of(model: ModelSpec, classes: int) -> Layout:
+    """The layers of ``model`` with ``classes`` outputs.
+
+    Raises:
+        SpecError: the network's name is unknown.
+    """
+    return _family_of(model.name, "model.name").layout(model, classes)
+
+
+def _family_of(name: str, field: str) -> Family:
+    for family in FAMILIES.values():
+        if name in family.names or family.knows(name):
+            return family
     raise SpecError(
-        field,
-        f"unknown network {name!r}",
-        allowed=f"{', '.join(KNOWN_MODELS)}, or wrn-D-W with D = 6n + 4 from 10 to 100 and W from 1 to 20",
+        field, f"unknown network {name!r}", allowed=f"{', '.join(KNOWN_MODELS)}, or {'; '.join(OTHER_MODELS)}"
     )
+
+
+@lru_cache(maxsize=256)
+def _blocks(family: str, name: str) -> int:
+    """Neither the input nor the number of classes changes how many there are."""
+    return len(FAMILIES[family].layout(ModelSpec(name=name), 2).blocks)
 
 
 PAPER_MODELS: dict[str, str] = {"cifar100": "wrn-34-10", "cifar10": "wrn-28-4", "svhn": "resnet18"}

@@ -5,14 +5,24 @@ The images are those that were published, compressed anew, so the files have oth
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 APT_SECONDS = 20.0
 PACKAGES = {"fashion_mnist": "dataset-fashion-mnist"}
-FASHION_MNIST = "usr/share/datasets/fashion-mnist"
+_FASHION_MNIST = "datasets/fashion-mnist"
+FASHION_MNIST = f"usr/share/{_FASHION_MNIST}"
 """Where that package's files lie, relative to the root that it was unpacked into."""
+DATA_DIRS = "/usr/local/share:/usr/share"
+"""What XDG_DATA_DIRS stands for where it is not set (freedesktop.org's Base Directory Specification)."""
+
+
+def installed_fashion_mnist() -> tuple[Path, ...]:
+    """Folders in which the system may have Fashion-MNIST: one below each folder of XDG_DATA_DIRS."""
+    listed = (os.environ.get("XDG_DATA_DIRS") or DATA_DIRS).split(":")
+    return tuple(Path(folder) / _FASHION_MNIST for folder in listed if folder.startswith("/"))
 
 
 def cannot_unpack(name: str) -> str | None:

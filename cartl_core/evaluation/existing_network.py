@@ -32,5 +32,5 @@ def import_network(network: Path | None, sha256: str, ctx: StageContext) -> None
     try:
         load_network(ctx.directory / NETWORK)
     except ResumeMismatch as error:
-        raise NetworkInvalid(f"{network.name} does not hold the network that its header describes") from error
+        raise NetworkInvalid(f"the file of the network is refused: {error}") from error
     write_result(ctx.directory, {"sha256": sha256}, [NETWORK])

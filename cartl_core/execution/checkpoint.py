@@ -23,6 +23,7 @@ from torch import Tensor
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.checkpoint_files import SUFFIX, in_order, number_of
 from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.strict_json import SMALL, JsonRefused, loads
 
 FORMAT = "cartl-checkpoint-1"
 KEPT = 2
@@ -73,8 +74,8 @@ def read(path: Path) -> Checkpoint:
     """
     first, _, payload = path.read_bytes().partition(b"\n")
     try:
-        head = json.loads(first)
-    except ValueError as error:
+        head = loads(first, SMALL)
+    except JsonRefused as error:
         raise CheckpointDamaged(f"{path.name}: the first line is no JSON") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise CheckpointDamaged(f"{path.name}: not of format {FORMAT}")

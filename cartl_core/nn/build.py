@@ -1,23 +1,19 @@
-"""Networks by name. A family is one function: the catalog's facts in, stem and blocks out."""
+"""Networks by name: the catalog's tree of layers becomes modules, with the same names in the same order."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 
-from cartl_core.catalog import ModelFacts, model_facts
-from cartl_core.nn import resnet, wrn
-from cartl_core.nn.network import Network, Normalize, initialise
+from cartl_core.catalog.architectures import layers
+from cartl_core.catalog.networks import layout_of
+from cartl_core.nn.network import GlobalPool, Network, Normalize, Residual, initialise
 from cartl_core.spec import ModelSpec
 from cartl_core.spec.architecture import Architecture
-
-Layers = tuple[nn.Module, list[nn.Module]]
-FAMILIES: dict[str, Callable[[ModelFacts, ModelSpec, int], Layers]] = {
-    "wrn": wrn.layers,
-    "resnet": resnet.layers,
-}
 
 
 def build_network(
@@ -50,11 +46,47 @@ def uninitialised(arch: Architecture) -> Network:
     channels = arch.model.channels
     if len(arch.mean) != channels or len(arch.std) != channels:
         raise ValueError(f"mean and std need one number for each of {channels} channels")
-    facts = model_facts(arch.model.name)
+    layout = layout_of(arch.model, arch.classes)
     # On the meta device the layers' own initialisation costs nothing and draws no random numbers.
     with torch.device("meta"):
-        stem, blocks = FAMILIES[facts.family](facts, arch.model, arch.classes)
-        network = Network(arch, stem, blocks)
+        network = Network(arch, module_of(layout.stem), [module_of(block) for block in layout.blocks])
     network.to_empty(device="cpu")
     network.normalize = Normalize(arch.mean, arch.std)
     return network
+
+
+def module_of(layer: layers.Layer) -> nn.Module:
+    """The module of a layer of the catalog."""
+    return MODULES[type(layer)](layer)
+
+
+def _conv(layer: layers.Conv) -> nn.Conv2d:
+    return nn.Conv2d(
+        layer.inputs, layer.outputs, layer.size, stride=layer.stride, padding=layer.padding, bias=False
+    )
+
+
+def _sequential(layer: layers.Sequential) -> nn.Sequential:
+    return nn.Sequential(OrderedDict((name, module_of(part)) for name, part in layer.parts))
+
+
+def _residual(layer: layers.Residual) -> Residual:
+    return Residual(
+        branch=module_of(layer.branch),
+        shortcut=None if layer.shortcut is None else module_of(layer.shortcut),
+        before=None if layer.before is None else module_of(layer.before),
+        after=None if layer.after is None else module_of(layer.after),
+    )
+
+
+# By class. Activations are not in place: the activated tensor's input is also a shortcut's.
+MODULES: dict[type, Callable[[Any], nn.Module]] = {
+    layers.Conv: _conv,
+    layers.BatchNorm: lambda layer: nn.BatchNorm2d(layer.width),
+    layers.Linear: lambda layer: nn.Linear(layer.inputs, layer.outputs),
+    layers.Relu: lambda layer: nn.ReLU(),
+    layers.LeakyRelu: lambda layer: nn.LeakyReLU(layer.slope),
+    layers.GlobalPool: lambda layer: GlobalPool(),
+    layers.Sequential: _sequential,
+    layers.Residual: _residual,
+}

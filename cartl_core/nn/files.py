@@ -5,13 +5,15 @@ The one format for teachers, students and export. It holds no code, so reading i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from cartl_core.catalog.network_file import HEADER_KEY
+from cartl_core.catalog.network_file import HEADER_KEY, read_architecture
+from cartl_core.catalog.network_tensors import FoundTensor, tensor_fault
 from cartl_core.errors import ResumeMismatch, SpecError
 from cartl_core.nn.build import uninitialised
 from cartl_core.nn.network import Network
@@ -40,15 +42,26 @@ def load_network(path: str | Path) -> Network:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ResumeMismatch: the file is damaged, or was not written by ``save_network``.
+        ResumeMismatch: the file is damaged, or was not written by ``save_network``; a tensor that is
+            missing, unknown or of another shape is named.
     """
     path = Path(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
-            arch = Architecture.model_validate_json((file.metadata() or {})[HEADER_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            arch = read_architecture(file.metadata() or {})
+            names = list(file.keys())
+            parts = {name: file.get_slice(name) for name in names}
+            _check_tensors(path.name, arch, parts)
+            tensors = {name: file.get_tensor(name) for name in names}
         network = uninitialised(arch)
         network.load_state_dict(tensors)
-    except (SafetensorError, ValidationError, KeyError, SpecError, ValueError, RuntimeError) as error:
-        raise ResumeMismatch(f"{path.name} does not hold a network that can be loaded") from error
+    except (SafetensorError, SpecError, ValueError, RuntimeError) as error:
+        raise ResumeMismatch(f"{path.name} does not hold a network that can be loaded: {error}") from error
     return network.eval()
+
+
+def _check_tensors(file: str, arch: Architecture, parts: Mapping[str, Any]) -> None:
+    """Before they are read: a file's tensors are those of the network that it says it is."""
+    found = {name: FoundTensor(part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
+    if fault := tensor_fault(arch, found):
+        raise ResumeMismatch(f"{file} does not hold the network that its header describes: {fault}")

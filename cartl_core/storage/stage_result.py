@@ -11,6 +11,7 @@ from typing import Any
 from cartl_core.errors import ResumeMismatch, describe_error
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.strict_json import ANSWER, read_file
 
 RESULT = "result.json"
 
@@ -33,13 +34,13 @@ def read_result(directory: Path) -> dict[str, Any]:
         ResumeMismatch: the result is missing, or a file is not as it was written.
     """
     try:
-        content = json.loads((directory / RESULT).read_bytes())
+        content: Any = read_file(directory / RESULT, ANSWER)
         facts: dict[str, Any] = content["facts"]
         files: dict[str, str] = content["files"]
         for name, expected in files.items():
             if _sha256(directory / name) != expected:
                 raise ResumeMismatch(f"{name} of a finished stage has changed since it was written")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ResumeMismatch(f"a finished stage cannot be read back: {describe_error(error)}") from error
     return facts
 

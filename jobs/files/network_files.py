@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.errors import SpecError
 from cartl_core.spec.existing_network import NetworkRef
-from jobs.admission.network_size import network_size
 from jobs.settings import Settings
 from jobs.tables import Artifact, Job, Upload
 
@@ -52,18 +51,6 @@ def find_network(session: Session, settings: Settings, ref: NetworkRef, owner: s
     if path is None:
         raise SpecError(field, MISSING[field], allowed=WAYS)
     try:
-        found = inspect(settings.artifacts_dir / path, field=field)
+        return inspect(settings.artifacts_dir / path, field=field)
     except OSError as error:
         raise SpecError(field, "its file is gone") from error
-    _check_size(found)
-    return found
-
-
-def _check_size(found: NetworkFile) -> None:
-    """Weights and biases must be there; the statistics of batch norm and the normalisation come on top."""
-    told = found.architecture
-    least = network_size(told.model, told.classes).parameters
-    if found.parameters < least:
-        raise SpecError(
-            "network", f"it has {found.parameters} numbers, but {told.model.name} needs {least} or more"
-        )

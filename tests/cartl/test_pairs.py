@@ -24,6 +24,12 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fashion, "DIGESTS", digests)
 
 
+@pytest.fixture(autouse=True)
+def system_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's data sets, also for the process that fetches: none, unless a test puts some there."""
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "system" / "usr" / "share"))
+
+
 @pytest.fixture
 def bin_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder on PATH: whatever is not put there does not exist."""
@@ -60,9 +66,7 @@ def fetching(tmp_path: Path, text: str) -> tuple[str, ...]:
 
 def choose(tmp_path: Path, command: tuple[str, ...], seconds: float = 20.0) -> tuple[pairs.Choice, list[str]]:
     said: list[str] = []
-    choice = pairs.choose(
-        tmp_path / "data", said.append, seconds=seconds, command=command, system_root=tmp_path / "system"
-    )
+    choice = pairs.choose(tmp_path / "data", said.append, seconds=seconds, command=command)
     return choice, said
 
 
@@ -152,24 +156,11 @@ shutil.copytree({archive!r}, sys.argv[3] + "/usr/share/datasets/fashion-mnist", 
 """
 
 
-# The command of ``fashion.FETCH``, on a machine that has no data set of its own.
-FETCH_ON_A_BARE_MACHINE = """
-import sys
-from cartl_core.__main__ import main
-from cartl_core.data.sources import idx
-below = tuple(folder for folder in idx.DIRECTORIES["fashion_mnist"] if not folder.startswith("/"))
-assert len(below) < len(idx.DIRECTORIES["fashion_mnist"])
-idx.DIRECTORIES["fashion_mnist"] = below
-sys.exit(main())
-"""
-BARE_FETCH = (sys.executable, "-c", FETCH_ON_A_BARE_MACHINE, *fashion.FETCH[3:])
-
-
 def test_debians_package_is_unpacked_without_root_by_the_library(tmp_path: Path, bin_dir: Path) -> None:
     write_files(tmp_path / "archive")
     script(bin_dir / "apt-get", APT)
     script(bin_dir / "dpkg-deb", DPKG.format(archive=str(tmp_path / "archive")))
-    choice, _ = choose(tmp_path, BARE_FETCH, seconds=60)
+    choice, _ = choose(tmp_path, fashion.FETCH, seconds=60)
     assert choice.pair is pairs.FASHION, choice.why
     assert left_behind(tmp_path) == [fashion.FOLDER]
 
@@ -180,7 +171,7 @@ def test_the_fetch_of_the_demo_is_the_librarys_own_command() -> None:
 
 def test_without_network_and_debian_the_demo_takes_digits(tmp_path: Path, bin_dir: Path) -> None:
     assert list(bin_dir.iterdir()) == []
-    choice, _ = choose(tmp_path, BARE_FETCH, seconds=60)
+    choice, _ = choose(tmp_path, fashion.FETCH, seconds=60)
     assert choice.pair is pairs.DIGITS
     assert left_behind(tmp_path) == []
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from cartl_core.catalog import DATASETS, EVALUATIONS, KNOWN_MODELS, METHODS, PRESETS, model_facts
+from cartl_core.catalog import (
+    DATASETS,
+    EVALUATIONS,
+    KNOWN_MODELS,
+    METHODS,
+    OTHER_MODELS,
+    PRESETS,
+    model_facts,
+)
 from cartl_core.spec.attack import ATTACKS
 from tools.reference.markdown import code, table
 
@@ -65,7 +73,7 @@ def _networks() -> str:
         (code(facts.name), facts.family, str(facts.blocks), f"0 to {facts.blocks - 1}")
         for facts in map(model_facts, KNOWN_MODELS)
     )
-    note = "Any `wrn-D-W` with D = 6n + 4 from 10 to 100 and W from 1 to 20 is known as well."
+    note = f"Known as well: {'; '.join(OTHER_MODELS)}."
     return f"## Networks\n\n{note}\n\n{table(('name', 'family', 'blocks', 'freeze depths'), rows)}"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cartl_core.catalog import DATASETS, DatasetFacts
+from cartl_core.compat import debian
 from cartl_core.data.sources import digits, folders, idx, published
 from cartl_core.data.sources.common import Reader
 
@@ -25,7 +26,9 @@ _IDX = "/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]"
 EXPECTED: dict[str, tuple[str, ...]] = {
     "digits": (),
     "mnist": tuple(folder + _IDX for folder in idx.DIRECTORIES["mnist"]),
-    "fashion_mnist": tuple(folder + _IDX for folder in idx.DIRECTORIES["fashion_mnist"]),
+    "fashion_mnist": tuple(
+        folder + _IDX for folder in (*idx.DIRECTORIES["fashion_mnist"], f"/{debian.FASHION_MNIST}")
+    ),
     "cifar10": ("cifar10/{train,test}/CLASS/*.png", "cifar-10-batches-py/*_batch*"),
     "cifar100": ("cifar100/{train,test}/CLASS/*.png", "cifar-100-python/{train,test,meta}"),
     "svhn": ("svhn/{train,test}_32x32.mat",),

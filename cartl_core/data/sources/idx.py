@@ -23,17 +23,13 @@ from cartl_core.data.sources.common import Reader, check_labels, shown
 from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, describe_error
 
-# Relative to the data root; an absolute one stands for itself.
 DIRECTORIES = {
     "mnist": ("mnist", "MNIST/raw"),
-    "fashion_mnist": (
-        "fashion-mnist",
-        "fashion_mnist",
-        "FashionMNIST/raw",
-        debian.FASHION_MNIST,
-        f"/{debian.FASHION_MNIST}",
-    ),
+    "fashion_mnist": ("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", debian.FASHION_MNIST),
 }
+"""Relative to the data root."""
+INSTALLED = {"fashion_mnist": debian.installed_fashion_mnist}
+"""Gives the system's own folders, which are looked at last."""
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -46,8 +42,10 @@ MOST_IMAGES = 1_000_000
 
 def find(facts: DatasetFacts, root: Path) -> Reader | None:
     """A reader for the first directory that holds all four files, each plain or as .gz."""
-    for directory in DIRECTORIES[facts.name]:
-        found = [path for name in FILES if (path := _locate(root / directory, name)) is not None]
+    below = (root / directory for directory in DIRECTORIES[facts.name])
+    system = INSTALLED[facts.name]() if facts.name in INSTALLED else ()
+    for directory in (*below, *system):
+        found = [path for name in FILES if (path := _locate(directory, name)) is not None]
         if len(found) == len(FILES):
             train_images, train_labels, test_images, test_labels = found
             return lambda: Archive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -81,7 +82,11 @@ def test_a_file_of_other_tensors_is_a_mismatch(tmp_path: Path) -> None:
         load_network(path)
     arch = trained("tiny").arch.model_dump_json()
     save_file({"a": torch.zeros(2)}, path, metadata={"cartl_architecture": arch})
-    with pytest.raises(ResumeMismatch):
+    with pytest.raises(ResumeMismatch, match=r"lacks tensor 'normalize.mean'; tensor 'a' is unknown"):
+        load_network(path)
+    wider = trained("tiny").state_dict() | {"blocks.4.bias": torch.zeros(4)}
+    save_file(wider, path, metadata={"cartl_architecture": arch})
+    with pytest.raises(ResumeMismatch, match=r"tensor 'blocks.4.bias' is F32 \[4\], expected F32 \[3\]"):
         load_network(path)
 
 
@@ -100,3 +105,25 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     write_whole(path, b"old")
     write_whole(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda tensors: {f"module.{name}": value for name, value in tensors.items()}, "module."),
+        (lambda tensors: {f"_orig_mod.{name}": value for name, value in tensors.items()}, "_orig_mod."),
+        (lambda tensors: dict(list(tensors.items())[1:]), "lacks tensor 'normalize.mean'"),
+        (lambda tensors: tensors | {"extra.weight": torch.zeros(1)}, "'extra.weight' is unknown"),
+        (lambda tensors: tensors | {"blocks.4.bias": torch.zeros(7)}, "'blocks.4.bias' is F32 \\[7\\]"),
+        (lambda tensors: tensors | {"blocks.4.bias": torch.zeros(3).long()}, "'blocks.4.bias' is I64"),
+    ],
+)
+def test_the_first_tensor_that_does_not_fit_is_named(tmp_path: Path, change: Any, said: str) -> None:
+    from safetensors.torch import save_file
+
+    network = trained("tiny")
+    path = tmp_path / "weights.safetensors"
+    metadata = {"cartl_architecture": network.arch.model_dump_json()}
+    save_file({name: t.clone() for name, t in change(network.state_dict()).items()}, path, metadata=metadata)
+    with pytest.raises(ResumeMismatch, match=said):
+        load_network(path)

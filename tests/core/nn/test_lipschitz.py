@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.nn import resnet
+from cartl_core.catalog.architectures import resnet
 from cartl_core.nn.build import build_network
 from cartl_core.nn.lipschitz import RULES, audit_tail, batch_norm_gain
 from cartl_core.nn.neft import apply_nonexpansive, bake, tuned_layers

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from cartl_core.nn import resnet
+from cartl_core.catalog.architectures import resnet
 from cartl_core.nn.build import build_network
 from cartl_core.nn.gram_iteration import convolution_upper_bound
 from cartl_core.nn.lipschitz import audit_tail, batch_norm_gain
