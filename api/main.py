@@ -58,6 +58,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.UploadNotFound: "not-found",
     errors.UploadInUse: "wrong-state",
     errors.TooManyUploads: "too-many-uploads",
+    errors.StorageFull: "storage-full",
     errors.IdempotencyConflict: "idempotency-mismatch",
     errors.IdempotencyInFlight: "in-flight",
 }

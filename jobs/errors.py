@@ -13,6 +13,7 @@ RecordError
 |-- UploadNotFound         no such upload, or it belongs to somebody else
 |-- UploadInUse            a job that measures it has not ended
 |-- TooManyUploads         the owner's limit on uploads
+|-- StorageFull            too little room on a disk
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
 `-- DatabaseBehind         the database lacks migrations of this version
@@ -77,6 +78,10 @@ class UploadInUse(RecordError):
 
 class TooManyUploads(RecordError):
     """The owner has as many uploads as allowed."""
+
+
+class StorageFull(RecordError):
+    """There is too little room on the disk."""
 
 
 class IdempotencyConflict(RecordError):

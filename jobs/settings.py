@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Of a request, uploads apart.")
     max_upload_bytes: int = Field(default=1024**3, ge=1024, description="Of an uploaded network.")
     max_uploads_per_owner: int = Field(default=100, ge=1, description="Uploaded networks of one owner.")
+    max_upload_bytes_per_owner: int = Field(
+        default=10 * 1024**3, ge=1024, description="Of all uploaded networks of one owner."
+    )
     min_free_bytes: int = Field(
         default=256 * 1024**2, ge=0, description="Of each disk; with less, uploads are refused."
     )
