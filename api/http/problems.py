@@ -86,6 +86,7 @@ KINDS: dict[str, Kind] = {
         Kind("too-many-jobs", 429, "Too many unfinished jobs", 60),
         Kind("too-many-uploads", 429, "Too many uploads"),
         Kind("internal", 500, "The service made a mistake"),
+        Kind("damaged", 500, "The file is not as it was written"),
         Kind("unavailable", 503, "The database cannot be reached", 5),
         Kind("not-ready", 503, "The service is not ready"),
     )
