@@ -51,6 +51,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.JobNotFound: "not-found",
     errors.ArtifactNotFound: "not-found",
     errors.ArtifactNameRefused: "not-found",
+    errors.ArtifactDamaged: "damaged",
     errors.NotAllowed: "wrong-state",
     errors.TooManyJobs: "too-many-jobs",
     errors.TooManyShares: "invalid",

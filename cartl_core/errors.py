@@ -7,6 +7,7 @@
     |   |-- DatasetMissing        |-- DatasetInvalid     |-- DataOverlap
     |   |-- LossNotFinite         |-- OutOfMemory        |-- DiskFull
     |   |-- NetworkInvalid        `-- ResumeMismatch
+    |   |                               `-- StageDamaged
     `-- Interruption              the run stopped without a result; it is not a failure
         |-- Cancelled             |-- Interrupted        `-- WaitingForStage
 
@@ -103,6 +104,10 @@ class ResumeMismatch(JobError):
     """A stored stage does not match what this run expects."""
 
     reason = "resume_mismatch"
+
+
+class StageDamaged(ResumeMismatch):
+    """A finished stage is not as it was written."""
 
 
 class Interruption(CartlError):

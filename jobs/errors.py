@@ -3,6 +3,7 @@
 RecordError
 |-- JobNotFound            no such job, or it belongs to somebody else: the two look the same
 |-- ArtifactNotFound       the job has no such file
+|-- ArtifactDamaged        the file is not as it was written
 |-- ArtifactNameRefused    its name could leave its directory
 |-- NotAllowed             the state table has no such arrow
 |-- LostClaim              a late worker: the job is no longer its to write
@@ -35,6 +36,10 @@ class JobNotFound(RecordError):
 
 class ArtifactNotFound(RecordError):
     """The job has no such artifact."""
+
+
+class ArtifactDamaged(RecordError):
+    """The artifact is not as it was written."""
 
 
 class NotAllowed(RecordError):

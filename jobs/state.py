@@ -84,7 +84,7 @@ REASONS: dict[str, str] = {
     "loss_not_finite": "the loss became infinite or not a number, the message says when; lower `lr`",
     "out_of_memory": "the device ran out of memory, on CUDA with half batches too; lower `batch_size`",
     "disk_full": "no space for checkpoints or artifacts; `python -m jobs prune`, then retry",
-    "resume_mismatch": "a stored stage is not what this run expects; retry after `python -m jobs prune`",
+    "resume_mismatch": "a stage was damaged again while it was used; look at the disk, then retry",
     "timeout": "the run took longer than `CARTL_TIMEOUT_SECONDS`; a retry goes on from its checkpoint",
     "worker_lost": "its worker or process died several times without progress; look at the log, then retry",
     "internal_error": "a mistake of the program; the log has the trace",

@@ -82,6 +82,7 @@ KINDS: dict[str, Kind] = {
         Kind("too-many-uploads", 429, "Too many uploads"),
         Kind("head-too-large", 431, "The head of the request is too large"),
         Kind("internal", 500, "The service made a mistake"),
+        Kind("damaged", 500, "The file is not as it was written"),
         Kind("not-implemented", 501, "This part of HTTP is not supported"),
         Kind("version-not-supported", 505, "This version of HTTP is not supported"),
         Kind("overloaded", 503, "All connections are in use", 1),

@@ -20,6 +20,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from cartl_core.errors import describe_error
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.checkpoint_files import SUFFIX, in_order, number_of
 from cartl_core.storage.disk_errors import disk_faults
@@ -150,13 +151,15 @@ class Checkpoints:
         self._saved_at = clock()
         self._next = 1 + max((number_of(path) for path in (*self._earlier, *self._own())), default=0)
 
-    def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; damaged ones are passed over."""
+    def newest(self, passed_over: Callable[[str], None] = lambda words: None) -> Checkpoint | None:
+        """The newest checkpoint that is whole; ``passed_over`` is told what is wrong with each newer one."""
         for path in self._earlier:
             try:
                 return read(path)
             except (CheckpointDamaged, OSError) as error:
-                log.warning("passing over a checkpoint: %s", error)
+                words = f"a checkpoint is passed over: {describe_error(error)}"
+                log.warning(words)
+                passed_over(words)
         return None
 
     def due(self) -> bool:

@@ -50,13 +50,16 @@ def acquire_stage(
     label: str,
     shared: bool,
     usable: Callable[[str], bool] = lambda path: True,
+    damaged: str | None = None,
 ) -> StageVerdict:
     """Ask for a stage: it is finished, this run computes it, or another run does.
 
     ``wait`` is answered only for a shared stage that another running job computes, even one whose lease has
     lapsed: its worker may only have slept. Once maintenance has taken the job from it, the stage is free, so
     no two live claims ever hold one shared stage. ``usable(path)`` says whether a finished stage's files
-    are still there; if not, it is computed again.
+    are still there; if not, it is computed again. So it is when its files lie at ``damaged``, which the run
+    has read and found changed: the row is taken by this claim, and a result that another claim has stored
+    since is found. Files that others read at this moment stay where they are.
 
     Raises:
         LostClaim: the job is no longer running under this token.
@@ -64,7 +67,7 @@ def acquire_stage(
     _held(session, claim)
     stage = _stage_row(session, claim, digest, kind, label)
     _note_use(session, stage)
-    if stage.path is not None and usable(stage.path):
+    if stage.path is not None and stage.path != damaged and usable(stage.path):
         return StageVerdict("finished", path=stage.path)
     if stage.state == "computing" and _somebody_computes(session, claim, stage):
         if shared:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import pytest
 
@@ -18,6 +18,7 @@ from cartl_core.events import (
     EVENT,
     Event,
     Ping,
+    StageComputedAnew,
     StageReply,
     StageRequested,
     StageStored,
@@ -26,6 +27,7 @@ from cartl_core.events import (
 )
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.run.supervised import LOST_SUPERVISOR, WATCH_SECONDS, JsonLines, Orders, SupervisedStageCache
+from cartl_core.storage.stage_result import write_result
 from cartl_core.storage.stop_flag import StopFlag
 
 KEY = StageKey("pretrain", "teacher (at)", "b" * 64, shared=True)
@@ -85,6 +87,9 @@ def test_a_stop_order_raises_the_flag(pipe: tuple[TextIO, TextIO]) -> None:
 @pytest.mark.parametrize("verdict", ["finished", "compute"])
 def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: Path, verdict: str) -> None:
     events: list[Event] = []
+    (tmp_path / "b/7").mkdir(parents=True)
+    if verdict == "finished":
+        write_result(tmp_path / "b/7", {})
     orders = Orders(pipe[1], StopFlag(), silence_limit=None)
     orders.start()
     cache = SupervisedStageCache(tmp_path, events.append, orders)
@@ -105,6 +110,36 @@ def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: P
         StageRequested(stage="pretrain", label=KEY.label, digest=KEY.digest, shared=True),
         StageStored(stage="pretrain", digest=KEY.digest, path="b/7"),
     ]
+    orders.finish()
+
+
+@pytest.mark.parametrize("then", ["compute", "finished", "wait"])
+def test_a_damaged_result_is_asked_about_again(
+    pipe: tuple[TextIO, TextIO], tmp_path: Path, then: Literal["compute", "finished", "wait"]
+) -> None:
+    """The supervisor lets this run compute it, knows a newer result, or another run that computes it."""
+    for name in ("b/7", "b/8"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "weights").write_bytes(b"123")
+        write_result(tmp_path / name, {}, ["weights"])
+    (tmp_path / "b/7/weights").write_bytes(b"124")
+    events: list[Event] = []
+    orders = Orders(pipe[1], StopFlag(), silence_limit=None)
+    orders.start()
+    cache = SupervisedStageCache(tmp_path, events.append, orders)
+    send(pipe[0], StageReply(digest=KEY.digest, verdict="finished", path="b/7"))
+    send(pipe[0], StageReply(digest=KEY.digest, verdict=then, path=None if then == "wait" else "b/8"))
+    if then == "wait":
+        with pytest.raises(WaitingForStage):
+            cache.locate(KEY)
+    else:
+        location = cache.locate(KEY)
+        assert (location.finished, location.directory) == (then == "finished", tmp_path / "b/8")
+    asked = [event.damaged for event in events if isinstance(event, StageRequested)]
+    assert asked == [None, "b/7"]
+    (anew,) = [event for event in events if isinstance(event, StageComputedAnew)]
+    assert (anew.why, anew.digest) == ("damaged", KEY.digest)
+    assert anew.words == "teacher (at): weights of a finished stage has changed since it was written"
     orders.finish()
 
 

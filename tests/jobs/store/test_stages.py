@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from jobs import store
+from jobs.errors import LostClaim
 from jobs.store import Claim, StageVerdict
 from tests.jobs.store.conftest import TEACHER
 
@@ -45,6 +46,28 @@ def test_a_finished_stage_whose_files_are_gone_is_computed_again(
     assert acquire(mine, usable=lambda path: True).verdict == "compute"
     finish(mine, again)
     assert acquire(mine).verdict == "finished"
+
+
+def test_a_damaged_result_is_dropped_once_and_only_under_a_live_claim(
+    submit: Any, do: Do, claim: Callable[..., Claim], acquire: Any, finish: Any
+) -> None:
+    """Three jobs read it; the first that finds it damaged computes it again, all others find the new one."""
+    for _ in range(3):
+        submit()
+    first, second, third = claim(), claim(), claim()
+    old = finish(first, acquire(first))
+    assert acquire(second, damaged="elsewhere") == StageVerdict("finished", path=old)
+    mine = acquire(second, damaged=old)
+    assert mine.verdict == "compute" and mine.path == f"{TEACHER}/{second.job_id}-1"
+    assert acquire(third, damaged=old) == StageVerdict("wait")
+    assert acquire(first) == StageVerdict("wait")
+    new = finish(second, mine)
+    assert new != old
+    assert acquire(third, damaged=old) == StageVerdict("finished", path=new)
+    do(store.requeue_after_crash, third)
+    with pytest.raises(LostClaim):
+        acquire(third, damaged=new)
+    assert acquire(first) == StageVerdict("finished", path=new)
 
 
 def test_owners_do_not_share(submit: Any, claim: Callable[..., Claim], acquire: Any, finish: Any) -> None:
