@@ -42,6 +42,7 @@ SLOW = tuple(
         "core/run/test_main.py",
         "core/run/test_no_download.py",
         "core/run/test_pipeline.py",
+        "core/run/test_pipeline_damage.py",
         "core/run/test_pipeline_stops.py",
         "core/training",
         "end_to_end",
