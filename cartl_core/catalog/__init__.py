@@ -6,7 +6,7 @@ Sources: the data sets' own papers for sizes and classes; Chen et al. (ICML 2021
 code for the schedules, normalisation and radii, except where a comment says otherwise.
 """
 
-from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts, share_of_classes
+from cartl_core.catalog.datasets import share_of_classes
 from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import (
     DISPLACEMENT_STEP,
@@ -19,6 +19,7 @@ from cartl_core.catalog.methods import (
 )
 from cartl_core.catalog.networks import KNOWN_MODELS, OTHER_MODELS, PAPER_MODELS, ModelFacts, model_facts
 from cartl_core.catalog.presets import PRESETS, PresetFacts
+from cartl_core.spec.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
 
 __all__ = [
     "COLOUR_EPS",

@@ -156,10 +156,12 @@ shutil.copytree({archive!r}, sys.argv[3] + "/usr/share/datasets/fashion-mnist", 
 FETCH_ON_A_BARE_MACHINE = """
 import sys
 from cartl_core.__main__ import main
-from cartl_core.data.sources import idx
-below = tuple(folder for folder in idx.DIRECTORIES["fashion_mnist"] if not folder.startswith("/"))
-assert len(below) < len(idx.DIRECTORIES["fashion_mnist"])
-idx.DIRECTORIES["fashion_mnist"] = below
+from dataclasses import replace
+from cartl_core.catalog import DATASETS
+facts = DATASETS["fashion_mnist"]
+below = tuple(folder for folder in facts.folders if not folder.startswith("/"))
+assert len(below) < len(facts.folders)
+DATASETS["fashion_mnist"] = replace(facts, folders=below)
 sys.exit(main())
 """
 BARE_FETCH = (sys.executable, "-c", FETCH_ON_A_BARE_MACHINE, *fashion.FETCH[3:])

@@ -18,22 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cartl_core.catalog import DatasetFacts
-from cartl_core.compat import debian
 from cartl_core.data.sources.common import Reader, check_labels, shown
 from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, describe_error
 
-# Relative to the data root; an absolute one stands for itself.
-DIRECTORIES = {
-    "mnist": ("mnist", "MNIST/raw"),
-    "fashion_mnist": (
-        "fashion-mnist",
-        "fashion_mnist",
-        "FashionMNIST/raw",
-        debian.FASHION_MNIST,
-        f"/{debian.FASHION_MNIST}",
-    ),
-}
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -45,8 +33,8 @@ MOST_IMAGES = 1_000_000
 
 
 def find(facts: DatasetFacts, root: Path) -> Reader | None:
-    """A reader for the first directory that holds all four files, each plain or as .gz."""
-    for directory in DIRECTORIES[facts.name]:
+    """A reader for the first of the row's folders that holds all four files, each plain or as .gz."""
+    for directory in facts.folders:
         found = [path for name in FILES if (path := _locate(root / directory, name)) is not None]
         if len(found) == len(FILES):
             train_images, train_labels, test_images, test_labels = found

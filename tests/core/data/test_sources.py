@@ -9,6 +9,7 @@ import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from cartl_core.data.sources.idx import read_idx
 from cartl_core.data.sources.published import find_gtsrb
 from cartl_core.data.splits import pixel_digest
 from cartl_core.errors import DatasetInvalid
+from cartl_core.spec import datasets
 
 WriteIdx = Callable[..., None]
 
@@ -46,7 +48,11 @@ def write_classes(folder: Path, classes: tuple[str, ...], each: int) -> NDArray[
 
 
 def test_every_data_set_of_the_catalog_has_a_reader_and_says_what_it_expects() -> None:
-    assert sources.FINDERS.keys() == sources.EXPECTED.keys() == DATASETS.keys()
+    assert sources.FINDERS.keys() == DATASETS.keys() == set(get_args(datasets.DatasetName))
+    for name, facts in DATASETS.items():
+        named = tuple(f"{finder.__module__}:{finder.__qualname__}" for finder in sources.FINDERS[name])
+        assert named == facts.readers != ()
+        assert facts.expected or name == "digits"
 
 
 @pytest.mark.parametrize("packed", [True, False])
