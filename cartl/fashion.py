@@ -37,7 +37,7 @@ class NotFetched(Exception):
 
 def find(data_root: Path) -> Path | None:
     """The first folder that holds all four files, plain or as .gz, with the published content."""
-    candidates = (*(data_root / place for place in PLACES), *debian.installed_fashion_mnist())
+    candidates = (*(data_root / place for place in PLACES), *debian.installed("fashion-mnist"))
     return next((folder for folder in candidates if verified(folder)), None)
 
 

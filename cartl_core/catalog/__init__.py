@@ -7,7 +7,6 @@ code for the schedules, normalisation and radii, except where a comment says oth
 """
 
 from cartl_core.catalog.data_facts import OwnDataSpec, facts_of, share_of_classes
-from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
 from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import (
     DISPLACEMENT_STEP,
@@ -20,6 +19,7 @@ from cartl_core.catalog.methods import (
 )
 from cartl_core.catalog.networks import KNOWN_MODELS, OTHER_MODELS, PAPER_MODELS, ModelFacts, model_facts
 from cartl_core.catalog.presets import PRESETS, PresetFacts
+from cartl_core.spec.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
 
 __all__ = [
     "COLOUR_EPS",

@@ -6,8 +6,8 @@ from math import ceil
 
 from pydantic import Field, InstanceOf
 
-from cartl_core.catalog.datasets import DATASETS, DatasetFacts
 from cartl_core.spec import DatasetName, DataSpec, Name
+from cartl_core.spec.datasets import DATASETS, DatasetFacts
 
 
 class OwnDataSpec(DataSpec):
@@ -17,7 +17,7 @@ class OwnDataSpec(DataSpec):
     data set of the catalog, so it cannot be run again without the images.
     """
 
-    name: Name  # type: ignore[assignment]
+    name: Name
     facts: InstanceOf[DatasetFacts] = Field(exclude=True, repr=False)
     like: DatasetName | None = Field(
         default=None, exclude=True, description="The catalog's row whose draws it repeats."

@@ -11,37 +11,34 @@ import subprocess
 from pathlib import Path
 
 APT_SECONDS = 20.0
-PACKAGES = {"fashion_mnist": "dataset-fashion-mnist"}
-_FASHION_MNIST = "datasets/fashion-mnist"
-FASHION_MNIST = f"usr/share/{_FASHION_MNIST}"
-"""Where that package's files lie, relative to the root that it was unpacked into."""
+DATASETS = "datasets"
+FASHION_MNIST = f"usr/share/{DATASETS}/fashion-mnist"
+"""Where the files of dataset-fashion-mnist lie, relative to the root that it was unpacked into."""
 DATA_DIRS = "/usr/local/share:/usr/share"
 """What XDG_DATA_DIRS stands for where it is not set (freedesktop.org's Base Directory Specification)."""
 
 
-def installed_fashion_mnist() -> tuple[Path, ...]:
-    """Folders in which the system may have Fashion-MNIST: one below each folder of XDG_DATA_DIRS."""
+def installed(folder: str) -> tuple[Path, ...]:
+    """Where the system may have a package's files: one folder below each of XDG_DATA_DIRS."""
     listed = (os.environ.get("XDG_DATA_DIRS") or DATA_DIRS).split(":")
-    return tuple(Path(folder) / _FASHION_MNIST for folder in listed if folder.startswith("/"))
+    return tuple(Path(place, DATASETS, folder) for place in listed if place.startswith("/"))
 
 
-def cannot_unpack(name: str) -> str | None:
-    """Why the files of data set ``name`` cannot be had from Debian's archive here; None if they may be."""
-    if name not in PACKAGES:
-        return "it has no package"
+def cannot_unpack() -> str | None:
+    """Why no package can be had from Debian's archive here; None if it may be."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         return "this is not a Debian system"
     return None
 
 
-def unpack(name: str, folder: Path) -> str | None:
-    """Unpack the package of data set ``name`` into ``folder``; None if it is there now, else why not.
+def unpack(package: str, folder: Path) -> str | None:
+    """Unpack ``package`` into ``folder``; None if it is there now, else why not.
 
     Nothing on the system changes.
     """
     limits = ("Acquire::Retries=0", "Acquire::http::Timeout=10", "Acquire::https::Timeout=10")
     options = [part for limit in limits for part in ("-o", limit)]
-    failure = _command(["apt-get", *options, "download", PACKAGES[name]], folder)
+    failure = _command(["apt-get", *options, "download", package], folder)
     if failure is not None:
         return failure
     archives = list(folder.glob("*.deb"))

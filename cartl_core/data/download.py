@@ -19,26 +19,29 @@ from typing import Any
 from cartl_core.catalog import DATASETS
 from cartl_core.compat import debian
 from cartl_core.compat.torchvision_import import import_torchvision
-from cartl_core.data.sources import EXPECTED, find
-from cartl_core.data.sources.published import SVHN_FOLDER
+from cartl_core.data.sources import find
 from cartl_core.errors import DatasetMissing
+from cartl_core.spec.datasets import TorchvisionSet
 
 PATIENCE_SECONDS = 10.0
 POLL_SECONDS = 0.2
 ARCHIVES = ("*.tar.gz", "*.zip")
 
 Download = Callable[[Any, Path], object]
+"""Of ``torchvision.datasets`` and a folder, which it fills."""
+
+
+def _by_torchvision(wanted: TorchvisionSet) -> Download:
+    def download(sets: Any, folder: Path) -> None:
+        kind = getattr(sets, wanted.name)
+        for split in [{"split": name} for name in wanted.splits] or [{}]:
+            kind(folder / wanted.folder, download=True, **split)
+
+    return download
+
+
 DOWNLOADS: dict[str, Download] = {
-    "mnist": lambda sets, folder: sets.MNIST(folder, download=True),
-    "fashion_mnist": lambda sets, folder: sets.FashionMNIST(folder, download=True),
-    "cifar10": lambda sets, folder: sets.CIFAR10(folder, download=True),
-    "cifar100": lambda sets, folder: sets.CIFAR100(folder, download=True),
-    "svhn": lambda sets, folder: [
-        sets.SVHN(folder / SVHN_FOLDER, split=split, download=True) for split in ("train", "test")
-    ],
-    "gtsrb": lambda sets, folder: [
-        sets.GTSRB(folder, split=split, download=True) for split in ("train", "test")
-    ],
+    name: _by_torchvision(facts.torchvision) for name, facts in DATASETS.items() if facts.torchvision
 }
 
 
@@ -72,18 +75,22 @@ def download(name: str, data_root: Path) -> str | None:
 
 def unpack_debian_package(name: str, data_root: Path) -> str | None:
     """Get the Debian package's files; None if they are there now, else why not. Needs no root."""
-    return debian.cannot_unpack(name) or _into(data_root, lambda folder: debian.unpack(name, folder))
+    package = DATASETS[name].debian_package
+    if package is None:
+        return "it has no package"
+    return debian.cannot_unpack() or _into(data_root, lambda folder: debian.unpack(package, folder))
 
 
 def missing(name: str, why: str) -> DatasetMissing:
     """The error that says what is expected where, and what fetches it."""
-    expected = " or ".join(EXPECTED[name])
-    command = DATASETS[name].fetch.format(name=name)
+    facts = DATASETS[name]
+    expected = " or ".join(facts.expected)
+    command = facts.fetch.format(name=name)
     return DatasetMissing(
         f"{name} is not under the data root ({why}). Expected, relative to the data root: {expected}. "
         f"To fetch it: {command}",
         dataset=name,
-        expected=EXPECTED[name],
+        expected=facts.expected,
         command=command,
     )
 

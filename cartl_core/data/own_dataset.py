@@ -118,7 +118,7 @@ def _facts(name: str, given: Dataset, classes: tuple[str, ...], archive: Archive
     mean, std = (template.mean, template.std) if given.like else _statistics(archive, name)
     own = replace(
         template,
-        name=cast(DatasetName, name),
+        name=name,
         title=given.title or name,
         classes=classes,
         image_size=size,

@@ -34,7 +34,6 @@ from cartl_core.attacks.arguments import (
     check_seed,
     number_of_classes,
 )
-from cartl_core.catalog.datasets import COLOUR_EPS, COLOUR_STEP
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.catalog.evaluations import EVALUATIONS
 from cartl_core.errors import ArgumentInvalid
@@ -45,6 +44,7 @@ from cartl_core.report import AttackResult, Interval
 from cartl_core.report.checks import Check
 from cartl_core.run.check_network import check_network
 from cartl_core.spec.attack import AttackSpec, Norm
+from cartl_core.spec.datasets import COLOUR_EPS, COLOUR_STEP
 from cartl_core.statistics.proportions import wilson
 
 FEW_IMAGES = 200

@@ -17,6 +17,7 @@ from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
+from cartl_core.spec.datasets import DatasetName as DatasetName
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.training import Augmentation as Augmentation
@@ -28,9 +29,6 @@ from cartl_core.spec.training import PretrainSpec as PretrainSpec
 from cartl_core.spec.training import Selection as Selection
 from cartl_core.spec.training import TrainingSpec as TrainingSpec
 from cartl_core.spec.training import TransferSpec as TransferSpec
-
-DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "svhn", "gtsrb"]
-
 
 Label = Annotated[int, Field(ge=0, le=999)]
 

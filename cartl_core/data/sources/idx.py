@@ -24,13 +24,6 @@ from cartl_core.data.sources.images import shown
 from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, describe_error
 
-DIRECTORIES = {
-    "mnist": ("mnist", "MNIST/raw"),
-    "fashion_mnist": ("fashion-mnist", "fashion_mnist", "FashionMNIST/raw", debian.FASHION_MNIST),
-}
-"""Relative to the data root."""
-INSTALLED = {"fashion_mnist": debian.installed_fashion_mnist}
-"""Gives the system's own folders, which are looked at last."""
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -42,9 +35,9 @@ MOST_IMAGES = 1_000_000
 
 
 def find(facts: DatasetFacts, root: Path) -> Reader | None:
-    """A reader for the first directory that holds all four files, each plain or as .gz."""
-    below = (root / directory for directory in DIRECTORIES[facts.name])
-    system = INSTALLED[facts.name]() if facts.name in INSTALLED else ()
+    """A reader for the first of the row's folders that holds all four files, each plain or as .gz."""
+    below = (root / directory for directory in facts.folders)
+    system = debian.installed(facts.installed) if facts.installed else ()
     for directory in (*below, *system):
         found = [path for name in FILES if (path := _locate(directory, name)) is not None]
         if len(found) == len(FILES):

@@ -16,14 +16,14 @@ from cartl_core.data.sources.images import check_file, check_inside, read_image,
 from cartl_core.data.splits import Archive, Originals, originals, pixel_digest
 from cartl_core.errors import DatasetInvalid, describe_error
 
-CIFAR = {"cifar10": ("CIFAR10", "cifar-10-batches-py"), "cifar100": ("CIFAR100", "cifar-100-python")}
 SVHN_FOLDER = "svhn"
 GTSRB_FOLDER = "gtsrb"
 
 
 def find_cifar(facts: DatasetFacts, root: Path) -> Reader | None:
     """A reader if the folder of python batches is there."""
-    kind, folder = CIFAR[facts.name]
+    assert facts.torchvision is not None
+    kind, (folder,) = facts.torchvision.name, facts.folders
     if not (root / folder).is_dir():
         return None
 

@@ -122,6 +122,35 @@ def test_a_data_root_that_is_a_file_is_said_so(tmp_path: Path) -> None:
         fetch_dataset("mnist", tmp_path / "root")
 
 
+class Recorder:
+    """Stands for ``torchvision.datasets``: what is constructed, with which arguments."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, Path, dict[str, object]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda folder, **arguments: self.made.append((name, folder, arguments))
+
+
+def test_each_data_set_is_fetched_by_its_class_of_torchvision(tmp_path: Path) -> None:
+    found = {}
+    for name, download in fetch.DOWNLOADS.items():
+        recorder = Recorder()
+        download(recorder, tmp_path)
+        found[name] = recorder.made
+        assert all(hasattr(import_torchvision().datasets, kind) for kind, *_ in recorder.made)
+    whole = {"download": True}
+    halves = [{"split": split, "download": True} for split in ("train", "test")]
+    assert found == {
+        "mnist": [("MNIST", tmp_path, whole)],
+        "fashion_mnist": [("FashionMNIST", tmp_path, whole)],
+        "cifar10": [("CIFAR10", tmp_path, whole)],
+        "cifar100": [("CIFAR100", tmp_path, whole)],
+        "svhn": [("SVHN", tmp_path / "svhn", half) for half in halves],
+        "gtsrb": [("GTSRB", tmp_path, half) for half in halves],
+    }
+
+
 def test_digits_are_always_there(root: Path) -> None:
     assert fetch_dataset("digits", root) == "digits is already there"
 

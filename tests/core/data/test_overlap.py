@@ -27,7 +27,7 @@ def digits(root: Path, *classes: int) -> Loaded:
 
 
 def grey(name: str, root: Path) -> Loaded:
-    return load(DataSpec(name=name), MODEL, data_root=root, seed=0, download=False)  # type: ignore[arg-type]
+    return load(DataSpec(name=name), MODEL, data_root=root, seed=0, download=False)
 
 
 def splits(data: Loaded) -> dict[str, Split]:

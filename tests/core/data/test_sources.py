@@ -9,6 +9,7 @@ import pickle
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from cartl_core.catalog import DATASETS
-from cartl_core.compat.debian import installed_fashion_mnist
+from cartl_core.compat.debian import installed
 from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data import sources
 from cartl_core.data.loading import read
@@ -25,6 +26,7 @@ from cartl_core.data.sources.idx import read_idx
 from cartl_core.data.sources.published import find_gtsrb
 from cartl_core.data.splits import pixel_digest
 from cartl_core.errors import DatasetInvalid
+from cartl_core.spec import datasets
 
 WriteIdx = Callable[..., None]
 
@@ -47,7 +49,11 @@ def write_classes(folder: Path, classes: tuple[str, ...], each: int) -> NDArray[
 
 
 def test_every_data_set_of_the_catalog_has_a_reader_and_says_what_it_expects() -> None:
-    assert sources.FINDERS.keys() == sources.EXPECTED.keys() == DATASETS.keys()
+    assert sources.FINDERS.keys() == DATASETS.keys() == set(get_args(datasets.DatasetName))
+    for name, facts in DATASETS.items():
+        named = tuple(f"{finder.__module__}:{finder.__qualname__}" for finder in sources.FINDERS[name])
+        assert named == facts.readers != ()
+        assert facts.expected or name == "digits"
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -85,7 +91,7 @@ def test_where_the_system_keeps_its_files_unless_it_says_otherwise(
     unset: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("XDG_DATA_DIRS") if unset is None else monkeypatch.setenv("XDG_DATA_DIRS", unset)
-    folders = [str(folder) for folder in installed_fashion_mnist()]
+    folders = [str(folder) for folder in installed("fashion-mnist")]
     assert folders == ["/usr/local/share/datasets/fashion-mnist", "/usr/share/datasets/fashion-mnist"]
 
 

@@ -1,21 +1,37 @@
-"""Facts of the data sets. Means and deviations are of the training images, per channel, on [0, 1];
-radii and steps are in pixel units. Sources: the data sets' own papers for sizes and classes."""
+"""The data sets, a row each: facts, where their files lie, who reads and who fetches them; torch-free.
+
+Means and deviations are of the training images, per channel, on [0, 1]; radii and steps are in pixel
+units. Sources: the data sets' own papers for sizes and classes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from cartl_core.spec import Augmentation, DatasetName
+from cartl_core.compat import debian
+from cartl_core.spec.training import Augmentation
 
 COLOUR_EPS = 8 / 255
 COLOUR_STEP = 2 / 255
 
 
 @dataclass(frozen=True)
+class TorchvisionSet:
+    """A class of ``torchvision.datasets`` that can download."""
+
+    name: str
+    splits: tuple[str, ...] = ()
+    """Of its ``split``, each fetched by itself; none: one call fetches all."""
+    folder: str = ""
+    """Below the data root."""
+
+
+@dataclass(frozen=True)
 class DatasetFacts:
     """What is fixed about a data set."""
 
-    name: DatasetName
+    name: str
     title: str
     classes: tuple[str, ...]
     image_size: int
@@ -28,9 +44,21 @@ class DatasetFacts:
     eval_eps: float
     eval_step: float
     augmentation: Augmentation
-    default_source: DatasetName
+    default_source: str
     fetch: str
     """How a person gets the files: shown when they are missing."""
+    readers: tuple[str, ...]
+    """``module:function`` of ``cartl_core.data.sources.Finder``: the first that finds files reads them."""
+    expected: tuple[str, ...] = ()
+    """Files that make it present, relative to the data root; any one of the lines is enough."""
+    folders: tuple[str, ...] = ()
+    """Where its files may lie below the data root, for readers that look in several places."""
+    installed: str = ""
+    """Folder of the system's own package of it, looked at last (``compat.debian.installed``)."""
+    torchvision: TorchvisionSet | None = None
+    """What fetches it, where torchvision can."""
+    debian_package: str | None = None
+    """Debian's package of it, tried where its publishers do not answer."""
     consistency_weight: float = 1.0
     """Of a `consistent` student's equal answers on this data.
 
@@ -39,7 +67,22 @@ class DatasetFacts:
     pairs."""
 
 
+_SOURCES = "cartl_core.data.sources"
+_IDX = (f"{_SOURCES}.idx:find",)
+_FOLDERS_OR_CIFAR = (f"{_SOURCES}.folders:find", f"{_SOURCES}.published:find_cifar")
+_MNIST = ("mnist", "MNIST/raw")
+_FASHION_MNIST = (
+    "fashion-mnist",
+    "fashion_mnist",
+    "FashionMNIST/raw",
+    debian.FASHION_MNIST,
+)
 _TORCHVISION = "python -m cartl_core fetch {name} --data-root DIR"
+
+
+def _idx_files(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """The four files of MNIST's format in each of them."""
+    return tuple(f"{folder}/{{train,t10k}}-{{images-idx3,labels-idx1}}-ubyte[.gz]" for folder in folders)
 
 
 def _numbered(count: int) -> tuple[str, ...]:
@@ -98,6 +141,7 @@ DATASETS: dict[str, DatasetFacts] = {
             augmentation="none",
             default_source="mnist",
             fetch="pip install scikit-learn",
+            readers=(f"{_SOURCES}.digits:find",),
         ),
         DatasetFacts(
             name="fashion_mnist",
@@ -115,6 +159,12 @@ DATASETS: dict[str, DatasetFacts] = {
             augmentation="none",
             default_source="mnist",
             fetch=_TORCHVISION,
+            readers=_IDX,
+            expected=_idx_files((*_FASHION_MNIST, f"/{debian.FASHION_MNIST}")),
+            folders=_FASHION_MNIST,
+            installed="fashion-mnist",
+            torchvision=TorchvisionSet("FashionMNIST"),
+            debian_package="dataset-fashion-mnist",
         ),
         DatasetFacts(
             name="mnist",
@@ -132,6 +182,10 @@ DATASETS: dict[str, DatasetFacts] = {
             augmentation="none",
             default_source="svhn",
             fetch=_TORCHVISION,
+            readers=_IDX,
+            expected=_idx_files(_MNIST),
+            folders=_MNIST,
+            torchvision=TorchvisionSet("MNIST"),
         ),
         DatasetFacts(
             name="cifar10",
@@ -149,6 +203,10 @@ DATASETS: dict[str, DatasetFacts] = {
             augmentation="crop_flip_rotate",
             default_source="cifar100",
             fetch=_TORCHVISION,
+            readers=_FOLDERS_OR_CIFAR,
+            expected=("cifar10/{train,test}/CLASS/*.png", "cifar-10-batches-py/*_batch*"),
+            folders=("cifar-10-batches-py",),
+            torchvision=TorchvisionSet("CIFAR10"),
             consistency_weight=PHOTOGRAPHS_WEIGHT,
         ),
         DatasetFacts(
@@ -167,6 +225,10 @@ DATASETS: dict[str, DatasetFacts] = {
             augmentation="crop_flip_rotate",
             default_source="cifar10",
             fetch=_TORCHVISION,
+            readers=_FOLDERS_OR_CIFAR,
+            expected=("cifar100/{train,test}/CLASS/*.png", "cifar-100-python/{train,test,meta}"),
+            folders=("cifar-100-python",),
+            torchvision=TorchvisionSet("CIFAR100"),
             consistency_weight=PHOTOGRAPHS_WEIGHT,
         ),
         DatasetFacts(
@@ -185,6 +247,9 @@ DATASETS: dict[str, DatasetFacts] = {
             augmentation="none",
             default_source="cifar100",
             fetch=_TORCHVISION,
+            readers=(f"{_SOURCES}.published:find_svhn",),
+            expected=("svhn/{train,test}_32x32.mat",),
+            torchvision=TorchvisionSet("SVHN", splits=("train", "test"), folder="svhn"),
         ),
         DatasetFacts(
             name="gtsrb",
@@ -202,6 +267,15 @@ DATASETS: dict[str, DatasetFacts] = {
             augmentation="none",
             default_source="cifar100",
             fetch=_TORCHVISION,
+            readers=(f"{_SOURCES}.published:find_gtsrb",),
+            expected=("gtsrb/GTSRB/Training with gtsrb/GTSRB/Final_Test/Images and gtsrb/GT-final_test.csv",),
+            torchvision=TorchvisionSet("GTSRB", splits=("train", "test")),
         ),
     )
 }
+
+if TYPE_CHECKING:
+    DatasetName = str
+else:
+    DatasetName = Literal[tuple(DATASETS)]
+"""A name of ``DATASETS``: requests are checked against them, and the schema lists them."""
