@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from api.auth import PublicWithoutKeys
 from api.main import create_app, refuse_an_open_network
 from jobs import logs
+from jobs.entry import ending_in_words
 from jobs.settings import Settings
 
 GRACE_SECONDS = 3
@@ -50,6 +51,7 @@ def main() -> int:
     """Serve; returns the exit code."""
     settings = Settings.from_env()
     logs.configure(settings)
+    settings.make_directories()
     try:
         refuse_an_open_network(settings)
     except PublicWithoutKeys as error:
@@ -64,4 +66,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_words(main))

@@ -15,6 +15,7 @@ RecordError
 |-- TooManyUploads         the owner's limit on uploads
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
+|-- SettingsInvalid        a variable of the environment has no value that it may have
 `-- DatabaseBehind         the database lacks migrations of this version
 """
 
@@ -26,6 +27,10 @@ from jobs.state import JobState, Move
 
 class RecordError(CartlError):
     """The record of jobs refused."""
+
+
+class SettingsInvalid(RecordError):
+    """A setting of the environment is not valid."""
 
 
 class JobNotFound(RecordError):
