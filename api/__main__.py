@@ -9,6 +9,7 @@ from api.auth import PublicWithoutKeys
 from api.main import create_app, refuse_an_open_network
 from api.serving.server import Server, configuration
 from jobs import logs
+from jobs.entry import ending_in_words
 from jobs.files.private import keep_private
 from jobs.settings import Settings
 
@@ -21,6 +22,7 @@ def main() -> int:
     settings = Settings.from_env()
     logs.configure(settings)
     keep_private(settings)
+    settings.make_directories()
     try:
         refuse_an_open_network(settings)
     except PublicWithoutKeys as error:
@@ -35,4 +37,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_words(main))

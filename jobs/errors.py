@@ -17,6 +17,7 @@ RecordError
 |-- StorageFull            too little room on a disk
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
+|-- SettingsInvalid        a variable of the environment has no value that it may have
 `-- DatabaseBehind         the database lacks migrations of this version
 """
 
@@ -28,6 +29,10 @@ from jobs.state import JobState, Move
 
 class RecordError(CartlError):
     """The record of jobs refused."""
+
+
+class SettingsInvalid(RecordError):
+    """A setting of the environment is not valid."""
 
 
 class JobNotFound(RecordError):

@@ -10,12 +10,12 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs import logs
 from jobs.database.engine import check, make_engine
+from jobs.entry import ending_in_words, first_line
 from jobs.errors import DatabaseBehind
 from jobs.files.private import keep_private
 from jobs.settings import Settings
 from worker.app import make_app
 from worker.host.identity import identity_of
-from worker.supervision.fenced_writer import first_line
 
 log = logging.getLogger("worker")
 
@@ -66,4 +66,4 @@ def _check_database(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_words(main))
