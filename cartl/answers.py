@@ -62,6 +62,14 @@ class Event(Shape):
     type: str = ""
 
 
+class Problem(Shape):
+    """Why a stream ended before its job: a problem document (RFC 9457)."""
+
+    status: int
+    title: str | None = None
+    detail: str | None = None
+
+
 class Page(Shape):
     """A page of a list."""
 

@@ -27,6 +27,7 @@ from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
 from cartl.problems import (
     JobUnfinished,
     NotUsable,
+    ServiceError,
     ServiceUnreachable,
     raise_for_problem,
 )
@@ -236,7 +237,7 @@ class Client:
             try:
                 for message in EventSource(response).iter_sse():
                     if message.event == ACCESS_ENDED:
-                        problem = message.json()
+                        problem = read_answer(message.data.encode(), path, answers.Problem)
                         raise ServiceError(problem["status"], problem)
                     if message.data:  # a comment after an event comes as a message of nothing
                         yield read_answer(message.data.encode(), path, answers.Event)

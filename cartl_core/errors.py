@@ -5,9 +5,9 @@
     |   `-- ArgumentInvalid       an argument of a library function; it is a ValueError, too
     |-- JobError                  the run ended, and would end the same way again
     |   |-- DatasetMissing        |-- DatasetInvalid     |-- DataOverlap
-    |   |-- LossNotFinite         |-- OutOfMemory        |-- DiskFull
-    |   |-- NetworkInvalid        `-- ResumeMismatch
-    |   |                               `-- StageDamaged
+    |   |-- LossNotFinite         |-- WeightsNotFinite   |-- OutOfMemory
+    |   |-- DiskFull              |-- NetworkInvalid     `-- ResumeMismatch
+    |   |                                                    `-- StageDamaged
     `-- Interruption              the run stopped without a result; it is not a failure
         |-- Cancelled             |-- Interrupted        `-- WaitingForStage
 
@@ -80,6 +80,12 @@ class LossNotFinite(JobError):
     """The training loss became infinite or not a number."""
 
     reason = "loss_not_finite"
+
+
+class WeightsNotFinite(JobError):
+    """A network has weights that are infinite or not a number; ``values["tensor"]`` is the first of them."""
+
+    reason = "weights_not_finite"
 
 
 class OutOfMemory(JobError):

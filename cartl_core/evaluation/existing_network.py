@@ -18,6 +18,7 @@ def import_network(network: Path | None, sha256: str, ctx: StageContext) -> None
 
     Raises:
         NetworkInvalid: it is not there, has another digest than ``sha256``, or cannot be loaded.
+        WeightsNotFinite: a tensor of it is not finite.
     """
     if network is None:
         raise NetworkInvalid("no file was given for the network to measure")

@@ -11,10 +11,11 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from cartl_core.catalog.network_file import HEADER_KEY, read_architecture
 from cartl_core.catalog.network_tensors import FoundTensor, tensor_fault
-from cartl_core.errors import ResumeMismatch, SpecError
+from cartl_core.errors import ResumeMismatch, SpecError, WeightsNotFinite
 from cartl_core.nn.build import uninitialised
 from cartl_core.nn.network import Network
 from cartl_core.spec.architecture import Architecture
@@ -28,12 +29,14 @@ def save_network(path: str | Path, network: Network) -> None:
 
     Raises:
         ValueError: a layer is still parametrised; bake it in first, so that exported keys are plain.
+        WeightsNotFinite: a tensor holds a number that is not finite; nothing is written.
     """
     path = Path(path)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     parametrised = [name for name in tensors if "parametrizations" in name]
     if parametrised:
         raise ValueError(f"{parametrised[0]} is parametrised: bake the network before it is saved")
+    require_finite(tensors, path.name)
     write_whole(path, save(tensors, metadata={HEADER_KEY: network.arch.model_dump_json()}))
 
 
@@ -44,6 +47,7 @@ def load_network(path: str | Path) -> Network:
         FileNotFoundError: there is no such file.
         ResumeMismatch: the file is damaged, or was not written by ``save_network``; a tensor that is
             missing, unknown or of another shape is named.
+        WeightsNotFinite: a tensor holds a number that is not finite.
     """
     path = Path(path)
     try:
@@ -57,6 +61,7 @@ def load_network(path: str | Path) -> Network:
         network.load_state_dict(tensors)
     except (SafetensorError, SpecError, ValueError, RuntimeError) as error:
         raise ResumeMismatch(f"{path.name} does not hold a network that can be loaded: {error}") from error
+    require_finite(tensors, path.name)
     return network.eval()
 
 
@@ -65,3 +70,22 @@ def _check_tensors(file: str, arch: Architecture, parts: Mapping[str, Any]) -> N
     found = {name: FoundTensor(part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
     if fault := tensor_fault(arch, found):
         raise ResumeMismatch(f"{file} does not hold the network that its header describes: {fault}")
+
+
+def require_finite(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Refuse weights that are infinite or not a number: figures of such a network mean nothing.
+
+    Args:
+        where: what holds the tensors, for the message.
+
+    Raises:
+        WeightsNotFinite: with the name of the first such tensor, in the order of ``tensors``.
+    """
+    for name, tensor in tensors.items():
+        count = int((~tensor.isfinite()).sum())
+        if count:
+            raise WeightsNotFinite(
+                f"{where}: {count:,} of {tensor.numel():,} numbers of the tensor {name} are infinite or not "
+                "a number",
+                tensor=name,
+            )

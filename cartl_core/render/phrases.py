@@ -227,8 +227,10 @@ def references(found: Sequence[Reference]) -> str:
     return "; ".join(map(reference, found))
 
 
-def displacement(moved: Displacement) -> str:
+def displacement(moved: Displacement | None) -> str:
     """How far the attack moved the features, over how far apart they are anyway."""
+    if moved is None:
+        return "not measured: features are not finite"
     if moved.relative is None:
         return "all features are the same"
     return (

@@ -17,6 +17,46 @@ DataRole = Literal["source", "target"]
 SkippedFor = Literal["hidden", "system_file", "folder", "no_image_suffix"]
 
 
+class NetworkName(Value):
+    """Which network of the report a notice is about."""
+
+    role: Literal["student", "baseline", "teacher"] = Field(
+        description="`student`: the job's own, or the existing network that was measured."
+    )
+    method: Method | None = Field(description="Of a student; null of an existing network and a teacher.")
+    settings: str | None = Field(description="What tells it from others of its method in this report.")
+    objective: Objective | None = Field(description="Of a teacher.")
+    freeze_depth: int | None = Field(description="The depth that a teacher was made for.")
+
+
+class OutputsNotFinite(Value):
+    """A network gives outputs that are infinite or not a number: none of its figures is a measurement."""
+
+    code: Literal["outputs_not_finite"] = "outputs_not_finite"
+    network: NetworkName
+    not_finite: int = Field(ge=1, description="Test images, without an attack or under one.")
+    n: int
+
+
+class OneAnswer(Value):
+    """A network gives nearly always the same class: it has not learned its task."""
+
+    code: Literal["one_answer"] = "one_answer"
+    network: NetworkName
+    answer: str = Field(description="Name of the class.")
+    share: Interval = Field(description="Of the answers to test images.")
+
+
+class NoBetterThanOneClass(Value):
+    """The test images cannot tell a network's clean accuracy from that of always answering one class."""
+
+    code: Literal["no_better_than_one_class"] = "no_better_than_one_class"
+    network: NetworkName
+    clean: Interval = Field(description="Its lower end is not above `share`.")
+    commonest: str = Field(description="Name of the commonest class of the test images.")
+    share: float = Field(description="Of the test images that are of that class.")
+
+
 class TeacherWithoutAttack(Value):
     """A teacher was trained at eps 0: it has no robustness to keep."""
 
@@ -137,8 +177,13 @@ class OtherNotice(Value):
     text: str
 
 
+AboutNetwork = OutputsNotFinite | OneAnswer | NoBetterThanOneClass
+"""What is said before all else."""
 Notice = Annotated[
-    TeacherWithoutAttack
+    OutputsNotFinite
+    | OneAnswer
+    | NoBetterThanOneClass
+    | TeacherWithoutAttack
     | TeacherNotRobust
     | WeakTeacher
     | AttackBeyondTeacher

@@ -39,6 +39,19 @@ def converted(stored: Any) -> Any:
     return found
 
 
+def without_later_checks(report: Any) -> Any:
+    """A fresh report less the check that schema 1 did not have, which every network here passes."""
+    report = copy.deepcopy(report)
+    for arm in (report["student"], *report["baselines"]):
+        finite = [check for check in arm["checks"] if check["name"] == "finite_outputs"]
+        assert [check["status"] for check in finite] == ["passed"]
+        arm["checks"] = [check for check in arm["checks"] if check not in finite]
+    for item in report["evidence"]["items"]:
+        for figure in item["measured"]:
+            figure["value"] -= figure["quantity"] == "checks_passed"
+    return report
+
+
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return reports.make(tmp_path_factory.mktemp("reports"))
@@ -47,7 +60,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize("name", reports.NAMES)
 def test_figures_of_a_fresh_run(fresh: Any, name: str) -> None:
     stored, (found, written) = read(f"report-{name}"), fresh[name]
-    assert reports.differences(converted(stored), found) == []
+    assert reports.differences(converted(stored), without_later_checks(found)) == []
     assert written == stored["files"]
 
 

@@ -7,13 +7,23 @@ from cartl_core.render.sentences.comparisons import p_value
 from cartl_core.render.sentences.notices import notice
 from cartl_core.render.sentences.selection import promise
 from cartl_core.report import ArmReport, PairedComparison, Report
+from cartl_core.report.notices import AboutNetwork, OutputsNotFinite
 
 
 def headline(report: Report) -> str | None:
-    """One sentence that answers: how much robustness was kept, against the first baseline, at what price?
+    """The answer: how much robustness was kept, against the first baseline, at what price?
 
-    None before the student was attacked.
+    What a network of the report does not do at all comes before that: outputs that are not finite, one
+    answer to everything. Where the student's own outputs are not finite, nothing comes after it.
+
+    None before the student was attacked, unless there is such a thing to say.
     """
+    first = [notice(found) for found in _about_networks(report)]
+    answer = None if _student_not_finite(report) else _answer(report)
+    return " ".join([*first, answer] if answer else first) or None
+
+
+def _answer(report: Report) -> str | None:
     student, chosen = report.student, report.selection
     if student is None or student.figures is None or student.figures.worst_case is None:
         return None
@@ -33,11 +43,25 @@ def headline(report: Report) -> str | None:
 def read_first(report: Report) -> tuple[str, ...]:
     """What must be known before any figure is believed, each sentence once.
 
-    A promise that was not kept or may not have been, then checks that failed, then the notices.
+    What a network does not do at all, a promise that was not kept or may not have been, checks that failed,
+    then the other notices.
     """
     arms = [arm for arm in (report.student, *report.baselines) if arm is not None]
-    notices = dict.fromkeys(map(notice, report.warnings))
-    return (*_not_kept(report), *phrases.failed_checks(arms), *notices)
+    first = dict.fromkeys(map(notice, _about_networks(report)))
+    others = dict.fromkeys(map(notice, report.warnings))
+    return tuple(
+        dict.fromkeys((*first, *_not_kept(report), *phrases.failed_checks(arms), *others)),
+    )
+
+
+def _about_networks(report: Report) -> tuple[AboutNetwork, ...]:
+    return tuple(found for found in report.warnings if isinstance(found, AboutNetwork))
+
+
+def _student_not_finite(report: Report) -> bool:
+    return any(
+        isinstance(found, OutputsNotFinite) and found.network.role == "student" for found in report.warnings
+    )
 
 
 def _not_kept(report: Report) -> tuple[str, ...]:

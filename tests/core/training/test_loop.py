@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.errors import Cancelled, Interrupted, LossNotFinite, OutOfMemory
+from cartl_core.errors import Cancelled, Interrupted, LossNotFinite, OutOfMemory, WeightsNotFinite
 from cartl_core.events import EpochFinished
 from cartl_core.training.gradient import Loss, StepContext
 from cartl_core.training.loop import TrainingTask, fit
@@ -109,6 +109,30 @@ def test_a_loss_that_is_no_number_names_the_epoch(workspace: Any) -> None:
     with pytest.raises(LossNotFinite, match="epoch 2 of 3") as raised:
         train(workspace("a").context(), settings(), network, objective=objective)
     assert raised.value.values["epoch"] == 2
+
+
+def test_another_figure_of_the_objective_that_is_no_number_is_named(workspace: Any) -> None:
+    network = small_network()
+
+    def objective(inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        return Loss(network(inputs).mean(), {"feature_distance": torch.tensor(float("inf"))})
+
+    with pytest.raises(LossNotFinite, match=r"the feature distance of .* is inf in epoch 1"):
+        train(workspace("a").context(), settings(), network, objective=objective)
+
+
+def test_a_last_step_that_spoils_the_weights_is_no_result(workspace: Any) -> None:
+    """Every loss is finite; the gradient of the ninth and last step is not a number."""
+    network = small_network()
+
+    def objective(inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        loss = network(inputs).mean()
+        steep = (loss - loss.detach()).abs().sqrt()
+        return Loss(loss + steep if step.count == 8 else loss)
+
+    with pytest.raises(WeightsNotFinite, match=r"the tensor 0\.weight") as raised:
+        train(workspace("a").context(), settings(), network, objective=objective)
+    assert raised.value.reason == "weights_not_finite"
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,7 @@ def report_of(spec: JobSpec, clean: int, robust: int) -> Report:
     """Of validation so many of 100, of the test ten less."""
     attack = AttackSpec(label="validation", eps=0.1, step=0.02, steps=10)
     figures = Figures(
+        not_finite=0,
         data="digits",
         data_fingerprint="f",
         n=100,

@@ -72,7 +72,13 @@ def test_randomness() -> None:
     ],
 )
 def test_input_range(changes: dict[str, Any], status: str, word: str) -> None:
-    usual: dict[str, Any] = {"images": N, "lowest": 0.0, "highest": 1.0, "normalised": True, "bands": []}
+    usual: dict[str, Any] = {
+        "images": N,
+        "lowest": 0.0,
+        "highest": 1.0,
+        "normalised": True,
+        "bands": [(0.0, 1.0, 20, 0)],
+    }
     check = input_range(**(usual | changes))
     assert check.status == status
     assert word in check_words(check)

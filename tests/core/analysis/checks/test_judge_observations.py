@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -13,8 +14,8 @@ import pytest
 from pydantic import ValidationError
 
 from cartl_core.analysis.checks import CheckObservations, judge
-from cartl_core.analysis.checks.network import logits
-from cartl_core.analysis.metrics import AttackRecord
+from cartl_core.analysis.checks.network import input_range, logits
+from cartl_core.analysis.metrics import AttackRecord, Outputs
 from cartl_core.catalog.check_attacks import EPS_ONE, own_attacks
 from cartl_core.render.check_sentences import check_advice, check_words
 from cartl_core.report.checks import FINDINGS, Band, Check, CheckAttack, Checked
@@ -62,6 +63,7 @@ def observations(n: int = 4, /, **outcomes: Sequence[bool]) -> CheckObservations
         vanished=0,
         flat=0,
         probable=0,
+        not_finite=0,
         lowest_output=-3.0,
         highest_output=4.0,
         differing=0,
@@ -77,11 +79,13 @@ def observations(n: int = 4, /, **outcomes: Sequence[bool]) -> CheckObservations
 
 
 def test_every_check_is_told_whatever_was_run() -> None:
-    nothing = judge(None, [])
+    nothing = judge(None, [], None)
     assert [check.name for check in nothing] == list(FINDINGS)
     assert {check.status for check in nothing} == {"not_run"}
     everything = judge(
-        observations(), [robust("pgd20", first(8, 8)), robust("pgd100", first(8, 8), steps=100)]
+        observations(),
+        [robust("pgd20", first(8, 8)), robust("pgd100", first(8, 8), steps=100)],
+        Outputs(first(8, 8)),
     )
     assert [check.name for check in everything] == list(FINDINGS)
     by_name = {check.name: check.status for check in everything}
@@ -92,6 +96,56 @@ def test_every_check_is_told_whatever_was_run() -> None:
         assert check_words(check)
         assert (check_advice(check) is not None) or check.status != "failed"
         assert Check.model_validate_json(check.model_dump_json()) == check
+
+
+@pytest.mark.parametrize(
+    ("outputs", "attacked", "reason"),
+    [
+        (Outputs(first(8, 8), frozenset({3})), frozenset(), "outputs_not_finite"),
+        (Outputs(first(8, 8)), frozenset({5}), "outputs_not_finite"),
+        (Outputs(first(0, 8), frozenset(range(8))), frozenset(range(8)), "outputs_not_finite"),
+        (Outputs(first(0, 8)), frozenset(), "no_image_right"),
+    ],
+)
+@pytest.mark.parametrize("asked", [True, False])
+def test_no_check_passes_where_there_is_nothing_to_judge(
+    outputs: Outputs, attacked: frozenset[int], reason: str, asked: bool
+) -> None:
+    attacks = [robust("pgd20", outputs.right), robust("pgd100", outputs.right, steps=100)]
+    attacks = [dataclasses.replace(record, not_finite=attacked) for record in attacks]
+    found = {check.name: check for check in judge(observations() if asked else None, attacks, outputs)}
+    finite = found.pop("finite_outputs")
+    assert finite.status == ("failed" if reason == "outputs_not_finite" else "passed")
+    assert {(check.status, check.finding) for check in found.values()} == {("not_run", reason)}
+    assert all(check_words(check) for check in (finite, *found.values()))
+
+
+def test_outputs_that_the_checks_alone_saw_not_finite_count() -> None:
+    seen = observations()
+    seen = dataclasses.replace(seen, checked=seen.checked.model_copy(update={"not_finite": 1}))
+    assert {check.finding for check in judge(seen, [], Outputs(first(8, 8)))} == {
+        "not_finite",
+        "outputs_not_finite",
+    }
+
+
+def test_images_of_the_checks_that_are_all_wrong_say_nothing() -> None:
+    """Of the job's images one is right, of the checks' none: their own attacks have nothing to break."""
+    seen = observations(**{attack.label.replace("-", "_"): first(0, 4) for attack in OWN})
+    seen = dataclasses.replace(seen, checked=seen.checked.model_copy(update={"right": 0}))
+    outputs = Outputs((False, False, True, *(False,) * 5))
+    attacks = [robust("pgd20", outputs.right), robust("pgd100", outputs.right, steps=100)]
+    found = {check.name: check.finding for check in judge(seen, attacks, outputs)}
+    assert {found[name] for name in ("gradients", "logits", "rising_eps", "eps_one")} == {"no_image_right"}
+    assert (found["black_box"], found["masking"]) == ("no_black_box", "no_other_attack")
+    assert found["convergence"] == "converged"
+
+
+def test_a_range_that_no_image_was_moved_to_is_not_judged() -> None:
+    nowhere = input_range(images=1, lowest=0.0, highest=1.0, normalised=True, bands=[(-0.2, 0.0, 1, 0)])
+    assert (nowhere.status, nowhere.finding) == ("not_run", "no_image_in_range")
+    dark = input_range(images=1, lowest=0.0, highest=0.1, normalised=True, bands=[(-0.2, 0.0, 1, 0)])
+    assert dark.status == "failed"
 
 
 def test_an_outcome_of_another_check_or_status_is_refused() -> None:
@@ -106,7 +160,9 @@ def test_outcomes_are_compared_on_the_images_that_the_checks_looked_at() -> None
     stands = [False] * 8
     for at in (7, 1):
         stands[at] = True
-    found = {check.name: check for check in judge(observations(), [robust("pgd100", stands, steps=100)])}
+    found = {
+        check.name: check for check in judge(observations(), [robust("pgd100", stands, steps=100)], None)
+    }
     # Of images 7, 1, 0, 5 the reference leaves 7 and 1; the rivals 7, 1 and 0.
     assert found["masking"].evidence["dlr_breaks_more"] == -0.25
     assert found["masking"].evidence["dlr_images"] == 4
@@ -124,7 +180,7 @@ def test_the_jobs_own_rivals_count_on_all_images() -> None:
         robust("square", first(80), name="square", loss="margin", steps=5000),
         robust("elsewhere", first(0), norm="l2", loss="dlr"),
     ]
-    found = {check.name: check for check in judge(None, attacks)}
+    found = {check.name: check for check in judge(None, attacks, None)}
     assert found["masking"].status == "failed"
     assert found["masking"].evidence["reference"] == "pgd100"
     assert found["masking"].evidence["job-apgd-dlr_breaks_more"] == 0.1
@@ -138,13 +194,15 @@ def test_an_attack_that_tries_much_harder_says_nothing_about_masking() -> None:
     targeted = {"name": "apgd", "loss": "targeted_dlr", "steps": 100}
     attacks = [robust("pgd100", first(90), steps=100), robust("apgd-t", first(70), **targeted)]
     attacks.append(robust("square", first(80), name="square", loss="margin", steps=5000))
-    found = {check.name: check for check in judge(None, attacks)}
+    found = {check.name: check for check in judge(None, attacks, None)}
     assert not any("apgd-t" in key for key in found["masking"].evidence)
     assert found["black_box"].evidence["broken_by_black_box_only"] == 0
 
 
 def test_without_an_attack_on_the_cross_entropy_there_is_nothing_to_compare_with() -> None:
-    found = {check.name: check for check in judge(observations(), [robust("dlr", first(8, 8), loss="dlr")])}
+    found = {
+        check.name: check for check in judge(observations(), [robust("dlr", first(8, 8), loss="dlr")], None)
+    }
     assert {found[name].status for name in ("masking", "black_box", "convergence")} == {"not_run"}
     assert found["gradients"].status == "passed"
 
