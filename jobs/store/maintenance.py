@@ -159,7 +159,7 @@ def keep_claims(
             Job.state == JobState.RUNNING, Job.worker_id == worker_id, Job.supervisor_pid.is_not(None)
         )
     ).all()
-    kept = [(job_id, token) for job_id, token, pid in held if is_alive(pid)]
+    kept = [(job_id, token) for job_id, token, pid in held if pid is not None and is_alive(pid)]
     if kept:
         session.execute(
             update(Job)
