@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs.errors import ArtifactDamaged
+from jobs.errors import ArtifactDamaged, ArtifactNotFound
 from jobs.files.artifacts import measure, path_of
 from jobs.settings import Settings
 from jobs.tables import Artifact
@@ -67,7 +67,13 @@ def proven_path(settings: Settings, artifact: Artifact) -> Path:
         ArtifactDamaged: its SHA-256 is another.
     """
     path = path_of(settings, artifact)
-    if not PROVEN.holds(path, artifact.sha256):
+    try:
+        whole = PROVEN.holds(path, artifact.sha256)
+    except OSError as error:
+        raise ArtifactNotFound(
+            f"the file of artifact {artifact.name!r} is gone", name=artifact.name
+        ) from error
+    if not whole:
         raise ArtifactDamaged(
             f"{artifact.name} was damaged after it was written: its SHA-256 is another; "
             "a new job with the same specification makes it again",

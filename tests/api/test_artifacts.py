@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
@@ -84,6 +85,37 @@ def test_several_ranges_come_as_parts(client: TestClient, link: str) -> None:
         for span, part in zip(((0, 1), (4, 5)), parts[1:-1], strict=True)
     ] == [True, True]
     assert client.get(link, headers={"Range": "bytes=0-1,5000-"}).status_code == 416
+
+
+def test_a_damaged_file_is_not_served_under_its_etag(
+    client: TestClient, job: dict[str, Any], worker: Any
+) -> None:
+    """A flipped bit, even where the file's times are set back, and after it was served whole."""
+    path = worker.write(worker.claim(), "weights.safetensors", CONTENT, "application/octet-stream")
+    link = f"{job['links']['artifacts']}/weights.safetensors"
+    assert client.get(link).content == CONTENT
+    before = path.stat()
+    path.write_bytes(bytes([CONTENT[0] ^ 1]) + CONTENT[1:])
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    for headers in ({}, {"Range": "bytes=10-19"}):
+        answer = client.get(link, headers=headers)
+        assert answer.status_code == 500
+        assert answer.json()["type"] == "/problems/damaged"
+        assert "weights.safetensors was damaged" in answer.json()["detail"]
+    assert client.head(link).status_code == 500
+    path.write_bytes(CONTENT)
+    assert client.get(link).content == CONTENT
+
+
+def test_the_report_is_shown_where_its_page_is_damaged(
+    client: TestClient, job: dict[str, Any], worker: Any
+) -> None:
+    claim = worker.claim()
+    path = worker.write(claim, "report.html", b"<!doctype html>written", "text/html")
+    worker.complete(claim)
+    assert client.get(job["links"]["report"]).text == "<!doctype html>written"
+    path.write_bytes(b"<!doctype html>wrItten")
+    assert "wrItten" not in client.get(job["links"]["report"]).text
 
 
 def test_conditional_requests(client: TestClient, link: str) -> None:

@@ -105,6 +105,16 @@ def test_what_another_owner_made_does_not_exist(
     assert stranger.json()["errors"] == nobody.json()["errors"]
 
 
+def test_a_damaged_student_is_not_measured_as_good(client: TestClient, made: str, worker: Worker) -> None:
+    (path,) = worker.settings.artifacts_dir.glob(f"{made}/*/student.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    answer = client.post("/jobs", json=asked(made))
+    assert answer.status_code == 422 and "damaged" in answer.json()["detail"]
+    assert answer.json()["errors"][0]["field"] == "network.job"
+
+
 def test_a_dry_run_of_an_evaluation_stores_nothing(client: TestClient, made: str) -> None:
     answer = client.post("/jobs?dry_run=true", json=asked(made))
     assert answer.status_code == 200 and answer.json()["spec"]["kind"] == "evaluate"
