@@ -59,7 +59,7 @@ def readyz(context: ContextDep, response: Response) -> Readiness:
         raise Problem("not-ready", str(error)) from error
     if broker_answers(context.celery):
         return Readiness(status="ready", broker="ok")
-    words = "the broker does not answer; jobs are taken, and start when the sweeper finds them"
+    words = "the broker does not answer; jobs are taken, and start when a worker's maintenance finds them"
     return Readiness(status="degraded", broker="away", message=words)
 
 

@@ -66,7 +66,7 @@ def fetching(tmp_path: Path, text: str) -> tuple[str, ...]:
 
 def choose(
     tmp_path: Path, command: tuple[str, ...], seconds: float = 120.0
-) -> tuple[pairs.Choice, list[str]]:
+) -> tuple[pairs.ChosenPair, list[str]]:
     said: list[str] = []
     choice = pairs.choose(tmp_path / "data", said.append, seconds=seconds, command=command)
     return choice, said
