@@ -29,7 +29,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenPair:
     """A pair, and in words why it was taken."""
 
     pair: Pair
@@ -76,7 +76,7 @@ def choose(
     *,
     seconds: float = FETCH_SECONDS,
     command: Sequence[str] = fashion.FETCH,
-) -> Choice:
+) -> ChosenPair:
     """Fashion-MNIST where it is present or can be fetched, else digits, which needs no files.
 
     Args:
@@ -87,13 +87,13 @@ def choose(
     """
     present = fashion.find(data_root)
     if present is not None:
-        return Choice(FASHION, f"its files are in {_shown(present)}")
+        return ChosenPair(FASHION, f"its files are in {_shown(present)}")
     say(f"Fetching Fashion-MNIST into {_shown(data_root)} (tried for at most {seconds:.0f} seconds).")
     try:
         fetched = fashion.fetch(data_root, seconds, command)
     except fashion.NotFetched as error:
-        return Choice(DIGITS, f"these come with scikit-learn; Fashion-MNIST could not be had: {error}")
-    return Choice(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
+        return ChosenPair(DIGITS, f"these come with scikit-learn; Fashion-MNIST could not be had: {error}")
+    return ChosenPair(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
 
 
 def _shown(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Robust transfer learning: CARTL and its rivals, trained, attacked and reported.
+"""Robust transfer learning: CARTL and the methods it is compared with, trained, attacked and reported.
 
 The names of ``__all__`` are the public library. They are imported at their first use, so that
 ``import cartl_core`` needs no torch, nor do jobs, specs, reports and their rendering. The package knows no

@@ -103,7 +103,8 @@ def check(
         _check_worker(engine, settings.lease_seconds)
         return
     answers = broker_answers(make_celery(settings))
-    say("broker: answers" if answers else "broker: does not answer; jobs start when the sweeper finds them")
+    away = "broker: does not answer; jobs start when a worker's maintenance finds them"
+    say("broker: answers" if answers else away)
 
 
 def _check_worker(engine: Engine, seconds: float) -> None:

@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.surroundings import Surroundings
 
 # Before any other module of the tests is imported: what it reads then is the same on every machine too.
 SURROUNDINGS = Surroundings()
+# How long an example takes says how busy the machine is. Hypothesis has a profile of its own where CI is set.
+settings.register_profile(
+    "tests", settings.get_profile("default"), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.redis", "tests.fixtures.workers"]
 
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""Stage caches: who has the result of this digest, or where is it to be computed?
+"""Stage cache: finds a finished stage by digest, or reserves a directory to compute it.
 
 A finished result is given out once its files are proven to be those that were written. A damaged one is
 dropped, and the stage is computed again. ``LocalStageCache`` is a folder, for the library and the command;

@@ -153,7 +153,7 @@ def test_a_second_run_waits_and_then_finds(tmp_path: Path) -> None:
     assert not found
     write_result(location.directory, {})
     first.release(KEY)
-    waiter.join(10)
+    waiter.join(60)
     assert found[0].finished
 
 

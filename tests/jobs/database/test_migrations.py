@@ -164,7 +164,7 @@ def test_two_processes_may_migrate_at_once(bare: Engine) -> None:
     errors: list[Exception] = []
 
     def run() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         try:
             migrate(bare)
         except Exception as error:  # noqa: BLE001  whatever it is, the test shows it

@@ -107,7 +107,7 @@ def test_whatever_a_claim_is_told_to_use_survives_a_prune_of_the_same_moment(
         together.wait(20)
         time.sleep(number * 0.002)
         verdict = do(store.acquire_stage, reader, **facts)
-        thread.join(30)
+        thread.join(60)
         assert verdict.verdict == "compute" or (settings.stages_dir / verdict.path).is_dir()
         assert verdict.path != path or verdict.verdict == "finished"
         do(store.complete, reader)

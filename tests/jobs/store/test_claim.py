@@ -106,7 +106,7 @@ def test_many_workers_at_once_claim_each_job_once(factory: sessionmaker[Session]
     won: list[Claim] = []
 
     def work(worker_id: str) -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         while True:
             claimed = claim_if_any(factory, worker_id)
             if claimed is None:
@@ -137,7 +137,7 @@ def test_two_claims_of_one_job_have_one_winner(factory: sessionmaker[Session], s
         won: list[str] = []
 
         def race(worker_id: str, together: threading.Barrier = together, won: list[str] = won) -> None:
-            together.wait(timeout=20)
+            together.wait(timeout=60)
             if claim_if_any(factory, worker_id) is not None:
                 won.append(worker_id)
 

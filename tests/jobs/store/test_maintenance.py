@@ -89,7 +89,7 @@ def test_two_reapers_at_once_requeue_a_job_once(
     swept: list[str] = []
 
     def round_of_sweeping() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for _ in range(4):
             with transaction(factory) as session:
                 swept.extend(store.reap_expired(session, limit=5).requeued)

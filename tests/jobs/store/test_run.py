@@ -307,13 +307,13 @@ def test_event_numbers_have_no_gaps_under_concurrent_writers(
     together = threading.Barrier(5)
 
     def tell(name: str) -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for number in range(15):
             with transaction(factory) as session:
                 store.record(session, mine, Warned(message=f"{name} {number}"))
 
     def think_better_of_it() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for _ in range(15):
             session = factory()
             store.record(session, mine, Warned(message="never"))
@@ -321,7 +321,7 @@ def test_event_numbers_have_no_gaps_under_concurrent_writers(
             session.close()
 
     def cancel() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for _ in range(15):
             with transaction(factory) as session:
                 store.request_cancel(session, job_id)

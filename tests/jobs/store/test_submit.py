@@ -135,7 +135,7 @@ def test_the_room_is_exact_whatever_comes_at_once(factory: sessionmaker[Session]
 
     def post(number: int) -> None:
         owner = "ann" if number else "bob"
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         try:
             with transaction(factory) as session:
                 store.remaining_quota(session, owner, 3)
@@ -252,7 +252,7 @@ def test_the_same_request_at_the_same_time_makes_one_job(factory: sessionmaker[S
     made: list[str] = []
 
     def post() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         while True:
             try:
                 made.append(_post(factory, "k", "body"))

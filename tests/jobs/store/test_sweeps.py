@@ -109,7 +109,7 @@ def test_sweeps_of_the_same_moment_keep_to_the_limit(factory: sessionmaker[Sessi
     refused: list[object] = []
 
     def post() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         try:
             with transaction(factory) as session:
                 submit_sweep(session, request=request, planned=jobs, owner="ann", max_queued=9)

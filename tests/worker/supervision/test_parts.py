@@ -73,7 +73,7 @@ def test_progress_waits_for_its_second() -> None:
     assert got == []
     clock.now = 1.0
     buffer.put(progress(0.3))
-    taker.join(5)
+    taker.join(60)
     assert got == [progress(0.3)]
 
 
@@ -86,7 +86,7 @@ def test_a_full_buffer_holds_the_child_up_until_there_is_room() -> None:
     third.join(0.2)
     assert third.is_alive()
     assert buffer.get() == warned("1")
-    third.join(5)
+    third.join(60)
     assert taken(buffer) == [warned("2"), warned("3")]
 
 
@@ -96,7 +96,7 @@ def test_a_closed_buffer_holds_nobody_up() -> None:
     waiting = threading.Thread(target=lambda: buffer.put(warned("2")))
     waiting.start()
     buffer.close()
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
     assert taken(buffer) == [warned("1")]
 

@@ -18,6 +18,7 @@ from jobs import store
 from jobs.database.engine import transaction
 from jobs.settings import Settings
 from jobs.state import JobState, Move
+from tests.fixtures.workers import LEASE_SECONDS
 from worker.host.identity import is_alive
 from worker.supervision.lease import Lease
 
@@ -189,7 +190,7 @@ def test_a_database_that_is_away_longer_than_the_lease_costs_nothing(
     running = supervise(record.claim(), "slow")
     with contextlib.closing(sqlite3.connect(quick.data_dir / "cartl.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        running.thread.join(3.5)
+        running.thread.join(LEASE_SECONDS + 1.5)
         assert running.thread.is_alive()
         other.execute("ROLLBACK")
     assert running.verdict().move is Move.COMPLETE
