@@ -17,7 +17,7 @@ from jobs.queue import broker_answers
 from jobs.settings import Settings
 
 READINESS_SECONDS = 1.0
-BROKER_AWAY = "the broker does not answer; jobs are taken, and start when the sweeper finds them"
+BROKER_AWAY = "the broker does not answer; jobs are taken, and start when a worker's maintenance finds them"
 
 
 class Readiness(View):
