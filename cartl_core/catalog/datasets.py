@@ -34,8 +34,8 @@ class DatasetFacts:
     consistency_weight: float = 1.0
     """Of a `consistent` student's equal answers on this data.
 
-    With 6 of 8 blocks tuned 1 cost at most 0.3 points of clean accuracy on the five pairs of docs/study/ but one
-    of Fashion-MNIST (1.2). It stands where nothing was studied, and cost 0.8 to 3.2 on three such pairs."""
+    With 6 of 8 blocks tuned 1 cost at most 0.3 points of clean accuracy on the five pairs of docs/study/ but
+    one of Fashion-MNIST (1.2). Where nothing was studied it stands, too, and cost 0.8 to 3.2 there."""
 
 
 _TORCHVISION = "python -m cartl_core fetch {name} --data-root DIR"
