@@ -8,6 +8,18 @@ SQL, no HTTP and no task queue.
 >>> spec = resolve(JobRequest(dataset="digits", freeze_depth=2, preset="quick"))
 >>> spec.method, spec.model.name
 ('cartl', 'wrn-16-2')
+
+The specification is a value that resolves to itself; an attack is one of its parts. What cannot be run is
+refused by name:
+
+>>> from cartl_core import AttackSpec, CartlError, JobSpec, SpecError
+>>> isinstance(spec, JobSpec), AttackSpec(label="pgd50", eps=0.1, step=0.01, steps=50).norm
+(True, 'linf')
+>>> try:
+...     resolve(JobRequest(dataset="digits", freeze_depth=99))
+... except SpecError as error:
+...     print(error.field, isinstance(error, CartlError), error.allowed)
+freeze_depth True 1 to 7
 """
 
 from importlib import import_module

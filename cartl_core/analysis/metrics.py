@@ -21,7 +21,7 @@ class TestSet:
     Attributes:
         data: for people.
         labels: (n,) true classes, 0 to classes - 1.
-        available: training images of these classes that there are; None: not counted.
+        available: training images of these classes; None: the files hold what the catalog says.
     """
 
     __test__ = False

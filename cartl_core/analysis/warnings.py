@@ -45,7 +45,7 @@ def transfer_warnings(
     Args:
         arms: the students that are known.
         accumulation_steps: into how many steps batches had to be cut for memory, by the training's label.
-        available: training images that there are, where they were counted; else the catalog says.
+        available: training images of the classes, where the files hold others than the catalog says.
     """
     found = [
         *_of_teachers(spec, teachers),

@@ -80,7 +80,7 @@ def load(
         mean=_per_channel(facts.mean, model.channels),
         std=_per_channel(facts.std, model.channels),
         fingerprint=_fingerprint(data, model, facts, (train, validation, test)),
-        available=len(everything.index),
+        available=len(everything.index) if len(archive.train.labels) != facts.train_images else None,
         files=archive.files,
     )
 

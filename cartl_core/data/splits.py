@@ -96,7 +96,7 @@ class Loaded:
     fingerprint: str
     """SHA-256 of all that is used: pixels, labels, positions, and the shape the network sees."""
     available: int | None = None
-    """Training images of the task's classes that there are, before any limit; None: not counted."""
+    """Training images of the task's classes, before any limit; None: the files hold what the catalog says."""
     files: FileCounts | None = None
     """Of the whole data set, all classes and both splits."""
 

@@ -1,6 +1,15 @@
 """A network on disk: safetensors with plain keys, its architecture as JSON in the file's header.
 
 The one format for teachers, students and export. It holds no code, so reading it runs none.
+
+>>> from cartl_core import load_network, save_network
+>>> from cartl_core.nn.build import build_network
+>>> from cartl_core.nn.rng import generator
+>>> from cartl_core.spec import ModelSpec
+>>> model = ModelSpec(name="tiny", image_size=8, channels=1)
+>>> save_network("net.safetensors", build_network(model, 10, (0.5,), (0.5,), generator(0, "network")))
+>>> load_network("net.safetensors").block_count
+5
 """
 
 from __future__ import annotations

@@ -69,13 +69,18 @@ def split_images(
 def _classes(labels: Tensor, images: int, asked: int | None) -> int:
     if asked is not None and (not isinstance(asked, int) or isinstance(asked, bool) or asked < LEAST_CLASSES):
         raise ArgumentInvalid("classes", f"{asked!r}", allowed=f"a whole number from {LEAST_CLASSES}")
-    check_labels(labels, images, 2**31 if asked is None else asked, "labels")
-    highest = int(labels.max()) + 1
-    if asked is None and highest > len(labels):
-        raise ArgumentInvalid(
-            "labels", f"go up to {highest - 1} on {len(labels)} images", allowed="labels of 0 to K - 1"
-        )
-    return asked or max(LEAST_CLASSES, highest)
+    if asked is not None:
+        check_labels(labels, images, asked, "labels", why="classes says so")
+        return asked
+    classes = max(LEAST_CLASSES, min(_highest(labels) + 1, images))
+    check_labels(labels, images, classes, "labels", why="no more classes than images; else say how many")
+    return classes
+
+
+def _highest(labels: object) -> int:
+    """The highest label; of what holds none the check that follows says why."""
+    countable = isinstance(labels, Tensor) and labels.dtype == torch.int64 and labels.numel() > 0
+    return int(labels.max()) if countable and isinstance(labels, Tensor) else 0
 
 
 def _index(index: Tensor | None, images: int) -> Tensor:
@@ -115,7 +120,7 @@ def _given(validation: object, images: Tensor, classes: int) -> Split:
             allowed=f"{SMALLEST_SHARE} to {LARGEST_SHARE}, (images, labels), or a split of load_dataset",
         )
     check_images(split.images, "validation")
-    check_labels(split.labels, len(split.images), classes, "validation")
+    check_labels(split.labels, len(split.images), classes, "validation", why="as the training labels")
     if split.images.shape[1:] != images.shape[1:]:
         raise ArgumentInvalid(
             "validation",

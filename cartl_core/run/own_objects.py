@@ -41,11 +41,11 @@ def with_datasets(written: Mapping[str, Any], own: Mapping[str, CheckedDataset])
     for field in DATA_FIELDS:
         asked = request.get(field)
         settings = {"name": asked} if isinstance(asked, str) else asked
-        if not isinstance(settings, Mapping) or settings.get("name") not in own:
+        name = settings.get("name") if isinstance(settings, Mapping) else None
+        if not isinstance(name, str) or name not in own:
             continue
-        name = settings["name"]
         unused.pop(name, None)
-        request[field] = _data_spec(dict(settings), own[name], field)
+        request[field] = _data_spec(dict(settings or {}), own[name], field)
     if unused:
         raise ArgumentInvalid(
             f"datasets.{next(iter(unused))}",

@@ -172,7 +172,11 @@ def transfer(
         settings=settings or {},
     )
     place = next(teacher.parameters()).device
-    tuned = tune(arm, teacher.cpu(), data, data.classes, seed=seed, ctx=_context(device, precision, report))
+    ctx = _context(device, precision, report)
+    # Dropout within a block of a person's own draws from the global generators.
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        tuned = tune(arm, teacher.cpu(), data, data.classes, seed=seed, ctx=ctx)
     result = _result(arm, tuned.network.to(place), tuned.facts)
     if out is not None:
         _write(Path(out), result, tuned.facts)
