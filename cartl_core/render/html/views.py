@@ -67,12 +67,12 @@ def headings(arms: Iterable[ShownArm], ending: str = "") -> list[str]:
 
 
 def failed_checks(arms: Sequence[ShownArm]) -> tuple[str, ...]:
-    """Of every method, what suggests that its figures deceive."""
-    return phrases.failed_checks([arm.report for arm in arms])
+    """Of the job's own student, what suggests that its figures deceive."""
+    return phrases.failed_checks([arm.report for arm in arms if arm.own])
 
 
 def other_warnings(report: Report, arms: Sequence[ShownArm]) -> tuple[str, ...]:
-    """What must be known first, less the checks that failed."""
+    """What must be known first, less the checks that failed for the job's own student."""
     failed = failed_checks(arms)
     return tuple(warning for warning in sentences.read_first(report) if warning not in failed)
 
