@@ -22,6 +22,7 @@ from cartl.words import (
     outcome,
     percent,
 )
+from cartl_core.spec.visible_text import visible
 
 POLL_SECONDS = 1.0
 # A watched service may be away for this long, e.g. while it is restarted.
@@ -160,7 +161,7 @@ def show_jobs(jobs: Iterable[Json], console: Console) -> None:
             duration(job.get("seconds_left")),
             str((spec.get("dataset") or {}).get("name") or job.get("dataset") or ""),
             str(spec.get("method") or job.get("method") or ""),
-            str(job.get("name") or ""),
+            visible(str(job.get("name") or "")),
         )
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
