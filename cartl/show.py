@@ -24,6 +24,7 @@ from cartl.words import (
     percent,
     printable,
 )
+from cartl_core.spec.visible_text import visible
 
 POLL_SECONDS = 1.0
 # A watched service may be away for this long, e.g. while it is restarted.
@@ -160,7 +161,7 @@ def show_jobs(jobs: Iterable[Json], console: Console) -> None:
             duration(job.get("seconds_left")),
             _dataset(spec.get("dataset") or job.get("dataset")),
             str(spec.get("method") or job.get("method") or ""),
-            str(job.get("name") or ""),
+            visible(str(job.get("name") or "")),
         )
         # A name may look like markup.
         table.add_row(job["id"], Text(state, STATE_STYLES.get(state, "")), *map(Text, map(printable, cells)))

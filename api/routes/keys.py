@@ -15,6 +15,7 @@ from api.http.problems import Problem
 from api.openapi import json_body, problems
 from api.schemas import View
 from cartl_core.spec import ARRAY
+from cartl_core.spec.visible_text import VISIBLE
 from cartl_core.strict_json import SMALL
 from jobs.store.keys import Scope, keys_of, make_key, revoke
 from jobs.tables import ApiKey
@@ -35,7 +36,7 @@ class KeyRequest(BaseModel):
 
     owner: Owner = Field(description="Whom the key's jobs belong to.")
     scopes: Annotated[tuple[Scope, ...], ARRAY, Field(min_length=1, max_length=3)] = ("read", "submit")
-    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
+    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), VISIBLE] = Field(
         default="", description="For people: what it is for."
     )
 

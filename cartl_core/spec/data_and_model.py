@@ -29,11 +29,16 @@ from cartl_core.spec.training import PretrainSpec as PretrainSpec
 from cartl_core.spec.training import Selection as Selection
 from cartl_core.spec.training import TrainingSpec as TrainingSpec
 from cartl_core.spec.training import TransferSpec as TransferSpec
+from cartl_core.spec.visible_text import VISIBLE
 
 Label = Annotated[int, Field(ge=0, le=999)]
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+NewName = Annotated[Name, VISIBLE]
+"""The name that a request gives."""
 
 
 Tag = Annotated[

@@ -20,7 +20,7 @@ from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
-from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, Name, Tag
+from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, NewName, Tag
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec
@@ -165,7 +165,7 @@ class JobRequest(SpecModel):
     freeze_depth: FreezeDepth = Field(
         description="Leading blocks frozen, 0 to the model's blocks - 1; `auto` tries several."
     )
-    name: Name | None = None
+    name: NewName | None = None
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     source: DataSpecOrName | None = Field(default=None, description="What the teacher learns from.")
     model: ModelSpecOrName | None = None
