@@ -17,6 +17,7 @@ from cartl_core.catalog import (
 )
 from cartl_core.errors import SpecError
 from cartl_core.spec import DataSpec, ModelSpec, TransferSpec
+from cartl_core.spec.terms import TERMS
 
 
 def fit_displacement(
@@ -106,6 +107,7 @@ def transfer_defaults(
         "tail_affine": "frozen" if facts.frozen_affine else "tuned",
         "trunk_statistics": preset.trunk_statistics,
         "attack": dict(attack) if facts.adversarial else None,
+        **{name: TERMS[name].default for name in facts.terms},
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
         **(consistent(weight) if facts.displaced else {}),
