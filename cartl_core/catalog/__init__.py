@@ -12,14 +12,13 @@ from cartl_core.catalog.methods import (
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
-    METHODS,
     OPERATOR_BETA,
-    MethodFacts,
     consistent,
 )
 from cartl_core.catalog.networks import KNOWN_MODELS, OTHER_MODELS, PAPER_MODELS, ModelFacts, model_facts
 from cartl_core.catalog.presets import PRESETS, PresetFacts
 from cartl_core.spec.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
+from cartl_core.spec.methods import METHODS, MethodFacts
 
 __all__ = [
     "COLOUR_EPS",

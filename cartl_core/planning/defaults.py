@@ -16,6 +16,7 @@ from cartl_core.catalog import (
 )
 from cartl_core.errors import SpecError
 from cartl_core.spec import TransferSpec
+from cartl_core.spec.terms import TERMS
 
 
 def fit_displacement(
@@ -103,6 +104,7 @@ def transfer_defaults(
         "trunk_statistics": preset.trunk_statistics,
         "augmentation": target.augmentation if preset.augmentation else "none",
         "attack": dict(attack) if facts.adversarial else None,
+        **{name: TERMS[name].default for name in facts.terms},
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
         **preset.students.get(facts.name, {}),

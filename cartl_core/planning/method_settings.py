@@ -14,6 +14,7 @@ from cartl_core.spec import (
     BaselineRequest,
     JobRequest,
 )
+from cartl_core.spec.terms import TERMS, Term
 from cartl_core.spec.training import STILL
 
 
@@ -23,10 +24,6 @@ def _on_clean_images(facts: MethodFacts) -> bool:
 
 def _tail_on_clean_images(facts: MethodFacts) -> bool:
     return not (facts.adversarial or facts.distilled)
-
-
-def _no_method(facts: MethodFacts) -> bool:
-    return False
 
 
 @dataclass(frozen=True)
@@ -44,15 +41,18 @@ class _Setting:
         return (self.needed or self.used)(facts)
 
 
+def _weight(term: Term) -> _Setting:
+    return _Setting("transfer", term.field, term.used_by, needed=lambda facts: term.field in facts.terms)
+
+
 _SETTINGS_OF_METHODS = (
     _Setting("pretrain", "fdm_weight", lambda facts: facts.objective == "fdm"),
     _Setting("pretrain", "fdm_distance", lambda facts: facts.objective == "fdm", "absolute"),
     _Setting("pretrain", "fdm_layers", lambda facts: facts.objective == "fdm", "trunk"),
     _Setting("transfer", "beta", lambda facts: facts.nonexpansive),
     _Setting("transfer", "norm", lambda facts: facts.nonexpansive, "reshaped"),
-    _Setting("transfer", "lwf_weight", _on_clean_images, needed=lambda facts: facts.distilled),
+    *map(_weight, TERMS.values()),
     _Setting("transfer", "lwf_head_epochs", _on_clean_images, 0),
-    _Setting("transfer", "anchor_weight", _tail_on_clean_images, needed=_no_method),
     _Setting("transfer", "attack", lambda facts: facts.adversarial),
     _Setting("transfer", "displacement", _tail_on_clean_images, needed=lambda facts: facts.displaced),
     _Setting("transfer", "schedule", lambda facts: facts.adversarial, "constant"),
@@ -108,9 +108,8 @@ OWN_FIELDS = frozenset(
         "fdm_layers",
         "beta",
         "norm",
-        "lwf_weight",
+        *TERMS,
         "lwf_head_epochs",
-        "anchor_weight",
         "attack",
         "schedule",
         "tail_affine",

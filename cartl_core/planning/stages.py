@@ -13,6 +13,7 @@ from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_digest
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.diagnostics import DiagnosticSpec
+from cartl_core.spec.terms import TERMS
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,10 @@ def transferring(
     settings = arm.transfer.model_dump(mode="json")
     if settings["attack"] is not None:
         del settings["attack"]["label"]
+    for name, term in TERMS.items():
+        # Students of before a term was added must keep their digests.
+        if settings[name] is None and not term.in_every_digest:
+            del settings[name]
     digest = stage_digest(
         "transfer",
         setting,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
-from pydantic import Field
+from pydantic import Field, create_model
 
 from cartl_core.report.values import Value
+from cartl_core.spec.terms import TERMS, Term
 from cartl_core.spec.training import DisplacementSpec, TransferSpec
 
 FrozenPart = Literal[
@@ -49,9 +50,33 @@ class DisplacedFeatures(Value):
     displacement: DisplacementSpec
 
 
-LearnedFrom = Annotated[
-    HeadFirst | TeacherFeatures | TeacherWeights | DisplacedFeatures, Field(discriminator="code")
-]
+class WeightedTerm(Value):
+    """A term was part of the loss, with this weight."""
+
+    code: str
+    weight: float
+
+
+def _class_of(term: Term) -> type[WeightedTerm]:
+    """Of a term without a class above: its ``code`` tells it from the others."""
+    name = term.code.title().replace("_", "")
+    code: Any = (Literal[term.code], term.code)
+    return create_model(name, __base__=WeightedTerm, __doc__=WeightedTerm.__doc__, code=code)
+
+
+_OF_TERMS: dict[str, type[WeightedTerm]] = {
+    term.code: _class_of(term)
+    for term in TERMS.values()
+    if term.code not in ("teacher_features", "teacher_weights")
+}
+
+if TYPE_CHECKING:
+    LearnedFrom = HeadFirst | TeacherFeatures | TeacherWeights | DisplacedFeatures | WeightedTerm
+else:
+    LearnedFrom = Annotated[
+        Union[(HeadFirst, TeacherFeatures, TeacherWeights, DisplacedFeatures, *_OF_TERMS.values())],
+        Field(discriminator="code"),
+    ]
 
 
 def frozen_parts(freeze_depth: int, transfer: TransferSpec) -> tuple[FrozenPart, ...]:
@@ -78,10 +103,19 @@ def learned_from(transfer: TransferSpec) -> tuple[LearnedFrom, ...]:
     found: list[LearnedFrom] = []
     if transfer.lwf_head_epochs:
         found.append(HeadFirst(epochs=transfer.lwf_head_epochs))
-    if transfer.lwf_weight is not None:
-        found.append(TeacherFeatures(weight=transfer.lwf_weight))
-    if transfer.anchor_weight is not None:
-        found.append(TeacherWeights(decay=transfer.anchor_weight))
+    for name, term in TERMS.items():
+        if (weight := getattr(transfer, name)) is not None:
+            found.append(_weighted(term, weight))
     if transfer.displacement is not None:
         found.append(DisplacedFeatures(displacement=transfer.displacement))
     return tuple(found)
+
+
+def _weighted(term: Term, weight: float) -> LearnedFrom:
+    match term.code:
+        case "teacher_features":
+            return TeacherFeatures(weight=weight)
+        case "teacher_weights":
+            return TeacherWeights(decay=weight)
+        case _:
+            return _OF_TERMS[term.code](code=term.code, weight=weight)

@@ -8,9 +8,9 @@ from pydantic import Field, GetCoreSchemaHandler, GetPydanticSchema
 
 from cartl_core.spec.attack import AttackSpec
 from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.methods import Method as Method
+from cartl_core.spec.methods import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.training import PretrainSpec, TransferSpec
-
-Method = Literal["vanilla", "neft", "cartl", "consistent", "lwf", "adversarial"]
 
 
 class Arm(SpecModel):
@@ -32,8 +32,6 @@ LEAD = (
     "than so many standard errors of the paired difference, or be cleaner by more than the margin and as "
     "robust; 0: by any."
 )
-
-MethodOrAuto = Literal[Method, "auto"]
 
 
 def _one_fault(source: Any, handler: GetCoreSchemaHandler) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from cartl_core.spec.attack import AttackSpec
 from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.terms import teacher_features, teacher_weights, with_weights
 
 Objective = Literal["at", "fdm"]
 FeatureDistance = Literal["absolute", "spread", "relative", "cosine"]
@@ -145,22 +146,11 @@ class TransferSpec(TrainingSpec):
         description="What beta scales: the reshaped kernel's norm, as published, or the layer's own, proven "
         "and batch norm included; then beta is at most 1.",
     )
-    lwf_weight: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=1000.0,
-        description="Lambda of the distance of the last features to the teacher's (LwF); null: none.",
-    )
+    lwf_weight: float | None = teacher_features.TERM.weight
     lwf_head_epochs: int = Field(
         default=0, ge=0, le=1000, description="Leading epochs in which the head alone is tuned."
     )
-    anchor_weight: float | None = Field(
-        default=None,
-        ge=0.0,
-        le=10.0,
-        description="Decay of the tail, its head left out, towards the teacher's weights (L2-SP), in place "
-        "of weight decay; null: towards zero, as `weight_decay` says.",
-    )
+    anchor_weight: float | None = teacher_weights.TERM.weight
     attack: AttackSpec | None = Field(
         default=None, description="Inner attack of adversarial fine-tuning; null trains on clean images."
     )
@@ -213,3 +203,7 @@ STILL: dict[str, tuple[str | None, ...]] = {
     "trunk_statistics": ("teacher", "recalibrated"),
 }
 """What must hold where features are displaced: by field, the values that go with it."""
+
+# Terms that have a module but no line above get their field here.
+if not TYPE_CHECKING:
+    TransferSpec = with_weights(TransferSpec)

@@ -6,42 +6,33 @@ features. Shapes: images (N, C, H, W) in [0, 1]; features (N, ...); labels (N,).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
 from cartl_core.data import Split
-from cartl_core.nn.losses import anchor_penalty, cross_entropy, divergence, feature_drift
+from cartl_core.nn.losses import cross_entropy, divergence
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training.feature_perturbation import cached_features, perturbed_features, perturbed_inputs
 from cartl_core.training.gradient import Loss, StepContext
 from cartl_core.training.pretrain import attack_batch
 from cartl_core.training.schedule import attack_strength
 from cartl_core.training.student import Student
-
-
-class Regularisation(NamedTuple):
-    """A term of the loss: ``weight`` times ``value``, a scalar; shown without its weight as ``name``."""
-
-    name: str
-    weight: float
-    value: Tensor
+from cartl_core.training.terms import TermInputs, active_terms
 
 
 class TransferObjective:
-    """The loss of a student, and the inputs that it is computed on.
-
-    Attributes:
-        anchors: the teacher's value of each tuned weight that is pulled towards it, by name.
-    """
+    """The loss of a student, and the inputs that it is computed on."""
 
     def __init__(self, student: Student) -> None:
         self.student, self.spec, self.place = student, student.spec, student.place
-        self.teacher = None if self.spec.lwf_weight is None else student.distillation_teacher()
-        self.anchors = {} if self.spec.anchor_weight is None else student.teacher_weights()
+        self.terms = active_terms(student)
         self._features_cached = False
+
+    @property
+    def undecayed(self) -> frozenset[str]:
+        """Names of tuned weights that do not decay towards zero, since a term takes the decay's place."""
+        replaced = any(active.term.replaces_decay for active in self.terms)
+        return self.student.inherited if replaced else frozenset()
 
     def inputs(self, train: Split) -> Tensor:
         """Images (N, C, H, W), or features (N, ...) where they are fixed and fit into memory.
@@ -80,9 +71,11 @@ class TransferObjective:
         total, shown = cross_entropy(logits[:count], labels).mean(), dict[str, Tensor]()
         if perturbation is not None:
             total, shown = _perturbation_loss(perturbation, logits[:count], logits[count:], labels)
-        for term in self._regularisation(features[:count], inner[:count]):
-            total = total + term.weight * term.value
-            shown[term.name] = term.value.detach()
+        seen = TermInputs(features[:count], inner[:count], logits[:count], labels)
+        for active in self.terms:
+            value = active.value(seen)
+            total = total + active.weight * value
+            shown[active.term.metric] = value.detach()
         return Loss(total, shown)
 
     def _batch(self, inputs: Tensor, labels: Tensor, step: StepContext) -> Tensor:
@@ -113,23 +106,6 @@ class TransferObjective:
         """Clean features (N, ...) above those that the tail also learns from."""
         clean, perturbed = features[: len(labels)], features[len(labels) :]
         return torch.cat([clean, perturbed_features(self.student.upper, clean, perturbed, labels, spec)])
-
-    def _regularisation(self, features: Tensor, inner: Tensor) -> Iterator[Regularisation]:
-        """What keeps the tail near the teacher's.
-
-        Args:
-            features: that enter the tail.
-            inner: features that enter its head.
-        """
-        if self.teacher is not None and self.spec.lwf_weight is not None:
-            with torch.no_grad():
-                wanted = self.teacher(features)
-            distance = feature_drift(inner, wanted).mean()
-            yield Regularisation("distillation_distance", self.spec.lwf_weight, distance)
-        if self.spec.anchor_weight is not None and self.anchors:
-            weights = {name: self.student.tuned[name] for name in self.anchors}
-            penalty = anchor_penalty(weights, self.anchors)
-            yield Regularisation("anchor_penalty", self.spec.anchor_weight, penalty)
 
 
 def _perturbation_loss(

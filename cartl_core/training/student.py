@@ -74,10 +74,16 @@ class Student:
         elif self.spec.beta is not None:
             bake(self.upper)
 
-    def teacher_weights(self) -> dict[str, Tensor]:
-        """Copies of the tuned weights that came from the teacher, by name: all but those of the new head."""
+    @property
+    def inherited(self) -> frozenset[str]:
+        """Names of the tuned weights that came from the teacher: all but those of the new head."""
         new = {id(parameter) for parameter in self.network.head.parameters()}
-        return {name: value.detach().clone() for name, value in self.tuned.items() if id(value) not in new}
+        return frozenset(name for name, value in self.tuned.items() if id(value) not in new)
+
+    def teacher_weights(self) -> dict[str, Tensor]:
+        """Copies of the ``inherited`` weights, by name, in the order of ``tuned``."""
+        inherited = self.inherited
+        return {name: value.detach().clone() for name, value in self.tuned.items() if name in inherited}
 
     def distillation_teacher(self) -> nn.Sequential:
         """A frozen copy of the teacher's tail without its head: trunk features to the head's input."""

@@ -99,7 +99,7 @@ def transfer_task(student: Student, target: TransferData) -> TrainingTask:
         validate=lambda: _validate(student, target),
         inputs=lambda: (objective.inputs(target.train), target.train.labels),
         prologue=lambda: _recalibrate_trunk(student, target),
-        undecayed=frozenset(objective.anchors),
+        undecayed=objective.undecayed,
     )
 
 

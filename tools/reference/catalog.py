@@ -11,6 +11,7 @@ from cartl_core.catalog import (
     METHODS,
     OTHER_MODELS,
     PRESETS,
+    MethodFacts,
     model_facts,
 )
 from cartl_core.spec.attack import ATTACKS
@@ -77,15 +78,18 @@ def _networks() -> str:
     return f"## Networks\n\n{note}\n\n{table(('name', 'family', 'blocks', 'freeze depths'), rows)}"
 
 
+def _what_is_on(facts: MethodFacts) -> tuple[str, ...]:
+    switched = (field.name for field in fields(facts) if field.name in SWITCHES)
+    return (*(name for name in switched if getattr(facts, name)), *map(code, facts.terms))
+
+
 def _methods() -> str:
     rows = (
         (
             code(facts.name),
             facts.title,
             code(facts.objective),
-            ", ".join(
-                field.name for field in fields(facts) if field.name in SWITCHES and getattr(facts, field.name)
-            ),
+            ", ".join(_what_is_on(facts)),
         )
         for facts in METHODS.values()
     )

@@ -13,7 +13,9 @@ from cartl_core.report.making import (
     LearnedFrom,
     TeacherFeatures,
     TeacherWeights,
+    WeightedTerm,
 )
+from cartl_core.spec.terms import TERMS
 from cartl_core.spec.training import DisplacementLoss
 
 
@@ -51,12 +53,15 @@ def learning(source: LearnedFrom) -> str:
         case HeadFirst():
             epochs = "the first epoch" if source.epochs == 1 else f"{source.epochs} epochs"
             return f"for {epochs} the head alone was tuned"
-        case TeacherFeatures():
-            return f"the teacher's last features on the same images, weight {source.weight:g} (LwF)"
         case TeacherWeights():
-            return f"the teacher's own weights, towards which the tail decays by {source.decay:g}"
+            return _SENTENCES[source.code].format(weight=source.decay)
         case DisplacedFeatures():
             return _displaced(source)
+        case TeacherFeatures() | WeightedTerm():
+            return _SENTENCES[source.code].format(weight=source.weight)
+
+
+_SENTENCES: Mapping[str, str] = {term.code: term.sentence for term in TERMS.values()}
 
 
 def _displaced(source: DisplacedFeatures) -> str:
