@@ -8,6 +8,7 @@ from pathlib import Path
 from cartl_core.data import load
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
+from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
 from cartl_core.run.evaluation_run import run_evaluation
@@ -33,6 +34,7 @@ def run(
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
     network: Path | None = None,
+    run_id: str | None = None,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -47,6 +49,7 @@ def run(
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
         network: the file that an evaluation measures.
+        run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -56,7 +59,14 @@ def run(
     runtime = runtime or machine.resolve(spec)
     machine.enter(runtime)
     report(RuntimeResolved(runtime=runtime))
-    services = Services(runtime, cache, report, stop or StopFlag(), checkpoint_seconds)
+    services = Services(
+        runtime,
+        cache,
+        report,
+        stop or StopFlag(),
+        checkpoint_seconds,
+        run_id or f"{out.resolve()} {spec_digest(spec)}",
+    )
     loader = functools.partial(load, model=spec.model, data_root=data_root, seed=spec.seed, download=download)
     match spec:
         case JobSpec():

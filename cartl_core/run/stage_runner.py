@@ -19,6 +19,7 @@ from cartl_core.run.runners import RUNNERS, Inputs
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_cache import StageCache, StageLocation
+from cartl_core.storage.stage_origin import read_origin, write_origin
 from cartl_core.storage.stop_flag import StopFlag
 
 
@@ -31,6 +32,7 @@ class Services:
         report: told of everything that happens.
         stop: may be raised from elsewhere; the run then checkpoints and raises the interruption.
         checkpoint_seconds: the longest time between two checkpoints.
+        run_id: the same for all attempts of one job, and another for every other job.
     """
 
     runtime: Runtime
@@ -38,6 +40,7 @@ class Services:
     report: Reporter
     stop: StopFlag
     checkpoint_seconds: float
+    run_id: str
 
 
 class StageRunner:
@@ -60,8 +63,13 @@ class StageRunner:
         runner, started = RUNNERS[type(stage.work)], time.monotonic()
         with self._place(stage.key) as answer:
             if not answer.finished:
-                runner.compute(stage.work, self._inputs, self._context(stage.key, answer))
+                ctx = self._context(stage.key, answer)
+                runner.compute(stage.work, self._inputs, ctx)
+                write_origin(answer.directory, self._services.run_id, ctx.checkpoints.seconds)
         seconds = time.monotonic() - started
+        origin = read_origin(answer.directory, self._services.run_id)
+        if not answer.finished:
+            origin = origin.model_copy(update={"made_by": "this_attempt"})
         self._meter.finish(stage.key)
         self._services.report(
             StageFinished(
@@ -73,7 +81,7 @@ class StageRunner:
             )
         )
         result = runner.read(stage.work, self._inputs, answer.directory)
-        self._state.record(stage.key, result, seconds=seconds, reused=answer.finished)
+        self._state.record(stage.key, result, origin=origin, seconds=seconds)
         return result
 
     @contextmanager
