@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from api.main import create_app
+from api.serving.connections import ConnectionTable
+from api.serving.protocol import GuardedConfig
 from api.serving.server import Server, configuration
 from jobs.settings import Settings
 
@@ -43,10 +45,21 @@ class Served:
         """The status of a request."""
         return status_of(self.ask(request(method, path, "Connection: close", *headers), source))
 
+    def post(self, path: str, body: str) -> bytes:
+        """The answer to a request with a JSON body."""
+        head = ("Connection: close", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        return self.ask(request("POST", path, *head) + body.encode())
+
+    @property
+    def table(self) -> ConnectionTable:
+        """The connections that are open now."""
+        assert isinstance(self.server.config, GuardedConfig)
+        return self.server.config.connections
+
     @property
     def connections(self) -> int:
         """How many are open now."""
-        return len(self.server.config.connections)  # type: ignore[attr-defined]
+        return len(self.table)
 
 
 def request(method: str, path: str, *headers: str) -> bytes:
