@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from api.main import create_app
 from api.serving.connections import ConnectionTable
@@ -29,6 +30,7 @@ class Served:
 
     port: int
     server: Server
+    app: FastAPI
 
     def connect(self, sent: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
         """A connection on which ``sent`` was sent."""
@@ -102,7 +104,7 @@ def serving(settings: Settings) -> Iterator[Served]:
     thread.start()
     try:
         eventually(lambda: server.started or not thread.is_alive())
-        yield Served(server.servers[0].sockets[0].getsockname()[1], server)
+        yield Served(server.servers[0].sockets[0].getsockname()[1], server, app)
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

@@ -196,6 +196,16 @@ def test_a_client_that_goes_away_is_no_error(settings: Settings, caplog: pytest.
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_a_mistake_of_ours_is_in_the_log_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        raise RuntimeError("a mistake")
+
+    with serving(settings) as served:
+        served.app.add_api_route("/broken", broken)
+        assert problem_of(served.ask(request("GET", "/broken", "Connection: close")))["status"] == 500
+    assert [record.name for record in caplog.records if record.exc_info] == ["cartl.api"]
+
+
 def test_silent_connections_of_one_address_keep_nobody_out(settings: Settings) -> None:
     with serving(settings.model_copy(update={"max_connections_per_address": 3})) as served:
         held = [served.connect() for _ in range(12)]
