@@ -106,6 +106,10 @@ def _metadata(payload: bytes) -> dict[str, str]:
 class CheckpointSink(Protocol):
     """Where a stage leaves its checkpoints while it is computed."""
 
+    @property
+    def seconds(self) -> float:
+        """Wall time that the stage has taken so far, over all attempts."""
+
     def due(self) -> bool:
         """Whether it is time for one."""
 
@@ -115,6 +119,14 @@ class CheckpointSink(Protocol):
 
 class NoCheckpoints:
     """For a training that is not to be resumed: nothing is kept."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._began_at = clock, clock()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since it was made."""
+        return self._clock() - self._began_at
 
     def due(self) -> bool:
         """Never."""
