@@ -208,7 +208,9 @@ class Client:
             if not response.is_success:
                 response.read()
                 raise_for_problem(response)
-            if response.status_code == httpx.codes.NO_CONTENT:  # the job has ended, and all is told
+            if (
+                response.status_code == httpx.codes.NO_CONTENT
+            ):  # the job has ended, and its last event was sent
                 return
             assert isinstance(response.stream, httpx.SyncByteStream)
             response.stream = _Ticking(response.stream, tick)

@@ -61,9 +61,10 @@ def find_network(session: Session, settings: Settings, ref: NetworkRef, owner: s
 
 def _check_size(found: NetworkFile) -> None:
     """Weights and biases must be there; the statistics of batch norm and the normalisation come on top."""
-    told = found.architecture
-    least = network_size(told.model, told.classes).parameters
+    architecture = found.architecture
+    least = network_size(architecture.model, architecture.classes).parameters
     if found.parameters < least:
         raise SpecError(
-            "network", f"it has {found.parameters} numbers, but {told.model.name} needs {least} or more"
+            "network",
+            f"it has {found.parameters} numbers, but {architecture.model.name} needs {least} or more",
         )
