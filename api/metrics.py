@@ -60,19 +60,19 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Every figure with its words."""
-        told = self.tally
+        tally = self.tally
         states = {state.value: self.states.get(state, 0) for state in JobState}
-        losses = {why: told.recoveries.get(why, 0) for why in (*LOSSES, *told.recoveries)}
+        losses = {why: tally.recoveries.get(why, 0) for why in (*LOSSES, *tally.recoveries)}
         yield _gauge("cartl_jobs", "Jobs by state.", states, "state")
         yield _single("cartl_claimable_jobs", "Jobs that a worker could take now.", self.claimable)
         yield _single(
-            "cartl_oldest_queued_seconds", "Age of the oldest queued job.", told.oldest_queued_seconds
+            "cartl_oldest_queued_seconds", "Age of the oldest queued job.", tally.oldest_queued_seconds
         )
-        yield CounterMetricFamily("cartl_claims", "How often a job was claimed.", value=told.claims)
+        yield CounterMetricFamily("cartl_claims", "How often a job was claimed.", value=tally.claims)
         yield _single(
             "cartl_last_claim_timestamp_seconds",
             "When a job was last claimed, in Unix time; 0 when none was.",
-            _unix(told.last_claim_at),
+            _unix(tally.last_claim_at),
         )
         yield _counter(
             "cartl_recoveries", "Jobs that were queued again because their run was lost.", losses, "why"
@@ -82,20 +82,20 @@ class _Figures(Collector):
         yield _single(
             "cartl_last_heartbeat_timestamp_seconds",
             "When any worker was last heard of, in Unix time; 0 when none ever was.",
-            _unix(told.last_heartbeat_at),
+            _unix(tally.last_heartbeat_at),
         )
         yield _single(
             "cartl_longest_silence_seconds",
             "Since the least heard running job was heard of; its lease is 45 s.",
-            told.longest_silence_seconds,
+            tally.longest_silence_seconds,
         )
         yield _single("cartl_broker_up", "1 when the broker answers, else 0.", float(self.broker_answers))
         yield _gauge("cartl_free_bytes", "Room on the disk, by what is kept there.", self.free_bytes, "place")
-        yield from _stage_durations(told)
+        yield from _stage_durations(tally)
 
 
-def _stage_durations(told: Tally) -> Iterator[Metric]:
-    computed = {stage: len(told.stage_seconds.get(stage, ())) for stage in STAGES}
+def _stage_durations(tally: Tally) -> Iterator[Metric]:
+    computed = {stage: len(tally.stage_seconds.get(stage, ())) for stage in STAGES}
     yield _gauge(
         "cartl_stages_computed_last_day", "Stages that were computed in the last 24 hours.", computed, "stage"
     )
@@ -104,7 +104,7 @@ def _stage_durations(told: Tally) -> Iterator[Metric]:
         "How long they took in their last attempt; quantile 1 is the longest.",
         labels=("stage", "quantile"),
     )
-    for stage, seconds in told.stage_seconds.items():
+    for stage, seconds in tally.stage_seconds.items():
         cuts = [*quantiles(seconds, n=100, method="inclusive"), max(seconds)] if len(seconds) > 1 else []
         for name, percent in QUANTILES.items():
             durations.add_metric((stage, name), cuts[percent - 1] if cuts else seconds[0])

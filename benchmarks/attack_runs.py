@@ -41,7 +41,7 @@ class Taken:
     wall_s: list[float] = field(default_factory=list)
     broken: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.bool))
 
-    def told(self) -> dict[str, Any]:
+    def as_row(self) -> dict[str, Any]:
         """Medians, and what stands."""
         return {
             "robust": round(1 - float(self.broken.double().mean()), 4),

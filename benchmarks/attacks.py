@@ -131,7 +131,7 @@ def pgd_cell(
     any_peer = torch.zeros_like(mine)
     found: dict[str, Any] = {"n": len(x), "rounds": rounds}
     for name, its in taken.items():
-        found[name] = its.told()
+        found[name] = its.as_row()
         if not name.startswith("cartl"):
             found[name] |= {
                 "breaks_what_ours_does_not": int((its.broken & ~mine).sum()),
@@ -176,7 +176,7 @@ def autoattack_cell(
     mine = taken["cartl"].broken
     found: dict[str, Any] = {"n": len(x)}
     for name, its in taken.items():
-        found[name] = its.told()
+        found[name] = its.as_row()
         if name != "cartl":
             found[name]["breaks_what_ours_does_not"] = int((its.broken & ~mine).sum())
     return found

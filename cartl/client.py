@@ -230,7 +230,9 @@ class Client:
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
             if not response.is_success:
                 raise_for_problem(response, _body(response))
-            if response.status_code == httpx.codes.NO_CONTENT:  # the job has ended, and all is told
+            if (
+                response.status_code == httpx.codes.NO_CONTENT
+            ):  # the job has ended, and its last event was sent
                 return
             assert isinstance(response.stream, httpx.SyncByteStream)
             response.stream = _Ticking(response.stream, tick)

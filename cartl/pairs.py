@@ -81,7 +81,7 @@ def choose(
 
     Args:
         data_root: where the service looks for data sets.
-        say: told when something is fetched, which takes a while.
+        say: called with a sentence when something is fetched, which takes a while.
         seconds: all tries to fetch end within this time.
         command: fetches the data set into the folder that is added to it.
     """

@@ -68,7 +68,7 @@ class Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The object, in one line."""
-        told: dict[str, object] = {
+        entry: dict[str, object] = {
             "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{record.msecs:03.0f}Z",
             "level": record.levelname,
             "logger": record.name,
@@ -77,8 +77,8 @@ class Json(logging.Formatter):
             **_subject.get({}),
         }
         if record.exc_info:
-            told["trace"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False)
+            entry["trace"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
 
 
 FORMATS: dict[str, type[logging.Formatter]] = {"text": Text, "json": Json}

@@ -51,9 +51,9 @@ def goals(results: StudyResults) -> str:
         ]
         behind = any(by.value < 0 and by.p < SIGNIFICANT for by in cartl)
         third = {True: "behind", False: "ahead or level"}[behind] if cartl else NOT_RUN
-        told = [_ahead(results, both, GOAL) for both in chosen]
-        told += [_ahead(results, both, DEPTH_GOAL) for both in of_k]
-        rows.append([pair, str(len(chosen[0])), *told, third])
+        cells = [_ahead(results, both, GOAL) for both in chosen]
+        cells += [_ahead(results, both, DEPTH_GOAL) for both in of_k]
+        rows.append([pair, str(len(chosen[0])), *cells, third])
     head = (
         "pair|seeds|over the strongest plain (8)|the same, by the first rule (8)|over the nearest plain (8)"
         "|the teacher's radius open too: over the strongest plain (8)"
@@ -167,8 +167,8 @@ def fixed(results: StudyResults) -> str:
                     found.setdefault((row["k"], row["method"]), []).append((plain[row["k"]], last(row)))
         for (k, method), both in sorted(found.items()):
             least = min(difference(ours, baseline, HEADLINE).value for baseline, ours in both)
-            told = [str(len(both)), f"{100 * least:+.1f}", _ahead(results, both, DEPTH_GOAL)]
-            rows.append([pair, str(k), method, *told])
+            cells = [str(len(both)), f"{100 * least:+.1f}", _ahead(results, both, DEPTH_GOAL)]
+            rows.append([pair, str(k), method, *cells])
     return table("pair|k|method|seeds|least of them|mean (12)", rows)
 
 
@@ -192,9 +192,9 @@ def automatic(results: StudyResults) -> str:
         lost = difference(chosen, best, HEADLINE)
         gained, clean = (difference(chosen, plain, attack) for attack in (HEADLINE, None))
         verdict = _promise(gained, clean, results.plan.rules.margin)
-        told = [moved(lost), moved(gained), moved(clean), verdict]
+        cells = [moved(lost), moved(gained), moved(clean), verdict]
         rows.append(
-            [pair, str(seed), tried, str(len(grid)), who(chosen), _freely(results, both), who(best), *told]
+            [pair, str(seed), tried, str(len(grid)), who(chosen), _freely(results, both), who(best), *cells]
         )
     head = (
         "pair|seed|candidates|points|chosen on validation|with any lead|best on test|less the best, points"

@@ -63,7 +63,7 @@ def _known(session: Session, job_id: str, owner: str) -> Report:
 
 
 def _report(job: Job) -> Report:
-    """The stored report; before the run has told anything, one that only knows what was asked."""
+    """The stored report; before the run has reported anything, one with the request alone."""
     if job.report is not None:
         return read_report(job.report)
     return Report(

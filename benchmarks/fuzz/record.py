@@ -47,9 +47,9 @@ def prepare(settings: Settings, *, with_key: bool) -> str:
         path = output_directory(settings, claim.job_id, claim.token) / "report.md"
         path.write_text("# Report\n", encoding="utf-8")
         size, sha256 = measure(path)
-        told = ArtifactWritten(name="report.md", path="report.md", media_type="text/markdown")
+        written = ArtifactWritten(name="report.md", path="report.md", media_type="text/markdown")
         where = relative_path(settings, path)
-        store.record_artifact(session, claim, told, path=where, size=size, sha256=sha256)
+        store.record_artifact(session, claim, written, path=where, size=size, sha256=sha256)
         store.complete(session, claim)
         plain, row = make_key("fuzz", "fuzz", ("read", "submit", "admin"))
         if with_key:

@@ -79,13 +79,13 @@ def play(kind: Kind, seed: int, *, seconds: int | None = None) -> Outcome:
                 text=True,
                 check=False,
             )
-        told = log.read_text(encoding="utf-8", errors="replace")
+        logged = log.read_text(encoding="utf-8", errors="replace")
     generated = GENERATED.findall(ended.stdout)
-    traced = "Traceback" in told
+    traced = "Traceback" in logged
     return Outcome(
         clean=ended.returncode == 0 and not traced,
         requests=int(generated[-1].replace(",", "")) if generated else 0,
-        said=ended.stdout + ended.stderr + (told[-LOG_TAIL:] if traced else ""),
+        said=ended.stdout + ended.stderr + (logged[-LOG_TAIL:] if traced else ""),
     )
 
 

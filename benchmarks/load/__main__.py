@@ -131,8 +131,8 @@ def _not_stored(route: Route, services: dict[str, Service], rounds: Rounds, befo
 def _unlike(route: Route, services: dict[str, Service], rounds: Rounds) -> list[str]:
     """Both services must tell the same: of a job the same specification, of a report the same figures."""
     first = {name: json.loads(rounds[name][0].body) for name in services}
-    told = {name: body.get("spec", body) | {"seed": 0} for name, body in first.items()}
-    return [] if told["cartl"] == told["bare"] else [f"{route.name}: the answers differ"]
+    specs = {name: body.get("spec", body) | {"seed": 0} for name, body in first.items()}
+    return [] if specs["cartl"] == specs["bare"] else [f"{route.name}: the answers differ"]
 
 
 def _say(line: str) -> None:

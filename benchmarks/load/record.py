@@ -49,7 +49,7 @@ def made_up_report(spec: JobSpec) -> Report:
 
 
 def _arm(method: str, freeze_depth: int, figures: Figures) -> ArmReport:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "method": method,
         "freeze_depth": freeze_depth,
         "k": 6,
@@ -61,7 +61,7 @@ def _arm(method: str, freeze_depth: int, figures: Figures) -> ArmReport:
         "tuned_layer_norms": {f"blocks.{index}.conv": 1.0 for index in range(12)},
         "figures": figures.model_dump(),
     }
-    return ArmReport.model_validate(told)
+    return ArmReport.model_validate(fields)
 
 
 def _figures(spec: JobSpec) -> Figures:

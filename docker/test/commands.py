@@ -50,7 +50,7 @@ def run(
         words, env=changed, cwd=cwd, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     ) as process:
         try:
-            told, complained = process.communicate(timeout=seconds)
+            output, complained = process.communicate(timeout=seconds)
         except BaseException as error:
             # With its own children: nothing goes on while what it worked on is taken away.
             os.killpg(process.pid, signal.SIGKILL)
@@ -58,9 +58,9 @@ def run(
                 raise Failed(f"{shown}: not done after {seconds:.0f} s") from error
             raise
     if process.returncode != 0:
-        said = (told + complained)[-TAIL_CHARACTERS:]
+        said = (output + complained)[-TAIL_CHARACTERS:]
         raise Failed(f"{shown}: exit status {process.returncode}\n{said}")
-    return told
+    return output
 
 
 def wait_for(what: str, happened: Callable[[], bool], *, seconds: float) -> float:

@@ -148,8 +148,8 @@ def _tell_history(client: Client, job_id: str) -> None:
     _expect("event numbers", [event["number"] for event in events], list(range(1, len(events) + 1)))
     _expect("events that the job succeeded", sum(event["type"] == "succeeded" for event in events), 1)
     kinds = ("submitted", "claimed", "worker_died", "lease_expired", "succeeded")
-    told = [f"{event['number']} {event['type']}" for event in events if event["type"] in kinds]
-    say(f"Events without a gap: {len(events)}; among them {', '.join(told)}.")
+    listed = [f"{event['number']} {event['type']}" for event in events if event["type"] in kinds]
+    say(f"Events without a gap: {len(events)}; among them {', '.join(listed)}.")
 
 
 def _expect(what: str, seen: Any, wanted: Any) -> None:

@@ -131,7 +131,7 @@ def overview(session: Session, job_id: str, owner: str | None = None) -> Job:
 
 
 def report_text(session: Session, job_id: str, owner: str) -> str | None:
-    """The report as JSON text, as the database has it; None before the run has told anything.
+    """The report as JSON text, as the database has it; None before the run has reported anything.
 
     Raises:
         JobNotFound: there is none that this owner may see.

@@ -57,7 +57,7 @@ COLUMNS: dict[type, Callable[[Any], dict[str, Any]]] = {
 
 
 def record(session: Session, claim: Claim, event: Event) -> int:
-    """Append what the child told and update the job's columns; returns the job's newest event number.
+    """Append what the child reported and update the job's columns; returns the job's newest event number.
 
     ``progress`` updates columns only. ``epoch_finished`` also writes metrics named ``LABEL/METRIC``,
     ``report_updated`` the report, ``runtime_resolved`` the runtime (the first one stays).

@@ -100,7 +100,7 @@ def test_a_wrong_key_is_401(client: TestClient, new_key: NewKey, authorization: 
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_the_first_key_closes_the_door_and_revoking_it_opens_nothing(
+def test_the_first_key_ends_access_without_keys_and_revoking_it_restores_nothing(
     client: TestClient, new_key: NewKey, factory: sessionmaker[Session]
 ) -> None:
     assert client.get("/jobs").status_code == 200

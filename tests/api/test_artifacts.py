@@ -118,7 +118,7 @@ def test_the_report_is_shown_where_its_page_is_damaged(
     assert "wrItten" not in client.get(job["links"]["report"]).text
 
 
-def test_conditional_requests(client: TestClient, link: str) -> None:
+def test_a_known_etag_is_304_and_a_changed_one_sends_the_whole_file(client: TestClient, link: str) -> None:
     tag = client.get(link).headers["etag"]
     for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
         answer = client.get(link, headers={"If-None-Match": known})

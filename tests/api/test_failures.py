@@ -149,7 +149,7 @@ def run(code: str, where: Path, **environment: str) -> subprocess.CompletedProce
     )
 
 
-def test_importing_the_door_needs_no_torch_and_leaves_no_trace(tmp_path: Path) -> None:
+def test_importing_the_service_needs_no_torch_and_leaves_no_trace(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['torch'] = None; sys.modules['torchvision'] = None\n"
         "import api.main\n"

@@ -104,7 +104,9 @@ def test_a_job_that_chooses_says_so(client: TestClient, small: dict[str, Any]) -
     assert (far.status_code, far.json()["errors"][0]["field"]) == (422, "auto.margin")
 
 
-def test_filters(client: TestClient, small: dict[str, Any]) -> None:
+def test_jobs_are_filtered_by_tag_method_data_set_and_state(
+    client: TestClient, small: dict[str, Any]
+) -> None:
     tagged = submit(client, small | {"tags": ["a", "b:1"]})["id"]
     plain = submit(client, small | {"method": "vanilla"})["id"]
     svhn = submit(client, {"dataset": "svhn", "freeze_depth": 2})["id"]
@@ -167,7 +169,7 @@ def test_a_running_job_is_asked_to_stop(client: TestClient, small: dict[str, Any
 
 
 @pytest.mark.parametrize("job_id", ["nothing", "0" * 32, "%00", "..%2f..", "a" * 300, "é"])
-def test_no_such_job(client: TestClient, job_id: str) -> None:
+def test_every_route_of_an_unknown_job_is_404(client: TestClient, job_id: str) -> None:
     answers = [
         client.get(f"/jobs/{job_id}{part}")
         for part in (

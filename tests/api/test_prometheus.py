@@ -49,7 +49,7 @@ def samples(client: TestClient) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def test_the_figures(busy: TestClient) -> None:
+def test_metrics_count_jobs_claims_and_recoveries(busy: TestClient) -> None:
     seen = samples(busy)
     assert seen['cartl_jobs{state="queued"}'] == 2
     assert seen['cartl_jobs{state="running"}'] == 1

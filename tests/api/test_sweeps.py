@@ -202,7 +202,9 @@ def test_lists_come_in_pages(client: TestClient) -> None:
     assert faults(client.get("/sweeps?limit=1000")) == ["limit"]
 
 
-def test_cancelling(client: TestClient, worker: Any) -> None:
+def test_cancelling_a_sweep_ends_its_queued_jobs_and_asks_its_running_ones(
+    client: TestClient, worker: Any
+) -> None:
     sweep = client.post("/sweeps", json=BODY).json()
     worker.complete(worker.claim())
     running = worker.claim()

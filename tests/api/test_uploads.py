@@ -99,7 +99,7 @@ def test_a_body_that_is_too_large_is_cut_off(settings: Settings, network: bytes)
     assert files(settings) == []
 
 
-def test_an_owner_has_room_for_so_many(settings: Settings, network: bytes) -> None:
+def test_an_owner_may_keep_uploads_up_to_the_limit(settings: Settings, network: bytes) -> None:
     with local_client(settings.model_copy(update={"max_uploads_per_owner": 1})) as client:
         assert client.post("/uploads", content=network, headers=BINARY).status_code == 201
         full = client.post("/uploads", content=network, headers=BINARY)

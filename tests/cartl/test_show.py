@@ -119,7 +119,7 @@ def test_a_list_of_jobs_shows_each() -> None:
         (7500, "2 h 05 min"),
     ],
 )
-def test_durations(seconds: float | None, words: str) -> None:
+def test_durations_are_shown_in_seconds_minutes_and_hours(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
 
 

@@ -12,7 +12,7 @@ from tests.chaos.invariants import Story
 from tests.chaos.stack import Stack
 
 WORDS = {
-    "bells heard": r"Task cartl\.doorbell\[.*received",
+    "notifications received": r"Task cartl\.doorbell\[.*received",
     "writes refused to a fenced claim": r"the claim \(token \d+\) is lost|could not \w+: the claim is lost"
     r"|lost to another worker",
     "a worker met a database that was away": r"the database is away|was not renewed",

@@ -72,7 +72,7 @@ def redis_away(ground: Field) -> bool:
 
 def flush_redis(ground: Field) -> bool:
     with suppress(RedisError), Redis(port=ground.stack.redis_port, socket_timeout=2) as client:
-        ground.effects["bells flushed"] += int(client.llen(QUEUE))
+        ground.effects["notifications flushed"] += int(client.llen(QUEUE))
         client.flushall()
         ground.recoveries.expect_claims("Redis flushed", ground.look, time.monotonic())
         return True

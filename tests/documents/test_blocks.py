@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -32,7 +31,7 @@ SHOWN = {"mermaid", "text", "markdown"}
 """Not code: pictures and output."""
 
 SERVER = "it runs until somebody ends it; tests/end_to_end/test_up.py starts the same"
-DOCKER = "needs a Docker engine; tests/test_compose.py and `make test-compose` try the stack"
+DOCKER = "needs a Docker engine; test_deploying.py asks Compose, `make test-compose` tries the stack"
 INSTALL = "installs packages"
 LONG = "minutes or hours, and downloads"
 NOT_RUN: dict[tuple[str, str], str] = {
@@ -75,7 +74,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
     (
         "docs/how-to/move-to-another-host.md",
         "rsync -a .cartl/ other-host:/srv/cartl/",
-    ): "needs a second host; the last test of this module moves a service to another folder",
+    ): "needs a second host; test_deploying.py has a stand-in for it",
     ("docs/how-to/move-to-another-host.md", "docker compose stop"): DOCKER,
     ("docs/how-to/move-to-another-host.md", "docker compose up --build --no-start"): DOCKER,
     (
@@ -205,20 +204,3 @@ def test_a_request_in_json_is_valid(block: Block) -> None:
     request = request_class(written).model_validate_json(block.text)
     if isinstance(request, JobRequest):
         resolve(request)
-
-
-def test_a_service_goes_on_elsewhere_with_its_data_directory(
-    service: Running, settings: Settings, tmp_path: Path
-) -> None:
-    """docs/how-to/move-to-another-host.md, on one host."""
-    moved = tmp_path / "elsewhere"
-    subprocess.run(["cp", "-a", str(service.data_dir), str(moved)], check=True)
-    there = replace(settings, data_dir=moved, port=free_port())
-    with Service(there), Client(there.url) as client:
-        assert client.job(service.job)["state"] == "succeeded"
-        assert client.robustness(service.job)["complete"] is True
-        # Its teacher is found by its digest, so the same job trains nothing.
-        again = client.submit(JOB)["id"]
-        assert client.wait(again, timeout=120, every=0.2)["state"] == "succeeded"
-        finished = [event for event in client.past_events(again) if event["type"] == "stage_finished"]
-        assert finished and all(event["body"]["reused"] for event in finished)

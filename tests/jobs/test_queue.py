@@ -34,13 +34,17 @@ def test_folders_are_made_on_demand_inside_the_data_directory(tmp_path: Path) ->
     assert (settings.data_dir / "broker" / "control").is_dir()
 
 
-def test_ringing_through_folders_warns_of_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_notifying_workers_through_folders_warns_of_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert notify_workers(make_celery(Settings(data_dir=tmp_path)), "a" * 32)
     assert broker_answers(make_celery(Settings(data_dir=tmp_path, broker_url="filesystem://")))
     assert caplog.records == []
 
 
-def test_a_bell_rings_through_redis(redis_url: str, redis_server: ValkeyServer, tmp_path: Path) -> None:
+def test_a_notification_arrives_through_redis(
+    redis_url: str, redis_server: ValkeyServer, tmp_path: Path
+) -> None:
     celery = make_celery(Settings(data_dir=tmp_path, broker_url=redis_url))
     assert notify_workers(celery, "a" * 32) and notify_workers(celery)
     assert redis_server.client().llen(QUEUE) == 2

@@ -81,10 +81,10 @@ def _help(parameter: Any) -> str:
 
 def _argparse_chapter(parser: argparse.ArgumentParser) -> str:
     chosen = next(found for found in parser._actions if isinstance(found, argparse._SubParsersAction))
-    told = {action.dest: action.help for action in chosen._choices_actions}
+    summaries = {action.dest: action.help for action in chosen._choices_actions}
     rows = {name: map(_argument, _own(inner)) for name, inner in chosen.choices.items()}
     sections = "".join(
-        f"### {parser.prog} {name}\n\n{_sentence(told.get(name))}\n\n{table(HEAD, of_command)}"
+        f"### {parser.prog} {name}\n\n{_sentence(summaries.get(name))}\n\n{table(HEAD, of_command)}"
         for name, of_command in rows.items()
     )
     return f"## {parser.prog}\n\n{parser.description}\n\n{sections}"

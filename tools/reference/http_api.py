@@ -63,8 +63,8 @@ def _link(page: str, name: str) -> str:
 
 
 def _chapter(tag: dict[str, str], document: Json, sections: Sections) -> str:
-    told = "".join(_operation(*found, sections) for found in _of(tag["name"], document))
-    return f"## {tag['name'].capitalize()}\n\n{tag['description']}\n\n{told}"
+    operations = "".join(_operation(*found, sections) for found in _of(tag["name"], document))
+    return f"## {tag['name'].capitalize()}\n\n{tag['description']}\n\n{operations}"
 
 
 def _of(tag: str, document: Json) -> Iterator[tuple[str, str, Json]]:

@@ -25,7 +25,7 @@ for people.
 
 def states_page() -> str:
     """States, transitions, the diagram and the reasons."""
-    states = table(("state", "meaning"), ((code(state.value), told) for state, told in _meanings()))
+    states = table(("state", "meaning"), ((code(state.value), meaning) for state, meaning in _meanings()))
     moves = table(
         ("from", "to", "what happens"),
         (
@@ -34,7 +34,8 @@ def states_page() -> str:
         ),
     )
     reasons = table(
-        ("reason", "what happened, and what to do"), ((code(name), told) for name, told in REASONS.items())
+        ("reason", "what happened, and what to do"),
+        ((code(name), advice) for name, advice in REASONS.items()),
     )
     picture = f"```mermaid\n{diagram().strip()}\n```\n\n"
     return f"{INTRODUCTION}{states}## Transitions\n\n{moves}{picture}{REASONS_NOTE}{reasons}".rstrip() + "\n"
@@ -44,12 +45,12 @@ def _meanings() -> list[tuple[JobState, str]]:
     """Each state and the docstring under it."""
     body = ast.parse(inspect.getsource(JobState)).body[0]
     assert isinstance(body, ast.ClassDef)
-    told = []
+    meanings = []
     for assigned, text in zip(body.body, body.body[1:], strict=False):
         match assigned, text:
             case (
                 ast.Assign(targets=[ast.Name(id=name)]),
                 ast.Expr(value=ast.Constant(value=str(meaning))),
             ):
-                told.append((JobState[name], meaning.replace("``", "`")))
-    return told
+                meanings.append((JobState[name], meaning.replace("``", "`")))
+    return meanings

@@ -36,7 +36,7 @@ class Child:
         log: takes its stderr, and what on its stdout is no event.
 
     Attributes:
-        strange: it told something in the form of an event that is not one of this version.
+        strange: it sent something in the form of an event that is not one of this version.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: JobLog) -> None:
@@ -132,10 +132,10 @@ class Child:
 def _is_an_event(line: bytes) -> bool:
     """Told in the form of an event, though not one that is known here."""
     try:
-        told = from_json(line)
+        parsed = from_json(line)
     except ValueError:
         return False
-    return isinstance(told, dict) and isinstance(told.get("type"), str)
+    return isinstance(parsed, dict) and isinstance(parsed.get("type"), str)
 
 
 def describe_exit(code: int) -> str:

@@ -17,7 +17,7 @@ class EventBuffer:
     """A bounded queue in which only the newest ``Progress`` is kept, handed out once a second at most.
 
     A ``Progress`` that is still held when another event comes goes out before that event, so the
-    order of what is written is the order in which it was told.
+    order of what is written is the order in which it was reported.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 # A program that was replaced beneath its worker: without this, its job would succeed and have no report.
 _STRANGER = Verdict(
     Move.REQUEUE_AFTER_CRASH,
-    message="the run told what this worker does not understand: they are of different versions; restart it",
+    message="the run sent what this worker does not understand: they are of different versions; restart it",
 )
 
 
@@ -191,5 +191,6 @@ def _could_not_start(error: OSError) -> Verdict:
 
 def _unwritable(error: Exception) -> Verdict:
     return Verdict(
-        Move.REQUEUE_AFTER_CRASH, message=f"what the run told could not be recorded ({type(error).__name__})"
+        Move.REQUEUE_AFTER_CRASH,
+        message=f"what the run reported could not be recorded ({type(error).__name__})",
     )

@@ -23,7 +23,7 @@ SPEC = CurveSpec(eps=GRID, expected_to=0.4, steps=7, restarts=2, refine=1)
 RADII = st.lists(st.one_of(st.just(0.0), st.floats(1e-3, 1.0), st.just(inf)), min_size=1, max_size=60)
 
 
-def test_by_hand() -> None:
+def test_the_points_of_a_curve_count_images_as_by_hand() -> None:
     curve = robustness_curve([0.0, 0.1, 0.1, 0.2, 0.4, inf], SPEC, seed=5)
     assert [(point.eps, point.robust.successes, point.robust.n) for point in curve.points] == [
         (0.0, 5, 6),
@@ -58,7 +58,7 @@ def test_nothing_right_is_a_curve_of_one_point() -> None:
     assert curve.expected_robustness.value == 0
 
 
-def test_it_survives_json() -> None:
+def test_a_curve_is_the_same_after_json() -> None:
     curve = robustness_curve([0.0, 0.2, inf, inf, inf], SPEC, seed=0)
     text = curve.model_dump_json()
     assert RobustnessCurve.model_validate(json.loads(text)) == curve

@@ -102,7 +102,7 @@ def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), c
     )
 
 
-def test_warnings(job: Any) -> None:
+def test_large_radii_used_images_and_resizing_are_warned_of(job: Any) -> None:
     attack = {"label": "big", "eps": 0.3, "step": 0.02, "steps": 5}
     spec = job(evaluate={"attacks": [attack]}, model={"name": "tiny", "image_size": 16, "channels": 3})
     said = "\n".join(map(notice, transfer_warnings(spec, [])))

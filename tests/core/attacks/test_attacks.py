@@ -109,7 +109,7 @@ def pixels(values: list[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64).view(-1, 1, 1, 1)
 
 
-def test_the_fallen_leave_the_batch_and_clean_errors_never_enter_it() -> None:
+def test_broken_images_leave_the_batch_and_clean_errors_never_enter_it() -> None:
     """Class 0 below 0.5. Steps of 0.01: distances 0.005, 0.015, ... fall one a step."""
     model = Counting()
     images = pixels([0.7] + [0.495 - 0.01 * i for i in range(8)] + [0.1] * 4)

@@ -107,7 +107,7 @@ def test_what_is_said_of_an_image_is_true_of_it(name: str, norm: str, loss: str)
 
 
 @pytest.mark.parametrize(("name", "norm", "loss"), KINDS)
-def test_who_falls_leaves(name: str, norm: str, loss: str) -> None:
+def test_broken_images_leave_the_batch_and_cost_no_more_steps(name: str, norm: str, loss: str) -> None:
     """At a radius at which nearly all fall, most of the steps are not computed."""
     model = small_net()
     images, labels = data(model)

@@ -193,7 +193,7 @@ def test_what_falls_within_a_radius_is_within_it_for_certain() -> None:
         assert outcome.broken.all()
 
 
-def test_nothing_is_attacked_once_it_has_fallen() -> None:
+def test_broken_images_are_attacked_at_no_larger_radius() -> None:
     model, images, labels = bent_task()
     seen: list[int] = []
     model.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))

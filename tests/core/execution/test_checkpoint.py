@@ -17,7 +17,7 @@ def sample(value: float = 0.1) -> Checkpoint:
     return Checkpoint(tensors, {"epoch": 2, "sum": 0.1 + 0.2, "history": [{"loss": 1 / 3}]}, fraction=1 / 7)
 
 
-def test_it_comes_back_exactly(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_back_exactly(tmp_path: Path) -> None:
     written = sample()
     write(tmp_path / "a", written)
     found = read(tmp_path / "a")

@@ -128,7 +128,9 @@ def test_the_border_is_all_that_is_lost(circular: None) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 9999), st.integers(-60, 60))
-def test_matrices(rows: int, columns: int, seed: int, exponent: int) -> None:
+def test_the_bound_of_a_matrix_is_its_largest_singular_value_from_above(
+    rows: int, columns: int, seed: int, exponent: int
+) -> None:
     weight = torch.randn(rows, columns, generator=generator(seed)) * 2.0**exponent
     exact = float(torch.linalg.svdvals(weight.double())[0])
     assert exact * (1 - 1e-14) <= linear_upper_bound(weight) <= exact * (1 + 2 * CLOSE)

@@ -133,7 +133,7 @@ CLOSED_FORMS: list[tuple[nn.Module, float]] = [
 
 
 @pytest.mark.parametrize(("module", "expected"), CLOSED_FORMS)
-def test_closed_forms(module: nn.Module, expected: float) -> None:
+def test_layers_with_a_closed_form_get_their_constant(module: nn.Module, expected: float) -> None:
     audit = audit_tail(nn.Sequential(module), (2, 3, 4), generator(0))
     assert expected * (1 - 1e-12) <= audit.tail_constant <= expected * (1 + 1e-3)
 

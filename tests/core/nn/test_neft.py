@@ -161,7 +161,7 @@ def test_beta_must_be_positive(beta: float) -> None:
         apply_nonexpansive(nn.Sequential(nn.Linear(2, 2)), beta)
 
 
-def test_twice_is_refused_and_changes_nothing() -> None:
+def test_a_second_application_is_refused_and_changes_nothing() -> None:
     tail = nn.Sequential(nn.Linear(3, 2))
     apply_nonexpansive(tail, 0.4)
     before = copy.deepcopy(tail.state_dict())

@@ -227,7 +227,7 @@ def test_baking_changes_the_function_by_little_and_leaves_plain_layers() -> None
     assert [type(module) for module in net.modules()] == [type(module) for module in plain.modules()]
 
 
-def test_what_is_refused() -> None:
+def test_beta_outside_0_to_1_and_a_second_application_are_refused() -> None:
     _, upper = network().split(2)
     features = features_of(network(), 2)
     for beta in (0.0, -1.0, 1.01):

@@ -78,7 +78,9 @@ def test_estimate_is_reached_from_below() -> None:
     st.sampled_from([0, 1]),
     st.integers(0, 999),
 )
-def test_bound_holds(inside: int, outside: int, kernel: int, stride: int, padding: int, seed: int) -> None:
+def test_the_bound_by_sigma_is_never_below_the_exact_norm(
+    inside: int, outside: int, kernel: int, stride: int, padding: int, seed: int
+) -> None:
     layer = convolution(inside, outside, kernel, stride, padding, seed)
     assert exact_norm(layer, (5, 5)) <= bound_by_sigma(layer) * (1 + 1e-9)
 

@@ -71,7 +71,7 @@ def test_a_recipe_is_the_published_one(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_its_baselines_are_plain_transfer_and_the_main_rival(name: str) -> None:
+def test_the_baselines_of_a_recipe_are_plain_transfer_and_the_strongest_other_method(name: str) -> None:
     plain, rival = recipe(name).baselines
     assert (plain.method, plain.pretrain.objective, plain.transfer.epochs) == ("vanilla", "at", 100)
     assert (rival.method, rival.freeze_depth, rival.pretrain) == ("lwf", 0, plain.pretrain)

@@ -104,7 +104,7 @@ FAR_PLAIN, NEAR_PLAIN = (
         ),
     ],
 )
-def test_each_depth_has_its_rival_whatever_teachers_a_person_writes(
+def test_each_depth_has_its_baseline_whatever_teachers_a_person_writes(
     candidates: Any, found: list[tuple[str, int]], plain: list[int]
 ) -> None:
     spec = resolved(pretrain={"radii": [3.0]}, auto={"candidates": candidates})

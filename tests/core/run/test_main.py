@@ -313,7 +313,9 @@ def test_a_command_that_nobody_listens_to_ends(write: Any, tmp_path: Path) -> No
     assert "Traceback" not in ended.stderr
 
 
-def test_progress_for_people(write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_human_progress_goes_to_stderr_and_leaves_stdout_empty(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     command = arguments(write(), tmp_path / "out")
     command[command.index("jsonl")] = "human"
     assert main(command) == 0

@@ -51,7 +51,7 @@ def test_what_was_found_or_done_before_is_not_part_of_the_rate() -> None:
     assert events[-1].seconds_left == pytest.approx(4.0)
 
 
-def test_costs(job: Any) -> None:
+def test_costs_of_stages_are_their_passes_by_hand(job: Any) -> None:
     spec = job(baselines=["vanilla"])
     fdm, at = spec.arm.pretrain, spec.baselines[0].pretrain
     assert teacher_cost(at, 100) == 100 * 2 * (2 * 3 + 3)

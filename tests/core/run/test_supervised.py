@@ -85,7 +85,9 @@ def test_a_stop_order_raises_the_flag(pipe: tuple[TextIO, TextIO]) -> None:
 
 
 @pytest.mark.parametrize("verdict", ["finished", "compute"])
-def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: Path, verdict: str) -> None:
+def test_the_stage_cache_asks_its_supervisor_and_gets_the_answer(
+    pipe: tuple[TextIO, TextIO], tmp_path: Path, verdict: str
+) -> None:
     events: list[Event] = []
     (tmp_path / "b/7").mkdir(parents=True)
     if verdict == "finished":

@@ -80,7 +80,7 @@ def test_contenders_only_ever_leave(
 
 
 @pytest.mark.parametrize(("select", "epoch"), [("last", 4), ("best_clean", 2), ("best_robust", 1)])
-def test_the_other_rules(select: Selection, epoch: int) -> None:
+def test_last_best_clean_and_best_robust_choose_their_epoch(select: Selection, epoch: int) -> None:
     rows = history([(5, 9), (8, 3), (8, 4), (2, 9)])
     assert chosen(rows, select, 0.0) == epoch
     assert contenders(rows, select, 0.0) == (() if select == "last" else (epoch,))

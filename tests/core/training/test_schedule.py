@@ -14,7 +14,7 @@ def settings(**changes: object) -> TrainingSpec:
     return TrainingSpec.model_validate(base | changes)
 
 
-def test_constant_stays() -> None:
+def test_a_constant_schedule_never_changes_the_rate() -> None:
     assert {learning_rate(settings(), step, 5) for step in range(50)} == {0.1}
 
 

@@ -54,7 +54,7 @@ def test_versions_are_those_of_the_numbers_below() -> None:
     assert RECIPE_VERSION == {"pretrain": 1, "transfer": 1, "evaluate": 3}
 
 
-def test_digests(spec: JobSpec, runtime: Runtime) -> None:
+def test_stage_digests_are_the_recorded_ones(spec: JobSpec, runtime: Runtime) -> None:
     plan = plan_transfer(
         spec, source=DataCounts("source", 1000, 100), target=DataCounts("target", 500, 100), runtime=runtime
     )

@@ -87,7 +87,7 @@ def test_running_jobs_of_one_owner_are_limited_at_the_claim(
     assert do(store.claimable_count) == 2
 
 
-def test_room_under_the_limit_is_used_again(submit: Any, do: Callable[..., Any]) -> None:
+def test_a_slot_below_the_limit_is_used_again(submit: Any, do: Callable[..., Any]) -> None:
     for _ in range(2):
         submit()
     first: Claim = do(store.claim, worker_id="w", lease_seconds=45, max_running=1)
@@ -106,7 +106,7 @@ def test_two_claims_at_once_do_not_pass_the_limit(factory: sessionmaker[Session]
             assert store.claim(quick, worker_id="quick", lease_seconds=45, max_running=1) is None
 
 
-def test_a_retry_needs_room_in_the_queue(submit: Any, do: Callable[..., Any]) -> None:
+def test_a_retry_counts_against_the_limit_of_the_queue(submit: Any, do: Callable[..., Any]) -> None:
     ended = submit()
     do(store.request_cancel, ended)
     submit()

@@ -43,13 +43,15 @@ def test_pages_are_complete_newest_first_and_stable_under_inserts(limit: int, su
     assert pages(do, "ann", limit, between=submit) == submitted[::-1]
 
 
-def test_everybodys_jobs(submit: Any, do: Do) -> None:
+def test_without_an_owner_the_jobs_of_all_are_listed(submit: Any, do: Do) -> None:
     submitted = [submit(owner=owner) for owner in ("ann", "bob", "ann")]
     assert pages(do, None, 2) == submitted[::-1]
     assert pages(do, "cyd", 2) == []
 
 
-def test_filters(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
+def test_a_list_is_filtered_by_state_data_set_method_and_tag(
+    submit: Any, do: Do, claim: Callable[..., Claim]
+) -> None:
     tagged = submit(request=make_request(freeze_depth=1, tags=["a_b", "c"]))
     plain = submit(
         request=make_request(

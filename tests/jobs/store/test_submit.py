@@ -118,7 +118,7 @@ def test_somebody_elses_job_does_not_exist(submit: Any, do: Do) -> None:
         do(store.find, "0" * 32)
 
 
-def test_an_owner_has_room_for_so_many_queued_jobs(submit: Any, claim: Callable[..., Claim], do: Do) -> None:
+def test_an_owner_may_queue_jobs_up_to_the_limit(submit: Any, claim: Callable[..., Claim], do: Do) -> None:
     submit()
     assert do(store.remaining_quota, "ann", 2) == 1
     submit()
@@ -129,7 +129,7 @@ def test_an_owner_has_room_for_so_many_queued_jobs(submit: Any, claim: Callable[
     assert do(store.remaining_quota, "ann", 2) == 1
 
 
-def test_the_room_is_exact_whatever_comes_at_once(factory: sessionmaker[Session]) -> None:
+def test_the_quota_is_exact_whatever_comes_at_once(factory: sessionmaker[Session]) -> None:
     together = threading.Barrier(8)
     refused: list[int] = []
 

@@ -87,7 +87,9 @@ def test_a_sweep_is_written_with_its_jobs(
     assert [story(job_id) for job_id in jobs] == [["submitted"]] * 4
 
 
-def test_all_or_nothing(factory: sessionmaker[Session], post: Any, submit: Any) -> None:
+def test_a_sweep_whose_last_job_cannot_be_stored_stores_none(
+    factory: sessionmaker[Session], post: Any, submit: Any
+) -> None:
     submit()
     broken = planned(request_of())
     broken[-1] = Planned(broken[-1].request, broken[-1].spec, {"seconds": object()})

@@ -56,7 +56,7 @@ def maintenance(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Cal
         one.stop()
 
 
-def test_an_expired_lease_is_swept_and_the_bell_rings(
+def test_a_job_with_an_expired_lease_is_queued_again_and_workers_are_notified(
     record: Fixture, maintenance: Fixture, until: Fixture
 ) -> None:
     job_id = record.submit()
@@ -83,7 +83,7 @@ def test_a_round_that_comes_late_by_a_lease_sweeps_nothing_for_another(
     until(lambda: record.job(job_id).state == JobState.QUEUED)
 
 
-def test_it_rings_for_idle_slots_and_claimable_jobs_only(
+def test_workers_are_notified_for_idle_slots_and_claimable_jobs_only(
     record: Fixture, maintenance: Fixture, until: Fixture
 ) -> None:
     for _ in range(SLOTS):
@@ -98,7 +98,7 @@ def test_it_rings_for_idle_slots_and_claimable_jobs_only(
     assert notified == []
 
 
-def test_it_rings_no_more_bells_than_there_are_jobs(
+def test_workers_are_notified_no_more_often_than_there_are_jobs(
     record: Fixture, maintenance: Fixture, until: Fixture
 ) -> None:
     record.submit()
@@ -183,7 +183,9 @@ def test_a_database_that_is_away_is_waited_for(
     assert answers == []
 
 
-def test_it_signs_off(record: Fixture, maintenance: Fixture, until: Fixture) -> None:
+def test_a_worker_that_ends_is_no_longer_among_the_living(
+    record: Fixture, maintenance: Fixture, until: Fixture
+) -> None:
     one = maintenance([])
     until(lambda: bool(record.living_workers()))
     one.stop()

@@ -163,7 +163,7 @@ def test_a_supervisor_that_slept_past_its_lease_is_fenced(
     assert (record.job(job_id).state, record.job(job_id).token) == (JobState.SUCCEEDED, 2)
 
 
-def test_a_bell_that_rings_three_times_starts_one_run(
+def test_a_job_that_is_notified_three_times_is_claimed_once(
     record: Fixture, start_fake: Fixture, quick: Settings, in_state: Fixture
 ) -> None:
     job_id = record.submit()
@@ -175,7 +175,9 @@ def test_a_bell_that_rings_three_times_starts_one_run(
     assert record.types(job_id).count("claimed") == 1
 
 
-def test_jobs_run_though_every_bell_was_lost(record: Fixture, start_fake: Fixture, in_state: Fixture) -> None:
+def test_jobs_run_though_every_notification_was_lost(
+    record: Fixture, start_fake: Fixture, in_state: Fixture
+) -> None:
     """Nobody notifies here but the workers' maintenance; with two slots, two jobs run at a time."""
     first, second, third = (record.submit(name=name) for name in ("obey", "obey", "succeed"))
     start_fake(slots=2)

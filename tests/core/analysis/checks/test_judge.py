@@ -32,7 +32,7 @@ def robust(label: str, outcomes: Sequence[bool], **settings: Any) -> AttackRecor
     )
 
 
-def test_gradients() -> None:
+def test_gradients_fail_when_they_vanish_on_more_than_a_point_of_the_images() -> None:
     assert gradients(right=0, vanished=0, flat=0).status == "not_run"
     assert gradients(right=N, vanished=2, flat=2).status == "passed"
     blind = gradients(right=N, vanished=3, flat=0)
@@ -48,12 +48,12 @@ def test_gradients() -> None:
     assert "square" in str(check_advice(flat))
 
 
-def test_logits() -> None:
+def test_logits_fail_when_more_than_half_of_the_outputs_are_probabilities() -> None:
     assert logits(images=N, probable=100, lowest=0.0, highest=1.0).status == "passed"
     assert logits(images=N, probable=101, lowest=0.0, highest=1.0).status == "failed"
 
 
-def test_randomness() -> None:
+def test_randomness_fails_at_one_image_whose_output_differs() -> None:
     assert randomness(images=N, differing=0, redecided=0, largest=1e-7).status == "passed"
     found = randomness(images=N, differing=1, redecided=0, largest=1e-3)
     assert (found.status, found.evidence["differing"]) == ("failed", 1 / N)
@@ -71,7 +71,9 @@ def test_randomness() -> None:
         ({"bands": [(-0.2, 0.0, 20, 20), (0.0, 1.0, 20, 0), (1.0, 1.2, 0, 0)]}, "passed", "hears"),
     ],
 )
-def test_input_range(changes: dict[str, Any], status: str, word: str) -> None:
+def test_input_range_is_judged_by_what_the_network_was_given(
+    changes: dict[str, Any], status: str, word: str
+) -> None:
     usual: dict[str, Any] = {
         "images": N,
         "lowest": 0.0,
@@ -107,7 +109,7 @@ def test_convergence_judges_the_worst_pair() -> None:
     assert convergence(pairs).evidence["more_broken"] == pytest.approx(0.1)
 
 
-def test_rising_eps() -> None:
+def test_rising_eps_fails_when_a_larger_radius_breaks_fewer_images() -> None:
     assert rising_eps([(0.1, first(80, 199)), (0.2, first(90, 199))]).status == "not_run"
     assert rising_eps([(0.1, first(80))]).status == "not_run"
     assert rising_eps([(0.1, first(80)), (0.2, first(84))]).status == "passed", "four may be chance"
@@ -117,7 +119,7 @@ def test_rising_eps() -> None:
     assert found.evidence["robust_at_0.2"] == 0.45
 
 
-def test_eps_one() -> None:
+def test_eps_one_fails_when_one_image_withstands_it() -> None:
     assert eps_one(right=0, standing=0, settings={}).status == "not_run"
     assert eps_one(right=N, standing=0, settings={"steps": 40}).status == "passed"
     found = eps_one(right=N, standing=1, settings={"steps": 40})
@@ -128,7 +130,7 @@ def compared(stands: int, reference: int, climbed: int, kind: Kind = "loss", n: 
     return ComparedAttack(kind, first(stands, n), first(reference, n), first(climbed, n), kind)
 
 
-def test_black_box() -> None:
+def test_black_box_fails_when_it_breaks_more_than_a_point_that_no_gradient_attack_breaks() -> None:
     assert black_box([]).status == "not_run"
     assert black_box([compared(10, 90, 90, "loss"), compared(10, 90, 90, "transfer")]).status == "not_run"
     assert black_box([compared(88, 90, 90, "black_box")]).status == "passed"

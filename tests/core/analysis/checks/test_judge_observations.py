@@ -172,7 +172,7 @@ def test_outcomes_are_compared_on_the_images_that_the_checks_looked_at() -> None
     }
 
 
-def test_the_jobs_own_rivals_count_on_all_images() -> None:
+def test_attacks_of_the_job_itself_are_compared_on_all_images() -> None:
     attacks = [
         robust("pgd100", first(90), steps=100),
         robust("weaker", first(99)),
