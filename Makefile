@@ -10,7 +10,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-compose reference lint clean chaos fuzz load bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos fuzz load bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,6 +33,9 @@ test: $(STAMP) lint  ## Every check and test
 
 test-fast: $(STAMP)  ## Tests that need no server and no training: under two minutes on two cores
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope -m "not slow"
+
+test-hostile: $(STAMP)  ## OPTIONS of pytest (the fast tests) twice, with strange settings, proxies, locale, HOME, umask, time zone
+	$(BIN)/python -m tests.hostile --numprocesses auto --dist loadscope $(or $(OPTIONS),-m "not slow")
 
 chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINUTES, and print the table
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --minutes $(MINUTES)

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from contextlib import suppress
 
-import uvicorn
-from fastapi import FastAPI
-
 from api.auth import PublicWithoutKeys
 from api.main import create_app, refuse_an_open_network
+from api.serving.server import Server, configuration
 from jobs import logs
+from jobs.entry import ending_in_words
+from jobs.files.private import keep_private
 from jobs.settings import Settings
 
-GRACE_SECONDS = 3
 WRONG_SETTINGS = 2
 NOT_STARTED = 3
-
-
-class Server(uvicorn.Server):
-    """Ends the streams of events first: they would hold a shutdown up for as long as somebody watches."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self._app = app
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, streaming and serving, in this order."""
-        await self._app.state.context.feed.close()
-        await super().shutdown(sockets)
-
-
-def configuration(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """How ``app`` is served."""
-    return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level=settings.log_level.lower(),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
 
 
 def main() -> int:
     """Serve; returns the exit code."""
     settings = Settings.from_env()
     logs.configure(settings)
+    keep_private(settings)
+    settings.make_directories()
     try:
         refuse_an_open_network(settings)
     except PublicWithoutKeys as error:
@@ -64,4 +37,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_words(main))

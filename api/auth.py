@@ -7,20 +7,19 @@ ends that for good, also when it is revoked later.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from api.http.addresses import is_loopback
 from api.http.problems import Problem
+from api.http.proxies import came_through_a_proxy, comes_from_another_site, host_of
 from jobs.settings import Settings
 from jobs.store.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
+from jobs.store.watchers import Watcher
 from jobs.tables import ApiKey
-
-LOCAL_NAMES = {"localhost"}
 
 
 class PublicWithoutKeys(Exception):
@@ -46,6 +45,10 @@ class Caller:
         """What their requests are counted under."""
         return self.key_id or LOCAL_OWNER
 
+    def watches(self, job_id: str) -> Watcher:
+        """This caller as somebody who sees a job for a while."""
+        return Watcher(job_id=job_id, owner=self.owner, key_id=self.key_id)
+
     def demand(self, scope: Scope) -> Caller:
         """This caller, if they have ``scope``.
 
@@ -58,19 +61,6 @@ class Caller:
 
 
 LOCAL = Caller(owner=LOCAL_OWNER, scopes=frozenset(SCOPES))
-
-
-def is_loopback(host: str | None) -> bool:
-    """True for localhost and the addresses of this machine's own loopback."""
-    if host is None:
-        return False
-    name = host.lower().rstrip(".")
-    if name in LOCAL_NAMES or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def identify(request: Request, session: Session, settings: Settings) -> Caller:
@@ -93,22 +83,30 @@ def identify(request: Request, session: Session, settings: Settings) -> Caller:
 
 
 def check_local(request: Request) -> None:
-    """Let only this machine in, and no web page from elsewhere (DNS rebinding, cross-site requests).
+    """Let only this machine in: no proxy, no web page from elsewhere (DNS rebinding, cross-site requests).
+
+    A proxy on this machine would open the service to whoever reaches the proxy. So no forwarding header is
+    believed here, not even that of a trusted proxy.
 
     Raises:
-        Problem: the client, the address it came to, its Host or its Origin is not this machine (403).
+        Problem: 403.
     """
     server = request.scope.get("server")
+    headers = request.headers
     local = (
         (request.client is None or is_loopback(request.client.host))
         and (server is None or is_loopback(server[0]) or server[1] is None)
-        and is_loopback(_host(request.headers.get("host", "")))
+        and is_loopback(host_of(f"//{headers.get('host', '')}"))
     )
-    origin = request.headers.get("origin")
-    if not local or (origin is not None and not is_loopback(_origin_host(origin))):
+    if (
+        not local
+        or comes_from_another_site(headers)
+        or came_through_a_proxy(headers, request.scope["http_version"])
+    ):
         raise Problem(
             "foreign-origin",
-            "This service has no API key yet, so Host and Origin must be this machine's. "
+            "This service has no API key yet, so it answers to this machine alone: Host, Origin and Referer "
+            "must be this machine's, and no proxy may stand between. "
             "Make a key with `python -m jobs keys create --owner NAME` to use it from elsewhere.",
         )
 
@@ -140,15 +138,3 @@ def _secret(request: Request) -> str | None:
 
 def _no_key(detail: str) -> Problem:
     return Problem("no-key", detail, headers={"WWW-Authenticate": 'Bearer realm="cartl"'})
-
-
-def _host(header: str) -> str | None:
-    return _origin_host(f"//{header}")
-
-
-def _origin_host(origin: str) -> str | None:
-    """The host of an origin; ``None`` for `null` and for what is no URL."""
-    try:
-        return urlsplit(origin).hostname
-    except ValueError:
-        return None

@@ -18,26 +18,33 @@ from typing import Annotated
 
 from celery import Celery
 from fastapi import Depends, Path, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.background import BackgroundTask
 
 from api.auth import Caller, identify
 from api.feed import Feed
-from api.http.body import read_body
+from api.http.addresses import origin_of
+from api.http.body import declared_size, read_body
+from api.http.computed_once import ComputedOnce
 from api.http.problems import Problem
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
+from api.readiness import Readiness
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.spec.existing_network import NetworkRef
 from jobs.database.engine import reading, transaction
 from jobs.files.network_files import find_network
 from jobs.queue import notify_workers
 from jobs.settings import Settings
+from jobs.store.watchers import Watcher, still_allowed
 
 # Notifications of new jobs: so many at once, and then so many a second.
 NOTIFY_BURST = 16
 NOTIFY_PER_SECOND = 8.0
+SMALL_BODY = 16 * 1024
+"""Bytes of a stranger's that are read for the sake of pace."""
 JOB_ID = re.compile(r"[0-9a-f-]{1,64}")
 EXAMPLE_ID = "0199f3a2c5d07c3e8a51b6f4e2d90c77"
 
@@ -54,6 +61,7 @@ class AppContext:
     notify_bucket: Bucket
     rate_limit: RateLimit
     quota: QueueQuota
+    readiness: ComputedOnce[Readiness | Problem]
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session for reading: one snapshot, nothing is kept."""
@@ -62,6 +70,12 @@ class AppContext:
     def writing(self) -> AbstractContextManager[Session]:
         """A session for writing: committed at the end, or not at all."""
         return transaction(self.sessions)
+
+    def may_still_see(self, watcher: Watcher) -> bool:
+        """Whether somebody who was let in may go on."""
+        with self.reading() as session:
+            require_key = self.settings.require_key
+            return watcher in still_allowed(session, (watcher,), require_key=require_key)
 
     def notify_workers(self, job_id: str) -> BackgroundTask | None:
         """What notifies the workers of a new job once the response is out.
@@ -97,7 +111,7 @@ def _admit(request: Request, context: AppContext, session: Session) -> Caller:
     try:
         caller = identify(request, session, context.settings)
     except Problem:
-        context.rate_limit.take(f"address {request.client.host if request.client else ''}")
+        context.rate_limit.take(f"address {origin_of(request.client.host if request.client else None)}")
         raise
     context.rate_limit.take(caller.bucket)
     return caller
@@ -134,6 +148,8 @@ class SubmitRequest:
     context: AppContext
     received: bytes | Problem
     """The body, or what is wrong with it."""
+    caller: Caller | None = None
+    """Who asks, where that was found out before the body was read."""
 
     def open(self) -> tuple[Caller, bytes]:
         """Who asks, and may submit, and what they sent. A stranger hears nothing of their body.
@@ -141,7 +157,7 @@ class SubmitRequest:
         Raises:
             Problem: as ``authenticate`` and ``demand_submit`` do; else what is wrong with the body.
         """
-        caller = authenticate(self.http, self.context).demand("submit")
+        caller = self.caller or authenticate(self.http, self.context).demand("submit")
         if isinstance(self.received, Problem):
             raise self.received
         return caller, self.received
@@ -159,15 +175,20 @@ class SubmitRequest:
 async def get_submit_request(request: Request) -> SubmitRequest:
     """A request with its body, at most ``max_body_bytes`` of it.
 
-    The body is read before its sender is known, so that one thread both identifies the caller and answers:
-    waiting for a second one costs ``POST /jobs`` about a tenth of its pace (docs/explanation/load.md).
+    A small body is read before its sender is known, so that one thread both identifies the caller and
+    answers: waiting for a second one costs ``POST /jobs`` about a tenth of its pace
+    (docs/explanation/load.md). A body of more than ``SMALL_BODY``, or of no stated size, is not touched
+    before its sender may submit.
     """
     context = app_context(request)
+    caller = None
+    if not 0 < declared_size(request) <= SMALL_BODY:
+        caller = (await run_in_threadpool(authenticate, request, context)).demand("submit")
     try:
         received: bytes | Problem = await read_body(request, context.settings.max_body_bytes)
     except Problem as problem:
         received = problem
-    return SubmitRequest(request, context, received)
+    return SubmitRequest(request, context, received, caller)
 
 
 SubmitRequestDep = Annotated[SubmitRequest, Depends(get_submit_request)]

@@ -2,7 +2,8 @@
 
 A listener holds a cursor and a small buffer, no database session. While anybody listens, one task asks
 the database twice a second which of the watched jobs have news, reads the news of each job once, and hands
-it out. A listener that reads slowly is passed over until its buffer is empty, so memory stays bounded.
+it out. A listener that reads slowly is passed over until its buffer is empty, so memory stays bounded. Each
+look also asks whether the listeners may still see their jobs; one who may not gets nothing more.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from api.schemas import EventView
 from jobs.database.engine import reading
 from jobs.state import JobState
 from jobs.store import events_after
+from jobs.store.watchers import Watcher, still_allowed
 from jobs.tables import Job
 
 POLL_SECONDS = 0.5
@@ -34,10 +36,12 @@ log = logging.getLogger("cartl.api")
 class Listener:
     """One client that follows one job; ``cursor`` is the last event number that it was handed."""
 
-    job_id: str
+    watcher: Watcher
     cursor: int
     buffer: deque[EventView] = field(default_factory=deque)
     ended: bool = False
+    shut_out: bool = False
+    """The key was revoked, or the job is shared no more."""
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -50,28 +54,44 @@ class News:
     terminal: bool
 
 
+class AccessEnded(Exception):
+    """Who was let in may see this no more."""
+
+
 class Feed:
     """Hands out the events of watched jobs. Lives in one event loop."""
 
-    def __init__(self, sessions: sessionmaker[Session], poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        poll_seconds: float = POLL_SECONDS,
+        *,
+        require_key: bool = False,
+    ) -> None:
         self._sessions = sessions
+        self._require_key = require_key
         self._poll_seconds = poll_seconds
         self._listeners: set[Listener] = set()
         self._poller: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def follow(self, job_id: str, after: int) -> AsyncIterator[EventView | None]:
+    async def follow(self, watcher: Watcher, after: int) -> AsyncIterator[EventView | None]:
         """Events of a job after number ``after``; ``None`` now and then when nothing happens.
 
         Ends when the job has ended and its last event was given, or when the service stops.
+
+        Raises:
+            AccessEnded: the watcher may see the job no more.
         """
-        listener = Listener(job_id=job_id, cursor=after, ended=self._closed)
+        listener = Listener(watcher=watcher, cursor=after, ended=self._closed)
         self._listeners.add(listener)
         self._wake()
         try:
             while True:
                 while listener.buffer:
                     yield listener.buffer.popleft()
+                if listener.shut_out:
+                    raise AccessEnded
                 if listener.ended:
                     return
                 listener.news.clear()
@@ -99,15 +119,20 @@ class Feed:
     async def _poll(self) -> None:
         """Look, hand out, sleep; until nobody listens."""
         while self._listeners:
+            looked_for = tuple(self._listeners)
             wanted = self._wanted()
             try:
-                news = await asyncio.to_thread(self._look, wanted) if wanted else {}
+                allowed, news = await asyncio.to_thread(
+                    self._look, {listener.watcher for listener in looked_for}, wanted
+                )
             except SQLAlchemyError as error:
                 log.warning("events cannot be read now: %s", type(error).__name__)
-                news = {}
-            for listener in list(self._listeners):
-                if listener.job_id in news:
-                    _hand_out(news[listener.job_id], listener)
+            else:
+                for listener in looked_for:
+                    if listener.watcher not in allowed:
+                        _shut_out(listener)
+                    elif listener.watcher.job_id in news:
+                        _hand_out(news[listener.watcher.job_id], listener)
             await asyncio.sleep(self._poll_seconds)
 
     def _wanted(self) -> dict[str, int]:
@@ -115,11 +140,18 @@ class Feed:
         wanted: dict[str, int] = {}
         for listener in self._listeners:
             if not listener.buffer and not listener.ended:
-                wanted[listener.job_id] = min(listener.cursor, wanted.get(listener.job_id, listener.cursor))
+                job_id = listener.watcher.job_id
+                wanted[job_id] = min(listener.cursor, wanted.get(job_id, listener.cursor))
         return wanted
 
-    def _look(self, wanted: dict[str, int]) -> dict[str, News]:
-        """The news of each job: one query for all counts, one more for each job that has events."""
+    def _look(
+        self, watchers: set[Watcher], wanted: dict[str, int]
+    ) -> tuple[frozenset[Watcher], dict[str, News]]:
+        """Who may still watch, and the news of each job.
+
+        One query for all counts, one more for each job that has events. Rights are looked at last: what was
+        read before is given to nobody who has lost them meanwhile.
+        """
         gone = News(events=(), newest=0, terminal=True)
         news = dict.fromkeys(wanted, gone)
         ids = list(wanted)
@@ -139,7 +171,13 @@ class Feed:
                         newest=count,
                         terminal=JobState(state).is_terminal,
                     )
-        return news
+            return still_allowed(session, watchers, require_key=self._require_key), news
+
+
+def _shut_out(listener: Listener) -> None:
+    listener.buffer.clear()
+    listener.ended = listener.shut_out = True
+    listener.news.set()
 
 
 def _hand_out(news: News, listener: Listener) -> None:

@@ -13,14 +13,19 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import OperationalError
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import openapi
-from api.auth import check_binding, is_loopback
+from api.auth import check_binding
 from api.deps import NOTIFY_BURST, NOTIFY_PER_SECOND, AppContext
 from api.feed import Feed
-from api.http import problems
+from api.http import error_handlers
+from api.http.addresses import is_loopback
+from api.http.computed_once import ComputedOnce
+from api.http.middleware import AddressLimit, HeadAsGet, KnownVersion
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
+from api.readiness import READINESS_SECONDS, readiness
 from api.routes import (
     catalog,
     health,
@@ -35,6 +40,8 @@ from api.routes import (
 )
 from jobs import errors
 from jobs.database.engine import make_engine, reading, session_factory
+from jobs.files.private import keep_private
+from jobs.networks import parse_networks
 from jobs.queue import make_celery
 from jobs.settings import Settings
 
@@ -44,6 +51,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.JobNotFound: "not-found",
     errors.ArtifactNotFound: "not-found",
     errors.ArtifactNameRefused: "not-found",
+    errors.ArtifactDamaged: "damaged",
     errors.NotAllowed: "wrong-state",
     errors.TooManyJobs: "too-many-jobs",
     errors.TooManyShares: "invalid",
@@ -51,6 +59,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.UploadNotFound: "not-found",
     errors.UploadInUse: "wrong-state",
     errors.TooManyUploads: "too-many-uploads",
+    errors.StorageFull: "storage-full",
     errors.IdempotencyConflict: "idempotency-mismatch",
     errors.IdempotencyInFlight: "in-flight",
 }
@@ -84,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         openapi_tags=TAGS,
         generate_unique_id_function=lambda route: route.name,
+        openapi_url=None,  # `pages` has it
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -91,9 +101,19 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for part in (jobs, sweeps, shares, results, observe, uploads, catalog, keys, health, pages):
         app.include_router(part.router)
-    problems.install(app, KIND_OF_ERROR)
+    app.state.documents = {}
+    error_handlers.install(app, KIND_OF_ERROR)
     openapi.install(app, keys.KeyRequest)
+    # The last one comes first.
+    app.add_middleware(HeadAsGet, routes=app)
+    app.add_middleware(AddressLimit, most=settings.max_connections_per_address)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=_networks(settings))
+    app.add_middleware(KnownVersion)
     return app
+
+
+def _networks(settings: Settings) -> list[str]:
+    return [str(network) for network in parse_networks(settings.trusted_proxies)]
 
 
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -103,14 +123,16 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         engine = make_engine(settings)
         sessions = session_factory(engine)
+        celery = make_celery(settings)
         app.state.context = AppContext(
             settings=settings,
             engine=engine,
             sessions=sessions,
-            feed=Feed(sessions),
-            celery=make_celery(settings),
+            feed=Feed(sessions, require_key=settings.require_key),
+            celery=celery,
             notify_bucket=Bucket(rate=NOTIFY_PER_SECOND, burst=NOTIFY_BURST),
             quota=QueueQuota(settings.max_queued_per_owner),
+            readiness=ComputedOnce(lambda: readiness(engine, celery, settings), READINESS_SECONDS),
             rate_limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
         )
         await run_in_threadpool(refuse_an_open_network, settings)
@@ -145,6 +167,8 @@ def __getattr__(name: str) -> FastAPI:
     """``app`` for ``uvicorn api.main:app``: made on first use, not on import."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    app = create_app(Settings.from_env())
+    settings = Settings.from_env()
+    keep_private(settings)
+    app = create_app(settings)
     globals()["app"] = app
     return app

@@ -31,7 +31,7 @@ QUANTILES = {"0.5": 50, "0.95": 95, "1": 100}
 STAGES = ("pretrain", "transfer", "evaluate")
 
 
-def exposition(session: Session, *, broker_answers: bool) -> tuple[bytes, str]:
+def exposition(session: Session, *, broker_answers: bool, free_bytes: Mapping[str, int]) -> tuple[bytes, str]:
     """The figures in Prometheus's text format, and its media type."""
     live = workers(session, seen_within_seconds=LIVE_SECONDS)
     figures = _Figures(
@@ -41,6 +41,7 @@ def exposition(session: Session, *, broker_answers: bool) -> tuple[bytes, str]:
         workers=len(live),
         slots=sum(worker.slots for worker in live),
         broker_answers=broker_answers,
+        free_bytes=free_bytes,
     )
     registry = CollectorRegistry()
     registry.register(figures)
@@ -55,6 +56,7 @@ class _Figures(Collector):
     workers: int
     slots: int
     broker_answers: bool
+    free_bytes: Mapping[str, int]
 
     def collect(self) -> Iterator[Metric]:
         """Every figure with its words."""
@@ -88,6 +90,7 @@ class _Figures(Collector):
             told.longest_silence_seconds,
         )
         yield _single("cartl_broker_up", "1 when the broker answers, else 0.", float(self.broker_answers))
+        yield _gauge("cartl_free_bytes", "Room on the disk, by what is kept there.", self.free_bytes, "place")
         yield from _stage_durations(told)
 
 

@@ -38,10 +38,11 @@ DESCRIPTIONS = {
     422: "A field or parameter is not valid; `errors` names each with what is allowed",
     429: "Too many requests; see Retry-After",
     500: "A mistake of the service; nothing about it is told here",
-    503: "The database cannot be reached; nothing was changed",
+    503: "The database cannot be reached, or all connections are in use; nothing was changed",
+    507: "A disk of the service is full; nothing was changed",
 }
 # What any route with a caller and a session may answer.
-COMMON = (401, 403, 422, 429, 500, 503)
+COMMON = (401, 403, 422, 429, 500, 503, 507)
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "smallest": {

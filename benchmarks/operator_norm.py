@@ -88,7 +88,8 @@ def row(seed: int, arm: Arm, found: ArmReport) -> str:
     """One student as a row of the table."""
     figures, beta = found.figures, arm.transfer.beta
     assert figures is not None and figures.audit is not None and figures.worst_case is not None
-    relative = figures.audit.displacement.relative
+    moved = figures.audit.displacement
+    relative = moved.relative if moved else None
     cells = [
         str(seed),
         arm.method if beta is None else f"{arm.method}, {arm.transfer.norm}, beta {beta:g}",

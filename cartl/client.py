@@ -21,7 +21,17 @@ import httpx
 from httpx_sse import EventSource, SSEError
 from pydantic import BaseModel
 
-from cartl.problems import JobUnfinished, ServiceError, ServiceUnreachable, raise_for_problem
+from cartl import answers
+from cartl.address import address_of, authorization, id_in_path
+from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
+from cartl.problems import (
+    JobUnfinished,
+    NotUsable,
+    ServiceError,
+    ServiceUnreachable,
+    raise_for_problem,
+)
+from cartl_core.strict_json import ANSWER
 
 Json = dict[str, Any]
 Tick = Callable[[], None]
@@ -32,6 +42,8 @@ TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # A stream that says nothing for this long is opened again where it broke off.
 STREAM_SILENCE_SECONDS = 30.0
+ACCESS_ENDED = "access_ended"
+"""The message that ends a stream whose reader may see the job no more."""
 RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -49,17 +61,21 @@ class Client:
         *,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self.base_url = base_url.rstrip("/")
-        # A service on this machine must not be asked of a proxy that the environment names.
-        loopback = httpx.URL(self.base_url).host in LOOPBACK
-        self._http = httpx.Client(
-            base_url=self.base_url,
-            headers=headers,
-            timeout=TIMEOUT,
-            transport=transport,
-            trust_env=not loopback,
-        )
+        url = address_of(base_url)
+        self.base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
+        try:
+            self._http = httpx.Client(
+                base_url=url,
+                headers=authorization(key),
+                timeout=TIMEOUT,
+                transport=transport,
+                # A service on this machine must not be asked of a proxy that the environment names.
+                trust_env=url.host not in LOOPBACK,
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:
+            raise NotUsable(
+                "the environment names a proxy that cannot be used (HTTP_PROXY and the like)"
+            ) from error
 
     def __enter__(self) -> Client:
         return self
@@ -87,6 +103,7 @@ class Client:
         return self._json(
             "POST",
             "/jobs",
+            shape=answers.Job,
             json=body,
             params={"dry_run": "true"} if dry_run else None,
             headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
@@ -100,34 +117,34 @@ class Client:
 
     def job(self, job_id: str) -> Json:
         """State, progress and resolved spec of one job."""
-        return self._json("GET", f"/jobs/{job_id}")
+        return self._json("GET", f"/jobs/{id_in_path(job_id)}", shape=answers.Job)
 
     def jobs(self, **filters: str | int | None) -> Iterator[Json]:
         """Jobs, newest first, page by page; filters as in ``GET /jobs`` (state, dataset, method, tag)."""
         params = {name: value for name, value in filters.items() if value is not None}
         while True:
-            page = self._json("GET", "/jobs", params=params)
-            yield from page["data"]
+            page = self._json("GET", "/jobs", shape=answers.Page, params=params)
+            yield from (shaped(job, "/jobs", answers.Job) for job in page["data"])
             if not page.get("next_cursor"):
                 return
             params["cursor"] = page["next_cursor"]
 
     def cancel(self, job_id: str) -> Json:
         """Ask for the end of a job; a running one ends soon after."""
-        return self._json("POST", f"/jobs/{job_id}/cancel")
+        return self._json("POST", f"/jobs/{id_in_path(job_id)}/cancel", shape=answers.Job)
 
     def retry(self, job_id: str) -> Json:
         """Queue a failed or cancelled job again; it goes on from its checkpoints."""
-        return self._json("POST", f"/jobs/{job_id}/retry")
+        return self._json("POST", f"/jobs/{id_in_path(job_id)}/retry", shape=answers.Job)
 
     def robustness(self, job_id: str) -> Json:
         """The robustness report; ``complete`` is false while the job is at work."""
-        return self._json("GET", f"/jobs/{job_id}/robustness")
+        return self._json("GET", f"/jobs/{id_in_path(job_id)}/robustness")
 
     def robustness_markdown(self, job_id: str) -> str:
         """The robustness report, as Markdown."""
         accept = {"Accept": "text/markdown"}
-        return self._send("GET", f"/jobs/{job_id}/robustness", headers=accept).text
+        return self._text(f"/jobs/{id_in_path(job_id)}/robustness", headers=accept)
 
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None
@@ -136,6 +153,7 @@ class Client:
         return self._json(
             "POST",
             "/sweeps",
+            shape=answers.Sweep,
             json=request,
             params={"dry_run": "true"} if dry_run else None,
             headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
@@ -143,15 +161,15 @@ class Client:
 
     def sweep(self, sweep_id: str) -> Json:
         """States of a sweep's jobs, and its table as far as it is known."""
-        return self._json("GET", f"/sweeps/{sweep_id}")
+        return self._json("GET", f"/sweeps/{id_in_path(sweep_id)}", shape=answers.Sweep)
 
     def sweep_markdown(self, sweep_id: str) -> str:
         """The table of a sweep, as Markdown."""
-        return self._send("GET", f"/sweeps/{sweep_id}", headers={"Accept": "text/markdown"}).text
+        return self._text(f"/sweeps/{id_in_path(sweep_id)}", headers={"Accept": "text/markdown"})
 
     def cancel_sweep(self, sweep_id: str) -> Json:
         """Ask for the end of all jobs of a sweep."""
-        return self._json("POST", f"/sweeps/{sweep_id}/cancel")
+        return self._json("POST", f"/sweeps/{id_in_path(sweep_id)}/cancel", shape=answers.Sweep)
 
     def ready(self) -> Json:
         """What ``/readyz`` says; raises ``ServiceError`` while the service is not ready."""
@@ -168,9 +186,13 @@ class Client:
 
     def past_events(self, job_id: str, *, after: int = 0) -> Iterator[Json]:
         """The events of a job that are stored by now, from number ``after`` + 1 on, in order."""
-        while page := self._json("GET", f"/jobs/{job_id}/events", params={"after": after})["data"]:
-            yield from page
-            after = page[-1]["number"]
+        path = f"/jobs/{id_in_path(job_id)}/events"
+        while page := self._json("GET", path, shape=answers.Page, params={"after": after})["data"]:
+            for event in (shaped(one, path, answers.Event) for one in page):
+                if event["number"] <= after:
+                    raise not_the_service(f"{path} answered events that were not asked for")
+                after = event["number"]
+                yield event
 
     def events(self, job_id: str, *, after: int = 0, tick: Tick = _no_tick) -> Iterator[Json]:
         """Every event of a job in order, as they come, until it is in a terminal state.
@@ -202,36 +224,61 @@ class Client:
             return False
 
     def _stream(self, job_id: str, after: int, tick: Tick) -> Iterator[Json]:
+        path = f"/jobs/{id_in_path(job_id)}/events"
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
         timeout = httpx.Timeout(STREAM_SILENCE_SECONDS)
-        with self._http.stream("GET", f"/jobs/{job_id}/events", headers=headers, timeout=timeout) as response:
+        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
             if not response.is_success:
-                response.read()
-                raise_for_problem(response)
+                raise_for_problem(response, _body(response))
             if response.status_code == httpx.codes.NO_CONTENT:  # the job has ended, and all is told
                 return
             assert isinstance(response.stream, httpx.SyncByteStream)
             response.stream = _Ticking(response.stream, tick)
             try:
                 for message in EventSource(response).iter_sse():
+                    if message.event == ACCESS_ENDED:
+                        problem = read_answer(message.data.encode(), path, answers.Problem)
+                        raise ServiceError(problem["status"], problem)
                     if message.data:  # a comment after an event comes as a message of nothing
-                        yield message.json()
-            except SSEError as error:  # a proxy's page, say: asking again would give the same
-                raise _not_the_service(f"/jobs/{job_id}/events answered no event stream") from error
+                        yield read_answer(message.data.encode(), path, answers.Event)
+            except (SSEError, httpx.DecodingError) as error:  # a proxy's page, say: it would come again
+                raise not_the_service(f"{path} answered no event stream") from error
 
-    def _json(self, method: str, path: str, **options: Any) -> Json:
-        body = self._send(method, path, **options).json()
-        if not isinstance(body, dict):
-            raise _not_the_service(f"{path} answered no JSON object")
-        return body
+    def _json(self, method: str, path: str, *, shape: type[Shape] = Shape, **options: Any) -> Answer:
+        return read_answer(self._send(method, path, **options), path, shape)
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _text(self, path: str, **options: Any) -> str:
+        return self._send("GET", path, **options).decode("utf-8", errors="replace")
+
+    def _send(self, method: str, path: str, **options: Any) -> bytes:
+        """The body of a success.
+
+        Raises:
+            ClientError: nobody answered, or not as a service does that does what was asked.
+        """
         try:
-            response = self._http.request(method, path, **options)
+            with self._http.stream(method, path, **options) as response:
+                body = _body(response)
         except httpx.TransportError as error:
             raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
-        raise_for_problem(response)
-        return response
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise not_the_service(f"{path} answered what cannot be read") from error
+        except UnicodeEncodeError as error:
+            raise NotUsable("what was typed holds characters that are no text") from error
+        raise_for_problem(response, body)
+        return body
+
+
+def _body(response: httpx.Response) -> bytes:
+    """All of it, within bounds: what answers may never end, or unpack to very much."""
+    pieces: list[bytes] = []
+    size = 0
+    for piece in response.iter_bytes():
+        size += len(piece)
+        if size > ANSWER.size:
+            raise not_the_service(f"it answered more than {ANSWER.size} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 class _Ticking(httpx.SyncByteStream):
@@ -249,7 +296,3 @@ class _Ticking(httpx.SyncByteStream):
     def close(self) -> None:
         """Close the body."""
         self._body.close()
-
-
-def _not_the_service(detail: str) -> ServiceError:
-    return ServiceError(502, {"title": "Not the service", "detail": detail})

@@ -6,10 +6,12 @@ import json
 import time
 from pathlib import Path
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from cartl import pairs
 from cartl.acceptance_criteria import acceptance_criteria
+from cartl.answers import not_the_service
 from cartl.client import Client, Json
 from cartl.show import follow, show_outcome, show_report
 from cartl.up import Service, Settings
@@ -69,7 +71,10 @@ def _save(client: Client, job_id: str, data_dir: Path, console: Console) -> Repo
     markdown = client.robustness_markdown(job_id)
     answer = client.robustness(job_id)
     text = json.dumps(answer, indent=2)
-    report = read_report({name: value for name, value in answer.items() if name != "text"})
+    try:
+        report = read_report({name: value for name, value in answer.items() if name != "text"})
+    except (ValidationError, LookupError, TypeError, AttributeError) as error:
+        raise not_the_service("it answered no robustness report of this version") from error
     show_report(markdown, console)
     path = data_dir / "demo-report.md"
     path.write_text(markdown, encoding="utf-8")

@@ -25,8 +25,7 @@ DIGESTS = {
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
 FOLDER = "fashion-mnist"
-SYSTEM_ROOT = Path("/")
-# Where the library looks, in its order: below the data root, then where Debian's package puts it.
+# Where the library looks below the data root, in its order.
 PLACES = (FOLDER, "fashion_mnist", "FashionMNIST/raw", debian.FASHION_MNIST)
 FETCH = (sys.executable, "-m", "cartl_core", "fetch", "fashion_mnist", "--data-root")
 CHUNK_BYTES = 1 << 20
@@ -36,9 +35,9 @@ class NotFetched(Exception):
     """The files could not be had; the message says why."""
 
 
-def find(data_root: Path, system_root: Path = SYSTEM_ROOT) -> Path | None:
+def find(data_root: Path) -> Path | None:
     """The first folder that holds all four files, plain or as .gz, with the published content."""
-    candidates = (*(data_root / place for place in PLACES), system_root / PLACES[-1])
+    candidates = (*(data_root / place for place in PLACES), *debian.installed("fashion-mnist"))
     return next((folder for folder in candidates if verified(folder)), None)
 
 

@@ -13,6 +13,7 @@ import typer
 from cartl.commands import jobs, service, submit, watch
 from cartl.problems import ClientError
 from cartl.processes import StartError
+from cartl.words import printable
 
 app = typer.Typer(
     help="Move a robust network to new data without losing its robustness, and measure it honestly.",
@@ -52,5 +53,13 @@ def main() -> None:
     try:
         app()
     except (ClientError, StartError) as error:
-        typer.echo(f"cartl: {error}", err=True)
-        sys.exit(1)
+        _end(str(error))
+    except OSError as error:  # a file or folder that was named, or a full disk
+        _end(
+            ": ".join(str(part) for part in (error.filename, error.strerror or type(error).__name__) if part)
+        )
+
+
+def _end(why: str) -> NoReturn:
+    typer.echo(f"cartl: {printable(why)}", err=True)
+    sys.exit(1)

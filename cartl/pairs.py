@@ -29,7 +29,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenPair:
     """A pair, and in words why it was taken."""
 
     pair: Pair
@@ -76,8 +76,7 @@ def choose(
     *,
     seconds: float = FETCH_SECONDS,
     command: Sequence[str] = fashion.FETCH,
-    system_root: Path = fashion.SYSTEM_ROOT,
-) -> Choice:
+) -> ChosenPair:
     """Fashion-MNIST where it is present or can be fetched, else digits, which needs no files.
 
     Args:
@@ -85,17 +84,16 @@ def choose(
         say: told when something is fetched, which takes a while.
         seconds: all tries to fetch end within this time.
         command: fetches the data set into the folder that is added to it.
-        system_root: below it, where Debian's packages put data sets.
     """
-    present = fashion.find(data_root, system_root)
+    present = fashion.find(data_root)
     if present is not None:
-        return Choice(FASHION, f"its files are in {_shown(present)}")
+        return ChosenPair(FASHION, f"its files are in {_shown(present)}")
     say(f"Fetching Fashion-MNIST into {_shown(data_root)} (tried for at most {seconds:.0f} seconds).")
     try:
         fetched = fashion.fetch(data_root, seconds, command)
     except fashion.NotFetched as error:
-        return Choice(DIGITS, f"these come with scikit-learn; Fashion-MNIST could not be had: {error}")
-    return Choice(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
+        return ChosenPair(DIGITS, f"these come with scikit-learn; Fashion-MNIST could not be had: {error}")
+    return ChosenPair(FASHION, f"its files were fetched into {_shown(fetched)} and verified")
 
 
 def _shown(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 ClientError
 |-- ServiceUnreachable      nobody answered
+|-- NotUsable               an address, a key, a name or a file that was given cannot be used
 |-- JobUnfinished           the job did not end in the time that was given
 `-- ServiceError            it answered with a problem
 """
@@ -11,6 +12,11 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+
+from cartl_core.strict_json import ANSWER, JsonRefused, loads
+
+SHOWN = 500
+"""Characters of what is no problem document."""
 
 
 class ClientError(Exception):
@@ -23,6 +29,10 @@ class ServiceUnreachable(ClientError):
     def __init__(self, base_url: str, why: str) -> None:
         self.base_url = base_url
         super().__init__(f"no service answers at {base_url} ({why}); start one with `cartl up`")
+
+
+class NotUsable(ClientError):
+    """Something that was given cannot be used; nobody was asked."""
 
 
 class JobUnfinished(ClientError):
@@ -41,7 +51,8 @@ class ServiceError(ClientError):
 def _sentences(status: int, problem: dict[str, Any]) -> list[str]:
     """What is wrong: the title, then a line for each field, or the detail when no field is named."""
     title, detail = problem.get("title") or "The service refused", problem.get("detail")
-    faults = [fault for fault in problem.get("errors") or () if isinstance(fault, dict)]
+    errors = problem.get("errors")
+    faults = [fault for fault in errors if isinstance(fault, dict)] if isinstance(errors, list) else []
     if faults:
         return [f"{title} ({status}):", *map(_fault, faults)]
     return [f"{title} ({status})" + (f": {detail}" if detail and detail != title else "")]
@@ -52,14 +63,18 @@ def _fault(fault: dict[str, Any]) -> str:
     return f"  {fault.get('field')}: {fault.get('message')}" + (f" (allowed: {allowed})" if allowed else "")
 
 
-def raise_for_problem(response: httpx.Response) -> None:
+def raise_for_problem(response: httpx.Response, body: bytes) -> None:
     """Do nothing for a success; otherwise raise ``ServiceError`` with what the body says."""
     if response.is_success:
         return
+    if response.has_redirect_location:
+        detail = f"it sends us on to {response.headers['location'][:SHOWN]}; give that address with --url"
+        raise ServiceError(response.status_code, {"title": response.reason_phrase, "detail": detail})
     try:
-        problem = response.json()
-    except ValueError:
+        problem = loads(body, ANSWER)
+    except JsonRefused:
         problem = None
     if not isinstance(problem, dict):
-        problem = {"title": response.reason_phrase, "detail": response.text[:500].strip()}
+        text = body[: 4 * SHOWN].decode("utf-8", errors="replace").strip()
+        problem = {"title": response.reason_phrase, "detail": text[:SHOWN]}
     raise ServiceError(response.status_code, problem)

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TAIL_LINES = 20
+from cartl.log_files import open_log, rotate, tail
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -39,6 +40,10 @@ class Process:
             f"{tail(self.log)}"
         )
 
+    def bound_log(self) -> None:
+        """Begin a new log when this one has become large."""
+        rotate(self.log)
+
     def stop(self, grace_seconds: float) -> None:
         """Ask it to end, wait for ``grace_seconds``, then kill what is left of its group."""
         try:
@@ -61,8 +66,7 @@ def start(name: str, command: Sequence[str], log: Path, environment: Mapping[str
 
     On Linux the process gets SIGTERM when this one is gone, however it ended: no orphans.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with open_log(log) as output:
         popen = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -87,7 +91,7 @@ def run_within(
 
     Its children go with it: a download helper that hangs would otherwise outlive the deadline.
     """
-    with log.open("ab") as output:
+    with open_log(log) as output:
         try:
             popen = subprocess.Popen(
                 command,
@@ -115,12 +119,6 @@ def signal_group(popen: subprocess.Popen[bytes], number: signal.Signals) -> None
         os.killpg(popen.pid, number)
     except (ProcessLookupError, PermissionError):
         return
-
-
-def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log, indented; it says so when there are none."""
-    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:]) or "    (it wrote nothing)"
 
 
 def _ending(code: int | None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from cartl.address import ID
 from cartl.client import Json
 from cartl.problems import ClientError
+from cartl_core.strict_json import read_file
 
 
 class NotARequest(ClientError):
@@ -53,9 +53,30 @@ def read(spec: Path) -> Json:
         NotARequest: there is none.
     """
     try:
-        request: Any = json.loads(spec.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        request = read_file(spec)
+    except OSError as error:
+        raise NotARequest(f"{spec} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         raise NotARequest(f"{spec} cannot be read as JSON: {error}") from error
     if not isinstance(request, dict):
         raise NotARequest(f"{spec} holds no JSON object")
     return request
+
+
+def file_or_id(given: str) -> Path | None:
+    """The file that was named; None where it is an id.
+
+    Raises:
+        NotARequest: it is neither.
+    """
+    file = Path(given)
+    try:
+        if file.is_file():
+            return file
+    except (OSError, ValueError) as error:
+        raise NotARequest(f"{given[:80]!a} is neither a file nor an id") from error
+    if file.exists():
+        raise NotARequest(f"{given} is no file")
+    if not ID.fullmatch(given):
+        raise NotARequest(f"there is no file {given[:200]}, and it is no id either")
+    return None

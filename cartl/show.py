@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from cartl.client import TERMINAL, Client, Json, Tick
 from cartl.problems import ServiceUnreachable
@@ -21,7 +22,9 @@ from cartl.words import (
     event_line,
     outcome,
     percent,
+    printable,
 )
+from cartl_core.spec.visible_text import visible
 
 POLL_SECONDS = 1.0
 # A watched service may be away for this long, e.g. while it is restarted.
@@ -152,19 +155,24 @@ def show_jobs(jobs: Iterable[Json], console: Console) -> None:
     for job in jobs:
         spec = job.get("spec") or {}
         state = job["state"]
-        table.add_row(
-            job["id"],
-            f"[{STATE_STYLES.get(state, 'none')}]{state}[/]",
+        cells = (
             doing(job) if state in ("queued", "running") else str(job.get("reason") or ""),
             percent(job.get("fraction")),
             duration(job.get("seconds_left")),
-            str((spec.get("dataset") or {}).get("name") or job.get("dataset") or ""),
+            _dataset(spec.get("dataset") or job.get("dataset")),
             str(spec.get("method") or job.get("method") or ""),
-            str(job.get("name") or ""),
+            visible(str(job.get("name") or "")),
         )
+        # A name may look like markup.
+        table.add_row(job["id"], Text(state, STATE_STYLES.get(state, "")), *map(Text, map(printable, cells)))
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     console.print(table)
+
+
+def _dataset(told: object) -> str:
+    """A data set's name, of a specification or of a row of a list."""
+    return str(told.get("name") or "") if isinstance(told, dict) else str(told or "")
 
 
 def show_outcome(job: Json, console: Console) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import socket
 import sys
 import time
@@ -20,8 +21,9 @@ from types import TracebackType
 from typing import TextIO
 
 from cartl.client import Client
+from cartl.log_files import tail
 from cartl.problems import ClientError
-from cartl.processes import Process, StartError, run_within, start, tail
+from cartl.processes import Process, StartError, run_within, start
 
 READY_SECONDS = 60.0
 MIGRATE_SECONDS = 60.0
@@ -29,6 +31,7 @@ POLL_SECONDS = 0.1
 API_GRACE_SECONDS = 5.0
 # As in the service's own settings: how long a worker may take to checkpoint and let go.
 WORKER_GRACE_SECONDS = 30.0
+SECONDS = re.compile(r"\d{1,6}(\.\d{1,6})?")
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
 
@@ -60,7 +63,12 @@ class Settings:
     @property
     def worker_grace_seconds(self) -> float:
         """How long the worker may take to stop, with a little for its own clean-up."""
-        return float(self.inherited.get("CARTL_STOP_GRACE_SECONDS") or WORKER_GRACE_SECONDS) + 5.0
+        written = self.inherited.get("CARTL_STOP_GRACE_SECONDS") or str(WORKER_GRACE_SECONDS)
+        if not (SECONDS.fullmatch(written) and float(written) > 0):
+            raise StartError(
+                "CARTL_STOP_GRACE_SECONDS is no number of seconds; allowed: more than 0, e.g. 30"
+            )
+        return float(written) + 5.0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -81,6 +89,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.processes: list[Process] = []
+        self.grace: dict[str, float] = {}
         self._lock: TextIO | None = None
 
     def __enter__(self) -> Service:
@@ -103,17 +112,23 @@ class Service:
             StartError: the data directory or the port is taken, a process ended, or nobody
                 answered in time; the message has the end of the log.
         """
-        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.settings)
-        _refuse_busy_port(self.settings)
-        self._migrate()
-        for name in ("api", "worker"):
-            self.processes.append(self._start(name))
+        self.grace = {"worker": self.settings.worker_grace_seconds, "api": API_GRACE_SECONDS}
+        try:
+            self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = _lock(self.settings)
+            _refuse_busy_port(self.settings)
+            self._migrate()
+            for name in ("api", "worker"):
+                self.processes.append(self._start(name))
+        except OSError as error:
+            where = error.filename or self.settings.data_dir
+            raise StartError(f"the data directory cannot be used: {where}: {error.strerror}") from error
         self._wait_until_ready()
 
     def check(self) -> None:
-        """Raise ``StartError`` when a process has ended by itself."""
+        """Raise ``StartError`` when a process has ended by itself, and keep the logs of the others small."""
         for process in self.processes:
+            process.bound_log()
             if not process.alive:
                 raise process.died()
 
@@ -125,10 +140,9 @@ class Service:
 
     def stop(self) -> None:
         """End the worker, which lets go of its job, then the API. Interrupted, it kills them."""
-        grace = {"worker": self.settings.worker_grace_seconds, "api": API_GRACE_SECONDS}
         try:
             while self.processes:
-                self.processes[-1].stop(grace[self.processes[-1].name])
+                self.processes[-1].stop(self.grace[self.processes[-1].name])
                 self.processes.pop()
         finally:
             for process in self.processes:
@@ -140,8 +154,6 @@ class Service:
 
     def _migrate(self) -> None:
         log = self.settings.logs / "migrate.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
         command = [sys.executable, "-m", "jobs", "migrate"]
         code = run_within(command, MIGRATE_SECONDS, log=log, environment=self.settings.environment)
         if code != 0:
@@ -191,10 +203,11 @@ def _refuse_busy_port(settings: Settings) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:  # ValueError: no name that a host can have
+            why = error.strerror if isinstance(error, OSError) else "it is no address"
             raise StartError(
-                f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; "
-                "choose another with --port"
+                f"cannot listen on {settings.host!a} port {settings.port}: {why}; choose another with --port "
+                "or --host"
             ) from error
 
 

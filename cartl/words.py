@@ -25,7 +25,10 @@ def event_line(event: Json) -> str | None:
     speak = LINES.get(kind)
     if speak is None:
         return kind.replace("_", " ")
-    return speak(body if isinstance(body, dict) else event)
+    try:
+        return speak(body if isinstance(body, dict) else event)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return kind.replace("_", " ")  # an event as another version tells it
 
 
 def duration(seconds: float | None) -> str:
@@ -43,6 +46,11 @@ def duration(seconds: float | None) -> str:
 def percent(fraction: float | None) -> str:
     """`42 %`; a dash for what is not known."""
     return "-" if fraction is None else f"{100 * fraction:.0f} %"
+
+
+def printable(text: str) -> str:
+    """Without what would steer a terminal; line breaks stay."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
 
 
 def doing(job: Json) -> str:

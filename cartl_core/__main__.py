@@ -7,8 +7,8 @@ listener was gone. Events are told by ``--progress``; all else that is said goes
 from __future__ import annotations
 
 import argparse
-import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -28,7 +28,6 @@ from cartl_core.errors import (
     JobError,
     SpecError,
     WaitingForStage,
-    describe_error,
 )
 from cartl_core.events import Failed, Finished, Reporter, Stopped
 from cartl_core.planning.existing_network import resolve_existing_network
@@ -42,8 +41,11 @@ from cartl_core.spec import JobRequest, JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, request_class
 from cartl_core.storage.stage_cache import LocalStageCache, StageCache
 from cartl_core.storage.stop_flag import StopFlag
+from cartl_core.strict_json import JsonRefused, read_file
 
 FINISHED, FAILED, WRONG_SPEC, STOPPED = 0, 1, 2, 3
+
+LONGEST_SECONDS = 1e9
 
 # No more than the kind: an error's own words may name files of this machine.
 BROKE = "the program made a mistake; the log has the trace"
@@ -86,6 +88,7 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
     started = time.monotonic()
     try:
         spec = _read_spec(options.spec, options.network)
+        _make_folders(out=options.out, stages=options.stages or options.out / "stages")
         runtime, remarks = _runtime(spec, options)
         run(
             spec,
@@ -146,21 +149,38 @@ def _fetch(options: argparse.Namespace) -> int:
 
 def _read_spec(path: Path, network: Path | None) -> JobSpec | EvaluateJobSpec:
     """A request or a resolved specification, resolved; an evaluation by what its network's file says."""
+    written = _read_json(path, "spec")
     try:
-        written = json.loads(path.read_bytes())
-        request = request_class(written).model_validate_json(path.read_bytes())
-        if isinstance(request, JobRequest):
-            return resolve(request)
-        if network is None:
-            raise SpecError("network", "an evaluation needs a file", allowed="--network FILE.safetensors")
-        return resolve_existing_network(request, inspect(network))
-    except json.JSONDecodeError as error:
-        raise SpecError("spec", f"{path.name} is no JSON: {error}") from error
-    except OSError as error:
-        raise SpecError("spec", f"{path.name} cannot be read: {error.strerror}") from error
+        request = request_class(written).model_validate(written)
     except ValidationError as error:
         fault = error.errors()[0]
         raise SpecError(".".join(map(str, fault["loc"])) or "spec", fault["msg"]) from error
+    if isinstance(request, JobRequest):
+        return resolve(request)
+    if network is None:
+        raise SpecError("network", "an evaluation needs a file", allowed="--network FILE.safetensors")
+    try:
+        return resolve_existing_network(request, inspect(network))
+    except OSError as error:
+        raise SpecError("network", f"{network.name} cannot be read: {error.strerror}") from error
+
+
+def _make_folders(**folders: Path) -> None:
+    """Before anything is computed, whatever was named must be there to be written to."""
+    for argument, folder in folders.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpecError(argument, f"{folder.name} cannot be made: {error.strerror}") from error
+
+
+def _read_json(path: Path, argument: str) -> object:
+    try:
+        return read_file(path)
+    except JsonRefused as error:
+        raise SpecError(argument, f"{path.name} cannot be read as JSON: {error}") from error
+    except OSError as error:
+        raise SpecError(argument, f"{path.name} cannot be read: {error.strerror}") from error
 
 
 def _runtime(
@@ -171,10 +191,11 @@ def _runtime(
     if options.runtime is None:
         return here, ()
     try:
-        recorded = Runtime.model_validate_json(options.runtime.read_bytes())
-    except (OSError, ValidationError) as error:
+        recorded = Runtime.model_validate(_read_json(options.runtime, "runtime"))
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
         raise SpecError(
-            "runtime", f"{options.runtime.name} is no recorded runtime: {describe_error(error)}"
+            "runtime", f"{options.runtime.name} is no recorded runtime: see {field or 'the whole'}"
         ) from error
     runtime, changed = machine.settle(recorded, here)
     if not changed:
@@ -199,6 +220,22 @@ def _silent() -> Reporter:
 _REPORTERS = {"jsonl": _json_lines, "human": Console, "none": _silent}
 
 
+def _threads(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) > 0):
+        raise argparse.ArgumentTypeError("allowed: a whole number from 1 to 9999")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"allowed: a number of seconds, 0 to {LONGEST_SECONDS:.0f}")
+    return seconds
+
+
 def command_line() -> argparse.ArgumentParser:
     """The arguments of the command."""
     parser = argparse.ArgumentParser(prog="python -m cartl_core", description=__doc__.partition("\n")[0])
@@ -216,13 +253,13 @@ def command_line() -> argparse.ArgumentParser:
     )
     one.add_argument("--progress", choices=sorted(_REPORTERS), default="human")
     one.add_argument("--runtime", type=Path, help="JSON of the runtime that an earlier attempt resolved")
-    one.add_argument("--threads", type=int, help="CPU threads (default: all that this process may use)")
+    one.add_argument("--threads", type=_threads, help="CPU threads (default: all that this process may use)")
     one.add_argument(
-        "--checkpoint-seconds", type=float, default=30.0, help="longest time between two checkpoints"
+        "--checkpoint-seconds", type=_seconds, default=30.0, help="longest time between two checkpoints"
     )
     one.add_argument("--no-download", action="store_true", help="refuse a data set that is missing")
     one.add_argument("--supervised", action="store_true", help="take orders from stdin")
-    one.add_argument("--silence-limit", type=float, help="end after so many seconds without an order")
+    one.add_argument("--silence-limit", type=_seconds, help="end after so many seconds without an order")
     two = commands.add_parser("fetch", help="download a data set")
     two.set_defaults(command=_fetch)
     two.add_argument("name", choices=sorted(DATASETS))

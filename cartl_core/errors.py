@@ -5,8 +5,9 @@
     |   `-- ArgumentInvalid       an argument of a library function; it is a ValueError, too
     |-- JobError                  the run ended, and would end the same way again
     |   |-- DatasetMissing        |-- DatasetInvalid     |-- DataOverlap
-    |   |-- LossNotFinite         |-- OutOfMemory        |-- DiskFull
-    |   |-- NetworkInvalid        `-- ResumeMismatch
+    |   |-- LossNotFinite         |-- WeightsNotFinite   |-- OutOfMemory
+    |   |-- DiskFull              |-- NetworkInvalid     `-- ResumeMismatch
+    |   |                                                    `-- StageDamaged
     `-- Interruption              the run stopped without a result; it is not a failure
         |-- Cancelled             |-- Interrupted        `-- WaitingForStage
 
@@ -81,6 +82,12 @@ class LossNotFinite(JobError):
     reason = "loss_not_finite"
 
 
+class WeightsNotFinite(JobError):
+    """A network has weights that are infinite or not a number; ``values["tensor"]`` is the first of them."""
+
+    reason = "weights_not_finite"
+
+
 class OutOfMemory(JobError):
     """The device ran out of memory."""
 
@@ -103,6 +110,10 @@ class ResumeMismatch(JobError):
     """A stored stage does not match what this run expects."""
 
     reason = "resume_mismatch"
+
+
+class StageDamaged(ResumeMismatch):
+    """A finished stage is not as it was written."""
 
 
 class Interruption(CartlError):

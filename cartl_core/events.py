@@ -40,6 +40,17 @@ class StageStarted(EventBase):
     resumed_at: float | None = Field(default=None, description="Fraction done when it was resumed.")
 
 
+class StageComputedAnew(EventBase):
+    """A stage that was finished once is not found as it was, and is computed again."""
+
+    type: Literal["stage_computed_anew"] = "stage_computed_anew"
+    stage: StageKind
+    label: str
+    digest: str
+    why: Literal["damaged"] = Field(description="`damaged`: a file is gone, or not as it was written.")
+    words: str = Field(description="For people: what is wrong with the earlier result.")
+
+
 class StageFinished(EventBase):
     """A stage's result is complete on disk."""
 
@@ -117,6 +128,9 @@ class StageRequested(EventBase):
     label: str
     digest: str
     shared: bool = Field(description="True for teachers: only one run at a time may compute it.")
+    damaged: str | None = Field(
+        default=None, description="The finished result that the run was given before, and found damaged."
+    )
 
 
 class CheckpointWritten(EventBase):
@@ -173,6 +187,7 @@ class Stopped(EventBase):
 Event = Annotated[
     RuntimeResolved
     | StageStarted
+    | StageComputedAnew
     | StageFinished
     | EpochFinished
     | Progress

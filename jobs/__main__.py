@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import sys
 from typing import Annotated
@@ -13,7 +14,9 @@ from sqlalchemy.exc import OperationalError
 from jobs.database.engine import check as check_database
 from jobs.database.engine import make_engine, newest_revision, reading, session_factory, transaction
 from jobs.database.engine import migrate as migrate_database
+from jobs.entry import ending_in_words, first_line
 from jobs.errors import DatabaseBehind
+from jobs.files.private import keep_private
 from jobs.files.retention import prune
 from jobs.queue import broker_answers, make_celery
 from jobs.settings import Settings
@@ -23,9 +26,20 @@ from jobs.store.keys import LOCAL_OWNER, SCOPES, any_key, make_key
 
 FIRST_KEY_OWNER = "admin"
 
-app = typer.Typer(help="Look after the record of jobs.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Look after the record of jobs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 keys = typer.Typer(help="Keys of the HTTP interface.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+
+
+@app.callback()
+def prepare() -> None:
+    """Look after the record of jobs."""
+    keep_private(Settings.from_env())
 
 
 @app.command()
@@ -82,14 +96,15 @@ def check(
     try:
         check_database(engine)
     except (DatabaseBehind, OperationalError) as error:
-        say(f"database: {str(error).splitlines()[0]}")
+        say(f"database: {first_line(error)}")
         raise typer.Exit(1) from error
     say(f"database: at migration {newest_revision()}")
     if worker:
         _check_worker(engine, settings.lease_seconds)
         return
     answers = broker_answers(make_celery(settings))
-    say("broker: answers" if answers else "broker: does not answer; jobs start when the sweeper finds them")
+    away = "broker: does not answer; jobs start when a worker's maintenance finds them"
+    say("broker: answers" if answers else away)
 
 
 def _check_worker(engine: Engine, seconds: float) -> None:
@@ -107,13 +122,17 @@ def _check_worker(engine: Engine, seconds: float) -> None:
 def prune_files(
     older_than: Annotated[
         float | None,
-        typer.Option(min=0, metavar="DAYS", help="Instead of the setting CARTL_RETENTION_DAYS (30)."),
+        typer.Option(
+            min=0, max=10_000, metavar="DAYS", help="Instead of the setting CARTL_RETENTION_DAYS (30)."
+        ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Remove old stages, checkpoints and files that no job needs; docs/how-to/operate.md has the policy."""
     settings = Settings.from_env()
     days = settings.retention_days if older_than is None else older_than
+    if math.isnan(days):
+        raise typer.BadParameter("it is no number of days", param_hint="--older-than")
     factory = session_factory(make_engine(settings))
     pruned = prune(factory, settings, older_than_days=days, dry_run=dry_run)
     for path in pruned.paths:
@@ -137,5 +156,11 @@ def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Run the command that the command line names."""
     app()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(ending_in_words(main))

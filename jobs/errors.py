@@ -3,6 +3,7 @@
 RecordError
 |-- JobNotFound            no such job, or it belongs to somebody else: the two look the same
 |-- ArtifactNotFound       the job has no such file
+|-- ArtifactDamaged        the file is not as it was written
 |-- ArtifactNameRefused    its name could leave its directory
 |-- NotAllowed             the state table has no such arrow
 |-- LostClaim              a late worker: the job is no longer its to write
@@ -13,8 +14,10 @@ RecordError
 |-- UploadNotFound         no such upload, or it belongs to somebody else
 |-- UploadInUse            a job that measures it has not ended
 |-- TooManyUploads         the owner's limit on uploads
+|-- StorageFull            too little room on a disk
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
+|-- SettingsInvalid        a variable of the environment has no value that it may have
 `-- DatabaseBehind         the database lacks migrations of this version
 """
 
@@ -28,12 +31,20 @@ class RecordError(CartlError):
     """The record of jobs refused."""
 
 
+class SettingsInvalid(RecordError):
+    """A setting of the environment is not valid."""
+
+
 class JobNotFound(RecordError):
     """There is no such job."""
 
 
 class ArtifactNotFound(RecordError):
     """The job has no such artifact."""
+
+
+class ArtifactDamaged(RecordError):
+    """The artifact is not as it was written."""
 
 
 class NotAllowed(RecordError):
@@ -77,6 +88,10 @@ class UploadInUse(RecordError):
 
 class TooManyUploads(RecordError):
     """The owner has as many uploads as allowed."""
+
+
+class StorageFull(RecordError):
+    """There is too little room on the disk."""
 
 
 class IdempotencyConflict(RecordError):

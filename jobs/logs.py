@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 
+from jobs.log_throttle import Throttle
 from jobs.settings import Settings
 
 _subject: ContextVar[dict[str, str | int]] = ContextVar("subject")
@@ -41,6 +42,7 @@ def configure(settings: Settings) -> None:
     """Send all records to stderr, as the settings say; what was configured before is replaced."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(FORMATS[settings.log_format]())
+    handler.addFilter(Throttle())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     for name, level in _quiet.items():

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cartl_core.spec import Preset
+from jobs.errors import SettingsInvalid
+from jobs.networks import parse_networks
 
+PREFIX = "CARTL_"
 SQLITE_NAME = "cartl.sqlite3"
+DATABASES = ("sqlite", "postgresql")
+BROKERS = ("filesystem", "redis", "rediss", "sentinel", "amqp", "amqps", "memory")
+
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
+"""A length of time; no longer than a date can be moved by it."""
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Bytes = Annotated[int, Field(ge=1024, le=2**50)]
 
 
 class Settings(BaseSettings):
     """One value for api, worker and the administrator's command. Empty variables count as unset."""
 
-    model_config = SettingsConfigDict(env_prefix="CARTL_", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, allow_inf_nan=False
+    )
 
     data_dir: Path = Field(default=Path(".cartl"), description="Holds everything that is not set below.")
     database_url: str = Field(
@@ -33,48 +46,77 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="What runs compute on; `auto`: a GPU where one is seen."
     )
-    threads: int | None = Field(default=None, ge=1, description="Threads of a run; unset: the cores / slots.")
-    slots: int = Field(default=1, ge=1, description="Runs at a time in one worker.")
+    threads: int | None = Field(
+        default=None, ge=1, le=4096, description="Threads of a run; unset: the cores / slots."
+    )
+    slots: int = Field(default=1, ge=1, le=1024, description="Runs at a time in one worker.")
     download: bool = Field(default=True, description="May a run download a data set that is missing?")
 
-    lease_seconds: float = Field(
-        default=45.0, gt=0, description="A claim that was not renewed for so long is lost."
+    lease_seconds: Seconds = Field(
+        default=45.0, description="A claim that was not renewed for so long is lost."
     )
-    renew_seconds: float = Field(default=10.0, gt=0, description="Between two renewals of a claim.")
-    sweep_seconds: float = Field(default=5.0, gt=0, description="Between two maintenance rounds of a worker.")
-    stop_grace_seconds: float = Field(default=30.0, gt=0, description="Given to a child to checkpoint.")
-    checkpoint_seconds: float = Field(default=30.0, ge=0, description="Longest time between checkpoints.")
+    renew_seconds: Seconds = Field(default=10.0, description="Between two renewals of a claim.")
+    sweep_seconds: Seconds = Field(default=5.0, description="Between two maintenance rounds of a worker.")
+    stop_grace_seconds: Seconds = Field(default=30.0, description="Given to a child to checkpoint.")
+    checkpoint_seconds: float = Field(
+        default=30.0, ge=0, le=1e9, description="Longest time between checkpoints."
+    )
     max_attempts: int = Field(
-        default=3, ge=1, le=100, description="Times that a job may lose its worker before it has failed."
+        default=3, ge=1, le=100, description="Times in a row that a job may lose its worker without progress."
     )
-    timeout_seconds: float | None = Field(
-        default=None, gt=0, description="Longest time of one claim of a job; unset: no limit."
+    timeout_seconds: Seconds | None = Field(
+        default=None, description="Longest time of one claim of a job; unset: no limit."
     )
-    retention_days: float = Field(default=30.0, gt=0, description="What `python -m jobs prune` keeps.")
+    retention_days: float = Field(
+        default=30.0, gt=0, le=10_000, description="What `python -m jobs prune` keeps."
+    )
 
-    max_queued_per_owner: int = Field(
-        default=10_000, ge=1, description="Queued jobs of one owner, at submission and retry."
+    max_queued_per_owner: Count = Field(
+        default=10_000, description="Queued jobs of one owner, at submission and retry."
     )
     max_jobs_per_sweep: int = Field(default=100, ge=1, le=1000, description="Combinations of its grid.")
-    max_running_per_owner: int | None = Field(
-        default=None, ge=1, description="Unset: as many as there are slots."
+    max_running_per_owner: Count | None = Field(
+        default=None, description="Unset: as many as there are slots."
     )
     max_epochs: int = Field(default=1000, ge=1, le=1000, description="Of one stage.")
     max_batch_size: int = Field(default=8192, ge=2, le=65_536, description="Of every batch.")
     max_attack_steps: int = Field(default=1000, ge=1, le=10_000, description="Of each attack.")
     max_restarts: int = Field(default=100, ge=1, le=100, description="Of each attack.")
     max_job_exaflop: float = Field(
-        default=100.0, gt=0, description="Estimated operations of a whole job, in 1e18."
+        default=100.0, gt=0, le=1e12, description="Estimated operations of a whole job, in 1e18."
     )
 
     host: str = Field(default="127.0.0.1", description="Address of the API; others than loopback need a key.")
     port: int = Field(default=8000, ge=0, le=65_535, description="Port of the API.")
     require_key: bool = Field(default=False, description="Ask for a key on loopback too.")
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="Of a request, uploads apart.")
-    max_upload_bytes: int = Field(default=1024**3, ge=1024, description="Of an uploaded network.")
-    max_uploads_per_owner: int = Field(default=100, ge=1, description="Uploaded networks of one owner.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses and networks of proxies, with commas; their `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` count, nobody else's.",
+    )
+    max_connections: int = Field(
+        default=1000, ge=8, le=10**6, description="Of all clients; fewer where fewer open files are allowed."
+    )
+    max_connections_per_address: Count = Field(
+        default=100, description="Behind a trusted proxy: requests at a time of one forwarded address."
+    )
+    head_seconds: Seconds = Field(
+        default=10.0, description="For a request's head to come, and a connection to stay idle."
+    )
+    body_seconds: Seconds = Field(
+        default=20.0, description="A body may stall for so long; later on it comes at 1 KiB a second."
+    )
+    max_body_bytes: Bytes = Field(default=1024 * 1024, description="Of a request, uploads apart.")
+    max_upload_bytes: Bytes = Field(default=1024**3, description="Of an uploaded network.")
+    max_uploads_per_owner: Count = Field(default=100, description="Uploaded networks of one owner.")
+    max_upload_bytes_per_owner: Bytes = Field(
+        default=10 * 1024**3, description="Of all uploaded networks of one owner."
+    )
+    min_free_bytes: int = Field(
+        default=256 * 1024**2, ge=0, le=2**50, description="Of each disk; with less, uploads are refused."
+    )
     page_size_max: int = Field(default=200, ge=1, le=1000, description="Items on one page of a list.")
-    requests_per_minute: int = Field(default=600, ge=1, description="Per key.")
+    requests_per_minute: Count = Field(default=600, description="Per key.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Of what API and workers write to stderr."
     )
@@ -82,15 +124,30 @@ class Settings(BaseSettings):
 
     @classmethod
     def from_env(cls) -> Self:
-        """Settings from the environment and the defaults."""
-        return cls()
+        """Settings from the environment and the defaults.
+
+        Raises:
+            SettingsInvalid: naming the variables and what they may be, but no value: some are secret.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            lines = (_in_words(fault) for fault in error.errors(include_url=False, include_input=False))
+            raise SettingsInvalid("\n".join(lines)) from error
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, listed: str) -> str:
+        """Addresses and networks, nothing else."""
+        parse_networks(listed)
+        return listed
 
     @model_validator(mode="before")
     @classmethod
     def _inside_the_data_directory(cls, values: dict[str, object]) -> dict[str, object]:
         """What is left out lies in the data directory, which is made absolute."""
         given = {name: value for name, value in values.items() if value not in (None, "")}
-        data_dir = Path(str(given.get("data_dir", ".cartl"))).expanduser().resolve()
+        data_dir = _absolute(given.get("data_dir", ".cartl"))
         defaults: dict[str, object] = {
             "database_url": f"sqlite:///{data_dir / SQLITE_NAME}",
             "broker_url": "filesystem://",
@@ -99,8 +156,18 @@ class Settings(BaseSettings):
             "stages_dir": data_dir / "stages",
         }
         for name in ("data_root", "artifacts_dir", "stages_dir"):
-            defaults[name] = Path(str(given.pop(name, defaults[name]))).expanduser().resolve()
+            defaults[name] = _absolute(given.pop(name, defaults[name]))
         return {**defaults, **given, "data_dir": data_dir}
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        return _with_scheme(url, DATABASES)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, url: str) -> str:
+        return _with_scheme(url, BROKERS)
 
     @property
     def broker_dir(self) -> Path:
@@ -111,3 +178,33 @@ class Settings(BaseSettings):
         """Create the data directory and its parts, for this user only."""
         for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _absolute(written: object) -> Path:
+    """A folder as it was written, absolute.
+
+    Raises:
+        ValueError: it names nobody's home, or goes in a circle.
+    """
+    try:
+        return Path(str(written)).expanduser().resolve()
+    except RuntimeError as error:
+        raise ValueError("a folder is in nobody's home, or behind links that go in a circle") from error
+
+
+def _with_scheme(url: str, known: tuple[str, ...]) -> str:
+    """``url``, once it was seen to be one; what is said of it shows none of it."""
+    try:
+        parts = urlsplit(url)
+        right = parts.scheme.partition("+")[0] in known and "://" in url and (parts.port or 0) >= 0
+    except ValueError:
+        right = False
+    if not right:
+        raise ValueError(f"it is no URL that begins with {', '.join(f'{scheme}://' for scheme in known)}")
+    return url
+
+
+def _in_words(fault: Any) -> str:
+    """One fault of the environment: the variable, what is wrong, what may stand there."""
+    variable = PREFIX + str(fault["loc"][0]).upper() if fault["loc"] else f"the folders in {PREFIX}*_DIR"
+    return f"{variable}: {fault['msg'].removeprefix('Value error, ')}"

@@ -51,7 +51,7 @@ TRANSITIONS: dict[tuple[JobState, Move], JobState] = {
     (R, Move.COMPLETE): S,  # the report is complete
     (R, Move.FAIL): F,  # an error that would repeat: bad data, loss not finite, out of memory, disk full
     (R, Move.REQUEUE_AFTER_CRASH): Q,  # child killed by a signal, or lease expired: one attempt more is used
-    (R, Move.GIVE_UP): F,  # the same at the cap of attempts: `worker_lost`
+    (R, Move.GIVE_UP): F,  # the same, too often without progress: `worker_lost`
     (R, Move.RELEASE): Q,  # clean shutdown, or it waits for a teacher: attempts unchanged
     (R, Move.ACKNOWLEDGE): C,  # cancel was requested, and the worker stopped or its lease expired
     (F, Move.RETRY): Q,  # a person asks again: attempts back to 0, all events kept
@@ -67,7 +67,7 @@ WORDS: dict[Move, str] = {
     Move.COMPLETE: "worker completes",
     Move.FAIL: "an error that would repeat",
     Move.REQUEUE_AFTER_CRASH: "child killed or lease expired (attempt used)",
-    Move.GIVE_UP: "lost at the cap: worker_lost",
+    Move.GIVE_UP: "lost too often without progress: worker_lost",
     Move.RELEASE: "shutdown or waits for a teacher (no attempt used)",
     Move.ACKNOWLEDGE: "cancel requested, then acknowledged or lease expired",
     Move.CANCEL: "owner cancels",
@@ -82,11 +82,13 @@ REASONS: dict[str, str] = {
     "data_overlap": "source and target share more than a few images; choose other classes",
     "network_invalid": "the network to measure is gone, changed or cannot be loaded; upload it again",
     "loss_not_finite": "the loss became infinite or not a number, the message says when; lower `lr`",
+    "weights_not_finite": "a network has weights that are infinite or not a number, the message names the "
+    "first tensor; lower `lr`, or give another file",
     "out_of_memory": "the device ran out of memory, on CUDA with half batches too; lower `batch_size`",
     "disk_full": "no space for checkpoints or artifacts; `python -m jobs prune`, then retry",
-    "resume_mismatch": "a stored stage is not what this run expects; retry after `python -m jobs prune`",
+    "resume_mismatch": "a stage was damaged again while it was used; look at the disk, then retry",
     "timeout": "the run took longer than `CARTL_TIMEOUT_SECONDS`; a retry goes on from its checkpoint",
-    "worker_lost": "its worker or its process died in every attempt; look at the log, then retry",
+    "worker_lost": "its worker or process died several times without progress; look at the log, then retry",
     "internal_error": "a mistake of the program; the log has the trace",
     "cancelled": "its owner asked",
 }

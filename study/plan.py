@@ -59,7 +59,7 @@ class Pair(SpecModel):
 
 
 Role = Literal["plain", "paper", "ours", "farther", "reference"]
-"""``plain``: the rival; ``paper``: published; ``ours``: candidates; ``farther``: candidates where the radius
+"""``plain``: baseline; ``paper``: published; ``ours``: candidates; ``farther``: candidates where the radius
 of the teacher's training is open too; ``reference``: shown, never chosen."""
 
 

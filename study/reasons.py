@@ -102,6 +102,6 @@ def _beside(results: StudyResults, ends: dict[str, Point], method: str) -> Itera
     yield method
     yield results.plan.methods[method].teacher
     yield from (f"{100 * accuracy(point, attack):.1f}" for attack in (None, HEADLINE))
-    for rival in (ROBUST_TEACHER, CONSTANT):
-        known = rival in ends and rival != method
-        yield moved(difference(point, ends[rival], HEADLINE)) if known else ""
+    for other in (ROBUST_TEACHER, CONSTANT):
+        known = other in ends and other != method
+        yield moved(difference(point, ends[other], HEADLINE)) if known else ""

@@ -57,8 +57,8 @@ def under_the_ensemble(results: StudyResults) -> str:
     """The ensemble on every point that it has seen, beside the strongest plain transfer where it saw that."""
     rows = []
     for pair, seed in results.counted():
-        seen, rival = _evaluated(results, pair, seed), results.baseline(pair, seed)
-        plain = None if rival is None else seen.get(rival.same_as)
+        seen, baseline = _evaluated(results, pair, seed), results.baseline(pair, seed)
+        plain = None if baseline is None else seen.get(baseline.same_as)
         for point in seen.values():
             alone = plain is None or plain is point or drawn_of(plain) != drawn_of(point)
             beside = "" if alone or plain is None else moved(difference(point, plain, LAST))

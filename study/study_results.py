@@ -40,7 +40,7 @@ USUAL_K = 4
 class StudyResults:
     """All rows, by pair; a cell's ``outcomes`` hold what later evaluations added.
 
-    ``slack`` is how much less clean than the rival ours may be on validation images.
+    ``slack`` is how much less clean than the baseline ours may be on validation images.
     """
 
     plan: Plan
@@ -101,16 +101,16 @@ class StudyResults:
         """Ours beside the strongest plain transfer."""
         return self.best_beside(pair, seed, self.baseline(pair, seed))
 
-    def best_beside(self, pair: str, seed: int, rival: Point | None, *farther: str) -> Point | None:
-        """Ours: the most robust that is at most ``slack`` less clean than the rival on validation images.
+    def best_beside(self, pair: str, seed: int, baseline: Point | None, *farther: str) -> Point | None:
+        """Ours: the most robust that is at most ``slack`` less clean than the baseline on validation images.
 
         Args:
             farther: roles that count as ours besides.
         """
-        if rival is None:
+        if baseline is None:
             return None
         ours = points_of(self.cells(pair, seed, "ours", *farther))
-        return choose(ours, self.plan.rules.margin, least=rival.clean - self.slack)
+        return choose(ours, self.plan.rules.margin, least=baseline.clean - self.slack)
 
     def farther(self, pair: str, seed: int) -> Point | None:
         """Ours where the radius of the teacher's training is open too, beside the strongest plain."""
@@ -119,7 +119,7 @@ class StudyResults:
         return self.best_beside(pair, seed, self.baseline(pair, seed), "farther")
 
     def nearest(self, pair: str, seed: int) -> Point | None:
-        """The rival next to ours on the plain frontier: the most robust at most a margin less clean."""
+        """The baseline next to ours on the plain frontier: the most robust at most a margin less clean."""
         ours = self.best(pair, seed)
         if ours is None:
             return None

@@ -96,6 +96,7 @@ def network_of(
     student = Student(arm, teacher, classes, seed, ctx)
     student.network.load_state_dict(tuned.states[epoch - 1])
     student.settle()
+    assert isinstance(student.network, Network)
     return student.network
 
 

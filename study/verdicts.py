@@ -34,7 +34,7 @@ DEPTH_GOAL_K = (4, 6)
 SIGNIFICANT = 0.05
 
 Both = tuple[Point, Point]
-"""A rival and ours, both examined."""
+"""A baseline and ours, both examined."""
 
 
 def goals(results: StudyResults) -> str:
@@ -46,7 +46,8 @@ def goals(results: StudyResults) -> str:
         same = [both for seed in results.seeds(pair) for both in _same_k(results, pair, seed)]
         of_k = [[both for both in same if both[0].row["k"] == k] for k in DEPTH_GOAL_K]
         cartl = [
-            difference(ours, rival, HEADLINE) for rival, ours in _over_seeds(results, pair, beside_cartl)
+            difference(ours, baseline, HEADLINE)
+            for baseline, ours in _over_seeds(results, pair, beside_cartl)
         ]
         behind = any(by.value < 0 and by.p < SIGNIFICANT for by in cartl)
         third = {True: "behind", False: "ahead or level"}[behind] if cartl else NOT_RUN
@@ -67,7 +68,7 @@ def _ahead(results: StudyResults, both: list[Both], goal: float) -> str:
     if not both:
         return NOT_RUN
     robust, clean = (
-        sum(difference(ours, rival, attack).value for rival, ours in both) / len(both)
+        sum(difference(ours, baseline, attack).value for baseline, ours in both) / len(both)
         for attack in (HEADLINE, None)
     )
     enough = robust >= goal - SLACK and clean >= -results.plan.rules.margin - SLACK
@@ -80,7 +81,7 @@ def beside_plain(results: StudyResults, pair: str, seed: int) -> Both | None:
 
 
 def beside_nearest(results: StudyResults, pair: str, seed: int) -> Both | None:
-    """The hardest rival on plain transfer's frontier, and ours."""
+    """The hardest baseline on plain transfer's frontier, and ours."""
     return _evaluated(results.nearest(pair, seed), results.best(pair, seed))
 
 
@@ -105,9 +106,9 @@ def by_auto(results: StudyResults, pair: str, seed: int) -> Both | None:
 
 
 def comparison(
-    find: Callable[[StudyResults, str, int], Both | None], rival: str
+    find: Callable[[StudyResults, str, int], Both | None], baseline: str
 ) -> Callable[[StudyResults], str]:
-    """A table of a rival against ours, per seed."""
+    """A table of a baseline against ours, per seed."""
 
     def made(results: StudyResults) -> str:
         rows = []
@@ -116,7 +117,7 @@ def comparison(
             begin = [pair, str(seed), f"{done} of {planned}"]
             both = find(results, pair, seed)
             rows.append([*begin, *([NOT_RUN] * 6 if both is None else _compared(*both))])
-        head = f"pair|seed|cells|{rival}|ours|PGD-100, points|McNemar p|and margin|clean, points"
+        head = f"pair|seed|cells|{baseline}|ours|PGD-100, points|McNemar p|and margin|clean, points"
         return table(head, rows)
 
     return made
@@ -165,7 +166,7 @@ def fixed(results: StudyResults) -> str:
                 if row["k"] in plain:
                     found.setdefault((row["k"], row["method"]), []).append((plain[row["k"]], last(row)))
         for (k, method), both in sorted(found.items()):
-            least = min(difference(ours, rival, HEADLINE).value for rival, ours in both)
+            least = min(difference(ours, baseline, HEADLINE).value for baseline, ours in both)
             told = [str(len(both)), f"{100 * least:+.1f}", _ahead(results, both, DEPTH_GOAL)]
             rows.append([pair, str(k), method, *told])
     return table("pair|k|method|seeds|least of them|mean (12)", rows)
@@ -218,9 +219,9 @@ def _promise(robust: Difference, clean: Difference, margin: float) -> str:
     return "kept" if clean.value >= -margin - SLACK else "unclear"
 
 
-def _compared(rival: Point, ours: Point) -> list[str]:
-    robust, margin, clean = (difference(ours, rival, attack) for attack in (HEADLINE, "margin100", None))
-    return [who(rival), who(ours), moved(robust), p_value(robust), moved(margin), moved(clean)]
+def _compared(baseline: Point, ours: Point) -> list[str]:
+    robust, margin, clean = (difference(ours, baseline, attack) for attack in (HEADLINE, "margin100", None))
+    return [who(baseline), who(ours), moved(robust), p_value(robust), moved(margin), moved(clean)]
 
 
 def _grid(results: StudyResults, pair: str, seed: int) -> Iterator[Point]:
@@ -230,10 +231,10 @@ def _grid(results: StudyResults, pair: str, seed: int) -> Iterator[Point]:
             yield Point(row, epoch)
 
 
-def _evaluated(rival: Point | None, ours: Point | None) -> Both | None:
-    if rival is None or ours is None:
+def _evaluated(baseline: Point | None, ours: Point | None) -> Both | None:
+    if baseline is None or ours is None:
         return None
-    return (rival, ours) if all(judged(point, "margin100") for point in (rival, ours)) else None
+    return (baseline, ours) if all(judged(point, "margin100") for point in (baseline, ours)) else None
 
 
 def _over_seeds(
@@ -246,7 +247,7 @@ def _over_seeds(
 def _same_k(results: StudyResults, pair: str, seed: int) -> Iterator[Both]:
     """(plain, ours) at each k, at the last epoch; which of ours goes by the rule of the main comparison."""
     for plain in map(last, results.cells(pair, seed, "plain")):
-        rivals = [last(row) for row in results.cells(pair, seed, "ours") if row["k"] == plain.row["k"]]
-        ours = choose(rivals, results.plan.rules.margin, least=plain.clean - results.slack)
+        candidates = [last(row) for row in results.cells(pair, seed, "ours") if row["k"] == plain.row["k"]]
+        ours = choose(candidates, results.plan.rules.margin, least=plain.clean - results.slack)
         if ours is not None:
             yield plain, ours

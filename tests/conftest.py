@@ -4,12 +4,21 @@ are slow, is said here."""
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from tests.surroundings import Surroundings
+
+# Before any other module of the tests is imported: what it reads then is the same on every machine too.
+SURROUNDINGS = Surroundings()
+# How long an example takes says how busy the machine is. Hypothesis has a profile of its own where CI is set.
+settings.register_profile(
+    "tests", settings.get_profile("default"), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.redis", "tests.fixtures.workers"]
 
 HERE = Path(__file__).parent
@@ -34,10 +43,13 @@ SLOW = tuple(
         "core/nn/test_lipschitz.py",
         "core/nn/test_neft.py",
         "core/nn/test_neft_operator.py",
+        "core/nn/test_neft_training.py",
         "core/run/test_auto.py",
         "core/run/test_main.py",
         "core/run/test_no_download.py",
         "core/run/test_pipeline.py",
+        "core/run/test_pipeline_damage.py",
+        "core/run/test_pipeline_stops.py",
         "core/training",
         "end_to_end",
         "golden",
@@ -73,35 +85,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-SETTINGS = ("CARTL_", "PG")
-SINGLE = frozenset(
-    "http_proxy https_proxy ftp_proxy all_proxy no_proxy force_color no_color columns lines".split()
-)
-FIXED = {"TZ": "UTC", "LC_ALL": "C.UTF-8"}
-UMASK = 0o022
+def pytest_unconfigure() -> None:
+    SURROUNDINGS.restore()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def plain_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The same surroundings on every machine, for the tests and for the processes that they start.
-
-    No setting of ours or of PostgreSQL's client, no proxy, no wish about colours and no file of somebody's
-    home; fixed time zone, locale and umask. Caches stay where they are: what is in them (matplotlib's fonts)
-    is slow to make and decides nothing.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    home = tmp_path_factory.mktemp("home")
-    before = os.umask(UMASK)
-    with pytest.MonkeyPatch.context() as patch:
-        for name in list(os.environ):
-            if name.startswith(SETTINGS) or name.lower() in SINGLE:
-                patch.delenv(name)
-        for name, folder in (("HOME", ""), ("XDG_CONFIG_HOME", ".config"), ("XDG_DATA_HOME", ".local/share")):
-            patch.setenv(name, str(home / folder))
-        patch.setenv("XDG_CACHE_HOME", cache)
-        for name, value in FIXED.items():
-            patch.setenv(name, value)
-        time.tzset()
-        yield
-    time.tzset()
-    os.umask(before)
+@pytest.fixture(autouse=True)
+def same_umask() -> Iterator[None]:
+    """Entry points change it, so that files are private; one that a test calls changes no other test."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    yield
+    os.umask(mask)

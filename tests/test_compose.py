@@ -37,7 +37,7 @@ def compose(*arguments: str, **variables: str) -> Config:
         env=environment | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.returncode == 0, done.stderr
     resolved: Config = json.loads(done.stdout)

@@ -37,6 +37,7 @@ TITLES = {
     "catalog": "data sets, networks, methods, presets",
     "report": "the report as values",
     "spec": "what a job is",
+    "strict_json": "JSON from outside, read within bounds",
     "errors": "what can go wrong",
 }
 WIDTH, HEIGHT, GAP, MARGIN, HEAD = 860, 34, 8, 20, 62

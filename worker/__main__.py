@@ -10,11 +10,12 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs import logs
 from jobs.database.engine import check, make_engine
+from jobs.entry import ending_in_words, first_line
 from jobs.errors import DatabaseBehind
+from jobs.files.private import keep_private
 from jobs.settings import Settings
 from worker.app import make_app
 from worker.host.identity import identity_of
-from worker.supervision.fenced_writer import first_line
 
 log = logging.getLogger("worker")
 
@@ -37,8 +38,9 @@ def arguments(settings: Settings, name: str) -> list[str]:
 def main() -> int:
     """Run until SIGTERM or Ctrl-C; both let jobs checkpoint and put them back in the queue."""
     settings = Settings.from_env()
-    settings.make_directories()
     logs.configure(settings)
+    keep_private(settings)
+    settings.make_directories()
     try:
         _check_database(settings)
     except DatabaseBehind as error:
@@ -64,4 +66,4 @@ def _check_database(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending_in_words(main))

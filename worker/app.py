@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from cartl_core import __version__
 from jobs import logs
 from jobs.database.engine import make_engine, session_factory
+from jobs.files.private import keep_private
 from jobs.queue import WAKE_TASK, make_celery, notify_workers
 from jobs.settings import Settings
 from worker.host.identity import identity_of
@@ -119,7 +120,9 @@ def _maintenance(settings: Settings, shutdown: ShutdownFlag) -> Maintenance:
 
 @cache
 def _app() -> Celery:
-    return make_app(Settings.from_env())
+    settings = Settings.from_env()
+    keep_private(settings)
+    return make_app(settings)
 
 
 def __getattr__(name: str) -> Celery:

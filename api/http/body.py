@@ -1,14 +1,8 @@
-"""Reading a JSON body strictly: what is ambiguous, lossy or hostile is refused with its own answer.
-
-Python's parser takes NaN, repeated keys, endless digits and lone surrogates; a job must not depend on
-how one parser reads them, so each is refused here, before validation.
-"""
+"""Reading a JSON body strictly: what is ambiguous, lossy or hostile is refused with its own answer."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable
+from dataclasses import replace
 from email.message import Message
 from typing import TypeVar
 
@@ -17,9 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.http.problems import Problem, invalid
 from api.http.validation_errors import field_errors
-
-MAX_DEPTH = 32
-MAX_DIGITS = 40
+from cartl_core.strict_json import REQUEST, JsonRefused, Limits, loads
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -43,43 +35,30 @@ async def read_body(request: Request, limit: int) -> bytes:
     return b"".join(chunks)
 
 
-def parse(model: type[M], body: bytes) -> M:
+def parse(model: type[M], body: bytes, limits: Limits = REQUEST) -> M:
     """``body`` as a ``model``.
 
     Raises:
         Problem: it is no JSON (400), or not a valid ``model`` (422, with the fields).
     """
-    value = parse_json(body)
+    value = parse_json(body, limits)
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise invalid(field_errors(model, error, value)) from error
 
 
-def parse_json(body: bytes) -> object:
-    """The value of a JSON text: UTF-8, each key once, finite numbers, at most ``MAX_DEPTH`` deep."""
-    if not body.strip():
-        raise Problem("malformed-json", "The body is empty; a JSON object is expected.")
+def parse_json(body: bytes, limits: Limits = REQUEST) -> object:
+    """The value of a JSON text, read strictly; its size was bounded when it came in.
+
+    Raises:
+        Problem: it is no JSON, or more of it than ``limits`` allow.
+    """
     try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise Problem("invalid-text", f"The body is not UTF-8: byte {error.start} is not valid.") from error
-    try:
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_constant=_constant,
-            parse_float=_float,
-            parse_int=_int,
-        )
-    except json.JSONDecodeError as error:
-        raise Problem(
-            "malformed-json", f"{error.msg} at line {error.lineno}, column {error.colno}."
-        ) from error
-    except RecursionError as error:
-        raise _too_deep() from error
-    _check(value)
-    return value
+        return loads(body, replace(limits, size=len(body)))
+    except JsonRefused as error:
+        where = f"At {error.where}: " if error.where else ""
+        raise Problem(error.kind, f"{where}{error.why[0].upper()}{error.why[1:]}.") from error
 
 
 def _check_content_type(request: Request) -> None:
@@ -111,60 +90,3 @@ def too_large(limit: int) -> Problem:
     return Problem(
         "body-too-large", f"A body may have at most {limit} bytes.", headers={"Connection": "close"}
     )
-
-
-def _too_deep() -> Problem:
-    return Problem("too-deep", f"JSON may be nested at most {MAX_DEPTH} deep.")
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    value: dict[str, object] = {}
-    for name, item in pairs:
-        if name in value:
-            raise Problem("duplicate-key", f"The key {name[:100]!a} occurs twice in one object.")
-        value[name] = item
-    return value
-
-
-def _constant(name: str) -> object:
-    raise Problem("number-out-of-range", f"{name} is not a JSON number.")
-
-
-def _float(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise Problem("number-out-of-range", "A number is too large for a double.")
-    return value
-
-
-def _int(digits: str) -> int:
-    if len(digits) > MAX_DIGITS:
-        raise Problem("number-out-of-range", f"An integer may have at most {MAX_DIGITS} digits.")
-    return int(digits)
-
-
-def _check(value: object) -> None:
-    """Refuse what is too deep, and text that no UTF-8 writer can store (lone surrogates)."""
-    level: list[object] = [value]
-    depth = 0
-    while level:
-        for text in (item for item in level if isinstance(item, str)):
-            _check_text(text)
-        containers = [item for item in level if isinstance(item, dict | list)]
-        depth += 1
-        if containers and depth > MAX_DEPTH:
-            raise _too_deep()
-        level = [inner for item in containers for inner in _inside(item)]
-
-
-def _inside(value: dict[object, object] | list[object]) -> Iterable[object]:
-    if isinstance(value, list):
-        return value
-    for name in value:
-        _check_text(str(name))
-    return value.values()
-
-
-def _check_text(text: str) -> None:
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise Problem("invalid-text", "A text holds half of a surrogate pair, which is no character.")

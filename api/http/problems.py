@@ -1,30 +1,21 @@
 """Every error the API gives back, as RFC 9457 ``application/problem+json``.
 
 ``KINDS`` is the whole list: a stable ``type``, its status and its title. A route raises ``Problem``;
-errors of the lower layers are translated by the table in ``install``. HTTP codes appear nowhere else.
+errors of the lower layers are translated by ``error_handlers``. HTTP codes appear nowhere else.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi import Request
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from cartl_core.errors import SpecError
 
 MEDIA_TYPE = "application/problem+json"
-log = logging.getLogger("cartl.api")
 
 
 class FieldError(BaseModel):
@@ -67,14 +58,17 @@ KINDS: dict[str, Kind] = {
         Kind("duplicate-key", 400, "A key occurs twice in one JSON object"),
         Kind("number-out-of-range", 400, "A number is not finite or too long"),
         Kind("too-deep", 400, "The JSON is nested too deeply"),
+        Kind("too-many-values", 400, "The JSON holds more than a request can need"),
         Kind("invalid-text", 400, "The body is not valid UTF-8 text"),
         Kind("bad-request", 400, "The request cannot be understood"),
         Kind("no-key", 401, "An API key is needed"),
         Kind("not-allowed", 403, "This key may not do that"),
+        Kind("access-ended", 403, "This may be seen no more"),
         Kind("foreign-origin", 403, "Without keys the service answers to this machine only"),
         Kind("not-found", 404, "There is nothing here"),
         Kind("method-not-allowed", 405, "This path does not know that method"),
         Kind("not-acceptable", 406, "None of the accepted media types is available"),
+        Kind("too-slow", 408, "The request did not come in time"),
         Kind("wrong-state", 409, "The job's state does not allow that"),
         Kind("in-flight", 409, "A request with this Idempotency-Key is still being answered", 1),
         Kind("body-too-large", 413, "The body is too large"),
@@ -83,24 +77,20 @@ KINDS: dict[str, Kind] = {
         Kind("invalid", 422, "The request is not valid"),
         Kind("idempotency-mismatch", 422, "This Idempotency-Key was used with another body"),
         Kind("too-many-requests", 429, "Too many requests"),
+        Kind("too-many-connections", 429, "Too many connections from one address", 1),
         Kind("too-many-jobs", 429, "Too many unfinished jobs", 60),
         Kind("too-many-uploads", 429, "Too many uploads"),
+        Kind("head-too-large", 431, "The head of the request is too large"),
         Kind("internal", 500, "The service made a mistake"),
+        Kind("damaged", 500, "The file is not as it was written"),
+        Kind("not-implemented", 501, "This part of HTTP is not supported"),
+        Kind("version-not-supported", 505, "This version of HTTP is not supported"),
+        Kind("overloaded", 503, "All connections are in use", 1),
         Kind("unavailable", 503, "The database cannot be reached", 5),
         Kind("not-ready", 503, "The service is not ready"),
+        Kind("storage-full", 507, "The disk is full", 60),
     )
 }
-
-# What the framework raises by itself, by status.
-_KIND_OF_STATUS = {
-    400: "bad-request",
-    404: "not-found",
-    405: "method-not-allowed",
-    413: "body-too-large",
-}
-METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-# PostgreSQL's codes for a table and a column that are missing: the migrations have yet to run.
-_BEHIND = {"42P01", "42703"}
 
 
 class Problem(Exception):
@@ -123,24 +113,31 @@ class Problem(Exception):
 
 def respond(request: Request, problem: Problem) -> Response:
     """The response that tells ``problem``."""
+    return Response(
+        encode(problem, instance=request.url.path),
+        status_code=problem.kind.status,
+        headers=headers_of(problem),
+    )
+
+
+def encode(problem: Problem, *, instance: str) -> bytes:
+    """``problem`` as JSON; ``instance`` is the path that was asked for."""
     body = ProblemBody(
         type=f"/problems/{problem.kind.name}",
         title=problem.kind.title,
         status=problem.kind.status,
         detail=problem.detail,
-        instance=request.url.path,
+        instance=instance,
         errors=list(problem.errors),
     )
-    return JSONResponse(
-        body.model_dump(mode="json"),
-        status_code=problem.kind.status,
-        media_type=MEDIA_TYPE,
-        headers={"Cache-Control": "no-store", **_wait(problem.kind), **problem.headers},
-    )
+    return body.model_dump_json().encode()
 
 
-def _wait(kind: Kind) -> dict[str, str]:
-    return {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
+def headers_of(problem: Problem) -> dict[str, str]:
+    """The headers that go with the body of ``problem``."""
+    wait = problem.kind.retry_after
+    again = {} if wait is None else {"Retry-After": str(wait)}
+    return {"Content-Type": MEDIA_TYPE, "Cache-Control": "no-store", **again, **problem.headers}
 
 
 def invalid(errors: tuple[FieldError, ...]) -> Problem:
@@ -161,103 +158,8 @@ def unavailable() -> Problem:
     return Problem("unavailable", "The database did not answer; nothing was changed. Try again in a moment.")
 
 
-def _of_framework(request: Request, error: HTTPException) -> Problem:
-    name = _KIND_OF_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")
-    status = HTTPStatus(KINDS[name].status)
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods(request))
-    return Problem(name, f"{status.phrase}: {status.description or KINDS[name].title}", headers=headers)
-
-
-def _methods(request: Request) -> list[str]:
-    """The methods of a path, over all its routes; the framework would name those of the first alone."""
-    return [
-        method
-        for method in METHODS
-        if any(
-            route.matches({**request.scope, "method": method})[0] is Match.FULL
-            for route in request.app.routes
-        )
-    ]
-
-
-def _of_parameters(error: RequestValidationError) -> Problem:
-    """Path, query and header parameters, as the framework checked them."""
-    return invalid(
-        tuple(
-            FieldError(field=str(fault["loc"][-1]), message=fault["msg"], allowed=_allowed(fault))
-            for fault in error.errors()
-        )
+def storage_full() -> Problem:
+    """A disk of ours is full; somebody must make room."""
+    return Problem(
+        "storage-full", "A disk of the service is full; nothing was changed. Its operator must know."
     )
-
-
-def _allowed(fault: Mapping[str, Any]) -> str | None:
-    """The bound that was missed, from the validator's context."""
-    words = {
-        "ge": "at least {}",
-        "gt": "more than {}",
-        "le": "at most {}",
-        "lt": "less than {}",
-        "expected": "{}",
-        "pattern": "text that matches {}",
-        "max_length": "at most {} characters",
-        "min_length": "at least {} characters",
-    }
-    context = fault.get("ctx", {})
-    return ", ".join(words[name].format(value) for name, value in context.items() if name in words) or None
-
-
-def install(app: FastAPI, table: Mapping[type[Exception], str]) -> None:
-    """Let ``app`` answer every error as a problem.
-
-    Args:
-        app: the application.
-        table: errors of the lower layers -> name of the kind; their text becomes the detail.
-    """
-
-    def framework(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return respond(request, _of_framework(request, error))
-
-    def parameters(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        return respond(request, _of_parameters(error))
-
-    def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Problem)
-        return respond(request, error)
-
-    def spec(request: Request, error: Exception) -> Response:
-        assert isinstance(error, SpecError)
-        return respond(request, of_spec_error(error))
-
-    def known(request: Request, error: Exception) -> Response:
-        name = next(kind for base, kind in table.items() if isinstance(error, base))
-        return respond(request, Problem(name, str(error)))
-
-    def database(request: Request, error: Exception) -> Response:
-        log.warning("the database did not answer: %s", type(error).__name__)
-        return respond(request, unavailable())
-
-    def database_fault(request: Request, error: Exception) -> Response:
-        assert isinstance(error, DBAPIError)
-        away = error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _BEHIND
-        return database(request, error) if away else unexpected(request, error)
-
-    def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return respond(
-            request, Problem("internal", "Something went wrong on our side; it has been written to the log.")
-        )
-
-    app.add_exception_handler(HTTPException, framework)
-    app.add_exception_handler(RequestValidationError, parameters)
-    app.add_exception_handler(Problem, refused)
-    app.add_exception_handler(SpecError, spec)
-    for base in table:
-        app.add_exception_handler(base, known)
-    for away in (OperationalError, InterfaceError, PoolTimeout):
-        app.add_exception_handler(away, database)
-    app.add_exception_handler(DBAPIError, database_fault)
-    app.add_exception_handler(Exception, unexpected)

@@ -6,35 +6,23 @@ from typing import Literal
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
-from pydantic import Field
 
 from api.deps import ContextDep, Reader
 from api.http.problems import Problem
 from api.metrics import exposition
 from api.openapi import problems, problems_only
+from api.readiness import Readiness
 from api.schemas import View
-from jobs.database.engine import check
-from jobs.errors import DatabaseBehind
+from jobs.files.space import space_left
 from jobs.queue import broker_answers
 
 router = APIRouter(tags=["health"])
-
-State = Literal["ready", "degraded"]
 
 
 class Health(View):
     """The process answers."""
 
     status: Literal["alive"] = "alive"
-
-
-class Readiness(View):
-    """May requests be sent here? `degraded` still takes jobs: they start when the broker is back."""
-
-    status: State
-    database: Literal["ok"] = "ok"
-    broker: Literal["ok", "away"]
-    message: str | None = Field(default=None, description="What to do about it.")
 
 
 @router.head("/healthz", include_in_schema=False)
@@ -50,17 +38,17 @@ async def healthz() -> Health:
     summary="Can it do its work?",
     responses=problems_only(503),
 )
-def readyz(context: ContextDep, response: Response) -> Readiness:
-    """Looks at the database, its migrations and the broker; 503 when no request can be served."""
+async def readyz(context: ContextDep, response: Response) -> Readiness:
+    """Looks at the database, its migrations, the broker and the disks; 503 when no request can be served.
+
+    It looks once a second at most, however often it is asked.
+    """
     response.headers["Cache-Control"] = "no-store"
-    try:
-        check(context.engine)
-    except DatabaseBehind as error:
-        raise Problem("not-ready", str(error)) from error
-    if broker_answers(context.celery):
-        return Readiness(status="ready", broker="ok")
-    words = "the broker does not answer; jobs are taken, and start when the sweeper finds them"
-    return Readiness(status="degraded", broker="away", message=words)
+    found = await context.readiness.get()
+    if isinstance(found, Problem):
+        # Raised anew for each request: a raised error collects what it passes through.
+        raise Problem(found.kind.name, found.detail)
+    return found
 
 
 @router.get(
@@ -73,5 +61,7 @@ def get_prometheus(caller: Reader, context: ContextDep) -> Response:
     """Queue, claims, recoveries, workers, stages, broker; over all owners, without names."""
     broker = broker_answers(context.celery)
     with context.reading() as session:
-        body, media_type = exposition(session, broker_answers=broker)
+        body, media_type = exposition(
+            session, broker_answers=broker, free_bytes=space_left(context.settings).free
+        )
     return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

@@ -14,6 +14,9 @@ from api.http.body import parse, read_body
 from api.http.problems import Problem
 from api.openapi import json_body, problems
 from api.schemas import View
+from cartl_core.spec import ARRAY
+from cartl_core.spec.visible_text import VISIBLE
+from cartl_core.strict_json import SMALL
 from jobs.store.keys import Scope, keys_of, make_key, revoke
 from jobs.tables import ApiKey
 
@@ -32,8 +35,8 @@ class KeyRequest(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     owner: Owner = Field(description="Whom the key's jobs belong to.")
-    scopes: Annotated[tuple[Scope, ...], Field(strict=False, min_length=1, max_length=3)] = ("read", "submit")
-    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
+    scopes: Annotated[tuple[Scope, ...], ARRAY, Field(min_length=1, max_length=3)] = ("read", "submit")
+    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), VISIBLE] = Field(
         default="", description="For people: what it is for."
     )
 
@@ -80,7 +83,7 @@ KEY_EXAMPLES = {
 
 async def get_key_body(request: Request, context: ContextDep, caller: Admin) -> bytes:
     """The raw body, read once the caller is known."""
-    return await read_body(request, context.settings.max_body_bytes)
+    return await read_body(request, min(SMALL.size, context.settings.max_body_bytes))
 
 
 KeyBody = Annotated[bytes, Depends(get_key_body)]
@@ -97,7 +100,7 @@ def create_key(caller: Admin, body: KeyBody, context: ContextDep, response: Resp
     """The secret is in the answer, and nowhere else afterwards: only its hash is kept."""
     if caller.key_id is None:
         raise Problem("not-allowed", "The first key is made with `python -m jobs keys create --owner NAME`.")
-    wanted = parse(KeyRequest, body)
+    wanted = parse(KeyRequest, body, SMALL)
     with context.writing() as session:
         secret, key = make_key(wanted.owner, wanted.name, wanted.scopes)
         session.add(key)

@@ -10,13 +10,15 @@ from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from api.deps import ContextDep, JobId, Reader
-from api.feed import Feed
+from api.feed import AccessEnded, Feed
 from api.http.negotiate import choose
+from api.http.problems import Problem, encode
 from api.logs import log_tail
 from api.openapi import Responses, problems
 from api.schemas import EventPage, EventView, Metrics, SeriesView
 from jobs import store
 from jobs.state import JobState
+from jobs.store.watchers import Watcher
 
 router = APIRouter(tags=["watching a job"])
 
@@ -24,6 +26,8 @@ JSON = "application/json"
 STREAM = "text/event-stream"
 HIGHEST = 2**31 - 1
 RETRY_MILLISECONDS = 2000
+ACCESS_ENDED = "access_ended"
+"""The last message of a stream whose reader may see the job no more; its data is a problem."""
 
 After = Annotated[int, Query(ge=0, le=HIGHEST, description="Only events with a higher number.")]
 LastEventId = Annotated[
@@ -64,7 +68,11 @@ def get_events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
     last_event_id: LastEventId = None,
 ) -> Response:
-    """A JSON page; with `Accept: text/event-stream` a stream that ends after the job's last event."""
+    """A JSON page; with `Accept: text/event-stream` a stream that ends after the job's last event.
+
+    When the key is revoked or the job is shared no more, the stream ends with a message `access_ended`, whose
+    data is a problem.
+    """
     start = after if last_event_id is None else last_event_id
     wants_stream = choose(request.headers.get("accept"), (JSON, STREAM)) == STREAM
     with context.reading() as session:
@@ -75,7 +83,7 @@ def get_events(
         if over and start >= job.event_count:
             return Response(status_code=204)
         return StreamingResponse(
-            _stream(context.feed, job_id, start),
+            _stream(context.feed, caller.watches(job_id), start),
             media_type=STREAM,
             headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
         )
@@ -85,13 +93,18 @@ def get_events(
     return JSONResponse(page.model_dump(mode="json"))
 
 
-async def _stream(feed: Feed, job_id: str, after: int) -> AsyncIterator[bytes]:
+async def _stream(feed: Feed, watcher: Watcher, after: int) -> AsyncIterator[bytes]:
     yield format_sse_event(retry=RETRY_MILLISECONDS)
-    async for event in feed.follow(job_id, after):
-        if event is None:
-            yield KEEPALIVE_COMMENT
-        else:
-            yield format_sse_event(event=event.type, data_str=event.model_dump_json(), id=str(event.number))
+    try:
+        async for event in feed.follow(watcher, after):
+            if event is None:
+                yield KEEPALIVE_COMMENT
+            else:
+                data = event.model_dump_json()
+                yield format_sse_event(event=event.type, data_str=data, id=str(event.number))
+    except AccessEnded:
+        problem = Problem("access-ended", "The key was revoked, or the job is shared no more.")
+        yield format_sse_event(event=ACCESS_ENDED, data_str=encode(problem, instance="").decode())
 
 
 @router.get("/jobs/{job_id}/metrics", summary="Series of a job", responses=problems(404))

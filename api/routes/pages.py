@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
@@ -45,16 +48,33 @@ def index(request: Request) -> Response:
     return JSONResponse(links.model_dump())
 
 
+@router.get("/openapi.json")
+def openapi(request: Request) -> Response:
+    """The API for programs."""
+    document = _made_once(request, "openapi", lambda: json.dumps(request.app.openapi()))
+    return Response(document, media_type=JSON)
+
+
 @router.get("/docs")
 def docs(request: Request) -> HTMLResponse:
     """The API for people."""
-    return HTMLResponse(docs_page(request.app.openapi()), headers=HEADERS)
+    page = _made_once(request, "docs", lambda: docs_page(request.app.openapi()))
+    return HTMLResponse(page, headers=HEADERS)
 
 
 @router.get("/problems")
-def problems() -> HTMLResponse:
+def problems(request: Request) -> HTMLResponse:
     """What each kind of problem means."""
-    return HTMLResponse(problems_page(KINDS.values()), headers=HEADERS)
+    page = _made_once(request, "problems", lambda: problems_page(KINDS.values()))
+    return HTMLResponse(page, headers=HEADERS)
+
+
+def _made_once(request: Request, name: str, make: Callable[[], str]) -> bytes:
+    """A document that is the same for everybody, made when it is first asked for."""
+    documents: dict[str, bytes] = request.app.state.documents
+    if name not in documents:
+        documents[name] = make().encode()
+    return documents[name]
 
 
 @router.get("/problems/{name}")

@@ -20,8 +20,9 @@ from cartl_core.report import Report
 from cartl_core.spec import Runtime
 from cartl_core.spec.existing_network import spec_of
 from jobs import store
-from jobs.errors import ArtifactNotFound
-from jobs.files.artifacts import check_name, path_of
+from jobs.errors import ArtifactDamaged, ArtifactNotFound
+from jobs.files.artifacts import check_name
+from jobs.files.proven import proven_path
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.tables import Artifact, Job
@@ -99,13 +100,16 @@ def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Requ
 
 
 def _written_page(session: Session, job: Job, settings: Settings) -> tuple[Artifact, Path] | None:
-    """The page that the run of a job that succeeded wrote; runs of earlier versions wrote none."""
+    """The page that the run of a job that succeeded wrote; runs of earlier versions wrote none.
+
+    A damaged one is not shown: the record has the report as well.
+    """
     if job.state != JobState.SUCCEEDED:
         return None
     try:
         row = store.artifact(session, job.id, PAGE)
-        return row, path_of(settings, row)
-    except ArtifactNotFound:
+        return row, proven_path(settings, row)
+    except (ArtifactNotFound, ArtifactDamaged):
         return None
 
 
@@ -142,8 +146,9 @@ def get_artifact(job_id: JobId, name: str, caller: Reader, context: ContextDep, 
         row = store.artifact(session, job_id, check_name(name))
     return send_file(
         request,
-        path_of(context.settings, row),
+        proven_path(context.settings, row),
         name=row.name,
         media_type=row.media_type,
         etag=row.sha256,
+        may_go_on=lambda: context.may_still_see(caller.watches(job_id)),
     )

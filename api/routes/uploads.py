@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -23,6 +26,7 @@ from api.http.body import declared_size, too_large
 from api.http.problems import Problem
 from api.openapi import problems
 from api.schemas import STANDS_FOR, View
+from jobs.files.reservations import RENEW_SECONDS, Reservation, release, renew, reserve
 from jobs.files.uploads import Incoming, forget_upload, store_upload, upload_of, uploads_of
 from jobs.tables import Upload
 
@@ -94,28 +98,62 @@ async def create_upload(request: Request) -> Response:
     context = app_context(request)
     caller = (await run_in_threadpool(authenticate, request, context)).demand("submit")
     _check_type(request)
-    limit = context.settings.max_upload_bytes
-    if declared_size(request) > limit:
-        raise too_large(limit)
-    with await run_in_threadpool(Incoming, context.settings) as incoming:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > limit:
-                raise too_large(limit)
-            await run_in_threadpool(incoming.write, chunk)
-        view = await run_in_threadpool(_keep, context, incoming, caller.owner)
+    declared = declared_size(request)
+    if declared > context.settings.max_upload_bytes:
+        raise too_large(context.settings.max_upload_bytes)
+    async with _reserved(context, caller.owner, declared) as reservation:
+        with await run_in_threadpool(Incoming, context.settings) as incoming:
+            await _receive(request, context, incoming, reservation)
+            view = await run_in_threadpool(_keep, context, incoming, reservation)
     return Response(
         view.model_dump_json(), 201, {"Location": f"/uploads/{view.id}"}, media_type="application/json"
     )
 
 
-def _keep(context: AppContext, incoming: Incoming, owner: str) -> UploadView:
+@asynccontextmanager
+async def _reserved(context: AppContext, owner: str, declared: int) -> AsyncIterator[Reservation]:
+    """A place for one upload, given back when it breaks off."""
+
+    def take_place() -> Reservation:
+        with context.writing() as session:
+            return reserve(session, context.settings, owner, declared)
+
+    def give_back() -> None:
+        with context.writing() as session:
+            release(session, reservation)
+
+    reservation = await run_in_threadpool(take_place)
+    try:
+        yield reservation
+    except BaseException:
+        await run_in_threadpool(give_back)
+        raise
+
+
+async def _receive(
+    request: Request, context: AppContext, incoming: Incoming, reservation: Reservation
+) -> None:
+    """Write the body as it comes, and keep its place while it does."""
+
+    def keep_place() -> None:
+        with context.writing() as session:
+            renew(session, reservation)
+
+    size, renewed_at = 0, time.monotonic()
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > reservation.size:
+            raise too_large(reservation.size)
+        await run_in_threadpool(incoming.write, chunk)
+        if time.monotonic() - renewed_at > RENEW_SECONDS:
+            await run_in_threadpool(keep_place)
+            renewed_at = time.monotonic()
+
+
+def _keep(context: AppContext, incoming: Incoming, reservation: Reservation) -> UploadView:
     found = incoming.finish()
     with context.writing() as session:
-        return UploadView.of(
-            store_upload(session, incoming, found, owner, context.settings.max_uploads_per_owner)
-        )
+        return UploadView.of(store_upload(session, context.settings, incoming, found, reservation))
 
 
 def _check_type(request: Request) -> None:

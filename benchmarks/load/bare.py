@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy.orm import Session
 
-from api.__main__ import configuration
+from api.serving.server import configuration
 from benchmarks.load.record import COST, REQUEST
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import digest

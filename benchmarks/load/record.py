@@ -67,6 +67,7 @@ def _arm(method: str, freeze_depth: int, figures: Figures) -> ArmReport:
 def _figures(spec: JobSpec) -> Figures:
     right, held = wilson(9_000, IMAGES), wilson(5_000, IMAGES)
     return Figures(
+        not_finite=0,
         data="cifar10",
         data_fingerprint="c" * 64,
         n=IMAGES,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from cartl import demo as demonstration
 from cartl.commands.options import DATA_DIR, INTERRUPTED, DataDir, Key
 from cartl.up import Service, Settings, free_port
 
+PRIVATE = 0o077
+"""What others may not do with the files of the service."""
 EXAMPLE = '{"dataset": "fashion_mnist", "freeze_depth": 2}'
 
 
@@ -22,6 +25,7 @@ def up(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Start the service and leave it running; Ctrl-C ends it cleanly."""
+    os.umask(PRIVATE)
     settings = Settings(data_dir.absolute(), host, port or free_port())
     console = Console(highlight=False)
     try:
@@ -50,6 +54,7 @@ def demo(
     key: Key = None,
 ) -> None:
     """Start the service, run consistent tuning beside plain transfer and CARTL, print the report, stop."""
+    os.umask(PRIVATE)
     settings = Settings(data_dir.absolute(), port=free_port())
     try:
         code = demonstration.run(settings, Console(highlight=False), key=key, keep=keep)

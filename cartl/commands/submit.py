@@ -75,12 +75,12 @@ def evaluate(
     key: Key = None,
 ) -> None:
     """Post a job that trains nothing: a student of an earlier one, or a network's file, is measured."""
-    file = Path(network)
+    file = asked.file_or_id(network)
     request = asked.build(
         None,
         {
             "kind": "evaluate",
-            "network": {} if file.is_file() else {"job": network},
+            "network": {} if file else {"job": network},
             "dataset": asked.data(dataset),
             "evaluate": {"preset": attacks} if attacks else None,
             "preset": preset,
@@ -90,7 +90,7 @@ def evaluate(
         },
     )
     with Client(url, key) as client:
-        if file.is_file():
+        if file:
             request["network"] = {"upload": client.upload(file)["id"]}
         answer = client.submit(request)
         typer.echo(answer["id"])
@@ -111,12 +111,13 @@ def sweep(
 
     The exit code is 0 when every job succeeded.
     """
-    file = Path(sweep)
+    file = asked.file_or_id(sweep)
     with Client(url, key) as client:
         if dry_run:
-            typer.echo(json.dumps(client.submit_sweep(asked.read(file), dry_run=True), indent=2))
+            request = asked.read(file or Path(sweep))
+            typer.echo(json.dumps(client.submit_sweep(request, dry_run=True), indent=2))
             return
-        sweep_id = client.submit_sweep(asked.read(file))["id"] if file.is_file() else sweep
+        sweep_id = client.submit_sweep(asked.read(file))["id"] if file else sweep
         if detach:
             typer.echo(sweep_id)
             return

@@ -50,7 +50,7 @@ def watch_sweep_to_end(client: Client, sweep_id: str) -> NoReturn:
         typer.echo(f"the jobs go on; `cartl sweep {sweep_id}` shows them again", err=True)
         raise typer.Exit(INTERRUPTED) from None
     show_report(client.sweep_markdown(sweep_id), console)
-    raise typer.Exit(0 if ended["states"]["succeeded"] == ended["jobs"] else 1)
+    raise typer.Exit(0 if ended["states"].get("succeeded") == ended["jobs"] else 1)
 
 
 def exit_by(job: Json) -> NoReturn:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from cartl_core.analysis.checks import judge
 from cartl_core.analysis.comparisons import compare
-from cartl_core.analysis.descriptions import differing_students
+from cartl_core.analysis.descriptions import settings_of
 from cartl_core.analysis.evidence import evidence
-from cartl_core.analysis.metrics import MinimalRadii, TestSet, figures, worst_case
+from cartl_core.analysis.metrics import MinimalRadii, TestSet, figures, not_finite, worst_case
+from cartl_core.analysis.outputs import existing_network, transfer_networks
 from cartl_core.analysis.results import StudentResult, TeacherResult
 from cartl_core.analysis.retention import retention
 from cartl_core.analysis.run_state import Measurements, RunState
@@ -27,6 +28,7 @@ from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teac
 from cartl_core.report.checks import Check
 from cartl_core.report.comparisons import Retention
 from cartl_core.report.making import frozen_parts, learned_from
+from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec
 from cartl_core.statistics.candidate_selection import Choice
@@ -64,8 +66,11 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
         spec_digest=spec_digest(plan.spec),
         runtime=state.runtime,
         warnings=(
+            *transfer_networks(plan, state),
             *state.remarks,
-            *transfer_warnings(plan.spec, teachers, known, _accumulation_steps(plan, state)),
+            *transfer_warnings(
+                plan.spec, teachers, known, _accumulation_steps(plan, state), _available(state)
+            ),
         ),
         teachers=teachers,
         selection=chosen,
@@ -75,6 +80,12 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
     )
 
 
+def _available(state: RunState) -> dict[DataRole, int | None]:
+    """Training images that there are, by role."""
+    source = state.source.available if state.source else None
+    return {"source": source, "target": state.target.available}
+
+
 def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> Report:
     own = _existing_network(plan, state) if state.knows(plan.network.stage) else None
     return Report(
@@ -82,7 +93,11 @@ def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> 
         spec=plan.spec,
         spec_digest=spec_digest(plan.spec),
         runtime=state.runtime,
-        warnings=(*state.remarks, *evaluation_warnings(plan.spec)),
+        warnings=(
+            *existing_network(plan, state),
+            *state.remarks,
+            *evaluation_warnings(plan.spec),
+        ),
         student=own,
         seconds=dict(state.seconds),
     )
@@ -151,7 +166,7 @@ def _tuned(student: StudentPlan, trained: StudentResult, plan: TransferPlan, sta
     arm, blocks = student.arm, model_facts(plan.spec.model.name).blocks
     return ArmReport(
         method=arm.method,
-        settings=_settings(student, plan),
+        settings=settings_of(student, plan),
         freeze_depth=arm.freeze_depth,
         k=blocks - arm.freeze_depth,
         blocks=blocks,
@@ -170,11 +185,6 @@ def _tuned(student: StudentPlan, trained: StudentResult, plan: TransferPlan, sta
         checks=_checks(student, state),
         comparisons=_comparisons(student, plan, state),
     )
-
-
-def _settings(student: StudentPlan, plan: TransferPlan) -> str | None:
-    """What tells a student from others of its method on test images."""
-    return differing_students([other.arm for other in plan.students])[student.arm]
 
 
 def _figures(network: NetworkPlan, seed: int, state: RunState) -> Figures | None:
@@ -197,11 +207,16 @@ def _measured(
     state: RunState,
     minimal_radii: tuple[MinimalRadii, ...] = (),
 ) -> Figures | None:
-    clean = state.clean(measurements)
-    return (
-        figures(test, clean, state.attacks(measurements), seed, minimal_radii=minimal_radii)
-        if clean
-        else None
+    outputs, attacks = state.outputs(measurements), state.attacks(measurements)
+    if outputs is None:
+        return None
+    return figures(
+        test,
+        outputs.right,
+        attacks,
+        seed,
+        minimal_radii=minimal_radii,
+        not_finite=not_finite(outputs, attacks),
     )
 
 
@@ -220,7 +235,8 @@ def _checks(network: NetworkPlan, state: RunState) -> tuple[Check, ...]:
     asked = any(stage.work.name == CHECKS for stage in network.diagnostics)
     if len(attacks) < len(network.measurements) - 1 or (asked and CHECKS not in found):
         return ()
-    return judge(found[CHECKS].observations if asked else None, attacks)
+    observations = found[CHECKS].observations if asked else None
+    return judge(observations, attacks, state.outputs(network.measurements))
 
 
 def _comparisons(baseline: StudentPlan, plan: TransferPlan, state: RunState) -> tuple[PairedComparison, ...]:

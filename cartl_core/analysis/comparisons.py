@@ -17,7 +17,8 @@ def compare(
 ) -> PairedComparison:
     """The job's student against a baseline's on the same images, image by image: robust (or right) or not.
 
-    The verdict is "within_noise" unless McNemar's exact test gives p < 0.05.
+    The verdict is "within_noise" unless McNemar's exact test gives p < 0.05, which is where the interval
+    excludes 0.
     """
     pairs = list(zip(job, baseline, strict=True))
     counts = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cartl_core.planning.plan import StudentPlan, TransferPlan
 from cartl_core.spec import Arm
 
 
@@ -53,3 +54,8 @@ def _leaves(values: Mapping[str, Any], above: str) -> Iterator[tuple[str, object
             yield from _leaves(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value
+
+
+def settings_of(student: StudentPlan, plan: TransferPlan) -> str | None:
+    """What tells a student from others of its method on test images."""
+    return differing_students([other.arm for other in plan.students])[student.arm]

@@ -21,6 +21,7 @@ class TestSet:
     Attributes:
         data: for people.
         labels: (n,) true classes, 0 to classes - 1.
+        available: training images of these classes; None: the files hold what the catalog says.
     """
 
     __test__ = False
@@ -29,15 +30,38 @@ class TestSet:
     fingerprint: str
     labels: tuple[int, ...]
     class_names: tuple[str, ...]
+    available: int | None = None
 
 
 @dataclass(frozen=True)
 class AttackRecord:
-    """Which of n images are still correct under an attack, and what it took."""
+    """Which of n images are still correct under an attack, and what it took.
+
+    Attributes:
+        not_finite: positions of those with an output that was infinite or not a number; they count as
+            misclassified.
+    """
 
     attack: AttackSpec
     robust: tuple[bool, ...]
     seconds: float
+    not_finite: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a network answers to n images without an attack.
+
+    Attributes:
+        right: which images it classifies correctly.
+        not_finite: positions of those with an output that is infinite or not a number; they count as
+            misclassified.
+        answers: (n,) the predicted classes; None where an earlier version measured.
+    """
+
+    right: tuple[bool, ...]
+    not_finite: frozenset[int] = frozenset()
+    answers: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +79,11 @@ class MinimalRadii:
     def robust_at(self, eps: float) -> tuple[bool, ...]:
         """Which images were not seen to fall within ``eps``."""
         return tuple(radius is None or radius > eps for radius in self.radii)
+
+
+def not_finite(outputs: Outputs, attacks: Sequence[AttackRecord]) -> frozenset[int]:
+    """Positions of the images with an output that is not finite, without an attack or under one."""
+    return outputs.not_finite.union(*(record.not_finite for record in attacks))
 
 
 def attack_result(outcome: AttackRecord, seed: int) -> AttackResult:
@@ -99,13 +128,19 @@ def figures(
     attacks: Sequence[AttackRecord],
     seed: int,
     minimal_radii: Sequence[MinimalRadii] = (),
+    not_finite: frozenset[int] = frozenset(),
 ) -> Figures:
-    """All figures of one network; the worst case is over the attacks that are there, curve and checks."""
+    """All figures of one network; the worst case is over the attacks that are there, curve and checks.
+
+    Args:
+        not_finite: positions of the images with an output that is infinite or not a number.
+    """
     worst = worst_case(clean, attacks, minimal_radii)
     return Figures(
         data=test.data,
         data_fingerprint=test.fingerprint,
         n=len(clean),
+        not_finite=len(not_finite),
         clean=wilson(sum(clean), len(clean)),
         attacks=tuple(attack_result(outcome, seed) for outcome in attacks),
         worst_case=wilson(sum(worst), len(worst)) if attacks else None,

@@ -61,10 +61,18 @@ class ImportedNetwork:
 
 @dataclass(frozen=True)
 class AttackOutcomes:
-    """Which images were right and withstood one attack, in the order of the data, and the seconds it took."""
+    """Which images were right and withstood one attack, in the order of the data, and the seconds it took.
+
+    Attributes:
+        not_finite: positions of the images with an output that was infinite or not a number.
+        answers: the predicted classes, of a measurement without an attack. None under an attack, and where an
+            earlier version measured.
+    """
 
     robust: tuple[bool, ...]
     seconds: float
+    not_finite: frozenset[int] = frozenset()
+    answers: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, TestSet, worst_case
+from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, Outputs, TestSet, worst_case
 from cartl_core.analysis.results import (
     AttackOutcomes,
     DiagnosticResult,
@@ -69,10 +69,15 @@ class RunState:
         """Which images are right without an attack; None before that was measured."""
         return next((found.robust for attack, found in self._outcomes(measurements) if attack is None), None)
 
+    def outputs(self, measurements: Measurements) -> Outputs | None:
+        """What the network answered without an attack; None before that was measured."""
+        found = next((found for attack, found in self._outcomes(measurements) if attack is None), None)
+        return Outputs(found.robust, found.not_finite, found.answers) if found else None
+
     def attacks(self, measurements: Measurements) -> list[AttackRecord]:
         """The outcomes of the attacks that are finished."""
         return [
-            AttackRecord(attack, found.robust, found.seconds)
+            AttackRecord(attack, found.robust, found.seconds, found.not_finite)
             for attack, found in self._outcomes(measurements)
             if attack is not None
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cartl_core.catalog import DATASETS, share_of_classes
+from cartl_core.catalog import facts_of, share_of_classes
 from cartl_core.report import ArmReport, Teacher
 from cartl_core.report.history import History
 from cartl_core.report.notices import (
@@ -38,17 +38,19 @@ def transfer_warnings(
     teachers: Sequence[Teacher],
     arms: Sequence[ArmReport] = (),
     accumulation_steps: Mapping[str, int] | None = None,
+    available: Mapping[DataRole, int | None] | None = None,
 ) -> tuple[Notice, ...]:
     """What a reader must know before believing the figures of a transfer; each once.
 
     Args:
         arms: the students that are known.
         accumulation_steps: into how many steps batches had to be cut for memory, by the training's label.
+        available: training images of the classes, where the files hold others than the catalog says.
     """
     found = [
         *_of_teachers(spec, teachers),
         *_beyond_the_teacher(spec),
-        *_partial_data(spec),
+        *_partial_data(spec, available or {}),
         *_resized("source", spec.source, spec.model),
         *_resized("target", spec.dataset, spec.model),
         *unsure_choices(arms),
@@ -120,7 +122,7 @@ def _kept(teacher: Teacher) -> tuple[Interval, Interval]:
 
 
 def _classes(source: DataSpec) -> int:
-    return len(source.classes or DATASETS[source.name].classes)
+    return len(source.classes or facts_of(source).classes)
 
 
 def _of_teachers(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[Notice]:
@@ -143,19 +145,23 @@ def _beyond_the_teacher(spec: JobSpec) -> Iterator[Notice]:
                 yield AttackBeyondTeacher(attack=attack.label, eps=attack.eps, train_eps=trained)
 
 
-def _partial_data(spec: JobSpec) -> Iterator[Notice]:
+def _partial_data(spec: JobSpec, available: Mapping[DataRole, int | None]) -> Iterator[Notice]:
     """Said where the limit leaves images out; a data set that has fewer is used whole."""
     roles: tuple[tuple[DataRole, DataSpec], ...] = (("source", spec.source), ("target", spec.dataset))
     for role, data in roles:
-        there = share_of_classes(data, DATASETS[data.name].train_images)
+        counted = available.get(role)
+        there = share_of_classes(data, facts_of(data).train_images) if counted is None else counted
         if data.train_limit is not None and data.train_limit < there:
             yield PartialData(
-                role=role, used=data.train_limit, available=there, approximate=data.classes is not None
+                role=role,
+                used=data.train_limit,
+                available=there,
+                approximate=counted is None and data.classes is not None,
             )
 
 
 def _resized(role: DataRole, data: DataSpec, model: ModelSpec) -> Iterator[Notice]:
-    facts = DATASETS[data.name]
+    facts = facts_of(data)
     if (facts.image_size, facts.channels) != (model.image_size, model.channels):
         yield Resized(
             role=role,

@@ -4,7 +4,7 @@
 A job runs its attacks by their specs: ``run_attack``.
 """
 
-from cartl_core.attacks.attack_state import AttackOutcome, misclassified
+from cartl_core.attacks.attack_state import AttackOutcome, misclassified, not_finite
 from cartl_core.attacks.fold_batch_norm import attack_with_surrogate, fold_batch_norm
 from cartl_core.attacks.functions import apgd, fab, pgd, square
 from cartl_core.attacks.minimal_radius import minimal_radii
@@ -20,6 +20,7 @@ __all__ = [
     "fold_batch_norm",
     "minimal_radii",
     "misclassified",
+    "not_finite",
     "perturb",
     "pgd",
     "random_numbers",

@@ -65,8 +65,13 @@ def check_images(x: Tensor, name: str = "x") -> None:
         )
 
 
-def check_labels(y: Tensor, images: int, classes: int, name: str = "y") -> None:
+def check_labels(
+    y: Tensor, images: int, classes: int, name: str = "y", *, why: str = "the model gives so many logits"
+) -> None:
     """Require one label from 0 to ``classes`` - 1 for each image.
+
+    Args:
+        why: there are so many classes, for the error.
 
     Raises:
         ArgumentInvalid: they are something else.
@@ -82,7 +87,7 @@ def check_labels(y: Tensor, images: int, classes: int, name: str = "y") -> None:
         raise ArgumentInvalid(
             name,
             f"has labels from {low} to {high}",
-            allowed=f"0 to {classes - 1}: the model gives {classes} logits",
+            allowed=f"0 to {classes - 1}: {why}",
         )
 
 

@@ -1,7 +1,7 @@
-"""The record of an evaluation attack: who fell, to which image, at what cost.
+"""Per-image state of an attack: misclassified flags, adversarial examples, forward passes.
 
-Shared by all attacks: what is wrong without an attack is never attacked, and an image leaves at the
-first iterate that fools the model.
+Shared by all attacks: an image that is misclassified without an attack is never attacked, and an image
+leaves at its first misclassified iterate.
 """
 
 from __future__ import annotations
@@ -31,11 +31,15 @@ class AttackOutcome:
     that keep it, the best); where it was wrong from the start or skipped, the image itself."""
     passes: int
     """Images sent through the model, over all steps: what the attack cost."""
+    not_finite: Tensor
+    """(N,) bool: broken, because the model's logits for ``adversarial`` are not all finite."""
 
     def __str__(self) -> str:
         """For example ``3 of 4 broken, 41 forward passes``."""
         count = f"{self.passes:,} forward {'pass' if self.passes == 1 else 'passes'}"
-        return f"{int(self.broken.sum())} of {len(self.broken)} broken, {count}"
+        without = int(self.not_finite.sum())
+        why = f" ({without} with logits that are not finite)" if without else ""
+        return f"{int(self.broken.sum())} of {len(self.broken)} broken{why}, {count}"
 
 
 @dataclass
@@ -50,6 +54,7 @@ class AttackState:
     broken: Tensor
     adversarial: Tensor
     passes: int
+    not_finite: Tensor
 
     @classmethod
     def begin(cls, model: nn.Module, images: Tensor, labels: Tensor, skip: Tensor | None = None) -> Self:
@@ -59,7 +64,8 @@ class AttackState:
         broken = misclassified(logits, labels)
         if skip is not None:
             broken |= skip.to(broken.device)
-        return cls(model, images, labels, logits, broken, images.clone(), passes=len(images))
+        infinite = not_finite(logits)
+        return cls(model, images, labels, logits, broken, images.clone(), len(images), infinite)
 
     def entering(self) -> Tensor:
         """(rows,) int64: the images to attack: those that nothing has fooled yet.
@@ -81,17 +87,23 @@ class AttackState:
             fooled &= counts
         self.adversarial[where[fooled]] = iterate.detach()[fooled]
         self.broken[where[fooled]] = True
+        self.not_finite[where[fooled & not_finite(logits)]] = True
         return ~self.broken[where]
 
     def outcome(self) -> AttackOutcome:
         """The record as it is now."""
-        return AttackOutcome(broken=self.broken, adversarial=self.adversarial, passes=self.passes)
+        return AttackOutcome(self.broken, self.adversarial, self.passes, self.not_finite)
 
 
 def misclassified(logits: Tensor, labels: Tensor) -> Tensor:
     """(N,) bool: another class wins, or the logits are not all finite. logits: (N, C); labels: (N,)."""
     wrong: Tensor = logits.argmax(dim=1) != labels
-    return wrong | ~logits.isfinite().all(dim=1)
+    return wrong | not_finite(logits)
+
+
+def not_finite(logits: Tensor) -> Tensor:
+    """(N,) bool: a logit of the image is infinite or not a number. logits: (N, C)."""
+    return ~logits.isfinite().all(dim=1)
 
 
 def packed(robust: Tensor) -> Tensor | None:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import fusion, parametrize
 
-from cartl_core.attacks.attack_state import AttackOutcome, misclassified
+from cartl_core.attacks.attack_state import AttackOutcome, misclassified, not_finite
 from cartl_core.attacks.run_attack import run_attack
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
@@ -78,20 +78,21 @@ def attack_with_surrogate(
     indices: Tensor,
     skip: Tensor | None = None,
 ) -> AttackOutcome:
-    """The outcome of an attack on ``double`` as it holds for ``network``.
+    """The outcome of an attack on ``surrogate``, confirmed on ``network``.
 
-    What fooled the double is shown to the network. Where that is not fooled, it is attacked itself; where
-    it is fooled by what the double withstood, that counts. Arguments are those of ``run_attack``.
+    Each adversarial image is tried on the network. Where it fools the surrogate alone, the network itself is
+    attacked; where it fools the network alone, that counts. Arguments are those of ``run_attack``.
     """
     found = run_attack(surrogate, images, labels, attack, seed=seed, label=label, indices=indices, skip=skip)
     with preserve_model_state(network), torch.no_grad():
-        broken = misclassified(network(found.adversarial), labels)
+        logits = network(found.adversarial)
+    broken, infinite = misclassified(logits, labels), not_finite(logits)
     passes = found.passes + len(images)
     if skip is not None:
         broken |= skip.to(broken.device)
     doubtful = found.broken & ~broken
     if not doubtful.any():
-        return AttackOutcome(broken=broken, adversarial=found.adversarial, passes=passes)
+        return AttackOutcome(broken, found.adversarial, passes, infinite)
     again = run_attack(
         network, images, labels, attack, seed=seed, label=label, indices=indices, skip=~doubtful
     )
@@ -99,6 +100,7 @@ def attack_with_surrogate(
         broken=torch.where(doubtful, again.broken, broken),
         adversarial=torch.where(doubtful.view(-1, 1, 1, 1), again.adversarial, found.adversarial),
         passes=passes + again.passes,
+        not_finite=torch.where(doubtful, again.not_finite, infinite),
     )
 
 

@@ -9,26 +9,20 @@ unpickled, no number is read.
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from cartl_core.catalog.network_tensors import FoundTensor, tensor_fault
 from cartl_core.catalog.networks import model_facts
+from cartl_core.catalog.safetensors_header import HeaderInvalid, read_header
 from cartl_core.errors import SpecError
 from cartl_core.spec.architecture import Architecture
+from cartl_core.strict_json import SMALL, JsonRefused, loads_text
 
 HEADER_KEY = "cartl_architecture"
-METADATA = "__metadata__"
-LENGTH_BYTES = 8
-LARGEST_HEADER = 4 * 1024 * 1024
-BYTES_OF = {"F32": 4, "I64": 8}
-"""Weights and statistics are single precision; batch norm counts its batches in 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -56,34 +50,33 @@ def inspect(path: Path, *, field: str = "network") -> NetworkFile:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)
-        length = int.from_bytes(file.read(LENGTH_BYTES), "little")
-        if size < LENGTH_BYTES or not 0 < length <= min(LARGEST_HEADER, size - LENGTH_BYTES):
-            raise _refused(field, "it is not a safetensors file: the length of its header is wrong")
-        header = _parsed(file.read(length), field)
-    architecture = _architecture(header.pop(METADATA, None), field)
-    parameters = _numbers(header, size - LENGTH_BYTES - length, field)
-    found = {name: FoundTensor(told["dtype"], tuple(told["shape"])) for name, told in header.items()}
+        try:
+            header = read_header(file, size)
+        except HeaderInvalid as error:
+            raise _refused(field, str(error)) from error
+    if not header.tensors:
+        raise _refused(field, "it holds no tensors")
+    architecture = read_architecture(header.metadata, field=field)
+    found = {tensor.name: FoundTensor(tensor.dtype, tensor.shape) for tensor in header.tensors}
     if fault := tensor_fault(architecture, found):
         raise _refused(field, f"it does not hold the network that its header describes: {fault}")
+    parameters = sum(tensor.numbers for tensor in header.tensors if tensor.dtype == "F32")
     return NetworkFile(architecture, sha256, size, parameters)
 
 
-def _parsed(text: bytes, field: str) -> dict[str, Any]:
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _refused(field, "it is not a safetensors file: its header is no JSON") from error
-    if not isinstance(header, dict):
-        raise _refused(field, "it is not a safetensors file: its header is no JSON object")
-    return header
+def read_architecture(metadata: Mapping[str, str], *, field: str = "network") -> Architecture:
+    """What the metadata of a file's header say that the network is.
 
-
-def _architecture(metadata: object, field: str) -> Architecture:
-    told = metadata.get(HEADER_KEY) if isinstance(metadata, dict) else None
-    if not isinstance(told, str):
+    Raises:
+        SpecError: they say nothing, or no network that is known here.
+    """
+    told = metadata.get(HEADER_KEY)
+    if told is None:
         raise _refused(field, f"its header lacks {HEADER_KEY!r}: it is no network that cartl has exported")
     try:
-        architecture = Architecture.model_validate_json(told)
+        architecture = Architecture.model_validate(loads_text(told, SMALL))
+    except JsonRefused as error:
+        raise _refused(field, f"its architecture is not valid: {error}") from error
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(map(str, fault["loc"]))
@@ -95,36 +88,6 @@ def _architecture(metadata: object, field: str) -> Architecture:
     if any(deviation <= 0 for deviation in architecture.std):
         raise _refused(field, "its std is not positive")
     return architecture
-
-
-def _numbers(tensors: dict[str, Any], room: int, field: str) -> int:
-    """How many single-precision numbers there are, once the tensors are seen to fill the file exactly."""
-    if not tensors:
-        raise _refused(field, "it holds no tensors")
-    spans = sorted(_spans(tensors, field))
-    reached = 0
-    for start, end, name in spans:
-        if start != reached:
-            raise _refused(field, f"the bytes of tensor {name[:100]!a} overlap others or leave a gap")
-        reached = end
-    if reached != room:
-        raise _refused(field, f"it has {room} bytes of numbers where its header names {reached}")
-    return sum(math.prod(told["shape"]) for told in tensors.values() if told["dtype"] == "F32")
-
-
-def _spans(tensors: dict[str, Any], field: str) -> Iterator[tuple[int, int, str]]:
-    for name, told in tensors.items():
-        try:
-            dtype, shape, (start, end) = told["dtype"], told["shape"], told["data_offsets"]
-            whole = all(type(number) is int and number >= 0 for number in (*shape, start, end))
-            right = whole and end - start == math.prod(shape) * BYTES_OF[dtype]
-        except (KeyError, TypeError, ValueError):
-            right = False
-        if not right:
-            raise _refused(
-                field, f"tensor {name[:100]!a} is not described as it should be", allowed="F32, or I64 counts"
-            )
-        yield start, end, name
 
 
 def _refused(field: str, why: str, *, allowed: str | None = None) -> SpecError:

@@ -9,6 +9,8 @@ from cartl_core.catalog.networks import layout_of
 from cartl_core.spec.architecture import Architecture
 
 LONGEST_SHOWN = 100
+WRAPPERS = ("module.", "_orig_mod.")
+"""What data parallel training and compilation put before each name."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def tensor_fault(architecture: Architecture, found: Mapping[str, FoundTensor]) -
     missing = next((f"it lacks tensor {name!r}" for name in expected if name not in found), None)
     unknown = next((f"tensor {_shown(name)} is unknown" for name in found if name not in expected), None)
     if missing or unknown:
-        return "; ".join(filter(None, (missing, unknown)))
+        return "; ".join(filter(None, (missing, unknown))) + _wrapped(found)
     for name, tensor in expected.items():
         if found[name] != tensor:
             return f"tensor {name!r} is {_described(found[name])}, expected {_described(tensor)}"
@@ -44,6 +46,12 @@ def tensor_fault(architecture: Architecture, found: Mapping[str, FoundTensor]) -
 def _shown(name: str) -> str:
     """Written by a stranger: shortened, and in ASCII."""
     return ascii(name[:LONGEST_SHOWN])
+
+
+def _wrapped(found: Mapping[str, FoundTensor]) -> str:
+    """A hint, where a wrapper of torch has put its own name before all others."""
+    prefix = next((wrapper for wrapper in WRAPPERS if all(name.startswith(wrapper) for name in found)), None)
+    return f" (all names begin with {prefix!r}: save the network inside of that wrapper)" if prefix else ""
 
 
 def _described(tensor: FoundTensor) -> str:

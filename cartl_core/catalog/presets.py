@@ -1,11 +1,11 @@
-"""The presets: every value that a request leaves open. Schedules of `paper` are the published ones."""
+"""The presets: every value that a request leaves open. `paper` follows ``cartl_core.catalog.published``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cartl_core.catalog.evaluations import AttackRow, pgd
-from cartl_core.spec import Preset
+from cartl_core.spec import Method, Preset
 
 CHECKS: dict[str, object] = {"images": 200, "queries": 250}
 
@@ -25,6 +25,7 @@ class PresetFacts:
     test_limit: int | None
     source_test_limit: int | None
     augmentation: bool
+    """Of teachers and students, by each one's data set; a `consistent` student has none."""
     pretrain: dict[str, object]
     pretrain_attack: dict[str, object]
     fdm_weight: float
@@ -37,6 +38,8 @@ class PresetFacts:
     diagnostics: dict[str, dict[str, object]]
     """Made besides, and how much of each: fields of its spec, by its name."""
     trunk_statistics: str = "teacher"
+    students: dict[Method, dict[str, object]] = field(default_factory=dict)
+    """Settings of a method's student that differ from those of ``transfer``."""
 
 
 PRESETS: dict[str, PresetFacts] = {
@@ -153,7 +156,7 @@ PRESETS: dict[str, PresetFacts] = {
                 "lr_decay": 0.2,
                 "milestones": (0.4, 0.7, 0.9),
                 "warmup_epochs": 1.0,
-                "select": "best_clean",
+                "select": "last",
                 "validate_images": 1_000,
             },
             beta=0.4,
@@ -165,6 +168,7 @@ PRESETS: dict[str, PresetFacts] = {
                 "weight_decay": 2e-4,
                 "lr_schedule": "constant",
                 "warmup_epochs": 0.0,
+                "select": "best_clean",
             },
             attacks=(pgd(20), pgd(100)),
             source_attacks=(pgd(20), pgd(100)),
@@ -176,6 +180,10 @@ PRESETS: dict[str, PresetFacts] = {
                 "gallery": {"images": 500},
             },
             trunk_statistics="running",
+            students={
+                "vanilla": {"tail_affine": "frozen", "trunk_statistics": "teacher"},
+                "neft": {"tail_affine": "frozen"},
+            },
         ),
     )
 }

@@ -5,13 +5,23 @@ The images are those that were published, compressed anew, so the files have oth
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 APT_SECONDS = 20.0
-FASHION_MNIST = "usr/share/datasets/fashion-mnist"
+DATASETS = "datasets"
+FASHION_MNIST = f"usr/share/{DATASETS}/fashion-mnist"
 """Where the files of dataset-fashion-mnist lie, relative to the root that it was unpacked into."""
+DATA_DIRS = "/usr/local/share:/usr/share"
+"""What XDG_DATA_DIRS stands for where it is not set (freedesktop.org's Base Directory Specification)."""
+
+
+def installed(folder: str) -> tuple[Path, ...]:
+    """Where the system may have a package's files: one folder below each of XDG_DATA_DIRS."""
+    listed = (os.environ.get("XDG_DATA_DIRS") or DATA_DIRS).split(":")
+    return tuple(Path(place, DATASETS, folder) for place in listed if place.startswith("/"))
 
 
 def cannot_unpack() -> str | None:

@@ -5,9 +5,20 @@
 
 from cartl_core.data.augment import augment
 from cartl_core.data.download import fetch as fetch_dataset
+from cartl_core.data.file_counts import skipped_files
 from cartl_core.data.loading import load
 from cartl_core.data.overlap import keep_apart, left_out
 from cartl_core.data.splits import Loaded, Split
 from cartl_core.data.stratified import stratified
 
-__all__ = ["Loaded", "Split", "augment", "fetch_dataset", "keep_apart", "left_out", "load", "stratified"]
+__all__ = [
+    "Loaded",
+    "Split",
+    "augment",
+    "fetch_dataset",
+    "keep_apart",
+    "left_out",
+    "load",
+    "skipped_files",
+    "stratified",
+]

@@ -9,20 +9,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cartl_core.catalog import DATASETS, DatasetFacts
+from cartl_core.catalog import DatasetFacts, OwnDataSpec, facts_of
+from cartl_core.catalog.data_facts import draws_of
 from cartl_core.data.download import download as download_files
 from cartl_core.data.download import missing
 from cartl_core.data.sources import find
-from cartl_core.data.splits import Archive, Loaded, Originals, Split
+from cartl_core.data.splits import Archive, Loaded, Originals, Pixels, Split
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetInvalid, SpecError
 from cartl_core.nn.rng import generator
@@ -39,6 +39,7 @@ def load(
     seed: int,
     download: bool = True,
     field: str = "dataset",
+    own: Mapping[str, Archive] | None = None,
 ) -> Loaded:
     """The images that ``data`` names, split and shaped for ``model``.
 
@@ -49,22 +50,23 @@ def load(
         seed: of the job; decides which images are kept and which validate.
         download: fetch missing files from their publishers.
         field: the field of the request that ``data`` came from, for errors.
+        own: a person's own data sets, by their names in the request.
 
     Raises:
         DatasetMissing: the files are not there and could not be downloaded.
         DatasetInvalid: the files are damaged or not what they claim to be.
         SpecError: too few images for the split, or colour images for a network of one channel.
     """
-    facts = DATASETS[data.name]
+    facts = facts_of(data)
     if facts.channels > model.channels:
         raise SpecError("model.channels", f"{data.name} has colour images", allowed=str(facts.channels))
-    archive = read(data.name, data_root, download=download)
+    archive = _archive(data, data_root, download, own or {})
     classes = data.classes if data.classes is not None else tuple(range(len(facts.classes)))
     everything = _selected(archive.train, classes)
     test = _selected(archive.test, classes)
     _require_all_classes(test.labels, classes, facts, "test")
     limited = everything.keep(
-        stratified(everything.labels, data.train_limit, generator(seed, "limit", data.name))
+        stratified(everything.labels, data.train_limit, generator(seed, "limit", draws_of(data)))
     )
     train, validation = _without_validation(limited, data, seed)
     _require_images(train, validation, everything, classes, facts, field)
@@ -78,7 +80,15 @@ def load(
         mean=_per_channel(facts.mean, model.channels),
         std=_per_channel(facts.std, model.channels),
         fingerprint=_fingerprint(data, model, facts, (train, validation, test)),
+        available=len(everything.index) if len(archive.train.labels) != facts.train_images else None,
+        files=archive.files,
     )
+
+
+def _archive(data: DataSpec, data_root: Path, download: bool, own: Mapping[str, Archive]) -> Archive:
+    if isinstance(data, OwnDataSpec):
+        return own[data.name]
+    return read(data.name, data_root, download=download)
 
 
 def read(name: str, data_root: Path, *, download: bool = True) -> Archive:
@@ -132,7 +142,7 @@ def _selected(split: Originals, classes: tuple[int, ...]) -> _Selection:
 
 def _without_validation(limited: _Selection, data: DataSpec, seed: int) -> tuple[_Selection, _Selection]:
     count = round(len(limited.index) * data.validation_fraction)
-    chosen = stratified(limited.labels, count, generator(seed, "validation", data.name))
+    chosen = stratified(limited.labels, count, generator(seed, "validation", draws_of(data)))
     return limited.drop(chosen), limited.keep(chosen)
 
 
@@ -180,7 +190,7 @@ def _shaped(selection: _Selection, *, highest: int, model: ModelSpec) -> Split:
     )
 
 
-def network_input(pixels: NDArray[np.uint8], highest: int, model: ModelSpec) -> Tensor:
+def network_input(pixels: Pixels, highest: int, model: ModelSpec) -> Tensor:
     """Pixels (N, H, W, C) from 0 to ``highest`` as the network sees them: (N, C', S, S) in [0, 1].
 
     Resized bilinearly with antialiasing where the size differs; grey is repeated over the channels.

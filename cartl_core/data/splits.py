@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,16 +11,37 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cartl_core.spec import DatasetName
+from cartl_core.report.notices import SkippedFor
 
 DIGEST_BYTES = 16
+
+Pixels = NDArray[np.uint8] | NDArray[np.float32]
+"""As files hold them, or a person's own floats in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class FileCounts:
+    """Files of a data set of image files.
+
+    Attributes:
+        taken: files that are its images.
+        skipped: others that lie beside them: why, and how many.
+    """
+
+    taken: int = 0
+    skipped: tuple[tuple[SkippedFor, int], ...] = ()
+
+    def __add__(self, other: FileCounts) -> FileCounts:
+        """Both together."""
+        together = Counter(dict(self.skipped)) + Counter(dict(other.skipped))
+        return FileCounts(self.taken + other.taken, tuple(sorted(together.items())))
 
 
 @dataclass(frozen=True, eq=False)
 class Originals:
     """One split as its files hold it, in the files' order."""
 
-    images: NDArray[np.uint8]
+    images: Pixels
     """(N, H, W, C)."""
     labels: NDArray[np.int64]
     """(N,), the data set's own labels."""
@@ -35,6 +57,8 @@ class Archive:
     test: Originals
     highest: int = 255
     """The value of a white pixel: divides into [0, 1]."""
+    files: FileCounts | None = None
+    """None where it is not a file an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +85,7 @@ class Split:
 class Loaded:
     """A task's data: training, validation and test images that have no image in common by position."""
 
-    name: DatasetName
+    name: str
     train: Split
     validation: Split
     test: Split
@@ -71,6 +95,10 @@ class Loaded:
     std: tuple[float, ...]
     fingerprint: str
     """SHA-256 of all that is used: pixels, labels, positions, and the shape the network sees."""
+    available: int | None = None
+    """Training images of the task's classes, before any limit; None: the files hold what the catalog says."""
+    files: FileCounts | None = None
+    """Of the whole data set, all classes and both splits."""
 
     @cached_property
     def content_hashes(self) -> frozenset[bytes]:
@@ -78,12 +106,12 @@ class Loaded:
         return frozenset().union(*(split.digests for split in (self.train, self.validation, self.test)))
 
 
-def originals(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Originals:
+def originals(images: Pixels, labels: NDArray[np.int64]) -> Originals:
     """A split of equally sized images (N, H, W, C) with their digests."""
     return Originals(images, labels, tuple(pixel_digest(image) for image in images))
 
 
-def pixel_digest(image: NDArray[np.uint8]) -> bytes:
+def pixel_digest(image: Pixels) -> bytes:
     """16 bytes that name an image (H, W, C) by shape and pixels."""
     shape = ",".join(map(str, image.shape)).encode()
     return hashlib.blake2b(shape + b":" + image.tobytes(), digest_size=DIGEST_BYTES).digest()

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified
+from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified, not_finite
 from cartl_core.data import Split
 from cartl_core.evaluation.batches import Rows, in_batches
 from cartl_core.execution.stage_context import StageContext
@@ -29,14 +29,19 @@ class Outcomes:
     """What one attack (or none) left correct.
 
     Attributes:
-        robust: (n,) bool: right without an attack and never fooled.
+        robust: (n,) bool: right without an attack and never misclassified.
         index: (n,) original positions of the images in their data set.
         seconds: of computing, over all attempts.
+        not_finite: (n,) bool: misclassified because a logit was not finite.
+        answers: (n,) int64, the predicted classes, of the measurement without an attack. None under an
+            attack, and in results that were stored before answers were.
     """
 
     robust: Tensor
     index: Tensor
     seconds: float
+    not_finite: Tensor
+    answers: Tensor | None = None
 
 
 def evaluate(
@@ -58,10 +63,10 @@ def evaluate(
     surrogate = fold_batch_norm(network)
     ctx.install(surrogate)
 
-    def robust(part: slice) -> Rows:
-        return {"held": _batch(network, surrogate, images, part, attack, seed, ctx)}
+    def measure(part: slice) -> Rows:
+        return _batch(network, surrogate, images, part, attack, seed, ctx)
 
-    rows, seconds = in_batches(len(images.labels), batch_size, robust, ctx)
+    rows, seconds = in_batches(len(images.labels), batch_size, measure, ctx)
     store_rows({**rows, "index": images.index}, ctx)
     facts = {"n": len(rows["held"]), "held": int(rows["held"].sum()), "seconds": seconds}
     write_result(ctx.directory, facts, [OUTCOMES])
@@ -75,7 +80,14 @@ def read_outcomes(directory: Path) -> Outcomes:
     """
     facts = read_result(directory)
     tensors = safetensors.torch.load((directory / OUTCOMES).read_bytes())
-    return Outcomes(tensors["held"], tensors["index"], float(facts["seconds"]))
+    robust = tensors["held"]
+    return Outcomes(
+        robust,
+        tensors["index"],
+        float(facts["seconds"]),
+        tensors.get("not_finite", torch.zeros_like(robust)),
+        tensors.get("answer"),
+    )
 
 
 def ready_network(directory: Path, ctx: StageContext) -> Network:
@@ -102,13 +114,18 @@ def _batch(
     attack: AttackSpec | None,
     seed: int,
     ctx: StageContext,
-) -> Tensor:
-    """(n,) bool: which images of this batch hold; the faster double is attacked, the network judges."""
+) -> Rows:
+    """Which images of this batch are correct; the faster surrogate is attacked, the network decides."""
     x, labels = ctx.put(images.images[part]), images.labels[part].to(ctx.device)
     if attack is None:
         with torch.no_grad():
-            return ~misclassified(network(x), labels)
+            logits = network(x)
+        return {
+            "held": ~misclassified(logits, labels),
+            "answer": logits.argmax(dim=1),
+            "not_finite": not_finite(logits),
+        }
     outcome = attack_with_surrogate(
         network, surrogate, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
     )
-    return ~outcome.broken
+    return {"held": ~outcome.broken, "not_finite": outcome.not_finite}

@@ -13,13 +13,14 @@ from cartl_core.analysis.results import DiagnosticResult
 from cartl_core.data import Split
 from cartl_core.evaluation.attack_stage import ready_network, store_rows
 from cartl_core.evaluation.batches import Rows, in_batches
+from cartl_core.evaluation.checks import not_finite_count
 from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
 from cartl_core.evaluation.diagnostics.checks import observations_of
 from cartl_core.evaluation.diagnostics.robustness_curve import radii_of
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.report.checks import Checked
-from cartl_core.report.stored_diagnostics import without_sentences
+from cartl_core.report.stored_diagnostics import in_current_form
 from cartl_core.report.values import Value
 from cartl_core.spec.curve import CurveSpec
 from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec
@@ -82,6 +83,8 @@ def read_diagnostic(name: str, asked: DiagnosticSpec, directory: Path, index: Te
         case CurveSpec(), _:
             return DiagnosticResult(value, MinimalRadii(asked.norm, radii_of(rows, index)))
         case ChecksSpec(), Checked():
+            # Counted from the rows: earlier versions did not store the count.
+            value = value.model_copy(update={"not_finite": not_finite_count(rows)})
             observations = observations_of(value, asked, rows, index)
             return DiagnosticResult(value, observations.minimal_radii(len(index)), observations)
         case _:
@@ -94,9 +97,7 @@ def read_value(name: str, directory: Path) -> Value:
     Raises:
         ResumeMismatch: it is not as it was written.
     """
-    return DIAGNOSTIC_FACTS[name].value.model_validate(
-        without_sentences(name, read_result(directory)["value"])
-    )
+    return DIAGNOSTIC_FACTS[name].value.model_validate(in_current_form(name, read_result(directory)["value"]))
 
 
 def read_rows(directory: Path) -> Rows:

@@ -18,6 +18,7 @@ def import_network(network: Path | None, sha256: str, ctx: StageContext) -> None
 
     Raises:
         NetworkInvalid: it is not there, has another digest than ``sha256``, or cannot be loaded.
+        WeightsNotFinite: a tensor of it is not finite.
     """
     if network is None:
         raise NetworkInvalid("no file was given for the network to measure")
@@ -32,5 +33,5 @@ def import_network(network: Path | None, sha256: str, ctx: StageContext) -> None
     try:
         load_network(ctx.directory / NETWORK)
     except ResumeMismatch as error:
-        raise NetworkInvalid(f"{network.name} cannot be loaded: {error}") from error
+        raise NetworkInvalid(f"the file of the network is refused: {error}") from error
     write_result(ctx.directory, {"sha256": sha256}, [NETWORK])

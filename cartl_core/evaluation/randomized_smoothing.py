@@ -99,11 +99,15 @@ def clopper_pearson_low(successes: int, n: int, alpha: float) -> float:
 def _votes(
     model: nn.Module, image: Tensor, sigma: float, count: int, seed: int, phase: Phase, index: int
 ) -> Tensor:
-    """(K,) int64: how often each class is the answer to a noisy copy of ``image`` (C, H, W)."""
+    """(K,) int64: how often each class is the answer to a noisy copy of ``image`` (C, H, W).
+
+    Logits that are not finite answer with no class.
+    """
     votes = None
     for noise in _noise(image, count, seed, phase, index):
         logits = model(image + sigma * noise.to(image))
-        answers = torch.bincount(logits.argmax(dim=1), minlength=logits.shape[1])
+        given = logits[logits.isfinite().all(dim=1)].argmax(dim=1)
+        answers = torch.bincount(given, minlength=logits.shape[1])
         votes = answers if votes is None else votes + answers
     assert votes is not None
     return votes

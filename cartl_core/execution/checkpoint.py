@@ -14,15 +14,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from cartl_core.errors import describe_error
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.checkpoint_files import SUFFIX, in_order, number_of
 from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.strict_json import SMALL, JsonRefused, loads
 
 FORMAT = "cartl-checkpoint-1"
 KEPT = 2
@@ -73,8 +75,8 @@ def read(path: Path) -> Checkpoint:
     """
     first, _, payload = path.read_bytes().partition(b"\n")
     try:
-        head = json.loads(first)
-    except ValueError as error:
+        head = loads(first, SMALL)
+    except JsonRefused as error:
         raise CheckpointDamaged(f"{path.name}: the first line is no JSON") from error
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise CheckpointDamaged(f"{path.name}: not of format {FORMAT}")
@@ -95,6 +97,27 @@ def _metadata(payload: bytes) -> dict[str, str]:
     length = int.from_bytes(payload[:8], "little")
     metadata: dict[str, str] = json.loads(payload[8 : 8 + length])["__metadata__"]
     return metadata
+
+
+class CheckpointSink(Protocol):
+    """Where a stage leaves its checkpoints while it is computed."""
+
+    def due(self) -> bool:
+        """Whether it is time for one."""
+
+    def save(self, checkpoint: Checkpoint) -> object:
+        """Keep it."""
+
+
+class NoCheckpoints:
+    """For a training that is not to be resumed: nothing is kept."""
+
+    def due(self) -> bool:
+        """Never."""
+        return False
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Does nothing."""
 
 
 Announce = Callable[[Path, float], None]
@@ -128,13 +151,15 @@ class Checkpoints:
         self._saved_at = clock()
         self._next = 1 + max((number_of(path) for path in (*self._earlier, *self._own())), default=0)
 
-    def newest(self) -> Checkpoint | None:
-        """The newest checkpoint that is whole; damaged ones are passed over."""
+    def newest(self, passed_over: Callable[[str], None] = lambda words: None) -> Checkpoint | None:
+        """The newest checkpoint that is whole; ``passed_over`` is told what is wrong with each newer one."""
         for path in self._earlier:
             try:
                 return read(path)
             except (CheckpointDamaged, OSError) as error:
-                log.warning("passing over a checkpoint: %s", error)
+                words = f"a checkpoint is passed over: {describe_error(error)}"
+                log.warning(words)
+                passed_over(words)
         return None
 
     def due(self) -> bool:

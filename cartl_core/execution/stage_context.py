@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.events import EpochFinished, Reporter
-from cartl_core.execution.checkpoint import Checkpoint, Checkpoints
+from cartl_core.execution.checkpoint import Checkpoint, CheckpointSink
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.spec import Runtime
 from cartl_core.storage.stop_flag import StopFlag
@@ -30,7 +30,7 @@ class StageContext:
 
     key: StageKey
     directory: Path
-    checkpoints: Checkpoints
+    checkpoints: CheckpointSink
     runtime: Runtime
     report: Reporter
     stop: StopFlag

@@ -115,6 +115,12 @@ class Network(nn.Module):
         return head
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images that it takes."""
+        model = self._arch.model
+        return model.channels, model.image_size, model.image_size
+
+    @property
     def arch(self) -> Architecture:
         """What builds this network again, as it is now: its classes and how its blocks merge."""
         averaged = [
@@ -154,11 +160,15 @@ class Network(nn.Module):
 
     def replace_head(self, classes: int, generator: torch.Generator) -> None:
         """A fresh head of ``classes`` outputs, PyTorch's default initialisation drawn from ``generator``."""
-        old = self.head
-        head = nn.Linear(old.in_features, classes, device="meta").to_empty(device="cpu")
-        initialise(head, generator)
-        # The old weight's device and type, whatever it is parametrised by.
-        self.blocks[-1] = head.to(old.weight)
+        self.blocks[-1] = fresh_head(self.head, classes, generator)
+
+
+def fresh_head(old: nn.Linear, classes: int, generator: torch.Generator) -> nn.Linear:
+    """A new head of ``classes`` outputs on the features of ``old``; every number comes from ``generator``."""
+    head = nn.Linear(old.in_features, classes, device="meta").to_empty(device="cpu")
+    initialise(head, generator)
+    # The old weight's device and type, whatever it is parametrised by.
+    return head.to(old.weight)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from cartl_core.catalog import DATASETS, METHODS, model_facts
+from cartl_core.catalog import METHODS, facts_of, model_facts
 from cartl_core.catalog.candidates import (
     CANDIDATES,
     PLAIN,
@@ -71,7 +71,7 @@ def _attack(asked: AutoRequest, target: DataSpec) -> AttackSpec:
     """PGD at the data set's own radius, or what was written; fit for so many classes."""
     written: dict[str, Any] = asked.attack.model_dump(exclude_unset=True) if asked.attack else {}
     row = {"label": "selection", "steps": SELECTION_STEPS, **written}
-    attack = build(AttackSpec, attack_settings(row, DATASETS[target.name]), "auto.attack")
+    attack = build(AttackSpec, attack_settings(row, facts_of(target)), "auto.attack")
     check_attack("auto.attack", attack, target)
     return attack
 

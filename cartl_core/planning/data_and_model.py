@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cartl_core.catalog import DATASETS, PAPER_MODELS, DatasetFacts, PresetFacts, model_facts
+from cartl_core.catalog import PAPER_MODELS, DatasetFacts, PresetFacts, facts_of, model_facts
+from cartl_core.catalog.data_facts import with_classes
 from cartl_core.errors import SpecError
 from cartl_core.spec import DataSpec, JobRequest, ModelSpec
 
@@ -37,7 +38,7 @@ def resolve_model(
     asked: ModelSpec | None, source: DataSpec, target: DataSpec, preset: PresetFacts
 ) -> ModelSpec:
     """The network: its input takes the source's size, and colour when either side has it."""
-    source_facts, target_facts = DATASETS[source.name], DATASETS[target.name]
+    source_facts, target_facts = facts_of(source), facts_of(target)
     chosen = asked.model_dump(exclude_unset=True) if asked else {}
     image_size = chosen.get("image_size", source_facts.image_size)
     defaults: dict[str, Any] = {
@@ -59,7 +60,7 @@ def stem_stride(image_size: int, side: int) -> int:
 
 
 def _data(data: DataSpec, field: str, train_limit: int | None) -> DataSpec:
-    facts = DATASETS[data.name]
+    facts = facts_of(data)
     if data.classes is not None:
         _check_classes(data.classes, facts, field)
     if "train_limit" in data.model_fields_set:
@@ -79,18 +80,18 @@ def _check_classes(classes: tuple[int, ...], facts: DatasetFacts, field: str) ->
 
 def _default_source(target: DataSpec, asked: DataSpec) -> DataSpec:
     """The other classes of the same data set when there are enough of them, else the catalog's pair."""
-    facts = DATASETS[target.name]
+    facts = facts_of(target)
     if asked.classes is not None:
         others = tuple(label for label in range(len(facts.classes)) if label not in asked.classes)
         if len(others) >= MIN_CLASSES:
-            return DataSpec(name=target.name, classes=others)
+            return with_classes(target, others)
     return DataSpec(name=facts.default_source)
 
 
 def _refuse_shared_classes(source: DataSpec, target: DataSpec) -> None:
     if source.name != target.name:
         return
-    labels = range(len(DATASETS[source.name].classes))
+    labels = range(len(facts_of(source).classes))
     shared = set(source.classes or labels) & set(target.classes or labels)
     if shared:
         raise SpecError(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from cartl_core.catalog import (
-    DATASETS,
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
     OPERATOR_BETA,
+    DatasetFacts,
     MethodFacts,
     PresetFacts,
     consistent,
-    model_facts,
 )
 from cartl_core.errors import SpecError
-from cartl_core.spec import DataSpec, ModelSpec, TransferSpec
+from cartl_core.spec import TransferSpec
 from cartl_core.spec.terms import TERMS
 
 
@@ -66,32 +65,30 @@ def fit_head_epochs(transfer: TransferSpec, *, chosen: bool, where: str) -> Tran
     return transfer.model_copy(update={"lwf_head_epochs": transfer.epochs // 2})
 
 
-def check_depth(freeze_depth: int, facts: MethodFacts, model: ModelSpec, field: str) -> None:
-    """Refuse a depth that the network or the method has not, naming ``field``."""
-    blocks = model_facts(model.name).blocks
+def check_depth(freeze_depth: int, facts: MethodFacts, network: str, blocks: int, field: str) -> None:
+    """Refuse a depth that the ``network`` of so many blocks, or the method, has not; names ``field``."""
     allowed = facts.depths(blocks)
     if facts.distilled and freeze_depth not in allowed:
         raise SpecError(field, f"{facts.name} tunes the whole network", allowed="0")
     if freeze_depth not in allowed:
         raise SpecError(
             field,
-            f"{freeze_depth} does not fit {model.name} ({blocks} blocks) with method {facts.name}",
+            f"{freeze_depth} does not fit {network} ({blocks} blocks) with method {facts.name}",
             allowed=f"{allowed[0]} to {allowed[-1]}",
         )
 
 
-def pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts) -> dict[str, Any]:
+def pretrain_defaults(facts: MethodFacts, source: DatasetFacts, preset: PresetFacts) -> dict[str, Any]:
     """Settings of the teacher, before anybody has said anything."""
-    data = DATASETS[source.name]
     steps, share = preset.pretrain_attack["steps"], preset.pretrain_attack["step_of_eps"]
     assert isinstance(share, float)
     return {
         "objective": facts.objective,
-        "augmentation": data.augmentation if preset.augmentation else "none",
+        "augmentation": source.augmentation if preset.augmentation else "none",
         "attack": {
             "label": "training",
-            "eps": data.train_eps,
-            "step": data.train_eps * share,
+            "eps": source.train_eps,
+            "step": source.train_eps * share,
             "steps": steps,
         },
         **preset.pretrain,
@@ -99,16 +96,17 @@ def pretrain_defaults(facts: MethodFacts, source: DataSpec, preset: PresetFacts)
 
 
 def transfer_defaults(
-    facts: MethodFacts, target: DataSpec, attack: dict[str, Any], preset: PresetFacts
+    facts: MethodFacts, target: DatasetFacts, attack: dict[str, Any], preset: PresetFacts
 ) -> dict[str, Any]:
     """Settings of the student, likewise; ``attack`` is that of its teacher's training."""
-    weight = DATASETS[target.name].consistency_weight
     return {
         "tail_affine": "frozen" if facts.frozen_affine else "tuned",
         "trunk_statistics": preset.trunk_statistics,
+        "augmentation": target.augmentation if preset.augmentation else "none",
         "attack": dict(attack) if facts.adversarial else None,
         **{name: TERMS[name].default for name in facts.terms},
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
-        **(consistent(weight) if facts.displaced else {}),
+        **preset.students.get(facts.name, {}),
+        **(consistent(target.consistency_weight) if facts.displaced else {}),
     }

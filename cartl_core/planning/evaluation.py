@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cartl_core.catalog import DATASETS, EVALUATIONS, DatasetFacts, EvaluationFacts, PresetFacts
+from cartl_core.catalog import EVALUATIONS, DatasetFacts, EvaluationFacts, PresetFacts, facts_of
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.catalog.evaluations import AttackRow, attack_settings
 from cartl_core.errors import SpecError
@@ -35,7 +35,7 @@ def resolve_evaluation(
     """
     written = asked.model_dump(exclude_unset=True) if asked else {}
     named = EVALUATIONS[written["preset"]] if written.get("preset") else None
-    target_facts, source_facts = DATASETS[target.name], DATASETS[source.name]
+    target_facts, source_facts = facts_of(target), facts_of(source)
     settings: dict[str, Any] = {
         "attacks": _named(named, target) if named else _attacks(preset.attacks, target_facts),
         "source_attacks": _attacks(preset.source_attacks, source_facts),
@@ -71,7 +71,7 @@ def _attacks(rows: tuple[AttackRow, ...], data: DatasetFacts) -> tuple[AttackRow
 
 def _named(named: EvaluationFacts, data: DataSpec) -> tuple[AttackRow, ...]:
     """The attacks that a preset stands for, on a task of so many classes."""
-    facts = DATASETS[data.name]
+    facts = facts_of(data)
     rows = _attacks(named.attacks, facts)
     if named.ensemble is None:
         return rows
@@ -163,7 +163,7 @@ def _lacking(loss: AttackLoss, data: DataSpec) -> int | None:
 
 
 def _classes(data: DataSpec) -> int:
-    return len(data.classes or DATASETS[data.name].classes)
+    return len(data.classes or facts_of(data).classes)
 
 
 STEPS = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cartl_core.catalog import DATASETS, PRESETS
+from cartl_core.catalog import PRESETS, facts_of
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
@@ -33,7 +33,7 @@ def resolve_existing_network(
     architecture = found.architecture
     _same("network.sha256", request.network.sha256, found.sha256)
     _same("model", request.model, architecture.model)
-    facts = DATASETS[target.name]
+    facts = facts_of(target)
     classes = len(target.classes or facts.classes)
     if classes != architecture.classes:
         raise SpecError(

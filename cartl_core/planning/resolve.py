@@ -9,24 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cartl_core.catalog import METHODS, PRESETS, MethodFacts, PresetFacts, model_facts
+from cartl_core.catalog import METHODS, PRESETS, MethodFacts, PresetFacts, facts_of, model_facts
 from cartl_core.catalog.candidates import CandidateFacts
 from cartl_core.errors import SpecError
+from cartl_core.planning.arms import build_arm
 from cartl_core.planning.candidates import Asked, Maker, is_auto, resolve_auto
 from cartl_core.planning.data_and_model import resolve_model, resolve_pair
 from cartl_core.planning.defaults import (
-    beta_of,
     check_depth,
-    fdm_weight_of,
-    fit_displacement,
-    fit_head_epochs,
     pretrain_defaults,
     transfer_defaults,
 )
 from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.method_settings import (
     Layer,
-    merge,
     refuse_misplaced,
     refuse_settings_of_methods,
     shared_layer,
@@ -39,11 +35,8 @@ from cartl_core.spec import (
     JobRequest,
     JobSpec,
     ModelSpec,
-    PretrainSpec,
-    TransferSpec,
 )
 from cartl_core.spec.arm import AUTO
-from cartl_core.spec.base import build
 
 
 def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
@@ -169,29 +162,15 @@ def _arm(
         where: path of the arm's settings, for errors.
         written: the job's layer, then the arm's own, if it has one.
     """
-    check_depth(freeze_depth, facts, ground.model, f"{where}freeze_depth")
-    layers = [_defaults(facts, ground, row), *written]
-    merged = merge(layers)
-    pretrain, transfer = merged.pretrain, merged.transfer
-    fit_displacement(transfer, pretrain, freeze_depth, where)
-    pretrain.setdefault("fdm_weight", fdm_weight_of(facts, pretrain.get("fdm_distance"), ground.preset))
-    transfer.setdefault("beta", beta_of(facts, transfer.get("norm"), ground.preset))
-    return Arm(
-        method=facts.name,
-        freeze_depth=freeze_depth,
-        pretrain=build(PretrainSpec, pretrain, f"{where}pretrain"),
-        transfer=fit_head_epochs(
-            build(TransferSpec, transfer, f"{where}transfer"),
-            chosen=bool(written) and "lwf_head_epochs" in written[-1].transfer,
-            where=where,
-        ),
-    )
+    blocks = model_facts(ground.model.name).blocks
+    check_depth(freeze_depth, facts, ground.model.name, blocks, f"{where}freeze_depth")
+    return build_arm(facts, freeze_depth, _defaults(facts, ground, row), written, ground.preset, where)
 
 
 def _defaults(facts: MethodFacts, ground: _Ground, row: CandidateFacts | None) -> Layer:
     """The preset's and the data's settings; a candidate's ``row`` of the catalog replaces its own."""
-    pretrain = pretrain_defaults(facts, ground.source, ground.preset)
-    transfer = transfer_defaults(facts, ground.target, pretrain["attack"], ground.preset)
+    pretrain = pretrain_defaults(facts, facts_of(ground.source), ground.preset)
+    transfer = transfer_defaults(facts, facts_of(ground.target), pretrain["attack"], ground.preset)
     if row is None:
         return Layer(pretrain, transfer)
     transfer |= row.transfer

@@ -87,6 +87,19 @@ class Diagnosing:
 Work = Pretraining | Transferring | Importing | Attacking | Diagnosing
 
 
+def networks_of(work: Work) -> tuple[StageKey, ...]:
+    """The stages whose networks a stage reads."""
+    match work:
+        case Transferring():
+            return (work.teacher,)
+        case Attacking():
+            return (work.network,)
+        case Diagnosing():
+            return (work.network, *(other for _, other in work.others))
+        case Pretraining() | Importing():
+            return ()
+
+
 W = TypeVar("W", bound=Work, covariant=True)
 
 

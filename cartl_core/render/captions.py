@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cartl_core.catalog import DATASETS
+from cartl_core.catalog import facts_of
 from cartl_core.render import histories, numbers, phrases, selection_phrases
 from cartl_core.report import Figures, Report
-from cartl_core.report.certificates import LayerAudit
+from cartl_core.report.certificates import Displacement, LayerAudit
 from cartl_core.report.curves import RobustnessCurve
 
 INTERVALS = "95\u00a0% Wilson intervals"
@@ -164,7 +164,6 @@ def audit(report: Report) -> Caption | None:
     if found is None or not layers:
         return None
     widest = max(layers, key=lambda layer: layer.upper_bound)
-    moved = found.displacement
     return Caption(
         reading="Left of the dashed line a layer brings inputs together, right of it one can part them. "
         "The true norm lies between the estimate and the proven bound; the paper's non-expansive tuning "
@@ -174,13 +173,21 @@ def audit(report: Report) -> Caption | None:
         "the "
         f"whole tail {numbers.number(found.tail.tail_constant)} is proven.",
         evidence="Norms in L2 of the exported network in eval mode, from its weights alone: proven for every "
-        "input, so without n, attack or seed. Beside them, measured: displacement of the features under "
-        f"{moved.attack}, n = {numbers.count(moved.distance.n)}.",
+        f"input, so without n, attack or seed.{_measured_beside(found.displacement)}",
+    )
+
+
+def _measured_beside(moved: Displacement | None) -> str:
+    if moved is None:
+        return ""
+    return (
+        f" Beside them, measured: displacement of the features under {moved.attack}, "
+        f"n = {numbers.count(moved.distance.n)}."
     )
 
 
 def class_names(report: Report) -> dict[int, str]:
     """The target's classes by their label."""
-    facts = DATASETS[report.spec.dataset.name]
+    facts = facts_of(report.spec.dataset)
     kept = report.spec.dataset.classes
     return dict(enumerate(facts.classes[label] for label in kept) if kept else enumerate(facts.classes))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cartl_core.report.checks import CheckName, Finding
 
 TITLES: dict[CheckName, str] = {
+    "finite_outputs": "Outputs are finite",
     "gradients": "Gradients reach the input",
     "logits": "Outputs are logits",
     "randomness": "The same input gives the same output",
@@ -37,6 +38,11 @@ class Sentence:
 
 _NOT_ASKED = Sentence(("No checks of the network were asked for, or they are not finished.",))
 _NO_IMAGE = "No image is classified right, so there was "
+_NOTHING_RIGHT = Sentence((f"{_NO_IMAGE}nothing to judge.",))
+_NOT_FINITE = Sentence(
+    ("Outputs of the network are not finite, so there was nothing to judge.",),
+    "See the check that outputs are finite.",
+)
 _TOO_FEW = (
     "It needs {needed_images:plain} images and two radii, and had {had_images:count} images and "
     "{had_radii:plain} radii."
@@ -52,7 +58,21 @@ _BLACK_BOXES = (
 """One that the checks made, and one of the job's own."""
 _STRONGER = "Attacks of another kind break more images than {reference} (points): {stronger}. "
 
-SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
+_SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
+    "finite_outputs": {
+        "finite": Sentence(
+            ("All outputs on {images:count} images are finite, without an attack and under every one.",)
+        ),
+        "not_finite": Sentence(
+            (
+                "On {not_finite_images:count} of {images:count} images an output of the network is infinite "
+                "or not a number, on {clean_images:count} of them without an attack. They count as "
+                "misclassified, but no figure of this network is a measurement of its robustness.",
+            ),
+            "Look for weights that are too large, divisions by zero and logarithms of zero in the network.",
+        ),
+        "not_recorded": Sentence(("No outputs were measured.",)),
+    },
     "gradients": {
         "gradient_reaches_input": Sentence(
             (
@@ -136,6 +156,7 @@ SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             "Remove the rounding, or attack through it with a smooth stand-in (backward pass differentiable "
             "approximation, Athalye et al. 2018) and with a black box.",
         ),
+        "no_image_in_range": Sentence(("Too few images: none was moved to a part of the range.",)),
         "not_asked": _NOT_ASKED,
     },
     "convergence": {
@@ -241,3 +262,10 @@ SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
         ),
     },
 }
+SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
+    name: outcomes
+    if name == "finite_outputs"
+    else {"no_image_right": _NOTHING_RIGHT, **outcomes, "outputs_not_finite": _NOT_FINITE}
+    for name, outcomes in _SENTENCES.items()
+}
+"""By check and outcome."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from cartl_core.catalog import DATASETS, METHODS
+from cartl_core.catalog import METHODS, facts_of
 from cartl_core.render import phrases
 from cartl_core.render.check_sentences import check_advice, check_title, check_words
 from cartl_core.render.numbers import capital, count, duration, interval, listed, number, percent, radius
@@ -46,7 +46,7 @@ KEPT = (
 
 def data(spec: DataSpec) -> str:
     """``Fashion-MNIST, classes Sneaker, Bag``."""
-    facts = DATASETS[spec.name]
+    facts = facts_of(spec)
     if spec.classes is None:
         return f"{facts.title}, all {len(facts.classes)} classes"
     if len(spec.classes) > MAX_NAMED_CLASSES:
@@ -227,8 +227,10 @@ def references(found: Sequence[Reference]) -> str:
     return "; ".join(map(reference, found))
 
 
-def displacement(moved: Displacement) -> str:
+def displacement(moved: Displacement | None) -> str:
     """How far the attack moved the features, over how far apart they are anyway."""
+    if moved is None:
+        return "not measured: features are not finite"
     if moved.relative is None:
         return "all features are the same"
     return (

@@ -21,7 +21,7 @@ from cartl_core.render.evidence_texts import QUANTITIES
 from cartl_core.render.sentence_templates import Number, extract, pattern
 from cartl_core.report.checks import FINDINGS, Check, CheckName, Finding
 from cartl_core.report.evidence import Quantity, Subject
-from cartl_core.report.stored_diagnostics import without_sentences
+from cartl_core.report.stored_diagnostics import in_current_form
 
 Json = dict[str, Any]
 
@@ -37,8 +37,8 @@ def convert_arm_checks(checks: list[Json]) -> list[Json]:
 
 def convert_figures(figures: Json) -> Json:
     """What was measured of one network: its certificates without their sentences."""
-    return {
-        name: without_sentences(name, value) if isinstance(value, dict) else value
+    return {"not_finite": 0} | {
+        name: in_current_form(name, value) if isinstance(value, dict) else value
         for name, value in figures.items()
     }
 

@@ -1,8 +1,11 @@
-"""The one way to set up jinja2: everything is escaped, and a name that does not exist is an error."""
+"""The one way to set up jinja2: everything is escaped, hidden characters too, and all names must exist."""
 
 from __future__ import annotations
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from cartl_core.spec.visible_text import visible
 
 
 def environment(package: str, folder: str = "templates") -> Environment:
@@ -15,8 +18,14 @@ def environment(package: str, folder: str = "templates") -> Environment:
     return Environment(
         loader=PackageLoader(package, folder),
         autoescape=True,
+        finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _visible(value: object) -> object:
+    """What a template shows. Markup comes from macros, whose own expressions went through here."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -95,7 +95,9 @@ class Audit(Value):
     """What can be proven of a student from its weights, and what of the attack reaches the tail."""
 
     tail: TailAudit
-    displacement: Displacement
+    displacement: Displacement | None = Field(
+        description="Null where features of an image are not finite: there is no distance."
+    )
     network: NetworkCertificate
 
 

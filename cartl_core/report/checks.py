@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from cartl_core.report.values import Interval, Value
 
 CheckName = Literal[
+    "finite_outputs",
     "gradients",
     "logits",
     "randomness",
@@ -27,19 +28,24 @@ CheckStatus = Literal["passed", "failed", "not_run"]
 
 NotAsked = Literal["not_asked"]
 """No checks of the network were asked for, or they are not finished."""
-GradientsFinding = Literal[
-    "gradient_reaches_input", "cross_entropy_vanishes", "no_gradient", "no_image_right"
-]
+NothingToJudge = Literal["outputs_not_finite", "no_image_right"]
+"""An output is not finite, or no image is classified correctly: of every check but the first."""
+FiniteOutputsFinding = Literal["finite", "not_finite", "not_recorded"]
+GradientsFinding = Literal["gradient_reaches_input", "cross_entropy_vanishes", "no_gradient"]
 LogitsFinding = Literal["logits", "probabilities"]
 RandomnessFinding = Literal["same_outputs", "outputs_differ"]
-InputRangeFinding = Literal["whole_range", "outside_unit_range", "narrow_range", "insensitive"]
+InputRangeFinding = Literal[
+    "whole_range", "outside_unit_range", "narrow_range", "insensitive", "no_image_in_range"
+]
 ConvergenceFinding = Literal["converged", "not_converged", "no_pair"]
 RisingEpsFinding = Literal["no_rise", "accuracy_rises", "too_few_images", "too_few_radii"]
-EpsOneFinding = Literal["all_misclassified", "images_withstand", "no_image_right"]
+EpsOneFinding = Literal["all_misclassified", "images_withstand"]
 BlackBoxFinding = Literal["black_box_no_stronger", "black_box_stronger", "no_black_box"]
 MaskingFinding = Literal["no_sign", "gradients_masked", "cross_entropy_masked", "no_other_attack"]
 Finding = (
     NotAsked
+    | NothingToJudge
+    | FiniteOutputsFinding
     | GradientsFinding
     | LogitsFinding
     | RandomnessFinding
@@ -51,12 +57,12 @@ Finding = (
     | MaskingFinding
 )
 
-FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
+_FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
+    "finite_outputs": {"finite": "passed", "not_finite": "failed", "not_recorded": "not_run"},
     "gradients": {
         "gradient_reaches_input": "passed",
         "cross_entropy_vanishes": "failed",
         "no_gradient": "failed",
-        "no_image_right": "not_run",
         "not_asked": "not_run",
     },
     "logits": {"logits": "passed", "probabilities": "failed", "not_asked": "not_run"},
@@ -66,6 +72,7 @@ FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
         "outside_unit_range": "failed",
         "narrow_range": "failed",
         "insensitive": "failed",
+        "no_image_in_range": "not_run",
         "not_asked": "not_run",
     },
     "convergence": {
@@ -83,7 +90,6 @@ FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
     "eps_one": {
         "all_misclassified": "passed",
         "images_withstand": "failed",
-        "no_image_right": "not_run",
         "not_asked": "not_run",
     },
     "black_box": {
@@ -97,6 +103,11 @@ FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
         "cross_entropy_masked": "failed",
         "no_other_attack": "not_run",
     },
+}
+_NOTHING_TO_JUDGE: dict[Finding, CheckStatus] = {"outputs_not_finite": "not_run", "no_image_right": "not_run"}
+FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
+    name: outcomes if name == "finite_outputs" else {**outcomes, **_NOTHING_TO_JUDGE}
+    for name, outcomes in _FINDINGS.items()
 }
 """All outcomes of each check and what each one counts as.
 
@@ -163,11 +174,14 @@ class Checked(Value):
     vanished: int = Field(description="No usable gradient of the cross-entropy where attacks start.")
     flat: int = Field(description="No gradient of the margin either.")
     probable: int = Field(description="Outputs that look like probabilities.")
-    lowest_output: float
-    highest_output: float
+    not_finite: int = Field(ge=0, description="Images with an output that is infinite or not a number.")
+    lowest_output: float | None = Field(description="Of all finite outputs; null where there is none.")
+    highest_output: float | None = Field(description="Likewise.")
     differing: int = Field(description="Another output in a second pass.")
     redecided: int = Field(description="Another class in a second pass.")
-    largest_difference: float = Field(description="Of two passes, as a share of the largest output.")
+    largest_difference: float | None = Field(
+        description="Of two passes, as a share of the largest output; null where no output is finite."
+    )
     lowest_pixel: float
     highest_pixel: float
     normalises_first: bool

@@ -45,7 +45,7 @@ class PairedComparison(Value):
     only_baseline: int
     neither: int
     difference: float = Field(description="Job minus baseline, as a fraction of n.")
-    low: float
+    low: float = Field(description="Of the 95 % interval (Tango 1998); it excludes 0 where p_value < 0.05.")
     high: float
     p_value: float = Field(ge=0, le=1, description="Exact McNemar test, two-sided.")
     verdict: Literal["better", "worse", "within_noise"]

@@ -14,6 +14,47 @@ from cartl_core.report.values import Interval, Value
 from cartl_core.spec import Method, Objective
 
 DataRole = Literal["source", "target"]
+SkippedFor = Literal["hidden", "system_file", "folder", "no_image_suffix"]
+
+
+class NetworkName(Value):
+    """Which network of the report a notice is about."""
+
+    role: Literal["student", "baseline", "teacher"] = Field(
+        description="`student`: the job's own, or the existing network that was measured."
+    )
+    method: Method | None = Field(description="Of a student; null of an existing network and a teacher.")
+    settings: str | None = Field(description="What tells it from others of its method in this report.")
+    objective: Objective | None = Field(description="Of a teacher.")
+    freeze_depth: int | None = Field(description="The depth that a teacher was made for.")
+
+
+class OutputsNotFinite(Value):
+    """A network gives outputs that are infinite or not a number: none of its figures is a measurement."""
+
+    code: Literal["outputs_not_finite"] = "outputs_not_finite"
+    network: NetworkName
+    not_finite: int = Field(ge=1, description="Test images, without an attack or under one.")
+    n: int
+
+
+class OneAnswer(Value):
+    """A network gives nearly always the same class: it has not learned its task."""
+
+    code: Literal["one_answer"] = "one_answer"
+    network: NetworkName
+    answer: str = Field(description="Name of the class.")
+    share: Interval = Field(description="Of the answers to test images.")
+
+
+class NoBetterThanOneClass(Value):
+    """The test images cannot tell a network's clean accuracy from that of always answering one class."""
+
+    code: Literal["no_better_than_one_class"] = "no_better_than_one_class"
+    network: NetworkName
+    clean: Interval = Field(description="Its lower end is not above `share`.")
+    commonest: str = Field(description="Name of the commonest class of the test images.")
+    share: float = Field(description="Of the test images that are of that class.")
 
 
 class TeacherWithoutAttack(Value):
@@ -102,6 +143,26 @@ class ImagesLeftOut(Value):
     count: int = Field(ge=1)
 
 
+class SkippedFiles(Value):
+    """So many files are no images of the data set, for one reason."""
+
+    reason: SkippedFor = Field(
+        description="`hidden`: the name begins with a dot; `system_file`: an operating system makes it; "
+        "`folder`; `no_image_suffix`."
+    )
+    count: int = Field(ge=1)
+
+
+class FilesSkipped(Value):
+    """Beside a data set's images lie other files, which are not part of it."""
+
+    code: Literal["files_skipped"] = "files_skipped"
+    role: DataRole
+    data: str = Field(description="Name of the data set.")
+    taken: int = Field(ge=0, description="Files that are its images, all classes, training and test.")
+    skipped: tuple[SkippedFiles, ...] = Field(min_length=1)
+
+
 class RuntimeChanged(Value):
     """An earlier attempt of the job ran elsewhere; what it had not finished is computed anew."""
 
@@ -116,8 +177,13 @@ class OtherNotice(Value):
     text: str
 
 
+AboutNetwork = OutputsNotFinite | OneAnswer | NoBetterThanOneClass
+"""What is said before all else."""
 Notice = Annotated[
-    TeacherWithoutAttack
+    OutputsNotFinite
+    | OneAnswer
+    | NoBetterThanOneClass
+    | TeacherWithoutAttack
     | TeacherNotRobust
     | WeakTeacher
     | AttackBeyondTeacher
@@ -126,6 +192,7 @@ Notice = Annotated[
     | UnsureEpoch
     | SplitBatches
     | ImagesLeftOut
+    | FilesSkipped
     | RuntimeChanged
     | OtherNotice,
     Field(discriminator="code"),

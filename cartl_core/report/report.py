@@ -72,6 +72,11 @@ class Figures(Value):
     data: str = Field(description="For people: data set and classes.")
     data_fingerprint: str
     n: int
+    not_finite: int = Field(
+        ge=0,
+        description="Test images with an output that is infinite or not a number, without an attack or under "
+        "one; they count as misclassified.",
+    )
     clean: Interval
     attacks: tuple[AttackResult, ...] = ()
     worst_case: Interval | None = Field(

@@ -1,4 +1,4 @@
-"""Diagnostics that earlier versions stored: less the sentences that were stored with them."""
+"""Diagnostics that earlier versions stored, in the form of this one: without sentences, with later fields."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ SENTENCES: dict[str, tuple[tuple[str, ...], ...]] = {
 """By diagnostic: the paths of sentences of report schema 1."""
 
 
-def without_sentences(name: str, value: dict[str, Any]) -> dict[str, Any]:
+LATER: dict[str, dict[str, Any]] = {"checks": {"not_finite": 0}}
+"""By diagnostic: fields that earlier versions did not store, and what stands for them."""
+
+
+def in_current_form(name: str, value: dict[str, Any]) -> dict[str, Any]:
     """The stored value of the diagnostic ``name`` as this version stores it; ``value`` is left as it is."""
     for path in SENTENCES.get(name, ()):
         value = _without(value, path)
-    return value
+    return {**LATER.get(name, {}), **value}
 
 
 def _without(value: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:

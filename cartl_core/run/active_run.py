@@ -75,6 +75,10 @@ class ActiveRun:
             self._stages.result_of(stage)
             self.tell()
 
+    def directory(self, stage: StageSpec[Work]) -> Path:
+        """Where a finished stage lies, its files as they were written."""
+        return self._stages.directory(stage.digest)
+
     def replan(self, plan: Plan) -> None:
         """From here on these are the stages of the run; what is known of them stays."""
         self.plan = plan

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from cartl_core.analysis.checks import CheckObservations, judge
 from cartl_core.analysis.checks.status import found
-from cartl_core.analysis.metrics import AttackRecord
+from cartl_core.analysis.metrics import AttackRecord, Outputs
 from cartl_core.catalog.check_attacks import own_attacks
 from cartl_core.evaluation.checks import CHECKS, CheckInputs, Rows, in_double, normalises_first, summary
 from cartl_core.evaluation.diagnostics.checks import observations_of
@@ -32,6 +32,7 @@ def check_network(
     y: Tensor,
     attack: AttackSpec,
     records: Sequence[AttackRecord],
+    outputs: Outputs,
     *,
     classes: int,
     seed: int,
@@ -45,6 +46,7 @@ def check_network(
         x: (N, C, H, W) in [0, 1]; y: (N,) int64.
         attack: the checks' own: PGD on the cross-entropy.
         records: the evaluation's attacks on all N images.
+        outputs: of all N images without an attack.
     """
     asked = ChecksSpec(attack=attack)
     drawn = torch.randperm(len(x), generator=generator(seed, "checks images"))[:IMAGES].sort().values
@@ -71,10 +73,13 @@ def check_network(
     )
     everyone = torch.arange(len(x))
     observations: CheckObservations = observations_of(summed, asked, {**rows, "index": drawn}, everyone)
-    judged = judge(observations, records)
+    judged = judge(observations, records, outputs)
     if double is not None:
         return judged
-    return tuple(found(INPUT_RANGE, "not_asked") if check.name == INPUT_RANGE else check for check in judged)
+    return tuple(
+        found(INPUT_RANGE, "not_asked") if check.name == INPUT_RANGE and check.status != "not_run" else check
+        for check in judged
+    )
 
 
 def double_of(module: nn.Module, image: Tensor) -> nn.Module | None:

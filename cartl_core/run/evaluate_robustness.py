@@ -16,15 +16,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cartl_core.analysis.metrics import AttackRecord, attack_result, worst_case
-from cartl_core.attacks import misclassified, run_attack
+from cartl_core.analysis.metrics import (
+    Outputs,
+    TestSet,
+    attack_result,
+    not_finite,
+    worst_case,
+)
+from cartl_core.analysis.outputs import EXISTING, network_notices
 from cartl_core.attacks.arguments import (
     Classifier,
     as_module,
@@ -40,9 +44,11 @@ from cartl_core.errors import ArgumentInvalid
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.render import numbers
 from cartl_core.render.check_sentences import check_title, check_words
+from cartl_core.render.sentences import notice
 from cartl_core.report import AttackResult, Interval
 from cartl_core.report.checks import Check
 from cartl_core.run.check_network import check_network
+from cartl_core.run.measure_network import attacked, outputs_of
 from cartl_core.spec.attack import AttackSpec, Norm
 from cartl_core.spec.datasets import COLOUR_EPS, COLOUR_STEP
 from cartl_core.statistics.proportions import wilson
@@ -61,6 +67,8 @@ class RobustnessResult:
         eps, norm, attack, seed: as asked for.
         attacks: each attack on its own, on all images.
         checks: the checks against self-deception; empty where they were not asked for.
+        not_finite: images with a logit that is infinite or not a number, without an attack or under one; they
+            count as misclassified, and no figure is a measurement then.
         warnings: what to read before the figures.
     """
 
@@ -72,13 +80,15 @@ class RobustnessResult:
     seed: int
     attacks: tuple[AttackResult, ...]
     checks: tuple[Check, ...]
+    not_finite: int
     warnings: tuple[str, ...]
 
     def __str__(self) -> str:
-        """A few lines: both accuracies, each attack, how the checks went, the warnings."""
+        """A few lines: the warnings, both accuracies, each attack, how the checks went."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
+        yield from (f"warning: {warning}" for warning in self.warnings)
         yield f"clean accuracy {numbers.interval(self.clean)} on {numbers.count(self.clean.n)} images"
         ball = f"{self.norm}, eps {numbers.radius(self.eps)}"
         yield f"robust accuracy {numbers.interval(self.robust)} under {self.attack} ({ball})"
@@ -90,7 +100,6 @@ class RobustnessResult:
                 f"checks: {statuses.count('passed')} passed, {statuses.count('failed')} failed, "
                 f"{statuses.count('not_run')} not run"
             )
-        yield from (f"warning: {warning}" for warning in self.warnings)
 
 
 def evaluate_robustness(
@@ -139,8 +148,8 @@ def evaluate_robustness(
     specs = _attacks(attack, norm, eps, classes)
     x = x.detach()
     with preserve_model_state(module):
-        clean = _clean(module, x, y, batch_size, device)
-        records = [_attacked(module, x, y, spec, seed, batch_size, device) for spec in specs]
+        outputs = outputs_of(module, x, y, batch_size, device)
+        records = [attacked(module, x, y, spec, seed, batch_size, device) for spec in specs]
         judged = (
             check_network(
                 module,
@@ -148,6 +157,7 @@ def evaluate_robustness(
                 y,
                 _check_attack(norm, eps),
                 records,
+                outputs,
                 classes=classes,
                 seed=seed,
                 batch_size=batch_size,
@@ -156,9 +166,10 @@ def evaluate_robustness(
             if checks
             else ()
         )
-    robust = worst_case(clean, records)
+    robust = worst_case(outputs.right, records)
+    infinite = len(not_finite(outputs, records))
     return RobustnessResult(
-        clean=wilson(sum(clean), len(clean)),
+        clean=wilson(sum(outputs.right), len(x)),
         robust=wilson(sum(robust), len(robust)),
         eps=eps,
         norm=norm,
@@ -166,7 +177,8 @@ def evaluate_robustness(
         seed=seed,
         attacks=tuple(attack_result(record, seed) for record in records),
         checks=judged,
-        warnings=tuple(_warnings(judged, len(x), specs)),
+        not_finite=infinite,
+        warnings=(*_about_network(outputs, infinite, y, classes), *_warnings(judged, len(x), specs)),
     )
 
 
@@ -202,42 +214,11 @@ def _check_attack(norm: Norm, eps: float) -> AttackSpec:
     return AttackSpec(label="checks", norm=norm, eps=eps, step=_step(eps), steps=20)
 
 
-def _clean(
-    module: nn.Module, x: Tensor, y: Tensor, batch_size: int, device: torch.device
-) -> tuple[bool, ...]:
-    right: list[bool] = []
-    for start in range(0, len(x), batch_size):
-        part = slice(start, start + batch_size)
-        with torch.no_grad():
-            right += (~misclassified(module(x[part].to(device)), y[part].to(device))).tolist()
-    return tuple(right)
-
-
-def _attacked(
-    module: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    attack: AttackSpec,
-    seed: int,
-    batch_size: int,
-    device: torch.device,
-) -> AttackRecord:
-    """Which images stay correct under one attack."""
-    robust: list[bool] = []
-    started = time.monotonic()
-    for start in range(0, len(x), batch_size):
-        part = slice(start, start + batch_size)
-        outcome = run_attack(
-            module,
-            x[part].to(device),
-            y[part].to(device),
-            attack,
-            seed=seed,
-            label=attack.label,
-            indices=torch.arange(start, min(start + batch_size, len(x))),
-        )
-        robust += (~outcome.broken).tolist()
-    return AttackRecord(attack, tuple(robust), time.monotonic() - started)
+def _about_network(outputs: Outputs, infinite: int, y: Tensor, classes: int) -> Iterator[str]:
+    """Outputs that are not finite, or nearly always the same class."""
+    names = tuple(f"class {label}" for label in range(classes))
+    test = TestSet("the images", "", tuple(y.tolist()), names)
+    yield from (notice(found) for found in network_notices(EXISTING, outputs, infinite, test))
 
 
 def _warnings(checks: tuple[Check, ...], images: int, attacks: tuple[AttackSpec, ...]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cartl_core.data import skipped_files
 from cartl_core.planning.make_plan import plan_evaluation
 from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
@@ -26,7 +27,8 @@ def run_evaluation(
         file: the network that is measured.
         remarks: notices that are known before the start.
     """
-    target = of_evaluation(spec, load(spec.dataset))
+    data = load(spec.dataset)
+    target, remarks = of_evaluation(spec, data), (*remarks, *skipped_files("target", data))
     plan = plan_evaluation(spec, target=target.for_plan(), runtime=services.runtime)
     run = ActiveRun(plan, {"target": target}, services, file=file, remarks=remarks)
     run.make(plan.network.stage)

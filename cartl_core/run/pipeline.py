@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 from cartl_core.data import load
+from cartl_core.data.splits import Archive
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
 from cartl_core.report import Notice, Report
@@ -33,6 +35,7 @@ def run(
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
     network: Path | None = None,
+    own_data: Mapping[str, Archive] | None = None,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -47,6 +50,7 @@ def run(
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
         network: the file that an evaluation measures.
+        own_data: a person's own data sets, by their names in ``spec``.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -57,7 +61,9 @@ def run(
     machine.enter(runtime)
     report(RuntimeResolved(runtime=runtime))
     services = Services(runtime, cache, report, stop or StopFlag(), checkpoint_seconds)
-    loader = functools.partial(load, model=spec.model, data_root=data_root, seed=spec.seed, download=download)
+    loader = functools.partial(
+        load, model=spec.model, data_root=data_root, seed=spec.seed, download=download, own=own_data
+    )
     match spec:
         case JobSpec():
             done = run_transfer(spec, loader, services, remarks)

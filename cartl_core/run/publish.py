@@ -32,13 +32,13 @@ def publish(out: Path, run: ActiveRun) -> Report:
     Args:
         run: its stages are all done.
     """
-    final, directories, report = run.known(complete=True), run.inputs.directories, run.report
+    final, report = run.known(complete=True), run.report
     if isinstance(run.plan, TransferPlan):
-        write_student(out, directories[run.plan.students[0].stage.digest] / NETWORK, report)
+        write_student(out, run.directory(run.plan.students[0].stage) / NETWORK, report)
     for network in run.plan.measured:
         clean = run.state.clean(network.measurements)
         rows = {
-            stage.work.name: read_rows(directories[stage.digest])
+            stage.work.name: read_rows(run.directory(stage))
             for stage in network.diagnostics
             if not isinstance(stage.work.asked, GallerySpec)
         }
@@ -56,7 +56,7 @@ def _worst_images(out: Path, final: Report, run: ActiveRun) -> Pixels | None:
     if gallery is None:
         return None
     (stage,) = (own for own in run.plan.measured[0].diagnostics if isinstance(own.work.asked, GallerySpec))
-    return write_gallery(out, gallery, read_rows(run.inputs.directories[stage.digest]), run.report)
+    return write_gallery(out, gallery, read_rows(run.directory(stage)), run.report)
 
 
 SAFETENSORS = "application/octet-stream"

@@ -9,12 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from cartl_core.catalog.network_file import inspect
+from cartl_core.data.own_dataset import CheckedDataset, Dataset
 from cartl_core.errors import ArgumentInvalid, SpecError
 from cartl_core.events import Event, Reporter
+from cartl_core.nn.network import Network
 from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.report import Report
 from cartl_core.run import pipeline
+from cartl_core.run.own_objects import checked_datasets, with_datasets, with_network
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
 from cartl_core.storage.stage_cache import LocalStageCache
@@ -33,6 +36,8 @@ def run(
     out: str | Path,
     data_root: str | Path = "data",
     network: str | Path | None = None,
+    datasets: Mapping[str, Dataset] | None = None,
+    networks: Mapping[str, Network | str | Path] | None = None,
     download: bool = True,
     report: Reporter = quiet,
 ) -> Report:
@@ -45,6 +50,10 @@ def run(
         out: folder for the report, the student's weights and, in ``stages``, everything computed.
         data_root: the folder that holds the data sets, or gets them.
         network: the file that an evaluation measures; only for ``kind: evaluate``.
+        datasets: images of your own, by the names that ``dataset`` or ``source`` of ``request``, then a
+            mapping, have for them.
+        networks: networks of your own, by the name that ``network`` of a request of ``kind: evaluate`` has
+            for one: in memory, or the path of a file.
         download: fetch a data set that is missing.
         report: told of everything that happens, see ``cartl_core.events``.
 
@@ -52,8 +61,12 @@ def run(
         SpecError: the request cannot be run as written; it names the field and what is allowed.
         JobError: the run failed in a way that would repeat.
     """
-    spec = _resolved(request, None if network is None else Path(network))
     out, stop = Path(out), StopFlag()
+    file = None if network is None else Path(network)
+    own = checked_datasets(datasets or {})
+    if own or networks:
+        request, file = _with_own(request, own, networks or {}, file, out)
+    spec = _resolved(request, file)
     return pipeline.run(
         spec,
         cache=LocalStageCache(out / "stages", report, stop),
@@ -62,8 +75,27 @@ def run(
         report=report,
         stop=stop,
         download=download,
-        network=None if network is None else Path(network),
+        network=file,
+        own_data={name: dataset.archive for name, dataset in own.items()},
     )
+
+
+def _with_own(
+    request: Request,
+    own: Mapping[str, CheckedDataset],
+    networks: Mapping[str, Network | str | Path],
+    file: Path | None,
+    out: Path,
+) -> tuple[Request, Path | None]:
+    """The request with a person's own objects in the place of their names, and the file to measure."""
+    if not isinstance(request, Mapping):
+        raise ArgumentInvalid(
+            "request", f"is a {type(request).__name__}", allowed="a mapping, which may name your own objects"
+        )
+    if networks and file is not None:
+        raise ArgumentInvalid("network", "networks has it already", allowed="either of them")
+    request, own_file = with_network(with_datasets(request, own), networks, out)
+    return request, own_file or file
 
 
 def _resolved(request: Request, network: Path | None) -> JobSpec | EvaluateJobSpec:

@@ -124,7 +124,12 @@ def _read_import(work: Importing, inputs: Inputs, directory: Path) -> ImportedNe
 
 def _read_attack(work: Attacking, inputs: Inputs, directory: Path) -> AttackOutcomes:
     found = read_outcomes(directory)
-    return AttackOutcomes(tuple(found.robust.tolist()), found.seconds)
+    return AttackOutcomes(
+        robust=tuple(found.robust.tolist()),
+        seconds=found.seconds,
+        not_finite=frozenset(found.not_finite.nonzero().flatten().tolist()),
+        answers=None if found.answers is None else tuple(found.answers.tolist()),
+    )
 
 
 def _read_diagnostic(work: Diagnosing, inputs: Inputs, directory: Path) -> DiagnosticResult:

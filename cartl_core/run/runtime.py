@@ -30,12 +30,23 @@ def resolve(spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None) -> R
     Raises:
         SpecError: ``cuda`` was asked for and there is none.
     """
-    device = _device(spec.device)
+    return of_machine(spec.device, spec.precision, threads or _usable_threads())
+
+
+def of_machine(
+    device_asked: Literal["auto", "cpu", "cuda"], precision: Literal["auto", "fp32", "bf16"], threads: int
+) -> Runtime:
+    """The same for what was asked for.
+
+    Raises:
+        SpecError: ``cuda`` was asked for and there is none.
+    """
+    device = _device(device_asked)
     return Runtime(
         device=device,
         device_name=torch.cuda.get_device_name() if device == "cuda" else _processor(),
-        threads=threads or _usable_threads(),
-        precision=_precision(spec.precision, device),
+        threads=threads,
+        precision=_precision(precision, device),
         python=platform.python_version(),
         torch=version("torch"),
         torchvision=version("torchvision"),

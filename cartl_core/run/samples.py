@@ -41,7 +41,8 @@ class Sample:
     def for_report(self) -> TestSet:
         """The test images, for people."""
         labels = tuple(self.test.labels.tolist())
-        return TestSet(phrases.data(self.asked), self.data.fingerprint, labels, self.data.class_names)
+        data = self.data
+        return TestSet(phrases.data(self.asked), data.fingerprint, labels, data.class_names, data.available)
 
 
 class Loader(Protocol):

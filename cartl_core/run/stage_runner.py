@@ -5,21 +5,27 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cartl_core.analysis.results import StageResult
 from cartl_core.analysis.run_state import RunState
-from cartl_core.events import Reporter, StageFinished, StageStarted
+from cartl_core.errors import ResumeMismatch, StageDamaged
+from cartl_core.events import Reporter, StageFinished, StageStarted, Warned
 from cartl_core.execution.checkpoint import Checkpoints
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.planning.stages import StageSpec, Work
+from cartl_core.planning.stages import StageSpec, Work, networks_of
 from cartl_core.run.progress import Meter
 from cartl_core.run.runners import RUNNERS, Inputs
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_cache import StageCache, StageLocation
+from cartl_core.storage.stage_result import damage
 from cartl_core.storage.stop_flag import StopFlag
+
+TRIES = 3
+"""Times that a stage is computed whose files are damaged as soon as they are written."""
 
 
 @dataclass(frozen=True)
@@ -50,17 +56,18 @@ class StageRunner:
 
     def __init__(self, services: Services, inputs: Inputs, state: RunState, meter: Meter) -> None:
         self._services, self._inputs, self._state, self._meter = services, inputs, state, meter
+        self._asked: dict[str, StageSpec[Work]] = {}
 
     def result_of(self, stage: StageSpec[Work]) -> StageResult:
         """What the stage found; computed unless the cache has it.
 
         Raises:
             Interruption: the run was asked to stop, or another run computes this stage.
+            StageDamaged: its files were damaged ``TRIES`` times before they could be read.
         """
-        runner, started = RUNNERS[type(stage.work)], time.monotonic()
-        with self._place(stage.key) as answer:
-            if not answer.finished:
-                runner.compute(stage.work, self._inputs, self._context(stage.key, answer))
+        started = time.monotonic()
+        self._asked[stage.digest] = stage
+        answer, result = self._found_or_computed(stage)
         seconds = time.monotonic() - started
         self._meter.finish(stage.key)
         self._services.report(
@@ -72,9 +79,45 @@ class StageRunner:
                 seconds=seconds,
             )
         )
-        result = runner.read(stage.work, self._inputs, answer.directory)
         self._state.record(stage.key, result, seconds=seconds, reused=answer.finished)
         return result
+
+    def directory(self, digest: str) -> Path:
+        """Where a finished stage of this run lies; one that was damaged since is computed again.
+
+        Raises:
+            Interruption: as ``result_of`` does.
+        """
+        if damage(self._inputs.directories[digest]) is not None:
+            self.result_of(self._asked[digest])
+        return self._inputs.directories[digest]
+
+    def _found_or_computed(self, stage: StageSpec[Work]) -> tuple[StageLocation, StageResult]:
+        """Where the stage lies, and what it found."""
+        read, tries = RUNNERS[type(stage.work)].read, 0
+        while True:
+            with self._place(stage.key) as answer:
+                if not answer.finished:
+                    for network in networks_of(stage.work):
+                        self.directory(network.digest)
+                    self._compute(stage, answer)
+            tries += 1
+            try:
+                return answer, read(stage.work, self._inputs, answer.directory)
+            except StageDamaged:
+                if tries == TRIES:
+                    raise
+
+    def _compute(self, stage: StageSpec[Work], answer: StageLocation) -> None:
+        """Go on from a checkpoint; begin anew where it is none of this version's."""
+        compute, ctx = RUNNERS[type(stage.work)].compute, self._context(stage.key, answer)
+        try:
+            compute(stage.work, self._inputs, ctx)
+        except ResumeMismatch as error:
+            if ctx.saved is None:
+                raise
+            self._services.report(Warned(message=f"{stage.key.label} begins anew: {error}"))
+            compute(stage.work, self._inputs, replace(ctx, saved=None))
 
     @contextmanager
     def _place(self, key: StageKey) -> Iterator[StageLocation]:
@@ -100,7 +143,7 @@ class StageRunner:
             announce=lambda path, fraction: services.cache.checkpointed(key, path, fraction),
             every_seconds=services.checkpoint_seconds,
         )
-        saved = checkpoints.newest()
+        saved = checkpoints.newest(lambda words: services.report(Warned(message=f"{key.label}: {words}")))
         resumed_at = saved.fraction if saved else None
         services.report(
             StageStarted(stage=key.kind, label=key.label, digest=key.digest, resumed_at=resumed_at)

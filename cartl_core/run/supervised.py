@@ -30,13 +30,15 @@ from cartl_core.events import (
     Stop,
 )
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.storage.stage_cache import StageLocation
+from cartl_core.storage.stage_cache import StageLocation, computed_anew
+from cartl_core.storage.stage_result import damage, discard
 from cartl_core.storage.stop_flag import StopFlag
 
 LOST_SUPERVISOR = 4
 """Exit code of a run that heard nothing for too long and could not stop in time."""
 GRACE_SECONDS = 10.0
 WATCH_SECONDS = 0.5
+SLEPT_SECONDS = 10 * WATCH_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -132,9 +134,16 @@ class Orders:
         self._closed.set()
 
     def _watch(self) -> None:
-        """Two looks in a row must find silence: after a pause of the machine, pings that piled up count."""
-        silent = 0
+        """Two looks in a row must find silence: after a pause of the machine, pings that piled up count.
+
+        Looks that came late mean that this process slept; its supervisor, which may have, too, gets all the
+        time again.
+        """
+        silent, looked_at = 0, self._clock()
         while not self._done.wait(WATCH_SECONDS):
+            if self._clock() - looked_at > SLEPT_SECONDS:
+                self._heard_at = self._clock()
+            looked_at = self._clock()
             silent = silent + 1 if self._alone() else 0
             if silent >= 2:
                 log.error("the supervisor is gone; stopping")
@@ -162,16 +171,29 @@ class SupervisedStageCache:
         self._orders = orders
 
     def locate(self, key: StageKey) -> StageLocation:
-        """See ``StageCache``."""
-        self._report(StageRequested(stage=key.kind, label=key.label, digest=key.digest, shared=key.shared))
-        reply = self._orders.reply(key.digest)
+        """See ``StageCache``. The supervisor drops a result that was found damaged, unless another took its
+        place meanwhile."""
+        reply = self._ask(key)
+        while reply.verdict == "finished" and (wrong := damage(self._stages / str(reply.path))) is not None:
+            self._report(computed_anew(key, wrong))
+            reply = self._ask(key, damaged=reply.path)
         if reply.verdict == "wait" or reply.path is None:
             raise WaitingForStage(key.digest)
+        directory = self._stages / reply.path
+        if reply.verdict == "compute":
+            discard(directory)  # what this very claim finished there, if it was damaged since
         return StageLocation(
-            directory=self._stages / reply.path,
+            directory=directory,
             finished=reply.verdict == "finished",
             checkpoints=tuple(self._stages / path for path in reply.checkpoints),
         )
+
+    def _ask(self, key: StageKey, *, damaged: str | None = None) -> StageReply:
+        asked = StageRequested(
+            stage=key.kind, label=key.label, digest=key.digest, shared=key.shared, damaged=damaged
+        )
+        self._report(asked)
+        return self._orders.reply(key.digest)
 
     def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None:
         """Report it: it counts once the supervisor has written its row."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from cartl_core.analysis.build_report import choice_of
-from cartl_core.data import keep_apart, left_out
+from cartl_core.data import keep_apart, left_out, skipped_files
 from cartl_core.events import CandidateChosen
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import TransferPlan
@@ -31,6 +31,7 @@ def run_transfer(
     source, count = keep_apart(source, target)
     if count:
         remarks = (*remarks, left_out(source, target, count))
+    remarks = (*remarks, *skipped_files("source", source), *skipped_files("target", target))
     samples = {"source": of_source(spec, source), "target": of_target(spec, target)}
     plan_after = partial(
         plan_transfer,

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, ValidationError, create_model
+from pydantic_core import CoreSchema
 
 from cartl_core.errors import SpecError
 
 # Strict mode would refuse a parsed JSON array for a tuple; the items stay strict.
 ARRAY = Field(strict=False)
+# The same for objects, of which the first faulty one ends the list: each has many fields, so a long list
+# would make very many faults. pydantic counts only what it has read by then, so no least length goes with it.
+OBJECTS = GetPydanticSchema(lambda source, handler: _ended_by_a_fault(handler(source)))
 P = TypeVar("P", bound="SpecModel")
+
+
+def _ended_by_a_fault(schema: CoreSchema) -> CoreSchema:
+    changed: Any = {**schema, "strict": False, "fail_fast": True}
+    return changed  # type: ignore[no-any-return]
 
 
 class SpecModel(BaseModel):

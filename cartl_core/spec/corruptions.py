@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from cartl_core.spec.base import ARRAY
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
 CorruptionName = Literal[
@@ -98,11 +99,11 @@ CORRUPTION_FACTS: dict[CorruptionName, CorruptionFacts] = {
 class CorruptionsSpec(DiagnosticSpec):
     """Accuracy under common corruptions: each of these, at each of these severities."""
 
-    names: Annotated[tuple[CorruptionName, ...], Field(strict=False, min_length=1, max_length=8)] = tuple(
+    names: Annotated[tuple[CorruptionName, ...], ARRAY, Field(min_length=1, max_length=8)] = tuple(
         CORRUPTION_FACTS
     )
     severities: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=5)], ...], Field(strict=False, min_length=1, max_length=5)
+        tuple[Annotated[int, Field(ge=1, le=5)], ...], ARRAY, Field(min_length=1, max_length=5)
     ] = (1, 3, 5)
 
     @field_validator("names", "severities")

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from cartl_core.spec.attack import ATTACKS, LARGEST_RADIUS, AttackLoss, Norm
+from cartl_core.spec.base import ARRAY
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
 USUAL_PACE = 2.5
@@ -33,7 +34,7 @@ class CurveSpec(DiagnosticSpec):
 
     norm: Norm = "linf"
     loss: AttackLoss = Field(default="ce", description="What the attack climbs: ce, margin or dlr.")
-    eps: Annotated[tuple[Radius, ...], Field(strict=False, min_length=1, max_length=64)] = Field(
+    eps: Annotated[tuple[Radius, ...], ARRAY, Field(min_length=1, max_length=64)] = Field(
         description="Radii in pixel units, rising; the curve ends early where nothing stands."
     )
     steps: int = Field(default=20, ge=1, le=1000, description="Steps at each radius, from each start.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints
 
 from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
@@ -29,11 +29,16 @@ from cartl_core.spec.training import PretrainSpec as PretrainSpec
 from cartl_core.spec.training import Selection as Selection
 from cartl_core.spec.training import TrainingSpec as TrainingSpec
 from cartl_core.spec.training import TransferSpec as TransferSpec
+from cartl_core.spec.visible_text import VISIBLE
 
 Label = Annotated[int, Field(ge=0, le=999)]
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+NewName = Annotated[Name, VISIBLE]
+"""The name that a request gives."""
 
 
 Tag = Annotated[
@@ -65,7 +70,10 @@ def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-DataSpecOrName = Annotated[DataSpec, BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)]
+# Serialised as what it is: a person's own data set is a ``DataSpec`` of another class.
+DataSpecOrName = Annotated[
+    SerializeAsAny[DataSpec], BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)
+]
 
 
 class ModelSpec(SpecModel):

@@ -12,6 +12,7 @@ from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
+from cartl_core.spec.base import OBJECTS
 from cartl_core.spec.base import SpecModel as SpecModel
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
@@ -41,8 +42,8 @@ class EvaluateSpec(SpecModel):
         description="Attacks and probes by name; null takes those of the job's preset. What is written "
         "beside it replaces its own part.",
     )
-    attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)]
-    source_attacks: Annotated[tuple[AttackSpec, ...], ARRAY, Field(max_length=32)] = Field(
+    attacks: Annotated[tuple[AttackSpec, ...], OBJECTS, Field(max_length=32)]
+    source_attacks: Annotated[tuple[AttackSpec, ...], OBJECTS, Field(max_length=32)] = Field(
         description="Attacks on the teacher, on the source's test images."
     )
     test_limit: int | None = Field(

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from cartl_core.errors import SpecError
 from cartl_core.spec.base import ARRAY, SpecModel
-from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpec, Name, Tag
+from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpec, Name, NewName, Tag
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
@@ -58,7 +58,7 @@ class EvaluateJobRequest(SpecModel):
     kind: Literal["evaluate"]
     dataset: DataSpecOrName = Field(description="What it is measured on; as many classes as it has outputs.")
     network: NetworkRef
-    name: Name | None = None
+    name: NewName | None = None
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
     evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]

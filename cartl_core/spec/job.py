@@ -23,6 +23,7 @@ from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
+from cartl_core.spec.base import OBJECTS
 from cartl_core.spec.base import SpecModel as SpecModel
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
@@ -63,7 +64,7 @@ class JobSpec(SpecModel):
         default=None, description="How `auto` is decided; null where nothing is left to choose."
     )
     evaluate: EvaluateSpec
-    baselines: Annotated[tuple[Arm, ...], ARRAY] = Field(default=(), max_length=8)
+    baselines: Annotated[tuple[Arm, ...], OBJECTS] = Field(default=(), max_length=8)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

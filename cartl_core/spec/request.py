@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cartl_core.spec.arm import DEFAULT_LEAD, DEFAULT_MARGIN, LEAD, MOST_CANDIDATES, FreezeDepth
 from cartl_core.spec.arm import Arm as Arm
@@ -14,13 +14,13 @@ from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import LARGEST_RADIUS
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
+from cartl_core.spec.base import OBJECTS, overrides
 from cartl_core.spec.base import SpecModel as SpecModel
-from cartl_core.spec.base import overrides
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
-from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, Name, Tag
+from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, NewName, Tag
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec
@@ -121,6 +121,12 @@ SelectionAttackOverrides = overrides(
 )
 
 
+def _at_least_one(candidates: tuple[BaselineRequest, ...]) -> tuple[BaselineRequest, ...]:
+    if not candidates:
+        raise ValueError("there is no candidate; allowed: at least 1")
+    return candidates
+
+
 class AutoRequest(SpecModel):
     """How `auto` is to be decided: on validation images alone, never on test images."""
 
@@ -136,10 +142,16 @@ class AutoRequest(SpecModel):
     validation_images: int | None = Field(
         default=None, ge=1, le=1_000_000, description="Stratified; of fewer all are used."
     )
-    candidates: Annotated[tuple[BaselineOrMethod, ...], ARRAY] | None = Field(
+    candidates: (
+        Annotated[
+            tuple[BaselineOrMethod, ...],
+            OBJECTS,
+            Field(max_length=MOST_CANDIDATES, json_schema_extra={"minItems": 1}),
+            AfterValidator(_at_least_one),
+        ]
+        | None
+    ) = Field(
         default=None,
-        min_length=1,
-        max_length=MOST_CANDIDATES,
         description="Instead of the catalog's. One without a depth stands for one at every depth that is "
         "tried; plain transfer is added at every depth where it is missing.",
     )
@@ -153,7 +165,7 @@ class JobRequest(SpecModel):
     freeze_depth: FreezeDepth = Field(
         description="Leading blocks frozen, 0 to the model's blocks - 1; `auto` tries several."
     )
-    name: Name | None = None
+    name: NewName | None = None
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     source: DataSpecOrName | None = Field(default=None, description="What the teacher learns from.")
     model: ModelSpecOrName | None = None
@@ -165,7 +177,7 @@ class JobRequest(SpecModel):
     pretrain: PretrainOverrides | None = None  # type: ignore[valid-type]
     transfer: TransferOverrides | None = None  # type: ignore[valid-type]
     evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
-    baselines: Annotated[tuple[BaselineOrMethod, ...], ARRAY] = Field(
+    baselines: Annotated[tuple[BaselineOrMethod, ...], OBJECTS] = Field(
         default=(BaselineRequest(method="vanilla"),),
         max_length=8,
         description="Where something is `auto`, the best plain candidate is there anyway.",

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 from pydantic import Field, create_model, model_validator
 
 from cartl_core.spec.arm import Method
-from cartl_core.spec.base import ARRAY, SpecModel
-from cartl_core.spec.data_and_model import Name
+from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel
+from cartl_core.spec.data_and_model import NewName
 from cartl_core.spec.request import BaselineOrMethod, JobRequest
 
 LONGEST_AXIS = 100
@@ -35,7 +35,7 @@ SweepBase = create_model(
     ),
     method=(Method, "cartl"),
     baselines=(
-        Annotated[tuple[BaselineOrMethod, ...], ARRAY],
+        Annotated[tuple[BaselineOrMethod, ...], OBJECTS],
         Field(
             default=(),
             max_length=8,
@@ -86,7 +86,7 @@ class SweepRequest(SpecModel):
 
     base: SweepBase
     grid: Grid
-    name: Name | None = None
+    name: NewName | None = None
     margin: float = Field(
         default=0.01,
         ge=0.0,

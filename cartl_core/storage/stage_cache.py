@@ -1,6 +1,7 @@
-"""Shelves: who has the result of this digest, or where is it to be computed?
+"""Stage cache: finds a finished stage by digest, or reserves a directory to compute it.
 
-The pipeline asks a cache for each stage. ``LocalStageCache`` is a folder, for the library and the command;
+A finished result is given out once its files are proven to be those that were written. A damaged one is
+dropped, and the stage is computed again. ``LocalStageCache`` is a folder, for the library and the command;
 under a worker ``cartl_core.run.supervised.SupervisedStageCache`` asks the supervisor, who asks SQL.
 """
 
@@ -12,13 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from cartl_core.events import CheckpointWritten, Reporter, StageStored
+from cartl_core.events import CheckpointWritten, Reporter, StageComputedAnew, StageStored
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.storage.checkpoint_files import in_order
-from cartl_core.storage.stage_result import is_whole
+from cartl_core.storage.stage_result import damage, discard, is_closed
 from cartl_core.storage.stop_flag import StopFlag
 
 POLL_SECONDS = 0.5
+
+
+def computed_anew(key: StageKey, wrong: str) -> StageComputedAnew:
+    """The event that says why a finished stage is computed again; ``wrong``: with its result."""
+    return StageComputedAnew(
+        stage=key.kind, label=key.label, digest=key.digest, why="damaged", words=f"{key.label}: {wrong}"
+    )
 
 
 @dataclass(frozen=True)
@@ -73,13 +81,17 @@ class LocalStageCache:
     def locate(self, key: StageKey) -> StageLocation:
         """See ``StageCache``; waits for another process: there is no queue to go back to."""
         directory = self._stages / key.digest
-        if is_whole(directory):
+        if is_closed(directory) and damage(directory) is None:
             return StageLocation(directory, finished=True)
         directory.mkdir(parents=True, exist_ok=True)
         self._lock(key, directory)
-        if is_whole(directory):
-            self.release(key)
-            return StageLocation(directory, finished=True)
+        if is_closed(directory):
+            wrong = damage(directory)
+            if wrong is None:
+                self.release(key)
+                return StageLocation(directory, finished=True)
+            self._report(computed_anew(key, wrong))
+            discard(directory)
         return StageLocation(directory, finished=False, checkpoints=tuple(reversed(in_order(directory))))
 
     def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None:

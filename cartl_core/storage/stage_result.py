@@ -1,4 +1,7 @@
-"""The result of a stage: a directory whose ``result.json`` is written last and vouches for its files."""
+"""The result of a stage: a directory whose ``result.json`` is written last and vouches for its files.
+
+It vouches for itself, too: its ``seal`` is the SHA-256 of all else that it says.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from cartl_core.errors import ResumeMismatch, describe_error
+from cartl_core.errors import StageDamaged, describe_error
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.strict_json import ANSWER, read_file
 
 RESULT = "result.json"
+NETWORK = "network.safetensors"
+OUTCOMES = "outcomes.safetensors"
+KEYS = frozenset({"facts", "files", "seal"})
 
 
 def write_result(directory: Path, facts: dict[str, Any], files: Sequence[str] = ()) -> None:
@@ -21,7 +28,8 @@ def write_result(directory: Path, facts: dict[str, Any], files: Sequence[str] = 
     Raises:
         DiskFull: no space is left.
     """
-    content = {"facts": facts, "files": {name: _sha256(directory / name) for name in files}}
+    content: dict[str, Any] = {"facts": facts, "files": {name: _sha256(directory / name) for name in files}}
+    content["seal"] = _seal(content)
     with disk_faults("a stage's result"):
         write_whole(directory / RESULT, json.dumps(content, indent=1, allow_nan=False).encode())
 
@@ -30,35 +38,47 @@ def read_result(directory: Path) -> dict[str, Any]:
     """The facts of a finished stage, once its files are proven to be those that were written.
 
     Raises:
-        ResumeMismatch: the result is missing, or a file is not as it was written.
+        StageDamaged: the result is missing, or a file is not as it was written.
     """
     try:
-        content = json.loads((directory / RESULT).read_bytes())
+        content: Any = read_file(directory / RESULT, ANSWER)
         facts: dict[str, Any] = content["facts"]
         files: dict[str, str] = content["files"]
+        # Results of the first version have no seal.
+        if not content.keys() <= KEYS or content.get("seal", _seal(content)) != _seal(content):
+            raise StageDamaged(f"{RESULT} of a finished stage has changed since it was written")
         for name, expected in files.items():
             if _sha256(directory / name) != expected:
-                raise ResumeMismatch(f"{name} of a finished stage has changed since it was written")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ResumeMismatch(f"a finished stage cannot be read back: {describe_error(error)}") from error
+                raise StageDamaged(f"{name} of a finished stage has changed since it was written")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise StageDamaged(f"a finished stage cannot be read back: {describe_error(error)}") from error
     return facts
 
 
-def is_whole(directory: Path) -> bool:
-    """Whether a finished result lies in ``directory``, undamaged."""
+def damage(directory: Path) -> str | None:
+    """What is wrong with the finished result in ``directory``; None when it is as it was written."""
     try:
         read_result(directory)
-    except ResumeMismatch:
-        return False
-    return True
+    except StageDamaged as error:
+        return str(error)
+    return None
+
+
+def is_closed(directory: Path) -> bool:
+    """Whether a result was finished in ``directory``, whatever became of it since."""
+    return (directory / RESULT).exists()
+
+
+def discard(directory: Path) -> None:
+    """A damaged result counts no longer; whoever reads its other files at this moment keeps them."""
+    (directory / RESULT).unlink(missing_ok=True)
+
+
+def _seal(content: dict[str, Any]) -> str:
+    sealed = {name: value for name, value in content.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-NETWORK = "network.safetensors"
-
-
-OUTCOMES = "outcomes.safetensors"

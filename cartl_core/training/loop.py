@@ -18,6 +18,7 @@ from cartl_core.data.augment import augment
 from cartl_core.errors import Interruption, LossNotFinite
 from cartl_core.execution.memory_errors import memory_faults
 from cartl_core.execution.stage_context import StageContext
+from cartl_core.nn.files import require_finite
 from cartl_core.nn.rng import generator
 from cartl_core.spec import TrainingSpec
 from cartl_core.training.gradient import Objective, StepContext
@@ -83,7 +84,8 @@ def fit(
             has it for the device.
 
     Raises:
-        LossNotFinite: with the epoch.
+        LossNotFinite: with the epoch; the loss, or another figure of the objective.
+        WeightsNotFinite: the weights at the end are not all finite, though every loss was.
         OutOfMemory: with the batch size, and the pieces that it was cut into.
         DiskFull: while a checkpoint is written.
         Interruption: the run was asked to stop; a checkpoint was written first.
@@ -124,7 +126,9 @@ class _Loop:
                 self._step(images[drawn], labels[drawn], steps, gradient)
                 self._pause(steps)
             self._finish_epoch(steps)
-        return TrainingResult(self.state.select(), position.history, position.accumulation_steps)
+        selected = self.state.select()
+        require_finite(self.task.network.state_dict(), f"the weights of {self.ctx.key.label} after training")
+        return TrainingResult(selected, position.history, position.accumulation_steps)
 
     def _step(self, images: Tensor, labels: Tensor, steps: int, gradient: BatchGradient) -> None:
         position, training, optimizer = self.state.position, self.training, self.state.optimizer
@@ -134,12 +138,14 @@ class _Loop:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(training, step.count, steps)
         metrics = gradient.compute(images, labels, step)
-        if not math.isfinite(metrics["loss"]):
-            raise LossNotFinite(
-                f"the loss of {self.ctx.key.label} is {metrics['loss']} in epoch {position.epoch + 1} of "
-                f"{training.epochs}, step {position.step + 1}; try a lower learning rate",
-                epoch=position.epoch + 1,
-            )
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise LossNotFinite(
+                    f"the {name.replace('_', ' ')} of {self.ctx.key.label} is {value} in epoch "
+                    f"{position.epoch + 1} of {training.epochs}, step {position.step + 1}; try a lower "
+                    "learning rate",
+                    epoch=position.epoch + 1,
+                )
         optimizer.step()
         position.note(metrics, len(images))
 

@@ -7,17 +7,18 @@ trunk. Modes are set anew before every epoch, so nothing thaws on the way.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from cartl_core.execution.stage_context import StageContext
+from cartl_core.nn.block_list import BlockNetwork
 from cartl_core.nn.files import load_network
 from cartl_core.nn.module_state import batch_norms, preserve_model_state
 from cartl_core.nn.neft import apply_nonexpansive, bake
 from cartl_core.nn.neft_operator import apply_operator, bake_operator
-from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import Arm
 
@@ -30,13 +31,15 @@ class Student:
         body: the tail without its head; the modules are shared.
 
     Args:
-        teacher: the teacher's network file.
+        teacher: the teacher's network file, or the network itself, which is copied.
         classes: of the target.
     """
 
-    def __init__(self, arm: Arm, teacher: Path, classes: int, seed: int, ctx: StageContext) -> None:
+    def __init__(
+        self, arm: Arm, teacher: Path | BlockNetwork, classes: int, seed: int, ctx: StageContext
+    ) -> None:
         self.arm, self.spec, self.teacher, self.seed, self.place = arm, arm.transfer, teacher, seed, ctx
-        self.network = load_network(teacher)
+        self.network = _copy_of(teacher)
         self.network.replace_head(classes, generator(seed, "head"))
         ctx.install(self.network)
         self.lower, self.upper = self.network.split(arm.freeze_depth)
@@ -84,7 +87,7 @@ class Student:
 
     def distillation_teacher(self) -> nn.Sequential:
         """A frozen copy of the teacher's tail without its head: trunk features to the head's input."""
-        network = load_network(self.teacher)
+        network = _copy_of(self.teacher)
         self.place.install(network)
         network.eval()
         network.requires_grad_(False)
@@ -97,8 +100,7 @@ class Student:
         if self.spec.norm == "reshaped":
             apply_nonexpansive(self.upper, self.spec.beta)
             return
-        model = self.network.arch.model
-        image = torch.zeros(1, model.channels, model.image_size, model.image_size)
+        image = torch.zeros(1, *self.network.image_shape)
         with preserve_model_state(self.lower), torch.no_grad():
             features = self.lower(self.place.put(image))
         apply_operator(self.upper, self.spec.beta, features, generator(self.seed, "power iteration"))
@@ -134,7 +136,11 @@ def without_head(upper: nn.Module) -> nn.Sequential:
     return nn.Sequential(*list(upper)[:-1])
 
 
-def _tuned(network: Network, upper: nn.Module, *, frozen_affine: bool) -> dict[str, nn.Parameter]:
+def _copy_of(teacher: Path | BlockNetwork) -> BlockNetwork:
+    return load_network(teacher) if isinstance(teacher, Path) else deepcopy(teacher).eval()
+
+
+def _tuned(network: BlockNetwork, upper: nn.Module, *, frozen_affine: bool) -> dict[str, nn.Parameter]:
     """Parameters of the tail by their names in the network, less its affine batch norm where frozen."""
     tail = {id(parameter) for parameter in upper.parameters()}
     if frozen_affine:

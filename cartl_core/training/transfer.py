@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from cartl_core.catalog.evaluations import validation_attack
-from cartl_core.data import Loaded
+from cartl_core.data import Loaded, Split
 from cartl_core.execution.stage_context import StageContext
+from cartl_core.nn.block_list import BlockNetwork
 from cartl_core.nn.files import save_network
 from cartl_core.nn.neft import sigmas
+from cartl_core.nn.network import Network
 from cartl_core.spec import Arm
 from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.disk_errors import disk_faults
@@ -22,17 +26,57 @@ from cartl_core.training.student import Student, recalibrate
 from cartl_core.training.validation import clean_accuracy, robust_accuracy, validation_set
 
 
+class TransferData(Protocol):
+    """Images of the target: those that the tail learns from, and those that an epoch is selected by."""
+
+    @property
+    def train(self) -> Split:
+        """Training images."""
+
+    @property
+    def validation(self) -> Split:
+        """Validation images."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """A student as it is exported, in eval mode, and ``facts``: its result as a stage stores it."""
+
+    network: BlockNetwork
+    facts: dict[str, Any]
+
+
 def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, ctx: StageContext) -> None:
     """Tune a copy of the teacher and write ``network.safetensors`` and the result to ``ctx``.
 
     Args:
         teacher: the teacher's network file; its normalisation is kept for the target.
     """
-    student = Student(arm, teacher, len(target.class_names), seed, ctx)
+    tuned = tune(arm, teacher, target, len(target.class_names), seed=seed, ctx=ctx)
+    assert isinstance(tuned.network, Network)
+    with disk_faults("the student"):
+        save_network(ctx.directory / NETWORK, tuned.network)
+    write_result(ctx.directory, tuned.facts, [NETWORK])
+
+
+def tune(
+    arm: Arm,
+    teacher: Path | BlockNetwork,
+    target: TransferData,
+    classes: int,
+    *,
+    seed: int,
+    ctx: StageContext,
+) -> Tuned:
+    """Tune a copy of the teacher.
+
+    Args:
+        teacher: a network file, or the network itself, which stays as it is.
+        classes: of the target; the new head has as many outputs.
+    """
+    student = Student(arm, teacher, classes, seed, ctx)
     trained = fit(transfer_task(student, target), arm.transfer, seed=seed, ctx=ctx)
     student.settle()
-    with disk_faults("the student"):
-        save_network(ctx.directory / NETWORK, student.network)
     facts = {
         "selected_epoch": trained.selected_epoch,
         "epochs": arm.transfer.epochs,
@@ -41,10 +85,10 @@ def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, ctx: StageCo
         "parts": trained.accumulation_steps,
         "norms": sigmas(student.upper),
     }
-    write_result(ctx.directory, facts, [NETWORK])
+    return Tuned(student.network, facts)
 
 
-def transfer_task(student: Student, target: Loaded) -> TrainingTask:
+def transfer_task(student: Student, target: TransferData) -> TrainingTask:
     """What ``fit`` is to do with ``student``, whose weights are still the teacher's."""
     objective = TransferObjective(student)
     return TrainingTask(
@@ -59,7 +103,7 @@ def transfer_task(student: Student, target: Loaded) -> TrainingTask:
     )
 
 
-def _recalibrate_trunk(student: Student, target: Loaded) -> None:
+def _recalibrate_trunk(student: Student, target: TransferData) -> None:
     if student.spec.trunk_statistics == "recalibrated":
         recalibrate(
             student.lower,
@@ -70,7 +114,7 @@ def _recalibrate_trunk(student: Student, target: Loaded) -> None:
         )
 
 
-def _validate(student: Student, target: Loaded) -> dict[str, float]:
+def _validate(student: Student, target: TransferData) -> dict[str, float]:
     spec = student.spec
     figures = {
         CLEAN: clean_accuracy(student.network, target.validation, student.place),

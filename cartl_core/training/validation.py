@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cartl_core.attacks import run_attack
+from cartl_core.attacks import misclassified, run_attack
 from cartl_core.data import Split
 from cartl_core.data.stratified import stratified
 from cartl_core.execution.stage_context import StageContext
@@ -27,7 +27,7 @@ def clean_accuracy(network: nn.Module, split: Split, ctx: StageContext) -> float
         ):
             ctx.stop.check()
             logits = network(ctx.put(images))
-            right += int((logits.argmax(dim=1) == labels.to(ctx.device)).sum())
+            right += int((~misclassified(logits, labels.to(ctx.device))).sum())
     return right / max(1, len(split.labels))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.errors import SpecError
 from cartl_core.spec.existing_network import NetworkRef
+from jobs.files.proven import PROVEN
 from jobs.settings import Settings
 from jobs.tables import Artifact, Job, Upload
 
@@ -27,30 +28,40 @@ WAYS = "the id of an upload in `upload`, or of a job that has succeeded in `job`
 
 def file_of(session: Session, ref: NetworkRef, owner: str) -> str | None:
     """The file that ``ref`` names, relative to the artifacts directory; what others own does not exist."""
+    found = _kept_file(session, ref, owner)
+    return None if found is None else found[0]
+
+
+def _kept_file(session: Session, ref: NetworkRef, owner: str) -> tuple[str, str] | None:
+    """Its path, and the SHA-256 that it was kept under."""
     if ref.upload is not None:
-        mine = select(Upload.path).where(Upload.id == ref.upload, Upload.owner_id == owner)
-        return session.execute(mine).scalar_one_or_none()
-    wanted = (
-        select(Artifact.path)
-        .join(Job, Job.id == Artifact.job_id)
-        .where(Artifact.job_id == ref.job, Artifact.name == STUDENT, Job.owner_id == owner)
-    )
-    return session.execute(wanted).scalar_one_or_none()
+        wanted = select(Upload.path, Upload.sha256).where(Upload.id == ref.upload, Upload.owner_id == owner)
+    else:
+        wanted = (
+            select(Artifact.path, Artifact.sha256)
+            .join(Job, Job.id == Artifact.job_id)
+            .where(Artifact.job_id == ref.job, Artifact.name == STUDENT, Job.owner_id == owner)
+        )
+    row = session.execute(wanted).one_or_none()
+    return None if row is None else (row.path, row.sha256)
 
 
 def find_network(session: Session, settings: Settings, ref: NetworkRef, owner: str) -> NetworkFile:
     """What the file that ``ref`` names says of itself.
 
     Raises:
-        SpecError: there is no such file of this owner, or it is no network.
+        SpecError: there is no such file of this owner, it is no network, or not the file that was kept.
     """
     if ref.upload is None and ref.job is None:
         raise SpecError("network", NOTHING_NAMED, allowed=WAYS)
     field = "network.job" if ref.upload is None else "network.upload"
-    path = file_of(session, ref, owner)
-    if path is None:
+    kept = _kept_file(session, ref, owner)
+    if kept is None:
         raise SpecError(field, MISSING[field], allowed=WAYS)
+    path, sha256 = kept
     try:
+        if not PROVEN.holds(settings.artifacts_dir / path, sha256):
+            raise SpecError(field, "its file was damaged since it was kept: its SHA-256 is another")
         return inspect(settings.artifacts_dir / path, field=field)
     except OSError as error:
         raise SpecError(field, "its file is gone") from error

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from jobs.database.dialect import FromNow
-from jobs.errors import TooManyUploads, UploadInUse, UploadNotFound
+from jobs.errors import UploadInUse, UploadNotFound
+from jobs.files.reservations import Reservation, take
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.change import locked
@@ -67,21 +68,20 @@ class Incoming:
             os.close(handle)
 
 
-def store_upload(session: Session, incoming: Incoming, found: NetworkFile, owner: str, most: int) -> Upload:
+def store_upload(
+    session: Session, settings: Settings, incoming: Incoming, found: NetworkFile, reservation: Reservation
+) -> Upload:
     """Write the row and give the file its name; a row that is not committed leaves a file for ``prune``.
 
     Raises:
-        TooManyUploads: the owner has ``most`` already.
+        TooManyUploads: the place had expired, and others have taken it.
     """
-    there = select(func.count()).select_from(Upload).where(Upload.owner_id == owner)
-    kept = session.execute(there).scalar_one()
-    if kept >= most:
-        raise TooManyUploads(f"{kept} uploads are kept; allowed: at most {most}", kept=kept, allowed=most)
+    take(session, settings, reservation)
     upload_id = new_id()
     name = f"{upload_id}.safetensors"
     row = Upload(
         id=upload_id,
-        owner_id=owner,
+        owner_id=reservation.owner,
         path=f"{FOLDER}/{name}",
         sha256=found.sha256,
         size=found.size,

@@ -65,7 +65,7 @@ def claim(
     ``supervisor_pid`` is the process of the worker that will run it: should it die, ``free_orphans``
     finds the job.
 
-    Claimable: queued, ``not_before`` passed, not waiting for a stage that a live job computes, and its
+    Claimable: queued, ``not_before`` passed, not waiting for a stage that a running job computes, and its
     owner has fewer than ``max_running`` running jobs. Rows that another claim holds are passed over
     (PostgreSQL); an owner's lower priorities are tried only when no better job is free.
     """
@@ -185,7 +185,10 @@ def _alone_with(session: Session, owner: str) -> bool:
 
 
 def claimable(job: type[Job]) -> ColumnElement[bool]:
-    """Queued, not too early, and not waiting for a stage that a live job computes."""
+    """Queued, not too early, and not waiting for a stage that a running job computes.
+
+    A holder whose lease has lapsed counts until maintenance has taken its job: it may only have slept.
+    """
     holder = aliased(Job)
     computed_elsewhere = exists().where(
         Stage.owner_id == job.owner_id,
@@ -194,7 +197,6 @@ def claimable(job: type[Job]) -> ColumnElement[bool]:
         holder.id == Stage.job_id,
         holder.token == Stage.token,
         is_in(holder, JobState.RUNNING),
-        holder.lease_expires_at > Now(),
     )
     return and_(
         is_in(job, JobState.QUEUED),

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Row, bindparam, exists, select, update
 from sqlalchemy.orm import Session
 
+from cartl_core.spec.visible_text import first_hidden
 from jobs.database.dialect import Now
 from jobs.tables import ApiKey
 
@@ -33,12 +34,14 @@ def make_key(owner: str, name: str, scopes: Iterable[str]) -> tuple[str, ApiKey]
     """A fresh key in plain text, and its row, which does not contain it.
 
     Raises:
-        ValueError: a scope is not one of ``SCOPES``, or there is none.
+        ValueError: a scope is not one of ``SCOPES``, or there is none; a character that is not visible.
     """
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in SCOPES]
     if unknown or not wanted:
         raise ValueError(f"scopes {wanted} must be some of {', '.join(SCOPES)}")
+    if (found := first_hidden(owner + name)) is not None:
+        raise ValueError(f"the character {found} is not visible or reorders text")
     key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     row = ApiKey(id=key_id, owner_id=owner, name=name, hash=_hash(secret), scopes=wanted)
     return f"cartl_{key_id}_{secret}", row

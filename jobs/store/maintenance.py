@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from jobs.database.dialect import FromNow, Now, insert_if_new
@@ -24,14 +24,21 @@ class ReapResult:
     cancelled: tuple[str, ...] = ()
 
 
-def reap_expired(session: Session, *, limit: int = 100) -> ReapResult:
-    """Take the jobs whose lease has expired from their workers; safe to run twice at once."""
+def reap_expired(
+    session: Session, *, limit: int = 100, unless: ColumnElement[bool] | None = None
+) -> ReapResult:
+    """Take the jobs whose lease has expired from their workers; safe to run twice at once.
+
+    ``unless``: a condition, looked at in the same statement, under which nothing is taken.
+    """
     expired = (
         select(Job)
         .where(Job.state == JobState.RUNNING, Job.lease_expires_at <= Now())
         .order_by(Job.lease_expires_at)
         .limit(limit)
     )
+    if unless is not None:
+        expired = expired.where(~unless)
     jobs = session.execute(locked(expired, skip_locked=True)).scalars().all()
     return _end_lost_attempts(session, jobs, "lease_expired", "the worker was not heard of in time")
 
@@ -138,6 +145,39 @@ def stop_dead_workers(
         )
         session.execute(delete(Lock).where(Lock.holder.in_(dead)))
     return dead
+
+
+def keep_claims(
+    session: Session, *, worker_id: str, lease_seconds: float, is_alive: Callable[[int], bool]
+) -> int:
+    """Renew the leases of a worker's own jobs whose supervising processes are there; how many these are.
+
+    For a worker that has slept: its supervisors have not had the time to renew them.
+    """
+    held = session.execute(
+        select(Job.id, Job.token, Job.supervisor_pid).where(
+            Job.state == JobState.RUNNING, Job.worker_id == worker_id, Job.supervisor_pid.is_not(None)
+        )
+    ).all()
+    kept = [(job_id, token) for job_id, token, pid in held if pid is not None and is_alive(pid)]
+    if kept:
+        session.execute(
+            update(Job)
+            .where(Job.state == JobState.RUNNING, tuple_(Job.id, Job.token).in_(kept))
+            .values(lease_expires_at=FromNow(lease_seconds))
+            .execution_options(synchronize_session=False)
+        )
+    return len(kept)
+
+
+def slept(worker_id: str, seconds: float) -> ColumnElement[bool]:
+    """The worker, which asks, has not beaten for so long by the database's clock."""
+    return exists().where(Worker.id == worker_id, Worker.heartbeat_at <= FromNow(-seconds))
+
+
+def has_slept(session: Session, worker_id: str, seconds: float) -> bool:
+    """``slept``, asked by itself."""
+    return bool(session.execute(select(slept(worker_id, seconds))).scalar_one())
 
 
 def worker_beat(session: Session, worker_id: str) -> None:

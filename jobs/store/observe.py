@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, defer
 
+from cartl_core.strict_json import SMALL, loads
 from jobs.database.dialect import HasTag, UtcTime
 from jobs.errors import ArtifactNotFound, BadCursor, JobNotFound
 from jobs.state import JobState
@@ -110,7 +112,7 @@ def read_cursor(cursor: str) -> tuple[datetime, str]:
         BadCursor: it is none.
     """
     try:
-        place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        place: Any = loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), SMALL)
         created_at, job_id = datetime.fromisoformat(place[0]), place[1]
     except (binascii.Error, ValueError, TypeError, LookupError) as error:
         raise BadCursor from error

@@ -102,14 +102,17 @@ def end_lost_attempt(session: Session, job: Job, why: str, message: str) -> JobS
     if job.cancel_requested_at is not None:
         move(session, guard, Move.ACKNOWLEDGE, "cancelled", told, reason="cancelled", message=None)
         return JobState.CANCELLED
-    used = job.attempts_used + 1
-    if used >= job.max_attempts:
-        words = f"lost {used} times, at most {job.max_attempts} are allowed; last: {printable(message)}"
+    fruitless = job.fruitless_attempts + 1
+    counted = {"attempts_used": job.attempts_used + 1, "fruitless_attempts": fruitless}
+    if fruitless >= job.max_attempts:
+        words = (
+            f"lost {fruitless} times without coming further, at most {job.max_attempts} are allowed; "
+            f"last: {printable(message)}"
+        )
         told |= {"reason": "worker_lost", "message": words}
-        ended = {"attempts_used": used, "reason": "worker_lost", "message": words}
-        move(session, guard, Move.GIVE_UP, "failed", told, **ended)
+        move(session, guard, Move.GIVE_UP, "failed", told, reason="worker_lost", message=words, **counted)
         return JobState.FAILED
-    move(session, guard, Move.REQUEUE_AFTER_CRASH, "lost", told, attempts_used=used)
+    move(session, guard, Move.REQUEUE_AFTER_CRASH, "lost", told, **counted)
     return JobState.QUEUED
 
 

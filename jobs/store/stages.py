@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from cartl_core.events import ArtifactWritten, CheckpointWritten, StageStored
@@ -14,8 +14,10 @@ from jobs.database.dialect import Now, insert_if_new
 from jobs.files.artifacts import check_name
 from jobs.store.change import append, locked, plain, running_under
 from jobs.store.claim import Claim
-from jobs.store.run import end_lost_attempt
 from jobs.tables import Artifact, Checkpoint, Job, Stage
+
+PROGRESS: dict[str, Any] = {"fruitless_attempts": 0}
+"""Columns of a job that has come further than any attempt before."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,16 @@ def acquire_stage(
     label: str,
     shared: bool,
     usable: Callable[[str], bool] = lambda path: True,
+    damaged: str | None = None,
 ) -> StageVerdict:
     """Ask for a stage: it is finished, this run computes it, or another run does.
 
-    ``wait`` is answered only for a shared stage that another running job with a live lease
-    computes. A holder whose lease has lapsed loses its job on the spot (as in a sweep), so no two
-    live claims ever hold one shared stage. ``usable(path)`` says whether a finished stage's files
-    are still there; if not, it is computed again.
+    ``wait`` is answered only for a shared stage that another running job computes, even one whose lease has
+    lapsed: its worker may only have slept. Once maintenance has taken the job from it, the stage is free, so
+    no two live claims ever hold one shared stage. ``usable(path)`` says whether a finished stage's files
+    are still there; if not, it is computed again. So it is when its files lie at ``damaged``, which the run
+    has read and found changed: the row is taken by this claim, and a result that another claim has stored
+    since is found. Files that others read at this moment stay where they are.
 
     Raises:
         LostClaim: the job is no longer running under this token.
@@ -62,9 +67,9 @@ def acquire_stage(
     _held(session, claim)
     stage = _stage_row(session, claim, digest, kind, label)
     _note_use(session, stage)
-    if stage.path is not None and usable(stage.path):
+    if stage.path is not None and stage.path != damaged and usable(stage.path):
         return StageVerdict("finished", path=stage.path)
-    if stage.state == "computing" and _somebody_computes(session, claim, stage, shared):
+    if stage.state == "computing" and _somebody_computes(session, claim, stage):
         if shared:
             return StageVerdict("wait")
     else:
@@ -107,23 +112,12 @@ def _stage_row(session: Session, claim: Claim, digest: str, kind: str, label: st
             return row
 
 
-def _somebody_computes(session: Session, claim: Claim, stage: Stage, shared: bool) -> bool:
-    """Does another live claim hold the stage? A holder whose lease has lapsed is swept away."""
+def _somebody_computes(session: Session, claim: Claim, stage: Stage) -> bool:
+    """Does another claim hold the stage?"""
     if (stage.job_id, stage.token) == (claim.job_id, claim.token):
         return False
-    holder = running_under(stage.job_id, stage.token)
-    live = session.execute(select(Job.lease_expires_at > Now()).where(holder)).scalar_one_or_none()
-    if live is None or live:
-        return bool(live)
-    if not shared:
-        return False
-    lapsed = session.execute(
-        locked(select(Job).where(holder, Job.lease_expires_at <= Now()), skip_locked=True)
-    ).scalar_one_or_none()
-    if lapsed is None:
-        return True
-    end_lost_attempt(session, lapsed, "lease_expired", "the worker was not heard of in time")
-    return False
+    holder = select(Job.id).where(running_under(stage.job_id, stage.token))
+    return session.execute(holder).scalar_one_or_none() is not None
 
 
 def _take(session: Session, claim: Claim, stage: Stage) -> None:
@@ -144,12 +138,13 @@ def _checkpoints(session: Session, owner: str, digest: str) -> tuple[str, ...]:
 
 
 def record_checkpoint(session: Session, claim: Claim, event: CheckpointWritten) -> None:
-    """Let a checkpoint count.
+    """Let a checkpoint count. One that is further on than all of the job's before is progress.
 
     Raises:
         LostClaim: the job is no longer running under this token.
     """
-    if append(session, claim.fence, event.type, plain(event, exclude={"type"})) is None:
+    progress = PROGRESS if event.fraction > _furthest(session, claim, event.digest) else {}
+    if append(session, claim.fence, event.type, plain(event, exclude={"type"}), **progress) is None:
         raise claim.lost
     session.execute(
         insert(Checkpoint).values(
@@ -163,6 +158,12 @@ def record_checkpoint(session: Session, claim: Claim, event: CheckpointWritten) 
     )
 
 
+def _furthest(session: Session, claim: Claim, digest: str) -> float:
+    """Fraction of the stage that the job has reached in any attempt."""
+    its = (Checkpoint.job_id == claim.job_id, Checkpoint.stage_digest == digest)
+    return session.execute(select(func.max(Checkpoint.fraction)).where(*its)).scalar_one() or 0.0
+
+
 def record_stage_stored(session: Session, claim: Claim, event: StageStored) -> None:
     """Let a stage's result count; it is finished from here on for all jobs of the owner.
 
@@ -171,7 +172,7 @@ def record_stage_stored(session: Session, claim: Claim, event: StageStored) -> N
     Raises:
         LostClaim: the job is no longer running under this token.
     """
-    if append(session, claim.fence, event.type, plain(event, exclude={"type"})) is None:
+    if append(session, claim.fence, event.type, plain(event, exclude={"type"}), **PROGRESS) is None:
         raise claim.lost
     session.execute(
         update(Stage)

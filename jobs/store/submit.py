@@ -82,6 +82,7 @@ def enqueue(
         "priority": priority,
         "max_attempts": max_attempts,
         "attempts_used": 0,
+        "fruitless_attempts": 0,
         "token": 0,
         "event_count": 1,
     }
@@ -171,6 +172,7 @@ def retry(session: Session, job_id: str, owner: str | None = None, *, max_queued
         Move.RETRY,
         "retried",
         attempts_used=0,
+        fruitless_attempts=0,
         started_at=None,
         reason=None,
         message=None,

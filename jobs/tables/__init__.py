@@ -1,6 +1,6 @@
 """The SQL tables, by aggregate."""
 
-from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload
+from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
 from jobs.tables.stage import Artifact, Checkpoint, Stage
@@ -25,5 +25,6 @@ __all__ = [
     "Stage",
     "Sweep",
     "Upload",
+    "UploadReservation",
     "Worker",
 ]

@@ -1,4 +1,4 @@
-"""Tables of who may do what: keys, shares, idempotency keys, uploads."""
+"""Tables of who may do what: keys, shares, idempotency keys, uploads and places for them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ class Upload(Base):
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())
 
     __table_args__ = (Index("ix_uploads_owner_id_created_at", "owner_id", "created_at"),)
+
+
+class UploadReservation(Base):
+    """A place for an upload that is under way; it counts until ``expires_at``, which is renewed."""
+
+    __tablename__ = "upload_reservations"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    size: Mapped[int] = mapped_column(BigInteger)
+    """Bytes that may come."""
+    expires_at: Mapped[datetime] = mapped_column()
 
 
 class ApiKey(Base):

@@ -52,6 +52,8 @@ class Job(Base):
     """Higher goes first."""
     attempts_used: Mapped[int] = mapped_column(server_default="0")
     """Attempts that lost their child or their lease; a clean release uses none."""
+    fruitless_attempts: Mapped[int] = mapped_column(server_default="0")
+    """Of those, the last ones in a row that came no further; ``max_attempts`` counts them."""
     max_attempts: Mapped[int] = mapped_column(server_default="3")
     token: Mapped[int] = mapped_column(server_default="0")
     """Fencing: raised by every claim, carried by every write of a worker; never falls."""

@@ -20,13 +20,7 @@ from jobs.files.artifacts import measure, output_directory, relative_path
 from jobs.settings import Settings
 from jobs.store import Claim
 from jobs.store.keys import make_key
-
-SMALL = {
-    "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
-    "freeze_depth": 2,
-    "model": "tiny",
-    "preset": "smoke",
-}
+from tests.factories import SMALL, claim_job
 
 
 @pytest.fixture
@@ -76,10 +70,7 @@ class Worker:
     claims: dict[str, Claim] = field(default_factory=dict)
 
     def claim(self) -> Claim:
-        with transaction(self.factory) as session:
-            claim = store.claim(session, worker_id="w1", lease_seconds=60)
-        assert claim is not None
-        return claim
+        return claim_job(self.factory, "w1")
 
     def tell(self, claim: Claim, *events: Event) -> None:
         with transaction(self.factory) as session:

@@ -9,7 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
-from api.auth import PublicWithoutKeys, is_loopback
+from api.auth import PublicWithoutKeys
+from api.http.addresses import is_loopback
 from api.http.problems import Problem
 from api.http.rate_limit import RateLimit
 from api.main import create_app

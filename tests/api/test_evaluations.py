@@ -15,7 +15,8 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
-from tests.api.conftest import SMALL, Worker
+from tests.api.conftest import Worker
+from tests.factories import SMALL
 
 MODEL = {"name": "tiny", "stem_stride": 1, "image_size": 8, "channels": 1}
 FIVE = {"name": "digits", "classes": [5, 6, 7, 8, 9]}
@@ -102,6 +103,16 @@ def test_what_another_owner_made_does_not_exist(
     nobody = client.post("/jobs", json=asked("0" * 32), headers=new_key("eve"))
     assert stranger.status_code == nobody.status_code == 422
     assert stranger.json()["errors"] == nobody.json()["errors"]
+
+
+def test_a_damaged_student_is_not_measured_as_good(client: TestClient, made: str, worker: Worker) -> None:
+    (path,) = worker.settings.artifacts_dir.glob(f"{made}/*/student.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    answer = client.post("/jobs", json=asked(made))
+    assert answer.status_code == 422 and "damaged" in answer.json()["detail"]
+    assert answer.json()["errors"][0]["field"] == "network.job"
 
 
 def test_a_dry_run_of_an_evaluation_stores_nothing(client: TestClient, made: str) -> None:

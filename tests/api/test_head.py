@@ -16,7 +16,8 @@ def test_probes_may_ask_with_head(client: TestClient) -> None:
         answer = client.head(path)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert client.delete("/healthz").headers["allow"] == "GET, HEAD"
-    assert client.head("/jobs").status_code == 405
+    assert client.head("/uploads/0").status_code == 404
+    assert client.head("/jobs/0/cancel").status_code == 405
 
 
 def test_a_files_size_can_be_asked_for(client: TestClient, small: dict[str, Any], worker: Any) -> None:

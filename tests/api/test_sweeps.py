@@ -222,7 +222,12 @@ def report_of(spec: JobSpec, right: int, held: int) -> Report:
     attack = AttackSpec(label="validation", eps=0.1, step=0.02, steps=10)
     validation = Validation(clean=wilson(right, 100), robust=wilson(held, 100), attack=attack)
     figures = Figures(
-        data="digits", data_fingerprint="f", n=100, clean=wilson(right, 100), worst_case=wilson(held, 100)
+        not_finite=0,
+        data="digits",
+        data_fingerprint="f",
+        n=100,
+        clean=wilson(right, 100),
+        worst_case=wilson(held, 100),
     )
     student = ArmReport(method=spec.arm.method, blocks=5, validation=validation, figures=figures)
     return Report(complete=True, spec=spec, spec_digest=digest(spec), student=student)

@@ -43,7 +43,9 @@ def attack(robust: float, **changes: Any) -> AttackResult:
 
 
 def figures(clean: float, *attacks: AttackResult) -> Figures:
-    return Figures(data="d", data_fingerprint="f", n=100, clean=interval(clean), attacks=attacks)
+    return Figures(
+        not_finite=0, data="d", data_fingerprint="f", n=100, clean=interval(clean), attacks=attacks
+    )
 
 
 def teacher(*attacks: AttackResult) -> Teacher:

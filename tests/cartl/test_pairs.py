@@ -24,6 +24,12 @@ def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fashion, "DIGESTS", digests)
 
 
+@pytest.fixture(autouse=True)
+def system_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's data sets, also for the process that fetches: none, unless a test puts some there."""
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "system" / "usr" / "share"))
+
+
 @pytest.fixture
 def bin_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The only folder on PATH: whatever is not put there does not exist."""
@@ -58,11 +64,11 @@ def fetching(tmp_path: Path, text: str) -> tuple[str, ...]:
     return (str(script(tmp_path / "fetch", f"import sys, time, pathlib\n{text}")),)
 
 
-def choose(tmp_path: Path, command: tuple[str, ...], seconds: float = 20.0) -> tuple[pairs.Choice, list[str]]:
+def choose(
+    tmp_path: Path, command: tuple[str, ...], seconds: float = 120.0
+) -> tuple[pairs.ChosenPair, list[str]]:
     said: list[str] = []
-    choice = pairs.choose(
-        tmp_path / "data", said.append, seconds=seconds, command=command, system_root=tmp_path / "system"
-    )
+    choice = pairs.choose(tmp_path / "data", said.append, seconds=seconds, command=command)
     return choice, said
 
 
@@ -118,8 +124,8 @@ def test_a_fetch_that_fails_says_why(tmp_path: Path) -> None:
 
 def test_a_fetch_that_hangs_is_ended_in_time(tmp_path: Path) -> None:
     began = time.monotonic()
-    choice, _ = choose(tmp_path, fetching(tmp_path, "time.sleep(60)"), seconds=0.5)
-    assert time.monotonic() - began < 5
+    choice, _ = choose(tmp_path, fetching(tmp_path, "time.sleep(600)"), seconds=0.5)
+    assert time.monotonic() - began < 60
     assert choice.pair is pairs.DIGITS
     assert left_behind(tmp_path) == []
 
@@ -152,26 +158,11 @@ shutil.copytree({archive!r}, sys.argv[3] + "/usr/share/datasets/fashion-mnist", 
 """
 
 
-# The command of ``fashion.FETCH``, on a machine that has no data set of its own.
-FETCH_ON_A_BARE_MACHINE = """
-import sys
-from cartl_core.__main__ import main
-from dataclasses import replace
-from cartl_core.catalog import DATASETS
-facts = DATASETS["fashion_mnist"]
-below = tuple(folder for folder in facts.folders if not folder.startswith("/"))
-assert len(below) < len(facts.folders)
-DATASETS["fashion_mnist"] = replace(facts, folders=below)
-sys.exit(main())
-"""
-BARE_FETCH = (sys.executable, "-c", FETCH_ON_A_BARE_MACHINE, *fashion.FETCH[3:])
-
-
 def test_debians_package_is_unpacked_without_root_by_the_library(tmp_path: Path, bin_dir: Path) -> None:
     write_files(tmp_path / "archive")
     script(bin_dir / "apt-get", APT)
     script(bin_dir / "dpkg-deb", DPKG.format(archive=str(tmp_path / "archive")))
-    choice, _ = choose(tmp_path, BARE_FETCH, seconds=60)
+    choice, _ = choose(tmp_path, fashion.FETCH)
     assert choice.pair is pairs.FASHION, choice.why
     assert left_behind(tmp_path) == [fashion.FOLDER]
 
@@ -182,7 +173,7 @@ def test_the_fetch_of_the_demo_is_the_librarys_own_command() -> None:
 
 def test_without_network_and_debian_the_demo_takes_digits(tmp_path: Path, bin_dir: Path) -> None:
     assert list(bin_dir.iterdir()) == []
-    choice, _ = choose(tmp_path, BARE_FETCH, seconds=60)
+    choice, _ = choose(tmp_path, fashion.FETCH)
     assert choice.pair is pairs.DIGITS
     assert left_behind(tmp_path) == []
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.chaos import kills, troubles
+from tests.chaos import damage, kills, troubles
 from tests.chaos.field import Field
 
 
@@ -38,6 +38,9 @@ TROUBLES: dict[str, Fault] = {
     "disk full": Fault(troubles.fill_disk, 3),
     "two more reapers at once": Fault(troubles.two_reapers, 5),
     "prune": Fault(troubles.prune_beside, 3),
+    "bit flipped or file lost in a finished stage": Fault(damage.damage_stage, 5),
+    "bit flipped or file lost of a checkpoint": Fault(damage.damage_checkpoint, 4),
+    "bit flipped in an artifact": Fault(damage.damage_artifact, 3),
     "cancel near the end": Fault(troubles.cancel_late, 6),
     "cancel at random": Fault(troubles.cancel_any, 2),
 }

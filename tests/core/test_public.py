@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,19 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import ModelSpec
+from tests.fixtures.documents import ROOT, blocks_of
+
+TUTORIAL = "docs/tutorials/library.md"
 
 NAMES = {
     "AttackSpec",
     "CartlError",
+    "Dataset",
     "JobRequest",
     "JobSpec",
     "Report",
     "SpecError",
+    "TransferResult",
     "evaluate_robustness",
     "load_dataset",
     "load_network",
@@ -33,14 +40,26 @@ NAMES = {
     "resolve",
     "run",
     "save_network",
+    "transfer",
 }
-NEED_TORCH = {"evaluate_robustness", "load_dataset", "load_network", "save_network"}
+NEED_TORCH = {
+    "Dataset",
+    "TransferResult",
+    "evaluate_robustness",
+    "load_dataset",
+    "load_network",
+    "save_network",
+    "transfer",
+}
 HEAVY = ("torch", "torchvision", "safetensors", "matplotlib")
 DOCUMENTED = (
     "cartl_core",
     "cartl_core.attacks.functions",
     "cartl_core.data.load_dataset",
+    "cartl_core.data.own_dataset",
+    "cartl_core.nn.files",
     "cartl_core.run.evaluate_robustness",
+    "cartl_core.run.transfer_network",
 )
 
 
@@ -81,6 +100,25 @@ def test_the_examples_run(module: str, tmp_path: Path, monkeypatch: pytest.Monke
     found = doctest.testmod(importlib.import_module(module))
     assert found.attempted > 0
     assert found.failed == 0
+
+
+def test_every_public_name_has_an_example_that_runs() -> None:
+    """In a docstring, or in the tutorial, whose blocks tests/documents run."""
+    texts = [
+        example.source
+        for module in DOCUMENTED
+        for found in doctest.DocTestFinder().find(importlib.import_module(module))
+        for example in found.examples
+    ]
+    texts += [block.text for block in blocks_of(ROOT / TUTORIAL) if block.language == "python"]
+    imported = {
+        name.name
+        for text in texts
+        for node in ast.walk(ast.parse(textwrap.dedent(text)))
+        if isinstance(node, ast.ImportFrom) and node.module == "cartl_core"
+        for name in node.names
+    }
+    assert imported >= NAMES
 
 
 def test_run_is_the_same_before_and_after_its_package_is_imported() -> None:

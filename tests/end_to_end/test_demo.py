@@ -40,7 +40,9 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets a test say which pair is chosen."""
 
     def choose(pair: pairs.Pair) -> None:
-        monkeypatch.setattr(pairs, "choose", lambda *args, **kwargs: pairs.Choice(pair, "the test says so"))
+        monkeypatch.setattr(
+            pairs, "choose", lambda *args, **kwargs: pairs.ChosenPair(pair, "the test says so")
+        )
 
     return choose
 

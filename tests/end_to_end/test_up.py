@@ -53,13 +53,13 @@ def running(data_dir: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], 
     finally:
         if up.poll() is None:
             up.terminate()
-            up.wait(60)
+            up.wait(120)
         up.stdout.close()
 
 
 def up_once(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, "up", *arguments], env=environment(), capture_output=True, text=True, timeout=90
+        [*COMMAND, "up", *arguments], env=environment(), capture_output=True, text=True, timeout=200
     )
 
 
@@ -83,7 +83,7 @@ def descendants(pid: int) -> set[int]:
     return below - {pid}
 
 
-def all_gone(pids: set[int], seconds: float = 10.0) -> bool:
+def all_gone(pids: set[int], seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while pids & parents().keys():
         if time.monotonic() > deadline:
@@ -118,7 +118,7 @@ def test_a_job_from_post_to_report_and_nothing_left_after_ctrl_c(tmp_path: Path)
         family = descendants(up.pid)
         assert len(family) >= 2
         up.send_signal(signal.SIGINT)
-        assert up.wait(60) == 0
+        assert up.wait(120) == 0
     assert all_gone(family)
 
 
@@ -132,7 +132,7 @@ def test_ctrl_c_during_a_run_leaves_no_process_and_a_job_that_goes_on(tmp_path: 
                     break
         family = descendants(up.pid)
         up.send_signal(signal.SIGINT)
-        assert up.wait(60) == 0
+        assert up.wait(120) == 0
     assert all_gone(family)
     with running(tmp_path / "data", port), Client(f"http://127.0.0.1:{port}") as client:
         job = client.job(job_id)
@@ -151,7 +151,7 @@ def test_a_process_that_dies_is_named_and_takes_the_other_with_it(tmp_path: Path
         assert "is in use by process" in second.stderr and f":{port}" in second.stderr
         family = descendants(up.pid)
         os.kill(child_of(up.pid, "worker"), signal.SIGKILL)
-        assert up.wait(60) == 1
+        assert up.wait(120) == 1
         assert up.stdout is not None
         said = up.stdout.read()
     assert "the worker process ended (killed by SIGKILL)" in said

@@ -97,6 +97,36 @@ def test_a_job_survives_a_restart_of_its_worker_on_postgresql_and_redis(
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
+def test_a_damaged_teacher_is_trained_again_for_the_next_job(
+    record: Record,
+    factory: sessionmaker[Session],
+    quick: Settings,
+    start_worker: Callable[..., Worker],
+    in_state: Callable[..., None],
+) -> None:
+    """One flipped bit: the next job says so, drops it, and has the student of the first, bit by bit."""
+    start_worker()
+    first = record.submit(pretrain={"epochs": 1})
+    in_state(first, JobState.SUCCEEDED, SECONDS)
+    networks = sorted(quick.stages_dir.rglob("network.safetensors"))
+    assert len(networks) == 2
+    for path in networks:
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(content)
+    second = record.submit(pretrain={"epochs": 1})
+    in_state(second, JobState.SUCCEEDED, SECONDS)
+    anew = [event.body for event in record.events(second) if event.type == "stage_computed_anew"]
+    assert sorted(body["label"] for body in anew) == ["student (cartl)", "teacher (fdm)"]
+    with reading(factory) as session:
+        students = {
+            store.artifact(session, job_id, "student.safetensors").sha256 for job_id in (first, second)
+        }
+    assert len(students) == 1
+    check_result(record, factory, quick, second)
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_killed_run_goes_on_from_its_checkpoint_and_a_cancelled_one_stops(
     record: Record,
     factory: sessionmaker[Session],

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.golden import outcomes
+from cartl_core.report.stored_diagnostics import in_current_form
+from tests.golden import outcomes, shaken_copies
 from tests.golden.files import read
 from tests.golden.fixed_network import digits, fixed
 
@@ -19,7 +20,7 @@ from tests.golden.fixed_network import digits, fixed
 def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     images = digits(tmp_path_factory.mktemp("digits"))
     places = {position: place for place, position in enumerate(images.index.tolist())}
-    chosen = outcomes.some(images, [places[position] for position in read("outcomes")["images"]])
+    chosen = shaken_copies.some(images, [places[position] for position in read("outcomes")["images"]])
     return outcomes.everything(fixed(), chosen)
 
 
@@ -27,10 +28,10 @@ def test_outcomes_of_every_image(found: Any) -> None:
     kept, rows = read("outcomes")["rows"], found[0]
     assert rows.keys() == kept.keys()
     wrong = [
-        f"{label}, {name}: {outcomes.kept(rows[label], ())[name]}, not {kept[label][name]}"
+        f"{label}, {name}: {shaken_copies.kept(rows[label], ())[name]}, not {kept[label][name]}"
         for label in kept
         for name in kept[label].keys() | rows[label].keys()
-        if not like(kept[label].get(name), outcomes.kept(rows[label], ()).get(name))
+        if not like(kept[label].get(name), shaken_copies.kept(rows[label], ()).get(name))
     ]
     assert wrong == []
 
@@ -38,7 +39,7 @@ def test_outcomes_of_every_image(found: Any) -> None:
 def like(kept: Any, found: Any) -> bool:
     if not isinstance(kept, dict):
         return bool(kept == found)
-    room = outcomes.ROOM * kept["moved"] + outcomes.LEAST
+    room = shaken_copies.ROOM * kept["moved"] + shaken_copies.LEAST
     return isinstance(found, dict) and near(kept["values"], found["values"], room)
 
 
@@ -50,7 +51,7 @@ def near(kept: Any, found: Any, room: float) -> bool:
         )
     if kept is None or found is None:
         return kept is found
-    return bool(found == pytest.approx(kept, rel=outcomes.LEAST, abs=room))
+    return bool(found == pytest.approx(kept, rel=shaken_copies.LEAST, abs=room))
 
 
 def test_a_number_that_moved_too_far_is_seen() -> None:
@@ -64,7 +65,8 @@ def test_values_of_the_diagnostics(found: Any) -> None:
     kept, values = read("outcomes")["values"], found[1]
     assert values.keys() == kept.keys()
     for label, value in kept.items():
-        assert list(outcomes.apart(value, values[label], label)) == []
+        name, _ = outcomes.diagnostics()[label]
+        assert list(shaken_copies.apart(in_current_form(name, value), values[label], label)) == []
 
 
 def test_digests() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from cartl_core.render import sentences
 from cartl_core.render.schema_1 import read_report
+from cartl_core.statistics.proportions import paired_difference
 from tests.fixtures.pages import seen
 from tests.golden import reports
 from tests.golden.files import read, read_text
@@ -28,8 +29,27 @@ def shown(page: str) -> list[str]:
 
 
 def converted(stored: Any) -> Any:
-    """A stored report as JSON of today's schema."""
-    return read_report(stored["report"]).model_dump(mode="json")
+    """A stored report as JSON of today's schema, its paired intervals by today's method from its counts."""
+    found = read_report(stored["report"]).model_dump(mode="json")
+    compared = [comparison for arm in found["baselines"] for comparison in arm["comparisons"]]
+    promise = (found["selection"] or {}).get("promise") or {}
+    for comparison in [*compared, *filter(None, (promise.get("robust"), promise.get("clean")))]:
+        counts = comparison["only_job"], comparison["only_baseline"], comparison["n"]
+        comparison["difference"], comparison["low"], comparison["high"] = paired_difference(*counts)
+    return found
+
+
+def without_later_checks(report: Any) -> Any:
+    """A fresh report less the check that schema 1 did not have, which every network here passes."""
+    report = copy.deepcopy(report)
+    for arm in (report["student"], *report["baselines"]):
+        finite = [check for check in arm["checks"] if check["name"] == "finite_outputs"]
+        assert [check["status"] for check in finite] == ["passed"]
+        arm["checks"] = [check for check in arm["checks"] if check not in finite]
+    for item in report["evidence"]["items"]:
+        for figure in item["measured"]:
+            figure["value"] -= figure["quantity"] == "checks_passed"
+    return report
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +60,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize("name", reports.NAMES)
 def test_figures_of_a_fresh_run(fresh: Any, name: str) -> None:
     stored, (found, written) = read(f"report-{name}"), fresh[name]
-    assert reports.differences(converted(stored), found) == []
+    assert reports.differences(converted(stored), without_later_checks(found)) == []
     assert written == stored["files"]
 
 

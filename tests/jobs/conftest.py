@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest, JobSpec, Runtime
+from cartl_core.spec import JobSpec, Runtime
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import reading, transaction
 from jobs.store import Claim
 from jobs.tables import Job, JobEvent
-
-LEASE = 45.0
-REQUEST = JobRequest.model_validate_json('{"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}')
-SPEC = resolve(REQUEST)
+from tests.factories import claim_job, make_runtime, make_spec, submit_job
 
 
 class Submit(Protocol):
@@ -28,33 +25,19 @@ class Submit(Protocol):
 
 @pytest.fixture
 def spec() -> JobSpec:
-    return SPEC
+    return make_spec()
 
 
 @pytest.fixture
 def submit(factory: sessionmaker[Session]) -> Submit:
     """Submit a tiny job; the id."""
-
-    def submit_one(owner: str = "ann", **options: Any) -> str:
-        with transaction(factory) as session:
-            return store.submit(
-                session, **{"request": REQUEST, "spec": SPEC, "estimate": {}, "owner": owner} | options
-            ).id
-
-    return submit_one
+    return partial(submit_job, factory)
 
 
 @pytest.fixture
 def claim(factory: sessionmaker[Session]) -> Callable[..., Claim]:
     """Claim the next job; there must be one."""
-
-    def claim_one(worker_id: str = "worker-1", lease_seconds: float = LEASE) -> Claim:
-        with transaction(factory) as session:
-            claimed = store.claim(session, worker_id=worker_id, lease_seconds=lease_seconds)
-        assert claimed is not None
-        return claimed
-
-    return claim_one
+    return partial(claim_job, factory)
 
 
 @pytest.fixture
@@ -108,14 +91,4 @@ def expire(factory: sessionmaker[Session]) -> Callable[[str], None]:
 
 @pytest.fixture
 def runtime() -> Runtime:
-    return Runtime(
-        device="cpu",
-        device_name="test",
-        threads=1,
-        precision="fp32",
-        python="3.11",
-        torch="2.13",
-        torchvision="0.28",
-        cartl="0.1.0",
-        machine="x86_64",
-    )
+    return make_runtime()

@@ -61,7 +61,7 @@ def test_a_thread_is_about_what_its_maker_is_about() -> None:
     with logs.about(job="j1"):
         inside = logs.thread(lambda: said.append(logs.Text().format(record("x"))), "inside")
     inside.start()
-    inside.join(10)
+    inside.join(60)
     assert said[0].endswith("[job=j1]")
 
 

@@ -64,7 +64,7 @@ def test_a_broker_that_is_away_is_no_error(
         for ask in (notify_workers, broker_answers):
             began = time.monotonic()
             assert ask(celery) is False
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 60  # without limits of its own: 120 seconds and more
     finally:
         if how == "paused":
             own_redis._process.send_signal(signal.SIGCONT)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.settings import Settings
 from jobs.store import Claim
+from tests.fixtures.workers import PATIENCE_SECONDS
 from worker.supervision.child_command import Launch
 from worker.supervision.outcome import Verdict
 from worker.supervision.supervisor import Supervisor, SupervisorContext
@@ -38,7 +39,7 @@ class Running:
     thread: threading.Thread
     verdicts: list[Verdict | None] = field(default_factory=list)
 
-    def verdict(self, seconds: float = 15.0) -> Verdict | None:
+    def verdict(self, seconds: float = PATIENCE_SECONDS) -> Verdict | None:
         self.thread.join(seconds)
         assert not self.thread.is_alive(), "the supervisor did not end"
         return self.verdicts[0]
@@ -79,4 +80,4 @@ def supervise(quick: Settings, factory: sessionmaker[Session]) -> Iterator[Calla
     yield start
     for running in started:
         running.shutdown.set()
-        running.thread.join(15)
+        running.thread.join(60)

@@ -12,6 +12,7 @@ from tools.reference.catalog import catalog_page
 from tools.reference.commands import commands_page
 from tools.reference.events import events_page
 from tools.reference.http_api import http_api_page
+from tools.reference.library import library_page
 from tools.reference.report import report_page
 from tools.reference.settings import settings_page
 from tools.reference.specification import specification_page
@@ -25,6 +26,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "specification.md": specification_page,
     "catalog.md": catalog_page,
     "commands.md": commands_page,
+    "library.md": library_page,
     "settings.md": settings_page,
     "states.md": states_page,
     "report.md": report_page,

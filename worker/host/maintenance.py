@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from sqlalchemy.exc import DBAPIError
@@ -59,6 +60,7 @@ class Maintenance:
         self._notify = notify
         self._version = version
         self._registered = False
+        self._rests_until = float("-inf")
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._work, name="maintenance", daemon=True)
 
@@ -110,6 +112,7 @@ class Maintenance:
         """Beat, free what is seen to be lost from here only; then, one worker at a time, the rest."""
         me = self._identity.worker_id
         with transaction(factory) as session:
+            self._wake_up(session)
             store.worker_beat(session, me)
             store.stop_dead_workers(session, pid_space=self._pid_space, is_running=is_running)
             orphans = store.free_orphans(session, pid_space=self._pid_space, is_alive=is_alive)
@@ -117,10 +120,29 @@ class Maintenance:
         with transaction(factory) as session:
             if not store.hold_lock(session, LOCK, me, 3 * self._settings.sweep_seconds):
                 return
-            reaped = store.reap_expired(session)
+            reaped = self._reap(session)
         _tell("leases had expired:", reaped)
         if not self._shutdown.is_set:
             self._notify_idle_slots(factory)
+
+    def _wake_up(self, session: Session) -> None:
+        """After a sleep (of this process, the machine, the database) leases have lapsed that nobody gave up.
+
+        So the jobs that run here are kept, and for one lease all who slept get the time to renew theirs.
+        """
+        me, lease = self._identity.worker_id, self._settings.lease_seconds
+        if not store.has_slept(session, me, lease):
+            return
+        kept = store.keep_claims(session, worker_id=me, lease_seconds=lease, is_alive=is_alive)
+        self._rests_until = time.monotonic() + lease
+        log.warning("no round for more than %.0f s: %d running jobs are kept, nothing is swept", lease, kept)
+
+    def _reap(self, session: Session) -> ReapResult:
+        """Take expired leases, unless this round, too, has come too late."""
+        if time.monotonic() < self._rests_until:
+            return ReapResult()
+        too_late = store.slept(self._identity.worker_id, self._settings.lease_seconds)
+        return store.reap_expired(session, unless=too_late)
 
     def _notify_idle_slots(self, factory: sessionmaker[Session]) -> None:
         with reading(factory) as session:

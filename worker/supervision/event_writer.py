@@ -143,6 +143,7 @@ class EventWriter:
             label=event.label,
             shared=event.shared,
             usable=self._has,
+            damaged=event.damaged,
         )
         there = [path for path in verdict.checkpoints if self._has(path)]
         return StageReply(

@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.database.engine import transaction
+from jobs.entry import first_line as first_line
 from jobs.errors import LostClaim
 from jobs.store import Claim
 
@@ -85,8 +86,3 @@ class FencedWriter:
                 raise GaveUp
             self.lost.wait(delay)
             delay = min(delay * 2, LONGEST_DELAY)
-
-
-def first_line(error: BaseException) -> str:
-    """An error's message without the SQL and the parameters that follow it."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -16,6 +16,22 @@ LEAST_SPREAD = 0.5
 ROUNDING = 1e-6
 
 
+def finite_outputs(*, images: int, clean: int, attacked: int) -> Check:
+    """Are the outputs numbers?
+
+    Args:
+        clean: images with an output that is infinite or not a number, without an attack.
+        attacked: likewise, without an attack or under one.
+    """
+    evidence = {
+        "images": images,
+        "not_finite": attacked / images,
+        "not_finite_without_attack": clean / images,
+    }
+    details = {"not_finite_images": attacked, "clean_images": clean}
+    return found("finite_outputs", "not_finite" if attacked else "finite", evidence, details)
+
+
 def gradients(*, right: int, vanished: int, flat: int) -> Check:
     """Do gradients reach the input?
 
@@ -82,11 +98,12 @@ def input_range(
         normalised: the first layer of the network is its normalisation.
         bands: of the range: from, to, images squeezed into it, and of them those where the network's
             output is the same, to the last bit, after a tiny change of all pixels. Bands outside [0, 1]
-            are told, not judged.
+            are reported, not judged.
     """
     asked = [band for band in bands if band[2]]
     inside = [band for band in asked if band[0] >= 0 and band[1] <= 1]
     outside = [band for band in asked if band not in inside]
+    # Of no image nothing is known; the range of the pixels is judged all the same.
     worst = max(inside, key=lambda band: band[3] / band[2], default=(0.0, 1.0, 1, 0))
     evidence: dict[str, float | int | str] = {
         "images": images,
@@ -100,6 +117,8 @@ def input_range(
     if outside:
         evidence["deaf_outside"] = sum(band[3] for band in outside) / sum(band[2] for band in outside)
     finding = _of_the_range(lowest, highest, worst[3] / worst[2])
+    if finding == "whole_range" and not inside:
+        return found("input_range", "no_image_in_range")
     details = {"deaf_images": worst[2]} if finding == "insensitive" else {}
     return found("input_range", finding, evidence, details)
 

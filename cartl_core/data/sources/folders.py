@@ -1,4 +1,4 @@
-"""A data set as class folders: NAME/train/CLASS/*.png and NAME/test/CLASS/*.png under the data root."""
+"""A data set as class folders: images in NAME/train/CLASS and NAME/test/CLASS under the data root."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from cartl_core.catalog import DatasetFacts
-from cartl_core.data.sources.common import Reader, read_image, shown
-from cartl_core.data.splits import Archive, Originals, originals
+from cartl_core.data.sources.common import Reader
+from cartl_core.data.sources.images import ImageFiles, image_files, read_image, shown, skipped_for
+from cartl_core.data.splits import Archive, FileCounts, Originals, originals
 from cartl_core.errors import DatasetInvalid
 
 
@@ -18,19 +19,32 @@ def find(facts: DatasetFacts, root: Path) -> Reader | None:
     if not all(folder.is_dir() for folder in splits):
         return None
     train, test = splits
-    return lambda: Archive(train=_read_split(train, facts, root), test=_read_split(test, facts, root))
+    return lambda: _read(train, test, facts, root)
 
 
-def _read_split(folder: Path, facts: DatasetFacts, root: Path) -> Originals:
+def _read(train: Path, test: Path, facts: DatasetFacts, root: Path) -> Archive:
+    splits = [_files(folder, facts, root) for folder in (train, test)]
+    counts = sum((found.counts for split in splits for found in split), start=FileCounts())
+    one, other = (_read_split(split, facts, root) for split in splits)
+    return Archive(train=one, test=other, files=counts)
+
+
+def _files(folder: Path, facts: DatasetFacts, root: Path) -> list[ImageFiles]:
+    """The images of each class."""
     _check_classes(folder, facts, root)
-    files = [sorted((folder / name).glob("*.png")) for name in facts.classes]
+    inside = (root / facts.name).resolve()
+    files = [image_files(folder / name, root, inside) for name in facts.classes]
     for name, found in zip(facts.classes, files, strict=True):
-        if not found:
-            raise DatasetInvalid(f"{shown(folder / name, root)} holds no .png files")
+        if not found.paths:
+            raise DatasetInvalid(f"{shown(folder / name, root)} holds no images")
+    return files
+
+
+def _read_split(files: list[ImageFiles], facts: DatasetFacts, root: Path) -> Originals:
     # Filled in place: a list of arrays would need the memory twice.
-    count = sum(map(len, files))
+    count = sum(len(found.paths) for found in files)
     images = np.empty((count, facts.image_size, facts.image_size, 3), dtype=np.uint8)
-    for position, path in enumerate(path for found in files for path in found):
+    for position, path in enumerate(path for found in files for path in found.paths):
         image = read_image(path, root)
         if image.size != (facts.image_size, facts.image_size):
             raise DatasetInvalid(
@@ -38,12 +52,12 @@ def _read_split(folder: Path, facts: DatasetFacts, root: Path) -> Originals:
                 f"expected {facts.image_size} x {facts.image_size}"
             )
         images[position] = np.asarray(image)
-    labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(found) for found in files])
+    labels = np.repeat(np.arange(len(files), dtype=np.int64), [len(found.paths) for found in files])
     return originals(images, labels)
 
 
 def _check_classes(folder: Path, facts: DatasetFacts, root: Path) -> None:
-    present = {entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")}
+    present = {entry.name for entry in folder.iterdir() if entry.is_dir() and _may_be_a_class(entry)}
     expected = set(facts.classes)
     if present != expected:
         wrong = ", ".join(sorted(present ^ expected)[:5])
@@ -51,3 +65,7 @@ def _check_classes(folder: Path, facts: DatasetFacts, root: Path) -> None:
             f"{shown(folder, root)} must hold one folder for each of the {len(expected)} classes of "
             f"{facts.title}; missing or unknown: {wrong}"
         )
+
+
+def _may_be_a_class(folder: Path) -> bool:
+    return skipped_for(folder) not in ("hidden", "system_file")

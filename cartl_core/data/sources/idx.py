@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cartl_core.catalog import DatasetFacts
-from cartl_core.data.sources.common import Reader, check_labels, shown
+from cartl_core.compat import debian
+from cartl_core.data.sources.common import Reader, check_labels
+from cartl_core.data.sources.images import shown
 from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, describe_error
 
@@ -34,8 +36,10 @@ MOST_IMAGES = 1_000_000
 
 def find(facts: DatasetFacts, root: Path) -> Reader | None:
     """A reader for the first of the row's folders that holds all four files, each plain or as .gz."""
-    for directory in facts.folders:
-        found = [path for name in FILES if (path := _locate(root / directory, name)) is not None]
+    below = (root / directory for directory in facts.folders)
+    system = debian.installed(facts.installed) if facts.installed else ()
+    for directory in (*below, *system):
+        found = [path for name in FILES if (path := _locate(directory, name)) is not None]
         if len(found) == len(FILES):
             train_images, train_labels, test_images, test_labels = found
             return lambda: Archive(

@@ -11,7 +11,8 @@ from PIL import Image
 
 from cartl_core.catalog import DatasetFacts
 from cartl_core.compat.torchvision_import import import_torchvision
-from cartl_core.data.sources.common import Reader, check_labels, read_image, shown
+from cartl_core.data.sources.common import Reader, check_labels
+from cartl_core.data.sources.images import check_file, check_inside, read_image, shown, skipped_for
 from cartl_core.data.splits import Archive, Originals, originals, pixel_digest
 from cartl_core.errors import DatasetInvalid, describe_error
 
@@ -56,9 +57,10 @@ def find_gtsrb(facts: DatasetFacts, root: Path) -> Reader | None:
         return None
 
     def split(name: str, expected: int) -> Originals:
-        samples = [
+        listed = (
             (Path(path), label) for path, label in _open("GTSRB", root, GTSRB_FOLDER, split=name)._samples
-        ]
+        )
+        samples = [(path, label) for path, label in listed if skipped_for(path) is None]
         if len(samples) != expected:
             raise DatasetInvalid(
                 f"{shown(folder, root)} holds {len(samples):,} {name} images, expected {expected:,}"
@@ -74,7 +76,11 @@ def _resized(paths: list[Path], labels: NDArray[np.int64], size: int, root: Path
     """Images of any size brought to ``size``; their digests are of the pixels before that."""
     images = np.empty((len(paths), size, size, 3), dtype=np.uint8)
     digests = []
+    inside = (root / GTSRB_FOLDER).resolve()
+    for folder in {path.parent for path in paths}:
+        check_inside(folder, root, inside)
     for position, path in enumerate(paths):
+        check_file(path, root, inside)
         image = read_image(path, root)
         digests.append(pixel_digest(np.asarray(image)))
         images[position] = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))

@@ -5,7 +5,16 @@ image. ``cartl_core.analysis.checks`` says what they mean.
 """
 
 from cartl_core.evaluation.checks.input_sensitivity import in_double, normalises_first
-from cartl_core.evaluation.checks.summary import summary
+from cartl_core.evaluation.checks.summary import not_finite_count, summary
 from cartl_core.evaluation.checks.table import CHECKS, ROBUST, CheckInputs, Rows
 
-__all__ = ["CHECKS", "ROBUST", "CheckInputs", "Rows", "in_double", "normalises_first", "summary"]
+__all__ = [
+    "CHECKS",
+    "ROBUST",
+    "CheckInputs",
+    "Rows",
+    "in_double",
+    "normalises_first",
+    "not_finite_count",
+    "summary",
+]

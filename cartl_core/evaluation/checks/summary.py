@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor
 
 from cartl_core.evaluation.checks.input_sensitivity import BANDS
@@ -27,13 +28,14 @@ def summary(rows: Rows, attacks: Sequence[AttackSpec], *, seed: int, normalises_
         vanished=int((rows["vanished"] & right).sum()),
         flat=int((rows["flat"] & right).sum()),
         probable=int(rows["probable"].sum()),
-        lowest_output=_finite(rows["lowest_output"].min()),
-        highest_output=_finite(rows["highest_output"].max()),
+        not_finite=not_finite_count(rows),
+        lowest_output=min(_finite(rows["lowest_output"]), default=None),
+        highest_output=max(_finite(rows["highest_output"]), default=None),
         differing=int((rows["difference"] > ROUNDING).sum()),
         redecided=int(rows["redecided"].sum()),
-        largest_difference=_finite(rows["difference"].max()),
-        lowest_pixel=_finite(rows["lowest_pixel"].min()),
-        highest_pixel=_finite(rows["highest_pixel"].max()),
+        largest_difference=max(_finite(rows["difference"]), default=None),
+        lowest_pixel=float(rows["lowest_pixel"].min()),
+        highest_pixel=float(rows["highest_pixel"].max()),
         normalises_first=normalises_first,
         bands=tuple(_band(rows, number) for number in range(len(BANDS))),
         attacks=tuple(_attack(attack, rows[ROBUST + attack.label], seed) for attack in attacks),
@@ -55,6 +57,16 @@ def _attack(attack: AttackSpec, robust: Tensor, seed: int) -> CheckAttack:
     )
 
 
-def _finite(value: Tensor) -> float:
-    """JSON knows no infinity."""
-    return float(value.nan_to_num(nan=0.0))
+def not_finite_count(rows: Mapping[str, Tensor]) -> int:
+    """Images with an output that is infinite or not a number in one of two passes.
+
+    An end of the outputs' range is not finite then, or the difference of the passes.
+    """
+    ends = ("lowest_output", "highest_output", "difference")
+    return int((~torch.stack([rows[name].isfinite() for name in ends]).all(dim=0)).sum())
+
+
+def _finite(values: Tensor) -> list[float]:
+    """Those of (n,) that JSON can hold."""
+    found: list[float] = values[values.isfinite()].tolist()
+    return found

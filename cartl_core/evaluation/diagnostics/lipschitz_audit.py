@@ -8,7 +8,7 @@ from math import prod, sqrt
 import torch
 from torch import Tensor
 
-from cartl_core.attacks import perturb, random_starts
+from cartl_core.attacks import misclassified, perturb, random_starts
 from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.evaluation.feature_displacement import (
     certified_distance,
@@ -58,7 +58,7 @@ def batch(subject: Subject, asked: AuditSpec) -> Batch:
         with torch.no_grad():
             logits = exact(images.double())
         return {
-            RIGHT: logits.argmax(dim=1) == labels,
+            RIGHT: ~misclassified(logits, labels),
             MOVED: displacement(lower, adversarial, images),
             APART: off_centre(lower, images, centre),
             REACH: certified_distance(logits, labels, exact.head.weight),
@@ -105,7 +105,10 @@ def _shape_of_features(subject: Subject) -> tuple[int, ...]:
     return tuple(features.shape[1:])
 
 
-def _displacement(asked: AuditSpec, rows: dict[str, Tensor]) -> Displacement:
+def _displacement(asked: AuditSpec, rows: dict[str, Tensor]) -> Displacement | None:
+    """How far the features moved; None where those of an image are not finite."""
+    if not (rows[MOVED].isfinite() & rows[APART].isfinite()).all():
+        return None
     spread = float(rows[APART].mean())
     return Displacement(
         attack=f"PGD-{asked.steps}, ce, linf, last iterate",

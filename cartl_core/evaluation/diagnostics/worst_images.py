@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from cartl_core.attacks.attack_state import misclassified, not_finite
 from cartl_core.attacks.losses import margin
 from cartl_core.attacks.pgd import perturb
 from cartl_core.attacks.random_starts import random_starts
@@ -62,8 +63,9 @@ def summarise(subject: Subject, asked: GallerySpec, rows: dict[str, Tensor]) -> 
     """The images to show, and how many there were to choose from."""
     labels, positions = subject.labels, torch.arange(len(subject.labels))
     true, wrong = labels.unsqueeze(1), rows["under"].argmax(1)
-    right = rows["before"].argmax(1) == labels
-    fooled = right & (wrong != labels)
+    right = ~misclassified(rows["before"], labels)
+    # Where no confidence is finite there is none to show.
+    fooled = right & (wrong != labels) & ~not_finite(rows["under"])
     surplus = rows["under"].amax(1) - rows["under"].gather(1, true).squeeze(1)
     chosen = list(_chosen(surplus, labels, positions[fooled], asked.shown))
     moved = (rows["adversarial"] - rows["clean"])[chosen]

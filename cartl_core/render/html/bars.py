@@ -41,9 +41,12 @@ def difference(value: float, low: float, high: float, most: float) -> Bar:
     return Bar(at(value), at(low), _width(at(low), at(high)), mark=round(at(value) - 1, 1))
 
 
-def direction(low: float, high: float) -> Literal["up", "down", "even"]:
-    """On which side of zero an interval lies; ``even`` where it has zero in it."""
-    return "up" if low > 0 else "down" if high < 0 else "even"
+DIRECTIONS: dict[Literal["better", "worse", "within_noise"], Literal["up", "down", "even"]] = {
+    "better": "up",
+    "worse": "down",
+    "within_noise": "even",
+}
+"""The class of a difference's bar, which has its colour, by the verdict of its test."""
 
 
 def _width(low: float, high: float) -> float:

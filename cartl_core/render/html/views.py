@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from cartl_core.catalog import DATASETS, METHODS
+from cartl_core.catalog import METHODS, facts_of
 from cartl_core.render import histories, numbers, phrases, selection_phrases, sentences
 from cartl_core.render.captions import Caption
 from cartl_core.render.check_table import TITLES
@@ -53,10 +53,10 @@ def embedded(picture: Picture | None, caption: Caption | None) -> Embedded | Non
 def title(report: Report) -> str:
     """The report's name for a window's title and for the first heading."""
     spec = report.spec
-    target = DATASETS[spec.dataset.name].title
+    target = facts_of(spec.dataset).title
     if not isinstance(spec, JobSpec):
         return f"{numbers.capital(phrases.method(None))} on {target}"
-    source = DATASETS[spec.source.name].title
+    source = facts_of(spec.source).title
     between = f"within {target}" if source == target else f"from {source} to {target}"
     return f"{numbers.capital(selection_phrases.subject(report))} {between}"
 
@@ -67,12 +67,12 @@ def headings(arms: Iterable[ShownArm], ending: str = "") -> list[str]:
 
 
 def failed_checks(arms: Sequence[ShownArm]) -> tuple[str, ...]:
-    """Of every method, what suggests that its figures deceive."""
-    return phrases.failed_checks([arm.report for arm in arms])
+    """Of the job's own student, what suggests that its figures deceive."""
+    return phrases.failed_checks([arm.report for arm in arms if arm.own])
 
 
 def other_warnings(report: Report, arms: Sequence[ShownArm]) -> tuple[str, ...]:
-    """What must be known first, less the checks that failed."""
+    """What must be known first, less the checks that failed for the job's own student."""
     failed = failed_checks(arms)
     return tuple(warning for warning in sentences.read_first(report) if warning not in failed)
 

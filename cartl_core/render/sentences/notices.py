@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from cartl_core.render import numbers, phrases
 from cartl_core.report.notices import (
+    AboutNetwork,
     AttackBeyondTeacher,
+    FilesSkipped,
     ImagesLeftOut,
+    NetworkName,
+    NoBetterThanOneClass,
     Notice,
+    OneAnswer,
     OtherNotice,
+    OutputsNotFinite,
     PartialData,
     Resized,
     RuntimeChanged,
@@ -22,6 +28,8 @@ from cartl_core.report.notices import (
 def notice(found: Notice) -> str:
     """A notice in words."""
     match found:
+        case OutputsNotFinite() | OneAnswer() | NoBetterThanOneClass():
+            return about_network(found)
         case TeacherWithoutAttack():
             return (
                 f"The {found.objective} teacher was trained without an attack (eps 0), so it has no "
@@ -70,6 +78,8 @@ def notice(found: Notice) -> str:
             )
         case ImagesLeftOut():
             return _left_out(found)
+        case FilesSkipped():
+            return _skipped(found)
         case RuntimeChanged():
             return (
                 "An earlier attempt ran on another machine or other versions "
@@ -77,6 +87,39 @@ def notice(found: Notice) -> str:
             )
         case OtherNotice():
             return found.text
+
+
+def about_network(found: AboutNetwork) -> str:
+    """What is said of a network before all else."""
+    name = numbers.capital(_network(found.network))
+    match found:
+        case OutputsNotFinite():
+            return (
+                f"{name} gives outputs that are infinite or not a number on "
+                f"{numbers.count(found.not_finite)} of {numbers.count(found.n)} test images: none of its "
+                "figures is a measurement of robustness."
+            )
+        case OneAnswer():
+            return (
+                f"{name} answers {found.answer} to {numbers.percent(found.share.value)} of "
+                f"{numbers.count(found.share.n)} test images: it has not learned the task. One answer to "
+                "everything is robust at every radius, so its robust accuracy means nothing."
+            )
+        case NoBetterThanOneClass():
+            return (
+                f"{name} is no better than always answering {found.commonest}, as far as "
+                f"{numbers.count(found.clean.n)} test images can tell: {numbers.interval(found.clean)} clean "
+                f"accuracy, and {numbers.percent(found.share)} of the images are of that class. One answer "
+                "to everything would be as accurate, and robust at every radius."
+            )
+
+
+def _network(name: NetworkName) -> str:
+    if name.role == "teacher":
+        depth = "" if name.freeze_depth is None else f", depth {name.freeze_depth}"
+        return f"the {name.objective} teacher{depth}"
+    title = phrases.named(name.method, name.settings)
+    return f"the baseline {title}" if name.role == "baseline" else title
 
 
 def _way_out(epsilon_schedule: bool) -> str:
@@ -98,6 +141,22 @@ def _resized(found: Resized) -> str:
     return (
         f"The {found.role}'s images are {' and '.join(changes)}; the adversary perturbs the network's input "
         "after that, all channels independently."
+    )
+
+
+_SKIPPED_FOR = {
+    "hidden": "hidden",
+    "system_file": "made by a file system",
+    "folder": "folders",
+    "no_image_suffix": "without the suffix of an image",
+}
+
+
+def _skipped(found: FilesSkipped) -> str:
+    reasons = ", ".join(f"{numbers.count(row.count)} {_SKIPPED_FOR[row.reason]}" for row in found.skipped)
+    return (
+        f"Of the {found.role} {found.data} {numbers.count(found.taken)} files were taken as images, "
+        f"and others beside them were not: {reasons}."
     )
 
 

@@ -12,16 +12,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.deps import NOTIFY_BURST
 from api.http.quota import MARGIN, SECONDS, QueueQuota
 from api.http.rate_limit import Bucket
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.errors import TooManyJobs
 from jobs.settings import Settings
-from tests.api.conftest import SMALL, local_client
-
-REQUEST = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})
-SPEC = resolve(REQUEST)
+from tests.api.conftest import local_client
+from tests.factories import SMALL, add_job
 
 
 class Clock:
@@ -35,7 +31,7 @@ class Clock:
 def submit(factory: sessionmaker[Session], quota: QueueQuota, owner: str = "ada") -> None:
     with transaction(factory) as session:
         quota.take(session, owner)
-        store.submit(session, request=REQUEST, spec=SPEC, estimate={}, owner=owner)
+        add_job(session, owner)
 
 
 @pytest.fixture

@@ -85,7 +85,12 @@ def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), c
         objective="at",
         teacher_digest="t",
         figures=Figures(
-            data="d", data_fingerprint="f", n=100, clean=wilson(clean, 100), worst_case=wilson(robust, 100)
+            not_finite=0,
+            data="d",
+            data_fingerprint="f",
+            n=100,
+            clean=wilson(clean, 100),
+            worst_case=wilson(robust, 100),
         ),
         comparisons=comparisons,
         checks=checks,

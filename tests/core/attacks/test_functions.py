@@ -51,7 +51,10 @@ def test_what_lies_within_eps_of_the_boundary_is_broken(name: str) -> None:
 
 def test_an_outcome_says_its_counts() -> None:
     broken = torch.tensor([True, True, False, True])
-    assert str(AttackOutcome(broken, IMAGES, passes=41)) == "3 of 4 broken, 41 forward passes"
+    none, one = torch.zeros(4, dtype=torch.bool), torch.tensor([True, False, False, False])
+    assert str(AttackOutcome(broken, IMAGES, 41, none)) == "3 of 4 broken, 41 forward passes"
+    said = "3 of 4 broken (1 with logits that are not finite), 41 forward passes"
+    assert str(AttackOutcome(broken, IMAGES, 41, one)) == said
 
 
 @pytest.mark.parametrize("name", ATTACKS)

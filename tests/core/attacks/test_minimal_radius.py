@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from cartl_core.attacks import minimal_radii, misclassified, run_attack
@@ -12,8 +11,7 @@ from cartl_core.attacks.minimal_radius import grid_attack, grid_starts
 from cartl_core.attacks.pgd import run_pgd
 from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.rng import generator
-from cartl_core.spec.attack import Norm
-from cartl_core.spec.curve import CurveSpec, rising_to
+from cartl_core.spec.curve import CurveSpec
 
 SHAPE = (2, 5, 4)
 SIZE = 40
@@ -268,38 +266,3 @@ def test_logits_that_are_no_numbers_count_as_wrong() -> None:
     images = torch.rand(2, *SHAPE)
     assert misclassified(Broken()(images), torch.zeros(2, dtype=torch.long)).all()
     assert radii(Broken(), images, torch.zeros(2, dtype=torch.long), spec("linf")).tolist() == [0, 0]
-
-
-@pytest.mark.parametrize(("norm", "end"), [("linf", 1.0), ("l2", 40**0.5), ("l1", 40.0)])
-def test_radii_rise_to_the_farthest_image(norm: Norm, end: float) -> None:
-    grid = rising_to(end, 0.1)
-    assert grid[0] == pytest.approx(0.025)
-    assert 0.1 in grid
-    assert grid[-1] == end
-    assert list(grid) == sorted(set(grid))
-    CurveSpec(norm=norm, eps=grid, expected_to=0.2)
-
-
-@pytest.mark.parametrize(
-    ("changed", "field", "words"),
-    [
-        ({"eps": (0.1, 0.1)}, "eps", "rise"),
-        ({"eps": (0.2, 0.1)}, "eps", "rise"),
-        ({"eps": ()}, "eps", "at least 1"),
-        ({"eps": (0.1, 1.5)}, "eps", "at most 1"),
-        ({"eps": (0.0, 0.5)}, "eps", "greater than 0"),
-        ({"eps": (0.1, float("nan"))}, "eps", "finite"),
-        ({"expected_to": 0.3}, "expected_to", "at most 0.2"),
-        ({"loss": "targeted_dlr"}, "loss", "ce, margin, dlr"),
-        ({"steps": 0}, "steps", "greater than or equal to 1"),
-        ({"restarts": 0}, "restarts", "greater than or equal to 1"),
-        ({"refine": 21}, "refine", "less than or equal to 20"),
-        ({"speed": 1}, "speed", "not permitted"),
-    ],
-)
-def test_faults_name_the_field_and_what_is_allowed(
-    changed: dict[str, object], field: str, words: str
-) -> None:
-    with pytest.raises(ValidationError, match=words) as caught:
-        spec("linf", **changed)
-    assert caught.value.errors()[0]["loc"][0] == field

@@ -45,7 +45,8 @@ def constant(
     """Breaks what its random numbers say."""
     assert randomness is not None
     drawn = randomness.starts(0).flatten(1)[:, 0].abs() + randomness.numbers(0, 1, 1)[:, 0]
-    return AttackOutcome(drawn > attack.eps, images, passes=7)
+    broken = drawn > attack.eps
+    return AttackOutcome(broken, images, passes=7, not_finite=torch.zeros_like(broken))
 
 
 def test_every_attack_gets_starts_and_numbers_by_the_images_indices(monkeypatch: pytest.MonkeyPatch) -> None:

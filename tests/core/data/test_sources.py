@@ -18,6 +18,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from cartl_core.catalog import DATASETS
+from cartl_core.compat.debian import installed
 from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data import sources
 from cartl_core.data.loading import read
@@ -68,6 +69,30 @@ def test_idx_files_are_read_wherever_they_lie(
         assert np.array_equal(split.images[..., 0], expected)
         assert np.array_equal(split.labels, np.arange(count) % 10)
         assert split.digests[0] == pixel_digest(expected[0][..., None])
+
+
+def test_the_systems_files_are_read_when_the_data_root_has_none(
+    tmp_path: Path, write_idx: WriteIdx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, system = tmp_path / "data", tmp_path / "share"
+    monkeypatch.setenv("XDG_DATA_DIRS", f"relative:{tmp_path / 'empty'}:{system}")
+    assert sources.find("fashion_mnist", root) is None
+    write_idx(system / "datasets/fashion-mnist", train=30)
+    installed = sources.find("fashion_mnist", root)
+    write_idx(root / "fashion-mnist", train=40)
+    own = sources.find("fashion_mnist", root)
+    assert installed is not None and own is not None
+    assert (len(installed().train.labels), len(own().train.labels)) == (30, 40)
+    assert sources.find("mnist", root) is None
+
+
+@pytest.mark.parametrize("unset", ["", None])
+def test_where_the_system_keeps_its_files_unless_it_says_otherwise(
+    unset: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_DATA_DIRS") if unset is None else monkeypatch.setenv("XDG_DATA_DIRS", unset)
+    folders = [str(folder) for folder in installed("fashion-mnist")]
+    assert folders == ["/usr/local/share/datasets/fashion-mnist", "/usr/share/datasets/fashion-mnist"]
 
 
 GOOD = pixels(5, 28, 28)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
+from safetensors import safe_open
 from torch import nn
 from torch.nn.utils import parametrize
 
-from cartl_core.errors import ResumeMismatch
+from cartl_core.errors import ResumeMismatch, WeightsNotFinite
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import load_network, save_network
 from cartl_core.nn.network import Network, Residual
@@ -104,3 +107,54 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     write_whole(path, b"old")
     write_whole(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda tensors: {f"module.{name}": value for name, value in tensors.items()}, "module."),
+        (lambda tensors: {f"_orig_mod.{name}": value for name, value in tensors.items()}, "_orig_mod."),
+        (lambda tensors: dict(list(tensors.items())[1:]), "lacks tensor 'normalize.mean'"),
+        (lambda tensors: tensors | {"extra.weight": torch.zeros(1)}, "'extra.weight' is unknown"),
+        (lambda tensors: tensors | {"blocks.4.bias": torch.zeros(7)}, "'blocks.4.bias' is F32 \\[7\\]"),
+        (lambda tensors: tensors | {"blocks.4.bias": torch.zeros(3).long()}, "'blocks.4.bias' is I64"),
+    ],
+)
+def test_the_first_tensor_that_does_not_fit_is_named(tmp_path: Path, change: Any, said: str) -> None:
+    from safetensors.torch import save_file
+
+    network = trained("tiny")
+    path = tmp_path / "weights.safetensors"
+    metadata = {"cartl_architecture": network.arch.model_dump_json()}
+    save_file({name: t.clone() for name, t in change(network.state_dict()).items()}, path, metadata=metadata)
+    with pytest.raises(ResumeMismatch, match=said):
+        load_network(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_that_are_not_finite_are_refused_both_ways(tmp_path: Path, value: float) -> None:
+    """Neither written nor read, with the name of the first such tensor in the order of the file."""
+    network = trained("tiny")
+    path = tmp_path / "network.safetensors"
+    save_network(path, network)
+    whole = path.read_bytes()
+    tensors = safetensors.torch.load(whole)
+    first, last = sorted(tensors)[0], sorted(tensors)[-1]
+    for name in (first, last):
+        tensors[name] = tensors[name].clone()
+        tensors[name].view(-1)[0] = value
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    path.write_bytes(safetensors.torch.save(tensors, metadata))
+    with pytest.raises(WeightsNotFinite) as raised:
+        load_network(path)
+    assert raised.value.reason == "weights_not_finite"
+    assert raised.value.values["tensor"] in (first, last) and str(raised.value.values["tensor"]) in str(
+        raised.value
+    )
+    with torch.no_grad():
+        network.head.weight.view(-1)[1] = value
+    path.write_bytes(whole)
+    with pytest.raises(WeightsNotFinite, match=r"1 of .* numbers of the tensor blocks\.4\.weight"):
+        save_network(path, network)
+    assert path.read_bytes() == whole

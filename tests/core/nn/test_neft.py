@@ -7,19 +7,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from cartl_core.nn.build import build_network
 from cartl_core.nn.neft import (
-    SpectralScale,
     apply_nonexpansive,
     bake,
-    converge,
     sigmas,
     tuned_layers,
 )
-from cartl_core.nn.network import Network, Residual
+from cartl_core.nn.network import Residual
 from cartl_core.nn.operator_norm import reshaped_sigma
-from cartl_core.nn.rng import generator
-from cartl_core.spec import ModelSpec
+from tests.core.nn.neft_networks import effective_weights, network, same, train, weight_of
 
 MODELS = ("tiny", "wrn-16-2", "resnet18", "resnet50")
 
@@ -27,26 +23,6 @@ MODELS = ("tiny", "wrn-16-2", "resnet18", "resnet50")
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
-
-
-def network(name: str = "tiny", seed: int = 0) -> Network:
-    model = ModelSpec(name=name, stem_stride=2, image_size=16, channels=1)
-    return build_network(model, 4, (0.3,), (0.4,), generator(seed, "network"))
-
-
-def batch(seed: int = 0, count: int = 8) -> tuple[Tensor, Tensor]:
-    draw = generator(seed, "batch")
-    return torch.rand(count, 1, 16, 16, generator=draw), torch.randint(0, 4, (count,), generator=draw)
-
-
-def train(model: nn.Module, steps: int, seed: int = 1, lr: float = 0.05, count: int = 8) -> None:
-    tuned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.SGD(tuned, lr=lr, momentum=0.9, weight_decay=5e-4)
-    for step in range(steps):
-        images, labels = batch(seed * 1000 + step, count)
-        optimiser.zero_grad()
-        nn.functional.cross_entropy(model(images), labels).backward()
-        optimiser.step()
 
 
 def expected_layers(tail: nn.Module) -> list[str]:
@@ -58,18 +34,6 @@ def expected_layers(tail: nn.Module) -> list[str]:
 
 def independent_sigma(weight: Tensor) -> float:
     return float(torch.linalg.svdvals(weight.detach().reshape(weight.shape[0], -1))[0])
-
-
-def weight_of(layer: nn.Module) -> Tensor:
-    """A layer's weight, a parameter or made of one."""
-    weight = layer.weight
-    assert isinstance(weight, Tensor)
-    return weight
-
-
-def effective_weights(tail: nn.Module, names: list[str]) -> dict[str, Tensor]:
-    with torch.no_grad():
-        return {name: weight_of(tail.get_submodule(name)) for name in names}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -182,22 +146,6 @@ def test_effective_weight_is_the_formula() -> None:
     torch.testing.assert_close(layer.weight, 0.7 * weight / independent_sigma(weight))
 
 
-def test_gradient_flows_through_sigma() -> None:
-    """W_eff does not change with the scale of W, so the gradient is orthogonal to W; checked against
-    the SVD's own derivative."""
-    layer = nn.Linear(6, 4).double()
-    weight = layer.weight.detach().clone().requires_grad_(True)
-    diagnostic = torch.randn(4, 6, dtype=torch.float64)
-    (0.4 * weight / torch.linalg.matrix_norm(weight, ord=2) * diagnostic).sum().backward()
-    apply_nonexpansive(nn.Sequential(layer), 0.4)
-    layer.eval()
-    (layer.weight * diagnostic).sum().backward()
-    original = layer.get_parameter("parametrizations.weight.original")
-    assert original.grad is not None
-    torch.testing.assert_close(original.grad, weight.grad)
-    assert abs(float((original.grad * original.detach()).sum())) < 1e-12
-
-
 def test_a_layer_of_zeros_stays_finite() -> None:
     layer = nn.Linear(4, 3)
     nn.init.zeros_(layer.weight)
@@ -205,128 +153,6 @@ def test_a_layer_of_zeros_stays_finite() -> None:
     layer(torch.rand(2, 4)).sum().backward()
     assert layer.weight.isfinite().all()
     assert layer.weight.abs().max() == 0
-
-
-def vectors(tail: nn.Module) -> dict[str, Tensor]:
-    return {key: value.clone() for key, value in tail.state_dict().items() if key.endswith((".u", ".v"))}
-
-
-def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
-    return list(first) == list(second) and all(torch.equal(first[key], second[key]) for key in first)
-
-
-def test_the_vectors_move_once_a_training_pass_and_only_then() -> None:
-    net = network()
-    _, upper = net.split(1)
-    apply_nonexpansive(upper, 0.4)
-    with torch.no_grad():  # away from the fixed point, so that any iteration shows
-        for _, scale in ((k, m) for k, m in upper.named_modules() if isinstance(m, SpectralScale)):
-            scale.u.copy_(nn.functional.normalize(torch.ones_like(scale.u), dim=0))
-    start = vectors(upper)
-    images, _ = batch()
-    net.eval()
-    net(images).sum().backward()
-    net.train()
-    with torch.no_grad():
-        net(images)
-        sigmas(upper)
-    assert same(vectors(upper), start)
-    net(images)
-    moved = vectors(upper)
-    for key, value in moved.items():
-        if key.endswith(".u"):
-            prefix = key.removesuffix(".0.u")
-            flat = upper.state_dict()[prefix + ".original"].flatten(1)
-            v = nn.functional.normalize(flat.T @ start[key], dim=0)
-            torch.testing.assert_close(value, nn.functional.normalize(flat @ v, dim=0))
-            torch.testing.assert_close(moved[prefix + ".0.v"], v)
-
-
-def test_two_passes_before_one_backward_pass() -> None:
-    net = network()
-    _, upper = net.split(1)
-    apply_nonexpansive(upper, 0.4)
-    (net(batch(1)[0]).sum() + net(batch(2)[0]).sum()).backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in upper.parameters())
-
-
-def test_resumed_training_is_bit_identical() -> None:
-    straight = network()
-    apply_nonexpansive(straight.split(1)[1], 0.4)
-    train(straight, steps=3, seed=1)
-    saved = copy.deepcopy(straight.state_dict())
-    train(straight, steps=3, seed=2)
-
-    resumed = network(seed=99)
-    apply_nonexpansive(resumed.split(1)[1], 0.4)
-    resumed.load_state_dict(saved)
-    train(resumed, steps=3, seed=2)
-    assert same(straight.state_dict(), resumed.state_dict())
-
-    bake(straight.split(1)[1])
-    bake(resumed.split(1)[1])
-    assert same(straight.state_dict(), resumed.state_dict())
-
-
-def test_baking_keeps_the_function_and_leaves_plain_keys() -> None:
-    plain = network()
-    net = copy.deepcopy(plain)
-    _, upper = net.split(1)
-    apply_nonexpansive(upper, 0.4)
-    train(net, steps=2)
-    converge(upper)
-    net.eval()
-    images, _ = batch(5)
-    with torch.no_grad():
-        before = net(images)
-    asking = [parameter.requires_grad for parameter in net.parameters()]
-    net.train()
-    bake(upper)
-    assert all(module.training for module in net.modules())
-    net.eval()
-    with torch.no_grad():
-        torch.testing.assert_close(net(images), before, rtol=1e-4, atol=1e-5)
-    assert sorted(net.state_dict()) == sorted(plain.state_dict())
-    assert {type(m) for m in net.modules()} == {type(m) for m in plain.modules()}
-    assert [parameter.requires_grad for parameter in net.parameters()] == asking
-    assert net.arch.averaged_from == 1
-    once = copy.deepcopy(net.state_dict())
-    bake(upper)
-    assert same(once, net.state_dict())
-
-
-def test_convergence_finds_a_new_leader() -> None:
-    """Power iteration stalls on the old leading vector, of which the new one has no part."""
-    layer = nn.Linear(3, 3, bias=False)
-    with torch.no_grad():
-        layer.weight.copy_(torch.diag(torch.tensor([1.0, 0.9, 0.5])))
-    tail = nn.Sequential(layer)
-    apply_nonexpansive(tail, 0.4)
-    with torch.no_grad():
-        layer.get_parameter("parametrizations.weight.original").copy_(
-            torch.diag(torch.tensor([1.0, 1.1, 0.5]))
-        )
-    assert sigmas(tail)["0"] == pytest.approx(0.44)
-    converge(tail)
-    assert sigmas(tail)["0"] == pytest.approx(0.4)
-
-
-def test_training_under_bf16_autocast_keeps_the_vectors_in_single_precision() -> None:
-    plain = network()
-    _, upper = plain.split(1)
-    apply_nonexpansive(upper, 0.4)
-    autocast = copy.deepcopy(plain)
-    images, labels = batch()
-    plain(images)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = autocast(images)
-        assert logits.dtype == torch.bfloat16
-        loss = nn.functional.cross_entropy(logits, labels)
-    loss.backward()
-    assert {value.dtype for value in vectors(autocast).values()} == {torch.float32}
-    assert same(vectors(autocast.split(1)[1]), vectors(plain.split(1)[1]))
-    gradients = [p.grad for p in autocast.parameters()]
-    assert all(g is not None and g.dtype == torch.float32 and g.isfinite().all() for g in gradients)
 
 
 @pytest.mark.parametrize("beta", [0.0, -1.0, float("nan")])

@@ -67,7 +67,7 @@ def test_a_recipe_is_the_published_one(name: str) -> None:
     assert (pretrain_of(spec).fdm_weight, pretrain_of(spec).augmentation) == (0.005, augmentation)
     assert (transfer_of(spec).beta, transfer_of(spec).tail_affine) == (0.4, "frozen")
     assert (transfer_of(spec).trunk_statistics, transfer_of(spec).tail_statistics) == ("running", "batch")
-    assert (pretrain_of(spec).select, transfer_of(spec).select) == ("best_robust", "best_clean")
+    assert (pretrain_of(spec).select, transfer_of(spec).select) == ("best_robust", "last")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -78,6 +78,8 @@ def test_its_baselines_are_plain_transfer_and_the_main_rival(name: str) -> None:
     tuned = rival.transfer
     assert (tuned.epochs, tuned.lwf_head_epochs, tuned.lr_schedule) == (52, 25, "constant")
     assert (tuned.lr, tuned.weight_decay, tuned.lwf_weight) == (1e-3, 2e-4, 0.01)
+    assert (plain.transfer.select, tuned.select) == ("last", "best_clean")
+    assert (plain.transfer.tail_affine, plain.transfer.trunk_statistics) == ("frozen", "teacher")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

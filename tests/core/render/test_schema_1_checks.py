@@ -40,9 +40,19 @@ def with_sorted_keys(value: Any) -> Any:
     return json.loads(json.dumps(value, sort_keys=True))
 
 
+LATER = {"outputs_not_finite", "no_image_in_range"}
+"""Outcomes that no report of schema 1 has; of these checks alone it could say that no image is right."""
+NO_IMAGE = {"gradients", "eps_one"}
+
+
 def test_every_outcome_of_every_check_is_there() -> None:
     assert {(case["check"]["name"], case["finding"]) for case in CASES} == {
-        (name, finding) for name, findings in FINDINGS.items() for finding in findings
+        (name, finding)
+        for name, findings in FINDINGS.items()
+        for finding in findings
+        if name != "finite_outputs"
+        and finding not in LATER
+        and (finding != "no_image_right" or name in NO_IMAGE)
     }
 
 

@@ -7,12 +7,16 @@ from typing import Any, get_args
 import pytest
 
 from cartl_core.analysis.comparisons import compare
-from cartl_core.render import phrases, sentences
+from cartl_core.render import html, phrases, sentences
 from cartl_core.report import ArmReport, Report
+from cartl_core.report.checks import Check
 from cartl_core.report.making import FrozenPart, frozen_parts, learned_from
 from cartl_core.report.notices import (
+    NetworkName,
     Notice,
+    OneAnswer,
     OtherNotice,
+    OutputsNotFinite,
     Resized,
     RuntimeChanged,
     WeakTeacher,
@@ -46,6 +50,82 @@ def test_the_headline_answers_the_question() -> None:
     assert "within noise" in said
     alone = sentences.headline(report_of(measured("cartl", 70, 90)))
     assert alone == "CARTL keeps 70.0 % robust accuracy at 90.0 % clean accuracy (n = 100)."
+
+
+def against(method: str, robust: int, clean: int, *, student: tuple[int, int] = (60, 90)) -> ArmReport:
+    """A baseline of 100 images beside a student with so many robust and right ones, nested in each other."""
+
+    def held(count: int) -> tuple[bool, ...]:
+        return outcomes((True, count), (False, 100 - count))
+
+    found = (
+        compare("worst_case", held(student[0]), held(robust)),
+        compare("clean", held(student[1]), held(clean)),
+    )
+    return measured(method, robust, clean).model_copy(update={"comparisons": found})
+
+
+def test_every_baseline_that_is_ahead_is_named_in_the_headline() -> None:
+    """The strongest that is no less clean first; not the one that is behind, nor the one within noise."""
+    student = measured("consistent", 60, 90)
+    baselines = [
+        against("vanilla", 40, 90),
+        against("adversarial", 80, 80),
+        against("cartl", 70, 90),
+        against("lwf", 62, 90),
+        against("neft", 60, 97),
+    ]
+    said = sentences.headline(report_of(student, *baselines))
+    assert said is not None
+    answer, _, ahead = said.partition(" Ahead of it: ")
+    assert "20.0 points more robust accuracy than plain transfer" in answer
+    names = [phrases.method(name) for name in ("cartl", "neft", "adversarial")]
+    assert [ahead.find(name) for name in names] == sorted(ahead.find(name) for name in names)
+    assert "10.0 points more robust accuracy (95 % interval +" in ahead
+    assert ahead.index(names[0]) == 0 and "10.0 points less clean accuracy" in ahead
+    assert "as robust within noise at 7.0 points more clean accuracy" in ahead
+    assert phrases.method("lwf") not in ahead and "plain transfer" not in ahead
+    assert "Ahead" not in str(sentences.headline(report_of(student, *baselines[:1])))
+
+
+def test_a_first_baseline_that_is_ahead_is_named_once() -> None:
+    said = sentences.headline(report_of(measured("cartl", 60, 90), against("vanilla", 80, 90)))
+    assert said is not None and "20.0 points less robust accuracy than plain transfer" in said
+    assert "Ahead" not in said
+
+
+def test_a_baseline_that_answers_with_one_class_is_not_compared_with_but_named_first() -> None:
+    name = NetworkName(role="baseline", method="vanilla", settings=None, objective=None, freeze_depth=None)
+    notice = OneAnswer(network=name, answer="owl", share=wilson(100, 100))
+    report = report_of(measured("cartl", 20, 90), against("vanilla", 60, 60, student=(20, 90)))
+    said = sentences.headline(report.model_copy(update={"warnings": (notice,)}))
+    assert said is not None and said.startswith("The baseline plain transfer answers owl to 100.0 %")
+    assert said.endswith("CARTL keeps 20.0 % robust accuracy at 90.0 % clean accuracy (n = 100).")
+
+
+def test_a_student_without_finite_outputs_has_no_other_headline() -> None:
+    name = NetworkName(role="student", method="cartl", settings=None, objective=None, freeze_depth=None)
+    notice = OutputsNotFinite(network=name, not_finite=3, n=100)
+    report = report_of(measured("cartl", 60, 90)).model_copy(update={"warnings": (notice,)})
+    said = sentences.headline(report)
+    assert said is not None and said.startswith("CARTL gives outputs that are infinite or not a number on 3")
+    assert "keeps" not in said and "robust accuracy" not in said
+    assert sentences.read_first(report)[0] == said
+
+
+def test_a_check_that_failed_for_a_baseline_alone_comes_last() -> None:
+    failed = Check(name="masking", status="failed", finding="gradients_masked", evidence=MASKED)
+    baseline = against("vanilla", 40, 90).model_copy(update={"checks": (failed,)})
+    other = OtherNotice(text="Something else.")
+    report = report_of(measured("cartl", 60, 90), baseline).model_copy(update={"warnings": (other,)})
+    first, last = sentences.read_first(report)
+    assert first == "Something else." and last.startswith("A check of plain transfer failed")
+    page = html.render(report.model_copy(update={"evidence": None}))
+    assert "Checks failed" not in page and "A check failed" not in page
+    assert page.index("Something else.") < page.index("A check of plain transfer failed")
+
+
+MASKED = {"reference": "pgd20", "allowed": 0.01, "alpha": 0.05}
 
 
 def test_there_is_no_headline_before_the_student_was_attacked() -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core import evaluate_robustness
+from cartl_core.attacks import pgd
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.run.evaluate_robustness import RobustnessResult
 from cartl_core.statistics.proportions import wilson
@@ -98,14 +99,17 @@ def test_a_function_is_measured_like_its_network_without_the_check_that_needs_a_
 def test_it_prints_as_a_few_lines() -> None:
     model = small_net()
     images, labels = data(model)
-    lines = str(evaluate_robustness(model, images, labels, eps=8 / 255, attack="pgd20")).splitlines()
+    first, few, _, *lines = str(
+        evaluate_robustness(model, images, labels, eps=8 / 255, attack="pgd20")
+    ).splitlines()
+    assert first.startswith("warning: The given network is no better than always answering class 0")
+    assert few.startswith("warning: only 60 images")
     assert lines[0].startswith("clean accuracy ")
     assert lines[0].endswith(" on 60 images")
     assert lines[1].startswith("robust accuracy ")
     assert lines[1].endswith(" under pgd20 (linf, eps 8/255)")
     assert lines[2].startswith("  pgd20: ")
     assert lines[3].startswith("checks: ")
-    assert lines[4].startswith("warning: only 60 images")
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -125,3 +129,49 @@ def test_a_wrong_argument_is_named_with_what_is_allowed(case: str) -> None:
     images, labels = data(model, count=8)
     with pytest.raises(ArgumentInvalid, match=says):
         evaluate_robustness(model, images, labels, **changes)
+
+
+class Spoiled(nn.Module):
+    """Gives logits that are not finite for images that are brighter than ``above``."""
+
+    def __init__(self, model: nn.Module, above: float, value: float) -> None:
+        super().__init__()
+        self.model, self.above, self.value = model, above, value
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.model(x)
+        bright = x.flatten(1).mean(1, keepdim=True) > self.above
+        return torch.where(bright, torch.full_like(logits, self.value), logits)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_logits_that_are_not_finite_come_first_and_pass_no_check(value: float, share: float) -> None:
+    """Of all images, and of half of them; the public attacks count them too."""
+    net = small_net()
+    images, labels = data(net)
+    brightness = images.flatten(1).mean(1)
+    above = -1.0 if share == 0 else float(brightness.quantile(share))
+    model = Spoiled(net, above, value)
+    found = evaluate_robustness(model, images, labels, eps=EPS, attack="pgd20")
+    spoiled = int((brightness > above).sum())
+    assert spoiled <= found.not_finite <= 60 and (share > 0 or found.not_finite == 60)
+    assert found.clean.successes <= 60 - spoiled
+    assert str(found).startswith("warning: The given network gives outputs that are infinite or not a number")
+    statuses = {check.name: check.status for check in found.checks}
+    assert statuses.pop("finite_outputs") == "failed"
+    assert set(statuses.values()) == {"not_run"}
+    outcome = pgd(model, images, labels, eps=EPS)
+    assert int(outcome.not_finite.sum()) == found.not_finite
+    assert (outcome.broken | ~outcome.not_finite).all()
+
+
+def test_a_constant_answer_is_the_first_thing_said() -> None:
+    class Constant(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.tensor([0.0, 0.0, 1.0]) + 0 * x.flatten(1).sum(1, keepdim=True)
+
+    images = torch.rand(60, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    found = evaluate_robustness(Constant(), images, torch.arange(60) % 3, eps=EPS, attack="pgd20")
+    assert found.robust.successes == 20
+    assert found.warnings[0].startswith("The given network answers class 2 to 100.0 % of 60 test images")

@@ -86,6 +86,60 @@ def test_a_wrong_specification_is_exit_2(
     assert said in printed.err
 
 
+UNUSABLE: dict[str, tuple[bytes | None, list[str], str]] = {
+    "missing": (None, [], "cannot be read"),
+    "binary": (bytes(range(256)), [], "UTF-8"),
+    "deep": (b"[" * 100_000, [], "nested"),
+    "not a number": (b'{"dataset": "digits", "freeze_depth": NaN}', [], "freeze_depth"),
+    "a key twice": (b'{"dataset": "digits", "dataset": "mnist", "freeze_depth": 1}', [], "twice"),
+    "a list": (b"[]", [], "spec"),
+    "a kind of its own": (b'{"kind": [1]}', [], "kind"),
+    "out is a file": (None, ["--out", "FILE"], "out"),
+    "stages lie in a file": (None, ["--stages", "FILE/inside"], "stages"),
+    "a network that is missing": (
+        b'{"kind": "evaluate", "dataset": "digits", "network": {}}',
+        ["--network", "missing.safetensors"],
+        "missing.safetensors cannot be read",
+    ),
+    "a runtime of another kind": (None, ["--runtime", "FILE"], "runtime"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_what_cannot_be_read_or_written_is_exit_2_and_no_trace(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    content, more, said = UNUSABLE[case]
+    spec = write() if more and content is None else tmp_path / "spec.json"
+    if content is not None:
+        spec.write_bytes(content)
+    file = tmp_path / "FILE"
+    file.write_bytes(b"{}")
+    assert main(arguments(spec, tmp_path / "out", *(part.replace("FILE", str(file)) for part in more))) == 2
+    printed = capsys.readouterr()
+    assert said in printed.err and "Traceback" not in printed.err
+    assert json.loads(printed.out.splitlines()[-1])["reason"] == "spec_invalid"
+
+
+def test_a_specification_may_begin_with_a_byte_order_mark(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_bytes(b"\xef\xbb\xbf" + json.dumps(REQUEST | {"freeze_depth": 99}).encode())
+    assert main(arguments(spec, tmp_path / "out")) == 2
+    assert "freeze_depth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--threads", "--checkpoint-seconds", "--silence-limit"])
+@pytest.mark.parametrize("value", ["-1", "nan", "x", "1e99", "9" * 5000])
+def test_a_number_that_cannot_be_is_refused_by_its_option(
+    write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments(write(), tmp_path / "out"), f"{option}={value}"])
+    assert ended.value.code == 2 and option in capsys.readouterr().err
+
+
 def test_a_job_that_fails_is_exit_1(write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     request = REQUEST | {"pretrain": {"lr": 10.0, "epochs": 30, "weight_decay": 1.0}}
     code = main(arguments(write(request), tmp_path / "out"))

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 import pytest
 
@@ -18,6 +18,7 @@ from cartl_core.events import (
     EVENT,
     Event,
     Ping,
+    StageComputedAnew,
     StageReply,
     StageRequested,
     StageStored,
@@ -25,7 +26,8 @@ from cartl_core.events import (
     Warned,
 )
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedStageCache
+from cartl_core.run.supervised import LOST_SUPERVISOR, WATCH_SECONDS, JsonLines, Orders, SupervisedStageCache
+from cartl_core.storage.stage_result import write_result
 from cartl_core.storage.stop_flag import StopFlag
 
 KEY = StageKey("pretrain", "teacher (at)", "b" * 64, shared=True)
@@ -44,7 +46,7 @@ def send(supervisor: TextIO, order: Ping | Stop | StageReply) -> None:
     supervisor.flush()
 
 
-def wait_for(condition: object, seconds: float = 10.0) -> None:
+def wait_for(condition: object, seconds: float = 120.0) -> None:
     assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():
@@ -85,6 +87,9 @@ def test_a_stop_order_raises_the_flag(pipe: tuple[TextIO, TextIO]) -> None:
 @pytest.mark.parametrize("verdict", ["finished", "compute"])
 def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: Path, verdict: str) -> None:
     events: list[Event] = []
+    (tmp_path / "b/7").mkdir(parents=True)
+    if verdict == "finished":
+        write_result(tmp_path / "b/7", {})
     orders = Orders(pipe[1], StopFlag(), silence_limit=None)
     orders.start()
     cache = SupervisedStageCache(tmp_path, events.append, orders)
@@ -108,6 +113,36 @@ def test_the_shelf_asks_and_is_answered(pipe: tuple[TextIO, TextIO], tmp_path: P
     orders.finish()
 
 
+@pytest.mark.parametrize("then", ["compute", "finished", "wait"])
+def test_a_damaged_result_is_asked_about_again(
+    pipe: tuple[TextIO, TextIO], tmp_path: Path, then: Literal["compute", "finished", "wait"]
+) -> None:
+    """The supervisor lets this run compute it, knows a newer result, or another run that computes it."""
+    for name in ("b/7", "b/8"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "weights").write_bytes(b"123")
+        write_result(tmp_path / name, {}, ["weights"])
+    (tmp_path / "b/7/weights").write_bytes(b"124")
+    events: list[Event] = []
+    orders = Orders(pipe[1], StopFlag(), silence_limit=None)
+    orders.start()
+    cache = SupervisedStageCache(tmp_path, events.append, orders)
+    send(pipe[0], StageReply(digest=KEY.digest, verdict="finished", path="b/7"))
+    send(pipe[0], StageReply(digest=KEY.digest, verdict=then, path=None if then == "wait" else "b/8"))
+    if then == "wait":
+        with pytest.raises(WaitingForStage):
+            cache.locate(KEY)
+    else:
+        location = cache.locate(KEY)
+        assert (location.finished, location.directory) == (then == "finished", tmp_path / "b/8")
+    asked = [event.damaged for event in events if isinstance(event, StageRequested)]
+    assert asked == [None, "b/7"]
+    (anew,) = [event for event in events if isinstance(event, StageComputedAnew)]
+    assert (anew.why, anew.digest) == ("damaged", KEY.digest)
+    assert anew.words == "teacher (at): weights of a finished stage has changed since it was written"
+    orders.finish()
+
+
 def test_waiting_names_the_stage(pipe: tuple[TextIO, TextIO], tmp_path: Path) -> None:
     orders = Orders(pipe[1], StopFlag(), silence_limit=None)
     orders.start()
@@ -126,7 +161,7 @@ def test_a_run_left_alone_is_stopped_and_then_ended(pipe: tuple[TextIO, TextIO],
         stop,
         silence_limit=None if closed else 0.2,
         end_process=ended.append,
-        grace_seconds=0.3,
+        grace_seconds=3.0,
     )
     orders.start()
     if closed:
@@ -138,21 +173,36 @@ def test_a_run_left_alone_is_stopped_and_then_ended(pipe: tuple[TextIO, TextIO],
 
 def test_a_run_that_stops_in_time_is_not_ended(pipe: tuple[TextIO, TextIO]) -> None:
     stop, ended = StopFlag(), list[int]()
-    orders = Orders(pipe[1], stop, silence_limit=0.2, end_process=ended.append, grace_seconds=0.5)
+    orders = Orders(pipe[1], stop, silence_limit=0.2, end_process=ended.append, grace_seconds=3.0)
     orders.start()
     wait_for(lambda: stop.why == "interrupted")
     orders.finish()
-    time.sleep(0.8)
+    time.sleep(3.3)
     assert ended == []
+
+
+def test_a_run_that_slept_gives_its_supervisor_all_the_time_again(pipe: tuple[TextIO, TextIO]) -> None:
+    """Whichever wakes up first: the silence while both slept is none."""
+    stop, now = StopFlag(), [0.0]
+    orders = Orders(pipe[1], stop, silence_limit=45.0, clock=lambda: now[0])
+    orders.start()
+    now[0] = 3600.0
+    time.sleep(4 * WATCH_SECONDS)
+    assert stop.why is None
+    for _ in range(15):  # awake from here on, and nobody there
+        now[0] += 4.0
+        time.sleep(WATCH_SECONDS)
+    wait_for(lambda: stop.why == "interrupted")
+    orders.finish()
 
 
 def test_pings_keep_a_run_alive(pipe: tuple[TextIO, TextIO]) -> None:
     stop = StopFlag()
-    orders = Orders(pipe[1], stop, silence_limit=1.0)
+    orders = Orders(pipe[1], stop, silence_limit=4.0)
     orders.start()
     for _ in range(8):
         send(pipe[0], Ping())
-        time.sleep(0.25)
+        time.sleep(0.6)
     assert stop.why is None
     orders.finish()
 

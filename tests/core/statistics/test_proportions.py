@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from math import comb, sqrt
+from math import comb, inf, log, sqrt
 
 import pytest
 from hypothesis import given, settings
@@ -95,25 +95,65 @@ def test_mcnemar_of_a_whole_test_set() -> None:
     assert mcnemar(0, 26_000) == 0.0
 
 
-def direct(first: int, second: int, n: int) -> tuple[float, float]:
-    """Agresti and Min (2005): half a count to each of the four cells, then Wald's interval."""
-    total, b, c = n + 2, first + 0.5, second + 0.5
-    error = sqrt((b + c) - (b - c) ** 2 / total) / total
-    return (b - c) / total - Z95 * error, (b - c) / total + Z95 * error
+def score(tested: float, first: int, second: int, n: int) -> float:
+    """Tango's statistic by its definition: the likelihood of the table is maximised over a grid of shares."""
+    shares = [step / 20_000 for step in range(20_001)]
+    # Shares of (first only, second only) that differ by what is tested.
+    possible = [(q + tested, q) for q in shares if q + tested >= 0 and 2 * q + tested <= 1]
+
+    def likelihood(pair: tuple[float, float]) -> float:
+        cells = (*pair, 1 - sum(pair))
+        counts = (first, second, n - first - second)
+        if any(count and share <= 0 for count, share in zip(counts, cells, strict=True)):
+            return -inf
+        return sum(count * log(share) for count, share in zip(counts, cells, strict=True) if count)
+
+    p, q = max(possible, key=likelihood)
+    return (first - second - n * tested) / sqrt(n * (p + q - tested**2))
+
+
+@pytest.mark.parametrize(("first", "second", "n"), [(9, 1, 30), (30, 10, 100), (0, 7, 50), (3, 2, 12)])
+def test_paired_interval_ends_where_the_score_test_rejects(first: int, second: int, n: int) -> None:
+    _, low, high = paired_difference(first, second, n)
+    ends = [end for end in (low, high) if end != 0.0]
+    assert len(ends) == 2
+    assert score(low, first, second, n) == pytest.approx(Z95, abs=2e-3)
+    assert score(high, first, second, n) == pytest.approx(-Z95, abs=2e-3)
+
+
+def test_paired_interval_without_a_difference_has_a_closed_form() -> None:
+    """No discordant pair at all: Wilson's end of no success, z^2 / (n + z^2), to both sides."""
+    for n in (1, 5, 50, 1000):
+        reach = Z95**2 / (n + Z95**2)
+        assert paired_difference(0, 0, n) == pytest.approx((0.0, -reach, reach), abs=1e-9)
+
+
+def test_paired_interval_excludes_zero_exactly_where_the_test_rejects() -> None:
+    """Every table of up to 40 pairs, and all discordant counts near the border of larger ones."""
+    small = [(b, c, n) for n in range(1, 41) for b in range(n + 1) for c in range(n - b + 1)]
+    large = [
+        (b, m - b, n)
+        for m in (60, 101, 400, 2001)
+        for b in range(max(0, int(m / 2 - 2 * sqrt(m))), min(m, int(m / 2 + 2 * sqrt(m))) + 1)
+        for n in (m, 3 * m)
+    ]
+    sides = set()
+    for first, second, n in small + large:
+        difference, low, high = paired_difference(first, second, n)
+        assert -1 <= low <= difference <= high <= 1
+        assert (mcnemar(first, second) < 0.05) == (low > 0 or high < 0), (first, second, n)
+        sides.add((low > 0, high < 0))
+    assert sides == {(False, False), (True, False), (False, True)}
 
 
 @given(st.integers(1, 10_000), st.data())
-def test_paired_difference_equals_the_formula(n: int, data: st.DataObject) -> None:
+def test_paired_interval_turns_over_with_its_counts(n: int, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, n))
     second = data.draw(st.integers(0, n - first))
     difference, low, high = paired_difference(first, second, n)
-    expected = direct(first, second, n)
     assert difference == (first - second) / n
-    assert low == pytest.approx(max(-1.0, expected[0]), abs=1e-12)
-    assert high == pytest.approx(min(1.0, expected[1]), abs=1e-12)
-    assert -1 <= low <= difference <= high <= 1
     flipped = paired_difference(second, first, n)
-    assert flipped[1:] == pytest.approx((-high, -low), abs=1e-12)
+    assert flipped == pytest.approx((-difference, -high, -low), abs=1e-12)
 
 
 def test_paired_difference_covers_as_often_as_it_says() -> None:

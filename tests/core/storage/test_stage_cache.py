@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from cartl_core.errors import Interrupted, ResumeMismatch
-from cartl_core.events import CheckpointWritten, Event, StageStored
+from cartl_core.events import CheckpointWritten, Event, StageComputedAnew, StageStored
 from cartl_core.execution.checkpoint import Checkpoint, Checkpoints
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.storage.stage_cache import LocalStageCache
@@ -77,6 +78,63 @@ def test_a_damaged_result_is_not_used(tmp_path: Path, damage: bytes | None) -> N
         read_result(location.directory)
 
 
+def flip(path: Path, byte: int, bit: int = 0) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[byte] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_anywhere_makes_a_stage_computed_again_and_says_so(tmp_path: Path) -> None:
+    first = cache(tmp_path)
+    location = first.locate(KEY)
+    (location.directory / "weights").write_bytes(b"123")
+    write_result(location.directory, {"score": 0.25, "kept": [1, 2]}, ["weights"])
+    first.release(KEY)
+    files = {
+        path: path.read_bytes() for path in (location.directory / RESULT, location.directory / "weights")
+    }
+    told = 0
+    for path, content in files.items():
+        for byte in range(len(content)):
+            flip(path, byte, bit=byte % 8)
+            events: list[Event] = []
+            second = cache(tmp_path, events)
+            found = second.locate(KEY)
+            second.release(KEY)
+            if found.finished:  # another blank, or a letter of a number, that means the same
+                assert read_result(location.directory) == {"score": 0.25, "kept": [1, 2]}
+                assert path.name == RESULT and events == []
+            else:
+                told += 1
+                assert [type(event) for event in events] == [StageComputedAnew]
+                assert "student (cartl)" in events[0].words  # type: ignore[union-attr]
+            for other, written in files.items():
+                other.write_bytes(written)
+    assert told >= 0.8 * sum(map(len, files.values()))
+
+
+@pytest.mark.parametrize("gone", ["weights", RESULT])
+def test_a_stage_that_has_lost_a_file_is_computed_again(tmp_path: Path, gone: str) -> None:
+    first, events = cache(tmp_path), list[Event]()
+    location = first.locate(KEY)
+    (location.directory / "weights").write_bytes(b"123")
+    write_result(location.directory, {}, ["weights"])
+    first.release(KEY)
+    (location.directory / gone).unlink()
+    assert not cache(tmp_path, events).locate(KEY).finished
+    assert len(events) == (gone == "weights")
+    assert not (location.directory / RESULT).exists()
+
+
+def test_a_result_without_a_seal_is_of_the_first_version(tmp_path: Path) -> None:
+    (tmp_path / RESULT).write_text(json.dumps({"facts": {"score": 1}, "files": {}}))
+    assert read_result(tmp_path) == {"score": 1}
+    (tmp_path / RESULT).write_text(json.dumps({"facts": {"score": 1}, "files": {}, "sea": "0"}))
+    with pytest.raises(ResumeMismatch):
+        read_result(tmp_path)
+
+
 def test_a_result_without_its_last_file_is_computed_again(tmp_path: Path) -> None:
     first = cache(tmp_path)
     location = first.locate(KEY)
@@ -95,7 +153,7 @@ def test_a_second_run_waits_and_then_finds(tmp_path: Path) -> None:
     assert not found
     write_result(location.directory, {})
     first.release(KEY)
-    waiter.join(10)
+    waiter.join(60)
     assert found[0].finished
 
 

@@ -10,8 +10,7 @@ from cartl_core.catalog import KNOWN_MODELS, model_facts
 from cartl_core.catalog.candidates import CANDIDATES
 from cartl_core.nn.build import uninitialised
 from cartl_core.planning.diagnostic_table import SHARE_OF_RADII
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest, ModelSpec
+from cartl_core.spec import JobSpec, ModelSpec
 from cartl_core.spec.architecture import Architecture
 from jobs.admission.estimate import (
     ATTACK_STEP,
@@ -23,6 +22,7 @@ from jobs.admission.estimate import (
     training_images,
 )
 from jobs.admission.network_size import Size, block_sizes, network_size
+from tests.factories import HALF, make_spec
 
 SHAPES = [(8, 1, 1), (28, 1, 2), (32, 3, 1)]
 
@@ -44,7 +44,8 @@ def counted(model: ModelSpec, classes: int) -> tuple[Size, ...]:
             module.register_forward_hook(count)
     sizes, x = [], torch.zeros(1, model.channels, model.image_size, model.image_size, device="meta")
     for block in (nn.Sequential(network.normalize, network.stem, network.blocks[0]), *network.blocks[1:]):
-        macs, x = 0, block(x)
+        macs = 0
+        x = block(x)
         sizes.append(Size(macs, sum(parameter.numel() for parameter in block.parameters())))
     return tuple(sizes)
 
@@ -72,9 +73,9 @@ def test_the_measured_network_is_the_one_that_is_counted() -> None:
     assert network_size(model, 10).macs == pytest.approx(MEASURED_MACS, rel=0.01)
 
 
-def spec(**fields: Any) -> Any:
-    body = {"dataset": {"name": "fashion_mnist", "classes": (6, 7, 8, 9)}, "freeze_depth": 2, **fields}
-    return resolve(JobRequest.model_validate(body))
+def spec(**fields: Any) -> JobSpec:
+    base = {"dataset": {"name": "fashion_mnist", "classes": [6, 7, 8, 9]}, "freeze_depth": 2}
+    return make_spec(base, **fields)
 
 
 def test_images_are_counted_as_they_are_used() -> None:
@@ -87,11 +88,7 @@ def test_images_are_counted_as_they_are_used() -> None:
 
 def test_a_job_costs_what_its_parts_cost() -> None:
     """By hand, for one arm of the smoke preset on digits classes 0 to 4 and 5 to 9."""
-    one = resolve(
-        JobRequest.model_validate(
-            {"dataset": {"name": "digits", "classes": (5, 6, 7, 8, 9)}, "freeze_depth": 1, "preset": "smoke"}
-        ).model_copy(update={"baselines": ()})
-    )
+    one = make_spec(HALF, freeze_depth=1, baselines=[])
     teacher_epoch = 360 * (2 * 2 + 2 * 3) + 40 + 32 * 0.6 * 2 * 2
     teacher = 2 * teacher_epoch + 100 * (1 + 0.6 * 2 * 5)
     sizes = block_sizes(one.model, 5)

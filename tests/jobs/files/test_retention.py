@@ -1,104 +1,23 @@
 from __future__ import annotations
 
 import os
-import shutil
-import threading
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
-from cartl_core.events import ArtifactWritten, CheckpointWritten, StageStored
+from cartl_core.events import ArtifactWritten
 from jobs import store
 from jobs.__main__ import app
-from jobs.database.dialect import FromNow
-from jobs.database.engine import transaction
 from jobs.files.artifacts import log_file, output_directory, relative_path
-from jobs.files.retention import Pruned, prune
+from jobs.files.retention import prune
 from jobs.settings import Settings
-from jobs.store import Claim
-from jobs.tables import Checkpoint, IdempotencyKey, Job, Stage
+from jobs.tables import Checkpoint, IdempotencyKey, Stage
+from tests.jobs.files.conftest import DIGEST
 
 Do = Callable[..., Any]
-DIGEST = "a" * 64
-DAY = 86_400.0
-
-
-@pytest.fixture
-def throw_away(factory: sessionmaker[Session], settings: Settings) -> Callable[..., Pruned]:
-    def run(days: float = 30, dry_run: bool = False) -> Pruned:
-        for path in settings.data_dir.rglob("*"):
-            os.utime(path, (time.time() - 2 * 3600,) * 2)
-        return prune(factory, settings, older_than_days=days, dry_run=dry_run)
-
-    return run
-
-
-@pytest.fixture
-def acquire(do: Do, settings: Settings) -> Callable[..., Path]:
-    """Ask for a shared teacher; the directory to compute it in, with a file."""
-
-    def ask(claim: Claim, digest: str = DIGEST) -> Path:
-        verdict = do(store.acquire_stage, claim, digest=digest, kind="pretrain", label="teacher", shared=True)
-        path = settings.stages_dir / verdict.path
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "part").write_bytes(b"12345")
-        result: Path = path
-        return result
-
-    return ask
-
-
-@pytest.fixture
-def checkpoint(do: Do, settings: Settings) -> Callable[..., Path]:
-    def write(claim: Claim, directory: Path, number: int = 1) -> Path:
-        path = directory / f"{number:08d}.checkpoint"
-        path.write_bytes(b"tensors")
-        told = path.relative_to(settings.stages_dir).as_posix()
-        event = CheckpointWritten(stage="pretrain", digest=DIGEST, path=told, fraction=0.5)
-        do(store.record_checkpoint, claim, event)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def finish(do: Do, settings: Settings) -> Callable[..., None]:
-    def store_stage(claim: Claim, directory: Path) -> None:
-        path = directory.relative_to(settings.stages_dir).as_posix()
-        do(store.record_stage_stored, claim, StageStored(stage="pretrain", digest=DIGEST, path=path))
-
-    return store_stage
-
-
-@pytest.fixture
-def age(factory: sessionmaker[Session]) -> Callable[[float], None]:
-    """Let everything have happened so many days earlier."""
-
-    def earlier(days: float) -> None:
-        past = FromNow(-DAY * days)
-        with transaction(factory) as session:
-            before = FromNow(-DAY * days - 1)
-            session.execute(update(Job).where(Job.started_at.is_not(None)).values(started_at=before))
-            session.execute(update(Stage).values(used_at=past, created_at=past))
-            session.execute(update(Checkpoint).values(at=past))
-            session.execute(update(IdempotencyKey).values(created_at=past))
-
-    return earlier
-
-
-@pytest.fixture
-def count(factory: sessionmaker[Session]) -> Callable[[type], int]:
-    def rows(table: type) -> int:
-        with factory() as session:
-            return session.execute(select(func.count()).select_from(table)).scalar_one()
-
-    return rows
 
 
 def test_what_a_running_job_writes_stays_however_old(
@@ -226,97 +145,6 @@ def test_artifacts_and_logs_of_the_record_stay_and_what_no_row_names_goes(
     age(400)
     assert set(throw_away().paths) == {useless, stranger}
     assert named.exists() and log.exists() and not useless.exists() and not stranger.parent.exists()
-
-
-@pytest.fixture
-def old_teacher(submit: Any, claim: Any, acquire: Any, finish: Any, age: Any, do: Do) -> Path:
-    """A finished teacher that the policy lets go, and a job in the queue that will ask for it."""
-    submit()
-    trainer = claim()
-    teacher = acquire(trainer)
-    finish(trainer, teacher)
-    do(store.complete, trainer)
-    submit()
-    age(400)
-    return Path(teacher)
-
-
-def ask(session: Session, claim: Claim) -> store.StageVerdict:
-    return store.acquire_stage(
-        session, claim, digest=DIGEST, kind="pretrain", label="teacher", shared=True, usable=lambda path: True
-    )
-
-
-@pytest.mark.parametrize("backend", ["postgresql"])
-def test_a_stage_that_is_being_asked_for_is_passed_over(
-    old_teacher: Path, claim: Any, throw_away: Any, factory: sessionmaker[Session], settings: Settings
-) -> None:
-    reader = claim()
-    with transaction(factory) as session:
-        verdict = ask(session, reader)
-        assert throw_away().stages == 0, "its row is locked by a question that is not committed yet"
-    assert verdict.verdict == "finished" and settings.stages_dir / str(verdict.path) == old_teacher
-    assert old_teacher.exists()
-
-
-def test_a_claim_between_a_prunes_rows_and_its_files_gets_a_directory_that_stays(
-    old_teacher: Path, claim: Any, acquire: Any, throw_away: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[Path] = []
-
-    def remove_while_a_claim_writes(path: Path, **options: Any) -> None:
-        remove(path, **options)
-        made.append(acquire(claim()))
-
-    remove = shutil.rmtree
-    monkeypatch.setattr(shutil, "rmtree", remove_while_a_claim_writes)
-    assert throw_away().paths == (old_teacher,)
-    (fresh,) = made
-    assert fresh.parent == old_teacher.parent and (fresh / "part").exists() and not old_teacher.exists()
-
-
-def test_another_prune_may_have_been_faster(
-    old_teacher: Path, throw_away: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def remove_all(path: Path, **options: Any) -> None:
-        remove(path.parent)
-
-    remove = shutil.rmtree
-    monkeypatch.setattr(shutil, "rmtree", remove_all)
-    assert throw_away().paths == (old_teacher,)
-    assert not old_teacher.parent.exists()
-
-
-def test_whatever_a_claim_is_told_to_use_survives_a_prune_of_the_same_moment(
-    submit: Any, do: Do, factory: sessionmaker[Session], settings: Settings, throw_away: Any, age: Any
-) -> None:
-    for number in range(8):
-        digest = f"{number}" * 64
-        facts = {"digest": digest, "kind": "pretrain", "label": "teacher", "shared": True}
-        submit()
-        trainer = do(store.claim, worker_id="w", lease_seconds=60)
-        path = do(store.acquire_stage, trainer, **facts).path
-        (settings.stages_dir / path).mkdir(parents=True)
-        do(store.record_stage_stored, trainer, StageStored(stage="pretrain", digest=digest, path=path))
-        do(store.complete, trainer)
-        submit()
-        age(400)
-        reader = do(store.claim, worker_id="w", lease_seconds=60)
-        together = threading.Barrier(2)
-
-        def pruning(together: threading.Barrier = together) -> None:
-            together.wait(20)
-            throw_away()
-
-        thread = threading.Thread(target=pruning)
-        thread.start()
-        together.wait(20)
-        time.sleep(number * 0.002)
-        verdict = do(store.acquire_stage, reader, **facts)
-        thread.join(30)
-        assert verdict.verdict == "compute" or (settings.stages_dir / verdict.path).is_dir()
-        assert verdict.path != path or verdict.verdict == "finished"
-        do(store.complete, reader)
 
 
 def test_what_is_fresh_is_left_alone(settings: Settings, factory: sessionmaker[Session]) -> None:

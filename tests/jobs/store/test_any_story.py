@@ -24,8 +24,6 @@ from hypothesis.stateful import (
 from sqlalchemy import select, update
 
 from cartl_core.events import CheckpointWritten, StageStored, Warned
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import make_engine, migrate, reading, session_factory, transaction
@@ -34,9 +32,8 @@ from jobs.settings import SQLITE_NAME, Settings
 from jobs.state import TERMINAL, JobState
 from jobs.store import Claim
 from jobs.tables import Job, JobEvent, Stage
+from tests.factories import submit_job
 
-REQUEST = JobRequest.model_validate_json('{"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}')
-SPEC = resolve(REQUEST)
 TEACHER = "7" * 64
 ENDS = {"succeeded", "failed", "cancelled"}
 # What takes the job from its worker, or gives it back.
@@ -67,17 +64,7 @@ class Record(RuleBasedStateMachine):
         target=jobs, owner=st.sampled_from(["ann", "bob"]), most=st.integers(1, 3), priority=st.integers(0, 1)
     )
     def submit(self, owner: str, most: int, priority: int) -> str:
-        with transaction(self.factory) as session:
-            job = store.submit(
-                session,
-                request=REQUEST,
-                spec=SPEC,
-                estimate={},
-                owner=owner,
-                max_attempts=most,
-                priority=priority,
-            )
-        return job.id
+        return submit_job(self.factory, owner, max_attempts=most, priority=priority)
 
     @rule(target=claims)
     def claim(self) -> Claim | MultipleResults[Claim]:
@@ -202,7 +189,8 @@ class Record(RuleBasedStateMachine):
                 this_try = told[len(told) - told[::-1].index("retried") :] if "retried" in told else told
                 given_up = job.reason == "worker_lost"
                 assert job.attempts_used == this_try.count("lost") + given_up
-                assert given_up == (job.attempts_used == job.max_attempts)
+                assert given_up == (job.fruitless_attempts == job.max_attempts)
+                assert job.fruitless_attempts <= job.attempts_used
 
     @invariant()
     def tokens_never_fall(self) -> None:

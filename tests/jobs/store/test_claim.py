@@ -16,6 +16,7 @@ from jobs.database.engine import transaction
 from jobs.state import JobState
 from jobs.store import Claim
 from jobs.tables import Job
+from tests.factories import claim_if_any
 
 Do = Callable[..., Any]
 
@@ -105,10 +106,9 @@ def test_many_workers_at_once_claim_each_job_once(factory: sessionmaker[Session]
     won: list[Claim] = []
 
     def work(worker_id: str) -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         while True:
-            with transaction(factory) as session:
-                claimed = store.claim(session, worker_id=worker_id, lease_seconds=45)
+            claimed = claim_if_any(factory, worker_id)
             if claimed is None:
                 return
             won.append(claimed)
@@ -120,8 +120,7 @@ def test_many_workers_at_once_claim_each_job_once(factory: sessionmaker[Session]
         thread.join(timeout=60)
     leftover = []
     while True:  # PostgreSQL passes over rows that another claim held at that moment
-        with transaction(factory) as session:
-            claimed = store.claim(session, worker_id="last", lease_seconds=45)
+        claimed = claim_if_any(factory, "last")
         if claimed is None:
             break
         leftover.append(claimed)
@@ -138,10 +137,9 @@ def test_two_claims_of_one_job_have_one_winner(factory: sessionmaker[Session], s
         won: list[str] = []
 
         def race(worker_id: str, together: threading.Barrier = together, won: list[str] = won) -> None:
-            together.wait(timeout=20)
-            with transaction(factory) as session:
-                if store.claim(session, worker_id=worker_id, lease_seconds=45) is not None:
-                    won.append(worker_id)
+            together.wait(timeout=60)
+            if claim_if_any(factory, worker_id) is not None:
+                won.append(worker_id)
 
         threads = [threading.Thread(target=race, args=(f"worker-{number}",)) for number in range(2)]
         for thread in threads:

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import store
+from jobs.database.dialect import FromNow
 from jobs.database.engine import transaction
 from jobs.store import Claim, ReapResult
+from jobs.tables import Worker
 
 Do = Callable[..., Any]
 
@@ -45,6 +48,31 @@ def test_expired_leases_are_requeued_failed_or_cancelled(
     ]
 
 
+def test_a_worker_that_has_slept_sweeps_nothing_and_keeps_its_own_claims(
+    factory: sessionmaker[Session], submit: Any, do: Do, expire: Callable[[str], None]
+) -> None:
+    do(store.worker_started, worker_id="sleeper", host="here", pid=1, slots=3, version="0")
+    jobs = {}
+    for pid in (11, 12):
+        submit()
+        claimed = do(store.claim, worker_id="sleeper", lease_seconds=45, supervisor_pid=pid)
+        jobs[pid] = claimed.job_id
+    submit()
+    elsewhere = do(store.claim, worker_id="another", lease_seconds=45, supervisor_pid=11).job_id
+    for job_id in (*jobs.values(), elsewhere):
+        expire(job_id)
+    assert not do(store.has_slept, "sleeper", 45)
+    with transaction(factory) as session:
+        session.execute(update(Worker).values(heartbeat_at=FromNow(-46)))
+    assert do(store.has_slept, "sleeper", 45) and not do(store.has_slept, "nobody", 45)
+    assert do(store.reap_expired, unless=store.slept("sleeper", 45)) == ReapResult()
+    kept = do(store.keep_claims, worker_id="sleeper", lease_seconds=45, is_alive=lambda pid: pid == 11)
+    assert kept == 1
+    do(store.worker_beat, "sleeper")
+    swept = do(store.reap_expired, unless=store.slept("sleeper", 45))
+    assert sorted(swept.requeued) == sorted([jobs[12], elsewhere])
+
+
 def test_two_reapers_at_once_requeue_a_job_once(
     factory: sessionmaker[Session],
     submit: Any,
@@ -61,7 +89,7 @@ def test_two_reapers_at_once_requeue_a_job_once(
     swept: list[str] = []
 
     def round_of_sweeping() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for _ in range(4):
             with transaction(factory) as session:
                 swept.extend(store.reap_expired(session, limit=5).requeued)

@@ -13,14 +13,13 @@ from sqlalchemy import Engine, delete, event, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cartl_core.spec import JobRequest, JobSpec
 from jobs import store
 from jobs.database.dialect import Now
 from jobs.database.engine import transaction
 from jobs.state import JobState
 from jobs.tables import Job
+from tests.factories import add_job, claim_if_any, claim_job
 
-REQUEST = JobRequest.model_validate_json('{"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}')
 JOBS = 10_000
 OWNERS = 20
 MOST_ROWS = 60
@@ -36,10 +35,10 @@ MULTIPLY = f"""
 
 
 @pytest.fixture
-def crowd(factory: sessionmaker[Session], engine: Engine, spec: JobSpec) -> sessionmaker[Session]:
+def crowd(factory: sessionmaker[Session], engine: Engine) -> sessionmaker[Session]:
     """The same job ten thousand times, of 20 owners in turn."""
     with transaction(factory) as session:
-        template = store.submit(session, request=REQUEST, spec=spec, estimate={}, owner="template").id
+        template = add_job(session, "template").id
         session.execute(text(MULTIPLY), {"jobs": JOBS, "owners": OWNERS})
         session.execute(delete(Job).where(Job.id == template))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -134,12 +133,7 @@ def test_a_filtered_list_reads_what_it_shows(
 
 
 def test_owners_take_turns_in_a_crowd(crowd: sessionmaker[Session]) -> None:
-    taken = []
-    for _ in range(2 * OWNERS):
-        with transaction(crowd) as session:
-            claim = store.claim(session, worker_id="w", lease_seconds=45)
-        assert claim is not None
-        taken.append(claim.owner)
+    taken = [claim_job(crowd).owner for _ in range(2 * OWNERS)]
     everybody = [f"owner-{number:02}" for number in range(OWNERS)]
     assert taken == everybody * 2
 
@@ -164,8 +158,8 @@ def test_a_list_leaves_the_large_columns_where_they_are(crowd: sessionmaker[Sess
 
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_sqlite_uses_its_indexes_too(crowd: sessionmaker[Session], engine: Engine) -> None:
-    with statements(engine) as sent, transaction(crowd) as session:
-        store.claim(session, worker_id="w", lease_seconds=45)
+    with statements(engine) as sent:
+        claim_job(crowd)
     for statement, parameters in sent:
         with engine.connect() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
@@ -176,8 +170,8 @@ def test_sqlite_uses_its_indexes_too(crowd: sessionmaker[Session], engine: Engin
 
 def test_text_of_the_claim_names_its_states(factory: sessionmaker[Session], engine: Engine) -> None:
     """A bound state would keep both databases from their partial indexes."""
-    with statements(engine) as sent, transaction(factory) as session:
-        store.claim(session, worker_id="w", lease_seconds=45)
+    with statements(engine) as sent:
+        claim_if_any(factory)
     assert "= 'queued'" in sent[0][0]
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM jobs")).scalar_one() == 0

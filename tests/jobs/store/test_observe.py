@@ -12,8 +12,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.events import EpochFinished, Warned
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest, JobSpec
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.errors import BadCursor, JobNotFound
@@ -21,6 +19,7 @@ from jobs.state import JobState
 from jobs.store import Claim
 from jobs.store.observe import thinned
 from jobs.tables import Job
+from tests.factories import make_request, new_job
 
 Do = Callable[..., Any]
 
@@ -51,16 +50,10 @@ def test_everybodys_jobs(submit: Any, do: Do) -> None:
 
 
 def test_filters(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
-    def spec(text: str) -> dict[str, Any]:
-        request = JobRequest.model_validate_json(text)
-        return {"request": request, "spec": resolve(request)}
-
-    tagged = submit(
-        **spec('{"dataset": "digits", "freeze_depth": 1, "preset": "smoke", "tags": ["a_b", "c"]}')
-    )
+    tagged = submit(request=make_request(freeze_depth=1, tags=["a_b", "c"]))
     plain = submit(
-        **spec(
-            '{"dataset": "mnist", "freeze_depth": 1, "method": "vanilla", "tags": ["aXb"], "baselines": []}'
+        request=make_request(
+            dataset="mnist", freeze_depth=1, preset="quick", method="vanilla", tags=["aXb"], baselines=[]
         )
     )
     assert claim().job_id == tagged
@@ -137,14 +130,10 @@ def test_queue_positions(submit: Any, do: Do, claim: Callable[..., Claim]) -> No
     assert do(lambda session: store.queue_position(session, store.find(session, running))) is None
 
 
-def test_the_place_told_at_submission_is_the_place(
-    factory: sessionmaker[Session], spec: JobSpec, do: Do
-) -> None:
-    request = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2, "preset": "smoke"})
-    asked: dict[str, Any] = {"request": request, "spec": spec, "estimate": {}, "owner": "ann"}
+def test_the_place_told_at_submission_is_the_place(factory: sessionmaker[Session], do: Do) -> None:
     for priority in (0, 2, 1, 0, -1, 2):
         with transaction(factory) as session:
-            job, place = store.enqueue(session, priority=priority, **asked)
+            job, place = store.enqueue(session, **new_job(priority=priority))
         assert place == do(lambda session, job: store.queue_position(session, job), job)
 
 

@@ -139,9 +139,48 @@ def test_losing_uses_attempts_up_to_the_cap(
     do(store.requeue_after_crash, claim(), "killed by signal 9")
     job = do(store.find, job_id)
     assert (job.state, job.attempts_used, job.reason) == ("failed", 3, "worker_lost")
-    assert job.message == "lost 3 times, at most 3 are allowed; last: killed by signal 9"
+    told = "lost 3 times without coming further, at most 3 are allowed; last: killed by signal 9"
+    assert job.message == told
     assert story(job_id) == ["submitted", "claimed", "lost", "claimed", "lost", "claimed", "failed"]
     assert [event.attempt for event in do(store.events_after, job_id)] == [1, 1, 1, 2, 2, 3, 3]
+
+
+def reach(claim: Claim, fraction: float, do: Do, digest: str = "7" * 64) -> None:
+    path = f"{digest}/{claim.job_id}-{claim.token}/{fraction}"
+    told = CheckpointWritten(stage="pretrain", digest=digest, path=path, fraction=fraction)
+    do(store.record_checkpoint, claim, told)
+
+
+def test_attempts_that_come_further_are_not_counted(
+    submit: Any, do: Do, claim: Callable[..., Claim], row: Callable[[str], Job]
+) -> None:
+    """Three losses in a row that came no further than a job was before end it, however many there were."""
+    job_id = submit(max_attempts=3)
+    for number in range(1, 6):
+        mine = claim()
+        assert mine.attempt == number
+        reach(mine, number / 10, do)
+        do(store.requeue_after_crash, mine)
+        job = row(job_id)
+        assert (job.state, job.attempts_used, job.fruitless_attempts) == ("queued", number, 1)
+    mine = claim()
+    reach(mine, 0.3, do)
+    reach(mine, 0.5, do)
+    do(store.requeue_after_crash, mine)
+    assert row(job_id).fruitless_attempts == 2
+    mine = claim()
+    stored = StageStored(stage="pretrain", digest="7" * 64, path="7/result")
+    do(store.acquire_stage, mine, digest="7" * 64, kind="pretrain", label="teacher", shared=True)
+    do(store.record_stage_stored, mine, stored)
+    assert row(job_id).fruitless_attempts == 0
+    do(store.requeue_after_crash, mine)
+    for _ in range(2):
+        do(store.requeue_after_crash, claim())
+    job = row(job_id)
+    assert (job.state, job.reason, job.attempts_used) == ("failed", "worker_lost", 9)
+    do(store.retry, job_id)
+    job = row(job_id)
+    assert (job.attempts_used, job.fruitless_attempts) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -268,13 +307,13 @@ def test_event_numbers_have_no_gaps_under_concurrent_writers(
     together = threading.Barrier(5)
 
     def tell(name: str) -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for number in range(15):
             with transaction(factory) as session:
                 store.record(session, mine, Warned(message=f"{name} {number}"))
 
     def think_better_of_it() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for _ in range(15):
             session = factory()
             store.record(session, mine, Warned(message="never"))
@@ -282,7 +321,7 @@ def test_event_numbers_have_no_gaps_under_concurrent_writers(
             session.close()
 
     def cancel() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         for _ in range(15):
             with transaction(factory) as session:
                 store.request_cancel(session, job_id)

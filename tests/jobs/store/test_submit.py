@@ -10,13 +10,14 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
-from cartl_core.spec import JobRequest, JobSpec, digest
+from cartl_core.spec import JobSpec, digest
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, JobNotFound, NotAllowed, TooManyJobs
 from jobs.state import JobState, Move
 from jobs.store import Claim
 from jobs.tables import Job, JobEvent
+from tests.factories import add_job, new_job
 
 Do = Callable[..., Any]
 REFUSE = {
@@ -33,7 +34,6 @@ REFUSE = {
     ),
 }
 """How to refuse rows (on PostgreSQL it is the COMMIT that fails), and how to take them again."""
-REQUEST = JobRequest.model_validate_json('{"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}')
 
 
 def test_a_job_is_written_with_its_first_event(
@@ -60,7 +60,7 @@ def test_nothing_is_written_when_the_transaction_fails(factory: sessionmaker[Ses
 
 
 def test_a_job_and_its_event_are_two_statements(
-    factory: sessionmaker[Session], spec: JobSpec, story: Callable[[str], list[str]]
+    factory: sessionmaker[Session], story: Callable[[str], list[str]]
 ) -> None:
     said: list[str] = []
     engine = factory.kw["bind"]
@@ -71,7 +71,7 @@ def test_a_job_and_its_event_are_two_statements(
     event.listen(engine, "before_cursor_execute", note)
     try:
         with transaction(factory) as session:
-            first, place = store.enqueue(session, request=REQUEST, spec=spec, estimate={}, owner="ann")
+            first, place = store.enqueue(session, **new_job())
             assert place == 1
     finally:
         event.remove(engine, "before_cursor_execute", note)
@@ -79,7 +79,7 @@ def test_a_job_and_its_event_are_two_statements(
     assert [statement.split()[0] for statement in said] == [*begun, "INSERT", "INSERT"]
     assert story(first.id) == ["submitted"]
     with transaction(factory) as session:
-        second, place = store.enqueue(session, request=REQUEST, spec=spec, estimate={}, owner="ann")
+        second, place = store.enqueue(session, **new_job())
         assert place == 2
     with transaction(factory) as session:
         stored = store.find(session, second.id)
@@ -100,9 +100,9 @@ def refusing(request: pytest.FixtureRequest, factory: sessionmaker[Session]) -> 
 
 
 @pytest.mark.usefixtures("refusing")
-def test_neither_is_there_when_one_cannot_be_written(factory: sessionmaker[Session], spec: JobSpec) -> None:
+def test_neither_is_there_when_one_cannot_be_written(factory: sessionmaker[Session]) -> None:
     with pytest.raises(DBAPIError, match="no room here"), transaction(factory) as session:
-        store.enqueue(session, request=REQUEST, spec=spec, estimate={}, owner="ann")
+        store.enqueue(session, **new_job())
     with transaction(factory) as session:
         assert session.query(Job).count() == session.query(JobEvent).count() == 0
 
@@ -129,17 +129,17 @@ def test_an_owner_has_room_for_so_many_queued_jobs(submit: Any, claim: Callable[
     assert do(store.remaining_quota, "ann", 2) == 1
 
 
-def test_the_room_is_exact_whatever_comes_at_once(factory: sessionmaker[Session], spec: JobSpec) -> None:
+def test_the_room_is_exact_whatever_comes_at_once(factory: sessionmaker[Session]) -> None:
     together = threading.Barrier(8)
     refused: list[int] = []
 
     def post(number: int) -> None:
         owner = "ann" if number else "bob"
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         try:
             with transaction(factory) as session:
                 store.remaining_quota(session, owner, 3)
-                store.submit(session, owner=owner, request=REQUEST, spec=spec, estimate={})
+                add_job(session, owner)
         except TooManyJobs as error:
             refused.append(error.values["queued"])  # type: ignore[arg-type]
 
@@ -228,38 +228,34 @@ def test_a_cancelled_job_can_be_retried(submit: Any, do: Do, claim: Callable[...
     assert claim().job_id == job_id
 
 
-def _post(factory: sessionmaker[Session], submit_with: Any, key: str, body: str, owner: str = "ann") -> str:
+def _post(factory: sessionmaker[Session], key: str, body: str, owner: str = "ann") -> str:
     with transaction(factory) as session:
         before = store.replayed(session, owner=owner, key=key, body_digest=body)
         if before is not None:
             return before.id
-        job = store.submit(session, owner=owner, **submit_with)
+        job = add_job(session, owner)
         store.remember(session, owner=owner, key=key, body_digest=body, job=job)
         return job.id
 
 
-def test_an_idempotency_key_gives_the_same_job_again(factory: sessionmaker[Session], spec: JobSpec) -> None:
-    options = {"request": REQUEST, "spec": spec, "estimate": {}}
-    first = _post(factory, options, "k", "body-1")
-    assert _post(factory, options, "k", "body-1") == first
-    assert _post(factory, options, "k", "body-1", owner="bob") != first
-    assert _post(factory, options, "other", "body-1") != first
+def test_an_idempotency_key_gives_the_same_job_again(factory: sessionmaker[Session]) -> None:
+    first = _post(factory, "k", "body-1")
+    assert _post(factory, "k", "body-1") == first
+    assert _post(factory, "k", "body-1", owner="bob") != first
+    assert _post(factory, "other", "body-1") != first
     with pytest.raises(IdempotencyConflict):
-        _post(factory, options, "k", "body-2")
+        _post(factory, "k", "body-2")
 
 
-def test_the_same_request_at_the_same_time_makes_one_job(
-    factory: sessionmaker[Session], spec: JobSpec
-) -> None:
-    options = {"request": REQUEST, "spec": spec, "estimate": {}}
+def test_the_same_request_at_the_same_time_makes_one_job(factory: sessionmaker[Session]) -> None:
     together = threading.Barrier(6)
     made: list[str] = []
 
     def post() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         while True:
             try:
-                made.append(_post(factory, options, "k", "body"))
+                made.append(_post(factory, "k", "body"))
             except IdempotencyInFlight:
                 time.sleep(0.01)
             else:

@@ -109,7 +109,7 @@ def test_sweeps_of_the_same_moment_keep_to_the_limit(factory: sessionmaker[Sessi
     refused: list[object] = []
 
     def post() -> None:
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         try:
             with transaction(factory) as session:
                 submit_sweep(session, request=request, planned=jobs, owner="ann", max_queued=9)
@@ -195,6 +195,7 @@ def report_of(spec: JobSpec, clean: int, robust: int) -> Report:
     """Of validation so many of 100, of the test ten less."""
     attack = AttackSpec(label="validation", eps=0.1, step=0.02, steps=10)
     figures = Figures(
+        not_finite=0,
         data="digits",
         data_fingerprint="f",
         n=100,

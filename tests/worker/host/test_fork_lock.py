@@ -30,7 +30,7 @@ def test_a_fork_waits_for_maintenance_and_the_child_finds_its_database_free(tmp_
 
     maintenance = threading.Thread(target=write)
     maintenance.start()
-    assert inside.wait(20)
+    assert inside.wait(60)
     child = os.fork()
     if child == 0:
         code = 1
@@ -43,6 +43,6 @@ def test_a_fork_waits_for_maintenance_and_the_child_finds_its_database_free(tmp_
         finally:
             os._exit(code)
     assert over.is_set()
-    maintenance.join(20)
+    maintenance.join(60)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import store
+from jobs.database.dialect import FromNow
 from jobs.database.engine import session_factory, transaction
 from jobs.settings import Settings
 from jobs.state import JobState
+from jobs.tables import Worker as WorkerRow
 from worker.host.identity import Identity, identity_of, pid_space
 from worker.host.maintenance import Maintenance
 from worker.host.shutdown import ShutdownFlag
@@ -64,6 +66,21 @@ def test_an_expired_lease_is_swept_and_the_bell_rings(
     until(lambda: record.job(job_id).state == JobState.QUEUED)
     assert record.job(job_id).attempts_used == 1
     until(lambda: bool(notified))
+
+
+def test_a_round_that_comes_late_by_a_lease_sweeps_nothing_for_another(
+    record: Fixture, maintenance: Fixture, until: Fixture, factory: sessionmaker[Session], quick: Settings
+) -> None:
+    one = maintenance([])
+    until(lambda: bool(record.living_workers()))
+    job_id = record.submit()
+    with transaction(factory) as session:  # what the rounds find after a sleep
+        record_claim = store.claim(session, worker_id="elsewhere", lease_seconds=0)
+        session.execute(update(WorkerRow).values(heartbeat_at=FromNow(-2 * quick.lease_seconds)))
+    assert record_claim is not None
+    one._done.wait(quick.lease_seconds / 2)
+    assert record.job(job_id).state == JobState.RUNNING
+    until(lambda: record.job(job_id).state == JobState.QUEUED)
 
 
 def test_it_rings_for_idle_slots_and_claimable_jobs_only(

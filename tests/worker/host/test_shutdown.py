@@ -21,12 +21,14 @@ lock = threading.Lock()
 lock.acquire()
 lock.acquire()
 """
-ENDS = "from worker.host.shutdown import end_after; end_after(30)"
+ENDS = "from worker.host.shutdown import end_after; end_after(600)"
 
 
 def run(code: str) -> tuple[int, float, str]:
     began = time.monotonic()
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=250
+    )
     return ended.returncode, time.monotonic() - began, ended.stderr
 
 
@@ -40,7 +42,7 @@ def test_a_hanging_process_ends_and_says_so() -> None:
 def test_one_that_ends_by_itself_is_not_held_up() -> None:
     code, seconds, said = run(ENDS)
     assert (code, said) == (0, "")
-    assert seconds < 25
+    assert seconds < 250
 
 
 def test_it_ends_before_the_stack_would_kill_it() -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from cartl_core.events import Event, Failed, Finished, Progress, Stopped, Warned
-from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest, JobSpec, Runtime
+from cartl_core.spec import JobSpec
 from jobs.settings import Settings
 from jobs.state import Move
 from jobs.store import Claim
+from tests.factories import make_runtime, make_spec
 from worker.__main__ import arguments
 from worker.host.identity import identity_of, is_alive, is_running, pid_space
 from worker.host.shutdown import ShutdownFlag
@@ -73,7 +73,7 @@ def test_progress_waits_for_its_second() -> None:
     assert got == []
     clock.now = 1.0
     buffer.put(progress(0.3))
-    taker.join(5)
+    taker.join(60)
     assert got == [progress(0.3)]
 
 
@@ -86,7 +86,7 @@ def test_a_full_buffer_holds_the_child_up_until_there_is_room() -> None:
     third.join(0.2)
     assert third.is_alive()
     assert buffer.get() == warned("1")
-    third.join(5)
+    third.join(60)
     assert taken(buffer) == [warned("2"), warned("3")]
 
 
@@ -96,7 +96,7 @@ def test_a_closed_buffer_holds_nobody_up() -> None:
     waiting = threading.Thread(target=lambda: buffer.put(warned("2")))
     waiting.start()
     buffer.close()
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
     assert taken(buffer) == [warned("1")]
 
@@ -233,16 +233,13 @@ def test_a_pid_space_is_one_boot_and_one_container() -> None:
 
 
 def spec() -> JobSpec:
-    return resolve(JobRequest.model_validate({"dataset": "digits", "freeze_depth": 1, "source": "mnist"}))
+    return make_spec(freeze_depth=1, source="mnist")
 
 
 def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARTL_DATABASE_URL", "postgresql://user:password@host/db")
     settings = Settings(data_dir=tmp_path, threads=3, device="cpu", lease_seconds=7.0)
-    runtime = Runtime(
-        device="cpu", device_name="x", threads=3, precision="fp32", python="3", torch="2", torchvision="0",
-        cartl="0", machine="x",
-    )  # fmt: skip
+    runtime = make_runtime(threads=3)
     claim = Claim(job_id="j", owner="ada", token=5, attempt=2, worker_id="w", spec=spec(), runtime=runtime)
     launch = prepare(settings, claim)
     assert not [name for name in launch.environment if name.startswith("CARTL_")]

@@ -50,7 +50,7 @@ def test_a_shutdown_puts_the_job_back_and_leaves_no_process(
 ) -> None:
     job_id = record.submit(name="obey")
     worker = start_fake()
-    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    until(lambda: "epoch_finished" in record.types(job_id))
     family = [*worker.runs(), *worker.pool()]
     assert len(family) == 2
     shut_down(worker)
@@ -60,16 +60,35 @@ def test_a_shutdown_puts_the_job_back_and_leaves_no_process(
     assert (job.state, job.attempts_used) == (JobState.QUEUED, 0)
 
 
+def test_a_worker_that_sleeps_for_longer_than_its_lease_loses_nothing(
+    record: Fixture, start_fake: Fixture, until: Fixture, quick: Settings
+) -> None:
+    """Three lid closings: no process has died, so none of the attempts is used."""
+    job_id = record.submit(name="obey")
+    worker = start_fake()
+    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    family = [worker.process.pid, *worker.pool(), *worker.runs()]
+    for _ in range(3):
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1.5 * quick.lease_seconds)
+        for pid in filter(is_alive, family):  # whoever sweeps wakes up first
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.4)
+        time.sleep(1.5 * quick.lease_seconds)
+    job = record.job(job_id)
+    assert (job.state, job.token, job.attempts_used) == (JobState.RUNNING, 1, 0)
+    assert "lost" not in record.types(job_id)
+
+
 def test_an_idle_worker_ends_at_once_and_signs_off(
     record: Fixture, start_fake: Fixture, until: Fixture
 ) -> None:
     job_id = record.submit()
     worker = start_fake()
-    until(lambda: record.job(job_id).state == JobState.SUCCEEDED, 20)
-    began = time.monotonic()
+    until(lambda: record.job(job_id).state == JobState.SUCCEEDED)
     to_main(worker)
-    assert worker.wait() == 0
-    assert time.monotonic() - began < 8
+    assert worker.wait() == 0  # its watchdog, which ends one that waits for something, gives another code
     assert record.living_workers() == []
 
 
@@ -78,7 +97,7 @@ def test_a_killed_main_process_takes_its_family_along_and_the_job_is_put_back(
 ) -> None:
     job_id = record.submit(name="obey")
     worker = start_fake()
-    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    until(lambda: "epoch_finished" in record.types(job_id))
     family = [*worker.runs(), *worker.pool()]
     worker.process.kill()
     until(lambda: not any(is_alive(pid) for pid in family))
@@ -91,17 +110,17 @@ def test_a_killed_pool_process_takes_its_run_along_and_the_job_is_tried_again_at
 ) -> None:
     job_id = record.submit(name="obey")
     worker = start_fake(lease_seconds=600.0, log_format="json")
-    until(lambda: "epoch_finished" in record.types(job_id), 60)
+    until(lambda: "epoch_finished" in record.types(job_id))
     (pool,), (run,) = worker.pool(), worker.runs()
     os.kill(pool, signal.SIGKILL)
     until(lambda: not is_alive(run))
-    in_state(job_id, JobState.SUCCEEDED, 60)
+    in_state(job_id, JobState.SUCCEEDED)
     assert record.job(job_id).attempts_used == 1
     # The replacement, made by another thread of Celery's, must let go as cleanly as the first.
     other = record.submit(name="obey")
-    until(lambda: "epoch_finished" in record.types(other), 60)
+    until(lambda: "epoch_finished" in record.types(other))
     to_main(worker)
-    worker.wait(60)
+    worker.wait()
     assert (record.job(other).state, record.job(other).attempts_used) == (JobState.QUEUED, 0)
     # Each record is an object; those about a job tell job and attempt. Celery says goodbye itself.
     lines = worker.log.read_text().splitlines()
@@ -116,7 +135,7 @@ def test_a_successor_frees_the_jobs_of_its_killed_predecessor_without_waiting_fo
 ) -> None:
     job_id = record.submit(name="obey")
     worker = start_fake(lease_seconds=600.0)
-    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    until(lambda: "epoch_finished" in record.types(job_id))
     family = [*worker.runs(), *worker.pool()]
     os.killpg(worker.process.pid, signal.SIGKILL)
     until(lambda: not any(is_alive(pid) for pid in family))
@@ -131,7 +150,7 @@ def test_a_supervisor_that_slept_past_its_lease_is_fenced(
 ) -> None:
     job_id = record.submit(name="obey")
     sleeper = start_fake()
-    until(lambda: "epoch_finished" in record.types(job_id), 20)
+    until(lambda: "epoch_finished" in record.types(job_id))
     (pool,) = sleeper.pool()
     os.kill(pool, signal.SIGSTOP)
     start_fake()

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from cartl_core.analysis.checks import CheckObservations, judge
-from cartl_core.analysis.metrics import AttackRecord
+from cartl_core.analysis.metrics import AttackRecord, Outputs
 from cartl_core.attacks import perturb, run_attack
 from cartl_core.catalog.check_attacks import own_attacks
 from cartl_core.evaluation.checks import (
@@ -96,6 +96,9 @@ def checked(digits: tuple[Tensor, Tensor], robust: nn.Module) -> Callable[..., d
             AttackRecord(attack, tuple((~outcome.broken).tolist()), 1.0)
             for attack, outcome in zip(JOB, outcomes, strict=True)
         ]
-        return {check.name: check for check in judge(observations, records)}
+        return {
+            check.name: check
+            for check in judge(observations, records, Outputs(tuple(rows["right"].tolist())))
+        }
 
     return all_of

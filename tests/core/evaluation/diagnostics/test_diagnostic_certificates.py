@@ -87,6 +87,7 @@ def test_the_audit_is_of_the_tail_and_of_the_whole(
     assert found.network.vacuous == (found.network.curve[0].certified.successes == 0)
     assert network_certificate(found.network).startswith("Vacuous") == found.network.vacuous
     assert rows["moved"].shape == (20,)
+    assert found.displacement is not None
     assert found.displacement.distance.max == pytest.approx(float(rows["moved"].max()))
     flat = features.flatten(1).double()
     assert found.displacement.spread == pytest.approx(
@@ -182,5 +183,5 @@ def test_a_network_of_one_answer_still_has_an_audit(stored: Path, task: Any, wor
     save_network(stored / NETWORK, network)
     found = run("audit", AUDIT, stored, task().test, workspace("flat"))
     assert isinstance(found, Audit)
-    assert found.displacement.relative is None
+    assert found.displacement is not None and found.displacement.relative is None
     assert found.network.curve[0].certified.successes in (0, 5)

@@ -1,0 +1,60 @@
+"""May requests be sent here? The database, its migrations, the broker and the disks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from celery import Celery
+from pydantic import Field
+from sqlalchemy import Engine
+
+from api.http.problems import Problem
+from api.schemas import View
+from jobs.database.engine import check
+from jobs.errors import DatabaseBehind
+from jobs.files.space import space_left
+from jobs.queue import broker_answers
+from jobs.settings import Settings
+
+READINESS_SECONDS = 1.0
+BROKER_AWAY = "the broker does not answer; jobs are taken, and start when a worker's maintenance finds them"
+
+
+class Readiness(View):
+    """May requests be sent here? `degraded` still takes jobs; `message` says what is missing."""
+
+    status: Literal["ready", "degraded"]
+    database: Literal["ok"] = "ok"
+    broker: Literal["ok", "away"]
+    storage: Literal["ok", "low"] = Field(description="`low`: too little room for uploads.")
+    message: str | None = Field(default=None, description="What to do about it.")
+
+
+def readiness(engine: Engine, celery: Celery, settings: Settings) -> Readiness | Problem:
+    """How it is now; a problem when no request can be served.
+
+    Raises:
+        OperationalError: the database does not answer.
+    """
+    try:
+        check(engine)
+    except DatabaseBehind as error:
+        return Problem("not-ready", str(error))
+    space = space_left(settings)
+    if space.full:
+        return Problem("not-ready", f"The disk is full: no room for {', '.join(space.full)}.")
+    broker = broker_answers(celery)
+    missing = [
+        *(() if broker else (BROKER_AWAY,)),
+        *(
+            (f"little room is left for {', '.join(space.low)}; see `python -m jobs prune`",)
+            if space.low
+            else ()
+        ),
+    ]
+    return Readiness(
+        status="degraded" if missing else "ready",
+        broker="ok" if broker else "away",
+        storage="low" if space.low else "ok",
+        message="; ".join(missing) or None,
+    )

@@ -1,0 +1,116 @@
+"""What a service may answer: JSON objects whose fields, where they are there, have these types.
+
+Whoever answers need not be the service: it may be a proxy's page, or another version. What does not fit is a
+``ServiceError`` that says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from cartl.problems import ServiceError
+from cartl_core.strict_json import ANSWER, JsonRefused, loads
+
+S = TypeVar("S", bound="Shape")
+
+
+class Answer(dict[str, Any]):
+    """A JSON object; a field that it lacks is the service's fault."""
+
+    def __missing__(self, name: str) -> Any:
+        raise not_the_service(f"its answer has no field {name!r}")
+
+
+class Shape(BaseModel):
+    """An object: other fields may be there, and those that are named may be left out."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class Job(Shape):
+    """A job, whole or as a list has it."""
+
+    id: str = ""
+    state: str = ""
+    name: str | None = None
+    reason: str | None = None
+    message: str | None = None
+    stage_label: str | None = None
+    fraction: float | None = None
+    seconds_left: float | None = None
+    queue_position: int | None = None
+    spec: dict[str, JsonValue] | None = None
+    spec_digest: str = ""
+    estimate: dict[str, JsonValue] | None = None
+
+
+class Sweep(Shape):
+    """A sweep."""
+
+    id: str = ""
+    jobs: int = 0
+    states: dict[str, int] = {}
+    fraction: float | None = None
+
+
+class Event(Shape):
+    """One event of a job."""
+
+    number: int = 0
+    type: str = ""
+
+
+class Problem(Shape):
+    """Why a stream ended before its job: a problem document (RFC 9457)."""
+
+    status: int
+    title: str | None = None
+    detail: str | None = None
+
+
+class Page(Shape):
+    """A page of a list."""
+
+    data: list[dict[str, JsonValue]] = []
+    next_cursor: str | None = None
+
+
+def read_answer(body: bytes, what: str, shape: type[S]) -> Answer:
+    """The object in the body of an answer.
+
+    Args:
+        body: as it came.
+        what: whose answer it is, for errors.
+        shape: what it must look like.
+
+    Raises:
+        ServiceError: it is no JSON, or has another shape.
+    """
+    try:
+        value = loads(body, ANSWER)
+    except JsonRefused as error:
+        raise not_the_service(f"{what} answered no JSON: {error}") from error
+    return shaped(value, what, shape)
+
+
+def shaped(value: object, what: str, shape: type[S]) -> Answer:
+    """``value`` as it is, once it was seen to have the shape.
+
+    Raises:
+        ServiceError: it has not.
+    """
+    if not isinstance(value, dict):
+        raise not_the_service(f"{what} answered no JSON object")
+    try:
+        shape.model_validate(value)
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors(include_url=False, include_input=False)[0]["loc"]))
+        raise not_the_service(f"{what} answered something unexpected in {place}") from error
+    return Answer(value)
+
+
+def not_the_service(detail: str) -> ServiceError:
+    """Something answers there, but not as this service does."""
+    return ServiceError(502, {"title": "Not the service", "detail": detail})

@@ -1,0 +1,328 @@
+"""Connections end, leave room for others, and write little to the log."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+
+from api.http.problems import Problem
+from api.serving.connections import ConnectionLimits, ConnectionTable
+from api.serving.descriptors import room_for
+from jobs.networks import parse_networks
+from jobs.settings import Settings
+from tests.api.serving.conftest import (
+    eventually,
+    problem_of,
+    read_all,
+    request,
+    serving,
+    status_of,
+)
+
+BODY = request("POST", "/jobs", "Content-Type: application/json", "Content-Length: 100") + b"{"
+CHUNKED = request("POST", "/uploads", "Transfer-Encoding: chunked") + b"5\r\nab"
+NewKey = Callable[..., dict[str, str]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"", None),
+        (b"GET / HTTP/1.1\r\nHost: 127", 408),
+        (b"G", 408),
+        (BODY, 408),
+        (CHUNKED, 408),
+    ],
+    ids=["silent", "half a head", "one letter", "half a body", "half a chunk"],
+)
+def test_what_does_not_come_in_time_ends_the_connection(
+    impatient: Settings, sent: bytes, status: int | None
+) -> None:
+    with serving(impatient) as served:
+        answer = served.ask(sent)
+        if status is None:
+            assert answer == b""
+        else:
+            assert status_of(answer) == status
+            assert problem_of(answer)["type"] == "/problems/too-slow"
+        eventually(lambda: served.connections == 0)
+
+
+def test_a_head_that_drips_ends_all_the_same(impatient: Settings) -> None:
+    with serving(impatient) as served, served.connect(b"GET / HTTP/1.1\r\n") as made:
+        made.settimeout(0.05)
+        answer = b""
+        for _ in range(1200):
+            try:
+                made.sendall(b"A: b\r\n")
+                answer = made.recv(65536)
+                break
+            except TimeoutError:
+                continue
+        assert status_of(answer) == 408
+
+
+def test_a_slow_body_that_keeps_coming_is_read(settings: Settings) -> None:
+    # One byte in each of many rounds of the check; the average that is asked for begins after 20 s.
+    with serving(settings) as served, served.connect(BODY[:-1]) as made:
+        made.settimeout(0.1)
+        for _ in range(99):
+            made.sendall(b" ")
+        with pytest.raises(TimeoutError):
+            made.recv(1)
+        made.sendall(b" ")
+        made.settimeout(60)
+        assert status_of(made.recv(65536)) == 400
+
+
+def test_answered_connections_that_stay_idle_end(impatient: Settings) -> None:
+    with serving(impatient) as served, served.connect(request("GET", "/healthz")) as made:
+        answer = read_all(made)
+        assert status_of(answer) == 200
+
+
+def test_a_stream_of_events_is_no_silence(impatient: Settings, small: dict[str, object]) -> None:
+    import json
+
+    body = json.dumps(small).encode()
+    head = request("POST", "/jobs", "Content-Type: application/json", f"Content-Length: {len(body)}")
+    with serving(impatient) as served:
+        with served.connect(head + body) as made:
+            answer = read_all(made)
+        assert status_of(answer) == 201
+        job = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
+        with served.connect(request("GET", f"/jobs/{job}/events", "Accept: text/event-stream")) as made:
+            made.settimeout(2.5)
+            with pytest.raises(TimeoutError):
+                while made.recv(65536):
+                    pass
+
+
+@pytest.mark.parametrize("size", [10 * 1024 * 1024, 2 * 1024 * 1024, 100 * 1024])
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "key", "status"),
+    [
+        ("POST", "/jobs", "application/json", "submit", 413),
+        ("POST", "/sweeps", "application/json", "submit", 413),
+        ("POST", "/keys", "application/json", "admin", 413),
+        ("POST", "/jobs", "application/json", None, 401),
+        ("POST", "/uploads", "application/octet-stream", None, 401),
+        ("POST", "/jobs", "application/json", "read", 403),
+        ("POST", "/nope", "application/json", "submit", 404),
+        ("PUT", "/jobs", "application/json", "submit", 405),
+        ("POST", "/jobs", "text/plain", "submit", 415),
+        ("POST", "/uploads", "text/plain", "submit", 415),
+        ("POST", "/uploads", "application/octet-stream", "submit", 413),
+    ],
+)
+def test_an_early_answer_reaches_its_client(
+    settings: Settings,
+    new_key: NewKey,
+    method: str,
+    path: str,
+    kind: str,
+    key: str | None,
+    status: int,
+    size: int,
+) -> None:
+    headers = {"Content-Type": kind} | new_key("ada", key or "read")
+    if key is None:
+        del headers["Authorization"]
+    small = settings.model_copy(update={"max_body_bytes": 1024, "max_upload_bytes": 1024})
+    with serving(small) as served:
+        asked = urllib.request.Request(
+            f"http://127.0.0.1:{served.port}{path}", data=b" " * size, headers=headers, method=method
+        )
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked, timeout=60)
+        assert refused.value.code == status
+        assert refused.value.headers["Content-Type"] == "application/problem+json"
+        refused.value.close()
+
+
+def test_too_many_requests_with_a_body_hear_so(settings: Settings, new_key: NewKey) -> None:
+    key = new_key("ada")["Authorization"]
+    with serving(settings.model_copy(update={"requests_per_minute": 1})) as served:
+        statuses = []
+        for _ in range(3):
+            head = request(
+                "POST",
+                "/jobs",
+                f"Authorization: {key}",
+                "Connection: close",
+                "Content-Type: application/json",
+                f"Content-Length: {2**22}",
+            )
+            with served.connect(head) as made:
+                made.sendall(b" " * 2**22)
+                statuses.append(status_of(read_all(made)))
+    assert statuses == [413, 429, 429]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 300_000 + b"\r\n\r\n", 431),
+        (b"POST /jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (BODY.replace(b"Content-Length: 100", b"Transfer-Encoding: chunked") + b"zz\r\n", 400),
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    ],
+    ids=["tls", "no host", "long head", "unknown encoding", "http 2", "bad chunk", "bad target"],
+)
+def test_what_is_no_http_is_told_so(settings: Settings, sent: bytes, status: int) -> None:
+    with serving(settings) as served:
+        answer = served.ask(sent)
+        assert status_of(answer) == status
+        assert problem_of(answer)["status"] == status
+        assert served.get("/healthz") == 200
+
+
+def test_a_client_that_goes_away_is_no_error(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    with serving(settings) as served, caplog.at_level(logging.INFO):
+        for sent in (BODY, CHUNKED, b"GET", request("GET", "/docs")):
+            served.connect(sent).close()
+        eventually(lambda: served.connections == 0)
+        assert served.get("/healthz") == 200
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_silent_connections_of_one_address_keep_nobody_out(settings: Settings) -> None:
+    with serving(settings.model_copy(update={"max_connections_per_address": 3})) as served:
+        held = [served.connect() for _ in range(12)]
+        assert [served.get("/healthz") for _ in range(5)] == [200] * 5
+        assert served.connections <= 3
+        for made in held:
+            made.close()
+
+
+def test_connections_at_work_are_not_ended_for_others(settings: Settings) -> None:
+    with serving(settings.model_copy(update={"max_connections_per_address": 2})) as served:
+        at_work = [served.connect(BODY) for _ in range(2)]
+        eventually(lambda: served.connections == 2)
+        eventually(lambda: problem_of(served.ask(b""))["type"] == "/problems/too-many-connections")
+        assert served.get("/healthz", source="127.0.0.2") == 200
+        for made in at_work:
+            made.sendall(b" " * 99)
+            assert status_of(made.recv(65536)) == 400
+            made.close()
+        eventually(lambda: served.connections == 0)
+        assert served.get("/healthz") == 200
+
+
+def test_behind_a_trusted_proxy_the_forwarded_address_counts(settings: Settings, new_key: NewKey) -> None:
+    key = f"Authorization: {new_key('ada')['Authorization']}"
+    chosen = settings.model_copy(
+        update={"max_connections_per_address": 2, "trusted_proxies": "127.0.0.9, 10.0.0.0/8"}
+    )
+    proxy = "127.0.0.9"
+    upload = request("POST", "/uploads", key, "X-Forwarded-For: 192.0.2.1", "Content-Length: 100")
+    with serving(chosen) as served:
+        at_work = [served.connect(upload, proxy) for _ in range(2)]
+        eventually(lambda: served.get("/models", key, "X-Forwarded-For: 192.0.2.1", source=proxy) == 429)
+        assert served.get("/models", key, "X-Forwarded-For: 192.0.2.2", source=proxy) == 200
+        # The nearest address that is no proxy is the client's; what stands before it is its own word.
+        asked = ("/models", key, "X-Forwarded-For: 192.0.2.9, 192.0.2.1, 10.1.1.1")
+        assert served.get(*asked, source=proxy) == 429
+        # From anybody else the header means nothing.
+        assert served.get("/models", key, "X-Forwarded-For: 192.0.2.1") == 200
+        for made in at_work:
+            made.close()
+
+
+class Idle:
+    """A connection that has waited since ``since``; at work where that is None."""
+
+    def __init__(self, since: float | None) -> None:
+        self.since = since
+        self.dropped = False
+
+    def waiting_since(self) -> float | None:
+        return self.since
+
+    def check(self, now: float) -> None:
+        pass
+
+    def drop(self) -> None:
+        self.dropped = True
+
+
+def limits(total: int, by_address: int) -> ConnectionLimits:
+    return ConnectionLimits(total, by_address, head_seconds=1, body_seconds=1)
+
+
+def test_the_one_that_waited_longest_makes_room() -> None:
+    table = ConnectionTable(limits(3, 3))
+    held = [Idle(2.0), Idle(1.0), Idle(None)]
+    for number, one in enumerate(held):
+        assert table.add(one, f"192.0.2.{number}") is None
+    assert table.add(Idle(None), "192.0.2.9") is None
+    assert [one.dropped for one in held] == [False, True, False] and len(table) == 3
+    assert table.add(Idle(None), "192.0.2.9") is None
+    refused = table.add(Idle(None), "192.0.2.9")
+    assert isinstance(refused, Problem) and refused.kind.name == "overloaded"
+
+
+def test_one_customer_of_ipv6_is_one_address() -> None:
+    table = ConnectionTable(limits(9, 1), parse_networks("2001:db8:1::/48"))
+    assert table.add(Idle(None), "2001:db8::1") is None
+    refused = table.add(Idle(None), "2001:db8::ffff:1")
+    assert refused is not None and refused.kind.name == "too-many-connections"
+    assert table.add(Idle(None), "2001:db8:0:1::1") is None
+    assert [table.add(Idle(None), "2001:db8:1::1") for _ in range(3)] == [None] * 3
+    assert table.add(Idle(None), "::ffff:192.0.2.1") is None
+    assert table.add(Idle(None), "192.0.2.1") is not None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "descriptors", "room"),
+    [(1000, 1_000_000, 1000), (1000, 1024, 960), (1000, 64, 16), (10, 64, 10)],
+)
+def test_connections_leave_descriptors_for_the_rest(wanted: int, descriptors: int, room: int) -> None:
+    assert room_for(wanted, descriptors) == room
+
+
+def test_few_descriptors_and_many_sockets_do_not_stop_the_service(settings: Settings) -> None:
+    """The whole process with 64 descriptors, beside 60 silent sockets."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (48, 64))\n"
+        "from api.__main__ import main; sys.exit(main())"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={"CARTL_DATA_DIR": str(settings.data_dir), "CARTL_PORT": str(port), "PATH": "/usr/bin:/bin"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        eventually(lambda: answers(port))
+        held = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(60)]
+        for _ in range(20):
+            eventually(lambda: answers(port))
+        for made in held:
+            made.close()
+    finally:
+        process.terminate()
+        _, told = process.communicate(timeout=60)
+    assert len(told) < 20_000
+
+
+def answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=30) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -1,0 +1,335 @@
+"""No argument, file, variable or answer of a server ends the command in a trace, and none shows a key."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import cartl.client
+import cartl.show
+import cartl.sweep
+from cartl.main import main
+
+SECRET = "s3cret"
+ANSWERS_BEFORE_IT_IS_GONE = 4
+
+
+class RawServer:
+    """Answers each connection with the same bytes, a few times; then with a 404."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.answer = b""
+        self.asked = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(0.1)
+                try:
+                    received = connection.recv(65_536)
+                    while b"\r\n\r\n" not in received:
+                        received += connection.recv(65_536) or b"\r\n\r\n"
+                    self.asked += 1
+                    gone = self.asked > ANSWERS_BEFORE_IT_IS_GONE
+                    connection.sendall(http(b"{}", 404) if gone else self.answer)
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(
+                        65_536
+                    ):  # what was sent is read, or a reset may overtake the answer
+                        pass
+                except OSError:
+                    continue
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def http(body: bytes, status: int = 200, kind: str = "application/json", *more: str) -> bytes:
+    head = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *more, "", ""]
+    return "\r\n".join(head).encode() + body
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RawServer]:
+    server = RawServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    for name, content in {
+        "binary": bytes(range(256)),
+        "empty": b"",
+        "deep": b"[" * 200_000,
+        "nan": b'{"dataset": "digits", "freeze_depth": NaN}',
+        "twice": b'{"dataset": "digits", "dataset": "mnist"}',
+        "half": b'{"name": "\\ud800", "dataset": "digits", "freeze_depth": 1}',
+        "huge": b'{"seed": 1e999}',
+        "list": b"[]",
+        "mark": b'\xef\xbb\xbf{"dataset": "digits", "freeze_depth": 1}',
+        "good": b'{"dataset": "digits", "freeze_depth": 1, "grid": {}}',
+    }.items():
+        (folder / name).write_bytes(content)
+    (folder / "folder").mkdir()
+    (folder / "circle").symlink_to(folder / "circle")
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def impatient() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (cartl.show, cartl.sweep):
+            patch.setattr(module, "POLL_SECONDS", 0.0)
+            patch.setattr(module, "AWAY_SECONDS", 0.0)
+        patch.setattr(cartl.client, "RECONNECT_SECONDS", (0.0,))
+        yield
+
+
+def run(arguments: list[str], capsys: Any, **environment: str) -> tuple[int, str]:
+    """Exit code and all that was said; any exception but the end of the program comes out of here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["cartl", *arguments])
+        for name in [name for name in os.environ if name.startswith("CARTL_")]:
+            patch.delenv(name)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        patch.setattr("signal.signal", lambda number, handler: None)
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+    said = capsys.readouterr()
+    text = said.out + said.err
+    assert "Traceback" not in text
+    assert SECRET not in text
+    assert code in (0, 1, 2)
+    assert code == 0 or text.strip()
+    return code, text
+
+
+FILES = [
+    *("binary", "empty", "deep", "nan", "twice", "half", "huge", "list", "mark", "good", "folder", "circle"),
+    *("missing", "folder/missing", "binary/inside", "x" * 300, "a\x00b", "\udcff", "../..", ".", ""),
+]
+OPTIONS: dict[str, list[str]] = {
+    "--dataset": ["digits", "digits:0,1", "digits:" + "9" * 5000, ":", "\udcff", "x:1,,2"],
+    "--freeze-depth": ["1", "auto", "9" * 5000, "-1", "\udcff", "1e9"],
+    "--seed": ["0", "9" * 5000, "x"],
+    "--name": ["[/b]", "\udcff", "a\nb", "\x1b[2J"],
+    "--tag": ["a", "\udcff"],
+}
+COMMANDS = st.sampled_from(["submit", "evaluate", "sweep", "watch", "report", "jobs", "cancel", "retry"])
+ADDRESSES = st.sampled_from(
+    [
+        *(
+            "",
+            "http://",
+            "http://[::1",
+            "ftp://127.0.0.1",
+            "127.0.0.1:80",
+            "http://127.0.0.1:99999",
+            "é",
+            "//x",
+        ),
+        *(
+            "http://127.0.0.1:1",
+            f"http://me:{SECRET}@127.0.0.1:1",
+            f"http://me:{SECRET}@127.0.0.1:x",
+            "\udcff",
+        ),
+        *("http://127.0.0.1:1/\x00", "http://127.0.0.1:1/a b", "http:127.0.0.1", "http://[fe80::1%25x]:1"),
+    ]
+)
+KEYS = st.sampled_from(
+    ["k", f"{SECRET}\n", f"\r\n{SECRET}", f"{SECRET}é", f"{SECRET} x", f"{SECRET}\x00", f"{SECRET}\udcff"]
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
+    command = data.draw(COMMANDS)
+    arguments = [command]
+    if command != "jobs":
+        name = data.draw(st.sampled_from(FILES))
+        arguments.append(data.draw(st.sampled_from([str(files / name), name])))
+    if command in ("submit", "evaluate"):
+        for option in data.draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=3)):
+            arguments += [option, data.draw(st.sampled_from(OPTIONS[option]))]
+    environment = {}
+    address, key = data.draw(ADDRESSES), data.draw(KEYS)
+    if data.draw(st.booleans()) or "\x00" in address + key:
+        arguments += ["--url", address, "--key", key]
+    else:
+        environment = {"CARTL_URL": address, "CARTL_KEY": key}
+    run(arguments, capsys, **environment)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats()
+    | st.sampled_from(["running", "queued", "succeeded", "[/b]", "\x1b[2J", "x" * 300, "", 1e300, -1e300]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "id",
+                    "state",
+                    "data",
+                    "number",
+                    "next_cursor",
+                    "states",
+                    "jobs",
+                    "fraction",
+                    "seconds_left",
+                    "spec",
+                    "stage_label",
+                    "queue_position",
+                    "name",
+                    "reason",
+                    "errors",
+                    "title",
+                    "detail",
+                    "body",
+                    "type",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+JOB = st.fixed_dictionaries(
+    {"id": st.just("j1"), "state": st.sampled_from(["running", "succeeded", "queued", "[/b]"])},
+    optional=dict.fromkeys(("data", "fraction", "spec", "name", "states", "jobs", "seconds_left"), JSON),
+)
+BODIES = st.builds(
+    lambda value, cut: json.dumps(value).encode()[: None if cut else -1], JSON | JOB, st.booleans()
+) | st.sampled_from(
+    [
+        b"<html>",
+        b"",
+        b"\xff\xfe",
+        b"[" * 100000,
+        b'{"id": 1e999}',
+        b'{"id": "j1", "state": "\\ud800"}',
+        b"data: {\n\n",
+        b'data: {"number": 1}\n\n',
+        b"data: []\n\n",
+        b'id: 1\ndata: {"number": "x"}\n\n',
+    ]
+)
+ANSWERS = st.builds(
+    http,
+    BODIES,
+    st.sampled_from([200, 200, 200, 201, 204, 301, 307, 404, 422, 500, 599]),
+    st.sampled_from(["application/json", "text/html", "text/event-stream", "text/plain; charset=hex", ""]),
+    st.sampled_from(["X: y", "Location: http://elsewhere/x", "Content-Encoding: gzip", "Location: \x00"]),
+) | st.sampled_from(
+    [
+        b"",
+        b"\x00" * 40,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        b"HTTP/1.1 999 \r\n\r\n",
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20000,
+    ]
+)
+ASKING: list[list[str]] = [
+    *(
+        ["jobs"],
+        ["watch", "j1"],
+        ["watch", "j1", "--json"],
+        ["cancel", "j1"],
+        ["retry", "j1"],
+        ["report", "j1"],
+    ),
+    *(
+        ["report", "j1", "--format", "json"],
+        ["sweep", "s1"],
+        ["submit", "good"],
+        ["submit", "good", "--watch"],
+    ),
+    *(["submit", "good", "--dry-run"], ["sweep", "good"], ["sweep", "good", "--dry-run"]),
+    *(["evaluate", "binary", "--dataset", "digits"], ["evaluate", "j1", "--dataset", "digits", "--watch"]),
+]
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(arguments=st.sampled_from(ASKING), answer=ANSWERS)
+def test_any_answer(server: RawServer, files: Path, capsys: Any, arguments: list[str], answer: bytes) -> None:
+    server.answer, server.asked = answer, 0
+    named = [str(files / part) if (files / part).exists() else part for part in arguments]
+    run([*named, "--url", server.url, "--key", SECRET], capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "said"),
+    [
+        (["up", "--data-dir", "binary"], {}, "binary"),
+        (["up", "--data-dir", "binary/inside"], {}, "Not a directory"),
+        (["up", "--data-dir", "circle"], {}, "circle"),
+        (["demo", "--data-dir", "binary"], {}, "binary"),
+        (["up"], {"CARTL_DATA_DIR": "binary"}, "binary"),
+        (["up", "--data-dir", "fresh"], {"CARTL_STOP_GRACE_SECONDS": "soon"}, "CARTL_STOP_GRACE_SECONDS"),
+        (["up", "--data-dir", "fresh"], {"CARTL_STOP_GRACE_SECONDS": "nan"}, "CARTL_STOP_GRACE_SECONDS"),
+        (["up", "--data-dir", "fresh", "--host", "a" * 70], {}, "--host"),
+        (["up", "--data-dir", "fresh", "--host", "1.2.3.4.5"], {}, "cannot listen"),
+        (["up", "--data-dir", "fresh", "--port", "0"], {"CARTL_SLOTS": "many"}, "CARTL_SLOTS"),
+        (["up", "--data-dir", "fresh", "--port", "x"], {}, "--port"),
+    ],
+)
+def test_up_says_what_it_cannot_use(
+    files: Path, capsys: Any, arguments: list[str], environment: dict[str, str], said: str
+) -> None:
+    paths = {"binary", "binary/inside", "circle", "fresh"}
+    named = [str(files / part) if part in paths else part for part in arguments]
+    given = {name: str(files / value) if value in paths else value for name, value in environment.items()}
+    code, text = run(named, capsys, **given)
+    assert code != 0 and said in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["evaluate", "/missing.safetensors", "--dataset", "digits"],
+            "there is no file /missing.safetensors",
+        ),
+        (["sweep", "missing.json"], "there is no file missing.json"),
+        (["submit", "/missing.json"], "/missing.json cannot be read: No such file or directory"),
+        (["jobs", "--key", f"{SECRET}\n"], "a blank or a line break"),
+        (["jobs", "--url", "127.0.0.1:8000"], "http://HOST:PORT"),
+        (["cancel", "../keys"], "is no id"),
+    ],
+)
+def test_what_was_given_wrongly_is_said_in_its_own_words(
+    capsys: Any, arguments: list[str], said: str
+) -> None:
+    code, text = run(arguments, capsys)
+    assert code != 0 and said in text

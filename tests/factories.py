@@ -1,0 +1,91 @@
+"""What tests make: requests, specs, runtimes, jobs in the record and claims, each in one way."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from cartl_core.planning.resolve import resolve
+from cartl_core.spec import JobRequest, JobSpec, Runtime
+from jobs import store
+from jobs.database.engine import transaction
+from jobs.store import Claim
+from jobs.tables import Job
+
+LEASE_SECONDS = 45.0
+SMOKE: dict[str, Any] = {"dataset": "digits", "freeze_depth": 2, "preset": "smoke"}
+"""The least that a job of the smallest preset asks for."""
+HALF: dict[str, Any] = SMOKE | {"dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]}}
+"""The same on half of the classes; the teacher gets the other half."""
+SMALL: dict[str, Any] = HALF | {"model": "tiny"}
+"""The same with the smallest network: a job that is run within seconds."""
+
+
+def make_request(base: dict[str, Any] = SMOKE, /, **changes: Any) -> JobRequest:
+    """A request; ``changes`` replace whole fields of ``base``."""
+    return JobRequest.model_validate(base | changes)
+
+
+def make_spec(base: dict[str, Any] = SMOKE, /, **changes: Any) -> JobSpec:
+    """A request, resolved."""
+    return resolve(make_request(base, **changes))
+
+
+def make_runtime(**changes: Any) -> Runtime:
+    """The machine and the versions of a run that no machine has done."""
+    made: dict[str, Any] = {
+        "device": "cpu",
+        "device_name": "test",
+        "threads": 1,
+        "precision": "fp32",
+        "python": "3.11",
+        "torch": "2",
+        "torchvision": "0",
+        "cartl": "0",
+        "machine": "test",
+    }
+    return Runtime.model_validate(made | changes)
+
+
+@cache
+def _smoke() -> tuple[JobRequest, JobSpec]:
+    return make_request(), make_spec()
+
+
+def new_job(owner: str = "ann", *, request: JobRequest | None = None, **options: Any) -> dict[str, Any]:
+    """The arguments with which the store writes a job: the smoke job, or ``request`` and its spec.
+
+    ``options`` (``priority``, ``max_attempts``, ``estimate``, ``spec`` ...) replace or add to them.
+    """
+    asked, spec = _smoke() if request is None else (request, resolve(request))
+    return {"request": asked, "spec": spec, "estimate": {}, "owner": owner} | options
+
+
+def add_job(session: Session, owner: str = "ann", **options: Any) -> Job:
+    """A queued job, in the caller's transaction; arguments as for ``new_job``."""
+    return store.submit(session, **new_job(owner, **options))
+
+
+def submit_job(factory: sessionmaker[Session], owner: str = "ann", **options: Any) -> str:
+    """A queued job, committed; its id. Arguments as for ``new_job``."""
+    with transaction(factory) as session:
+        return add_job(session, owner, **options).id
+
+
+def claim_if_any(
+    factory: sessionmaker[Session], worker_id: str = "worker-1", lease_seconds: float = LEASE_SECONDS
+) -> Claim | None:
+    """The claim of the next job, committed; None where none is queued."""
+    with transaction(factory) as session:
+        return store.claim(session, worker_id=worker_id, lease_seconds=lease_seconds)
+
+
+def claim_job(
+    factory: sessionmaker[Session], worker_id: str = "worker-1", lease_seconds: float = LEASE_SECONDS
+) -> Claim:
+    """The claim of the next job, committed; there must be one."""
+    claimed = claim_if_any(factory, worker_id, lease_seconds)
+    assert claimed is not None
+    return claimed
