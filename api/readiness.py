@@ -36,13 +36,13 @@ def readiness(engine: Engine, celery: Celery, settings: Settings) -> Readiness |
     Raises:
         OperationalError: the database does not answer.
     """
+    space = space_left(settings)
+    if space.full:
+        return Problem("not-ready", f"The disk is full: no room for {', '.join(space.full)}.")
     try:
         check(engine)
     except DatabaseBehind as error:
         return Problem("not-ready", str(error))
-    space = space_left(settings)
-    if space.full:
-        return Problem("not-ready", f"The disk is full: no room for {', '.join(space.full)}.")
     broker = broker_answers(celery)
     missing = [
         *(() if broker else (BROKER_AWAY,)),

@@ -102,6 +102,7 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
             checkpoint_seconds=options.checkpoint_seconds,
             download=not options.no_download,
             network=options.network,
+            run_id=options.run_id,
         )
     except SpecError as error:
         report(Failed(reason="spec_invalid", message=str(error)))
@@ -253,6 +254,7 @@ def command_line() -> argparse.ArgumentParser:
     )
     one.add_argument("--progress", choices=sorted(_REPORTERS), default="human")
     one.add_argument("--runtime", type=Path, help="JSON of the runtime that an earlier attempt resolved")
+    one.add_argument("--run-id", help="the same for all attempts of one job (default: by OUT and SPEC)")
     one.add_argument("--threads", type=_threads, help="CPU threads (default: all that this process may use)")
     one.add_argument(
         "--checkpoint-seconds", type=_seconds, default=30.0, help="longest time between two checkpoints"

@@ -41,13 +41,17 @@ class StageStarted(EventBase):
 
 
 class StageComputedAnew(EventBase):
-    """A stage that was finished once is not found as it was, and is computed again."""
+    """A stage that was finished once is not found as it was asked for, and is computed again."""
 
     type: Literal["stage_computed_anew"] = "stage_computed_anew"
     stage: StageKind
     label: str
     digest: str
-    why: Literal["damaged"] = Field(description="`damaged`: a file is gone, or not as it was written.")
+    why: Literal["damaged", "recipe", "machine", "digests"] = Field(
+        description="`damaged`: a file is gone, or not as it was written. The finished result is of another "
+        "`recipe`, or of another `machine` or version of torch. `digests`: what an earlier version of this "
+        "program has finished stands under digests that are no longer used."
+    )
     words: str = Field(description="For people: what is wrong with the earlier result.")
 
 
@@ -131,6 +135,10 @@ class StageRequested(EventBase):
     damaged: str | None = Field(
         default=None, description="The finished result that the run was given before, and found damaged."
     )
+    identity: str = Field(
+        default="", description="Digest of what was asked for, whatever recipe and machine compute it."
+    )
+    basis: dict[str, str] = Field(default={}, description="Recipe and machine that are in the digest.")
 
 
 class CheckpointWritten(EventBase):

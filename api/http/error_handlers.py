@@ -30,7 +30,7 @@ from api.http.problems import (
     unavailable,
 )
 from cartl_core.errors import SpecError
-from jobs.files.space import is_disk_full
+from jobs.files.space import database_has_no_room, is_disk_full
 
 log = logging.getLogger("cartl.api")
 
@@ -125,14 +125,15 @@ def install(app: FastAPI, table: Mapping[type[Exception], str]) -> None:
         return respond(request, Problem(name, str(error)))
 
     def system(request: Request, error: Exception) -> Response:
-        if not is_disk_full(error):
-            return unexpected(request, error)
+        return no_room(request, error) if is_disk_full(error) else unexpected(request, error)
+
+    def no_room(request: Request, error: Exception) -> Response:
         log.error("%s %s: a disk is full: %s", request.method, request.url.path, _first_line(error))
         return respond(request, storage_full())
 
     def database(request: Request, error: Exception) -> Response:
-        if is_disk_full(error):
-            return system(request, error)
+        if is_disk_full(error) or database_has_no_room(request.app.state.context.settings):
+            return no_room(request, error)
         log.warning("the database did not answer: %s", type(error).__name__)
         return respond(request, unavailable())
 

@@ -34,6 +34,28 @@ class KnownVersion:
         await self._app(scope, receive, send)
 
 
+class ToldOnce:
+    """Keeps an error from the server that was answered already, and so is in the log with its trace."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the class."""
+        answered = False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal answered
+            await send(message)
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception:
+            if not answered:
+                raise
+
+
 class AddressLimit:
     """At most ``most`` requests at a time of one address; behind a trusted proxy of the forwarded one."""
 

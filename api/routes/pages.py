@@ -78,8 +78,9 @@ def _made_once(request: Request, name: str, make: Callable[[], str]) -> bytes:
 
 
 @router.get("/problems/{name}")
-def problem(name: str) -> HTMLResponse:
+def problem(request: Request, name: str) -> HTMLResponse:
     """What one kind of problem means: where the ``type`` of an error leads."""
     if name not in KINDS:
         raise Problem("not-found", "There is no such kind of problem.")
-    return HTMLResponse(problems_page([KINDS[name]]), headers=HEADERS)
+    page = _made_once(request, f"problem {name}", lambda: problems_page([KINDS[name]]))
+    return HTMLResponse(page, headers=HEADERS)

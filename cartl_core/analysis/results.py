@@ -35,14 +35,14 @@ class TeacherResult(StoredValue):
 
     Attributes:
         history: a row of metrics an epoch.
-        validated: None of results that versions before 0.1 wrote.
+        validated: what the validation figures of ``history`` are over.
         parts: gradient-accumulation steps that the last batches were cut into for want of memory.
     """
 
     selected_epoch: int
     epochs: int
     history: tuple[dict[str, float], ...]
-    validated: ValidationSet | None = None
+    validated: ValidationSet
     parts: int = 1
 
 

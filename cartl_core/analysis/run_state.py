@@ -18,6 +18,7 @@ from cartl_core.planning.plan import NetworkPlan, StudentPlan, TeacherPlan
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.planning.stages import Attacking, StageSpec, Work
 from cartl_core.report import Notice
+from cartl_core.report.making import StageOrigin
 from cartl_core.spec import AttackSpec, Runtime
 
 Measurements = Iterable[StageSpec[Attacking]]
@@ -32,8 +33,9 @@ class RunState:
         target: test images that students are measured on.
         remarks: notices that come from the machine or the data rather than from the figures.
         results: of the finished stages, by digest.
-        reused: digests of stages that were found finished.
-        seconds: wall time by stage label, of this attempt.
+        origins: who computed each finished stage, by digest.
+        seconds: wall time by stage label: of computing what this job computed, in whichever attempt, and of
+            finding what another job did.
     """
 
     runtime: Runtime
@@ -41,15 +43,18 @@ class RunState:
     target: TestSet
     remarks: tuple[Notice, ...] = ()
     results: dict[str, StageResult] = field(default_factory=dict)
-    reused: set[str] = field(default_factory=set)
+    origins: dict[str, StageOrigin] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def record(self, key: StageKey, result: StageResult, *, seconds: float, reused: bool) -> None:
-        """A stage is finished, after so many seconds of wall time."""
-        self.results[key.digest] = result
-        self.seconds[key.label] = self.seconds.get(key.label, 0.0) + seconds
-        if reused:
-            self.reused.add(key.digest)
+    def record(self, key: StageKey, result: StageResult, *, origin: StageOrigin, seconds: float) -> None:
+        """A stage is finished.
+
+        Args:
+            seconds: wall time that it took in this attempt: of computing it, or of finding it.
+        """
+        self.results[key.digest], self.origins[key.digest] = result, origin
+        own = seconds if origin.reused or origin.seconds is None else origin.seconds
+        self.seconds[key.label] = self.seconds.get(key.label, 0.0) + own
 
     def knows(self, stage: StageSpec[Work]) -> bool:
         """Whether the stage is finished."""

@@ -13,10 +13,9 @@ EVERY = 1.0
 """A margin that leaves no epoch out."""
 
 
-def validation(trained: TeacherResult) -> Validation | None:
-    """A network's figures on validation images at its selected epoch; None where no images were counted."""
-    if (over := trained.validated) is None:
-        return None
+def validation(trained: TeacherResult) -> Validation:
+    """A network's figures on validation images at its selected epoch."""
+    over = trained.validated
     row = trained.history[trained.selected_epoch - 1]
     return Validation(
         clean=wilson(round(row[CLEAN] * over.images), over.images),
@@ -25,10 +24,9 @@ def validation(trained: TeacherResult) -> Validation | None:
     )
 
 
-def history_of(trained: TeacherResult, training: TrainingSpec) -> History | None:
-    """The history of a finished training; None where its result does not tell how many images it saw."""
-    if (over := trained.validated) is None:
-        return None
+def history_of(trained: TeacherResult, training: TrainingSpec) -> History:
+    """The history of a finished training."""
+    over = trained.validated
     return History(
         select=training.select,
         select_margin=training.select_margin,

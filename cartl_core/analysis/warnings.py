@@ -90,9 +90,7 @@ def not_robust(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[Notice]:
 
 
 def is_not_robust(spec: JobSpec, teacher: Teacher) -> bool:
-    """By its validation images, at the epoch that was kept; False where they are not known."""
-    if teacher.history is None:
-        return False
+    """By its validation images, at the epoch that was kept."""
     return nothing_to_keep(*_kept(teacher), _classes(spec.source))
 
 
@@ -116,7 +114,6 @@ def _chosen_by(history: History) -> Interval | None:
 
 
 def _kept(teacher: Teacher) -> tuple[Interval, Interval]:
-    assert teacher.history is not None
     row = teacher.history.epochs[teacher.history.selected_epoch - 1]
     return row.clean, row.robust
 

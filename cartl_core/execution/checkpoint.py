@@ -12,7 +12,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,11 +45,13 @@ class Checkpoint:
         tensors: by name; written and read on the CPU.
         state: whatever JSON can carry; floats come back exactly.
         fraction: of the stage that was done.
+        seconds: of wall time that the stage had taken, over all attempts; ``Checkpoints.save`` counts them.
     """
 
     tensors: dict[str, Tensor]
     state: dict[str, Any] = field(default_factory=dict)
     fraction: float = 0.0
+    seconds: float = 0.0
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
@@ -60,6 +62,7 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     metadata = {"state": json.dumps(checkpoint.state), "fraction": repr(checkpoint.fraction)}
+    metadata["seconds"] = repr(checkpoint.seconds)
     payload = safetensors.torch.save(tensors, metadata)
     head = {"format": FORMAT, "length": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
     with disk_faults("a checkpoint"):
@@ -87,7 +90,8 @@ def read(path: Path) -> Checkpoint:
     try:
         tensors = safetensors.torch.load(payload)
         metadata = _metadata(payload)
-        return Checkpoint(tensors, json.loads(metadata["state"]), float(metadata["fraction"]))
+        seconds = float(metadata.get("seconds", "0"))
+        return Checkpoint(tensors, json.loads(metadata["state"]), float(metadata["fraction"]), seconds)
     except (SafetensorError, ValueError, KeyError) as error:
         raise CheckpointDamaged(f"{path.name}: {error}") from error
 
@@ -102,6 +106,10 @@ def _metadata(payload: bytes) -> dict[str, str]:
 class CheckpointSink(Protocol):
     """Where a stage leaves its checkpoints while it is computed."""
 
+    @property
+    def seconds(self) -> float:
+        """Wall time that the stage has taken so far, over all attempts."""
+
     def due(self) -> bool:
         """Whether it is time for one."""
 
@@ -111,6 +119,14 @@ class CheckpointSink(Protocol):
 
 class NoCheckpoints:
     """For a training that is not to be resumed: nothing is kept."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._began_at = clock, clock()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since it was made."""
+        return self._clock() - self._began_at
 
     def due(self) -> bool:
         """Never."""
@@ -148,19 +164,27 @@ class Checkpoints:
         self._announce = announce
         self._every_seconds = every_seconds
         self._clock = clock
-        self._saved_at = clock()
+        self._began_at = self._saved_at = clock()
+        self._before = 0.0
         self._next = 1 + max((number_of(path) for path in (*self._earlier, *self._own())), default=0)
 
     def newest(self, passed_over: Callable[[str], None] = lambda words: None) -> Checkpoint | None:
         """The newest checkpoint that is whole; ``passed_over`` is told what is wrong with each newer one."""
         for path in self._earlier:
             try:
-                return read(path)
+                found = read(path)
+                self._before = found.seconds
+                return found
             except (CheckpointDamaged, OSError) as error:
                 words = f"a checkpoint is passed over: {describe_error(error)}"
                 log.warning(words)
                 passed_over(words)
         return None
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the stage so far: since here, and before the checkpoint that ``newest`` gave."""
+        return self._before + self._clock() - self._began_at
 
     def due(self) -> bool:
         """Whether the last one is older than ``every_seconds``."""
@@ -169,7 +193,7 @@ class Checkpoints:
     def save(self, checkpoint: Checkpoint) -> Path:
         """Write, announce, then drop all but the newest two of this claim."""
         path = self._directory / f"{self._next:08d}{SUFFIX}"
-        write(path, checkpoint)
+        write(path, replace(checkpoint, seconds=self.seconds))
         self._next += 1
         self._announce(path, checkpoint.fraction)
         for old in self._own()[:-KEPT]:

@@ -99,6 +99,7 @@ def transfer_defaults(
     facts: MethodFacts, target: DatasetFacts, attack: dict[str, Any], preset: PresetFacts
 ) -> dict[str, Any]:
     """Settings of the student, likewise; ``attack`` is that of its teacher's training."""
+    weight = target.consistency_weight
     return {
         "tail_affine": "frozen" if facts.frozen_affine else "tuned",
         "trunk_statistics": preset.trunk_statistics,
@@ -108,5 +109,5 @@ def transfer_defaults(
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
         **preset.students.get(facts.name, {}),
-        **(consistent(target.consistency_weight) if facts.displaced else {}),
+        **(consistent(weight) if facts.displaced else {}),
     }

@@ -10,10 +10,9 @@ from typing import Generic, Literal, TypeVar
 
 from cartl_core.planning.costs import diagnostic_cost, measurement_cost, student_cost, teacher_cost
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
-from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_digest
+from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_key
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.diagnostics import DiagnosticSpec
-from cartl_core.spec.terms import TERMS
 
 
 @dataclass(frozen=True)
@@ -132,17 +131,21 @@ def pretraining(
         fingerprint: of the source.
         images: of the source's training split.
     """
-    settings = pretrain.model_dump(mode="json")
-    del settings["attack"]["label"]
+    settings = plain(pretrain)
+    settings["attack"].pop("label", None)
     depth = None if pretrain.serves_every_depth else freeze_depth
     if depth is not None:
         settings["freeze_depth"] = depth
-    digest = stage_digest("pretrain", setting, pretrain=settings, model=plain(model), source=fingerprint)
-    return StageSpec(
-        Pretraining(pretrain, depth),
-        StageKey("pretrain", f"teacher ({pretrain.objective})", digest, shared=True),
-        teacher_cost(pretrain, images),
+    key = stage_key(
+        "pretrain",
+        f"teacher ({pretrain.objective})",
+        setting,
+        shared=True,
+        pretrain=settings,
+        model=plain(model),
+        source=fingerprint,
     )
+    return StageSpec(Pretraining(pretrain, depth), key, teacher_cost(pretrain, images))
 
 
 def transferring(
@@ -161,31 +164,23 @@ def transferring(
         fingerprint: of the target.
         images: of the target's training split.
     """
-    settings = arm.transfer.model_dump(mode="json")
-    if settings["attack"] is not None:
-        del settings["attack"]["label"]
-    for name, term in TERMS.items():
-        # Students of before a term was added must keep their digests.
-        if settings[name] is None and not term.in_every_digest:
-            del settings[name]
-    digest = stage_digest(
+    settings = plain(arm.transfer)
+    settings.get("attack", {}).pop("label", None)
+    key = stage_key(
         "transfer",
+        label or f"student ({arm.method})",
         setting,
         transfer=settings,
         freeze_depth=arm.freeze_depth,
-        teacher=teacher.digest,
+        teacher=teacher,
         target=fingerprint,
     )
-    return StageSpec(
-        Transferring(arm, teacher),
-        StageKey("transfer", label or f"student ({arm.method})", digest),
-        student_cost(arm, model, images),
-    )
+    return StageSpec(Transferring(arm, teacher), key, student_cost(arm, model, images))
 
 
 def importing(sha256: str, *, images: int, setting: RunSetting) -> StageSpec[Importing]:
     """A network that was made elsewhere; its cost is counted as one pass of the ``images`` measured on."""
-    key = StageKey("evaluate", "the given network", stage_digest("evaluate", setting, given=sha256))
+    key = stage_key("evaluate", "the given network", setting, given=sha256)
     return StageSpec(Importing(sha256), key, measurement_cost(None, images))
 
 
@@ -198,22 +193,18 @@ def attacking(
         subject: what the network is called in the stage's label.
     """
     images = {} if data.split == "test" else {"split": data.split}
-    digest = stage_digest(
+    key = stage_key(
         "evaluate",
+        f"attack {attack.label} on {subject}" if attack else f"clean accuracy of {subject}",
         setting,
-        network=network.digest,
+        network=network,
         attack=plain(attack) if attack else None,
         data=data.fingerprint,
         test_limit=data.limit,
         batch_size=setting.batch_size,
         **images,
     )
-    label = f"attack {attack.label} on {subject}" if attack else f"clean accuracy of {subject}"
-    return StageSpec(
-        Attacking(attack, network, data),
-        StageKey("evaluate", label, digest),
-        measurement_cost(attack, data.images),
-    )
+    return StageSpec(Attacking(attack, network, data), key, measurement_cost(attack, data.images))
 
 
 def diagnosing(
@@ -229,18 +220,20 @@ def diagnosing(
 ) -> StageSpec[Diagnosing]:
     """One diagnostic on one network; ``others`` are the students that it uses besides."""
     facts = DIAGNOSTIC_FACTS[name]
-    digest = stage_digest(
+    key = stage_key(
         "evaluate",
+        f"{facts.title} of {subject}",
         setting,
-        network=network.digest,
-        probe={"name": name, "recipe": facts.recipe, **plain(asked)},
-        others=[other.digest for _, other in others],
+        recipe=facts.recipe,
+        network=network,
+        probe={"name": name, **plain(asked)},
+        others=[other for _, other in others],
         data=data.fingerprint,
         test_limit=data.limit,
         batch_size=setting.batch_size,
     )
     return StageSpec(
         Diagnosing(name, asked, network, freeze_depth, others, data),
-        StageKey("evaluate", f"{facts.title} of {subject}", digest),
+        key,
         diagnostic_cost(name, asked, data.images),
     )

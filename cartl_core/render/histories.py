@@ -36,7 +36,8 @@ def teachers(report: Report) -> tuple[tuple[str, History], ...]:
         )
         for name, teacher in zip(names, report.teachers, strict=True)
     ]
-    return tuple((name, history) for name, history in found if history)
+    # Reports of schema 1 may have a teacher without epochs.
+    return tuple((name, history) for name, history in found if history.epochs)
 
 
 def reading(history: History) -> str:

@@ -57,7 +57,7 @@ def _numbers_of(stored: Stored) -> dict[str, Any]:
     """All of a report of schema 1 but its sentences."""
     return _without(stored, "headline", "warnings") | {
         "schema_version": 2,
-        "teachers": [_figures_of(teacher) for teacher in stored.get("teachers", ())],
+        "teachers": [_teacher(teacher, stored["spec"]) for teacher in stored.get("teachers", ())],
         "selection": _selection(stored["selection"]) if stored.get("selection") else None,
         "student": _arm(stored["student"]) if stored.get("student") else None,
         "baselines": [_arm(arm) for arm in stored.get("baselines", ())],
@@ -66,16 +66,48 @@ def _numbers_of(stored: Stored) -> dict[str, Any]:
 
 
 def _arm(stored: Stored) -> dict[str, Any]:
-    return _without(_figures_of(stored), "frozen", "learned") | {
-        "kept": _without(stored["kept"], "words") if stored.get("kept") else None,
-        "checks": convert_arm_checks(list(stored.get("checks", ()))),
-        "comparisons": [_without(found, "words") for found in stored.get("comparisons", ())],
+    return (
+        {"validation": None, "history": None}
+        | _without(_figures_of(stored), "frozen", "learned")
+        | {
+            "kept": _without(stored["kept"], "words") if stored.get("kept") else None,
+            "checks": convert_arm_checks(list(stored.get("checks", ()))),
+            "comparisons": [_without(found, "words") for found in stored.get("comparisons", ())],
+        }
+    )
+
+
+def _teacher(stored: Stored, spec: Stored) -> dict[str, Any]:
+    """A teacher; where its history was not stored, one without epochs."""
+    pretrain: Stored = next(
+        (arm["pretrain"] for arm in _arms(spec) if arm["pretrain"]["objective"] == stored["objective"]), {}
+    )
+    unknown = {
+        "select": pretrain.get("select", "last"),
+        "select_margin": pretrain.get("select_margin", 0.0),
+        "attack": pretrain.get("attack"),
+        "selected_epoch": stored["selected_epoch"],
+        "front": [],
+        "epochs": [],
     }
+    return {**_figures_of(stored), "history": stored.get("history") or unknown}
+
+
+def _arms(spec: Stored) -> list[Stored]:
+    """The arms of a stored specification, candidates included."""
+    own = [spec["arm"]] if spec.get("arm") else list((spec.get("auto") or {}).get("candidates", ()))
+    return [*own, *spec.get("baselines", ())]
 
 
 def _figures_of(stored: Stored) -> dict[str, Any]:
-    """A teacher or a student with its figures converted."""
-    return {**stored, "figures": convert_figures(stored["figures"]) if stored.get("figures") else None}
+    """A teacher or a student with its figures converted; who made what was found is not known."""
+    reused = bool(stored.get("reused", False))
+    return {
+        **stored,
+        "figures": convert_figures(stored["figures"]) if stored.get("figures") else None,
+        "reused": reused,
+        "origin": {"made_by": "unknown" if reused else "this_attempt", "seconds": None},
+    }
 
 
 def _selection(stored: Stored) -> dict[str, Any]:

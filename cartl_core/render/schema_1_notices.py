@@ -54,7 +54,7 @@ def _of_teachers(report: Report) -> Iterator[Notice]:
 
 
 def _not_robust(teacher: Teacher, scheduled: bool) -> Iterator[Notice]:
-    if teacher.history is not None:
+    if teacher.history.epochs:
         row = teacher.history.epochs[teacher.history.selected_epoch - 1]
         yield TeacherNotRobust(
             objective=teacher.objective,

@@ -10,6 +10,25 @@ from cartl_core.report.values import Value
 from cartl_core.spec.terms import TERMS, Term
 from cartl_core.spec.training import DisplacementSpec, TransferSpec
 
+MadeBy = Literal["this_attempt", "earlier_attempt", "another_job", "unknown"]
+"""Who computed a stage. ``unknown``: an earlier version did, which did not record it."""
+
+
+class StageOrigin(Value):
+    """Who computed a stage of a run, and how long it took them."""
+
+    made_by: MadeBy
+    seconds: float | None = Field(
+        ge=0,
+        description="Wall time of computing it, over all attempts; null where `made_by` is `unknown`.",
+    )
+
+    @property
+    def reused(self) -> bool:
+        """Whether another job made it."""
+        return self.made_by in ("another_job", "unknown")
+
+
 FrozenPart = Literal[
     "trunk_weights",
     "trunk_statistics_of_teacher",

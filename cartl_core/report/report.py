@@ -20,7 +20,7 @@ from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
 from cartl_core.report.gallery import Gallery
 from cartl_core.report.history import History
-from cartl_core.report.making import FrozenPart, LearnedFrom
+from cartl_core.report.making import FrozenPart, LearnedFrom, StageOrigin
 from cartl_core.report.notices import Notice
 from cartl_core.report.selection import Selection
 from cartl_core.report.values import Interval as Interval
@@ -106,9 +106,10 @@ class Teacher(Value):
     freeze_depth: int | None = Field(description="The depth that an `fdm` teacher was made for.")
     epochs: int
     selected_epoch: int
-    reused: bool
+    reused: bool = Field(description="Another job made it: `origin`.")
+    origin: StageOrigin
     train_eps: float = Field(description="The largest radius of its training, in pixel units.")
-    history: History | None = Field(default=None, description="On the source's validation images.")
+    history: History = Field(description="On the source's validation images.")
     figures: Figures | None = None
 
 
@@ -141,9 +142,10 @@ class ArmReport(Value):
         default=None, description="Of the stage that made it; of a given network its file's SHA-256."
     )
     selected_epoch: int | None = None
-    validation: Validation | None = Field(default=None, description="Null where nothing was trained.")
-    history: History | None = Field(default=None, description="On the target's validation images.")
-    reused: bool = False
+    validation: Validation | None = Field(description="Null of an existing network: nothing was trained.")
+    history: History | None = Field(description="On the target's validation images; null likewise.")
+    reused: bool = Field(description="Another job made it: `origin`.")
+    origin: StageOrigin = Field(description="Of the stage that made or imported it.")
     tuned_layer_norms: dict[str, float] = Field(
         default_factory=dict,
         description="Largest singular value of each tuned layer's reshaped weight, as exported.",
@@ -180,7 +182,11 @@ class Report(Value):
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
     )
-    seconds: dict[str, float] = Field(default_factory=dict, description="Wall time by stage label.")
+    seconds: dict[str, float] = Field(
+        default_factory=dict,
+        description="Wall time by stage label: of computing what this job computed, in whichever attempt, "
+        "and of finding what another job did.",
+    )
 
     @property
     def own_arm(self) -> Arm | None:

@@ -10,6 +10,7 @@ from cartl_core.data import load
 from cartl_core.data.splits import Archive
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
+from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
 from cartl_core.run.evaluation_run import run_evaluation
@@ -36,6 +37,7 @@ def run(
     download: bool = True,
     network: Path | None = None,
     own_data: Mapping[str, Archive] | None = None,
+    run_id: str | None = None,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -51,6 +53,7 @@ def run(
         download: fetch a data set that is missing.
         network: the file that an evaluation measures.
         own_data: a person's own data sets, by their names in ``spec``.
+        run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -60,7 +63,14 @@ def run(
     runtime = runtime or machine.resolve(spec)
     machine.enter(runtime)
     report(RuntimeResolved(runtime=runtime))
-    services = Services(runtime, cache, report, stop or StopFlag(), checkpoint_seconds)
+    services = Services(
+        runtime,
+        cache,
+        report,
+        stop or StopFlag(),
+        checkpoint_seconds,
+        run_id or f"{out.resolve()} {spec_digest(spec)}",
+    )
     loader = functools.partial(
         load, model=spec.model, data_root=data_root, seed=spec.seed, download=download, own=own_data
     )

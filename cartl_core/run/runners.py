@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pydantic import ValidationError
+
 from cartl_core.analysis.results import (
     AttackOutcomes,
     DiagnosticResult,
@@ -16,6 +18,7 @@ from cartl_core.analysis.results import (
     TeacherResult,
 )
 from cartl_core.data import Split
+from cartl_core.errors import ResumeMismatch
 from cartl_core.evaluation.attack_stage import evaluate, read_outcomes
 from cartl_core.evaluation.diagnostic_stage import read_diagnostic, run_diagnostic
 from cartl_core.evaluation.existing_network import import_network
@@ -111,11 +114,21 @@ def _diagnose(work: Diagnosing, inputs: Inputs, ctx: StageContext) -> None:
 
 
 def _read_teacher(work: Pretraining, inputs: Inputs, directory: Path) -> TeacherResult:
-    return TeacherResult.model_validate(read_result(directory))
+    return _parsed(TeacherResult, directory)
 
 
 def _read_student(work: Transferring, inputs: Inputs, directory: Path) -> StudentResult:
-    return StudentResult.model_validate(read_result(directory))
+    return _parsed(StudentResult, directory)
+
+
+R = TypeVar("R", bound=TeacherResult)
+
+
+def _parsed(kind: type[R], directory: Path) -> R:
+    try:
+        return kind.model_validate(read_result(directory))
+    except ValidationError as error:
+        raise ResumeMismatch(f"a finished stage was not written by this version: {error}") from error
 
 
 def _read_import(work: Importing, inputs: Inputs, directory: Path) -> ImportedNetwork:

@@ -21,6 +21,7 @@ from cartl_core.run.runners import RUNNERS, Inputs
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_cache import StageCache, StageLocation
+from cartl_core.storage.stage_origin import read_origin, write_origin
 from cartl_core.storage.stage_result import damage
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -37,6 +38,7 @@ class Services:
         report: told of everything that happens.
         stop: may be raised from elsewhere; the run then checkpoints and raises the interruption.
         checkpoint_seconds: the longest time between two checkpoints.
+        run_id: the same for all attempts of one job, and another for every other job.
     """
 
     runtime: Runtime
@@ -44,6 +46,7 @@ class Services:
     report: Reporter
     stop: StopFlag
     checkpoint_seconds: float
+    run_id: str
 
 
 class StageRunner:
@@ -69,6 +72,9 @@ class StageRunner:
         self._asked[stage.digest] = stage
         answer, result = self._found_or_computed(stage)
         seconds = time.monotonic() - started
+        origin = read_origin(answer.directory, self._services.run_id)
+        if not answer.finished:
+            origin = origin.model_copy(update={"made_by": "this_attempt"})
         self._meter.finish(stage.key)
         self._services.report(
             StageFinished(
@@ -79,7 +85,7 @@ class StageRunner:
                 seconds=seconds,
             )
         )
-        self._state.record(stage.key, result, seconds=seconds, reused=answer.finished)
+        self._state.record(stage.key, result, origin=origin, seconds=seconds)
         return result
 
     def directory(self, digest: str) -> Path:
@@ -118,6 +124,7 @@ class StageRunner:
                 raise
             self._services.report(Warned(message=f"{stage.key.label} begins anew: {error}"))
             compute(stage.work, self._inputs, replace(ctx, saved=None))
+        write_origin(answer.directory, self._services.run_id, ctx.checkpoints.seconds)
 
     @contextmanager
     def _place(self, key: StageKey) -> Iterator[StageLocation]:

@@ -190,7 +190,13 @@ class SupervisedStageCache:
 
     def _ask(self, key: StageKey, *, damaged: str | None = None) -> StageReply:
         asked = StageRequested(
-            stage=key.kind, label=key.label, digest=key.digest, shared=key.shared, damaged=damaged
+            stage=key.kind,
+            label=key.label,
+            digest=key.digest,
+            shared=key.shared,
+            damaged=damaged,
+            identity=key.identity,
+            basis=dict(key.basis),
         )
         self._report(asked)
         return self._orders.reply(key.digest)

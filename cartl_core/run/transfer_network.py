@@ -107,15 +107,15 @@ def transfer(
 
     >>> import torch
     >>> from torch import nn
-    >>> from cartl_core import transfer
+    >>> from cartl_core import TransferResult, transfer
     >>> _ = torch.manual_seed(0)
     >>> body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten())
     >>> images, labels = torch.rand(60, 1, 8, 8), torch.arange(60) % 3
     >>> done = transfer(
     ...     [*body, nn.Linear(64, 10)], images, labels, method="vanilla", freeze_depth=1, epochs=2
     ... )
-    >>> done.student(images).shape, len(done.history), done.settings.lr
-    (torch.Size([60, 3]), 2, 0.05)
+    >>> isinstance(done, TransferResult), done.student(images).shape, len(done.history), done.settings.lr
+    (True, torch.Size([60, 3]), 2, 0.05)
 
     Args:
         network: the teacher: a network of ``load_network`` or of an earlier transfer, or blocks: a list of

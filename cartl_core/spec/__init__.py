@@ -28,7 +28,7 @@ from cartl_core.spec.data_and_model import (
 )
 from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec, EvaluationPreset
-from cartl_core.spec.job import JobSpec, Preset, Runtime, canonical_json, digest
+from cartl_core.spec.job import JobSpec, Preset, Runtime, canonical_json, digest, without_defaults
 from cartl_core.spec.request import (
     AttackOverrides,
     AuditOverrides,
@@ -121,4 +121,5 @@ __all__ = [
     "canonical_json",
     "digest",
     "overrides",
+    "without_defaults",
 ]

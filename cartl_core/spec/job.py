@@ -110,9 +110,18 @@ class Runtime(SpecModel):
     machine: str = Field(description="Processor architecture, e.g. x86_64.")
 
 
+def without_defaults(value: BaseModel) -> dict[str, Any]:
+    """A value as JSON types, without the fields that have their defaults.
+
+    So a field that is added later, with the default that stands for what was done before, is not there until
+    somebody sets it. What the default of a field is must never change: another one would be taken for it.
+    """
+    return value.model_dump(mode="json", exclude_defaults=True)
+
+
 def canonical_json(value: BaseModel | dict[str, Any] | list[Any]) -> str:
-    """JSON with sorted keys and no blanks: equal values give equal text."""
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    """JSON with sorted keys and no blanks, without fields at their default: equal values give equal text."""
+    plain = without_defaults(value) if isinstance(value, BaseModel) else value
     return json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 

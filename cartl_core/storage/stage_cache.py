@@ -8,6 +8,7 @@ under a worker ``cartl_core.run.supervised.SupervisedStageCache`` asks the super
 from __future__ import annotations
 
 import fcntl
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,15 @@ from typing import IO, Protocol
 
 from cartl_core.events import CheckpointWritten, Reporter, StageComputedAnew, StageStored
 from cartl_core.planning.stage_digests import StageKey
+from cartl_core.planning.superseded import superseded
+from cartl_core.storage.atomic_write import write_whole
 from cartl_core.storage.checkpoint_files import in_order
 from cartl_core.storage.stage_result import damage, discard, is_closed
 from cartl_core.storage.stop_flag import StopFlag
 
 POLL_SECONDS = 0.5
+BASIS = "basis.json"
+"""In each stage's directory: what was asked for, and which recipe and machine compute it."""
 
 
 def computed_anew(key: StageKey, wrong: str) -> StageComputedAnew:
@@ -92,7 +97,22 @@ class LocalStageCache:
                 return StageLocation(directory, finished=True)
             self._report(computed_anew(key, wrong))
             discard(directory)
+        self._tell_superseded(key, directory)
         return StageLocation(directory, finished=False, checkpoints=tuple(reversed(in_order(directory))))
+
+    def _tell_superseded(self, key: StageKey, directory: Path) -> None:
+        """Say why a stage is computed of which the folder has a result of another recipe or machine."""
+        if not key.identity or (directory / BASIS).exists():
+            return
+        write_whole(directory / BASIS, json.dumps({"identity": key.identity, "basis": key.basis}).encode())
+        others = [path for path in self._stages.iterdir() if path != directory and is_closed(path)]
+        unnamed = [path for path in others if not (path / BASIS).is_file()]
+        known = [json.loads((path / BASIS).read_bytes()) for path in others if path not in unnamed]
+        same = [dict(one["basis"]) for one in known if one["identity"] == key.identity]
+        if same or (unnamed and key.kind != "evaluate"):
+            earlier = same[-1] if same else None
+            basis = dict(key.basis)
+            self._report(superseded(key.kind, key.label, key.digest, earlier=earlier, basis=basis))
 
     def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None:
         """Report it with its path relative to the stages folder."""

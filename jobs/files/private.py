@@ -15,7 +15,7 @@ from jobs.settings import SQLITE_NAME, Settings
 OTHERS = 0o077
 """What a file mode allows to the group and to everybody."""
 OURS = ("artifacts", "broker", "data", "logs", "stages")
-OUR_FILES = ("up.lock", "demo-report.", SQLITE_NAME)
+OUR_FILES = ("lost+found", "up.lock", "demo-report.", SQLITE_NAME)
 log = logging.getLogger("cartl.files")
 
 

@@ -46,6 +46,12 @@ def space_left(settings: Settings) -> Space:
     )
 
 
+def database_has_no_room(settings: Settings) -> bool:
+    """True when SQLite's disk is full: it then fails to open its files, which looks like another trouble."""
+    path = directories(settings).get("database")
+    return path is not None and (free_bytes(path) < FULL_BYTES or not _takes(path))
+
+
 def directories(settings: Settings) -> dict[str, Path]:
     """What is kept on a disk of this machine, and where."""
     places = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,12 +10,14 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from cartl_core.events import ArtifactWritten, CheckpointWritten, StageStored
+from cartl_core.planning.superseded import superseded
 from jobs.database.dialect import Now, insert_if_new
 from jobs.files.artifacts import check_name
 from jobs.store.change import append, locked, plain, running_under
 from jobs.store.claim import Claim
 from jobs.tables import Artifact, Checkpoint, Job, Stage
 
+TRAININGS = ("pretrain", "transfer")
 PROGRESS: dict[str, Any] = {"fruitless_attempts": 0}
 """Columns of a job that has come further than any attempt before."""
 
@@ -51,6 +53,8 @@ def acquire_stage(
     shared: bool,
     usable: Callable[[str], bool] = lambda path: True,
     damaged: str | None = None,
+    identity: str = "",
+    basis: Mapping[str, str] | None = None,
 ) -> StageVerdict:
     """Ask for a stage: it is finished, this run computes it, or another run does.
 
@@ -59,13 +63,16 @@ def acquire_stage(
     no two live claims ever hold one shared stage. ``usable(path)`` says whether a finished stage's files
     are still there; if not, it is computed again. So it is when its files lie at ``damaged``, which the run
     has read and found changed: the row is taken by this claim, and a result that another claim has stored
-    since is found. Files that others read at this moment stay where they are.
+    since is found. Files that others read at this moment stay where they are. Where the same was asked for
+    before (``identity``) and is finished under another digest, an event says what is different (``basis``).
 
     Raises:
         LostClaim: the job is no longer running under this token.
     """
     _held(session, claim)
-    stage = _stage_row(session, claim, digest, kind, label)
+    stage, is_new = _stage_row(session, claim, digest, kind, label, identity, basis)
+    if is_new:
+        _tell_superseded(session, claim, stage)
     _note_use(session, stage)
     if stage.path is not None and stage.path != damaged and usable(stage.path):
         return StageVerdict("finished", path=stage.path)
@@ -93,11 +100,19 @@ def _note_use(session: Session, stage: Stage) -> None:
     )
 
 
-def _stage_row(session: Session, claim: Claim, digest: str, kind: str, label: str) -> Stage:
-    """The stage's row, locked; made for this claim when there is none, or when it was just pruned."""
+def _stage_row(
+    session: Session,
+    claim: Claim,
+    digest: str,
+    kind: str,
+    label: str,
+    identity: str,
+    basis: Mapping[str, str] | None,
+) -> tuple[Stage, bool]:
+    """The stage's row, locked, and whether it was made now: when there was none, or it was just pruned."""
     this = locked(select(Stage).where(Stage.owner_id == claim.owner, Stage.digest == digest))
     while True:
-        insert_if_new(
+        is_new = insert_if_new(
             session,
             Stage,
             owner_id=claim.owner,
@@ -107,9 +122,30 @@ def _stage_row(session: Session, claim: Claim, digest: str, kind: str, label: st
             state="computing",
             job_id=claim.job_id,
             token=claim.token,
+            identity=identity or None,
+            basis=dict(basis or {}),
         )
         if (row := session.execute(this).scalar_one_or_none()) is not None:
-            return row
+            return row, is_new
+
+
+def _tell_superseded(session: Session, claim: Claim, stage: Stage) -> None:
+    """An event, where the owner has a finished stage that was the same but for recipe or machine.
+
+    Rows of a version that kept no identity are taken for it by the label, and only trainings are told.
+    """
+    finished = select(Stage).where(Stage.owner_id == claim.owner, Stage.state == "finished")
+    newest = finished.order_by(Stage.finished_at.desc()).limit(1)
+    same = newest.where(Stage.identity == stage.identity, Stage.digest != stage.digest)
+    unnamed = newest.where(Stage.identity.is_(None), Stage.kind == stage.kind, Stage.label == stage.label)
+    earlier = session.execute(same).scalar_one_or_none()
+    if earlier is None and stage.kind in TRAININGS:
+        earlier = session.execute(unnamed).scalar_one_or_none()
+    if earlier is None or stage.identity is None:
+        return
+    kept = earlier.basis if earlier.identity is not None else None
+    told = superseded(stage.kind, stage.label, stage.digest, earlier=kept, basis=stage.basis or {})
+    append(session, claim.fence, told.type, plain(told, exclude={"type"}))
 
 
 def _somebody_computes(session: Session, claim: Claim, stage: Stage) -> bool:

@@ -77,7 +77,7 @@ def enqueue(
         "state": JobState.QUEUED,
         "request": plain(request, exclude_unset=True),
         "spec": stored,
-        "spec_digest": digest(stored),
+        "spec_digest": digest(spec),
         "estimate": estimate,
         "priority": priority,
         "max_attempts": max_attempts,

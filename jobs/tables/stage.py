@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -30,6 +31,10 @@ class Stage(Base):
     """The claim that computes it, or finished it. It is alive while that job runs under this token."""
     path: Mapped[str | None] = mapped_column(Text)
     """Relative to the stages directory; set when finished."""
+    identity: Mapped[str | None] = mapped_column(ID)
+    """Digest of what was asked for, whatever recipe and machine computed it; null in rows of before."""
+    basis: Mapped[dict[str, Any] | None] = mapped_column()
+    """Those recipes and that machine, by name."""
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())
     finished_at: Mapped[datetime | None] = mapped_column()
     used_at: Mapped[datetime | None] = mapped_column(insert_default=Now())
@@ -38,6 +43,7 @@ class Stage(Base):
     __table_args__ = (
         CheckConstraint("state IN ('computing', 'finished')", name="state_known"),
         CheckConstraint("(state = 'finished') = (path IS NOT NULL)", name="finished_has_a_path"),
+        Index("ix_stages_identity", "owner_id", "identity"),
     )
 
 

@@ -20,6 +20,7 @@ from jobs.settings import Settings
 from jobs.store.change import plain
 from jobs.tables import Job, JobEvent, Sweep
 from tests.api.conftest import local_client
+from tests.fixtures.reports import HERE
 
 NewKey = Callable[..., dict[str, str]]
 BASE = {"dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]}, "model": "tiny", "preset": "smoke"}
@@ -229,7 +230,15 @@ def report_of(spec: JobSpec, right: int, held: int) -> Report:
         clean=wilson(right, 100),
         worst_case=wilson(held, 100),
     )
-    student = ArmReport(method=spec.arm.method, blocks=5, validation=validation, figures=figures)
+    student = ArmReport(
+        method=spec.arm.method,
+        blocks=5,
+        validation=validation,
+        history=None,
+        reused=False,
+        origin=HERE,
+        figures=figures,
+    )
     return Report(complete=True, spec=spec, spec_digest=digest(spec), student=student)
 
 

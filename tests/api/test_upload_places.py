@@ -192,6 +192,25 @@ def test_a_database_without_room_is_507(
     assert not any(record.exc_info for record in caplog.records)
 
 
+def test_sqlite_that_cannot_open_its_files_for_want_of_room_is_507(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Started on a full disk, SQLite fails with "disk I/O error"; the API looks for itself."""
+    with local_client(settings) as client:
+        engine = client.app.state.context.engine  # type: ignore[attr-defined]
+
+        @event.listens_for(engine, "begin")
+        def refuse(_: Any) -> None:
+            raise OperationalError("BEGIN", {}, Exception("disk I/O error"))
+
+        assert client.get("/jobs").status_code == 503
+        monkeypatch.setattr("jobs.files.space.free_bytes", lambda path: 1000)
+        found = client.get("/jobs")
+        on_this_disk = "sqlite" in settings.database_url
+        assert found.status_code == (507 if on_this_disk else 503)
+        assert client.get("/readyz").json()["type"] == "/problems/not-ready"
+
+
 def fill(engine: Engine, backend: str) -> None:
     """Let the database have no more pages than it has; PostgreSQL's error is made by hand."""
     if backend == "sqlite":

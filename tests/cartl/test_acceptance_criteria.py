@@ -15,6 +15,7 @@ from cartl_core.report import (
     Teacher,
 )
 from cartl_core.spec import JobRequest
+from tests.fixtures.reports import HERE, HISTORY
 
 SPEC = resolve(JobRequest.model_validate({"dataset": "digits", "freeze_depth": 2}), "quick")
 
@@ -56,7 +57,9 @@ def teacher(*attacks: AttackResult) -> Teacher:
         epochs=5,
         selected_epoch=5,
         reused=False,
+        origin=HERE,
         train_eps=0.1,
+        history=HISTORY,
         figures=figures(0.9, *attacks),
     )
 
@@ -70,6 +73,10 @@ def report(clean: float | None, *teachers: Teacher) -> Report:
         frozen=(),
         objective="fdm",
         teacher_digest="t",
+        validation=None,
+        history=None,
+        reused=False,
+        origin=HERE,
         figures=None if clean is None else figures(clean),
     )
     return Report(complete=True, spec=SPEC, spec_digest="s", teachers=teachers, student=student)

@@ -26,7 +26,7 @@ from tests.chaos.stack import Stack
 EXTRA_BELLS = 2
 """The API notifies once of a job; with these each message is delivered three times."""
 # Where and when, not what: all else in a report must be equal to the reference's.
-WHEN = frozenset({"seconds", "images_per_second", "reused"})
+WHEN = frozenset({"seconds", "images_per_second", "reused", "origin"})
 
 
 def requests(variants: int, epochs: int) -> list[dict[str, Any]]:

@@ -34,8 +34,8 @@ PLAN = Plan(
         "device": "cpu",
     },
 )
-NEEDS_LUCK = {"cancel near the end"}
-"""Strikes only while a job is nearly done."""
+NEEDS_LUCK = {"cancel near the end", "bit flipped in an artifact"}
+"""Strikes only while a job is nearly done, or once one is and the API is there."""
 NEEDS_MOUNT = {"disk full"}
 
 

@@ -6,6 +6,8 @@ Allowed only together with what says that old data no longer hold:
 - ``report``: the same, or ``REPORT_SCHEMA`` was raised;
 - ``pages``: the words or the looks of a report are meant to change; the stored reports stay as they are;
 - ``schemas``, ``fields``: a schema version was raised, or a field was added that old data may lack;
+- ``defaults``: a field was added; one whose default has changed is refused;
+- ``recipes``: after ``losses`` or ``outcomes``; other data of the same recipe are refused;
 - ``network``, ``data-directory``: never, but to begin again: later versions must read what an earlier one
   left, so a new data directory is kept *beside* the old ones.
 
@@ -29,6 +31,7 @@ import torch
 
 from tests.golden import (
     data_directory,
+    digests,
     fixed_network,
     losses,
     outcomes,
@@ -117,6 +120,18 @@ def _fields(_: Path) -> None:
     write("fields", {model.__name__: stored.fields(model) for model in stored.MODELS})
 
 
+def _defaults(_: Path) -> None:
+    write("defaults", digests.with_new_defaults(_kept("defaults")))
+
+
+def _recipes(_: Path) -> None:
+    write("recipes", digests.listed(_kept("recipes")))
+
+
+def _kept(name: str) -> Any:
+    return read(name) if (DATA / f"{name}.json").exists() else {}
+
+
 def _data_directory(folder: Path) -> None:
     data_directory.make(folder / "data")
     data_directory.pack(folder / "data", data_directory.ARCHIVE)
@@ -131,6 +146,8 @@ PARTS: dict[str, Callable[[Path], None]] = {
     "schemas": _schemas,
     "schemas-2": _schemas_2,
     "fields": _fields,
+    "defaults": _defaults,
+    "recipes": _recipes,
     "data-directory": _data_directory,
 }
 

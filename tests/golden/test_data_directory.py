@@ -91,15 +91,15 @@ def test_the_sweep_is_compared(client: TestClient) -> None:
     assert sum(row["best"] for row in found["table"]["rows"]) == 1
 
 
-def test_stages_are_reused_where_the_machine_is_the_same(
+def test_stages_of_before_are_trained_anew_once_and_the_run_says_why(
     settings: Settings,
     factory: sessionmaker[Session],
     client: TestClient,
     start_worker: Callable[..., Worker],
     in_state: Callable[..., None],
 ) -> None:
-    """Of a new job that differs in ``evaluate`` alone, teacher and student are found; on another machine, or
-    with other versions, they are trained anew, and the run's first event tells what machine it is."""
+    """The directory is of the version before digests changed: each training of a new job that differs in
+    ``evaluate`` alone is done again, with an event; a second such job finds all of it."""
     record = Record(factory)
     (before,) = (job for job in jobs_of(client) if job["name"] == "two methods")
     evaluate = {"test_limit": 30, "source_attacks": [], "curve": None, "corruptions": None, "checks": None}
@@ -114,12 +114,20 @@ def test_stages_are_reused_where_the_machine_is_the_same(
     }
     assert trainings.keys() == {"teacher (fdm)", "teacher (at)", "student (cartl)", "student (vanilla)"}
     (here,) = (event.body["runtime"] for event in record.events(job_id) if event.type == "runtime_resolved")
-    same_machine = here == record.job(before["id"]).runtime
-    assert set(trainings.values()) == {same_machine}
-    if same_machine:
-        reports = [client.get(f"/jobs/{one}/robustness").json() for one in (before["id"], job_id)]
-        digests = [report["student"]["student_digest"] for report in reports]
-        assert digests[0] == digests[1]
+    assert set(trainings.values()) == {False}
+    anew = [event.body for event in record.events(job_id) if event.type == "stage_computed_anew"]
+    assert {body["label"]: body["why"] for body in anew} == dict.fromkeys(trainings, "digests")
+    again = client.post("/jobs", json={**brief, "name": "again"}).json()["id"]
+    in_state(again, JobState.SUCCEEDED, SECONDS)
+    found = [event for event in record.events(again) if event.type == "stage_finished"]
+    assert {event.body["reused"] for event in found} == {True}
+    assert "stage_computed_anew" not in record.types(again)
+    if here == record.job(before["id"]).runtime:
+        files = [client.get(f"/jobs/{one}/artifacts").json()["data"] for one in (before["id"], job_id, again)]
+        students = {
+            file["sha256"] for some in files for file in some if file["name"] == "student.safetensors"
+        }
+        assert len(students) == 1, "the numbers are what they were"
 
 
 def test_nothing_of_the_machine_is_in_it(settings: Settings) -> None:

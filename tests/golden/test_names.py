@@ -71,7 +71,15 @@ DIGEST_KEYS = {
     "probe",
     "name",
     "others",
+    "probe_recipe",
+    "device",
+    "device_name",
+    "threads",
+    "precision",
+    "machine",
+    "torch",
 }
+MAKERS = ("stage_key", "machine_of", "diagnosing", "attacking")
 """Fields of what a stage's digest is made of, beside those of the specification's own parts."""
 
 
@@ -171,11 +179,11 @@ def test_fields_of_digests() -> None:
 
 def digest_keys() -> set[str]:
     found: set[str] = set()
-    for call in calls("stage_digest"):
-        found.update(word.arg for word in call.keywords if word.arg)
+    for call in calls("stage_key"):
+        found.update(word.arg for word in call.keywords if word.arg and word.arg != "shared")
     for tree in trees():
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.name in ("stage_digest", "diagnosing", "attacking"):
+            if isinstance(node, ast.FunctionDef) and node.name in MAKERS:
                 for part in ast.walk(node):
                     if isinstance(part, ast.Dict):
                         found.update(texts([key for key in part.keys if key is not None]))

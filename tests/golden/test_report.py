@@ -36,6 +36,9 @@ def converted(stored: Any) -> Any:
     for comparison in [*compared, *filter(None, (promise.get("robust"), promise.get("clean")))]:
         counts = comparison["only_job"], comparison["only_baseline"], comparison["n"]
         comparison["difference"], comparison["low"], comparison["high"] = paired_difference(*counts)
+    for made in (*found["teachers"], found["student"], *found["baselines"]):
+        # Schema 1 did not record it; the fresh reports have 1 second for every time.
+        made["origin"]["seconds"] = 1.0
     return found
 
 

@@ -46,6 +46,7 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     spec.write_text(claim.spec.model_dump_json(indent=1), encoding="utf-8")
     command = [sys.executable, "-m", "cartl_core", "run", str(spec)]
     command += ["--out", str(out), "--progress", "jsonl", "--supervised"]
+    command += ["--run-id", str(claim.job_id)]
     command += ["--silence-limit", str(settings.lease_seconds), "--threads", str(threads(settings))]
     command += ["--stages", str(settings.stages_dir), "--data-root", str(settings.data_root)]
     command += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]

@@ -144,6 +144,8 @@ class EventWriter:
             shared=event.shared,
             usable=self._has,
             damaged=event.damaged,
+            identity=event.identity,
+            basis=event.basis,
         )
         there = [path for path in verdict.checkpoints if self._has(path)]
         return StageReply(

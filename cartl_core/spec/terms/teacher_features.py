@@ -14,5 +14,4 @@ TERM = Term(
     metric="distillation_distance",
     sentence="the teacher's last features on the same images, weight {weight:g} (LwF)",
     also_used_by=lambda facts: not facts.adversarial,
-    in_every_digest=True,
 )

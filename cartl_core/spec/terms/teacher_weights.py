@@ -16,5 +16,4 @@ TERM = Term(
     sentence="the teacher's own weights, towards which the tail decays by {weight:g}",
     also_used_by=lambda facts: not (facts.adversarial or facts.distilled),
     replaces_decay=True,
-    in_every_digest=True,
 )

@@ -41,8 +41,6 @@ class Term:
     """Methods that may take the term up though it is not in their row."""
     replaces_decay: bool = False
     """Weights that came from the teacher do not decay towards zero where the term is on."""
-    in_every_digest: bool = False
-    """True of terms that digests named before terms could be added; others are left out where null."""
 
     @property
     def weight(self) -> Any:

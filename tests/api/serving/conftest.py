@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
 from api.main import create_app
+from api.serving.connections import ConnectionTable
+from api.serving.protocol import GuardedConfig
 from api.serving.server import Server, configuration
 from jobs.settings import Settings
 
@@ -27,6 +30,7 @@ class Served:
 
     port: int
     server: Server
+    app: FastAPI
 
     def connect(self, sent: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
         """A connection on which ``sent`` was sent."""
@@ -43,10 +47,21 @@ class Served:
         """The status of a request."""
         return status_of(self.ask(request(method, path, "Connection: close", *headers), source))
 
+    def post(self, path: str, body: str) -> bytes:
+        """The answer to a request with a JSON body."""
+        head = ("Connection: close", "Content-Type: application/json", f"Content-Length: {len(body)}")
+        return self.ask(request("POST", path, *head) + body.encode())
+
+    @property
+    def table(self) -> ConnectionTable:
+        """The connections that are open now."""
+        assert isinstance(self.server.config, GuardedConfig)
+        return self.server.config.connections
+
     @property
     def connections(self) -> int:
         """How many are open now."""
-        return len(self.server.config.connections)  # type: ignore[attr-defined]
+        return len(self.table)
 
 
 def request(method: str, path: str, *headers: str) -> bytes:
@@ -89,7 +104,7 @@ def serving(settings: Settings) -> Iterator[Served]:
     thread.start()
     try:
         eventually(lambda: server.started or not thread.is_alive())
-        yield Served(server.servers[0].sockets[0].getsockname()[1], server)
+        yield Served(server.servers[0].sockets[0].getsockname()[1], server, app)
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

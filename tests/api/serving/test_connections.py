@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import subprocess
@@ -9,6 +10,8 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from api.serving.connections import ConnectionLimits, ConnectionTable
 from api.serving.descriptors import room_for
 from jobs.networks import parse_networks
 from jobs.settings import Settings
+from tests.api.conftest import Worker
 from tests.api.serving.conftest import (
     eventually,
     problem_of,
@@ -89,13 +93,8 @@ def test_answered_connections_that_stay_idle_end(impatient: Settings) -> None:
 
 
 def test_a_stream_of_events_is_no_silence(impatient: Settings, small: dict[str, object]) -> None:
-    import json
-
-    body = json.dumps(small).encode()
-    head = request("POST", "/jobs", "Content-Type: application/json", f"Content-Length: {len(body)}")
     with serving(impatient) as served:
-        with served.connect(head + body) as made:
-            answer = read_all(made)
+        answer = served.post("/jobs", json.dumps(small))
         assert status_of(answer) == 201
         job = json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
         with served.connect(request("GET", f"/jobs/{job}/events", "Accept: text/event-stream")) as made:
@@ -195,6 +194,16 @@ def test_a_client_that_goes_away_is_no_error(settings: Settings, caplog: pytest.
         assert served.get("/healthz") == 200
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert not any(record.exc_info for record in caplog.records)
+
+
+def test_a_mistake_of_ours_is_in_the_log_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        raise RuntimeError("a mistake")
+
+    with serving(settings) as served:
+        served.app.add_api_route("/broken", broken)
+        assert problem_of(served.ask(request("GET", "/broken", "Connection: close")))["status"] == 500
+    assert [record.name for record in caplog.records if record.exc_info] == ["cartl.api"]
 
 
 def test_silent_connections_of_one_address_keep_nobody_out(settings: Settings) -> None:
@@ -326,3 +335,49 @@ def answers(port: int) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_let_go(
+    settings: Settings, small: dict[str, object], worker: Worker
+) -> None:
+    size = 64 * 1024 * 1024
+    with serving(settings) as served:
+        job = json.loads(served.post("/jobs", json.dumps(small)).partition(b"\r\n\r\n")[2])["id"]
+        worker.write(worker.claim(), "weights.safetensors", bytes(size), "application/octet-stream")
+        served.table.limits = replace(served.table.limits, unread_seconds=0.5)
+        asked = request("GET", f"/jobs/{job}/artifacts/weights.safetensors", "Connection: close")
+        with served.connect(asked) as idle, served.connect(asked) as reader:
+            read = 0
+            while got := reader.recv(2**20):
+                read += len(got)
+            assert read > size
+            eventually(lambda: served.connections == 0)
+            assert idle.fileno() >= 0
+
+
+def test_a_body_that_never_ends_is_not_read_for_ever(settings: Settings) -> None:
+    with serving(settings.model_copy(update={"max_body_bytes": 1024})) as served:
+        served.table.limits = replace(served.table.limits, linger_seconds=0.5)
+        head = request("POST", "/jobs", "Content-Type: application/json", f"Content-Length: {2**40}")
+        with served.connect(head) as made, pytest.raises(ConnectionError):
+            while True:
+                made.sendall(b" " * 2**16)
+        eventually(lambda: served.connections == 0)
+
+
+def test_the_process_makes_files_for_its_user_alone(settings: Settings, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    fresh = tmp_path / "fresh"
+    environment = {"CARTL_DATA_DIR": str(fresh), "CARTL_PORT": str(port), "PATH": "/usr/bin:/bin"}
+    process = subprocess.Popen([sys.executable, "-m", "api"], env=environment, umask=0)
+    try:
+        eventually(lambda: answers(port))
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60)
+    finally:
+        process.terminate()
+        process.wait(60)
+    made = [path for path in (fresh, *fresh.rglob("*")) if path.stat().st_mode & 0o077]
+    assert made == [] and (fresh / "cartl.sqlite3").exists()

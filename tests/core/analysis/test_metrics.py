@@ -17,6 +17,7 @@ from cartl_core.report import ArmReport, Figures, Teacher
 from cartl_core.report.notices import PartialData, SplitBatches, WeakTeacher
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics.proportions import wilson
+from tests.fixtures.reports import HERE, HISTORY
 
 ATTACK = AttackSpec(label="one", eps=0.1, step=0.01, steps=5)
 OTHER = ATTACK.model_copy(update={"label": "two"})
@@ -84,6 +85,10 @@ def arm(method: Any, robust: int = 50, clean: int = 90, comparisons: Any = (), c
         frozen=(),
         objective="at",
         teacher_digest="t",
+        validation=None,
+        history=None,
+        reused=False,
+        origin=HERE,
         figures=Figures(
             not_finite=0,
             data="d",
@@ -128,7 +133,9 @@ def test_a_weak_teacher_is_called_weak(job: Any, robust: int, weak: bool) -> Non
         epochs=1,
         selected_epoch=1,
         reused=False,
+        origin=HERE,
         train_eps=0.15,
+        history=HISTORY,
         figures=arm("vanilla", robust, 50).figures,
     )
     found = [found for found in transfer_warnings(job(), [teacher]) if found.code == "weak_teacher"]

@@ -17,7 +17,7 @@ from cartl_core.render.sentences import notice
 from cartl_core.report import ArmReport, Teacher
 from cartl_core.report.notices import TeacherWithoutAttack
 from cartl_core.statistics.proportions import standard_error, wilson
-from tests.fixtures.reports import arm_of, training_of
+from tests.fixtures.reports import HERE, arm_of, training_of
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,7 @@ def test_nothing_to_keep_is_said_when_it_is_sure(
     assert nothing_to_keep(wilson(clean, 100), wilson(robust, 100), classes) is nothing
 
 
-def teacher(
-    *rows: tuple[int, int], selected_epoch: int = 1, eps: float = 0.15, known: bool = True
-) -> Teacher:
+def teacher(*rows: tuple[int, int], selected_epoch: int = 1, eps: float = 0.15) -> Teacher:
     history = training_of(*rows, selected_epoch=selected_epoch, validated=(100, 100))
     return Teacher(
         objective="at",
@@ -49,8 +47,9 @@ def teacher(
         epochs=len(rows),
         selected_epoch=selected_epoch,
         reused=False,
+        origin=HERE,
         train_eps=eps,
-        history=history if known else None,
+        history=history,
     )
 
 
@@ -68,7 +67,6 @@ def test_the_epoch_that_was_kept_is_judged(job: Any) -> None:
     rows = ((60, 50), (95, 1))
     assert not list(not_robust(job(), [teacher(*rows, selected_epoch=1)]))
     assert list(not_robust(job(), [teacher(*rows, selected_epoch=2)]))
-    assert not list(not_robust(job(), [teacher(*rows, selected_epoch=2, known=False)]))
 
 
 def test_a_teacher_without_an_attack_is_told_whatever_it_measured(job: Any) -> None:

@@ -115,3 +115,18 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "write_whole", full)
     with pytest.raises(DiskFull, match="checkpoint"):
         write(tmp_path / "a", sample())
+
+
+def test_the_seconds_of_a_stage_are_counted_over_its_attempts(tmp_path: Path) -> None:
+    """Those before the checkpoint that is gone on from, and those since; of none, since the beginning."""
+    now = [100.0]
+    first = Checkpoints(tmp_path, clock=lambda: now[0])
+    now[0] += 7
+    path = first.save(Checkpoint({"x": torch.zeros(1)}))
+    now[0] += 500
+    second = Checkpoints(tmp_path / "later", earlier=[path], clock=lambda: now[0])
+    assert second.seconds == 0
+    found = second.newest()
+    assert found is not None and found.seconds == 7
+    now[0] += 3
+    assert second.seconds == 10

@@ -9,6 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
+from cartl_core.errors import Interrupted
 from cartl_core.events import (
     ArtifactWritten,
     AttackFinished,
@@ -26,6 +27,7 @@ from cartl_core.render.evidence import EvidenceDocument, document
 from cartl_core.report import Report
 from cartl_core.report.checks import FINDINGS
 from cartl_core.report.notices import ImagesLeftOut
+from cartl_core.storage.stop_flag import StopFlag
 from cartl_core.training import pretrain as stage
 from cartl_core.training.memory import HALVINGS
 from tests.core.run.conftest import Run, computed, of
@@ -136,13 +138,44 @@ def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
 
 def test_the_same_job_again_computes_nothing(go: Run, job: Any) -> None:
     first, events = go(job()), list[Event]()
-    again = go(job(name="another name", tags=["tag"]), events)
+    again = go(job(name="another name", tags=["tag"]), events, out="other")
     assert computed(events) == []
     assert all(event.reused for event in of(StageFinished, events))
     assert again.student is not None
     assert first.student is not None
     assert again.student.figures == first.student.figures
     assert again.student.reused
+
+
+def test_a_resumed_job_keeps_what_its_earlier_attempt_made(go: Run, job: Any, tmp_path: Path) -> None:
+    """Stopped once its first teacher is trained; then the same job goes on, and another one follows."""
+    stop, cache = StopFlag(), tmp_path / "stages"
+    events: list[Event] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StageFinished):
+            stop.request("interrupted")
+
+    with pytest.raises(Interrupted):
+        go(job(), events, cache_at=cache, stop=stop, listen=listen)
+    (trained,) = of(StageFinished, events)
+    report = go(job(), cache_at=cache)
+    origins = {teacher.digest: teacher.origin for teacher in report.teachers}
+    assert [teacher.reused for teacher in report.teachers] == [False, False]
+    own = origins.pop(trained.digest)
+    assert own.made_by == "earlier_attempt"
+    assert own.seconds == pytest.approx(trained.seconds, rel=0.2)
+    assert report.seconds[trained.label] == own.seconds
+    assert [origin.made_by for origin in origins.values()] == ["this_attempt"]
+    assert report.student is not None and report.student.origin.made_by == "this_attempt"
+
+    other = go(job(transfer={"beta": 0.9}), cache_at=cache, out="other")
+    assert {teacher.origin.made_by for teacher in other.teachers} == {"another_job"}
+    assert all(teacher.reused for teacher in other.teachers)
+    assert other.teachers[0].origin.seconds == report.teachers[0].origin.seconds
+    (cache / trained.digest / "origin.json").write_text("{}")
+    last = go(job(transfer={"beta": 0.9}), cache_at=cache, out="other")
+    assert {teacher.origin.made_by for teacher in last.teachers} == {"another_job", "unknown"}
 
 
 def test_another_evaluation_trains_nothing(go: Run, job: Any) -> None:
@@ -160,7 +193,7 @@ def test_another_evaluation_trains_nothing(go: Run, job: Any) -> None:
 def test_another_transfer_reuses_the_teacher(go: Run, job: Any) -> None:
     go(job())
     events: list[Event] = []
-    report = go(job(transfer={"beta": 0.9}), events)
+    report = go(job(transfer={"beta": 0.9}), events, out="other")
     assert [label for label in computed(events) if "teacher" in label] == []
     assert "student (cartl)" in computed(events)
     assert "student (vanilla)" not in computed(events)

@@ -29,7 +29,7 @@ def without_times(report: Report) -> Any:
 
     def strip(value: Any) -> Any:
         if isinstance(value, dict):
-            dropped = {"seconds", "images_per_second", "reused"}
+            dropped = {"seconds", "images_per_second", "reused", "origin"}
             return {key: strip(item) for key, item in value.items() if key not in dropped}
         return [strip(item) for item in value] if isinstance(value, list) else value
 

@@ -127,6 +127,25 @@ def test_a_stage_that_has_lost_a_file_is_computed_again(tmp_path: Path, gone: st
     assert not (location.directory / RESULT).exists()
 
 
+def test_a_result_of_another_recipe_or_version_is_told(tmp_path: Path) -> None:
+    def key(digest: str, recipe: str) -> StageKey:
+        return StageKey(
+            "pretrain", "teacher (at)", digest * 64, identity="1" * 64, basis=(("recipe", recipe),)
+        )
+
+    (tmp_path / ("9" * 64)).mkdir()
+    write_result(tmp_path / ("9" * 64), {})  # as an earlier version left it
+    events: list[Event] = []
+    mine = cache(tmp_path, events)
+    for digest, recipe in (("a", "1"), ("b", "2"), ("b", "2")):
+        location = mine.locate(key(digest, recipe))
+        write_result(location.directory, {})
+        mine.release(key(digest, recipe))
+    told = [event for event in events if isinstance(event, StageComputedAnew)]
+    assert [(event.digest[0], event.why) for event in told] == [("a", "digests"), ("b", "recipe")]
+    assert told[1].words == "teacher (at): the finished one is of recipe 1, now 2"
+
+
 def test_a_result_without_a_seal_is_of_the_first_version(tmp_path: Path) -> None:
     (tmp_path / RESULT).write_text(json.dumps({"facts": {"score": 1}, "files": {}}))
     assert read_result(tmp_path) == {"score": 1}

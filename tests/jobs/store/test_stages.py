@@ -70,6 +70,50 @@ def test_a_damaged_result_is_dropped_once_and_only_under_a_live_claim(
     assert acquire(first) == StageVerdict("finished", path=new)
 
 
+def test_a_stage_that_is_computed_under_another_digest_says_why(
+    submit: Any, do: Do, claim: Callable[..., Claim], acquire: Any, finish: Any
+) -> None:
+    """What is asked for is the same; once a stage, and not to another owner."""
+    for owner in ("ann", "ann", "bob"):
+        submit(owner=owner)
+    first, second, other = claim(), claim(), claim()
+    by_owner = sorted((first, second, other), key=lambda one: one.owner)
+    (mine, later), bob = by_owner[:2], by_owner[2]
+    asked: dict[str, Any] = {"identity": "1" * 64}
+    old = acquire(mine, "a" * 64, basis={"recipe": "1", "torch": "2.13", "threads": "1"}, **asked)
+    finish(mine, old, "a" * 64)
+    basis = {"recipe": "1", "torch": "2.14", "threads": "2"}
+    for _ in range(2):
+        assert acquire(later, "b" * 64, basis=basis, **asked).verdict == "compute"
+    acquire(later, "c" * 64, basis={**basis, "recipe": "2"}, **asked)
+    acquire(later, "d" * 64, identity="2" * 64, basis=basis)
+    acquire(bob, "b" * 64, basis=basis, **asked)
+    told = [
+        (event.body["why"], event.body["words"])
+        for one in (mine, later, bob)
+        for event in do(store.events_after, one.job_id, 0)
+        if event.type == "stage_computed_anew"
+    ]
+    assert told == [
+        ("machine", "teacher (at): the finished one is of threads 1, now 2; torch 2.13, now 2.14"),
+        (
+            "recipe",
+            "teacher (at): the finished one is of recipe 1, now 2; threads 1, now 2; torch 2.13, now 2.14",
+        ),
+    ]
+
+
+def test_a_training_of_a_version_that_kept_no_identity_says_so(
+    submit: Any, do: Do, claim: Callable[..., Claim], acquire: Any, finish: Any
+) -> None:
+    submit()
+    mine = claim()
+    finish(mine, acquire(mine, "a" * 64), "a" * 64)
+    acquire(mine, "b" * 64, identity="1" * 64, basis={"recipe": "1"})
+    (event,) = [one for one in do(store.events_after, mine.job_id, 0) if one.type == "stage_computed_anew"]
+    assert (event.body["why"], event.body["digest"]) == ("digests", "b" * 64)
+
+
 def test_owners_do_not_share(submit: Any, claim: Callable[..., Claim], acquire: Any, finish: Any) -> None:
     """The same digest: nobody waits for another owner, finds another's result, or learns of it."""
     submit(owner="ann")

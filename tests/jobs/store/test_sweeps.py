@@ -35,6 +35,7 @@ from jobs.store.sweeps import (
     table_of,
 )
 from jobs.tables import Job, JobEvent, Sweep
+from tests.fixtures.reports import HERE
 
 Do = Callable[..., Any]
 BODY: dict[str, Any] = {
@@ -206,6 +207,9 @@ def report_of(spec: JobSpec, clean: int, robust: int) -> Report:
         method=spec.method,
         blocks=5,
         validation=Validation(clean=wilson(clean, 100), robust=wilson(robust, 100), attack=attack),
+        history=None,
+        reused=False,
+        origin=HERE,
         figures=figures,
     )
     return Report(complete=True, spec=spec, spec_digest=digest(spec), student=student)

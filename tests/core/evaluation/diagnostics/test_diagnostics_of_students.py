@@ -12,7 +12,7 @@ import torch
 from cartl_core.analysis.build_report import build_report
 from cartl_core.analysis.curves import robustness_curve
 from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, TestSet, figures, worst_case
-from cartl_core.analysis.results import AttackOutcomes, DiagnosticResult, StudentResult
+from cartl_core.analysis.results import AttackOutcomes, DiagnosticResult, StudentResult, ValidationSet
 from cartl_core.analysis.run_state import RunState
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.errors import Interrupted
@@ -29,6 +29,7 @@ from cartl_core.spec.corruptions import CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec
 from cartl_core.spec.diagnostics import DiagnosticSpec
 from cartl_core.storage.stage_result import NETWORK
+from tests.fixtures.reports import HERE
 
 CURVE = CurveSpec(eps=(0.02, 0.1, 0.4, 1.0), expected_to=0.4, steps=4, step_of_eps=0.5, refine=1)
 CORRUPTIONS = CorruptionsSpec(names=("gaussian_noise", "jpeg"), severities=(1, 5))
@@ -166,11 +167,17 @@ def test_students_are_compared_by_curves_that_both_have(job: Any, runtime: Runti
     plan = plan_transfer(spec, source=data, target=data, runtime=runtime)
     test = TestSet("data", "f", (0, 1, 2, 3, 4), tuple("abcde"))
     state = RunState(runtime, test, test)
-    trained = StudentResult(selected_epoch=1, epochs=1, history=(), norms={})
+    trained = StudentResult(
+        selected_epoch=1,
+        epochs=1,
+        history=({"clean_accuracy": 0.5, "robust_accuracy": 0.2},),
+        validated=ValidationSet(images=10, attacked=10, attack=spec.evaluate.attacks[0]),
+        norms={},
+    )
     for student in plan.students:
-        state.record(student.stage.key, trained, seconds=1.0, reused=False)
+        state.record(student.stage.key, trained, seconds=1.0, origin=HERE)
         for measurement in student.measurements:
-            state.record(measurement.key, AttackOutcomes((True,) * 5, 1.0), seconds=1.0, reused=False)
+            state.record(measurement.key, AttackOutcomes((True,) * 5, 1.0), seconds=1.0, origin=HERE)
     curves = [
         next(stage for stage in student.diagnostics if stage.work.name == "curve")
         for student in plan.students
@@ -179,7 +186,7 @@ def test_students_are_compared_by_curves_that_both_have(job: Any, runtime: Runti
     def fell(which: int, *radii: float | None) -> None:
         found = robustness_curve([radius for radius in radii if radius is not None], spec.evaluate.curve, 0)
         result = DiagnosticResult(found, MinimalRadii("linf", radii))
-        state.record(curves[which].key, result, seconds=1.0, reused=False)
+        state.record(curves[which].key, result, seconds=1.0, origin=HERE)
 
     def robust() -> tuple[int, int]:
         comparison = build_report(plan, state, complete=False).baselines[0].comparisons[0]
