@@ -80,7 +80,7 @@ class ModelSpec(SpecModel):
     """A network: its family and size, and the shape of its input."""
 
     name: Name = Field(
-        description="wrn-D-W (depth D = 6n + 4, width W), resnet18, resnet34, resnet50, or tiny."
+        description="A network of the catalog, e.g. wrn-28-4 or resnet18; `GET /models` lists them."
     )
     stem_stride: Literal[1, 2, 4] = Field(
         default=1, description="Stride of the first convolution; 2 or 4 for small machines."
