@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from copy import deepcopy
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
@@ -113,7 +114,9 @@ def as_block_network(
             allowed="a last block that is an nn.Linear; pooling and flattening end the block before",
         )
     _check_apart(blocks)
-    return _checked(deepcopy(BlockList(_normalisation(mean, std, blocks), blocks, image_shape)))
+    return _checked(
+        deepcopy(BlockList(_normalisation(mean, std, image_shape[0], blocks), blocks, image_shape))
+    )
 
 
 def _checked(network: BlockNetwork) -> BlockNetwork:
@@ -134,16 +137,26 @@ def _checked(network: BlockNetwork) -> BlockNetwork:
 
 
 def _normalisation(
-    mean: Sequence[float] | None, std: Sequence[float] | None, blocks: Sequence[nn.Module]
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    channels: int,
+    blocks: Sequence[nn.Module],
 ) -> nn.Module:
     if mean is None and std is None:
         return nn.Identity()
-    channels = len(mean or ())
-    if mean is None or std is None or channels not in (1, 3) or len(std) != channels:
+    if mean is None or std is None or not all(map(_are_numbers, (mean, std))) or len(mean) != len(std):
         raise ArgumentInvalid("mean", f"{mean} with std {std}", allowed="both, one number for each channel")
-    if not all(torch.tensor([*mean, *std]).isfinite()) or min(std) <= 0:
+    if len(mean) != channels:
+        raise ArgumentInvalid("mean", f"has {len(mean)} numbers", allowed=f"{channels}, one for each channel")
+    if not all(map(isfinite, (*mean, *std))) or min(std) <= 0:
         raise ArgumentInvalid("std", f"{tuple(std)} with mean {tuple(mean)}", allowed="finite, std above 0")
     return Normalize(tuple(mean), tuple(std)).to(next(blocks[-1].parameters()).device)
+
+
+def _are_numbers(values: object) -> bool:
+    return isinstance(values, Sequence) and all(
+        isinstance(value, float | int) and not isinstance(value, bool) for value in values
+    )
 
 
 def _check_apart(blocks: Sequence[nn.Module]) -> None:

@@ -78,9 +78,9 @@ def resolve_transfer(
     Raises:
         ArgumentInvalid: names the argument and what is allowed.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ArgumentInvalid("method", f"{method!r} is no known method", allowed=", ".join(METHODS))
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise ArgumentInvalid("preset", f"{preset!r} is no known preset", allowed=", ".join(PRESETS))
     facts, chosen = METHODS[method], PRESETS[preset]
     own = {name: value for name, value in named.items() if value is not None}
@@ -103,6 +103,10 @@ def resolve_transfer(
 
 
 def _check_names(settings: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    if not isinstance(settings, Mapping):
+        raise ArgumentInvalid(
+            "settings", f"is a {type(settings).__name__}", allowed="a mapping of names to values"
+        )
     for name in settings:
         if name in own:
             raise ArgumentInvalid(f"settings.{name}", "it is given as an argument, too", allowed="once")

@@ -174,7 +174,7 @@ def transfer(
     place = next(teacher.parameters()).device
     ctx = _context(device, precision, report)
     # Dropout within a block of a person's own draws from the global generators.
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         tuned = tune(arm, teacher.cpu(), data, data.classes, seed=seed, ctx=ctx)
     result = _result(arm, tuned.network.to(place), tuned.facts)

@@ -253,6 +253,7 @@ def test_gtsrbs_signs_are_brought_to_one_size(tmp_path: Path) -> None:
         Image.fromarray(sign).save(base / f"GTSRB/Training/{label:05d}/0.ppm")
         Image.fromarray(sign).save(base / f"GTSRB/Final_Test/Images/{label:05d}.ppm")
         rows.append(f"{label:05d}.ppm;1;1;{label}")
+    (base / "GTSRB/Training/00000/._0.ppm").write_bytes(b"of a Mac, no image")
     (base / "GT-final_test.csv").write_text("\n".join(rows))
     facts = dataclasses.replace(DATASETS["gtsrb"], train_images=3, test_images=3)
     reader = find_gtsrb(facts, tmp_path)
