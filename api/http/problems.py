@@ -15,13 +15,15 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.http.patterns import PATTERNS
 from cartl_core.errors import SpecError
+from cartl_core.spec.faults import MAX_REPORTED, faults_of, in_words
 
 MEDIA_TYPE = "application/problem+json"
 log = logging.getLogger("cartl.api")
@@ -152,6 +154,16 @@ def invalid(errors: tuple[FieldError, ...]) -> Problem:
     return Problem("invalid", f"{count} not valid: {first.field}: {first.message}{hint}", errors=errors)
 
 
+def invalid_fields(model: type[BaseModel], error: ValidationError, written: object) -> Problem:
+    """A 422 that names the faults of ``written``, which is no ``model``."""
+    return invalid(
+        tuple(
+            FieldError(field=fault.field, message=fault.message, allowed=fault.allowed)
+            for fault in faults_of(model, error, written, PATTERNS)
+        )
+    )
+
+
 def of_spec_error(error: SpecError) -> Problem:
     """What ``resolve`` refused, with the field and what it may be."""
     return invalid((FieldError(field=error.field, message=error.message, allowed=error.allowed),))
@@ -187,10 +199,15 @@ def _of_parameters(error: RequestValidationError) -> Problem:
     """Path, query and header parameters, as the framework checked them."""
     return invalid(
         tuple(
-            FieldError(field=str(fault["loc"][-1]), message=fault["msg"], allowed=_allowed(fault))
-            for fault in error.errors()
+            FieldError(field=_parameter(fault["loc"]), message=in_words(fault), allowed=_allowed(fault))
+            for fault in error.errors()[:MAX_REPORTED]
         )
     )
+
+
+def _parameter(location: tuple[str | int, ...]) -> str:
+    """A parameter's name: after where it was, and before the place in its list."""
+    return str(location[1] if len(location) > 1 else location[0])
 
 
 def _allowed(fault: Mapping[str, Any]) -> str | None:
@@ -201,11 +218,12 @@ def _allowed(fault: Mapping[str, Any]) -> str | None:
         "le": "at most {}",
         "lt": "less than {}",
         "expected": "{}",
-        "pattern": "text that matches {}",
         "max_length": "at most {} characters",
         "min_length": "at least {} characters",
     }
     context = fault.get("ctx", {})
+    if "pattern" in context:
+        return PATTERNS[context["pattern"]]
     return ", ".join(words[name].format(value) for name, value in context.items() if name in words) or None
 
 

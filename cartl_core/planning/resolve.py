@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from cartl_core.catalog import METHODS, PRESETS, MethodFacts, PresetFacts, model_facts
 from cartl_core.catalog.candidates import CandidateFacts
@@ -27,6 +28,7 @@ from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.method_settings import (
     Layer,
     merge,
+    origin,
     refuse_misplaced,
     refuse_settings_of_methods,
     shared_layer,
@@ -43,7 +45,7 @@ from cartl_core.spec import (
     TransferSpec,
 )
 from cartl_core.spec.arm import AUTO
-from cartl_core.spec.base import build
+from cartl_core.spec.faults import build
 
 
 def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
@@ -118,13 +120,13 @@ def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground
     if depth == AUTO:
         raise SpecError(
             f"{where}freeze_depth",
-            "the job's own is chosen by the run, so a baseline needs one of its own",
+            "`freeze_depth` is auto, chosen by the run, so a baseline needs one of its own",
             allowed=f"0 to {model_facts(ground.model.name).blocks - 1}",
         )
     facts = METHODS[baseline.method]
     refuse_misplaced(baseline, facts, where)
-    layers = [shared_layer(request, facts), written_layer(baseline)]
-    return _arm(facts, depth, ground, where, layers)
+    layers = [shared_layer(request, facts), written_layer(baseline, where)]
+    return _arm(facts, depth, ground, where, layers, inherited=baseline.freeze_depth is None)
 
 
 def _own_arm(request: JobRequest, ground: _Ground) -> Arm:
@@ -149,7 +151,8 @@ def _maker(request: JobRequest, ground: _Ground) -> Maker:
         if isinstance(asked, CandidateFacts):
             return _arm(facts, freeze_depth, ground, where, [job], row=asked)
         refuse_misplaced(asked, facts, where)
-        return _arm(facts, freeze_depth, ground, where, [job, written_layer(asked)])
+        layers = [job, written_layer(asked, where)]
+        return _arm(facts, freeze_depth, ground, where, layers, inherited=asked.freeze_depth is None)
 
     return make
 
@@ -162,18 +165,20 @@ def _arm(
     written: Sequence[Layer],
     *,
     row: CandidateFacts | None = None,
+    inherited: bool = False,
 ) -> Arm:
     """The preset's and the data's settings, then the catalog's ``row``, then what was ``written``.
 
     Args:
         where: path of the arm's settings, for errors.
         written: the job's layer, then the arm's own, if it has one.
+        inherited: the arm's depth is the job's.
     """
-    check_depth(freeze_depth, facts, ground.model, f"{where}freeze_depth")
+    check_depth(freeze_depth, facts, ground.model, f"{where}freeze_depth", inherited=inherited)
     layers = [_defaults(facts, ground, row), *written]
     merged = merge(layers)
     pretrain, transfer = merged.pretrain, merged.transfer
-    fit_displacement(transfer, pretrain, freeze_depth, where)
+    fit_displacement(transfer, pretrain, freeze_depth, where, partial(origin, written))
     pretrain.setdefault("fdm_weight", fdm_weight_of(facts, pretrain.get("fdm_distance"), ground.preset))
     transfer.setdefault("beta", beta_of(facts, transfer.get("norm"), ground.preset))
     return Arm(

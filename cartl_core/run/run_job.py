@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cartl_core.catalog.network_file import inspect
-from cartl_core.errors import ArgumentInvalid, SpecError
+from cartl_core.errors import ArgumentInvalid
 from cartl_core.events import Event, Reporter
 from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
@@ -17,6 +17,7 @@ from cartl_core.report import Report
 from cartl_core.run import pipeline
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
+from cartl_core.spec.faults import first_fault
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -87,8 +88,8 @@ def _resolved(request: Request, network: Path | None) -> JobSpec | EvaluateJobSp
 
 
 def _request(written: Mapping[str, Any]) -> JobRequest | EvaluateJobRequest:
+    kind = request_class(written)
     try:
-        return request_class(written).model_validate(dict(written))
+        return kind.model_validate(dict(written))
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise SpecError(".".join(map(str, fault["loc"])) or "request", fault["msg"]) from error
+        raise first_fault(kind, error, dict(written), whole="request") from error

@@ -35,12 +35,14 @@ DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100",
 Label = Annotated[int, Field(ge=0, le=999)]
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+NAME = r"^[^\x00-\x1f\x7f]+$"
+TAG = r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$"
+"""What a name and a tag are made of; ``cartl_core.spec.allowed`` says it in words."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME)]
 
 
-Tag = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")
-]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TAG)]
 
 
 class DataSpec(SpecModel):

@@ -130,7 +130,7 @@ def test_filters(client: TestClient, small: dict[str, Any]) -> None:
         ("state=lost", "state", "'queued', 'running', 'succeeded', 'failed' or 'cancelled'"),
         ("dataset=imagenet", "dataset", "'digits'"),
         ("method=magic", "method", "'cartl'"),
-        ("tag=%00", "tag", "text that matches"),
+        ("tag=%00", "tag", "letters, digits and . _ : = -"),
         ("cursor=nonsense", "cursor", "next_cursor"),
         ("cursor=WyJ4IiwgIngiXQ", "cursor", "next_cursor"),
     ],
