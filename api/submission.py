@@ -9,14 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from api.http.body import parse_json
-from api.http.problems import FieldError, Problem, invalid
-from api.http.validation_errors import as_written, field_errors
+from api.http.problems import FieldError, Problem, invalid, invalid_fields
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, digest
 from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec, NetworkRef, request_class
+from cartl_core.spec.faults import WHOLE, as_written, fields_in, is_written
 from jobs.admission.estimate import estimate
 from jobs.admission.limits import check_size
 from jobs.settings import Settings
@@ -76,9 +76,9 @@ def prepare(value: object, settings: Settings, find: Find = nothing_found) -> Su
         cost = estimate(spec)
         check_size(spec, cost, settings)
     except ValidationError as error:
-        raise invalid(field_errors(kind, error, value)) from error
+        raise invalid_fields(kind, error, value) from error
     except SpecError as error:
-        raise _refused(error, value) from error
+        raise _refused(error, value, settings) from error
     return Submission(request=request, spec=spec, estimate=cost)
 
 
@@ -88,6 +88,16 @@ def _resolved(request: AnyRequest, settings: Settings, find: Find) -> JobSpec | 
     return resolve_existing_network(request, find(request.network), settings.default_preset)
 
 
-def _refused(error: SpecError, value: object) -> Problem:
+def _refused(error: SpecError, value: object, settings: Settings) -> Problem:
+    """The error as of what was written; a value that nobody wrote comes from the preset, and that is said."""
     field = as_written(tuple(error.field.split(".")), value)
-    return invalid((FieldError(field=field, message=error.message, allowed=error.allowed),))
+    message = error.message
+    if (
+        field != WHOLE
+        and not is_written(field, value)
+        and not any(is_written(name, value) for name in fields_in(message))
+    ):
+        preset = value.get("preset") if isinstance(value, dict) else None
+        named = f"`preset`, {preset}" if preset else f"the preset {settings.default_preset}"
+        message = f"{message} (it is not written here: it comes from {named})"
+    return invalid((FieldError(field=field, message=message, allowed=error.allowed),))

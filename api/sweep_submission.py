@@ -14,6 +14,7 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import Cell, cells
 from cartl_core.spec import JobRequest, digest
+from cartl_core.spec.faults import first_fault
 from cartl_core.spec.sweep import SweepRequest
 from jobs.admission.estimate import estimate, estimate_together
 from jobs.admission.limits import check_size
@@ -58,9 +59,7 @@ def _planned(cell: Cell, settings: Settings) -> Planned:
         cost = estimate(spec)
         check_size(spec, cost, settings)
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(step) for step in fault["loc"])
-        raise _refused(cell.refused(SpecError(where, fault["msg"]))) from error
+        raise _refused(cell.refused(first_fault(JobRequest, error, cell.request))) from error
     except SpecError as error:
         raise _refused(cell.refused(error)) from error
     return Planned(request, spec, cost)

@@ -39,6 +39,7 @@ from cartl_core.run.pipeline import run
 from cartl_core.run.supervised import LOST_SUPERVISOR, JsonLines, Orders, SupervisedStageCache
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, request_class
+from cartl_core.spec.faults import first_fault
 from cartl_core.storage.stage_cache import LocalStageCache, StageCache
 from cartl_core.storage.stop_flag import StopFlag
 from cartl_core.strict_json import JsonRefused, read_file
@@ -151,11 +152,11 @@ def _fetch(options: argparse.Namespace) -> int:
 def _read_spec(path: Path, network: Path | None) -> JobSpec | EvaluateJobSpec:
     """A request or a resolved specification, resolved; an evaluation by what its network's file says."""
     written = _read_json(path, "spec")
+    kind = request_class(written)
     try:
-        request = request_class(written).model_validate(written)
+        request = kind.model_validate(written)
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise SpecError(".".join(map(str, fault["loc"])) or "spec", fault["msg"]) from error
+        raise first_fault(kind, error, written, whole="spec") from error
     if isinstance(request, JobRequest):
         return resolve(request)
     if network is None:
@@ -191,13 +192,12 @@ def _runtime(
     here = machine.resolve(spec, threads=options.threads)
     if options.runtime is None:
         return here, ()
+    written = _read_json(options.runtime, "runtime")
     try:
-        recorded = Runtime.model_validate(_read_json(options.runtime, "runtime"))
+        recorded = Runtime.model_validate(written)
     except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"]))
-        raise SpecError(
-            "runtime", f"{options.runtime.name} is no recorded runtime: see {field or 'the whole'}"
-        ) from error
+        fault = first_fault(Runtime, error, written)
+        raise SpecError("runtime", f"{options.runtime.name} is no recorded runtime: {fault}") from error
     runtime, changed = machine.settle(recorded, here)
     if not changed:
         return runtime, ()

@@ -26,7 +26,8 @@ from cartl_core.spec import (
     digest,
 )
 from cartl_core.spec.attack import AttackSpec
-from cartl_core.spec.base import ARRAY, SpecModel, build
+from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.faults import build
 
 PLAN = Path(__file__).with_name("plan.toml")
 

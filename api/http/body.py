@@ -9,8 +9,7 @@ from typing import TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from api.http.problems import Problem, invalid
-from api.http.validation_errors import field_errors
+from api.http.problems import Problem, invalid_fields
 from cartl_core.strict_json import REQUEST, JsonRefused, Limits, loads
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,7 +44,7 @@ def parse(model: type[M], body: bytes, limits: Limits = REQUEST) -> M:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise invalid(field_errors(model, error, value)) from error
+        raise invalid_fields(model, error, value) from error
 
 
 def parse_json(body: bytes, limits: Limits = REQUEST) -> object:

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from api.http.middleware import takes
+from api.http.patterns import PATTERNS
 from api.http.problems import (
     KINDS,
     FieldError,
@@ -30,6 +31,7 @@ from api.http.problems import (
     unavailable,
 )
 from cartl_core.errors import SpecError
+from cartl_core.spec.faults import MAX_REPORTED, in_words
 from jobs.files.space import database_has_no_room, is_disk_full
 
 log = logging.getLogger("cartl.api")
@@ -70,10 +72,15 @@ def _of_parameters(error: RequestValidationError) -> Problem:
     """Path, query and header parameters, as the framework checked them."""
     return invalid(
         tuple(
-            FieldError(field=str(fault["loc"][-1]), message=fault["msg"], allowed=_allowed(fault))
-            for fault in error.errors()
+            FieldError(field=_parameter(fault["loc"]), message=in_words(fault), allowed=_allowed(fault))
+            for fault in error.errors()[:MAX_REPORTED]
         )
     )
+
+
+def _parameter(location: tuple[str | int, ...]) -> str:
+    """A parameter's name: after where it was, and before the place in its list."""
+    return str(location[1] if len(location) > 1 else location[0])
 
 
 def _allowed(fault: Mapping[str, Any]) -> str | None:
@@ -84,11 +91,12 @@ def _allowed(fault: Mapping[str, Any]) -> str | None:
         "le": "at most {}",
         "lt": "less than {}",
         "expected": "{}",
-        "pattern": "text that matches {}",
         "max_length": "at most {} characters",
         "min_length": "at least {} characters",
     }
     context = fault.get("ctx", {})
+    if "pattern" in context:
+        return PATTERNS[context["pattern"]]
     return ", ".join(words[name].format(value) for name, value in context.items() if name in words) or None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Header
 
+from api.http.patterns import PRINTABLE
 from api.openapi import REF, Responses
 
 
@@ -15,7 +16,7 @@ def idempotency_key(made: str) -> Any:
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
+        pattern=PRINTABLE,
         description=f"Any text of your own. The same key and body give the same {made}, sent however often.",
     )
 

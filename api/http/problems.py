@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from api.http.patterns import PATTERNS
 from cartl_core.errors import SpecError
+from cartl_core.spec.faults import faults_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -146,6 +148,16 @@ def invalid(errors: tuple[FieldError, ...]) -> Problem:
     first = errors[0]
     hint = f" (allowed: {first.allowed})" if first.allowed else ""
     return Problem("invalid", f"{count} not valid: {first.field}: {first.message}{hint}", errors=errors)
+
+
+def invalid_fields(model: type[BaseModel], error: ValidationError, written: object) -> Problem:
+    """A 422 that names the faults of ``written``, which is no ``model``."""
+    return invalid(
+        tuple(
+            FieldError(field=fault.field, message=fault.message, allowed=fault.allowed)
+            for fault in faults_of(model, error, written, PATTERNS)
+        )
+    )
 
 
 def of_spec_error(error: SpecError) -> Problem:

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
 from api.deps import (
-    JOB_ID,
     ContextDep,
     JobId,
     Reader,
@@ -19,10 +18,12 @@ from api.deps import (
 )
 from api.http.idempotency import created, idempotency_key
 from api.http.paging import Cursor, Limit, bad_cursor, check_limit
+from api.http.patterns import SWEEP
 from api.openapi import EXAMPLES, json_body, problems
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
 from cartl_core.spec import DatasetName, JobRequest, MethodOrAuto, digest
+from cartl_core.spec.data_and_model import TAG
 from cartl_core.spec.existing_network import EvaluateJobRequest
 from jobs import store
 from jobs.errors import BadCursor
@@ -35,10 +36,8 @@ IdempotencyKey = Annotated[str | None, idempotency_key("job")]
 DryRunFlag = Annotated[
     bool, Query(description="Answer with the resolved spec and the estimate; store nothing.")
 ]
-Tag = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")]
-SweepFilter = Annotated[
-    str | None, Query(pattern=rf"^{JOB_ID.pattern}$", max_length=64, description="Jobs of this sweep.")
-]
+Tag = Annotated[str | None, Query(max_length=64, pattern=TAG)]
+SweepFilter = Annotated[str | None, Query(pattern=SWEEP, max_length=64, description="Jobs of this sweep.")]
 
 CREATED = created("job", "The job is queued", "DryRun", "JobView")
 

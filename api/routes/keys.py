@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.deps import Admin, ContextDep
 from api.http.body import parse, read_body
+from api.http.patterns import KEY_NAME, OWNER
 from api.http.problems import Problem
 from api.openapi import json_body, problems
 from api.schemas import View
@@ -24,9 +25,7 @@ router = APIRouter(tags=["keys"])
 
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-Owner = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$")
-]
+Owner = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=OWNER)]
 
 
 class KeyRequest(BaseModel):
@@ -36,7 +35,7 @@ class KeyRequest(BaseModel):
 
     owner: Owner = Field(description="Whom the key's jobs belong to.")
     scopes: Annotated[tuple[Scope, ...], ARRAY, Field(min_length=1, max_length=3)] = ("read", "submit")
-    name: Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"), VISIBLE] = Field(
+    name: Annotated[str, StringConstraints(max_length=200, pattern=KEY_NAME), VISIBLE] = Field(
         default="", description="For people: what it is for."
     )
 

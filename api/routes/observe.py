@@ -12,6 +12,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from api.deps import ContextDep, JobId, Reader
 from api.feed import AccessEnded, Feed
 from api.http.negotiate import choose
+from api.http.patterns import NO_NULL
 from api.http.problems import Problem, encode
 from api.logs import log_tail
 from api.openapi import Responses, problems
@@ -113,7 +114,7 @@ def get_metrics(
     caller: Reader,
     context: ContextDep,
     name: Annotated[
-        list[Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]] | None,
+        list[Annotated[str, Query(max_length=200, pattern=NO_NULL)]] | None,
         Query(max_length=50, description="Series wanted, e.g. `teacher (fdm)/loss`; all when left out."),
     ] = None,
     max_points: Annotated[int, Query(ge=4, le=5000, description="Points of each series, at most.")] = 500,

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from api.deps import ContextDep, JobId, Reader, Submitter
+from api.http.patterns import OWNER
 from api.openapi import problems
 from api.schemas import View
 from jobs import store
@@ -17,7 +18,7 @@ Other = Annotated[
     str,
     Path(
         max_length=64,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]*$",
+        pattern=OWNER,
         description="The owner of the other's keys; whether there is one is not told.",
         examples=["ada"],
     ),

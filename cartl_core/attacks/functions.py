@@ -38,6 +38,7 @@ from cartl_core.attacks.run_attack import run_attack
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.spec.attack import LEAST_CLASSES, AttackLoss, AttackName, AttackSpec, Norm
 from cartl_core.spec.diagnostics import PACE
+from cartl_core.spec.faults import faults_of
 
 SMALLEST_STEP = 1e-12
 """Where the radius is 0: a step must have a size, and goes nowhere."""
@@ -212,11 +213,12 @@ def _attack(
 
 
 def _spec(name: AttackName, settings: dict[str, Any]) -> AttackSpec:
+    written = {"label": name, "name": name, **settings}
     try:
-        attack = AttackSpec.model_validate({"label": name, "name": name, **settings})
+        attack = AttackSpec.model_validate(written)
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise ArgumentInvalid(".".join(map(str, fault["loc"])) or "attack", fault["msg"]) from error
+        fault = faults_of(AttackSpec, error, written)[0]
+        raise ArgumentInvalid(fault.field, fault.message, allowed=fault.allowed) from error
     if attack.restarts > 1 and not attack.random_start:
         raise ArgumentInvalid(
             "restarts",

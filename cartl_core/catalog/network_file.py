@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from cartl_core.catalog.network_tensors import FoundTensor, tensor_fault
 from cartl_core.catalog.networks import model_facts
 from cartl_core.catalog.safetensors_header import HeaderInvalid, read_header
 from cartl_core.errors import SpecError
 from cartl_core.spec.architecture import Architecture
+from cartl_core.spec.faults import build
 from cartl_core.strict_json import SMALL, JsonRefused, loads_text
 
 HEADER_KEY = "cartl_architecture"
@@ -74,13 +73,12 @@ def read_architecture(metadata: Mapping[str, str], *, field: str = "network") ->
     if told is None:
         raise _refused(field, f"its header lacks {HEADER_KEY!r}: it is no network that cartl has exported")
     try:
-        architecture = Architecture.model_validate(loads_text(told, SMALL))
+        written = loads_text(told, SMALL)
+        architecture = build(Architecture, written if isinstance(written, dict) else {}, "architecture")
     except JsonRefused as error:
         raise _refused(field, f"its architecture is not valid: {error}") from error
-    except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise _refused(field, f"its architecture is not valid: {where}: {fault['msg']}") from error
+    except SpecError as error:
+        raise _refused(field, f"its architecture is not valid: {error}") from error
     model_facts(architecture.model.name, field=field)
     channels = architecture.model.channels
     if len(architecture.mean) != channels or len(architecture.std) != channels:

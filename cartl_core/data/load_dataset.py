@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cartl_core.catalog import DATASETS
 from cartl_core.data.loading import load
 from cartl_core.data.splits import Loaded
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.spec import DataSpec, ModelSpec
+from cartl_core.spec.faults import faults_of
 
 
 def load_dataset(
@@ -69,8 +70,9 @@ def load_dataset(
             }
         )
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise ArgumentInvalid(".".join(map(str, fault["loc"])), fault["msg"]) from error
+        model: type[BaseModel] = {"DataSpec": DataSpec}.get(error.title, ModelSpec)
+        fault = faults_of(model, error)[0]
+        raise ArgumentInvalid(fault.field, fault.message, allowed=fault.allowed) from error
     unknown = [label for label in data.classes or () if label >= len(facts.classes)]
     if unknown or (data.classes and len(set(data.classes)) < len(data.classes)):
         raise ArgumentInvalid(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,9 +19,9 @@ from cartl_core.planning.defaults import (
     pretrain_defaults,
     transfer_defaults,
 )
-from cartl_core.planning.method_settings import Layer, merge, refuse_misplaced, written_layer
+from cartl_core.planning.method_settings import Layer, merge, origin, refuse_misplaced, written_layer
 from cartl_core.spec import Arm, BaselineRequest, PretrainSpec, TransferSpec
-from cartl_core.spec.base import build
+from cartl_core.spec.faults import build, first_fault
 
 
 def build_arm(
@@ -42,7 +43,7 @@ def build_arm(
     """
     merged = merge([defaults, *written])
     pretrain, transfer = merged.pretrain, merged.transfer
-    fit_displacement(transfer, pretrain, freeze_depth, where)
+    fit_displacement(transfer, pretrain, freeze_depth, where, partial(origin, written))
     pretrain.setdefault("fdm_weight", fdm_weight_of(facts, pretrain.get("fdm_distance"), preset))
     transfer.setdefault("beta", beta_of(facts, transfer.get("norm"), preset))
     return Arm(
@@ -85,19 +86,18 @@ def resolve_transfer(
     facts, chosen = METHODS[method], PRESETS[preset]
     own = {name: value for name, value in named.items() if value is not None}
     _check_names(settings, own)
+    request = {"method": method, "freeze_depth": freeze_depth, "transfer": {**settings, **own}}
     try:
-        written = BaselineRequest.model_validate(
-            {"method": method, "freeze_depth": freeze_depth, "transfer": {**settings, **own}}
-        )
+        written = BaselineRequest.model_validate(request)
         check_depth(freeze_depth, facts, "the network", blocks, "freeze_depth")
         refuse_misplaced(written, facts, "")
         pretrain = pretrain_defaults(facts, data, chosen)
         transfer = transfer_defaults(facts, data, pretrain["attack"], chosen)
         defaults = Layer(pretrain, transfer)
-        return build_arm(facts, freeze_depth, defaults, [written_layer(written)], chosen, "")
+        return build_arm(facts, freeze_depth, defaults, [written_layer(written, "")], chosen, "")
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise ArgumentInvalid(_argument(".".join(map(str, fault["loc"])), own), fault["msg"]) from error
+        fault = first_fault(BaselineRequest, error, request)
+        raise ArgumentInvalid(_argument(fault.field, own), fault.message, allowed=fault.allowed) from error
     except SpecError as error:
         raise ArgumentInvalid(_argument(error.field, own), error.message, allowed=error.allowed) from error
 

@@ -27,7 +27,7 @@ from cartl_core.spec import (
     ModelSpec,
 )
 from cartl_core.spec.arm import AUTO, MOST_CANDIDATES, Arm, AutoSpec
-from cartl_core.spec.base import build
+from cartl_core.spec.faults import build
 
 Asked = CandidateFacts | BaselineRequest
 

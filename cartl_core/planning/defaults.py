@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cartl_core.catalog import (
@@ -17,25 +18,58 @@ from cartl_core.catalog import (
 from cartl_core.errors import SpecError
 from cartl_core.spec import TransferSpec
 from cartl_core.spec.terms import TERMS
+from cartl_core.spec.training import STILL
+
+Origin = Callable[..., str | None]
+"""The field in which a person wrote the setting at a path, as in ``origin("transfer", "displacement")``."""
 
 
 def fit_displacement(
-    transfer: dict[str, Any], pretrain: dict[str, Any], freeze_depth: int, where: str
+    transfer: dict[str, Any], pretrain: dict[str, Any], freeze_depth: int, where: str, origin: Origin
 ) -> None:
-    """As far as the teacher's own training went, unless somebody says otherwise."""
+    """As far as the teacher's own training went, unless somebody says otherwise.
+
+    Raises:
+        SpecError: nothing is frozen, or features cannot be moved so; the field is the one that was written.
+    """
     written = transfer.get("displacement")
     if not isinstance(written, dict):
         return
     if freeze_depth == 0:
         raise SpecError(
-            f"{where}transfer.displacement",
-            "nothing is frozen at freeze_depth 0",
+            origin("transfer", "displacement") or f"{where}freeze_depth",
+            "nothing is frozen at freeze_depth 0, so no features can be moved",
             allowed="freeze_depth from 1",
         )
-    eps = written.get("eps", pretrain["attack"]["eps"])
-    if isinstance(eps, float):
-        written = {"eps": eps, "step": eps * DISPLACEMENT_STEP, "steps": DISPLACEMENT_STEPS} | written
+    _check_still(transfer, origin)
+    if "eps" not in written:
+        written = _from_the_teacher(pretrain["attack"]["eps"], origin) | written
+    elif isinstance(eps := written["eps"], float):
+        written = {"step": eps * DISPLACEMENT_STEP, "steps": DISPLACEMENT_STEPS} | written
     transfer["displacement"] = written
+
+
+def _from_the_teacher(eps: object, origin: Origin) -> dict[str, Any]:
+    """The radius of the teacher's own training, which may be too small to move anything."""
+    if not isinstance(eps, float):
+        return {}  # the teacher's own settings are refused
+    step = eps * DISPLACEMENT_STEP
+    if step <= 0:
+        raise SpecError(
+            origin("pretrain", "attack", "eps") or "pretrain.attack.eps",
+            f"features are moved as far as images within this radius can move them, and it is {eps:g}",
+            allowed="more than 0, or a transfer.displacement.eps of its own",
+        )
+    return {"eps": eps, "step": step, "steps": DISPLACEMENT_STEPS}
+
+
+def _check_still(transfer: dict[str, Any], origin: Origin) -> None:
+    """What is found once holds for all epochs only where the trunk's features stay as they are."""
+    for name, still in STILL.items():
+        path = origin("transfer", name)
+        if path is not None and transfer.get(name) not in still:
+            allowed = " or ".join("null" if value is None else value for value in still)
+            raise SpecError(path, "features are moved once, so they must stay as they are", allowed=allowed)
 
 
 def fdm_weight_of(facts: MethodFacts, distance: str | None, preset: PresetFacts) -> float | None:
@@ -65,15 +99,27 @@ def fit_head_epochs(transfer: TransferSpec, *, chosen: bool, where: str) -> Tran
     return transfer.model_copy(update={"lwf_head_epochs": transfer.epochs // 2})
 
 
-def check_depth(freeze_depth: int, facts: MethodFacts, network: str, blocks: int, field: str) -> None:
-    """Refuse a depth that the ``network`` of so many blocks, or the method, has not; names ``field``."""
+def check_depth(
+    freeze_depth: int,
+    facts: MethodFacts,
+    network: str,
+    blocks: int,
+    field: str,
+    *,
+    inherited: bool = False,
+) -> None:
+    """Refuse a depth that the ``network`` of so many blocks, or the method, has not; names ``field``.
+
+    ``inherited``: it was written for the job, not there.
+    """
+    told = f"{freeze_depth}, from the job's `freeze_depth`," if inherited else str(freeze_depth)
     allowed = facts.depths(blocks)
     if facts.distilled and freeze_depth not in allowed:
-        raise SpecError(field, f"{facts.name} tunes the whole network", allowed="0")
+        raise SpecError(field, f"{told} freezes blocks, and {facts.name} tunes all of them", allowed="0")
     if freeze_depth not in allowed:
         raise SpecError(
             field,
-            f"{freeze_depth} does not fit {network} ({blocks} blocks) with method {facts.name}",
+            f"{told} does not fit {network} ({blocks} blocks) with method {facts.name}",
             allowed=f"{allowed[0]} to {allowed[-1]}",
         )
 

@@ -18,9 +18,11 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.spec import AttackSpec, ChecksSpec, DataSpec, EvaluateSpec
 from cartl_core.spec.attack import ATTACKS, LEAST_CLASSES, AttackLoss
-from cartl_core.spec.base import build
 from cartl_core.spec.curve import USUAL_PACE, rising_to
+from cartl_core.spec.faults import build
 
+FEWEST_STEPS = 2
+"""Of a curve whose step size is taken from its pace: a single step would be longer than any ball is wide."""
 EXPECTED_OVER = 2.0
 """Expected robustness is the mean over radii up to this many times the evaluation's eps."""
 
@@ -95,7 +97,7 @@ def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
         if norm != "linf" and asked.get(field) is None:
             raise SpecError(
                 f"evaluate.curve.{field}",
-                f"{data.name} has no usual radius in {norm} to take it from",
+                f"`evaluate.curve.norm` is {norm}, in which {data.name} has no usual radius to take it from",
                 allowed="radii in pixel units" if field == "eps" else "a radius of the curve or below",
             )
     if norm == "linf":
@@ -103,6 +105,12 @@ def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
         if asked["eps"]:
             asked.setdefault("expected_to", min(EXPECTED_OVER * data.eval_eps, asked["eps"][-1]))
     if asked.get("steps"):
+        if asked["steps"] < FEWEST_STEPS and asked.get("step_of_eps") is None:
+            raise SpecError(
+                "evaluate.curve.steps",
+                "a single step has no usual size",
+                allowed=f"{FEWEST_STEPS} or more, or a step_of_eps beside it",
+            )
         asked.setdefault("step_of_eps", USUAL_PACE / asked["steps"])
     return asked
 
@@ -124,7 +132,7 @@ def _gallery(asked: dict[str, Any], attacks: Sequence[AttackRow], data: DatasetF
     if "norm" in asked and asked["norm"] != ball["norm"] and "eps" not in asked:
         raise SpecError(
             "evaluate.gallery.eps",
-            f"the last attack is in {ball['norm']}: no radius in {asked['norm']} to take from it",
+            f"`evaluate.gallery.norm` is {asked['norm']}, but the last attack is in {ball['norm']}",
             allowed="a radius in pixel units",
         )
     return {**ball, **asked}

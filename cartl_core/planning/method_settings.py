@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from cartl_core.spec import (
     BaselineRequest,
     JobRequest,
 )
+from cartl_core.spec.faults import NOTHING
 from cartl_core.spec.terms import TERMS, Term
 from cartl_core.spec.training import STILL
 
@@ -129,10 +130,23 @@ class Layer:
     Attributes:
         pretrain: fields of the ``PretrainSpec``.
         transfer: fields of the ``TransferSpec``.
+        where: path of what a person wrote them in, with a dot at its end; None where nobody wrote them.
     """
 
     pretrain: dict[str, Any]
     transfer: dict[str, Any]
+    where: str | None = None
+
+
+def origin(layers: Sequence[Layer], *path: str) -> str | None:
+    """The field in which the person wrote the setting at ``path``; None where nobody wrote it."""
+    for layer in reversed(layers):
+        value: Any = {"pretrain": layer.pretrain, "transfer": layer.transfer}
+        for step in path:
+            value = value.get(step, NOTHING) if isinstance(value, dict) else NOTHING
+        if layer.where is not None and value is not NOTHING:
+            return layer.where + ".".join(path)
+    return None
 
 
 def merge(layers: Iterable[Layer]) -> Layer:
@@ -145,9 +159,9 @@ def merge(layers: Iterable[Layer]) -> Layer:
     return merged
 
 
-def written_layer(written: JobRequest | BaselineRequest) -> Layer:
-    """What a person wrote, and nothing else."""
-    return Layer(_fields_set(written.pretrain), _fields_set(written.transfer))
+def written_layer(written: JobRequest | BaselineRequest, where: str = "") -> Layer:
+    """What a person wrote at ``where``, and nothing else."""
+    return Layer(_fields_set(written.pretrain), _fields_set(written.transfer), where)
 
 
 def shared_layer(request: JobRequest, facts: MethodFacts) -> Layer:
@@ -157,6 +171,7 @@ def shared_layer(request: JobRequest, facts: MethodFacts) -> Layer:
     return Layer(
         _without(written.pretrain, OWN_FIELDS - SHARED_IN_PRETRAIN),
         _without(written.transfer, OWN_FIELDS | still),
+        "",
     )
 
 

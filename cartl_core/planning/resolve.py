@@ -111,13 +111,13 @@ def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground
     if depth == AUTO:
         raise SpecError(
             f"{where}freeze_depth",
-            "the job's own is chosen by the run, so a baseline needs one of its own",
+            "`freeze_depth` is auto, chosen by the run, so a baseline needs one of its own",
             allowed=f"0 to {model_facts(ground.model.name).blocks - 1}",
         )
     facts = METHODS[baseline.method]
     refuse_misplaced(baseline, facts, where)
-    layers = [shared_layer(request, facts), written_layer(baseline)]
-    return _arm(facts, depth, ground, where, layers)
+    layers = [shared_layer(request, facts), written_layer(baseline, where)]
+    return _arm(facts, depth, ground, where, layers, inherited=baseline.freeze_depth is None)
 
 
 def _own_arm(request: JobRequest, ground: _Ground) -> Arm:
@@ -142,7 +142,8 @@ def _maker(request: JobRequest, ground: _Ground) -> Maker:
         if isinstance(asked, CandidateFacts):
             return _arm(facts, freeze_depth, ground, where, [job], row=asked)
         refuse_misplaced(asked, facts, where)
-        return _arm(facts, freeze_depth, ground, where, [job, written_layer(asked)])
+        layers = [job, written_layer(asked, where)]
+        return _arm(facts, freeze_depth, ground, where, layers, inherited=asked.freeze_depth is None)
 
     return make
 
@@ -155,15 +156,17 @@ def _arm(
     written: Sequence[Layer],
     *,
     row: CandidateFacts | None = None,
+    inherited: bool = False,
 ) -> Arm:
     """The preset's and the data's settings, then the catalog's ``row``, then what was ``written``.
 
     Args:
         where: path of the arm's settings, for errors.
         written: the job's layer, then the arm's own, if it has one.
+        inherited: the arm's depth is the job's.
     """
     blocks = model_facts(ground.model.name).blocks
-    check_depth(freeze_depth, facts, ground.model.name, blocks, f"{where}freeze_depth")
+    check_depth(freeze_depth, facts, ground.model.name, blocks, f"{where}freeze_depth", inherited=inherited)
     return build_arm(facts, freeze_depth, _defaults(facts, ground, row), written, ground.preset, where)
 
 

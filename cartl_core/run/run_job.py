@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from cartl_core.catalog.network_file import inspect
 from cartl_core.data.own_dataset import CheckedDataset, Dataset
-from cartl_core.errors import ArgumentInvalid, SpecError
+from cartl_core.errors import ArgumentInvalid
 from cartl_core.events import Event, Reporter
 from cartl_core.nn.network import Network
 from cartl_core.planning.existing_network import resolve_existing_network
@@ -20,6 +20,7 @@ from cartl_core.run import pipeline
 from cartl_core.run.own_objects import checked_datasets, with_datasets, with_network
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
+from cartl_core.spec.faults import first_fault
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -119,8 +120,8 @@ def _resolved(request: Request, network: Path | None) -> JobSpec | EvaluateJobSp
 
 
 def _request(written: Mapping[str, Any]) -> JobRequest | EvaluateJobRequest:
+    kind = request_class(written)
     try:
-        return request_class(written).model_validate(dict(written))
+        return kind.model_validate(dict(written))
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise SpecError(".".join(map(str, fault["loc"])) or "request", fault["msg"]) from error
+        raise first_fault(kind, error, dict(written), whole="request") from error

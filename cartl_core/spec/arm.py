@@ -39,7 +39,7 @@ def _one_fault(source: Any, handler: GetCoreSchemaHandler) -> Any:
     return {
         **handler(source),
         "custom_error_type": "freeze_depth",
-        "custom_error_message": "Input should be an integer of at least 0, or auto",
+        "custom_error_message": "a whole number of at least 0, or auto, is expected",
     }
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from cartl_core.spec.base import SpecModel
+from cartl_core.spec.base import SpecModel, refusal
 
 Norm = Literal["linf", "l2", "l1"]
 AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr", "targeted_margin"]
 """What an attack climbs; FAB crosses the boundary where the targeted margin is 0."""
+
+LABEL = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 
 LARGEST_RADIUS: dict[Norm, float] = {"linf": 1.0, "l2": 444.0, "l1": 200_000.0}
 """No two images of [0, 1] are further apart: 256 x 256 x 3 pixels are the largest input."""
@@ -108,7 +110,7 @@ def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:
 class AttackSpec(SpecModel):
     """One attack; ``attack_facts.ATTACKS`` has what each one takes. Any misclassified iterate counts."""
 
-    label: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] = Field(
+    label: Annotated[str, StringConstraints(pattern=LABEL)] = Field(
         description="Name in the report, unique among the job's attacks."
     )
     name: AttackName = "pgd"
@@ -156,7 +158,7 @@ class AttackSpec(SpecModel):
         facts = ATTACKS.get(info.data.get("name", ""))
         allowed = {"norm": facts.norms, "loss": facts.losses}[info.field_name or ""] if facts else (value,)
         if facts and value not in allowed:
-            raise ValueError(f"{facts.name} takes no {value}; allowed: {', '.join(allowed)}")
+            raise refusal(f"{facts.name} takes no {value}", ", ".join(allowed))
         return value
 
     @field_validator("eps", "step")
@@ -164,9 +166,8 @@ class AttackSpec(SpecModel):
     def _within_the_images(cls, value: float | None, info: ValidationInfo) -> float | None:
         norm = info.data.get("norm")
         if norm and value is not None and value > LARGEST_RADIUS[norm]:
-            raise ValueError(
-                f"{value:g} is more than an image has room for; allowed in {norm}: at most "
-                f"{LARGEST_RADIUS[norm]:g}"
+            raise refusal(
+                f"{value:g} is more than an image has room for", f"at most {LARGEST_RADIUS[norm]:g} in {norm}"
             )
         return value
 
@@ -175,9 +176,9 @@ class AttackSpec(SpecModel):
     def _sized(cls, value: float | None, info: ValidationInfo) -> float | None:
         facts = ATTACKS.get(info.data.get("name", ""))
         if facts and facts.sized and value is None:
-            raise ValueError(f"{facts.name} needs a step")
+            raise refusal(f"this field is required: {facts.name} needs a step", "a number above 0")
         if facts and not facts.sized and value is not None:
-            raise ValueError(f"{facts.name} sizes its steps itself; allowed: null, or leave it out")
+            raise refusal(f"{facts.name} sizes its steps itself", "null, or leave it out")
         return value
 
     @field_validator("random_start")
@@ -185,5 +186,5 @@ class AttackSpec(SpecModel):
     def _random(cls, value: bool, info: ValidationInfo) -> bool:
         facts = ATTACKS.get(info.data.get("name", ""))
         if facts and facts.always_random and not value:
-            raise ValueError(f"{facts.name} has none but random starts; allowed: true")
+            raise refusal(f"{facts.name} has none but random starts", "true")
         return value

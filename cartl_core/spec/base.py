@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, ValidationError, create_model
-from pydantic_core import CoreSchema
-
-from cartl_core.errors import SpecError
+from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, create_model
+from pydantic_core import CoreSchema, PydanticCustomError
 
 # Strict mode would refuse a parsed JSON array for a tuple; the items stay strict.
 ARRAY = Field(strict=False)
 # The same for objects, of which the first faulty one ends the list: each has many fields, so a long list
 # would make very many faults. pydantic counts only what it has read by then, so no least length goes with it.
 OBJECTS = GetPydanticSchema(lambda source, handler: _ended_by_a_fault(handler(source)))
-P = TypeVar("P", bound="SpecModel")
 
 
 def _ended_by_a_fault(schema: CoreSchema) -> CoreSchema:
@@ -28,14 +25,13 @@ class SpecModel(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-def build(part: type[P], settings: dict[str, Any], where: str) -> P:
-    """Validate a part; the first fault becomes a ``SpecError`` at its full path."""
-    try:
-        return part.model_validate(settings)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        path = ".".join([where, *(str(step) for step in fault["loc"])])
-        raise SpecError(path, fault["msg"]) from error
+REFUSED = "refused"
+"""pydantic's type of the errors that ``refusal`` makes."""
+
+
+def refusal(why: str, allowed: str) -> PydanticCustomError:
+    """What a validator raises that knows better than the field's schema what is allowed."""
+    return PydanticCustomError(REFUSED, "{why}; allowed: {allowed}", {"why": why, "allowed": allowed})
 
 
 def overrides(part: type[SpecModel], docs: str, **replaced: Any) -> type[SpecModel]:

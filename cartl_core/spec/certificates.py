@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from cartl_core.spec.attack import LARGEST_RADIUS
-from cartl_core.spec.base import ARRAY
+from cartl_core.spec.base import ARRAY, refusal
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
 AUDITED_IMAGES = 200
@@ -40,7 +40,7 @@ class AuditSpec(DiagnosticSpec):
     @classmethod
     def _rising(cls, radii: tuple[float, ...]) -> tuple[float, ...]:
         if any(second <= first for first, second in pairwise(radii)):
-            raise ValueError("radii must rise, each above the one before")
+            raise refusal("radii must rise", "each above the one before")
         return radii
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from cartl_core.spec.base import ARRAY
+from cartl_core.spec.base import ARRAY, refusal
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
 CorruptionName = Literal[
@@ -110,7 +110,7 @@ class CorruptionsSpec(DiagnosticSpec):
     @classmethod
     def _once(cls, values: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(values)) != len(values):
-            raise ValueError("one is named twice; allowed: each once")
+            raise refusal("one is named twice", "each once")
         return values
 
     @property

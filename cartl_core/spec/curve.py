@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import Field, ValidationInfo, field_validator
 
 from cartl_core.spec.attack import ATTACKS, LARGEST_RADIUS, AttackLoss, Norm
-from cartl_core.spec.base import ARRAY
+from cartl_core.spec.base import ARRAY, refusal
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
 USUAL_PACE = 2.5
@@ -60,19 +60,19 @@ class CurveSpec(DiagnosticSpec):
     def _of_gradient_descent(cls, loss: AttackLoss) -> AttackLoss:
         allowed = ATTACKS["pgd"].losses
         if loss not in allowed:
-            raise ValueError(f"a curve takes no {loss}; allowed: {', '.join(allowed)}")
+            raise refusal(f"a curve takes no {loss}", ", ".join(allowed))
         return loss
 
     @field_validator("eps")
     @classmethod
     def _rising(cls, eps: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
         if any(second <= first for first, second in pairwise(eps)):
-            raise ValueError("radii must rise, each above the one before")
+            raise refusal("radii must rise", "each above the one before")
         largest = LARGEST_RADIUS[info.data.get("norm", "l1")]
         if eps and eps[-1] > largest:
-            raise ValueError(
-                f"{eps[-1]:g} is more than an image has room for; allowed in {info.data['norm']}: at most "
-                f"{largest:g}"
+            raise refusal(
+                f"{eps[-1]:g} is more than an image has room for",
+                f"at most {largest:g} in {info.data.get('norm', 'l1')}",
             )
         return eps
 
@@ -81,9 +81,7 @@ class CurveSpec(DiagnosticSpec):
     def _measured(cls, expected_to: float, info: ValidationInfo) -> float:
         eps = info.data.get("eps")
         if eps and expected_to > eps[-1]:
-            raise ValueError(
-                f"{expected_to:g} is beyond the curve; allowed: at most {eps[-1]:g}, its last eps"
-            )
+            raise refusal(f"{expected_to:g} is beyond the curve", f"at most {eps[-1]:g}, its last eps")
         return expected_to
 
 

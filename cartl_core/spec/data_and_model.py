@@ -34,16 +34,18 @@ from cartl_core.spec.visible_text import VISIBLE
 Label = Annotated[int, Field(ge=0, le=999)]
 
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+NAME = r"^[^\x00-\x1f\x7f]+$"
+TAG = r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$"
+"""What a name and a tag are made of; ``cartl_core.spec.allowed`` says it in words."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME)]
 
 
 NewName = Annotated[Name, VISIBLE]
 """The name that a request gives."""
 
 
-Tag = Annotated[
-    str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:=-]*$")
-]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TAG)]
 
 
 class DataSpec(SpecModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec, Norm
-from cartl_core.spec.base import SpecModel
+from cartl_core.spec.base import SpecModel, refusal
 
 
 class DiagnosticSpec(SpecModel):
@@ -35,7 +35,7 @@ class ChecksSpec(DiagnosticSpec):
     @classmethod
     def _on_the_cross_entropy(cls, attack: AttackSpec) -> AttackSpec:
         if (attack.name, attack.loss) != ("pgd", "ce"):
-            raise ValueError("the attack of the checks is pgd, loss ce")
+            raise refusal("the attack of the checks is another", "pgd, loss ce")
         return attack
 
 

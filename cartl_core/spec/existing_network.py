@@ -12,14 +12,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from cartl_core.errors import SpecError
-from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.base import ARRAY, SpecModel, refusal
 from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpec, Name, NewName, Tag
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
 
-Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{1,64}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ID = r"^[0-9a-f-]{1,64}$"
+SHA256 = r"^[0-9a-f]{64}$"
+Id = Annotated[str, StringConstraints(pattern=ID)]
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
 
 class NetworkRef(SpecModel):
@@ -35,7 +37,7 @@ class NetworkRef(SpecModel):
     @model_validator(mode="after")
     def _one_place(self) -> NetworkRef:
         if self.upload is not None and self.job is not None:
-            raise ValueError("name an upload or a job, not both")
+            raise refusal("it names an upload and a job", "one of the two")
         return self
 
     @property

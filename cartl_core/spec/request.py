@@ -14,7 +14,7 @@ from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import LARGEST_RADIUS
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
-from cartl_core.spec.base import OBJECTS, overrides
+from cartl_core.spec.base import OBJECTS, overrides, refusal
 from cartl_core.spec.base import SpecModel as SpecModel
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
@@ -123,7 +123,7 @@ SelectionAttackOverrides = overrides(
 
 def _at_least_one(candidates: tuple[BaselineRequest, ...]) -> tuple[BaselineRequest, ...]:
     if not candidates:
-        raise ValueError("there is no candidate; allowed: at least 1")
+        raise refusal("there is no candidate", f"1 to {MOST_CANDIDATES}")
     return candidates
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model, model_validator
 
 from cartl_core.spec.arm import Method
-from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel
+from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel, refusal
 from cartl_core.spec.data_and_model import NewName
 from cartl_core.spec.request import BaselineOrMethod, JobRequest
 
@@ -74,10 +74,10 @@ class Grid(SpecModel):
     @model_validator(mode="after")
     def _something_is_varied(self) -> Grid:
         if not self.axes:
-            raise ValueError(f"nothing is varied; give at least one of {', '.join(type(self).model_fields)}")
+            raise refusal("nothing is varied", f"at least one of {', '.join(type(self).model_fields)}")
         for name, values in self.axes.items():
             if len(set(values)) < len(values):
-                raise ValueError(f"{name} has a value twice; the values of an axis are distinct")
+                raise refusal(f"{name} has a value twice", "distinct values of an axis")
         return self
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from cartl_core.spec.attack import AttackSpec
-from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.base import ARRAY, SpecModel, refusal
 from cartl_core.spec.terms import teacher_features, teacher_weights, with_weights
 
 Objective = Literal["at", "fdm"]
@@ -56,7 +56,7 @@ class TrainingSpec(SpecModel):
     @classmethod
     def _inner(cls, attack: AttackSpec | None) -> AttackSpec | None:
         if attack and (attack.name, attack.norm, attack.loss) != ("pgd", "linf", "ce"):
-            raise ValueError("the attack of training is pgd, norm linf, loss ce")
+            raise refusal("the attack of training is another", "pgd, norm linf, loss ce")
         return attack
 
 
@@ -180,7 +180,8 @@ class TransferSpec(TrainingSpec):
     def _literally(cls, norm: str, info: ValidationInfo) -> str:
         beta = info.data.get("beta")
         if norm == "operator" and (beta is None or beta > 1):
-            raise ValueError(f"the operator norm needs a beta of at most 1, not {beta}")
+            given = "null" if beta is None else f"{beta:g}"
+            raise refusal(f"the operator norm takes no beta of {given}", "a beta of at most 1")
         return norm
 
     @field_validator("displacement")
@@ -192,7 +193,10 @@ class TransferSpec(TrainingSpec):
         for name, still in STILL.items() if displacement else ():
             if name in info.data and info.data[name] not in still:
                 allowed = " or ".join("null" if value is None else value for value in still)
-                raise ValueError(f"it needs features that stay as they are: {name} must be {allowed}")
+                raise refusal(
+                    f"it needs features that stay as they are, which `{name}` of transfer does not leave",
+                    f"{name} {allowed}",
+                )
         return displacement
 
 

@@ -132,7 +132,7 @@ def test_jobs_are_filtered_by_tag_method_data_set_and_state(
         ("state=lost", "state", "'queued', 'running', 'succeeded', 'failed' or 'cancelled'"),
         ("dataset=imagenet", "dataset", "'digits'"),
         ("method=magic", "method", "'cartl'"),
-        ("tag=%00", "tag", "text that matches"),
+        ("tag=%00", "tag", "letters, digits and . _ : = -"),
         ("cursor=nonsense", "cursor", "next_cursor"),
         ("cursor=WyJ4IiwgIngiXQ", "cursor", "next_cursor"),
     ],

@@ -158,13 +158,13 @@ def test_features_are_displaced_as_far_as_the_teacher_was_trained() -> None:
     ("changes", "field"),
     [
         ({"method": "vanilla", "freeze_depth": 0}, "transfer.displacement"),
-        ({"transfer": {"trunk_statistics": "running"}}, "transfer.displacement"),
+        ({"transfer": {"trunk_statistics": "running"}}, "transfer.trunk_statistics"),
         ({"preset": "paper"}, "transfer.displacement"),
-        ({"transfer": {"augmentation": "crop_flip"}}, "transfer.displacement"),
-        ({"transfer": {"noise_sigma": 0.1}}, "transfer.displacement"),
+        ({"transfer": {"augmentation": "crop_flip"}}, "transfer.augmentation"),
+        ({"transfer": {"noise_sigma": 0.1}}, "transfer.noise_sigma"),
         ({"transfer": {"displacement": {"eps": None}}}, "transfer.displacement.eps"),
         ({"transfer": {"displacement": {"step": None}}}, "transfer.displacement.step"),
-        ({"pretrain": {"attack": {"eps": 0.0}}}, "transfer.displacement.eps"),
+        ({"pretrain": {"attack": {"eps": 0.0}}}, "pretrain.attack.eps"),
     ],
 )
 def test_features_that_do_not_stay_are_not_displaced(changes: dict[str, Any], field: str) -> None:
@@ -201,6 +201,5 @@ def test_how_firmly_consistent_tuning_asks_for_equal_answers_hangs_on_the_target
 def test_consistent_tuning_needs_a_trunk_and_its_displacement() -> None:
     assert refusal(method="consistent", freeze_depth=0).field == "freeze_depth"
     assert refusal(method="consistent", transfer={"displacement": None}).field == "transfer.displacement"
-    assert (
-        refusal(method="consistent", transfer={"augmentation": "crop_flip"}).field == "transfer.displacement"
-    )
+    error = refusal(method="consistent", transfer={"augmentation": "crop_flip"})
+    assert (error.field, error.allowed) == ("transfer.augmentation", "none")

@@ -92,7 +92,7 @@ UNUSABLE: dict[str, tuple[bytes | None, list[str], str]] = {
     "deep": (b"[" * 100_000, [], "nested"),
     "not a number": (b'{"dataset": "digits", "freeze_depth": NaN}', [], "freeze_depth"),
     "a key twice": (b'{"dataset": "digits", "dataset": "mnist", "freeze_depth": 1}', [], "twice"),
-    "a list": (b"[]", [], "spec"),
+    "a list": (b"[]", [], "spec: an object is expected"),
     "a kind of its own": (b'{"kind": [1]}', [], "kind"),
     "out is a file": (None, ["--out", "FILE"], "out"),
     "stages lie in a file": (None, ["--stages", "FILE/inside"], "stages"),

@@ -1,74 +1,48 @@
-"""From a validation error of a body to fields, messages and what is allowed there.
-
-What is allowed is read from the JSON schema of the model, so a new field needs no line here.
-"""
+"""What may stand in a field, in words, read from the JSON schema of its model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from api.http.problems import FieldError
+from cartl_core.spec.attack import LABEL
+from cartl_core.spec.data_and_model import NAME, TAG
+from cartl_core.spec.existing_network import ID, SHA256
 
-MAX_REPORTED = 20
-MAX_FIELD_LENGTH = 200
-
-_MESSAGES = {
-    "extra_forbidden": "unknown field",
-    "missing": "this field is required",
-}
 _NUMBERS = {"integer", "number"}
+
+_KINDS = {"boolean": "true or false"}
+
+PATTERNS = {
+    NAME: "without line breaks and other control characters",
+    TAG: "letters, digits and . _ : = -, the first a letter or a digit",
+    LABEL: "1 to 64 small letters, digits and _ . -, the first a letter or a digit",
+    ID: "1 to 64 characters: digits, a to f and -, as an id was printed",
+    SHA256: "64 characters: digits and a to f",
+}
+"""What the patterns of specifications say, in words."""
 
 Schema = dict[str, Any]
 Location = tuple[str | int, ...]
 
 
-def field_errors(model: type[BaseModel], error: ValidationError, body: object) -> tuple[FieldError, ...]:
-    """The first faults of ``body`` as it was written, each with what ``model`` allows there."""
-    return tuple(
-        _field_error(model, fault["type"], fault["loc"], fault["msg"], body)
-        for fault in error.errors(include_url=False, include_input=False)[:MAX_REPORTED]
-    )
+def allowed(
+    model: type[BaseModel], location: Location, patterns: Mapping[str, str] = MappingProxyType({})
+) -> str | None:
+    """What may stand at ``location``, in words; ``None`` when the schema says nothing.
 
-
-def _field_error(
-    model: type[BaseModel], kind: str, location: Location, message: str, body: object
-) -> FieldError:
-    return FieldError(
-        field=as_written(location, body),
-        message=_MESSAGES.get(kind, message),
-        allowed=_known_fields(model, location[:-1])
-        if kind == "extra_forbidden"
-        else allowed(model, location),
-    )
-
-
-def as_written(location: Location, body: object) -> str:
-    """A dotted path, cut where the person wrote a plain value: `dataset`, not `dataset.name`."""
-    written: list[str | int] = []
-    value = body
-    for step in location:
-        if not isinstance(value, dict | list):
-            break
-        written.append(step)
-        value = value.get(str(step)) if isinstance(value, dict) else _item(value, step)
-    return ".".join(str(step) for step in written)[:MAX_FIELD_LENGTH] or "body"
-
-
-def _item(value: list[object], step: str | int) -> object:
-    return value[int(step)] if str(step).isdigit() and int(step) < len(value) else None
-
-
-def allowed(model: type[BaseModel], location: Location) -> str | None:
-    """What may stand at ``location``, in words; ``None`` when the schema says nothing."""
-    words = (_describe(node) for node in _at(model, location))
+    ``patterns`` has words for patterns beyond those of specifications.
+    """
+    words = (_describe(node, {**PATTERNS, **patterns}) for node in _at(model, location))
     return " or ".join(dict.fromkeys(word for word in words if word)) or None
 
 
-def _known_fields(model: type[BaseModel], location: Location) -> str | None:
+def known_fields(model: type[BaseModel], location: Location) -> str | None:
+    """The names of the fields of the object at ``location``."""
     names = [name for node in _at(model, location) for name in node.get("properties", {})]
     return ", ".join(names) or None
 
@@ -104,7 +78,7 @@ def _branches(node: Schema, root: Schema) -> Iterator[Schema]:
         yield node
 
 
-def _describe(node: Schema) -> str | None:
+def _describe(node: Schema, patterns: Mapping[str, str]) -> str | None:
     if "enum" in node:
         return ", ".join(str(value) for value in node["enum"])
     if "const" in node:
@@ -113,10 +87,11 @@ def _describe(node: Schema) -> str | None:
     if kind in _NUMBERS:
         return _describe_number(str(kind), node)
     if kind == "string":
-        return _bounded("text", node, "minLength", "maxLength", "characters")
+        form = patterns[node["pattern"]] if "pattern" in node else ""
+        return ", ".join(filter(None, (_bounded("text", node, "minLength", "maxLength", "characters"), form)))
     if kind == "array":
         return _bounded("list", node, "minItems", "maxItems", "items")
-    return str(kind) if kind else None
+    return _KINDS.get(str(kind), str(kind)) if kind else None
 
 
 def _describe_number(kind: str, node: Schema) -> str:
@@ -135,8 +110,7 @@ def _describe_number(kind: str, node: Schema) -> str:
 
 def _bounded(kind: str, node: Schema, low: str, high: str, unit: str) -> str:
     least, most = node.get(low), node.get(high)
-    pattern = f" that matches {node['pattern']}" if "pattern" in node else ""
     if least is None and most is None:
-        return kind + pattern
+        return kind
     bounds = f"at most {most}" if least is None else f"{least} to {most}" if most else f"at least {least}"
-    return f"{kind} of {bounds} {unit}{pattern}"
+    return f"{kind} of {bounds} {unit}"
