@@ -164,7 +164,10 @@ def refuse_an_open_network(settings: Settings) -> None:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """``app`` for ``uvicorn api.main:app``: made on first use, not on import."""
+    """``app`` for ``uvicorn --no-proxy-headers api.main:app``: made on first use, not on import.
+
+    Served so, it lacks the limits and deadlines of ``python -m api``.
+    """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     settings = Settings.from_env()

@@ -108,3 +108,18 @@ def test_a_directory_that_holds_other_things_is_warned_about(
     assert stat.S_IMODE(home.stat().st_mode) == 0o755
     assert stat.S_IMODE((home / "cartl.sqlite3").stat().st_mode) == 0o600
     assert "it holds other things too" in caplog.text
+
+
+def test_a_worker_makes_files_for_its_user_alone(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    done = subprocess.run(
+        [sys.executable, "-m", "worker"],
+        env={**os.environ, "CARTL_DATA_DIR": str(data)},
+        check=False,
+        timeout=120,
+        capture_output=True,
+        text=True,
+        umask=0,
+    )
+    assert done.returncode == 1 and "jobs migrate" in done.stderr
+    assert (data / "stages").is_dir() and open_to_others(data) == []
