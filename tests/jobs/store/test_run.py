@@ -97,7 +97,7 @@ def test_after_the_end_nothing_is_written(
     assert story(job_id) == ["submitted", "claimed", "succeeded"]
 
 
-def test_a_completed_job_holds_no_lease(
+def test_completion_ends_the_lease(
     submit: Any, do: Do, claim: Callable[..., Claim], row: Callable[[str], Job]
 ) -> None:
     job_id = submit()
