@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 SLOW = tuple(
     HERE / place
     for place in (
+        "api/http/test_any_body.py",
         "api/test_fuzz.py",
         "api/test_load.py",
         "cartl/test_demo.py",
@@ -39,6 +40,7 @@ SLOW = tuple(
         "core/attacks/test_norms.py",
         "core/attacks/test_oracle.py",
         "core/attacks/test_reference.py",
+        "core/compat",
         "core/evaluation",
         "core/nn/test_gram_iteration.py",
         "core/nn/test_lipschitz.py",

@@ -97,9 +97,7 @@ def test_after_the_end_nothing_is_written(
     assert story(job_id) == ["submitted", "claimed", "succeeded"]
 
 
-def test_a_completed_job_has_succeeded_and_holds_no_lease(
-    submit: Any, do: Do, claim: Callable[..., Claim], row: Callable[[str], Job]
-) -> None:
+def test_success_ends_the_lease(submit: Any, do: Do, claim: Callable[..., Claim], row: Any) -> None:
     job_id = submit()
     do(store.complete, claim())
     job = row(job_id)
