@@ -1,4 +1,4 @@
-"""Shelves: who has the result of this digest, or where is it to be computed?
+"""Stage cache: finds a finished stage by digest, or reserves a directory to compute it.
 
 The pipeline asks a cache for each stage. ``LocalStageCache`` is a folder, for the library and the command;
 under a worker ``cartl_core.run.supervised.SupervisedStageCache`` asks the supervisor, who asks SQL.
