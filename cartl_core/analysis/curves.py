@@ -1,4 +1,4 @@
-"""From the radius at which each image fell to the curve and what it comes to: plain numbers, no torch."""
+"""From the smallest radius that broke each image to the robustness curve and its summaries. Torch-free."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def robustness_curve(radii: Sequence[float], spec: CurveSpec, seed: int) -> Robu
     """The report value of the radii of n images, as ``attacks.minimal_radii`` gives them.
 
     Args:
-        radii: 0 where an image is wrong without an attack, infinite where it stands at the last radius.
+        radii: 0 where an image is wrong without an attack, infinite where it is correct at the last radius.
     """
     points = _points(radii, spec.eps)
     return RobustnessCurve(

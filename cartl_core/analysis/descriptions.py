@@ -1,4 +1,4 @@
-"""What tells arms of one method from each other: the settings in which they differ. Torch-free."""
+"""How arms of one method are told apart: by the settings in which they differ. Torch-free."""
 
 from __future__ import annotations
 
@@ -57,5 +57,5 @@ def _leaves(values: Mapping[str, Any], above: str) -> Iterator[tuple[str, object
 
 
 def settings_of(student: StudentPlan, plan: TransferPlan) -> str | None:
-    """What tells a student from others of its method on test images."""
+    """The settings in which a student differs from others of its method on test images."""
     return differing_students([other.arm for other in plan.students])[student.arm]

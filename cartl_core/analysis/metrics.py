@@ -66,18 +66,18 @@ class Outputs:
 
 @dataclass(frozen=True)
 class MinimalRadii:
-    """Where each of n images fell on a curve, or by attacks of the checks.
+    """The smallest radius that broke each of n images, on a curve or by attacks of the checks.
 
     Attributes:
         norm: of its radii.
-        radii: None for an image that was not looked at, infinite for one that stood.
+        radii: None for an image that was not looked at, infinite for one that was never broken.
     """
 
     norm: str
     radii: tuple[float | None, ...]
 
     def robust_at(self, eps: float) -> tuple[bool, ...]:
-        """Which images were not seen to fall within ``eps``."""
+        """Which images no attack broke within ``eps``."""
         return tuple(radius is None or radius > eps for radius in self.radii)
 
 
@@ -112,8 +112,8 @@ def worst_case(
 ) -> tuple[bool, ...]:
     """Per image: right without an attack, still correct under each of ``attacks`` and ``minimal_radii``.
 
-    Whatever ran on an image counts, curve and checks too: what fell there within the largest radius of the
-    attacks in the same norm has fallen. Where no attack has that norm they say nothing about them.
+    Whatever ran on an image counts, curve and checks too: an image that was broken there
+    within the largest radius of the attacks in the same norm is not robust. Other norms do not count.
     """
     robust = [clean, *(outcome.robust for outcome in attacks)]
     for found in minimal_radii:

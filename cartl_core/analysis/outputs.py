@@ -72,6 +72,8 @@ def _of_measured(
 def network_notices(network: NetworkName, outputs: Outputs, infinite: int, test: TestSet) -> Iterator[Notice]:
     """What must be said of a network before any of its figures; nothing of one that has learned its task.
 
+    Of a network whose outputs are not finite nothing else is said: no other figure is a measurement.
+
     Args:
         outputs: of all test images without an attack.
         infinite: images with an output that is not finite, without an attack or under one.
@@ -80,6 +82,7 @@ def network_notices(network: NetworkName, outputs: Outputs, infinite: int, test:
     n = len(outputs.right)
     if infinite:
         yield OutputsNotFinite(network=network, not_finite=infinite, n=n)
+        return
     answered = _one_answer(outputs, test)
     if answered is not None:
         label, share = answered
@@ -108,10 +111,7 @@ def _one_answer(outputs: Outputs, test: TestSet) -> tuple[int, Interval] | None:
     """
     if outputs.answers is None:
         return None
-    answers = [answer for at, answer in enumerate(outputs.answers) if at not in outputs.not_finite]
-    if not answers:
-        return None
-    label, count = Counter(answers).most_common(1)[0]
-    share = wilson(count, len(answers))
+    label, count = Counter(outputs.answers).most_common(1)[0]
+    share = wilson(count, len(outputs.answers))
     true = test.labels.count(label) / len(test.labels)
     return (label, share) if share.value >= NEARLY_ALL and share.low > true else None

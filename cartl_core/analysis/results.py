@@ -80,8 +80,8 @@ class DiagnosticResult:
     """What a diagnostic found.
 
     Attributes:
-        fallen: the smallest radius at which it saw each test image misclassified, where it looks at radii.
-        seen: what it took down image by image, where it is the checks.
+        minimal_radii: the smallest radius at which each test image was misclassified, where it has radii.
+        observations: what was recorded image by image, where it is the checks.
     """
 
     value: Value

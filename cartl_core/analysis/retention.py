@@ -17,8 +17,8 @@ def retention(
 ) -> Retention | None:
     """Robust accuracy of a student on its target over its teacher's on the source.
 
-    Only attacks that both stood in the same way count (name, norm, loss, steps, restarts, start); each has
-    its data set's own radius. The interval is Koopman's, of two independent proportions.
+    Only attacks that were made on both in the same way count (name, norm, loss, steps, restarts, start);
+    each has its data set's own radius. The interval is Koopman's, of two independent proportions.
 
     Args:
         student: which images are right without an attack, and which each attack left correct.

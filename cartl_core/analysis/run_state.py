@@ -97,7 +97,7 @@ class RunState:
         return found
 
     def minimal_radii(self, network: NetworkPlan) -> dict[str, MinimalRadii]:
-        """Where the test images fell, by the name of each finished diagnostic that looks at radii."""
+        """The smallest radius that broke each test image, by the diagnostic that looked at radii."""
         found = self.diagnostics(network)
         return {
             name: result.minimal_radii for name, result in found.items() if result.minimal_radii is not None

@@ -66,9 +66,9 @@ def selection(
     known = [outcome for outcome in outcomes if outcome is not None]
     n = len(known[0].clean) if known else 0
     arms = [plan.arm for plan in candidates]
-    told = differing(arms)
+    settings = differing(arms)
     rows = [
-        _row(number, plan, outcome, trained(plan), model, told[plan.arm], plain)
+        _row(number, plan, outcome, trained(plan), model, settings[plan.arm], plain)
         for number, (plan, outcome, plain) in enumerate(
             zip(candidates, outcomes, plain_ones(arms), strict=True), start=1
         )

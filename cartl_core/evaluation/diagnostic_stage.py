@@ -70,7 +70,7 @@ def run_diagnostic(
 
 
 def read_diagnostic(name: str, asked: DiagnosticSpec, directory: Path, index: Tensor) -> DiagnosticResult:
-    """What a finished diagnostic found, and where it saw images fall.
+    """What a finished diagnostic found, with the smallest radii that broke the images.
 
     Args:
         index: (n,) positions in the data set of all test images.

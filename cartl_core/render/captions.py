@@ -22,7 +22,7 @@ class Caption:
     """The words around a picture."""
 
     reading: str
-    """How to read it: stands below it."""
+    """How to read it; shown below it."""
     aloud: str
     """What it shows, for who cannot see it."""
     evidence: str
@@ -43,8 +43,8 @@ def per_class(report: Report) -> Caption | None:
     rows = figures.per_class
     least = min(rows, key=lambda row: row.worst_case.value)
     most = max(rows, key=lambda row: row.worst_case.value)
-    rival = any(arm.figures and arm.figures.per_class for arm in report.baselines)
-    diamond = " Diamond: the first baseline's worst case." if rival else ""
+    has_baseline = any(arm.figures and arm.figures.per_class for arm in report.baselines)
+    diamond = " Diamond: the first baseline's worst case." if has_baseline else ""
     return Caption(
         reading=f"Grey: without an attack. Blue: robust, the worst case of all attacks.{diamond} Whiskers: "
         "95\u00a0% Wilson intervals, each class on its own images.",
@@ -89,17 +89,17 @@ def curve(report: Report) -> Caption | None:
 
 def history(report: Report) -> Caption | None:
     """Of the students' ways from epoch to epoch."""
-    told = histories.students(report)
-    if not told:
+    named = histories.students(report)
+    if not named:
         return None
-    kept = [f"{name} keeps epoch {found.selected_epoch} of {len(found.epochs)}" for name, found in told]
+    kept = [f"{name} keeps epoch {found.selected_epoch} of {len(found.epochs)}" for name, found in named]
     return Caption(
         reading="Each line goes from a student's first epoch to its last, over clean and robust accuracy on "
         "validation images; the ring is the epoch that was kept. Up and to the right is better.",
         aloud=f"Clean against robust accuracy by epoch. {numbers.capital(numbers.listed(kept))}. The "
         "numbers are "
         "in the table below.",
-        evidence=" ".join(f"{numbers.capital(name)}: {histories.reading(found)}" for name, found in told[:1])
+        evidence=" ".join(f"{numbers.capital(name)}: {histories.reading(found)}" for name, found in named[:1])
         + f" Seed {report.spec.seed}; validation images, not test images.",
     )
 

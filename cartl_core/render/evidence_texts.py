@@ -148,11 +148,11 @@ def _corruptions(report: Report) -> ItemText:
 
 def _checks(report: Report) -> ItemText:
     checks = _there(report.student).checks
-    told = (f"{check_title(check)}: {phrases.status(check.status)}" for check in checks)
+    outcomes = (f"{check_title(check)}: {phrases.status(check.status)}" for check in checks)
     return ItemText(
         title="Checks of the evaluation itself",
         what="Whether the attacks were strong enough, and whether the network hides its gradients from them.",
-        how="; ".join(told) + ".",
+        how="; ".join(outcomes) + ".",
         on=f"the exported network and {numbers.count(_figures(report).n)} or fewer of the test images",
         found=" ".join(check_words(check) for check in checks if check.status == "failed") or "None failed.",
         limits=("A network may deceive in ways that no check looks for.",),

@@ -27,7 +27,7 @@ def students(report: Report) -> tuple[tuple[str, History], ...]:
 
 
 def teachers(report: Report) -> tuple[tuple[str, History], ...]:
-    """Each teacher's history by its objective, and by its radius where that alone tells two apart."""
+    """Each teacher's history by its objective, and by its radius where two differ in that alone."""
     names = [phrases.teacher(teacher) for teacher in report.teachers]
     found = [
         (
@@ -58,8 +58,8 @@ def reading(history: History) -> str:
 def shown(history: History) -> Iterator[EpochFigures]:
     """The epochs that get a row."""
     last = len(history.epochs)
-    told = {1, last, history.selected_epoch, *history.front}
-    return (row for row in history.epochs if last <= FEW or row.epoch in told)
+    listed = {1, last, history.selected_epoch, *history.front}
+    return (row for row in history.epochs if last <= FEW or row.epoch in listed)
 
 
 def remark(history: History, epoch: int) -> str:

@@ -1,4 +1,4 @@
-"""How figures are said: percentages, intervals, radii, durations. One place, so that faces agree."""
+"""Phrases for figures, attacks and methods; every format of a report uses the same ones."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def method(name: Method | None) -> str:
 
 
 def arm(found: ArmReport) -> str:
-    """A student's method, and what tells it from others of that method in the same report."""
+    """A student's method, and the settings in which it differs from others of that method."""
     return named(found.method, found.settings)
 
 

@@ -41,7 +41,7 @@ def selection(found: Selection) -> str:
 
 
 def candidate(found: Candidate) -> str:
-    """Its method, and what tells it from others of that method."""
+    """Its method, and the settings in which it differs from others of that method."""
     return phrases.named(found.method, found.settings)
 
 

@@ -1,4 +1,4 @@
-"""Checks against self-deception, as the report shows them: would we notice if the figures were wrong?
+"""Checks of the evaluation itself, as values of the report: would we notice if the figures were wrong?
 
 After Carlini et al. 2019 (arXiv 1902.06705), Athalye et al. 2018 (arXiv 1802.00420), Tramer et al. 2020
 (arXiv 2002.08347) and the checks of AutoAttack. ``docs/explanation/checks.md`` has thresholds and reasons.

@@ -1,4 +1,4 @@
-"""The evidence block as values of the report: what was measured, where it stands, which clauses it is about.
+"""The evidence block as values of the report: what was measured, where, and for which clauses.
 
 ``cartl_core.render.evidence`` makes the text of it that auditors read.
 """

@@ -24,7 +24,9 @@ class NetworkName(Value):
         description="`student`: the job's own, or the existing network that was measured."
     )
     method: Method | None = Field(description="Of a student; null of an existing network and a teacher.")
-    settings: str | None = Field(description="What tells it from others of its method in this report.")
+    settings: str | None = Field(
+        description="Settings in which it differs from others of its method in this report."
+    )
     objective: Objective | None = Field(description="Of a teacher.")
     freeze_depth: int | None = Field(description="The depth that a teacher was made for.")
 
@@ -121,7 +123,9 @@ class UnsureEpoch(Value):
 
     code: Literal["unsure_epoch"] = "unsure_epoch"
     method: Method | None
-    settings: str | None = Field(description="What tells it from others of its method in this report.")
+    settings: str | None = Field(
+        description="Settings in which it differs from others of its method in this report."
+    )
     n: int = Field(description="Validation images that it was chosen by.")
     standard_error: float = Field(description="Of the accuracy that it was chosen by, as a fraction.")
 

@@ -81,8 +81,8 @@ class Figures(Value):
     attacks: tuple[AttackResult, ...] = ()
     worst_case: Interval | None = Field(
         default=None,
-        description="Per image: robust against every attack above, and not seen to fall on the curve or by "
-        "an attack of the checks within the largest radius of those attacks in the same norm; the headline.",
+        description="Per image: robust against every attack above, and not broken on the curve or by an "
+        "attack of the checks within the largest radius of those attacks in the same norm; the headline.",
     )
     autoattack: Interval | None = Field(
         default=None,
@@ -127,7 +127,7 @@ class ArmReport(Value):
     method: Method | None = None
     settings: str | None = Field(
         default=None,
-        description="What tells it from others of its method in this report; null if it is the only one.",
+        description="Settings in which it differs from others of its method here; null of the only one.",
     )
     freeze_depth: int | None = None
     k: int | None = Field(default=None, description="Blocks fine-tuned: the paper's k.")

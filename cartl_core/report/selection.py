@@ -24,7 +24,7 @@ class Candidate(Value):
     plain: bool = Field(description="It is plain transfer; not from a teacher of a larger radius.")
     settings: str | None = Field(
         default=None,
-        description="What tells it from others of its method and depth; null if it is the only one.",
+        description="Settings in which it differs from others of its method and depth; null of the only one.",
     )
     teacher_digest: str
     student_digest: str

@@ -35,7 +35,7 @@ LEAD = (
 
 
 def _one_fault(source: Any, handler: GetCoreSchemaHandler) -> Any:
-    """A union that tells one fault, not one for each of its branches."""
+    """A union whose error is one fault, not one for each of its branches."""
     return {
         **handler(source),
         "custom_error_type": "freeze_depth",

@@ -1,7 +1,7 @@
-"""What every probe of a specification has: how many of the test images it looks at.
+"""What every diagnostic of a specification has: how many of the test images it looks at.
 
-A probe is a measurement of one network that is no single attack: a curve over radii, checks, an audit.
-Its spec derives from ``DiagnosticSpec`` and is a field of ``EvaluateSpec``; the field's name is the probe's.
+A diagnostic is a measurement of one network that is no single attack: a curve over radii, checks, an audit.
+Its spec derives from ``DiagnosticSpec`` and is a field of ``EvaluateSpec``, under the diagnostic's name.
 """
 
 from __future__ import annotations

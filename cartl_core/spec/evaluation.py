@@ -74,6 +74,6 @@ class EvaluateSpec(SpecModel):
 
     @property
     def diagnostics(self) -> dict[str, DiagnosticSpec]:
-        """The probes that are asked for, by name, in the order of the fields."""
+        """The diagnostics that are asked for, by name, in the order of the fields."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: value for name, value in values.items() if isinstance(value, DiagnosticSpec)}

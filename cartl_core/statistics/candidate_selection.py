@@ -4,7 +4,7 @@ The most robust candidate among those whose clean accuracy is within a margin of
 plain transfer does as well as far as these images can tell: of many candidates the best one is flattered by
 the images that chose it, so another than plain transfer must lead by several standard errors of the paired
 difference (the idea of the one-standard-error rule; Breiman et al., Classification and Regression Trees,
-1984). Test images have no part in it, so what is measured on them afterwards is no victim of the choice.
+1984). Test images have no part in it, so what is measured on them afterwards is not biased by the choice.
 Torch-free.
 """
 
@@ -62,31 +62,32 @@ def choose(found: Sequence[CandidateScore], n: int, margin: float, min_z: float)
         ValueError: none is plain.
     """
     baseline = best(found, [at for at, score in enumerate(found) if score.baseline], n, margin)
-    rival = found[baseline]
+    plain = found[baseline]
     better = [
         at
         for at, near in enumerate(within_margin(found, n, margin))
-        if near and (leads(found[at], rival, min_z) or _cleaner(found[at], rival, n, margin))
+        if near and (leads(found[at], plain, min_z) or _cleaner(found[at], plain, n, margin))
     ]
     return Choice(chosen=best(found, [baseline, *better], n, 1.0), baseline=baseline)
 
 
-def _cleaner(own: CandidateScore, rival: CandidateScore, n: int, margin: float) -> bool:
-    return own.robust_count >= rival.robust_count and own.right - rival.right > Fraction(repr(margin)) * n
+def _cleaner(own: CandidateScore, other: CandidateScore, n: int, margin: float) -> bool:
+    return own.robust_count >= other.robust_count and own.right - other.right > Fraction(repr(margin)) * n
 
 
-def leads(own: CandidateScore, rival: CandidateScore, min_z: float) -> bool:
-    """Whether ``own`` holds more images than ``rival`` by more than chance would have it.
+def leads(own: CandidateScore, other: CandidateScore, min_z: float) -> bool:
+    """Whether ``own`` is robust on more images than ``other`` beyond chance.
 
-    With b images that only ``own`` holds and c that only the rival does, of m: the difference b - c has the
-    standard error sqrt(b + c - (b - c)^2 / m). Counted exactly, so that no border depends on rounding.
+    With b images on which only ``own`` is robust and c on which only ``other`` is, of m: the difference
+    b - c has the standard error sqrt(b + c - (b - c)^2 / m). Counted exactly, so that no border depends on
+    rounding.
     """
-    both = list(zip(own.robust, rival.robust, strict=True))
+    both = list(zip(own.robust, other.robust, strict=True))
     only_own = sum(mine and not theirs for mine, theirs in both)
-    only_rival = sum(theirs and not mine for mine, theirs in both)
-    ahead = only_own - only_rival
+    only_other = sum(theirs and not mine for mine, theirs in both)
+    ahead = only_own - only_other
     square = Fraction(repr(min_z)) ** 2
-    return ahead > 0 and len(both) * ahead**2 > square * (len(both) * (only_own + only_rival) - ahead**2)
+    return ahead > 0 and len(both) * ahead**2 > square * (len(both) * (only_own + only_other) - ahead**2)
 
 
 def best(found: Sequence[CandidateScore], among: Sequence[int], n: int, margin: float) -> int:
@@ -115,7 +116,7 @@ def wider(found: Sequence[CandidateScore], n: int, margin: float, min_z: float) 
 
     Ascending, from above ``margin``; each candidate is more robust than all before it.
     """
-    # Whatever a margin decides, it compares two of them: the cleanest, the cleanest plain one, or the rival.
+    # A margin compares two of these: the cleanest, the cleanest plain one, the best plain one.
     counts = {score.right for score in found}
     apart = {most - fewer for most in counts for fewer in counts if most >= fewer}
     needed = {ceil(Fraction(1000 * images, n)) / 1000 for images in apart}
@@ -141,7 +142,7 @@ def within_margin(found: Sequence[CandidateScore], n: int, margin: float) -> tup
 
 
 def front(found: Sequence[CandidateScore]) -> tuple[bool, ...]:
-    """Which are on the Pareto front: nobody is as good in both and better in one."""
+    """Which are on the Pareto front: no other is as good in both and better in one."""
     return tuple(
         not any(
             other.right >= own.right

@@ -37,7 +37,7 @@ def contenders(history: History, select: Selection, margin: float) -> tuple[int,
     front: list[int] = []
     highest = -1.0
     for epoch in _within(history, margin):
-        # Sorted by preference: whoever follows is no more robust, so it must be more accurate.
+        # Sorted by preference: one that follows is no more robust, so it must be more accurate.
         if history[epoch - 1][CLEAN] > highest:
             highest = history[epoch - 1][CLEAN]
             front.append(epoch)

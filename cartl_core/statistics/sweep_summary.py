@@ -1,7 +1,7 @@
 """What a sweep found: a row for each setting over its seeds, the best one, the Pareto front.
 
 Chosen by validation figures alone. Test figures are shown of the settings that were chosen, once every job
-has ended: who could see those of the others, or watch them while jobs come in, would choose by the test
+has ended: a person who could see those of the others would choose by the test
 images, and a figure that was chosen by is no estimate any more (Cawley and Talbot 2010).
 """
 
@@ -131,7 +131,7 @@ def pareto_front(figures: dict[int, tuple[float, float]]) -> frozenset[int]:
     """Those that no other is at least as good as in both figures and better than in one; equals stay."""
     front: set[int] = set()
     highest = -1.0
-    # By falling first figure: whoever comes later must exceed all second figures so far.
+    # By falling first figure: one that comes later must exceed all second figures so far.
     for at in sorted(figures, key=lambda at: (-figures[at][0], -figures[at][1])):
         twin = any(figures[at] == figures[other] for other in front)
         if figures[at][1] > highest or twin:

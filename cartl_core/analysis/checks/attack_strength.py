@@ -38,7 +38,7 @@ def rising_eps(runs: Sequence[tuple[float, Sequence[bool]]]) -> Check:
     """Does robust accuracy rise from one radius to the next?
 
     Each rise is tested on the same images by McNemar's exact test, one-sided, the tests together at level
-    ``ALPHA`` (Holm 1979): a network whose accuracy falls or stays fails with at most that chance.
+    ``ALPHA`` (Holm 1979): a network whose accuracy does not rise fails with at most that chance.
 
     Args:
         runs: of independent attacks: a radius, and which images held, in the same order.

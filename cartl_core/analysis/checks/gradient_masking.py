@@ -91,7 +91,7 @@ def masking(compared_attacks: Sequence[ComparedAttack], reference: str) -> Check
     """Do attacks that masked gradients cannot mislead break more than the cross-entropy's gradient does?
 
     One that breaks more than ``TOLERANCE`` more of the same images, and more than chance allows (McNemar,
-    one-sided, all rivals together at level ``ALPHA`` by Holm 1979), fails the check. If it needs no gradient
+    one-sided, all attacks together at level ``ALPHA`` by Holm 1979), fails the check. If it needs no gradient
     of the network and finds what no gradient finds, gradients are masked. Otherwise it is the loss: that of
     small logits, as NEFT makes them, pushes away from the true class, not towards the nearest other one.
 
@@ -126,5 +126,5 @@ def _what_is_masked(stronger: Sequence[ComparedAttack]) -> MaskingFinding:
 
 
 def _only(first: Sequence[bool], second: Sequence[bool]) -> int:
-    """Images that stand in the first and not in the second."""
+    """Images that are correct in the first and not in the second."""
     return sum(one and not other for one, other in zip(first, second, strict=True))

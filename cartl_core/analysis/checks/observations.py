@@ -121,5 +121,5 @@ def _radius(attack: AttackSpec) -> tuple[str, float]:
 
 
 def _all_hold(outcomes: Sequence[Sequence[bool]]) -> tuple[bool, ...]:
-    """Which images stand against all."""
+    """Which images are correct under all attacks."""
     return tuple(all(image) for image in zip(*outcomes, strict=True))

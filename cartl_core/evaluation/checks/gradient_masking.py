@@ -43,7 +43,7 @@ class Rescaled(nn.Module):
 def transferred(
     source: nn.Module, target: nn.Module, images: Tensor, labels: Tensor, attack: AttackSpec, start: Tensor
 ) -> Tensor:
-    """(N,) bool: which images of ``target`` fall, or are wrong, by gradients of ``source`` alone.
+    """(N,) bool: which images ``target`` misclassifies, clean or attacked by gradients of ``source`` alone.
 
     The attack climbs the source's cross-entropy to the end, whatever it breaks there; every tenth iterate
     and the last are tried on the target (Papernot et al. 2017, arXiv 1602.02697, for transfer as an attack).

@@ -1,4 +1,4 @@
-"""Probes: measurements of a network that are no single attack, a row each in ``DIAGNOSTICS``.
+"""Diagnostics: measurements of a network that are no single attack, a row each in ``DIAGNOSTICS``.
 
 A diagnostic looks at the test images batch by batch and keeps (n, ...) tensors, so that it goes on after an
 interruption at the batch it had reached; from all of them together it makes its report value.

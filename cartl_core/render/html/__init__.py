@@ -1,7 +1,7 @@
 """The report as one HTML page: nothing loaded from elsewhere, no scripts, fit for paper and screen readers.
 
 It works under ``sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'``. Figures are drawn
-by whoever has them (``cartl_core.render.plots``) and go in as ``data:`` addresses; without them the page
+elsewhere (``cartl_core.render.plots``) and go in as ``data:`` addresses; without them the page
 has tables. What the page looks like is in ``templates/``, one file a section.
 """
 

@@ -18,13 +18,13 @@ class Bar:
     value: float
     low: float
     width: float
-    """Of the interval; never so narrow that nobody sees it."""
+    """Of the interval; never too narrow to be seen."""
     mark: float
     """The line at the value, which is 2 wide."""
 
 
 def proportion(value: float, low: float, high: float, most: float) -> Bar:
-    """On a scale from 0 to ``most``; what is beyond stands at its end."""
+    """On a scale from 0 to ``most``; what is beyond is drawn at its end."""
 
     def at(share: float) -> float:
         return round(WIDTH * min(max(share / most, 0.0), 1.0), 1)

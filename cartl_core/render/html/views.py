@@ -72,9 +72,13 @@ def failed_checks(arms: Sequence[ShownArm]) -> tuple[str, ...]:
 
 
 def other_warnings(report: Report, arms: Sequence[ShownArm]) -> tuple[str, ...]:
-    """What must be known first, less the checks that failed for the job's own student."""
-    failed = failed_checks(arms)
-    return tuple(warning for warning in sentences.read_first(report) if warning not in failed)
+    """What must be known first, less what the headline says and the student's checks that failed."""
+    failed, headline = failed_checks(arms), sentences.headline(report) or ""
+    return tuple(
+        warning
+        for warning in sentences.read_first(report)
+        if warning not in failed and warning not in headline
+    )
 
 
 def retention(arms: Sequence[ShownArm]) -> tuple[tuple[ShownArm, Retention], ...]:
@@ -226,10 +230,10 @@ class HistoryRow:
 
 def history_rows(report: Report) -> tuple[HistoryRow, ...]:
     """The epochs that have a row, network by network; empty where nothing was trained."""
-    told = (*histories.students(report), *histories.teachers(report))
+    named = (*histories.students(report), *histories.teachers(report))
     return tuple(
         HistoryRow(name, row, histories.remark(history, row.epoch))
-        for name, history in told
+        for name, history in named
         for row in histories.shown(history)
     )
 

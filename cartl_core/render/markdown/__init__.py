@@ -66,7 +66,8 @@ def _title(report: Report) -> Iterator[str]:
 
 
 def _warnings(report: Report) -> Iterator[str]:
-    warnings = sentences.read_first(report)
+    headline = sentences.headline(report) or ""
+    warnings = [warning for warning in sentences.read_first(report) if warning not in headline]
     if warnings:
         yield "> **Read this first**"
         yield ">"

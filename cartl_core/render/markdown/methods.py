@@ -128,12 +128,12 @@ def teachers(report: Report) -> Iterator[str]:
 
 def on_the_way(report: Report) -> Iterator[str]:
     """Validation figures by epoch, of students and teachers."""
-    told = (*histories.students(report), *histories.teachers(report))
-    if not told:
+    named = (*histories.students(report), *histories.teachers(report))
+    if not named:
         return
     yield f"## {histories.TITLE}"
     yield ""
-    yield from (f"- {numbers.capital(name)}: {histories.reading(history)}" for name, history in told)
+    yield from (f"- {numbers.capital(name)}: {histories.reading(history)}" for name, history in named)
     yield ""
     yield from table(
         histories.HEAD,
@@ -145,7 +145,7 @@ def on_the_way(report: Report) -> Iterator[str]:
                 numbers.interval(row.robust),
                 histories.remark(history, row.epoch),
             )
-            for name, history in told
+            for name, history in named
             for row in histories.shown(history)
         ),
     )

@@ -17,7 +17,7 @@ BEYOND = 1.06
 
 
 def curve(report: Report) -> Figure | None:
-    """A line an arm, to where the last one has fallen under its floor; all in the norm of the first."""
+    """A line for each arm, to where the last one is below its floor; all in the norm of the first."""
     caption, drawn = captions.curve(report), captions.curves(report)
     if caption is None:
         return None

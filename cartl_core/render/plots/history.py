@@ -14,12 +14,12 @@ HEIGHT = 3.8
 
 def history(report: Report) -> Figure | None:
     """A line a student from its first epoch to its last; a ring around the epoch that was kept."""
-    caption, told = captions.history(report), histories.students(report)
+    caption, curves = captions.history(report), histories.students(report)
     if caption is None:
         return None
     figure = sheet(HEIGHT, caption.evidence)
     axes = figure.add_subplot()
-    for number, (name, found) in enumerate(told):
+    for number, (name, found) in enumerate(curves):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         clean = [100 * row.clean.value for row in found.epochs]
         robust = [100 * row.robust.value for row in found.epochs]

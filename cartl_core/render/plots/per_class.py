@@ -37,7 +37,7 @@ def per_class(report: Report) -> Figure | None:
     for place, row in enumerate(rows):
         _bar(axes, place - BAR / 2, row.clean, CLEAN, QUIET)
         _bar(axes, place + BAR / 2, row.worst_case, COLOURS[0], INK)
-    rival = _rival(axes, rows, report.baselines)
+    marks = _baseline_marks(axes, rows, report.baselines)
     axes.set_yticks(range(len(rows)), [f"{row.name}  (n = {row.clean.n})" for row in rows], parse_math=False)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, 100)
@@ -49,7 +49,7 @@ def per_class(report: Report) -> Figure | None:
         Patch(color=CLEAN, label=f"{own}, no attack"),
         Patch(color=COLOURS[0], label=f"{own}, worst case"),
     ]
-    handles = [*bars, *rival]
+    handles = [*bars, *marks]
     columns = legend_columns([str(handle.get_label()) for handle in handles], 3)
     figure.legend(handles=handles, loc="outside upper left", ncols=columns, fontsize=LEGEND_POINTS)
     return figure
@@ -80,12 +80,14 @@ def _bar(axes: Axes, place: float, figure: Interval, colour: str, whisker: str) 
     )
 
 
-def _rival(axes: Axes, rows: tuple[ClassResult, ...], baselines: tuple[ArmReport, ...]) -> list[Line2D]:
+def _baseline_marks(
+    axes: Axes, rows: tuple[ClassResult, ...], baselines: tuple[ArmReport, ...]
+) -> list[Line2D]:
     """The first baseline's worst case, as a mark beside the student's bar."""
-    rival = next((arm for arm in baselines if arm.figures and arm.figures.per_class), None)
-    if rival is None or rival.figures is None:
+    baseline = next((arm for arm in baselines if arm.figures and arm.figures.per_class), None)
+    if baseline is None or baseline.figures is None:
         return []
-    theirs = {row.label: row.worst_case for row in rival.figures.per_class}
+    theirs = {row.label: row.worst_case for row in baseline.figures.per_class}
     found = [(theirs[row.label], place) for place, row in enumerate(rows) if row.label in theirs]
     return axes.plot(
         [100 * figure.value for figure, _ in found],
@@ -96,5 +98,5 @@ def _rival(axes: Axes, rows: tuple[ClassResult, ...], baselines: tuple[ArmReport
         markeredgewidth=1.4,
         markersize=5.5,
         clip_on=False,
-        label=f"{phrases.arm(rival)}, worst case",
+        label=f"{phrases.arm(baseline)}, worst case",
     )

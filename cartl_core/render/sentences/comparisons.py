@@ -13,19 +13,19 @@ _MEASURED = {"worst_case": "robust accuracy", "clean": "clean accuracy"}
 
 def comparison(found: PairedComparison, student: ArmReport, baseline: ArmReport) -> str:
     """What was found of the job's own ``student`` against ``baseline``, with its evidence."""
-    own, rival, measured = phrases.arm(student), phrases.arm(baseline), _MEASURED[found.what]
+    own, other, measured = phrases.arm(student), phrases.arm(baseline), _MEASURED[found.what]
     evidence = (
         f"95 % interval {numbers.points(found.low)} to {numbers.points(found.high)} points, "
         f"McNemar p {p_value(found.p_value)}"
     )
     if found.verdict == "within_noise":
         return (
-            f"The difference in {measured} between {own} and {rival} is within noise "
+            f"The difference in {measured} between {own} and {other} is within noise "
             f"({numbers.points(found.difference)} points, {evidence})."
         )
     side = "more" if found.verdict == "better" else "less"
     gained = f"{abs(100 * found.difference):.1f} points {side} {measured}"
-    return f"{numbers.capital(own)} keeps {gained} than {rival} ({evidence})."
+    return f"{numbers.capital(own)} keeps {gained} than {other} ({evidence})."
 
 
 def p_value(value: float) -> str:

@@ -77,7 +77,7 @@ def _taken(found: Selection, chosen: Candidate, plain: Candidate) -> str:
 
 
 def _passed_over(found: Selection, chosen: Candidate) -> str:
-    """Who was clean enough and held more images than what was taken, and may do so by chance."""
+    """Candidates that were clean enough and more robust than the chosen one, perhaps by chance."""
     passed = [
         row
         for row in found.candidates
@@ -97,9 +97,9 @@ def _by_wider_margins(found: Selection) -> str:
     if not found.wider:
         return ""
     rows = [(step.margin, found.candidates[step.number - 1]) for step in found.wider]
-    told = "; ".join(f"{margin:g} takes {_named(row)}, {_accuracies(row)}" for margin, row in rows)
+    steps = "; ".join(f"{margin:g} takes {_named(row)}, {_accuracies(row)}" for margin, row in rows)
     return (
-        f" A wider margin takes what is more robust: {told}. The same job with such an `auto.margin` trains "
+        f" A wider margin takes what is more robust: {steps}. The same job with such an `auto.margin` trains "
         "nothing anew."
     )
 

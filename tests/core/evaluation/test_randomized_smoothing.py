@@ -199,3 +199,16 @@ def test_the_model_is_left_as_it_was() -> None:
     certified(model, images_of(2))
     assert all(module.training for module in model.modules())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_not_finite_vote_for_no_class(value: float) -> None:
+    """Their largest is at place 0, which must not become a certificate of class 0."""
+
+    class Spoiled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.full((len(x), 3), value)
+
+    images = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    found = certify(Spoiled(), images, sigma=0.25, n0=10, n=100, alpha=0.001, seed=0, indices=[0, 1])
+    assert found.abstained.all() and (found.radius == 0).all()

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from cartl_core.analysis.comparisons import compare
-from cartl_core.render import html, phrases, sentences
+from cartl_core.render import html, markdown, phrases, sentences
 from cartl_core.report import ArmReport, Report
 from cartl_core.report.checks import Check
 from cartl_core.report.making import FrozenPart, frozen_parts, learned_from
@@ -111,6 +111,8 @@ def test_a_student_without_finite_outputs_has_no_other_headline() -> None:
     assert said is not None and said.startswith("CARTL gives outputs that are infinite or not a number on 3")
     assert "keeps" not in said and "robust accuracy" not in said
     assert sentences.read_first(report)[0] == said
+    for face in (html.render, markdown.render):
+        assert face(report.model_copy(update={"evidence": None})).count("infinite or not a number") == 1
 
 
 def test_a_check_that_failed_for_a_baseline_alone_comes_last() -> None:

@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cartl_core.data import Split
 from cartl_core.errors import Cancelled, Interrupted, LossNotFinite, OutOfMemory, WeightsNotFinite
 from cartl_core.events import EpochFinished
 from cartl_core.training.gradient import Loss, StepContext
 from cartl_core.training.loop import TrainingTask, fit
+from cartl_core.training.validation import clean_accuracy
 from tests.core.training.loop_runs import bits, data, settings, small_network, train
 from tests.fixtures.runs import in_training_mode
 
@@ -159,3 +161,15 @@ def test_the_prologue_runs_once(workspace: Any) -> None:
         train(pieces.context(stop_after=2), settings(), prologue=lambda: calls.append("first"))
     train(pieces.context(), settings(), prologue=lambda: calls.append("second"))
     assert calls == ["first"]
+
+
+def test_logits_that_are_not_finite_count_as_wrong_in_validation(workspace: Any) -> None:
+    """The place of their largest is 0, the label of every image here."""
+
+    class Spoiled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.full((len(x), 3), float("nan"))
+
+    labels = torch.zeros(4, dtype=torch.int64)
+    split = Split(torch.rand(4, 1, 2, 2), labels, torch.arange(4), (b"a", b"b", b"c", b"d"))
+    assert clean_accuracy(Spoiled(), split, workspace("a").context()) == 0
