@@ -37,6 +37,7 @@ class Job(Shape):
     name: str | None = None
     reason: str | None = None
     message: str | None = None
+    stage: str | None = None
     stage_label: str | None = None
     fraction: float | None = None
     seconds_left: float | None = None

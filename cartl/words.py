@@ -32,10 +32,12 @@ def event_line(event: Json) -> str | None:
 
 
 def duration(seconds: float | None) -> str:
-    """`45 s`, `3 min 20 s`, `2 h 05 min`; a dash for what is not known."""
+    """`under a second`, `45 s`, `3 min 20 s`, `2 h 05 min`; a dash for what is not known."""
     if seconds is None:
         return "-"
     whole = round(seconds)
+    if 0 < seconds < 1:
+        return "under a second"
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -56,7 +58,9 @@ def printable(text: str) -> str:
 def doing(job: Json) -> str:
     """What a job is at, in a few words."""
     if job["state"] == "running":
-        return str(job.get("stage_label") or "starting")
+        # A list of jobs has the kind of the stage alone.
+        at = job.get("stage_label") or _spaced(str(job.get("stage") or ""))
+        return str(at or ("running" if job.get("fraction") else "starting"))
     if job["state"] == "queued" and job.get("queue_position"):
         return f"queued, number {job['queue_position']} in line"
     return str(job["state"])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cartl_core.spec import Preset
+from cartl_core.spec.faults import WHOLE, Fault, faults_of
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
 
@@ -132,8 +133,7 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            lines = (_in_words(fault) for fault in error.errors(include_url=False, include_input=False))
-            raise SettingsInvalid("\n".join(lines)) from error
+            raise SettingsInvalid("\n".join(map(_in_words, faults_of(cls, error)))) from error
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -204,7 +204,7 @@ def _with_scheme(url: str, known: tuple[str, ...]) -> str:
     return url
 
 
-def _in_words(fault: Any) -> str:
+def _in_words(fault: Fault) -> str:
     """One fault of the environment: the variable, what is wrong, what may stand there."""
-    variable = PREFIX + str(fault["loc"][0]).upper() if fault["loc"] else f"the folders in {PREFIX}*_DIR"
-    return f"{variable}: {fault['msg'].removeprefix('Value error, ')}"
+    variable = f"the folders in {PREFIX}*_DIR" if fault.field == WHOLE else PREFIX + fault.field.upper()
+    return f"{variable}: {fault.message}" + (f"; allowed: {fault.allowed}" if fault.allowed else "")

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from cartl_core.errors import SpecError
 from cartl_core.spec import JobSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from jobs.admission.estimate import FLOP_PER_SECOND
+from jobs.admission.estimate import FLOP_PER_SECOND, computing_seconds
 from jobs.settings import Settings
 
 # The field of a part of the specification -> the setting that bounds it, wherever that field occurs.
@@ -37,7 +37,7 @@ def check_size(spec: JobSpec | EvaluateJobSpec, estimate: dict[str, Any], settin
             raise SpecError(
                 field, f"{field} is {value}, more than this service takes", allowed=f"{least} to {most}"
             )
-    work = estimate["seconds"] * FLOP_PER_SECOND / EXA
+    work = computing_seconds(estimate["seconds"]) * FLOP_PER_SECOND / EXA
     if work > settings.max_job_exaflop:
         raise SpecError(
             "body",

@@ -9,7 +9,7 @@ from rich.console import Console
 import cartl.show
 from cartl.client import Client
 from cartl.show import follow, show_jobs, show_report
-from cartl.words import duration, event_line
+from cartl.words import doing, duration, event_line
 
 EVENTS: list[dict[str, Any]] = [
     {"number": 1, "type": "submitted", "body": {}},
@@ -112,7 +112,8 @@ def test_a_list_of_jobs_shows_each() -> None:
     ("seconds", "words"),
     [
         (None, "-"),
-        (0.4, "0 s"),
+        (0.0, "0 s"),
+        (0.4, "under a second"),
         (59.4, "59 s"),
         (59.6, "1 min 00 s"),
         (200, "3 min 20 s"),
@@ -121,6 +122,20 @@ def test_a_list_of_jobs_shows_each() -> None:
 )
 def test_durations_are_shown_in_seconds_minutes_and_hours(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_running_job_of_a_list_is_at_its_stage_not_at_its_start() -> None:
+    brief = {"id": "j1", "state": "running", "stage": "train_teacher", "fraction": 0.42}
+    assert doing(brief) == "train teacher"
+    assert doing(brief | {"stage_label": "teacher (at)"}) == "teacher (at)"
+    assert doing(brief | {"stage": None}) == "running"
+    assert doing(brief | {"stage": None, "fraction": None}) == "starting"
+
+
+def test_a_name_that_looks_like_markup_is_shown_as_it_is() -> None:
+    console = Console(record=True, width=200)
+    show_jobs([{"id": "j1", "state": "[/x]", "name": "[/b] [red]", "dataset": "digits"}], console)
+    assert "[/b] [red]" in console.export_text()
 
 
 def test_every_event_of_the_library_is_told_or_kept_quiet() -> None:

@@ -16,8 +16,10 @@ from jobs.admission.estimate import (
     ATTACK_STEP,
     MEASURED_MACS,
     SHARE_OF_STEPS,
+    START_SECONDS,
     classes_of,
     estimate,
+    estimate_together,
     estimated,
     training_images,
 )
@@ -183,3 +185,17 @@ def test_the_answer_is_json_and_says_what_it_assumes() -> None:
     assert set(told) == {"seconds", "disk_bytes", "assumes", "teachers", "forward_passes"}
     assert "79 GFLOP/s" in told["assumes"] and "WRN-16-2" in told["assumes"]
     assert told["disk_bytes"] > 4 * 4 * 691_386
+
+
+def test_no_job_is_estimated_at_nothing() -> None:
+    smallest = spec(
+        dataset={"name": "digits", "classes": [5, 6], "train_limit": 10},
+        source={"name": "digits", "classes": [0, 1], "train_limit": 10},
+        model={"name": "tiny", "image_size": 8, "stem_stride": 4},
+        preset="smoke",
+        baselines=(),
+    )
+    told = estimate(smallest)
+    assert told["seconds"] >= START_SECONDS
+    assert f"{START_SECONDS:.0f} s a job" in told["assumes"]
+    assert estimate_together([smallest, smallest])["seconds"] >= 2 * START_SECONDS
