@@ -54,6 +54,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.TooManyUploads: "too-many-uploads",
     errors.IdempotencyConflict: "idempotency-mismatch",
     errors.IdempotencyInFlight: "in-flight",
+    errors.DatabaseMismatch: "not-ready",
 }
 
 DESCRIPTION = """\

@@ -1,9 +1,11 @@
-"""The administrator's command: ``python -m jobs migrate | check | keys create | prune | diagram``."""
+"""The administrator's command: ``python -m jobs migrate | downgrade | check | keys | prune | diagram``."""
 
 from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -11,9 +13,17 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from jobs.database.engine import check as check_database
-from jobs.database.engine import make_engine, newest_revision, reading, session_factory, transaction
+from jobs.database.engine import downgrade as downgrade_database
+from jobs.database.engine import (
+    known_revisions,
+    make_engine,
+    newest_revision,
+    reading,
+    session_factory,
+    transaction,
+)
 from jobs.database.engine import migrate as migrate_database
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseMismatch
 from jobs.files.retention import prune
 from jobs.queue import broker_answers, make_celery
 from jobs.settings import Settings
@@ -37,7 +47,8 @@ def migrate(
     """Bring the database to this version's tables."""
     settings = Settings.from_env()
     engine = make_engine(settings)
-    migrate_database(engine)
+    with _words():
+        migrate_database(engine)
     say(f"The database is at migration {newest_revision()}.")
     if not first_key:
         return
@@ -48,6 +59,38 @@ def migrate(
         plain, row = make_key(FIRST_KEY_OWNER, "first key", SCOPES)
         session.add(row)
     say(f"The first key, shown this once:\n{plain}")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="The newest migration of the version to go back to.")],
+) -> None:
+    """Bring the database back to the tables of an earlier version; what newer tables hold is lost."""
+    engine = make_engine(Settings.from_env())
+    with _words():
+        if revision not in known_revisions():
+            known = ", ".join(sorted(known_revisions()))
+            raise DatabaseMismatch(f"there is no migration {revision}; known: {known}")
+        downgrade_database(engine, revision)
+    say(f"The database is at migration {revision}. Start no process of this version on it.")
+
+
+@contextmanager
+def _words() -> Iterator[None]:
+    """A database of another version is refused in words, with exit status 1."""
+    try:
+        yield
+    except DatabaseMismatch as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def _ready_engine(settings: Settings) -> Engine:
+    """The database, which must be at this version's newest migration."""
+    engine = make_engine(settings)
+    with _words():
+        check_database(engine)
+    return engine
 
 
 @keys.command("create")
@@ -64,7 +107,7 @@ def create_key(
         plain, row = make_key(owner, name, wanted)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    with transaction(session_factory(make_engine(Settings.from_env()))) as session:
+    with transaction(session_factory(_ready_engine(Settings.from_env()))) as session:
         session.add(row)
     say(plain)
 
@@ -81,7 +124,7 @@ def check(
     engine = make_engine(settings)
     try:
         check_database(engine)
-    except (DatabaseBehind, OperationalError) as error:
+    except (DatabaseMismatch, OperationalError) as error:
         say(f"database: {str(error).splitlines()[0]}")
         raise typer.Exit(1) from error
     say(f"database: at migration {newest_revision()}")
@@ -114,7 +157,7 @@ def prune_files(
     """Remove old stages, checkpoints and files that no job needs; docs/how-to/operate.md has the policy."""
     settings = Settings.from_env()
     days = settings.retention_days if older_than is None else older_than
-    factory = session_factory(make_engine(settings))
+    factory = session_factory(_ready_engine(settings))
     pruned = prune(factory, settings, older_than_days=days, dry_run=dry_run)
     for path in pruned.paths:
         say(str(path))

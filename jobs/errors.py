@@ -16,7 +16,9 @@ RecordError
 |-- TooManyUploads         the owner's limit on uploads
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
-`-- DatabaseBehind         the database lacks migrations of this version
+`-- DatabaseMismatch       the database is not at this version's newest migration
+    |-- DatabaseBehind     it lacks migrations
+    `-- DatabaseAhead      a newer version has migrated it
 """
 
 from __future__ import annotations
@@ -92,7 +94,15 @@ class IdempotencyInFlight(RecordError):
     """The first request with this Idempotency-Key is still being handled."""
 
 
-class DatabaseBehind(RecordError):
+class DatabaseMismatch(RecordError):
+    """The database is not at this version's newest migration."""
+
+
+class DatabaseAhead(DatabaseMismatch):
+    """A newer version has migrated the database."""
+
+
+class DatabaseBehind(DatabaseMismatch):
     """The database lacks migrations; run `python -m jobs migrate`."""
 
 

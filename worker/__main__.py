@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from jobs import logs
 from jobs.database.engine import check, make_engine
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseMismatch
 from jobs.settings import Settings
 from worker.app import make_app
 from worker.host.identity import identity_of
@@ -41,7 +41,7 @@ def main() -> int:
     logs.configure(settings)
     try:
         _check_database(settings)
-    except DatabaseBehind as error:
+    except DatabaseMismatch as error:
         sys.stderr.write(f"{error}\n")
         return 1
     make_app(settings).worker_main(arguments(settings, identity_of(os.getpid()).worker_id))
@@ -52,7 +52,7 @@ def _check_database(settings: Settings) -> None:
     """Refuse a database of another version; one that is away is waited for later.
 
     Raises:
-        DatabaseBehind: migrations are missing.
+        DatabaseMismatch: it is not at this version's newest migration.
     """
     engine = make_engine(settings)
     try:

@@ -12,7 +12,8 @@ from types import FrameType
 from sqlalchemy.exc import DBAPIError
 
 from jobs import logs, store
-from jobs.database.engine import make_engine, session_factory, transaction
+from jobs.database.engine import check_within, make_engine, session_factory, transaction
+from jobs.errors import DatabaseMismatch
 from jobs.settings import Settings
 from jobs.store import Claim
 from worker.host.identity import identity_of
@@ -62,6 +63,10 @@ def _claim(context: SupervisorContext) -> Claim | None:
                 max_running=context.settings.max_running_per_owner,
                 supervisor_pid=os.getpid(),
             )
+            check_within(session)
+    except DatabaseMismatch as error:
+        log.error("nothing claimed: %s", error)
+        return None
     except (*AWAY, DBAPIError) as error:
         log.warning("nothing claimed, the database is away: %s", first_line(error))
         return None

@@ -14,7 +14,7 @@ from api.metrics import exposition
 from api.openapi import problems, problems_only
 from api.schemas import View
 from jobs.database.engine import check
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseMismatch
 from jobs.queue import broker_answers
 
 router = APIRouter(tags=["health"])
@@ -55,7 +55,7 @@ def readyz(context: ContextDep, response: Response) -> Readiness:
     response.headers["Cache-Control"] = "no-store"
     try:
         check(context.engine)
-    except DatabaseBehind as error:
+    except DatabaseMismatch as error:
         raise Problem("not-ready", str(error)) from error
     if broker_answers(context.celery):
         return Readiness(status="ready", broker="ok")
