@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     timeout_seconds: float | None = Field(
         default=None, gt=0, description="Longest time of one claim of a job; unset: no limit."
     )
+    memory_bytes: int | None = Field(
+        default=None, ge=1024**2, description="Memory of one run; unset: nine tenths of what the host has."
+    )
     retention_days: float = Field(default=30.0, gt=0, description="What `python -m jobs prune` keeps.")
 
     max_queued_per_owner: int = Field(
