@@ -24,6 +24,7 @@ from jobs.database.engine import (
 )
 from jobs.database.engine import migrate as migrate_database
 from jobs.errors import DatabaseMismatch
+from jobs.files.directory_id import adopt_directories
 from jobs.files.retention import prune
 from jobs.queue import broker_answers, make_celery
 from jobs.settings import Settings
@@ -167,6 +168,16 @@ def prune_files(
         f"{pruned.idempotency_keys} idempotency keys, "
         f"{len(pruned.paths)} directories ({pruned.size} bytes)."
     )
+
+
+@app.command()
+def adopt() -> None:
+    """Let the database belong to this host's directories of stages and artifacts, after a move on purpose."""
+    settings = Settings.from_env()
+    settings.make_directories()
+    with transaction(session_factory(_ready_engine(settings))) as session:
+        adopt_directories(session, settings)
+    say(f"The database belongs to {settings.stages_dir} and {settings.artifacts_dir}.")
 
 
 @app.command()

@@ -16,6 +16,7 @@ RecordError
 |-- TooManyUploads         the owner's limit on uploads
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
+|-- DirectoryMismatch      this host's files are not those of the database
 `-- DatabaseMismatch       the database is not at this version's newest migration
     |-- DatabaseBehind     it lacks migrations
     `-- DatabaseAhead      a newer version has migrated it
@@ -92,6 +93,10 @@ class IdempotencyConflict(RecordError):
 
 class IdempotencyInFlight(RecordError):
     """The first request with this Idempotency-Key is still being handled."""
+
+
+class DirectoryMismatch(RecordError):
+    """This host's directories are not those of the database."""
 
 
 class DatabaseMismatch(RecordError):
