@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from contextlib import suppress
+
+from sqlalchemy.exc import OperationalError
 
 from api.auth import PublicWithoutKeys
 from api.main import create_app, refuse_an_open_network
 from api.serving.server import Server, configuration
 from jobs import logs
-from jobs.entry import ending_in_words
+from jobs.database.engine import check, make_engine
+from jobs.entry import ending_in_words, first_line
+from jobs.errors import DatabaseAhead, DatabaseBehind
 from jobs.files.private import keep_private
 from jobs.settings import Settings
+
+log = logging.getLogger("cartl.api")
 
 WRONG_SETTINGS = 2
 NOT_STARTED = 3
@@ -25,15 +32,34 @@ def main() -> int:
     settings.make_directories()
     try:
         refuse_an_open_network(settings)
+        _refuse_a_newer_database(settings)
     except PublicWithoutKeys as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_SETTINGS
+    except DatabaseAhead as error:
+        sys.stderr.write(f"{error}\n")
+        return NOT_STARTED
     app = create_app(settings)
     server = Server(configuration(app, settings), app)
     # uvicorn raises the signal that stopped it once more when all is closed.
     with suppress(KeyboardInterrupt):
         server.run()
     return 0 if server.started else NOT_STARTED
+
+
+def _refuse_a_newer_database(settings: Settings) -> None:
+    """One that lacks migrations, or is away, is waited for: no request is served before it is ready.
+
+    Raises:
+        DatabaseAhead: a newer version has migrated it.
+    """
+    engine = make_engine(settings)
+    try:
+        check(engine)
+    except (DatabaseBehind, OperationalError) as error:
+        log.warning("the database is not ready: %s", first_line(error))
+    finally:
+        engine.dispose()
 
 
 if __name__ == "__main__":

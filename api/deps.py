@@ -34,7 +34,7 @@ from api.http.rate_limit import Bucket, RateLimit
 from api.readiness import Readiness
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.spec.existing_network import NetworkRef
-from jobs.database.engine import reading, transaction
+from jobs.database.engine import check_within, reading, transaction
 from jobs.files.network_files import find_network
 from jobs.queue import notify_workers
 from jobs.settings import Settings
@@ -67,9 +67,16 @@ class AppContext:
         """A session for reading: one snapshot, nothing is kept."""
         return reading(self.sessions)
 
-    def writing(self) -> AbstractContextManager[Session]:
-        """A session for writing: committed at the end, or not at all."""
-        return transaction(self.sessions)
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session for writing: committed at the end, or not at all.
+
+        Raises:
+            DatabaseMismatch: the database is of another version; nothing was written.
+        """
+        with transaction(self.sessions) as session:
+            yield session
+            check_within(session)
 
     def may_still_see(self, watcher: Watcher) -> bool:
         """Whether somebody who was let in may go on."""

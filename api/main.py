@@ -62,6 +62,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.StorageFull: "storage-full",
     errors.IdempotencyConflict: "idempotency-mismatch",
     errors.IdempotencyInFlight: "in-flight",
+    errors.DatabaseMismatch: "not-ready",
 }
 
 DESCRIPTION = """\

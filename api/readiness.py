@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from api.http.problems import Problem
 from api.schemas import View
 from jobs.database.engine import check
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseMismatch
 from jobs.files.space import space_left
 from jobs.queue import broker_answers
 from jobs.settings import Settings
@@ -41,7 +41,7 @@ def readiness(engine: Engine, celery: Celery, settings: Settings) -> Readiness |
         return Problem("not-ready", f"The disk is full: no room for {', '.join(space.full)}.")
     try:
         check(engine)
-    except DatabaseBehind as error:
+    except DatabaseMismatch as error:
         return Problem("not-ready", str(error))
     broker = broker_answers(celery)
     missing = [

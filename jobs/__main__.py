@@ -1,10 +1,12 @@
-"""The administrator's command: ``python -m jobs migrate | check | keys create | prune | diagram``."""
+"""The administrator's command: ``python -m jobs migrate | downgrade | check | keys | prune | diagram``."""
 
 from __future__ import annotations
 
 import math
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -12,10 +14,19 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
 from jobs.database.engine import check as check_database
-from jobs.database.engine import make_engine, newest_revision, reading, session_factory, transaction
+from jobs.database.engine import downgrade as downgrade_database
+from jobs.database.engine import (
+    known_revisions,
+    make_engine,
+    newest_revision,
+    reading,
+    session_factory,
+    transaction,
+)
 from jobs.database.engine import migrate as migrate_database
 from jobs.entry import ending_in_words, first_line
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseMismatch
+from jobs.files.directory_id import adopt_directories
 from jobs.files.private import keep_private
 from jobs.files.retention import prune
 from jobs.queue import broker_answers, make_celery
@@ -51,7 +62,8 @@ def migrate(
     """Bring the database to this version's tables."""
     settings = Settings.from_env()
     engine = make_engine(settings)
-    migrate_database(engine)
+    with _words():
+        migrate_database(engine)
     say(f"The database is at migration {newest_revision()}.")
     if not first_key:
         return
@@ -62,6 +74,38 @@ def migrate(
         plain, row = make_key(FIRST_KEY_OWNER, "first key", SCOPES)
         session.add(row)
     say(f"The first key, shown this once:\n{plain}")
+
+
+@app.command()
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="The newest migration of the version to go back to.")],
+) -> None:
+    """Bring the database back to the tables of an earlier version; what newer tables hold is lost."""
+    engine = make_engine(Settings.from_env())
+    with _words():
+        if revision not in known_revisions():
+            known = ", ".join(sorted(known_revisions()))
+            raise DatabaseMismatch(f"there is no migration {revision}; known: {known}")
+        downgrade_database(engine, revision)
+    say(f"The database is at migration {revision}. Start no process of this version on it.")
+
+
+@contextmanager
+def _words() -> Iterator[None]:
+    """A database of another version is refused in words, with exit status 1."""
+    try:
+        yield
+    except DatabaseMismatch as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def _ready_engine(settings: Settings) -> Engine:
+    """The database, which must be at this version's newest migration."""
+    engine = make_engine(settings)
+    with _words():
+        check_database(engine)
+    return engine
 
 
 @keys.command("create")
@@ -78,7 +122,7 @@ def create_key(
         plain, row = make_key(owner, name, wanted)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    with transaction(session_factory(make_engine(Settings.from_env()))) as session:
+    with transaction(session_factory(_ready_engine(Settings.from_env()))) as session:
         session.add(row)
     say(plain)
 
@@ -95,7 +139,7 @@ def check(
     engine = make_engine(settings)
     try:
         check_database(engine)
-    except (DatabaseBehind, OperationalError) as error:
+    except (DatabaseMismatch, OperationalError) as error:
         say(f"database: {first_line(error)}")
         raise typer.Exit(1) from error
     say(f"database: at migration {newest_revision()}")
@@ -133,7 +177,7 @@ def prune_files(
     days = settings.retention_days if older_than is None else older_than
     if math.isnan(days):
         raise typer.BadParameter("it is no number of days", param_hint="--older-than")
-    factory = session_factory(make_engine(settings))
+    factory = session_factory(_ready_engine(settings))
     pruned = prune(factory, settings, older_than_days=days, dry_run=dry_run)
     for path in pruned.paths:
         say(str(path))
@@ -143,6 +187,16 @@ def prune_files(
         f"{pruned.idempotency_keys} idempotency keys, "
         f"{len(pruned.paths)} directories ({pruned.size} bytes)."
     )
+
+
+@app.command()
+def adopt() -> None:
+    """Let the database belong to this host's directories of stages and artifacts, after a move on purpose."""
+    settings = Settings.from_env()
+    settings.make_directories()
+    with transaction(session_factory(_ready_engine(settings))) as session:
+        adopt_directories(session, settings)
+    say(f"The database belongs to {settings.stages_dir} and {settings.artifacts_dir}.")
 
 
 @app.command()

@@ -18,7 +18,10 @@ RecordError
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
 |-- SettingsInvalid        a variable of the environment has no value that it may have
-`-- DatabaseBehind         the database lacks migrations of this version
+|-- DirectoryMismatch      this host's files are not those of the database
+`-- DatabaseMismatch       the database is not at this version's newest migration
+    |-- DatabaseBehind     it lacks migrations
+    `-- DatabaseAhead      a newer version has migrated it
 """
 
 from __future__ import annotations
@@ -102,7 +105,19 @@ class IdempotencyInFlight(RecordError):
     """The first request with this Idempotency-Key is still being handled."""
 
 
-class DatabaseBehind(RecordError):
+class DirectoryMismatch(RecordError):
+    """This host's directories are not those of the database."""
+
+
+class DatabaseMismatch(RecordError):
+    """The database is not at this version's newest migration."""
+
+
+class DatabaseAhead(DatabaseMismatch):
+    """A newer version has migrated the database."""
+
+
+class DatabaseBehind(DatabaseMismatch):
     """The database lacks migrations; run `python -m jobs migrate`."""
 
 

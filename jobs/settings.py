@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     retention_days: float = Field(
         default=30.0, gt=0, le=10_000, description="What `python -m jobs prune` keeps."
     )
+    memory_bytes: int | None = Field(
+        default=None,
+        ge=1024**2,
+        le=2**50,
+        description="Memory of one run; unset: nine tenths of what the host has.",
+    )
 
     max_queued_per_owner: Count = Field(
         default=10_000, description="Queued jobs of one owner, at submission and retry."

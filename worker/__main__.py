@@ -9,9 +9,10 @@ import sys
 from sqlalchemy.exc import DBAPIError
 
 from jobs import logs
-from jobs.database.engine import check, make_engine
+from jobs.database.engine import check, make_engine, session_factory, transaction
 from jobs.entry import ending_in_words, first_line
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseMismatch, DirectoryMismatch
+from jobs.files.directory_id import check_directories
 from jobs.files.private import keep_private
 from jobs.settings import Settings
 from worker.app import make_app
@@ -43,7 +44,7 @@ def main() -> int:
     settings.make_directories()
     try:
         _check_database(settings)
-    except DatabaseBehind as error:
+    except (DatabaseMismatch, DirectoryMismatch) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     make_app(settings).worker_main(arguments(settings, identity_of(os.getpid()).worker_id))
@@ -51,14 +52,17 @@ def main() -> int:
 
 
 def _check_database(settings: Settings) -> None:
-    """Refuse a database of another version; one that is away is waited for later.
+    """Refuse a database of another version, or of other directories; one that is away is waited for later.
 
     Raises:
-        DatabaseBehind: migrations are missing.
+        DatabaseMismatch: it is not at this version's newest migration.
+        DirectoryMismatch: the other hosts of this database have other files.
     """
     engine = make_engine(settings)
     try:
         check(engine)
+        with transaction(session_factory(engine)) as session:
+            check_directories(session, settings)
     except DBAPIError as error:
         log.warning("the database is away: %s", first_line(error))
     finally:

@@ -11,8 +11,11 @@ from types import FrameType
 
 from sqlalchemy.exc import DBAPIError
 
+from cartl_core.errors import describe_error
 from jobs import logs, store
-from jobs.database.engine import make_engine, session_factory, transaction
+from jobs.database.engine import check_within, make_engine, session_factory, transaction
+from jobs.errors import DatabaseMismatch, DirectoryMismatch
+from jobs.files.directory_id import check_directories
 from jobs.settings import Settings
 from jobs.store import Claim
 from worker.host.identity import identity_of
@@ -62,6 +65,14 @@ def _claim(context: SupervisorContext) -> Claim | None:
                 max_running=context.settings.max_running_per_owner,
                 supervisor_pid=os.getpid(),
             )
+            check_directories(session, context.settings)
+            check_within(session)
+    except (DatabaseMismatch, DirectoryMismatch) as error:
+        log.error("nothing claimed: %s", error)
+        return None
+    except OSError as error:
+        log.error("nothing claimed, a directory is not there: %s", describe_error(error))
+        return None
     except (*AWAY, DBAPIError) as error:
         log.warning("nothing claimed, the database is away: %s", first_line(error))
         return None

@@ -1,12 +1,20 @@
-"""Progress of a run: the share that is done, and the time left by the rate measured so far."""
+"""Progress of a run: the share of its work that is done, and the time left at the pace of the last minute.
+
+The share is of estimated cost, so it hangs on no pace. The time left does not hang on how slow the run was
+before: a busy neighbour that has gone is forgotten a minute later.
+"""
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from cartl_core.events import Progress, Reporter
 from cartl_core.planning.stage_digests import StageKey
+
+PACE_SECONDS = 60.0
+"""Of computing: as far back as the pace is measured."""
 
 
 class Meter:
@@ -33,6 +41,7 @@ class Meter:
         self._computing_since: float | None = None
         self._computing_from = 0.0
         self._seconds = 0.0
+        self._past: deque[tuple[float, float]] = deque([(0.0, 0.0)])
         self._told_at: float | None = None
 
     def replan(self, costs: Mapping[str, float]) -> None:
@@ -83,4 +92,14 @@ class Meter:
             computed += max(0.0, fresh) * self._costs.get(key.digest, 0.0)
         if computed <= 0 or seconds <= 0:
             return None
-        return max(0.0, cost_left * seconds / computed)
+        return max(0.0, cost_left / self._pace(seconds, computed))
+
+    def _pace(self, seconds: float, computed: float) -> float:
+        """Cost a second over the last minute; of the whole run where nothing was done in it."""
+        while len(self._past) > 1 and self._past[1][0] <= seconds - PACE_SECONDS:
+            self._past.popleft()
+        since, before = self._past[0]
+        if self._past[-1][0] < seconds:
+            self._past.append((seconds, computed))
+        recent = computed - before
+        return recent / (seconds - since) if recent > 0 and seconds > since else computed / seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseAhead, DatabaseBehind
 from jobs.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -31,6 +32,7 @@ READING: dict[str, dict[str, Any]] = {
     "sqlite": {"begin": "DEFERRED"},
     "postgresql": {"isolation_level": "AUTOCOMMIT"},
 }
+_CURRENT = text("SELECT version_num FROM alembic_version")
 MIGRATION_LOCK = 0x6361_7274_6C  # "cartl": one migration at a time on PostgreSQL
 
 
@@ -116,14 +118,24 @@ def reading(factory: sessionmaker[Session]) -> Iterator[Session]:
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the database up to ``revision``; safe when two processes do it at once."""
+    """Bring the database up to ``revision``; safe when two processes do it at once.
+
+    Raises:
+        DatabaseAhead: a newer version has migrated it.
+    """
     with _migration(engine) as config:
+        _refuse_what_is_newer(_revision_of(config.attributes["connection"]))
         command.upgrade(config, revision)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
-    """Bring the database down to ``revision``; what newer tables hold is lost."""
+    """Bring the database down to ``revision``; what newer tables hold is lost.
+
+    Raises:
+        DatabaseAhead: a newer version has migrated it.
+    """
     with _migration(engine) as config:
+        _refuse_what_is_newer(_revision_of(config.attributes["connection"]))
         command.downgrade(config, revision)
 
 
@@ -151,16 +163,54 @@ def _scripts() -> Path:
     return next(folder for folder in folders if (folder / "env.py").is_file())
 
 
+@cache
 def newest_revision() -> str | None:
     """The newest migration of this version of the program."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def check(engine: Engine) -> None:
-    """Raise ``DatabaseBehind`` unless the database is at this version's newest migration."""
+    """Refuse a database that is not at this version's newest migration.
+
+    Raises:
+        DatabaseBehind: it lacks migrations.
+        DatabaseAhead: a newer version has migrated it.
+    """
     with engine.connect().execution_options(begin="DEFERRED") as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
+        _compare(_revision_of(connection))
+
+
+def check_within(session: Session) -> None:
+    """``check`` in a transaction that is about to be committed: nothing is written for another version."""
+    _compare(session.execute(_CURRENT).scalar_one_or_none())
+
+
+def _revision_of(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_what_is_newer(current: str | None) -> None:
+    if current is not None and current not in known_revisions():
+        raise DatabaseAhead(
+            f"the database is at migration {current}, which this version does not know (its newest is "
+            f"{newest_revision()}): a newer version has migrated it. Run that version; or go back with its "
+            f"`python -m jobs downgrade {newest_revision()}`, or with the copy from before the upgrade "
+            "(docs/how-to/operate.md)",
+            current=current,
+            newest=newest_revision(),
+        )
+
+
+@cache
+def known_revisions() -> frozenset[str]:
+    """All migrations of this version of the program."""
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _compare(current: str | None) -> None:
     newest = newest_revision()
+    _refuse_what_is_newer(current)
     if current != newest:
         raise DatabaseBehind(
             f"the database is at migration {current or 'none'}, this version needs {newest}; "

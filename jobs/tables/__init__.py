@@ -4,7 +4,7 @@ from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadR
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
 from jobs.tables.stage import Artifact, Checkpoint, Stage
-from jobs.tables.worker import Lock, Worker
+from jobs.tables.worker import Directory, Lock, Worker
 
 __all__ = [
     "COUNTED_EVENTS",
@@ -16,6 +16,7 @@ __all__ = [
     "Artifact",
     "Base",
     "Checkpoint",
+    "Directory",
     "IdempotencyKey",
     "Job",
     "JobEvent",

@@ -28,6 +28,16 @@ class Worker(Base):
     stopped_at: Mapped[datetime | None] = mapped_column()
 
 
+class Directory(Base):
+    """The id of a directory that every host of this database must see."""
+
+    __tablename__ = "directories"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """``stages`` or ``artifacts``."""
+    id: Mapped[str] = mapped_column(ID)
+
+
 class Lock(Base):
     """A named lease, so that one worker at a time does the round of maintenance."""
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from api.main import create_app
-from jobs.database.engine import make_engine
+from jobs.database.engine import make_engine, newest_revision
 from jobs.settings import Settings
 from tests.api.conftest import local_client
 
@@ -69,6 +69,49 @@ def test_a_database_without_migrations_is_not_ready(tmp_path: Path) -> None:
         assert answer.status_code == 503
         assert answer.json()["type"] == "/problems/not-ready"
         assert "python -m jobs migrate" in answer.json()["detail"]
+
+
+def test_a_database_that_a_newer_version_has_migrated_is_not_written(
+    client: TestClient, small: dict[str, Any], engine: Engine
+) -> None:
+    """While the API runs, too: what would have been written is rolled back, and the words say what to do."""
+    job = client.post("/jobs", json=small).json()
+    with engine.begin() as connection:
+        newest = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for path in ("/jobs", f"{job['links']['self']}/cancel"):
+        answer = client.post(path, json=small if path == "/jobs" else None)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not-ready")
+        assert "a newer version has migrated it" in answer.json()["detail"]
+    assert client.get("/readyz").status_code == 503
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :newest"), {"newest": newest})
+    (found,) = client.get("/jobs").json()["data"]
+    assert (found["id"], found["state"]) == (job["id"], "queued")
+
+
+def test_an_api_does_not_start_on_a_newer_database(settings: Settings, engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    environment = {
+        "CARTL_DATA_DIR": str(settings.data_dir),
+        "CARTL_DATABASE_URL": settings.database_url,
+        "CARTL_PORT": "0",
+    }
+    for command in (["api"], ["worker"], ["jobs", "migrate"], ["jobs", "keys", "create"], ["jobs", "prune"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", *command],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode in (1, 3), command
+        assert "a newer version has migrated it" in ended.stderr
+        assert "Traceback" not in ended.stderr
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": newest_revision()})
 
 
 def test_a_broker_that_is_down_is_no_error(settings: Settings, small: dict[str, Any]) -> None:

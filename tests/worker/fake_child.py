@@ -114,6 +114,21 @@ def obey() -> None:
     sys.exit(3)
 
 
+def swell() -> None:
+    """Take memory, 20 MB at a time, until somebody ends it; says how the system's killer sees it."""
+    sys.stderr.write(f"oom_score_adj {Path('/proc/self/oom_score_adj').read_text()}")
+    taken = []
+    while True:
+        taken.append(bytearray(os.urandom(1024) * 20_000))
+        time.sleep(0.02)
+
+
+def killed() -> None:
+    """As the system's killer does it, or a person."""
+    epoch(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def give_up() -> None:
     """Stop without being asked."""
     tell("stopped", why="interrupted")

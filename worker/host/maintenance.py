@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import store
-from jobs.database.engine import reading, transaction
+from jobs.database.engine import check_within, reading, transaction
+from jobs.errors import DatabaseMismatch
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store import ReapResult
@@ -88,6 +89,9 @@ class Maintenance:
         try:
             with no_fork():
                 step(self._make_factory())
+        except DatabaseMismatch as error:
+            log.error("nothing is maintained: %s", error)
+            return False
         except (*AWAY, DBAPIError) as error:
             log.warning("the database is away: %s", first_line(error))
             return False
@@ -116,6 +120,7 @@ class Maintenance:
             store.worker_beat(session, me)
             store.stop_dead_workers(session, pid_space=self._pid_space, is_running=is_running)
             orphans = store.free_orphans(session, pid_space=self._pid_space, is_alive=is_alive)
+            check_within(session)
         _tell("a process died with", orphans)
         with transaction(factory) as session:
             if not store.hold_lock(session, LOCK, me, 3 * self._settings.sweep_seconds):

@@ -15,6 +15,11 @@ from jobs.store import Claim
 SECRET_PREFIX = "CARTL_"
 """The deployment's settings hold passwords; a run needs none of them."""
 
+SPIN_COUNT = "10000"
+"""Rounds that a thread of OpenMP spins before it sleeps: beside a busy neighbour a run is then slowed by a
+factor of about ten and not of sixty, and alone by a few per cent at most (docs/explanation/benchmarks.md)."""
+WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -72,8 +77,13 @@ def threads(settings: Settings) -> int:
 
 
 def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment without the deployment's settings; a CPU deployment sees no GPU."""
+    """The worker's environment without the deployment's settings; a CPU deployment sees no GPU.
+
+    Threads that wait for each other do not spin for long, unless somebody has set how they wait.
+    """
     kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
     if settings.device == "cpu":
         kept["CUDA_VISIBLE_DEVICES"] = ""
+    if not any(name in kept for name in WAITING):
+        kept["GOMP_SPINCOUNT"] = SPIN_COUNT
     return kept

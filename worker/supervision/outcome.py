@@ -8,6 +8,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from cartl_core.errors import OutOfMemory
 from cartl_core.events import Failed, Finished, Stopped
 from jobs import store
 from jobs.state import Move
@@ -18,6 +19,11 @@ Asked = Literal["cancelled", "timeout", "interrupted"]
 SPEC_REFUSED = 2
 SPEC_INVALID = "spec_invalid"
 REFUSED_WORDS = "The run refused what it was told to do; the log says why."
+HOST_IS_FULL = "The host ran out of memory, and its system ended the run; try a smaller batch_size."
+LIMIT_REACHED = (
+    "The run used {used:.1f} GB of memory, {limit:.1f} GB are allowed; try a smaller batch_size, or raise "
+    "CARTL_MEMORY_BYTES."
+)
 TIMEOUT = "timeout"
 TIMEOUT_WORDS = "The run took longer than this service allows; a retry goes on from its last checkpoint."
 
@@ -53,13 +59,20 @@ WRITERS: dict[Move, Callable[[Session, Claim, Verdict], None]] = {
 }
 
 
-def judge(code: int, last_word: Finished | Failed | Stopped | None, asked: Asked | None) -> Verdict:
+def judge(
+    code: int,
+    last_word: Finished | Failed | Stopped | None,
+    asked: Asked | None,
+    *,
+    memory_ended: str | None = None,
+) -> Verdict:
     """Decide.
 
     Args:
         code: exit code of the process, or minus the number of a signal.
         last_word: how the run said that it ended.
         asked: what the supervisor had asked of it; a run that was asked and did not obey was killed.
+        memory_ended: the words, where the run was killed for its memory.
     """
     match last_word:
         case Finished():
@@ -74,6 +87,8 @@ def judge(code: int, last_word: Finished | Failed | Stopped | None, asked: Asked
         return Verdict(Move.FAIL, reason=TIMEOUT, message=TIMEOUT_WORDS)
     if asked == "interrupted":
         return Verdict(Move.RELEASE)
+    if memory_ended is not None:
+        return Verdict(Move.FAIL, reason=OutOfMemory.reason, message=memory_ended)
     if code == SPEC_REFUSED and last_word is None:
         return Verdict(Move.FAIL, reason=SPEC_INVALID, message=REFUSED_WORDS)
     return Verdict(Move.REQUEUE_AFTER_CRASH, message=f"the run {describe_exit(code)}")

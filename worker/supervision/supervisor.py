@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import logging
 import math
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -29,18 +30,20 @@ from jobs.errors import LostClaim
 from jobs.settings import Settings
 from jobs.state import Move
 from jobs.store import Claim
+from worker.supervision import memory
 from worker.supervision.child import Child, describe_exit
 from worker.supervision.child_command import Prepare, prepare
 from worker.supervision.event_writer import EventWriter
 from worker.supervision.fenced_writer import FencedWriter, GaveUp, first_line
 from worker.supervision.job_log import JobLog
 from worker.supervision.lease import Lease
-from worker.supervision.outcome import Asked, Verdict, judge
+from worker.supervision.outcome import HOST_IS_FULL, LIMIT_REACHED, Asked, Verdict, judge
 
 POLL_SECONDS = 0.1
 PINGS_IN_A_LEASE = 9
 LONGEST_PING_SECONDS = 5.0
 SETTLE_SECONDS = 3.0
+GIGABYTE = 1e9
 
 log = logging.getLogger(__name__)
 # A program that was replaced beneath its worker: without this, its job would succeed and have no report.
@@ -77,6 +80,8 @@ class Supervisor:
         self._leave_at = math.inf
         self._timeout_at = time.monotonic() + (self._settings.timeout_seconds or math.inf)
         self._ping_at = 0.0
+        self._memory_limit = self._settings.memory_bytes or memory.default_limit()
+        self._memory_ended: str | None = None
 
     def run(self) -> Verdict | None:
         """Run the job to its end; returns what was written of it, None when that was for others to do."""
@@ -98,7 +103,9 @@ class Supervisor:
             job_log.note(
                 f"attempt {self._claim.attempt} (token {self._claim.token}) on {socket.gethostname()}"
             )
+            kills = memory.kills_so_far()
             child = Child(launch.command, launch.environment, job_log)
+            memory.offer_first(child.pid)
             try:
                 event_writer = self._start_event_writer(child, launch.out)
                 child.listen(event_writer.tell)
@@ -111,7 +118,9 @@ class Supervisor:
                 return None
             if event_writer.error is not None:
                 return _unwritable(event_writer.error)
-            verdict = judge(code, event_writer.last_word, self._asked)
+            if self._memory_ended is None and code == -signal.SIGKILL and memory.kills_so_far() > kills:
+                self._memory_ended = HOST_IS_FULL
+            verdict = judge(code, event_writer.last_word, self._asked, memory_ended=self._memory_ended)
             return _STRANGER if child.strange and verdict.move is Move.COMPLETE else verdict
 
     def _start_event_writer(self, child: Child, out: Path) -> EventWriter:
@@ -129,11 +138,20 @@ class Supervisor:
                 self._writer.lost.is_set()
                 or event_writer.error is not None
                 or time.monotonic() > self._deadline
+                or self._takes_too_much_memory(child)
             ):
                 return
             self._ask_to_stop(child, lease)
             self._ping(child)
             time.sleep(POLL_SECONDS)
+
+    def _takes_too_much_memory(self, child: Child) -> bool:
+        limit = self._memory_limit
+        if limit is None or (used := memory.used_by(child.pid)) <= limit:
+            return False
+        self._memory_ended = LIMIT_REACHED.format(used=used / GIGABYTE, limit=limit / GIGABYTE)
+        log.warning("job %s: %s", self._claim.job_id, self._memory_ended)
+        return True
 
     def _ask_to_stop(self, child: Child, lease: Lease) -> None:
         """A cancellation overrules the rest; the time to obey runs from the first that is asked."""

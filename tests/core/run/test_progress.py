@@ -38,6 +38,34 @@ def test_time_left_follows_the_measured_rate() -> None:
     assert events[-1].seconds_left == 0.0
 
 
+def test_a_slow_time_that_is_over_is_forgotten() -> None:
+    """An hour beside a busy neighbour, then a minute alone: what is left is told at today's pace."""
+    now, events = [0.0], list[Event]()
+    meter = Meter({"1": 100.0}, events.append, clock=lambda: now[0])
+    meter.begin(0.0)
+    for minute in range(1, 61):  # a cost of 1 a minute
+        now[0] = 60.0 * minute
+        meter.advance(ONE, minute / 100)
+    assert events[-1].seconds_left == pytest.approx(40 * 60.0)  # type: ignore[union-attr]
+    for second in range(1, 91):  # 10 a minute
+        now[0] = 3600.0 + second
+        meter.advance(ONE, 0.6 + second / 600)
+    last = events[-1]
+    assert isinstance(last, Progress)
+    assert last.fraction == pytest.approx(0.75)
+    assert last.seconds_left == pytest.approx(150.0)
+
+
+def test_a_minute_without_progress_is_told_by_the_whole_run() -> None:
+    now, events = [0.0], list[Event]()
+    meter = Meter({"1": 10.0}, events.append, clock=lambda: now[0])
+    meter.begin(0.0)
+    for seconds, fraction in ((10.0, 0.5), (100.0, 0.5)):
+        now[0] = seconds
+        meter.advance(ONE, fraction)
+    assert events[-1].seconds_left == pytest.approx(100.0)  # type: ignore[union-attr]
+
+
 def test_what_was_found_or_done_before_is_not_part_of_the_rate() -> None:
     now, events = [0.0], list[Event]()
     meter = Meter({"1": 30.0, "2": 10.0}, events.append, clock=lambda: now[0])

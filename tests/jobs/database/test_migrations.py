@@ -21,7 +21,7 @@ from jobs.database.engine import (
     migrate,
     newest_revision,
 )
-from jobs.errors import DatabaseBehind
+from jobs.errors import DatabaseAhead, DatabaseBehind
 from jobs.settings import Settings
 from jobs.tables import ONLY_ON, Base
 
@@ -157,6 +157,17 @@ def test_a_database_that_lacks_migrations_is_told(bare: Engine) -> None:
         check(bare)
     migrate(bare)
     check(bare)
+
+
+def test_a_database_of_a_newer_version_is_refused_in_words(bare: Engine) -> None:
+    migrate(bare)
+    with bare.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for act in (check, migrate, downgrade):
+        with pytest.raises(
+            DatabaseAhead, match=r"migration 9999, which this version does not know.*Run that"
+        ):
+            act(bare)
 
 
 def test_two_processes_may_migrate_at_once(bare: Engine) -> None:

@@ -22,7 +22,7 @@ from tests.factories import make_runtime, make_spec
 from worker.__main__ import arguments
 from worker.host.identity import identity_of, is_alive, is_running, pid_space
 from worker.host.shutdown import ShutdownFlag
-from worker.supervision.child_command import prepare, threads
+from worker.supervision.child_command import environment, prepare, threads
 from worker.supervision.event_buffer import EventBuffer
 from worker.supervision.job_log import JobLog
 from worker.supervision.outcome import REFUSED_WORDS, WRITERS, Verdict, judge
@@ -50,6 +50,23 @@ def taken(buffer: EventBuffer) -> list[object]:
     while (event := buffer.get()) is not None:
         found.append(event)
     return found
+
+
+@pytest.mark.parametrize(
+    ("inherited", "spins"),
+    [
+        ({}, "10000"),
+        ({"GOMP_SPINCOUNT": "7"}, "7"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
+        ({"OMP_NUM_THREADS": "2"}, "10000"),
+    ],
+)
+def test_threads_of_a_run_spin_briefly_unless_somebody_has_set_how_they_wait(
+    inherited: dict[str, str], spins: str | None
+) -> None:
+    given = environment(Settings(), inherited)
+    assert given.get("GOMP_SPINCOUNT") == spins
+    assert {name: given[name] for name in inherited} == inherited
 
 
 def test_the_buffer_keeps_order_and_only_the_newest_progress_before_each_event() -> None:
