@@ -72,7 +72,8 @@ def _of_measured(
 def network_notices(network: NetworkName, outputs: Outputs, infinite: int, test: TestSet) -> Iterator[Notice]:
     """What must be said of a network before any of its figures; nothing of one that has learned its task.
 
-    Of a network whose outputs are not finite nothing else is said: no other figure is a measurement.
+    One notice at most, the gravest: where outputs are not finite no other figure is a measurement, and where
+    nearly all answers are one class the accuracy follows from that.
 
     Args:
         outputs: of all test images without an attack.
@@ -87,6 +88,7 @@ def network_notices(network: NetworkName, outputs: Outputs, infinite: int, test:
     if answered is not None:
         label, share = answered
         yield OneAnswer(network=network, answer=test.class_names[label], share=share)
+        return
     clean = wilson(sum(outputs.right), n)
     commonest, count = Counter(test.labels).most_common(1)[0]
     if no_better_than(clean, count / n):

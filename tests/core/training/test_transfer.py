@@ -11,13 +11,15 @@ from torch import nn
 
 from cartl_core.analysis.results import StudentResult
 from cartl_core.analysis.training_history import validation
-from cartl_core.errors import Interrupted
+from cartl_core.errors import Interrupted, ResumeMismatch
 from cartl_core.events import EpochFinished
 from cartl_core.nn.files import load_network
 from cartl_core.nn.lipschitz import audit_tail
 from cartl_core.nn.neft import sigmas
 from cartl_core.nn.rng import generator
-from cartl_core.storage.stage_result import NETWORK, read_result
+from cartl_core.planning.stages import Transferring
+from cartl_core.run.runners import RUNNERS
+from cartl_core.storage.stage_result import NETWORK, read_result, write_result
 from cartl_core.training.student import Student, recalibrate
 from cartl_core.training.transfer import transfer
 from cartl_core.training.validation import clean_accuracy, robust_accuracy
@@ -168,9 +170,12 @@ def test_the_figures_a_setting_is_chosen_by_are_those_of_what_is_exported(
     assert told.attack.eps == arm.pretrain.attack.eps
 
 
-def test_results_of_earlier_versions_tell_no_figures_to_choose_by() -> None:
+def test_a_result_without_its_validation_set_is_a_mismatch(tmp_path: Path) -> None:
+    """Nobody could say what its validation figures are over."""
     stored = {"selected_epoch": 1, "epochs": 1, "history": [{"clean_accuracy": 0.5}], "norms": {}}
-    assert validation(StudentResult.model_validate(stored)) is None
+    write_result(tmp_path, stored)
+    with pytest.raises(ResumeMismatch, match="validated"):
+        RUNNERS[Transferring].read(None, None, tmp_path)  # type: ignore[arg-type]
 
 
 def test_lwf_tunes_the_head_first_and_then_everything(
