@@ -161,14 +161,21 @@ class AttackSpec(SpecModel):
             raise refusal(f"{facts.name} takes no {value}", ", ".join(allowed))
         return value
 
-    @field_validator("eps", "step")
+    @field_validator("eps", "step", mode="before")
     @classmethod
-    def _within_the_images(cls, value: float | None, info: ValidationInfo) -> float | None:
-        norm = info.data.get("norm")
-        if norm and value is not None and value > LARGEST_RADIUS[norm]:
-            raise refusal(
-                f"{value:g} is more than an image has room for", f"at most {LARGEST_RADIUS[norm]:g} in {norm}"
-            )
+    def _within_the_images(cls, value: object, info: ValidationInfo) -> object:
+        """What is allowed hangs on the norm, so it is said here and not by the schema."""
+        norm: Norm | None = info.data.get("norm")
+        sized = info.field_name == "step"
+        if norm is None or (sized and value is None):
+            return value
+        allowed = f"{'more than 0, at most' if sized else '0 to'} {LARGEST_RADIUS[norm]:g} in {norm}"
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise refusal("a number is expected", allowed)
+        if not (value > 0 or (value == 0 and not sized)):
+            raise refusal(f"it must be {'more than' if sized else 'at least'} 0", allowed)
+        if value > LARGEST_RADIUS[norm]:
+            raise refusal(f"{str(value)[:20]} is more than an image has room for", allowed)
         return value
 
     @field_validator("step")
