@@ -36,7 +36,7 @@ def step_seconds(steps: int) -> float:
     from cartl_core.spec import ModelSpec
 
     torch.set_num_threads(THREADS)
-    model = ModelSpec(name="wrn-16-2", stem_stride=4, input_size=SIZE, channels=1)
+    model = ModelSpec(name="wrn-16-2", stem_stride=4, image_size=SIZE, channels=1)
     network = build_network(model, 10, (0.3,), (0.3,), generator(0, "network"))
     images = torch.rand(IMAGES, 1, SIZE, SIZE)
     labels = torch.arange(IMAGES) % 10

@@ -6,7 +6,7 @@ Who computes a stage and who reads its result back is one row of ``cartl_core.ru
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from cartl_core.planning.costs import diagnostic_cost, measurement_cost, student_cost, teacher_cost
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
@@ -192,7 +192,7 @@ def attacking(
     Args:
         subject: what the network is called in the stage's label.
     """
-    images = {} if data.split == "test" else {"split": data.split}
+    images: dict[str, Any] = {} if data.split == "test" else {"split": data.split}
     key = stage_key(
         "evaluate",
         f"attack {attack.label} on {subject}" if attack else f"clean accuracy of {subject}",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from cartl_core.events import ArtifactWritten, CheckpointWritten, StageStored
+from cartl_core.events import ArtifactWritten, CheckpointWritten, StageKind, StageStored
 from cartl_core.planning.superseded import superseded
 from jobs.database.dialect import Now, insert_if_new
 from jobs.files.artifacts import check_name
@@ -144,7 +144,9 @@ def _tell_superseded(session: Session, claim: Claim, stage: Stage) -> None:
     if earlier is None or stage.identity is None:
         return
     kept = earlier.basis if earlier.identity is not None else None
-    told = superseded(stage.kind, stage.label, stage.digest, earlier=kept, basis=stage.basis or {})
+    told = superseded(
+        cast("StageKind", stage.kind), stage.label, stage.digest, earlier=kept, basis=stage.basis or {}
+    )
     append(session, claim.fence, told.type, plain(told, exclude={"type"}))
 
 

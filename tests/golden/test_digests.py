@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cartl_core.planning.stage_digests import RECIPE_VERSION, RunSetting
-from cartl_core.planning.stages import DataRef, attacking, diagnosing, pretraining, transferring
+from cartl_core.planning.stages import DataRef, StageSpec, attacking, diagnosing, pretraining, transferring
 from cartl_core.spec import (
     AttackSpec,
     AuditSpec,
@@ -96,7 +96,12 @@ def stages(
         others=(),
         setting=setting,
     )
-    found = {"pretrain": teacher, "transfer": student, "attack": measured, "audit": looked}
+    found: dict[str, StageSpec[Any]] = {
+        "pretrain": teacher,
+        "transfer": student,
+        "attack": measured,
+        "audit": looked,
+    }
     return {name: stage.digest for name, stage in found.items()}
 
 
