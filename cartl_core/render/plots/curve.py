@@ -26,7 +26,8 @@ def curve(report: Report) -> Figure | None:
     for number, (name, found) in enumerate(drawn):
         _line(axes, found, name, COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)])
     norm = drawn[0][1].norm
-    end = BEYOND * max(point.eps for _, found in drawn for point in found.points)
+    # A curve of a network that gets nothing right ends where it begins.
+    end = BEYOND * max(point.eps for _, found in drawn for point in found.points) or 1.0
     axes.set_xlim(0, end)
     _marks(axes, report, norm, end)
     axes.set_ylim(0, 100)
