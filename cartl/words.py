@@ -118,9 +118,14 @@ def _spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
+def _computed_anew(body: dict[str, Any]) -> str:
+    return f"computed again: {body['words']}"
+
+
 LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "runtime_resolved": _runtime,
     "stage_started": _started,
+    "stage_computed_anew": _computed_anew,
     "stage_finished": _finished,
     "epoch_finished": _epoch,
     "candidate_chosen": _chosen,
