@@ -14,7 +14,11 @@ def parse_networks(listed: str) -> tuple[IpNetwork, ...]:
     Raises:
         ValueError: a part is neither.
     """
-    return tuple(ipaddress.ip_network(part.strip()) for part in listed.split(",") if part.strip())
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in listed.split(",") if part.strip())
+    except ValueError:
+        # The library's own words repeat what was written, which may be secret.
+        raise ValueError("addresses and networks in CIDR form, with commas, are expected") from None
 
 
 def contains(networks: Iterable[IpNetwork], host: str | None) -> bool:

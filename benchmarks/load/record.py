@@ -58,6 +58,10 @@ def _arm(method: str, freeze_depth: int, figures: Figures) -> ArmReport:
         "objective": "fdm",
         "teacher_digest": "a" * 64,
         "student_digest": "b" * 64,
+        "validation": None,
+        "history": None,
+        "reused": False,
+        "origin": {"made_by": "this_attempt", "seconds": 1.0},
         "tuned_layer_norms": {f"blocks.{index}.conv": 1.0 for index in range(12)},
         "figures": figures.model_dump(),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cartl_core.spec.attack import LABEL
+from cartl_core.spec.attack import LABEL_PATTERN
 from cartl_core.spec.data_and_model import NAME, TAG
 from cartl_core.spec.existing_network import ID, SHA256
 
@@ -20,7 +20,7 @@ _KINDS = {"boolean": "true or false"}
 PATTERNS = {
     NAME: "without line breaks and other control characters",
     TAG: "letters, digits and . _ : = -, the first a letter or a digit",
-    LABEL: "1 to 64 small letters, digits and _ . -, the first a letter or a digit",
+    LABEL_PATTERN: "1 to 64 small letters, digits and _ . -, the first a letter or a digit",
     ID: "1 to 64 characters: digits, a to f and -, as an id was printed",
     SHA256: "64 characters: digits and a to f",
 }

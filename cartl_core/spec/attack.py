@@ -13,7 +13,7 @@ Norm = Literal["linf", "l2", "l1"]
 AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr", "targeted_margin"]
 """What an attack climbs; FAB crosses the boundary where the targeted margin is 0."""
 
-LABEL = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+LABEL_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 
 LARGEST_RADIUS: dict[Norm, float] = {"linf": 1.0, "l2": 444.0, "l1": 200_000.0}
 """No two images of [0, 1] are further apart: 256 x 256 x 3 pixels are the largest input."""
@@ -110,7 +110,7 @@ def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:
 class AttackSpec(SpecModel):
     """One attack; ``attack_facts.ATTACKS`` has what each one takes. Any misclassified iterate counts."""
 
-    label: Annotated[str, StringConstraints(pattern=LABEL)] = Field(
+    label: Annotated[str, StringConstraints(pattern=LABEL_PATTERN)] = Field(
         description="Name in the report, unique among the job's attacks."
     )
     name: AttackName = "pgd"

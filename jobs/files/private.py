@@ -27,7 +27,7 @@ def keep_private(settings: Settings) -> None:
     os.umask(OTHERS)
     if _holds_ours_alone(settings.data_dir):
         _close(settings.data_dir)
-    else:
+    elif settings.data_dir.is_dir():
         _warn_if_open(settings.data_dir, "it holds other things too")
     for path in _parts(settings):
         _close(path)

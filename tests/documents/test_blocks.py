@@ -67,6 +67,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/run-with-compose.md",
         "docker compose --profile gpu up -d  # `down` needs the profile too",
     ): DOCKER,
+    (
+        "docs/how-to/move-to-another-host.md",
+        ".venv/bin/python -m jobs adopt",
+    ): "needs a database that was restored; tests/jobs/files/test_directory_id.py adopts its directories",
     ("docs/how-to/operate.md", "python -m jobs downgrade 0009"): "takes back what later pages need; "
     "tests/jobs/database/test_migrations.py goes down and up again",
     (

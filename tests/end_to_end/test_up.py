@@ -166,7 +166,7 @@ def test_a_busy_port_is_said_before_anything_starts(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = up_once("--data-dir", str(tmp_path / "data"), "--port", str(port))
     assert done.returncode == 1
-    assert f"cannot listen on 127.0.0.1 port {port}" in done.stderr and "--port" in done.stderr
+    assert f"cannot listen on '127.0.0.1' port {port}" in done.stderr and "--port" in done.stderr
     assert not (tmp_path / "data" / "logs").exists()
 
 

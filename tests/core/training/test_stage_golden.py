@@ -24,15 +24,15 @@ from cartl_core.training.transfer import transfer
 JOB = Path(__file__).parent / "golden_job.json"
 
 DIGESTS = {
-    "teacher (fdm)": "7283efd07ad8eaf2d76e431d78879b39b19c81e9c112dfbf4f518705d0a3064b",
-    "teacher (at)": "db12730728ba5405e1b7dc5fa0cd87a471d5bd20d8acb58843a75cc5c02f9e1c",
-    "student (cartl)": "29b1e5efd5a8bfc573dc2314c263e05b566e72ffe382056f4ccff322966fbf04",
-    "student (vanilla)": "84dc0bb757b18a2e0cf706bacb2e53b4138c0a7c98b9aab3d881f94f00fb1b29",
-    "student (neft)": "386b71a49884ae91b9e85d965d30501c86c3befad610b6926338b6bfd37434cc",
-    "student (lwf)": "abd4b209b5ba29415b68599bb36fb76c0eacde5ebe372b6a6b8b00077dcfbf90",
-    "student (adversarial)": "f39f1f0bf2850292042997b60f9ea0a374c2efdc81fe09768c85d73a9ffef06a",
-    "clean accuracy of cartl": "d0c204ef53c855694ab1e8d5d56af1891bbb48a809e03480d797a28d6b1800f0",
-    "attack pgd5 on cartl": "13346b70d1c0ff1521a09475bb28aed8e05f6dd0f28c731f91c4ea6b4f2aedc5",
+    "teacher (fdm)": "9a5e3575b31426a828199f6556bbe2fd154c12fdba40d9b4574c7dea008439fc",
+    "teacher (at)": "47cee3756058743d4c9248416cd5dfcf3d01ff2c27c584ae92ce6f528238bf75",
+    "student (cartl)": "0fd7ab5734ec17f2b37448cb9fb59cc9fb0f2e89f02b69206ece97c2403455ff",
+    "student (vanilla)": "c00f3e64b886894d720973637b38e8940b0555ce45cf9e32dc180ee0b08b1aa4",
+    "student (neft)": "e1b93081dd4254fde2f22a6697ed3350311cbb64f4d5c5d840d2db1df0430bff",
+    "student (lwf)": "31b1038f920f9d9854de5d93c7533cec97926d39405021f9c9a893f9f79a0e48",
+    "student (adversarial)": "dbb7081add551d95a862262aabd2d67a18911bce3bc2fc58baf53e74a6809d8f",
+    "clean accuracy of cartl": "b3674aeb502b4d07d02f128189b1d248f153124c827ac409fb6cf96e3cca1b3b",
+    "attack pgd5 on cartl": "5c2bf6acbb67c9d51cabed24637503c917520698c65d390fdc9a45731f896cbb",
 }
 LOSSES = {
     "teacher (fdm)": (1.673345, 1.490161),

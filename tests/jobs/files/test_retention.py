@@ -175,7 +175,7 @@ def test_the_command_says_what_went(settings: Settings, monkeypatch: pytest.Monk
     useless.mkdir(parents=True)
     os.utime(useless, (0, 0))
     told = CliRunner().invoke(app, ["prune", "--dry-run"])
-    assert told.exit_code == 0 and told.output.startswith(f"{useless}\nWould remove 0 stages")
+    assert told.exit_code == 0 and told.stdout.startswith(f"{useless}\nWould remove 0 stages")
     assert useless.exists()
     told = CliRunner().invoke(app, ["prune", "--older-than", "3"])
     assert (
