@@ -31,7 +31,7 @@ from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec
-from cartl_core.statistics.candidate_selection import Choice
+from cartl_core.statistics.candidate_selection import ModelSelection
 
 
 def build_report(plan: Plan, state: RunState, *, complete: bool) -> Report:
@@ -44,7 +44,7 @@ def build_report(plan: Plan, state: RunState, *, complete: bool) -> Report:
     return known.model_copy(update={"evidence": evidence(known)}) if complete else known
 
 
-def choice_of(plan: TransferPlan, auto: AutoSpec, state: RunState) -> Choice:
+def choice_of(plan: TransferPlan, auto: AutoSpec, state: RunState) -> ModelSelection:
     """Which candidate to take, once all of them are measured on validation images."""
     found = [outcome for candidate in plan.candidates if (outcome := state.on_validation(candidate))]
     return decide(auto, plan.candidates, found, plan.spec.model.name)
@@ -104,7 +104,7 @@ def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> 
 
 
 def _selection(plan: TransferPlan, auto: AutoSpec, state: RunState) -> Selection:
-    def promised(choice: Choice) -> Promise | None:
+    def promised(choice: ModelSelection) -> Promise | None:
         """The first baseline of a choice is the best plain candidate, unless that was chosen itself."""
         compared = _comparisons(plan.students[1], plan, state) if len(plan.students) > 1 else ()
         return promise(choice, auto.margin, compared, attacked=bool(plan.spec.evaluate.attacks))

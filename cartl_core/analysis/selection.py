@@ -19,7 +19,7 @@ from cartl_core.report.selection import Candidate, Promise, Selection, Verdict, 
 from cartl_core.spec import AutoSpec
 from cartl_core.statistics.candidate_selection import (
     CandidateScore,
-    Choice,
+    ModelSelection,
     choose,
     front,
     leads,
@@ -39,7 +39,7 @@ class OnValidation:
 
 def decide(
     auto: AutoSpec, candidates: Sequence[StudentPlan], found: Sequence[OnValidation], model: str
-) -> Choice:
+) -> ModelSelection:
     """The choice among candidates that are all measured on the same images."""
     scores = _scores(candidates, found, model)
     return choose(scores, len(found[0].clean), auto.margin, auto.lead)
@@ -53,7 +53,7 @@ def selection(
     seed: int,
     trained: Callable[[StudentPlan], StudentResult | None],
     found: Callable[[StudentPlan], OnValidation | None],
-    promised: Callable[[Choice], Promise | None],
+    promised: Callable[[ModelSelection], Promise | None],
 ) -> Selection:
     """What is known of the choice.
 
@@ -105,7 +105,7 @@ def selection(
 
 
 def promise(
-    choice: Choice, margin: float, comparisons: Sequence[PairedComparison], *, attacked: bool
+    choice: ModelSelection, margin: float, comparisons: Sequence[PairedComparison], *, attacked: bool
 ) -> Promise | None:
     """Whether the chosen candidate is, on test images, never worse than plain transfer.
 

@@ -34,7 +34,7 @@ from cartl_core.planning.stages import (
 )
 from cartl_core.spec import Arm, AttackSpec, AutoSpec, EvaluateSpec, JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from cartl_core.statistics.candidate_selection import Choice
+from cartl_core.statistics.candidate_selection import ModelSelection
 
 
 def plan_evaluation(spec: EvaluateJobSpec, *, target: DataCounts, runtime: Runtime) -> EvaluationPlan:
@@ -57,7 +57,7 @@ def plan_transfer(
     source: DataCounts,
     target: DataCounts,
     runtime: Runtime,
-    choice: Choice | None = None,
+    choice: ModelSelection | None = None,
 ) -> TransferPlan:
     """Teachers, students and what is measured of each; arms with equal teachers share one.
 
@@ -75,16 +75,16 @@ def plan_transfer(
     return plan if choice else replace(plan, students=())
 
 
-def _arms_after(auto: AutoSpec, choice: Choice, baselines: tuple[Arm, ...]) -> tuple[Arm, ...]:
+def _arms_after(auto: AutoSpec, choice: ModelSelection, baselines: tuple[Arm, ...]) -> tuple[Arm, ...]:
     """What is measured on test images: the chosen arm, the best plain one, then what was asked for."""
     chosen, plain = auto.candidates[choice.chosen], auto.candidates[choice.baseline]
     return tuple(dict.fromkeys((chosen, plain, *baselines)))
 
 
-def _dearest(auto: AutoSpec) -> Choice:
+def _dearest(auto: AutoSpec) -> ModelSelection:
     """A choice that costs as much as any: two different arms, where there are two."""
     plain = plain_ones(auto.candidates)
-    return Choice(chosen=plain.index(False) if False in plain else 0, baseline=plain.index(True))
+    return ModelSelection(chosen=plain.index(False) if False in plain else 0, baseline=plain.index(True))
 
 
 class _Layout:
@@ -114,8 +114,8 @@ class _Layout:
         made: list[StudentPlan] = []
         for arm in arms:
             twins = sum(other.arm.method == arm.method for other in made[1:])
-            rival = f"{arm.method}-{twins + 1}" if twins else arm.method
-            student = self._student(arm, f"student ({arm.method})", rival if made else "student")
+            numbered = f"{arm.method}-{twins + 1}" if twins else arm.method
+            student = self._student(arm, f"student ({arm.method})", numbered if made else "student")
             found = _measurements(evaluate.attacks, arm.method, student.stage.key, tests, self.setting)
             made.append(replace(student, measurements=found))
         return tuple(

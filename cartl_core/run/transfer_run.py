@@ -15,7 +15,7 @@ from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
 from cartl_core.run.samples import Loader, of_source, of_target
 from cartl_core.run.stage_runner import Services
 from cartl_core.spec import AutoSpec, JobSpec
-from cartl_core.statistics.candidate_selection import Choice
+from cartl_core.statistics.candidate_selection import ModelSelection
 
 
 def run_transfer(
@@ -47,7 +47,7 @@ def run_transfer(
         choice = choose(run, plan, spec.auto)
         plan = plan_after(choice=choice)
         run.replan(plan)
-        tell_choice(run, plan, choice)
+        announce_selection(run, plan, choice)
         train(run, plan)
     evaluate_all(run)
     for teacher in plan.teachers:
@@ -64,14 +64,14 @@ def train(run: ActiveRun, plan: TransferPlan) -> None:
         run.make(student.stage)
 
 
-def choose(run: ActiveRun, plan: TransferPlan, auto: AutoSpec) -> Choice:
+def choose(run: ActiveRun, plan: TransferPlan, auto: AutoSpec) -> ModelSelection:
     """One of the candidates, by what is measured on validation images."""
     for candidate in plan.candidates:
         run.measure(candidate.subject, candidate.measurements)
     return choice_of(plan, auto, run.state)
 
 
-def tell_choice(run: ActiveRun, plan: TransferPlan, choice: Choice) -> None:
+def announce_selection(run: ActiveRun, plan: TransferPlan, choice: ModelSelection) -> None:
     """Say what was chosen, and why; from here on the plan is whole."""
     arm, known = plan.students[0].arm, run.known()
     run.report(

@@ -39,14 +39,14 @@ class CandidateScore:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelSelection:
     """Positions among the candidates: the ``chosen`` one, and the best ``baseline`` one by the same rule."""
 
     chosen: int
     baseline: int
 
 
-def choose(found: Sequence[CandidateScore], n: int, margin: float, min_z: float) -> Choice:
+def choose(found: Sequence[CandidateScore], n: int, margin: float, min_z: float) -> ModelSelection:
     """The candidate to take, and the one that plain transfer alone would have given.
 
     Another than the best plain candidate must be more robust beyond chance (``leads``), or cleaner by more
@@ -68,7 +68,7 @@ def choose(found: Sequence[CandidateScore], n: int, margin: float, min_z: float)
         for at, near in enumerate(within_margin(found, n, margin))
         if near and (leads(found[at], plain, min_z) or _cleaner(found[at], plain, n, margin))
     ]
-    return Choice(chosen=best(found, [baseline, *better], n, 1.0), baseline=baseline)
+    return ModelSelection(chosen=best(found, [baseline, *better], n, 1.0), baseline=baseline)
 
 
 def _cleaner(own: CandidateScore, other: CandidateScore, n: int, margin: float) -> bool:

@@ -21,7 +21,7 @@ from cartl_core.report.comparisons import PairedComparison
 from cartl_core.report.selection import Promise
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
-from cartl_core.statistics.candidate_selection import Choice
+from cartl_core.statistics.candidate_selection import ModelSelection
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from tests.fixtures.choosing import choosing_report
@@ -159,7 +159,7 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
     )
     data = DataCounts("source", 100, 10), DataCounts("target", 100, 10, 8)
     tried = [(arm.method, arm.freeze_depth) for arm in spec.auto.candidates]
-    choice = Choice(chosen=tried.index(("consistent", 2)), baseline=tried.index(("vanilla", 2)))
+    choice = ModelSelection(chosen=tried.index(("consistent", 2)), baseline=tried.index(("vanilla", 2)))
     plan = plan_transfer(spec, source=data[0], target=data[1], runtime=runtime, choice=choice)
     kinds = [(student.arm.method, student.arm.freeze_depth) for student in plan.students]
     assert kinds == [("consistent", 2), ("vanilla", 2), ("neft", 1), ("lwf", 0)]
@@ -167,7 +167,7 @@ def test_baselines_of_ones_own_stand_beside_and_none_twice(job: Any, runtime: Ru
     twins = spec.model_copy(update={"baselines": (spec.auto.candidates[tried.index(("vanilla", 3))],)})
     doubled = plan_transfer(twins, source=data[0], target=data[1], runtime=runtime, choice=choice)
     assert [student.subject for student in doubled.students] == ["student", "vanilla", "vanilla-2"]
-    itself = Choice(choice.baseline, choice.baseline)
+    itself = ModelSelection(choice.baseline, choice.baseline)
     alone = plan_transfer(spec, source=data[0], target=data[1], runtime=runtime, choice=itself)
     assert [student.arm.method for student in alone.students] == ["vanilla", "neft", "lwf"]
     before = plan_transfer(spec, source=data[0], target=data[1], runtime=runtime)
@@ -199,7 +199,7 @@ def test_the_promise_in_both_directions(
     robust: tuple[int, int], clean: tuple[int, int], verdict: str
 ) -> None:
     pairs = pair(*robust, "worst_case"), pair(*clean, "clean")
-    found = promise(Choice(chosen=3, baseline=0), 0.01, pairs, attacked=True)
+    found = promise(ModelSelection(chosen=3, baseline=0), 0.01, pairs, attacked=True)
     assert found is not None
     assert found.verdict == verdict
     said = sentences.promise(promising(found))
@@ -216,18 +216,18 @@ def promising(promise: Promise) -> Report:
 
 
 def test_a_promise_that_nothing_can_break_or_measure() -> None:
-    alone = promise(Choice(chosen=1, baseline=1), 0.01, (), attacked=True)
+    alone = promise(ModelSelection(chosen=1, baseline=1), 0.01, (), attacked=True)
     assert alone is not None
     assert alone.verdict == "plain_itself"
-    assert promise(Choice(chosen=1, baseline=0), 0.01, (), attacked=True) is None, "not measured yet"
-    blind = promise(Choice(chosen=1, baseline=0), 0.01, (pair(5, 5, "clean"),), attacked=False)
+    assert promise(ModelSelection(chosen=1, baseline=0), 0.01, (), attacked=True) is None, "not measured yet"
+    blind = promise(ModelSelection(chosen=1, baseline=0), 0.01, (pair(5, 5, "clean"),), attacked=False)
     assert blind is not None
     assert blind.verdict == "not_measured"
 
 
 def test_a_broken_promise_is_the_first_warning() -> None:
     pairs = pair(5, 40, "worst_case"), pair(9, 5, "clean")
-    broken = promise(Choice(chosen=3, baseline=0), 0.01, pairs, attacked=True)
+    broken = promise(ModelSelection(chosen=3, baseline=0), 0.01, pairs, attacked=True)
 
     assert broken is not None
     report = promising(broken)

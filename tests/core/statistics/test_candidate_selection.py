@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cartl_core.statistics.candidate_selection import (
     CandidateScore,
-    Choice,
+    ModelSelection,
     best,
     choose,
     front,
@@ -88,7 +88,7 @@ def test_the_rule_against_brute_force(found: list[CandidateScore], percent: int,
         if 100 * (cleanest - found[at].right) <= percent * N
         and beats_by_brute_force(found[at], found[baseline], percent, min_z)
     ]
-    assert choose(found, N, percent / 100, min_z) == Choice(
+    assert choose(found, N, percent / 100, min_z) == ModelSelection(
         chosen=by_brute_force(found, [baseline, *better], 100), baseline=baseline
     )
 
@@ -167,8 +167,8 @@ def test_what_is_ahead_by_chance_gives_way_to_plain_transfer() -> None:
     baseline = score(450, 397, 4, baseline=True, n=500)
     lucky = CandidateScore(455, (False,) * 5 + (True,) * 404 + (False,) * 91, 6, baseline=False)
     assert lucky.robust_count == baseline.robust_count + 7
-    assert choose([baseline, lucky], 500, 0.02, 0.0) == Choice(chosen=1, baseline=0)
-    assert choose([baseline, lucky], 500, 0.02, 2.0) == Choice(chosen=0, baseline=0)
+    assert choose([baseline, lucky], 500, 0.02, 0.0) == ModelSelection(chosen=1, baseline=0)
+    assert choose([baseline, lucky], 500, 0.02, 2.0) == ModelSelection(chosen=0, baseline=0)
 
 
 @given(FOUND, MARGINS)
