@@ -65,13 +65,10 @@ def test_the_picture_is_what_the_import_contracts_say() -> None:
 def test_each_decision_has_a_number_of_its_own_a_status_and_a_place_in_the_index() -> None:
     folder = DOCS / "explanation" / "decisions"
     files = sorted(path for path in folder.glob("*.md") if path.name != "index.md")
-    numbers = []
-    for path in files:
+    for number, path in enumerate(files, start=1):
         told = DECISION.match(path.read_text(encoding="utf-8"))
         assert told, path.name
-        assert path.name.startswith(f"{told[1]}-")
-        numbers.append(told[1])
-    assert len(set(numbers)) == len(numbers)
+        assert path.name.startswith(f"{number:04}-") and int(told[1]) == number
     assert sorted(links_of(folder / "index.md")) == [path.name for path in files]
 
 
