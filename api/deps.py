@@ -34,7 +34,7 @@ from api.http.rate_limit import Bucket, RateLimit
 from api.readiness import Readiness
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.spec.existing_network import NetworkRef
-from jobs.database.engine import check_within, reading, transaction
+from jobs.database.engine import VersionGuard, reading, transaction
 from jobs.files.network_files import find_network
 from jobs.queue import notify_workers
 from jobs.settings import Settings
@@ -62,6 +62,7 @@ class AppContext:
     rate_limit: RateLimit
     quota: QueueQuota
     readiness: ComputedOnce[Readiness | Problem]
+    version_guard: VersionGuard
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session for reading: one snapshot, nothing is kept."""
@@ -76,7 +77,7 @@ class AppContext:
         """
         with transaction(self.sessions) as session:
             yield session
-            check_within(session)
+            self.version_guard.check(session)
 
     def may_still_see(self, watcher: Watcher) -> bool:
         """Whether somebody who was let in may go on."""

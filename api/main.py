@@ -39,7 +39,7 @@ from api.routes import (
     uploads,
 )
 from jobs import errors
-from jobs.database.engine import make_engine, reading, session_factory
+from jobs.database.engine import VersionGuard, make_engine, reading, session_factory
 from jobs.files.private import keep_private
 from jobs.networks import parse_networks
 from jobs.queue import make_celery
@@ -134,6 +134,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             notify_bucket=Bucket(rate=NOTIFY_PER_SECOND, burst=NOTIFY_BURST),
             quota=QueueQuota(settings.max_queued_per_owner),
             readiness=ComputedOnce(lambda: readiness(engine, celery, settings), READINESS_SECONDS),
+            version_guard=VersionGuard(),
             rate_limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
         )
         await run_in_threadpool(refuse_an_open_network, settings)

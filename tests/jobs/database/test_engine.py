@@ -14,7 +14,15 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from jobs import store
 from jobs.database.dialect import FromNow, Now, insert_if_new
-from jobs.database.engine import CONNECTIONS, make_engine, reading, transaction
+from jobs.database.engine import (
+    CONNECTIONS,
+    VersionGuard,
+    make_engine,
+    newest_revision,
+    reading,
+    transaction,
+)
+from jobs.errors import DatabaseAhead
 from jobs.settings import Settings
 from jobs.tables import Job, Lock, Metric
 
@@ -179,3 +187,30 @@ def test_claims_leases_and_lists_are_served_by_indexes(
             plan = "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {compiled}"))
             assert any(index in plan for index in indexes.split("|"))
             assert "Sort" not in plan and "TEMP B-TREE" not in plan, plan
+
+
+def test_the_version_is_looked_at_once_in_a_while_and_a_refusal_is_not_remembered(engine: Engine) -> None:
+    now = 0.0
+    guard = VersionGuard(seconds=1.0, clock=lambda: now)
+
+    def move_to(version: str) -> None:
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE alembic_version SET version_num = :version"), {"version": version}
+            )
+
+    def look() -> None:
+        with Session(engine) as session:
+            guard.check(session)
+
+    newest = newest_revision()
+    assert newest is not None
+    look()
+    move_to("9999")
+    now = 0.9
+    look()
+    now = 1.1
+    with pytest.raises(DatabaseAhead):
+        look()
+    move_to(newest)
+    look()
