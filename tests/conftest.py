@@ -69,6 +69,7 @@ SLOW = tuple(
         "core/run/test_auto.py",
         "core/run/test_evaluate_robustness.py",
         "core/run/test_main.py",
+        "core/run/test_main_supervised.py",
         "core/run/test_no_download.py",
         "core/run/test_own_objects.py",
         "core/run/test_pipeline.py",

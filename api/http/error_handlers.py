@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from api.http.middleware import takes
+from api.http.middleware import LOGGED, takes
 from api.http.patterns import PATTERNS
 from api.http.problems import (
     KINDS,
@@ -154,6 +154,7 @@ def install(app: FastAPI, table: Mapping[type[Exception], str]) -> None:
 
     def unexpected(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        request.scope[LOGGED] = error
         return respond(
             request, Problem("internal", "Something went wrong on our side; it has been written to the log.")
         )

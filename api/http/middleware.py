@@ -13,6 +13,8 @@ from api.http.problems import Problem, respond
 
 VERSIONS = ("1.0", "1.1", "2", "3")
 """2 and 3 come from servers other than ours."""
+LOGGED = "cartl.logged"
+"""In the scope of a request: the error whose trace was written to the log."""
 
 
 class KnownVersion:
@@ -34,25 +36,21 @@ class KnownVersion:
         await self._app(scope, receive, send)
 
 
-class ToldOnce:
-    """Keeps an error from the server that was answered already, and so is in the log with its trace."""
+class LoggedOnce:
+    """Keeps from the server an error whose trace is in the log already; it would write the trace again.
+
+    Any other error goes on to the server.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
-        answered = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal answered
-            await send(message)
-            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
-
         try:
-            await self._app(scope, receive, send_and_note)
-        except Exception:
-            if not answered:
+            await self._app(scope, receive, send)
+        except Exception as error:
+            if scope.get(LOGGED) is not error:
                 raise
 
 

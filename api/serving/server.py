@@ -8,7 +8,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from api.http.middleware import ToldOnce
+from api.http.middleware import LoggedOnce
 from api.serving.connections import ConnectionLimits, ConnectionTable
 from api.serving.descriptors import raise_descriptors, room_for
 from api.serving.protocol import GuardedConfig
@@ -51,7 +51,7 @@ def configuration(app: FastAPI, settings: Settings) -> GuardedConfig:
         body_seconds=settings.body_seconds,
     )
     return GuardedConfig(
-        ToldOnce(app),
+        LoggedOnce(app),
         connections=ConnectionTable(limits, parse_networks(settings.trusted_proxies)),
         host=settings.host,
         port=settings.port,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,14 @@ from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
 Run = Callable[..., Report]
+REQUEST = {
+    "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
+    "freeze_depth": 2,
+    "preset": "smoke",
+    "baselines": [],
+    "pretrain": {"epochs": 3},
+}
+"""Of the tests of the command: small, and of seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +76,15 @@ def of(kind: type[Any], events: list[Event]) -> list[Any]:
 
 def computed(events: list[Event]) -> list[str]:
     return [event.label for event in of(StageStarted, events)]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a specification and gives its path."""
+
+    def put(value: Any = REQUEST, name: str = "spec.json") -> Path:
+        path = tmp_path / name
+        path.write_text(value if isinstance(value, str) else json.dumps(value))
+        return path
+
+    return put

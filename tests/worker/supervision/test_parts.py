@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,15 +13,9 @@ from pathlib import Path
 import pytest
 
 from cartl_core.events import Event, Failed, Finished, Progress, Stopped, Warned
-from cartl_core.spec import JobSpec
-from jobs.settings import Settings
 from jobs.state import Move
-from jobs.store import Claim
-from tests.factories import make_runtime, make_spec
-from worker.__main__ import arguments
 from worker.host.identity import identity_of, is_alive, is_running, pid_space
 from worker.host.shutdown import ShutdownFlag
-from worker.supervision.child_command import environment, prepare, threads
 from worker.supervision.event_buffer import EventBuffer
 from worker.supervision.job_log import JobLog
 from worker.supervision.outcome import REFUSED_WORDS, WRITERS, Verdict, judge
@@ -50,23 +43,6 @@ def taken(buffer: EventBuffer) -> list[object]:
     while (event := buffer.get()) is not None:
         found.append(event)
     return found
-
-
-@pytest.mark.parametrize(
-    ("inherited", "spins"),
-    [
-        ({}, "10000"),
-        ({"GOMP_SPINCOUNT": "7"}, "7"),
-        ({"OMP_WAIT_POLICY": "ACTIVE"}, None),
-        ({"OMP_NUM_THREADS": "2"}, "10000"),
-    ],
-)
-def test_threads_of_a_run_spin_briefly_unless_somebody_has_set_how_they_wait(
-    inherited: dict[str, str], spins: str | None
-) -> None:
-    given = environment(Settings(), inherited)
-    assert given.get("GOMP_SPINCOUNT") == spins
-    assert {name: given[name] for name in inherited} == inherited
 
 
 def test_the_buffer_keeps_order_and_only_the_newest_progress_before_each_event() -> None:
@@ -247,63 +223,3 @@ def test_a_pid_space_is_one_boot_and_one_container() -> None:
     assert subprocess.check_output(tell, text=True).strip() == here
     apart = subprocess.run(["unshare", "--pid", "--fork", *tell], text=True, capture_output=True, check=False)
     assert apart.stdout.strip() != here  # empty where this user may not make one
-
-
-def spec() -> JobSpec:
-    return make_spec(freeze_depth=1, source="mnist")
-
-
-def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CARTL_DATABASE_URL", "postgresql://user:password@host/db")
-    settings = Settings(data_dir=tmp_path, threads=3, device="cpu", lease_seconds=7.0)
-    runtime = make_runtime(threads=3)
-    claim = Claim(job_id="j", owner="ada", token=5, attempt=2, worker_id="w", spec=spec(), runtime=runtime)
-    launch = prepare(settings, claim)
-    assert not [name for name in launch.environment if name.startswith("CARTL_")]
-    assert launch.environment["CUDA_VISIBLE_DEVICES"] == ""
-    options = dict(zip(launch.command[5::1], launch.command[6::1], strict=False))
-    assert (options["--threads"], options["--silence-limit"]) == ("3", "7.0")
-    assert JobSpec.model_validate_json(Path(launch.command[4]).read_bytes()) == claim.spec
-    assert json.loads(Path(options["--runtime"]).read_text()) == runtime.model_dump(mode="json")
-    assert launch.out == settings.artifacts_dir / "j" / "5"
-    assert launch.log == settings.artifacts_dir / "j" / "logs" / "attempt-2.log"
-    assert "--no-download" not in launch.command
-    assert "--no-download" in prepare(settings.model_copy(update={"download": False}), claim).command
-
-
-def test_slots_share_the_cores(tmp_path: Path) -> None:
-    cores = len(os.sched_getaffinity(0))
-    assert threads(Settings(data_dir=tmp_path)) == cores
-    assert threads(Settings(data_dir=tmp_path, slots=cores)) == 1
-    assert threads(Settings(data_dir=tmp_path, slots=1000)) == 1
-
-
-def test_the_command_line_has_one_pool_process_a_slot(tmp_path: Path) -> None:
-    flags = arguments(Settings(data_dir=tmp_path, slots=4), "w")
-    assert {"--concurrency=4", "--pool=prefork", "--without-gossip", "--without-mingle"} <= set(flags)
-
-
-def test_importing_the_application_makes_no_file_and_needs_no_torch(tmp_path: Path) -> None:
-    code = "import sys, worker.app; assert not {'torch', 'torchvision', 'safetensors'} & set(sys.modules)"
-    subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "CARTL_DATA_DIR": str(tmp_path / "data")},
-        check=True,
-        timeout=60,
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_celery_finds_the_application_by_its_module(tmp_path: Path) -> None:
-    code = (
-        "from celery.app.utils import find_app; app = find_app('worker.app');"
-        "assert app is find_app('worker.app'); assert 'cartl.doorbell' in app.tasks;"
-        "assert app.conf.task_acks_late is False"
-    )
-    subprocess.run(
-        [sys.executable, "-c", code],
-        env={**os.environ, "CARTL_DATA_DIR": str(tmp_path)},
-        check=True,
-        timeout=60,
-    )
