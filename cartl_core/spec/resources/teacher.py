@@ -1,0 +1,149 @@
+"""Teachers that people bring: how one is announced, verified, and what was found of it.
+
+A file of any known layout is taken in once, by a task of the worker (``TeacherCheckOrder`` to
+``TeacherCheckResult``). What is kept is a network file of our own format, which jobs read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from cartl_core.spec.architecture import MOST_CLASSES, Architecture
+from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.data_and_model import ModelSpec
+from cartl_core.spec.resources.common import Licence, Norm, PerChannel, ResourceName
+
+TeacherState = Literal["receiving", "checking", "verified", "unverified", "rejected"]
+TeacherRejection = Literal[
+    "not_safetensors",
+    "layout_unknown",
+    "layout_ambiguous",
+    "tensor_missing",
+    "tensor_unknown",
+    "shape_differs",
+    "not_finite",
+    "normalisation_needed",
+    "collapsed",
+    "published_not_reproduced",
+]
+
+
+class Normalisation(SpecModel):
+    """What is subtracted from each channel of an image in [0, 1], and what it is divided by."""
+
+    mean: PerChannel
+    std: PerChannel
+
+
+class TrainedAt(SpecModel):
+    """The attack that a teacher was trained against, as its publisher says."""
+
+    norm: Norm
+    eps: float = Field(ge=0.0, le=1000.0, description="In pixel units on [0, 1].")
+
+
+class Published(SpecModel):
+    """Figures of the publisher, which the verification must reproduce."""
+
+    clean: float = Field(ge=0.0, le=1.0, description="Clean accuracy on the data set of `verify`.")
+
+
+class Verify(SpecModel):
+    """What a teacher is verified on: a data set whose classes are the teacher's outputs, in their order."""
+
+    dataset: str = Field(min_length=1, max_length=64, description="Name or id of a data set.")
+    images: int = Field(default=1000, ge=50, le=100_000, description="Of its test images, stratified.")
+
+
+class NewTeacher(SpecModel):
+    """What a person posts before the bytes of a teacher."""
+
+    name: ResourceName
+    size: int = Field(ge=1, description="Bytes of the content.")
+    layout: str = Field(default="auto", max_length=64, description="`auto`, or a layout of the table.")
+    architecture: ModelSpec | None = Field(
+        default=None, description="Where the file does not tell it: name, input size, stem."
+    )
+    normalisation: Literal["none"] | Normalisation | None = Field(
+        default=None, description="`none`: the network takes images in [0, 1] as they are."
+    )
+    classes: int | None = Field(default=None, ge=1, le=MOST_CLASSES)
+    trained_at: TrainedAt | None = None
+    published: Published | None = None
+    verify: Verify | None = None
+    licence: Licence | None = None
+
+
+class TeacherCheckOrder(SpecModel):
+    """What the task that verifies a teacher is to do; ``new`` is the request."""
+
+    new: NewTeacher
+    sha256: str = Field(description="Of the content, 64 hexadecimal digits.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
+class BlockSize(SpecModel):
+    """One block of a network, in order; the last one is the head."""
+
+    name: str
+    parameters: int = Field(ge=0)
+    macs: int = Field(ge=0, description="Multiply-adds of one image.")
+
+
+class Measured(SpecModel):
+    """A share of images with its 95 % interval (Wilson)."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Verification(SpecModel):
+    """What was measured of a teacher; ``attack`` is in words, e.g. `pgd20 linf 8/255`."""
+
+    dataset: str
+    n: int
+    clean: Measured
+    robust: Measured
+    attack: str
+
+
+class FoundTeacher(SpecModel):
+    """All that is known of a teacher that was taken in."""
+
+    digest: str = Field(description="`teacher_digest` of it: two with equal digests are one network.")
+    layout: str
+    architecture: Architecture
+    normalisation: Literal["none"] | Normalisation
+    blocks: Annotated[tuple[BlockSize, ...], ARRAY]
+    methods: Annotated[tuple[str, ...], ARRAY] = Field(description="That work from it.")
+    refused: dict[str, str] = Field(default={}, description="Other methods: why they do not.")
+    verification: Verification | None = None
+
+
+class TeacherCheckResult(SpecModel):
+    """How a verification ended; ``found`` is null where it was rejected."""
+
+    state: Literal["verified", "unverified", "rejected"]
+    reason: TeacherRejection | None = None
+    message: str | None = Field(default=None, description="Names the tensor or the field, for people.")
+    found: FoundTeacher | None = None
+
+
+def teacher_digest(
+    sha256: str, layout: str, architecture: Architecture, normalisation: Literal["none"] | Normalisation
+) -> str:
+    """SHA-256 of the file's digest, its layout, architecture and normalisation, 64 hexadecimal digits."""
+    named: dict[str, Any] = {
+        "sha256": sha256,
+        "layout": layout,
+        "architecture": architecture.model_dump(mode="json"),
+        "normalisation": normalisation
+        if isinstance(normalisation, str)
+        else normalisation.model_dump(mode="json"),
+    }
+    return hashlib.sha256(json.dumps(named, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
