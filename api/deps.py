@@ -119,10 +119,19 @@ def _admit(request: Request, context: AppContext, session: Session) -> Caller:
     try:
         caller = identify(request, session, context.settings)
     except Problem:
-        context.rate_limit.take(f"address {origin_of(request.client.host if request.client else None)}")
+        count_failure(request, context)
         raise
     context.rate_limit.take(caller.bucket)
     return caller
+
+
+def count_failure(request: Request, context: AppContext) -> None:
+    """Somebody was not let in.
+
+    Raises:
+        Problem: too many failures from one address (429).
+    """
+    context.rate_limit.take(f"address {origin_of(request.client.host if request.client else None)}")
 
 
 CallerDep = Annotated[Caller, Depends(authenticate)]

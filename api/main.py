@@ -38,6 +38,8 @@ from api.routes import (
     sweeps,
     uploads,
 )
+from api.routes.ui import PARTS as UI_PARTS
+from api.routes.ui.refusals import respond_for_people
 from jobs import errors
 from jobs.database.engine import VersionGuard, make_engine, reading, session_factory
 from jobs.files.private import keep_private
@@ -102,8 +104,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for part in (jobs, sweeps, shares, results, observe, uploads, catalog, keys, health, pages):
         app.include_router(part.router)
+    for page in UI_PARTS:
+        app.include_router(page)
     app.state.documents = {}
-    error_handlers.install(app, KIND_OF_ERROR)
+    error_handlers.install(app, KIND_OF_ERROR, respond_for_people)
     openapi.install(app, keys.KeyRequest)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
