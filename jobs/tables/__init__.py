@@ -4,6 +4,7 @@ from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadR
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
 from jobs.tables.stage import Artifact, Checkpoint, Stage
+from jobs.tables.task import TASK_STATES, Task
 from jobs.tables.worker import Directory, Lock, Worker
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "NAMES",
     "ONLY_ON",
     "STATES",
+    "TASK_STATES",
     "ApiKey",
     "Artifact",
     "Base",
@@ -25,6 +27,7 @@ __all__ = [
     "Metric",
     "Stage",
     "Sweep",
+    "Task",
     "Upload",
     "UploadReservation",
     "Worker",
