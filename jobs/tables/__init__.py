@@ -3,6 +3,7 @@
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
+from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.worker import Directory, Lock, Worker
 
@@ -16,6 +17,8 @@ __all__ = [
     "Artifact",
     "Base",
     "Checkpoint",
+    "Dataset",
+    "DatasetShare",
     "Directory",
     "IdempotencyKey",
     "Job",
@@ -23,8 +26,11 @@ __all__ = [
     "JobShare",
     "Lock",
     "Metric",
+    "Resource",
     "Stage",
     "Sweep",
+    "Teacher",
+    "TeacherShare",
     "Upload",
     "UploadReservation",
     "Worker",
