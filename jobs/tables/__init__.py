@@ -3,6 +3,7 @@
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
+from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.task import TASK_STATES, Task
 from jobs.tables.worker import Directory, Lock, Worker
@@ -18,6 +19,8 @@ __all__ = [
     "Artifact",
     "Base",
     "Checkpoint",
+    "Dataset",
+    "DatasetShare",
     "Directory",
     "IdempotencyKey",
     "Job",
@@ -25,9 +28,12 @@ __all__ = [
     "JobShare",
     "Lock",
     "Metric",
+    "Resource",
     "Stage",
     "Sweep",
     "Task",
+    "Teacher",
+    "TeacherShare",
     "Upload",
     "UploadReservation",
     "Worker",
