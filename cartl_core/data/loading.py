@@ -1,4 +1,4 @@
-"""From a data set's name to the tensors of a run: ``load``.
+"""From a data set's name to the images and labels of a run: ``load``.
 
 Files in their own order -> the task's classes -> the limit on training images (stratified, drawn
 with the seed) -> training and validation parts (stratified) -> the network's size and channels.
@@ -15,20 +15,19 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cartl_core.catalog import DatasetFacts, OwnDataSpec, facts_of
 from cartl_core.catalog.data_facts import draws_of
 from cartl_core.data.download import download as download_files
 from cartl_core.data.download import missing
+from cartl_core.data.image_set import ImageSet
+from cartl_core.data.network_input import NetworkInput
 from cartl_core.data.sources import find
-from cartl_core.data.splits import Archive, Loaded, Originals, Pixels, Split
+from cartl_core.data.splits import Archive, Loaded, Originals, Split
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetInvalid, SpecError
 from cartl_core.nn.rng import generator
 from cartl_core.spec import DataSpec, ModelSpec
-
-RESIZE_BATCH = 1024
 
 
 def load(
@@ -181,28 +180,12 @@ def _require_all_classes(labels: Tensor, classes: tuple[int, ...], facts: Datase
 
 
 def _shaped(selection: _Selection, *, highest: int, model: ModelSpec) -> Split:
-    pixels = selection.origin.images[selection.index.numpy()]
     return Split(
-        images=network_input(pixels, highest, model),
+        images=ImageSet(NetworkInput(selection.origin.images, highest, model), selection.index),
         labels=selection.labels,
         index=selection.index,
         digests=selection.digests,
     )
-
-
-def network_input(pixels: Pixels, highest: int, model: ModelSpec) -> Tensor:
-    """Pixels (N, H, W, C) from 0 to ``highest`` as the network sees them: (N, C', S, S) in [0, 1].
-
-    Resized bilinearly with antialiasing where the size differs; grey is repeated over the channels.
-    """
-    size = model.image_size
-    images = torch.empty(len(pixels), pixels.shape[3], size, size)
-    for start in range(0, len(pixels), RESIZE_BATCH):
-        part = torch.from_numpy(pixels[start : start + RESIZE_BATCH]).permute(0, 3, 1, 2).float() / highest
-        if part.shape[2:] != (size, size):
-            part = functional.interpolate(part, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
-        images[start : start + RESIZE_BATCH] = part
-    return images.repeat(1, model.channels // images.shape[1], 1, 1)
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cartl_core.data.image_set import ImageSet
 from cartl_core.report.notices import SkippedFor
 
 DIGEST_BYTES = 16
@@ -63,13 +64,10 @@ class Archive:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images that a run uses, ready for the network.
+    """Images that a run uses, as the network sees them; they become floats when they are asked for."""
 
-    Held as float32: 12 KiB an image at 3 x 32 x 32. Limits apply before the conversion.
-    """
-
-    images: Tensor
-    """(N, C, H, W), float32 in [0, 1], at the network's size and channels."""
+    images: ImageSet
+    """(N, C, S, S), float32 in [0, 1], at the network's size and channels."""
     labels: Tensor
     """(N,), int64 from 0 to classes - 1: the position in the task's list of classes."""
     index: Tensor
@@ -79,6 +77,15 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.digests)
+
+    def at(self, positions: Tensor) -> Split:
+        """The images at ``positions`` (n,), int64."""
+        return Split(
+            images=self.images.subset(positions),
+            labels=self.labels[positions],
+            index=self.index[positions],
+            digests=tuple(self.digests[position] for position in positions.tolist()),
+        )
 
 
 @dataclass(frozen=True, eq=False)
