@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from cartl_core.data.splits import Pixels
+from cartl_core.data.splits import Pixels, PixelSource
 from cartl_core.spec import ModelSpec
 
 RESIZE_BATCH = 256
 """Images of the source's size that are floats at once."""
-
-
-class PixelSource(Protocol):
-    """Images as bytes or a person's own floats, in any order."""
-
-    def __getitem__(self, positions: NDArray[np.int64], /) -> Pixels:
-        """(n, H, W, C)."""
 
 
 @dataclass(frozen=True, eq=False)
