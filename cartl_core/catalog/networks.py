@@ -40,7 +40,11 @@ def model_facts(name: str, *, field: str = "model.name") -> ModelFacts:
     """Facts of a network by its name; raises ``SpecError`` that lists the known ones."""
     family = _family_of(name, field)
     return ModelFacts(
-        name, family.name, _blocks(family.name, name), published=family.published, batch_norm=family.batch_norm
+        name,
+        family.name,
+        _blocks(family.name, name),
+        published=family.published,
+        batch_norm=family.batch_norm,
     )
 
 

@@ -1,4 +1,4 @@
-"""Modules of timm for the layers of ``catalog.architectures.token_layers``; timm is imported at their first use.
+"""Modules of timm for the layers of ``catalog.architectures.token_layers``, imported at first use.
 
 Without stochastic depth and dropout, so that a network draws no random numbers. The shapes are those of the
 catalog behind a first axis of N images.

@@ -10,13 +10,15 @@ from cartl_core.catalog.architectures.family import Family, Layout
 from cartl_core.catalog.architectures.resnet import SIZES, Size, large_stem, resnet
 from cartl_core.spec.data_and_model import ModelSpec
 
+LONG = Size((3, 4, 23, 3), bottleneck=True)
 WIDE = Size((3, 4, 6, 3), bottleneck=True, widening=2)
 IMAGENET_SIZES: dict[str, Size] = {
     **{f"torchvision-{name}": size for name, size in SIZES.items()},
+    "torchvision-resnet101": LONG,
     "torchvision-wide_resnet50_2": WIDE,
     **{f"timm-{name}": size for name, size in SIZES.items()},
     "timm-resnet26": Size((2, 2, 2, 2), bottleneck=True),
-    "timm-resnet101": Size((3, 4, 23, 3), bottleneck=True),
+    "timm-resnet101": LONG,
     "timm-wide_resnet50_2": WIDE,
 }
 

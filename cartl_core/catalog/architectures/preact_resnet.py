@@ -58,6 +58,4 @@ SIZES_AND_ACTIVATIONS = {
     for name, activation in ACTIVATIONS.items()
 }
 
-FAMILY = Family(
-    name="dm-preact-resnet", names=tuple(SIZES_AND_ACTIVATIONS), layout=_layout, published=True
-)
+FAMILY = Family(name="dm-preact-resnet", names=tuple(SIZES_AND_ACTIVATIONS), layout=_layout, published=True)

@@ -1,10 +1,10 @@
 """Wide residual networks of RobustBench: its WideResNet, and its DMWideResNet (DeepMind's).
 
 Both have the blocks of ``wrn``, with another activation. ``wrn-D-W-relu`` pads each 3x3 convolution by 1.
-``dm-wrn-D-W`` has SiLU, which RobustBench gives every network of that class, and pads a convolution of stride
-2 as "SAME" does: nothing on the left and the top, one pixel on the right and the bottom. ``dm-wrn-D-W-relu`` is
-the same with the class's own default, ReLU. No name and no shape of a tensor tells paddings or activations
-apart.
+``dm-wrn-D-W`` has SiLU, which RobustBench gives every network of that class, and pads a convolution of
+stride 2 as "SAME" does: nothing on the left and the top, one pixel on the right and the bottom.
+``dm-wrn-D-W-relu`` is the same with the class's own default, ReLU. No name and no shape of a tensor tells
+paddings or activations apart.
 """
 
 from __future__ import annotations

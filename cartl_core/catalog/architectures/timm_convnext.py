@@ -1,7 +1,7 @@
 """ConvNeXt (Liu et al., CVPR 2022), as timm has it under these names.
 
-The stem is a 4x4 convolution of stride 4 with its norm; each block of a stage is a block, the first of a later
-stage with the convolution of stride 2 before it; then [pooling, norm], then the head.
+The stem is a 4x4 convolution of stride 4 with its norm; each block of a stage is a block, the first of a
+later stage with the convolution of stride 2 before it; then [pooling, norm], then the head.
 """
 
 from __future__ import annotations
@@ -45,10 +45,8 @@ def _layout(model: ModelSpec, classes: int) -> Layout:
                 )
             }
             width *= 2
-        for position in range(count):
-            blocks.append(
-                Sequential.of(**(halving if position == 0 else {}), block=ConvNextBlock(width))
-            )
+        blocks.append(Sequential.of(**halving, block=ConvNextBlock(width)))
+        blocks += [Sequential.of(block=ConvNextBlock(width))] * (count - 1)
     closing = Sequential.of(pool=GlobalPool(), norm=FeatureNorm(width))
     return Layout(stem, (*blocks, closing, Linear(width, classes)))
 

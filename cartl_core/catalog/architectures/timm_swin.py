@@ -65,6 +65,4 @@ def _layout(model: ModelSpec, classes: int) -> Layout:
     return Layout(stem, (*blocks, closing, Linear(width, classes)))
 
 
-FAMILY = Family(
-    name="timm-swin", names=tuple(SWIN_SIZES), layout=_layout, published=True, batch_norm=False
-)
+FAMILY = Family(name="timm-swin", names=tuple(SWIN_SIZES), layout=_layout, published=True, batch_norm=False)

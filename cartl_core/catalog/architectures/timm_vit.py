@@ -1,4 +1,4 @@
-"""ViT (Dosovitskiy et al., ICLR 2021) and DeiT (Touvron et al., ICML 2021), as timm has them under these names.
+"""ViT (Dosovitskiy et al., ICLR 2021) and DeiT (Touvron et al., ICML 2021), by timm's names.
 
 The stem makes the tokens; each block of the transformer is a block; then [norm, class token], then the head.
 The input's side is a multiple of the patch.
@@ -56,6 +56,4 @@ def _layout(model: ModelSpec, classes: int) -> Layout:
     )
 
 
-FAMILY = Family(
-    name="timm-vit", names=tuple(VIT_SIZES), layout=_layout, published=True, batch_norm=False
-)
+FAMILY = Family(name="timm-vit", names=tuple(VIT_SIZES), layout=_layout, published=True, batch_norm=False)

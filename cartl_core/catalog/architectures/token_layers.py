@@ -1,6 +1,7 @@
 """Layers of transformers and of ConvNeXt as values; timm has their modules (``cartl_core.nn.timm_modules``).
 
-Shapes, the batch apart: (T, D) of T tokens, (H, W, D) of a grid of tokens, (C, H, W) and (F,) as in ``layers``.
+Shapes, the batch apart: (T, D) of T tokens, (H, W, D) of a grid of tokens, (C, H, W) and (F,) as in
+``layers``.
 The names of the tensors are timm's. Attention counts for multiply-adds; norms do not.
 """
 
@@ -139,7 +140,7 @@ class VitBlock:
 
 @dataclass(frozen=True)
 class SwinBlock:
-    """As ``VitBlock``, with attention inside of windows of a grid, every second time shifted by half of one."""
+    """As ``VitBlock``, with attention inside of windows of a grid; ``shifted`` by half of one."""
 
     width: int
     heads: int
