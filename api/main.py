@@ -23,6 +23,7 @@ from api.http import error_handlers
 from api.http.addresses import is_loopback
 from api.http.computed_once import ComputedOnce
 from api.http.middleware import AddressLimit, HeadAsGet, KnownVersion
+from api.http.pages_for_browsers import PagesForBrowsers
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
 from api.readiness import READINESS_SECONDS, readiness
@@ -111,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.install(app, keys.KeyRequest)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
+    app.add_middleware(PagesForBrowsers)
     app.add_middleware(AddressLimit, most=settings.max_connections_per_address)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=_networks(settings))
     app.add_middleware(KnownVersion)

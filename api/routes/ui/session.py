@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
 from api.deps import AppContext, ContextDep, app_context, count_failure
-from api.http.body import read_body
+from api.http.body import read_bytes
 from api.http.cookies import (
     demand_csrf,
     drop_session,
@@ -57,7 +57,7 @@ def show_sign_in(request: Request, next: str = HOME) -> Response:  # noqa: A002 
 async def sign_in(request: Request) -> Response:
     """A key is exchanged for a session."""
     refuse_other_sites(request)
-    written = parse_qs((await read_body(request, FORM_BYTES)).decode("utf-8", errors="replace"))
+    written = parse_qs((await read_bytes(request, FORM_BYTES)).decode("utf-8", errors="replace"))
     key, target = written.get("key", [""])[0].strip(), inside(written.get("next", [HOME])[0])
     token = await run_in_threadpool(_begin, request, app_context(request), key)
     if token is None:
