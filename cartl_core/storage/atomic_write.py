@@ -97,6 +97,20 @@ def make_directory(directory: Path) -> None:
         sync_directory(one.parent)
 
 
+def sync_tree(directory: Path) -> None:
+    """Make a directory, with all that is in it, survive a power cut."""
+    for folder, _, files in os.walk(directory, topdown=False):
+        for name in files:
+            sync_file(Path(folder, name))
+        sync_directory(Path(folder))
+
+
+def sync_file(file: Path) -> None:
+    """Make what was written to ``file`` survive a power cut."""
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
 def sync_directory(directory: Path) -> None:
     """Make what was named in ``directory`` survive a power cut; one that is gone meanwhile holds no names."""
     try:

@@ -13,7 +13,14 @@ from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
-from cartl_core.storage.atomic_write import PendingFile, Stat, make_directory, sync_directory
+from cartl_core.storage.atomic_write import (
+    PendingFile,
+    Stat,
+    make_directory,
+    sync_directory,
+    sync_file,
+    sync_tree,
+)
 from cartl_core.storage.store import CHUNK, NAME, Content, KeyRefused, check_key
 
 INCOMING = ".incoming"
@@ -117,10 +124,24 @@ class DirectoryStore:
                 file.write(chunk)
             return file.publish(key)
 
+    def adopt(self, key: str, file: Path) -> None:
+        """See ``Store``; one on another file system is copied, and then removed."""
+        target = self.place(key)
+        sync_file(file)
+        try:
+            in_its_folder(target, lambda: file.replace(target))
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self.put(key, file)
+            file.unlink()
+        sync_directory(target.parent)
+
     def put_tree(self, key: str, directory: Path) -> None:
         """See ``Store``; one on another file system is copied first, and then removed."""
         target = self.place(key)
-        _make_last(directory, key)
+        _check_tree(directory, key)
+        sync_tree(directory)
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
         try:
@@ -131,7 +152,7 @@ class DirectoryStore:
             copy = self._incoming("tree-") / target.name
             try:
                 shutil.copytree(directory, copy)
-                _make_last(copy, key)
+                sync_tree(copy)
                 _name_tree(copy, target)
             finally:
                 shutil.rmtree(copy.parent, ignore_errors=True)
@@ -241,19 +262,14 @@ def _name_tree(directory: Path, target: Path) -> None:
     sync_directory(target.parent)
 
 
-def _make_last(directory: Path, key: str) -> None:
-    """Write a tree to the disk for good, once every file in it can have a key below ``key``."""
+def _check_tree(directory: Path, key: str) -> None:
+    """Every file in a directory can have a key below ``key``, and none is a link."""
     if directory.is_symlink() or not directory.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory.name)
-    for folder, folders, files in os.walk(directory, topdown=False):
-        for path in (Path(folder, name) for name in (*folders, *files)):
-            check_key(f"{key}/{path.relative_to(directory).as_posix()}")
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise KeyRefused(f"{path.name} is neither a file nor a directory", key=key)
-        for name in files:
-            with Path(folder, name).open("rb") as file:
-                os.fsync(file.fileno())
-        sync_directory(Path(folder))
+    for path in directory.rglob("*"):
+        check_key(f"{key}/{path.relative_to(directory).as_posix()}")
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise KeyRefused(f"{path.name} is neither a file nor a directory", key=key)
 
 
 def _files(directory: Path) -> Iterator[str]:

@@ -85,6 +85,9 @@ class Store(Protocol):
     def put(self, key: str, content: Content) -> Stat:
         """Keep a file, in place of another of this key, whole or not at all."""
 
+    def adopt(self, key: str, file: Path) -> None:
+        """Move a local file into the store, in place of another of this key, whole or not at all."""
+
     def put_tree(self, key: str, directory: Path) -> None:
         """Move a local directory into the store as the tree ``key``, all of it or nothing.
 

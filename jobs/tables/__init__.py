@@ -5,6 +5,7 @@ from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.stage import Artifact, Checkpoint, Stage
+from jobs.tables.task import TASK_STATES, Task
 from jobs.tables.worker import Directory, Lock, Worker
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "NAMES",
     "ONLY_ON",
     "STATES",
+    "TASK_STATES",
     "ApiKey",
     "Artifact",
     "Base",
@@ -29,6 +31,7 @@ __all__ = [
     "Resource",
     "Stage",
     "Sweep",
+    "Task",
     "Teacher",
     "TeacherShare",
     "Upload",

@@ -132,8 +132,11 @@ def test_a_tree_on_another_file_system_is_copied_whole(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", on_one_file_system)
+    monkeypatch.setattr(Path, "replace", on_one_file_system)
     store.put_tree("packs/one", made)
-    assert list(store.list()) == ["packs/one/deep/file"]
+    made.write_bytes(b"2")
+    store.adopt("file", made)
+    assert list(store.list()) == ["file", "packs/one/deep/file"]
     assert not made.exists()
     assert list((store.root / INCOMING).iterdir()) == []
 

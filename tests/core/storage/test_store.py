@@ -174,6 +174,17 @@ def test_keys_are_listed_in_order_below_whole_names_only(store: Store) -> None:
     assert store.exists("a/b")
 
 
+def test_a_file_is_adopted_in_place_of_another_and_moved(store: Store, tmp_path: Path) -> None:
+    store.put("a/b", b"old")
+    (tmp_path / "made").write_bytes(BYTES)
+    store.adopt("a/b", tmp_path / "made")
+    assert read(store, "a/b") == BYTES
+    assert not (tmp_path / "made").exists()
+    with pytest.raises(FileNotFoundError):
+        store.adopt("a/b", tmp_path / "made")
+    assert list(store.list()) == ["a/b"]
+
+
 def test_a_tree_is_put_whole_and_moved(store: Store, tmp_path: Path) -> None:
     files = {"index.json": b"{}", "deep/er/pixels": BYTES}
     made = tree(tmp_path / "made", files)
@@ -231,6 +242,8 @@ def test_what_is_no_key_is_refused_by_every_method(store: Store, tmp_path: Path,
         store.put(key, b"1")
     with pytest.raises(KeyRefused):
         store.put_tree(key, made)
+    with pytest.raises(KeyRefused):
+        store.adopt(key, made / "a")
     with pytest.raises(KeyRefused):
         store.verify(key, "0" * 64)
     with pytest.raises(KeyRefused), store.pending() as file:
