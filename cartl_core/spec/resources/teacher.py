@@ -81,7 +81,7 @@ class NewTeacher(SpecModel):
     architecture: ModelSpec | None = Field(
         default=None, description="Where the file does not tell it: name, input size, stem."
     )
-    normalisation: Literal["none"] | Normalisation | None = Field(
+    normalisation: Normalisation | Literal["none"] | None = Field(
         default=None, description="`none`: the network takes images in [0, 1] as they are."
     )
     classes: int | None = Field(default=None, ge=1, le=MOST_CLASSES)
