@@ -46,9 +46,6 @@ class Settings(BaseSettings):
     data_root: Path = Field(default=Path(), description="Data sets; unset: DATA_DIR/data.")
     artifacts_dir: Path = Field(default=Path(), description="Files for people; unset: DATA_DIR/artifacts.")
     stages_dir: Path = Field(default=Path(), description="Results and checkpoints; unset: DATA_DIR/stages.")
-    store_dir: Path = Field(
-        default=Path(), description="Data sets and teachers of people; unset: DATA_DIR/store."
-    )
     data_roots: str = Field(
         default="",
         description="Folders, absolute, with `:` between them; an operator may register those below them as "
@@ -205,9 +202,8 @@ class Settings(BaseSettings):
             "data_root": data_dir / "data",
             "artifacts_dir": data_dir / "artifacts",
             "stages_dir": data_dir / "stages",
-            "store_dir": data_dir / "store",
         }
-        for name in ("data_root", "artifacts_dir", "stages_dir", "store_dir"):
+        for name in ("data_root", "artifacts_dir", "stages_dir"):
             defaults[name] = _absolute(given.pop(name, defaults[name]))
         return {**defaults, **given, "data_dir": data_dir}
 
@@ -245,7 +241,7 @@ class Settings(BaseSettings):
 
     def make_directories(self) -> None:
         """Create the data directory and its parts, for this user only."""
-        for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir, self.store_dir):
+        for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
