@@ -34,6 +34,7 @@ FrozenPart = Literal[
     "trunk_statistics_of_teacher",
     "trunk_statistics_recalibrated",
     "trunk_statistics_running",
+    "tail_weights",
     "tail_affine",
     "tail_statistics",
 ]
@@ -103,6 +104,8 @@ def frozen_parts(freeze_depth: int, transfer: TransferSpec) -> tuple[FrozenPart,
     held: list[FrozenPart] = []
     if freeze_depth:
         held += ["trunk_weights", _TRUNK_STATISTICS[transfer.trunk_statistics]]
+    if transfer.tail_weights == "frozen":
+        held.append("tail_weights")
     if transfer.tail_affine == "frozen":
         held.append("tail_affine")
     if transfer.tail_statistics == "teacher":

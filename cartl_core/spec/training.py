@@ -159,6 +159,11 @@ class TransferSpec(TrainingSpec):
         description="Of the inner attack's radius and step: `constant`, or `epsilon`, which begins on clean "
         "images and grows them to full size, for teachers that are not robust. `adversarial` only.",
     )
+    tail_weights: Literal["tuned", "frozen"] = Field(
+        default="tuned",
+        description="`frozen`: of the tail only biases and normalisation layers are tuned, and the head. "
+        "`bitfit` only.",
+    )
     tail_affine: Literal["tuned", "frozen"] = "tuned"
     tail_statistics: Literal["batch", "teacher"] = "batch"
     trunk_statistics: Literal["running", "teacher", "recalibrated"] = "teacher"
@@ -174,6 +179,11 @@ class TransferSpec(TrainingSpec):
         description="The tail also learns from features that were moved as far as images within eps can move "
         "them, found once through the frozen trunk; null: from clean ones only.",
     )
+
+    @property
+    def fixed_features(self) -> bool:
+        """Whether what the frozen trunk makes of an image is the same in every epoch."""
+        return all(getattr(self, name) in still for name, still in STILL.items())
 
     @field_validator("norm")
     @classmethod
@@ -206,7 +216,7 @@ STILL: dict[str, tuple[str | None, ...]] = {
     "attack": (None,),
     "trunk_statistics": ("teacher", "recalibrated"),
 }
-"""What must hold where features are displaced: by field, the values that go with it."""
+"""What must hold where the trunk's features stay as they are: by field, the values that go with it."""
 
 # Terms that have a module but no line above get their field here.
 if not TYPE_CHECKING:

@@ -40,10 +40,7 @@ class TransferObjective:
         Where features are perturbed both have one more dimension: the clean first, then each copy.
         """
         student, spec = self.student, self.spec
-        varied = spec.augmentation != "none" or spec.noise_sigma is not None
-        if varied or spec.trunk_statistics == "running":
-            return train.images
-        if student.arm.freeze_depth == 0 or spec.attack:
+        if student.arm.freeze_depth == 0 or not spec.fixed_features:
             return train.images
         student.lower.eval()
         if spec.displacement is not None:

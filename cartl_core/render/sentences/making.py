@@ -37,6 +37,7 @@ _PARTS: Mapping[FrozenPart, str] = {
     "trunk_statistics_recalibrated": "batch-norm statistics of the trunk, after one pass over the target's "
     "images",
     "trunk_statistics_running": "not the trunk's batch-norm statistics: they follow the target's images",
+    "tail_weights": "all weights of the tail but those of biases, normalisation layers and the head",
     "tail_affine": "batch-norm affine (gamma, beta) of the tail",
     "tail_statistics": "batch-norm statistics of the tail, at the teacher's values",
 }
