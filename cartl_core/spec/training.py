@@ -20,6 +20,9 @@ AttackSchedule = Literal["constant", "epsilon"]
 DisplacementLoss = Literal["cross_entropy", "consistency"]
 Direction = Literal["trunk", "tail"]
 
+ClassWeights = Literal["none", "inverse", "inverse_sqrt"]
+Sampling = Literal["uniform", "balanced"]
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, le=4.0)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
@@ -50,6 +53,19 @@ class TrainingSpec(SpecModel):
     )
     validate_images: int = Field(
         default=512, ge=1, le=1_000_000, description="Validation images attacked after each epoch."
+    )
+
+    class_weights: ClassWeights = Field(
+        default="none",
+        description="Of each image's cross-entropy, by its class: `inverse` of the class's number of training "
+        "images, or of that number's root; the mean over all training images is 1, and no weight is more "
+        "than 1,000 times another. `none`: all are 1.",
+    )
+    sampling: Sampling = Field(
+        default="uniform",
+        description="What an epoch is of: `uniform`, each training image once; `balanced`, as many draws, "
+        "equally many of every class, so images of rare classes occur several times and some of common ones "
+        "not at all.",
     )
 
     @field_validator("attack", check_fields=False)

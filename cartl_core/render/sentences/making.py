@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cartl_core.render import numbers
 from cartl_core.report import ArmReport
 from cartl_core.report.making import (
+    BalancedClasses,
     DisplacedFeatures,
     FrozenPart,
     HeadFirst,
@@ -58,8 +59,21 @@ def learning(source: LearnedFrom) -> str:
             return _SENTENCES[source.code].format(weight=source.decay)
         case DisplacedFeatures():
             return _displaced(source)
+        case BalancedClasses():
+            return numbers.listed(_balanced(source))
         case TeacherFeatures() | WeightedTerm():
             return _SENTENCES[source.code].format(weight=source.weight)
+
+
+def _balanced(source: BalancedClasses) -> list[str]:
+    """How classes of unequal size were made to weigh alike."""
+    weights = {
+        "none": "",
+        "inverse": "cross-entropies weighted by the inverse size of the class",
+        "inverse_sqrt": "cross-entropies weighted by the inverse root of the class's size",
+    }
+    drawn = "as many images of every class in an epoch" if source.sampling == "balanced" else ""
+    return [words for words in (weights[source.class_weights], drawn) if words]
 
 
 _SENTENCES: Mapping[str, str] = {term.code: term.sentence for term in TERMS.values()}

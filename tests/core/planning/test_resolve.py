@@ -69,6 +69,8 @@ TRAINING = {
     "augmentation": st.sampled_from(["none", "crop_flip", "crop_flip_rotate"]),
     "select": st.sampled_from(["last", "best_clean", "best_robust", "pareto"]),
     "select_margin": st.floats(0, 1),
+    "class_weights": st.sampled_from(["none", "inverse", "inverse_sqrt"]),
+    "sampling": st.sampled_from(["uniform", "balanced"]),
 }
 PART_OF_DISPLACEMENT = some(
     eps=STEPS,
