@@ -57,9 +57,9 @@ class TrainingSpec(SpecModel):
 
     class_weights: ClassWeights = Field(
         default="none",
-        description="Of each image's cross-entropy, by its class: `inverse` of the class's number of training "
-        "images, or of that number's root; the mean over all training images is 1, and no weight is more "
-        "than 1,000 times another. `none`: all are 1.",
+        description="Of each image's cross-entropy, by its class: `inverse` of the class's number of "
+        "training images, or of that number's root; the mean over all training images is 1, and no weight is "
+        "more than 1,000 times another. `none`: all are 1.",
     )
     sampling: Sampling = Field(
         default="uniform",
