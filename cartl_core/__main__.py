@@ -32,6 +32,7 @@ from cartl_core.errors import (
 from cartl_core.events import Failed, Finished, Reporter, Stopped
 from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
+from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
 from cartl_core.run.console import Console
@@ -47,6 +48,7 @@ from cartl_core.strict_json import JsonRefused, read_file
 FINISHED, FAILED, WRONG_SPEC, STOPPED = 0, 1, 2, 3
 
 LONGEST_SECONDS = 1e9
+MOST_BYTES = 2**50
 
 # No more than the kind: an error's own words may name files of this machine.
 BROKE = "the program made a mistake; the log has the trace"
@@ -104,6 +106,7 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
             download=not options.no_download,
             network=options.network,
             run_id=options.run_id,
+            scratch_bytes=options.scratch_bytes,
         )
     except SpecError as error:
         report(Failed(reason="spec_invalid", message=str(error)))
@@ -237,6 +240,12 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _bytes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= MOST_BYTES):
+        raise argparse.ArgumentTypeError(f"allowed: a whole number of bytes, 0 to {MOST_BYTES}")
+    return int(text)
+
+
 def command_line() -> argparse.ArgumentParser:
     """The arguments of the command."""
     parser = argparse.ArgumentParser(prog="python -m cartl_core", description=__doc__.partition("\n")[0])
@@ -258,6 +267,12 @@ def command_line() -> argparse.ArgumentParser:
     one.add_argument("--threads", type=_threads, help="CPU threads (default: all that this process may use)")
     one.add_argument(
         "--checkpoint-seconds", type=_seconds, default=30.0, help="longest time between two checkpoints"
+    )
+    one.add_argument(
+        "--scratch-bytes",
+        type=_bytes,
+        default=DEFAULT_SCRATCH_BYTES,
+        help="largest array kept beside the results while a stage runs, in a file without a name in STAGES",
     )
     one.add_argument("--no-download", action="store_true", help="refuse a data set that is missing")
     one.add_argument("--supervised", action="store_true", help="take orders from stdin")
