@@ -30,4 +30,8 @@ class Command:
 COMMANDS = {
     "run": Command("run", "run a job from data to report"),
     "fetch": Command("fetch", "download a data set"),
+    "verify-teacher": Command(
+        "verify_teacher", "take in a teacher's file, whatever its layout, and measure it"
+    ),
+    "convert": Command("convert", "turn a .pth file into safetensors, without running code of it"),
 }
