@@ -34,4 +34,5 @@ COMMANDS = {
         "verify_teacher", "take in a teacher's file, whatever its layout, and measure it"
     ),
     "convert": Command("convert", "turn a .pth file into safetensors, without running code of it"),
+    "check-dataset": Command("check_dataset", "look at a data set that a person brings, and pack it"),
 }
