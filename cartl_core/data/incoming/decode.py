@@ -29,11 +29,15 @@ _UNDECODABLE = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    BufferError,
+    EOFError,
     Image.DecompressionBombError,
     LookupError,
+    MemoryError,
     OSError,
     RuntimeError,
     SyntaxError,
+    SystemError,
     TypeError,
     ValueError,
     struct.error,
@@ -120,15 +124,11 @@ def _has_frames(image: Image.Image) -> bool:
     if image.format != "TIFF":
         return getattr(image, "n_frames", 1) > 1
     try:
-        _seek(image, 1)
+        image.seek(1)
     except EOFError:
-        _seek(image, 0)
+        image.seek(0)
         return False
     return True
-
-
-def _seek(image: Image.Image, frame: int) -> None:
-    image.seek(frame)  # type: ignore[no-untyped-call]
 
 
 def _transparent(image: Image.Image) -> bool:
