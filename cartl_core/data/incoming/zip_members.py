@@ -42,7 +42,7 @@ def opened_zip(content: Path, meter: Meter) -> Iterator[tuple[zipfile.ZipFile, l
             for entry in entries:
                 meter.count_entry()
                 _check(entry)
-            yield archive, [entry for entry in entries if not entry.is_dir()]
+            yield archive, [entry for entry in entries if not entry.orig_filename.endswith("/")]
 
 
 def zip_members(content: Path, meter: Meter) -> Iterator[Member]:

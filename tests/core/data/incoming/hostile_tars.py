@@ -107,6 +107,10 @@ TARS = {
         "archive_unsafe",
         "is a symbolic link",
     ),
+    "file without a name": Case(ending_with(header("", SIZE) + PICTURE), "archive_unsafe", "no name"),
+    "file called as the top folder": Case(
+        ending_with(header(".", SIZE) + PICTURE), "archive_unsafe", "no name"
+    ),
     "one name twice": Case(
         ending_with(header("cat/./00.png", SIZE) + PICTURE), "archive_unsafe", "two members are called"
     ),

@@ -101,6 +101,15 @@ def twice() -> bytes:
     return stream.getvalue()
 
 
+def nameless() -> bytes:
+    stream = io.BytesIO(zipped(pets()))
+    with zipfile.ZipFile(stream, "a") as archive:
+        info = zipfile.ZipInfo("x")
+        info.filename = ""
+        archive.writestr(info, b"", zipfile.ZIP_STORED)
+    return stream.getvalue()
+
+
 def with_a_comment(comment: bytes) -> bytes:
     stream = io.BytesIO(zipped(pets()))
     with zipfile.ZipFile(stream, "a") as archive:
@@ -123,6 +132,9 @@ ZIPS = {
     "class of spaces": Case(named(" /x.png"), "archive_unsafe", "the class ' '"),
     "long class": Case(named("c" * 150 + "/x.png"), "archive_unsafe", "150 characters"),
     "too deep": Case(named("cat/a/b/c/d/e/x.png"), "archive_too_large", "6 folders deep"),
+    "no name": Case(patched(b"cat/XX.png", b"\0" * 10), "archive_unsafe", "holds a NUL"),
+    "empty name": Case(nameless, "archive_unsafe", "has no name"),
+    "name of the top folder": Case(named("./."), "archive_unsafe", "has no name"),
     "one name twice": Case(twice, "archive_unsafe", "two members are called 'cat/00.png'"),
     "symbolic link": Case(with_mode(stat.S_IFLNK | 0o777), "archive_unsafe", "is a link or a device"),
     "device": Case(with_mode(stat.S_IFCHR | 0o600), "archive_unsafe", "is a link or a device"),
