@@ -90,8 +90,7 @@ def decode(content: bytes, most_pixels: int) -> Decoded:
         raise Unusable("not_an_image") from error
     except _UNDECODABLE as error:
         raise Unusable("damaged") from error
-    with image:
-        return _checked(image, most_pixels)
+    return _checked(image, most_pixels)
 
 
 def _checked(image: Image.Image, most_pixels: int) -> Decoded:

@@ -21,7 +21,7 @@ def of_many_scans() -> bytes:
     return good[:start] + good[start:end] * 3000 + good[start:]
 
 
-def directory(file: bytes) -> tuple[int, int]:
+def directory(file: bytes | bytearray) -> tuple[int, int]:
     """Where the directory of a TIFF's first page begins, and how many tags it has."""
     (begin,) = struct.unpack_from("<L", file, 4)
     return begin, struct.unpack_from("<H", file, begin)[0]

@@ -86,7 +86,7 @@ def test_mean_and_deviation_are_those_of_the_training_pixels(tmp_path: Path) -> 
         files[f"{'ab'[number % 2]}/{number}.png"] = encoded(Image.fromarray(image), "PNG")
     found, pack = checked(tmp_path, zipped(files))
     train = np.flatnonzero(pack.index.split == SPLITS.index("train"))
-    pixels = np.concatenate([pack.image(position).reshape(-1, 3) for position in train]) / 255
+    pixels = np.concatenate([pack.image(int(position)).reshape(-1, 3) for position in train]) / 255
     assert found.mean == pytest.approx(pixels.mean(axis=0), abs=1e-12)
     assert found.std == pytest.approx(pixels.std(axis=0), abs=1e-12)
 

@@ -42,7 +42,7 @@ def changed(content: bytes, seed: int) -> bytes:
     for _ in range(draw.integers(1, 6)):
         near = min(len(bytes_), int(draw.choice([64, 512, len(bytes_)])))
         at = int(draw.integers(near)) if draw.random() < 0.6 else len(bytes_) - 1 - int(draw.integers(near))
-        bytes_[at] = int(draw.choice([0, 1, 127, 128, 255, draw.integers(256)]))
+        bytes_[at] = int(draw.choice([0, 1, 127, 128, 255, int(draw.integers(256))]))
     if draw.random() < 0.2:
         del bytes_[int(draw.integers(len(bytes_))) :]
     return bytes(bytes_)
