@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
 
 from api.routes.ui.visit import VisitDep
 from api.web.form_fields import FormField, fields_of, value_at
@@ -15,9 +16,12 @@ from cartl_core.spec.arm import AUTO
 from cartl_core.spec.request import EvaluateOverrides, PretrainOverrides, TransferOverrides
 from jobs import store
 from jobs.errors import JobNotFound
+from jobs.store.resource_kinds import DATASET, TEACHER
+from jobs.store.resource_lists import page_of
 
 router = APIRouter(include_in_schema=False)
 
+SHOWN_RESOURCES = 200
 GROUPS = (
     ("Training of the teacher", PretrainOverrides, "pretrain"),
     ("Tuning of the student", TransferOverrides, "transfer"),
@@ -39,9 +43,16 @@ BEGIN: dict[str, Any] = {"freeze_depth": 6, "method": "consistent", "baselines":
 
 
 @router.get("/ui/jobs/new")
-def show_form(visit: VisitDep, begin: Annotated[str, Query(alias="from", max_length=64)] = "") -> Response:
-    """The form; ``from`` names a job whose request it begins with."""
-    written, began_with = BEGIN, None
+def show_form(
+    visit: VisitDep,
+    begin: Annotated[str, Query(alias="from", max_length=64)] = "",
+    dataset: Annotated[str, Query(max_length=64)] = "",
+    teacher: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """The form; ``from`` names a job whose request it begins with, the others what is chosen beforehand."""
+    chosen = {"dataset": dataset, "teacher": teacher}
+    written: dict[str, Any] = BEGIN | {name: value for name, value in chosen.items() if value}
+    began_with = None
     if begin:
         with visit.reading() as session:
             try:
@@ -49,6 +60,8 @@ def show_form(visit: VisitDep, begin: Annotated[str, Query(alias="from", max_len
             except JobNotFound:
                 began_with = None
     written = plain_names(written)
+    with visit.reading() as session:
+        own, teachers = _own(session, visit.caller.owner)
     groups = [(title, fields_of(model, path, written)) for title, model, path in GROUPS]
     shown = {field.path for _, group in groups for field in group}
     return visit.page(
@@ -56,11 +69,13 @@ def show_form(visit: VisitDep, begin: Annotated[str, Query(alias="from", max_len
         title="New job",
         here="/ui/jobs",
         began_with=began_with,
-        fields=_main_fields(written, visit.context.settings.default_preset),
+        fields=_main_fields(written, visit.context.settings.default_preset, own, tuple(teachers)),
         groups=groups,
         methods=tuple(METHODS),
         baselines=[name for name in written.get("baselines", ()) if isinstance(name, str)],
-        blocks={name: model_facts(name).blocks for name in KNOWN_MODELS},
+        models=KNOWN_MODELS,
+        blocks={name: model_facts(name).blocks for name in KNOWN_MODELS}
+        | {f"teacher {name}": blocks for name, blocks in teachers.items()},
         chosen_model=written.get("model"),
         default_model="wrn-28-4",
         more=_rest(written, shown),
@@ -79,8 +94,19 @@ def plain_names(written: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _main_fields(written: Mapping[str, Any], default_preset: str) -> dict[str, FormField]:
-    names = tuple(DATASETS)
+def _own(session: Session, owner: str) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Names of the data sets that can be used, and of the teachers with their numbers of blocks."""
+    datasets = page_of(session, DATASET, owner, shared=False, after=None, limit=SHOWN_RESOURCES)
+    teachers = page_of(session, TEACHER, owner, shared=False, after=None, limit=SHOWN_RESOURCES)
+    ready = tuple(row.name for row in datasets if row.state == "ready")
+    usable = {row.name: len(row.found["blocks"]) for row in teachers if row.found and row.state != "rejected"}
+    return ready, usable
+
+
+def _main_fields(
+    written: Mapping[str, Any], default_preset: str, own: tuple[str, ...], teachers: tuple[str, ...]
+) -> dict[str, FormField]:
+    names = (*own, *DATASETS)
     rows = (
         FormField(
             "dataset.name",
@@ -96,6 +122,13 @@ def _main_fields(written: Mapping[str, Any], default_preset: str) -> dict[str, F
             "Its classes",
             "labels",
             help="Empty takes all, or the other classes of the target's.",
+        ),
+        FormField(
+            "teacher",
+            "Teacher of yours",
+            choices=teachers,
+            placeholder="none: one is trained",
+            help="With it no network is chosen and none is trained.",
         ),
         FormField("method", "Method", choices=(*METHODS, AUTO)),
         FormField(
@@ -137,7 +170,7 @@ def _left(name: str, value: Any, shown: set[str]) -> Any:
         return {key: one for key, one in value.items() if key not in ("name", "classes")}
     if name == "baselines":
         return None if all(isinstance(one, str) for one in value) else value
-    if name == "model":
+    if name in ("model", "teacher"):
         return None if isinstance(value, str) else value
     return None if name in SHOWN or (name == "kind" and value == "transfer") else value
 

@@ -180,11 +180,12 @@ function drawBlocks(form, changed) {
   const place = form.querySelector("#blocks");
   const depth = form.querySelector('[data-path="freeze_depth"]');
   const model = form.querySelector("#model");
+  const teacher = form.querySelector('[data-path="teacher"]');
   const words = form.querySelector("#blocks-words");
   const known = JSON.parse(document.getElementById("models-data").textContent);
 
   function draw() {
-    const name = model.value || form.querySelector("#default-model").value;
+    const name = teacher?.value ? `teacher ${teacher.value}` : model.value || form.querySelector("#default-model").value;
     const blocks = known[name] ?? 0;
     place.replaceChildren();
     place.closest(".field-blocks").hidden = !blocks || depth.value === "auto";
@@ -242,5 +243,6 @@ function drawBlocks(form, changed) {
 
   depth.addEventListener("input", draw);
   model.addEventListener("input", draw);
+  teacher?.addEventListener("input", draw);
   draw();
 }
