@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-Kind = Literal["text", "number", "boolean", "list", "labels", "depth"]
+Kind = Literal["text", "choice", "number", "boolean", "list", "labels", "depth"]
 
 LONGEST_HELP = 160
 NUMBERS = (int, float)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
@@ -105,15 +105,16 @@ def _against_first(
         return []
     pairs = []
     for other in found[1:]:
-        same = other.job.dataset == found[0].job.dataset and _fingerprint(other) == _fingerprint(found[0])
+        same = _test_images(other.job) == _test_images(found[0].job)
         second = _outcomes(session, visit, other.job) if same else None
         pairs.append((other.name, differences(second, first) if second else ()))
     return pairs
 
 
-def _fingerprint(one: Compared) -> str | None:
-    figures = one.report.student.figures if one.report.student else None
-    return figures.data_fingerprint if figures else None
+def _test_images(job: Job) -> dict[str, Any]:
+    """What says which test images there are; the positions of those that were measured are in the outcomes."""
+    data: dict[str, Any] = job.spec["dataset"]
+    return {name: data.get(name) for name in ("name", "fingerprint", "classes")}
 
 
 @router.get("/ui/compare")

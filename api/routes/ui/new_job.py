@@ -88,10 +88,18 @@ def plain_names(written: Mapping[str, Any]) -> dict[str, Any]:
     for field in ("dataset", "source"):
         if isinstance(changed.get(field), str):
             changed[field] = {"name": changed[field]}
+    if isinstance(changed.get("baselines"), list):
+        changed["baselines"] = [_plain_baseline(one) for one in changed["baselines"]]
     model = changed.get("model")
     if isinstance(model, Mapping) and set(model) == {"name"}:
         changed["model"] = model["name"]
     return changed
+
+
+def _plain_baseline(written: Any) -> Any:
+    """A baseline by its name where nothing else is said of it."""
+    alone = isinstance(written, Mapping) and set(written) == {"method"}
+    return written["method"] if alone else written
 
 
 def _own(session: Session, owner: str) -> tuple[tuple[str, ...], dict[str, int]]:
@@ -126,11 +134,12 @@ def _main_fields(
         FormField(
             "teacher",
             "Teacher of yours",
+            "choice",
             choices=teachers,
             placeholder="none: one is trained",
             help="With it no network is chosen and none is trained.",
         ),
-        FormField("method", "Method", choices=(*METHODS, AUTO)),
+        FormField("method", "Method", choices=(*METHODS, AUTO), placeholder="cartl"),
         FormField(
             "freeze_depth", "Freeze depth", "depth", help="Leading blocks that stay as they are, or auto."
         ),

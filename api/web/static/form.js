@@ -4,7 +4,7 @@ import { ask, toast } from "./app.js";
 const WAIT_MILLISECONDS = 400;
 
 function read(input) {
-  if (input.type === "checkbox") return input.dataset.item ? (input.checked ? input.value : undefined) : input.checked;
+  if (input.type === "checkbox") return "item" in input.dataset ? (input.checked ? input.value : undefined) : input.checked;
   const text = input.value.trim();
   if (text === "") return undefined;
   if (input.dataset.kind === "number" && !Number.isNaN(Number(text))) return Number(text);
@@ -30,7 +30,7 @@ export function requestOf(form) {
     if (input.disabled || input.closest("[hidden]")) continue;
     const value = read(input);
     const path = input.dataset.path;
-    if (input.dataset.item) {
+    if ("item" in input.dataset) {
       lists[path] ??= [];
       if (value !== undefined) lists[path].push(value);
     } else if (value !== undefined && !(input.type === "checkbox" && !value)) put(request, path, value);
@@ -126,7 +126,8 @@ export function startForm(form) {
     try {
       const found = await ask("/jobs?dry_run=true", send(request));
       if (mine !== asked) return;
-      estimate.textContent = `About ${duration(found.estimate.seconds)} of computing, ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk. ${found.estimate.assumes ?? ""}`;
+      estimate.textContent = `About ${duration(found.estimate.seconds)} of computing, ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk.`;
+      form.querySelector("#assumes").textContent = `It assumes ${found.estimate.assumes ?? "nothing"}.`;
       form.dataset.spec = JSON.stringify(found.spec);
     } catch (problem) {
       if (mine !== asked) return;
