@@ -95,7 +95,8 @@ def test_a_person_gets_from_data_to_a_report(new_postgres_database: str, tmp_pat
         expect(page.get_by_text("You have no jobs yet.")).to_be_visible()
         desk.judge("no-jobs")
         the_form_names_what_is_wrong_at_its_field(desk)
-        first, second = submit(desk, "first", "1"), submit(desk, "second", "2")
+        # With one seed: the same test images are drawn.
+        first, second = submit(desk, "first", "1"), submit(desk, "second", "1")
         page = desk.open(f"/ui/jobs/{first}")
         expect(page.locator("#head")).to_contain_text("succeeded", timeout=PATIENCE)
         expect(page.locator(".chart canvas").first).to_be_visible(timeout=PATIENCE)

@@ -112,7 +112,7 @@ def _against_first(
 
 
 def _test_images(job: Job) -> dict[str, Any]:
-    """What says which test images there are; the positions of those that were measured are in the outcomes."""
+    """What says which test images there are; which of them were measured is in the outcomes."""
     data: dict[str, Any] = job.spec["dataset"]
     return {name: data.get(name) for name in ("name", "fingerprint", "classes")}
 
