@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cartl_core import __main__ as main_module
 from cartl_core.__main__ import main
+from cartl_core.commands import run as run_command
 from cartl_core.errors import ResumeMismatch
 from cartl_core.storage.stage_result import read_result
 from tests.core.run.conftest import REQUEST
@@ -163,7 +163,7 @@ def test_a_mistake_of_ours_is_told_without_its_words(
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError(f"nothing lies at {hidden}")
 
-    monkeypatch.setattr(main_module, "run", broken)
+    monkeypatch.setattr(run_command, "run", broken)
     assert main(arguments(write(), tmp_path / "out")) == 1
     said = capsys.readouterr()
     last = json.loads(said.out.splitlines()[-1])
