@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,6 +25,7 @@ from pydantic import BaseModel
 from cartl import answers
 from cartl.address import address_of, authorization, id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
+from cartl.bodies import Ticking, whole_body
 from cartl.problems import (
     JobUnfinished,
     NotUsable,
@@ -31,7 +33,6 @@ from cartl.problems import (
     ServiceUnreachable,
     raise_for_problem,
 )
-from cartl_core.strict_json import ANSWER
 
 Json = dict[str, Any]
 Tick = Callable[[], None]
@@ -146,6 +147,24 @@ class Client:
         accept = {"Accept": "text/markdown"}
         return self._text(f"/jobs/{id_in_path(job_id)}/robustness", headers=accept)
 
+    def artifacts(self, job_id: str) -> list[Json]:
+        """The files of a job by name, size and SHA-256; none before they are written."""
+        path = f"/jobs/{id_in_path(job_id)}/artifacts"
+        page = self._json("GET", path, shape=answers.Page)["data"]
+        return [shaped(artifact, path, answers.Artifact) for artifact in page]
+
+    @contextmanager
+    def artifact(self, job_id: str, name: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """The answer to a GET of one file, its body still to come; ``headers`` may ask for a range."""
+        path = f"/jobs/{id_in_path(job_id)}/artifacts/{name}"
+        try:
+            with self._http.stream("GET", path, headers=dict(headers)) as response:
+                if not response.is_success:
+                    raise_for_problem(response, whole_body(response))
+                yield response
+        except httpx.TransportError as error:
+            raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
+
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None
     ) -> Json:
@@ -229,13 +248,13 @@ class Client:
         timeout = httpx.Timeout(STREAM_SILENCE_SECONDS)
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
             if not response.is_success:
-                raise_for_problem(response, _body(response))
+                raise_for_problem(response, whole_body(response))
             if (
                 response.status_code == httpx.codes.NO_CONTENT
             ):  # the job has ended, and its last event was sent
                 return
             assert isinstance(response.stream, httpx.SyncByteStream)
-            response.stream = _Ticking(response.stream, tick)
+            response.stream = Ticking(response.stream, tick)
             try:
                 for message in EventSource(response).iter_sse():
                     if message.event == ACCESS_ENDED:
@@ -260,7 +279,7 @@ class Client:
         """
         try:
             with self._http.stream(method, path, **options) as response:
-                body = _body(response)
+                body = whole_body(response)
         except httpx.TransportError as error:
             raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
@@ -269,32 +288,3 @@ class Client:
             raise NotUsable("what was typed holds characters that are no text") from error
         raise_for_problem(response, body)
         return body
-
-
-def _body(response: httpx.Response) -> bytes:
-    """All of it, within bounds: what answers may never end, or unpack to very much."""
-    pieces: list[bytes] = []
-    size = 0
-    for piece in response.iter_bytes():
-        size += len(piece)
-        if size > ANSWER.size:
-            raise not_the_service(f"it answered more than {ANSWER.size} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-class _Ticking(httpx.SyncByteStream):
-    """A body that calls ``tick`` for each piece that arrives, the comments that keep it alive too."""
-
-    def __init__(self, body: httpx.SyncByteStream, tick: Tick) -> None:
-        self._body = body
-        self._tick = tick
-
-    def __iter__(self) -> Iterator[bytes]:
-        for piece in self._body:
-            self._tick()
-            yield piece
-
-    def close(self) -> None:
-        """Close the body."""
-        self._body.close()

@@ -71,6 +71,7 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         auto=auto,
         evaluate=resolve_evaluation(request.evaluate, source, target, preset),
         baselines=_distinct(main, baselines, chosen=chosen),
+        exports=request.exports,
         device=request.device,
         precision=request.precision,
         seed=request.seed,

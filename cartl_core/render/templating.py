@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -24,6 +26,20 @@ def environment(package: str, folder: str = "templates") -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def markdown_environment(package: str, folder: str = "templates") -> Environment:
+    """The same for templates of Markdown: text cannot begin a tag, and quotes stay as they are."""
+    made = environment(package, folder)
+    made.autoescape = False
+    made.finalize = _without_tags
+    made.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+    made.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
+    return made
+
+
+def _without_tags(value: object) -> object:
+    return visible(value).replace("<", "&lt;") if isinstance(value, str) else value
 
 
 def _visible(value: object) -> object:

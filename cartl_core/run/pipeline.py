@@ -14,7 +14,8 @@ from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
 from cartl_core.run.evaluation_run import run_evaluation
-from cartl_core.run.publish import publish
+from cartl_core.run.exports.export_student import export_student
+from cartl_core.run.publish import Exporter, publish
 from cartl_core.run.stage_runner import Services
 from cartl_core.run.transfer_run import run_transfer
 from cartl_core.spec import JobSpec, Runtime
@@ -38,6 +39,7 @@ def run(
     network: Path | None = None,
     own_data: Mapping[str, Archive] | None = None,
     run_id: str | None = None,
+    exporter: Exporter | None = export_student,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -54,6 +56,7 @@ def run(
         network: the file that an evaluation measures.
         own_data: a person's own data sets, by their names in ``spec``.
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
+        exporter: gives the student back in the forms that are asked for; None: its weights alone.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -79,4 +82,4 @@ def run(
             done = run_transfer(spec, loader, services, remarks)
         case EvaluateJobSpec():
             done = run_evaluation(spec, loader, services, network, remarks)
-    return publish(out, done)
+    return publish(out, done, services, exporter)

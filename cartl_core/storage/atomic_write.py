@@ -24,6 +24,15 @@ def write_whole(path: Path, content: bytes) -> None:
     _sync_directory(path.parent)
 
 
+def place_whole(made: Path, path: Path) -> None:
+    """Move a finished file of the same file system to ``path``: there is the old file or the new one."""
+    with made.open("rb+") as file:
+        os.fchmod(file.fileno(), 0o644)
+        os.fsync(file.fileno())
+    made.replace(path)
+    _sync_directory(path.parent)
+
+
 def _sync_directory(directory: Path) -> None:
     """Make a rename in ``directory`` survive a power cut."""
     handle = os.open(directory, os.O_RDONLY)

@@ -16,7 +16,8 @@ from cartl_core.nn.network import Network, Residual
 from cartl_core.nn.rng import generator
 from tests.core.nn.neft_networks import batch, network, train
 
-MODELS = ("tiny", "wrn-16-2", "wrn-22-2", "resnet18")
+LAST_MERGE = {"tiny": 2, "wrn-16-2": 5, "wrn-22-2": 8, "resnet18": 7}
+"""Networks, and the last block of each that has a merge, counted from 0."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +37,14 @@ def drawn(name: str, depth: int, seed: int) -> Network:
         for layer in net.modules():
             if isinstance(layer, nn.BatchNorm2d):
                 assert layer.running_mean is not None and layer.running_var is not None
-                layer.weight.copy_(uniform(layer.weight, -1.5, 1.5))
                 layer.bias.copy_(uniform(layer.bias, -1.0, 1.0))
                 layer.running_mean.copy_(uniform(layer.running_mean, -1.0, 1.0))
                 # Down to far below eps, where a rule that forgets eps is most wrong.
                 layer.running_var.copy_(10 ** uniform(layer.running_var, -7.0, 1.0))
+                # So that no channel is amplified by more than 1.5, and single precision has room.
+                gain = uniform(layer.weight, -1.5, 1.5)
+                layer.weight.copy_(gain * (layer.running_var + layer.eps).sqrt())
+                layer.running_mean.mul_((layer.running_var + layer.eps).sqrt())
     for block in net.blocks[depth:]:
         for module in block.modules():
             if isinstance(module, Residual):
@@ -56,10 +60,10 @@ def difference(one: nn.Module, two: nn.Module, images: Tensor) -> float:
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(name=st.sampled_from(MODELS), share=st.floats(0, 1), seed=st.integers(0, 2**20))
+@given(name=st.sampled_from(sorted(LAST_MERGE)), share=st.floats(0, 1), seed=st.integers(0, 2**20))
 def test_the_same_logits_from_sums_alone(name: str, share: float, seed: int) -> None:
     """In double precision the derivation is exact; in single it is as exact as the format."""
-    depth = int(share * (network(name).block_count - 2))
+    depth = int(share * LAST_MERGE[name])
     net = drawn(name, depth, seed)
     assert net.arch.averaged_from == depth
     folded = fold_averages(net)
