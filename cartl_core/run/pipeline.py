@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cartl_core.data import load
-from cartl_core.data.splits import Archive
+from cartl_core.data.splits import DataSource
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
 from cartl_core.planning.stage_digests import spec_digest
@@ -37,7 +37,7 @@ def run(
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
     network: Path | None = None,
-    own_data: Mapping[str, Archive] | None = None,
+    own_data: Mapping[str, DataSource] | None = None,
     run_id: str | None = None,
     exporter: Exporter | None = export_student,
 ) -> Report:

@@ -48,6 +48,11 @@ NewName = Annotated[Name, VISIBLE]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TAG)]
 
 
+Resize = Literal["fit_crop", "squash"]
+"""How an image that is not square becomes square: scaled until its shorter side fits and cropped about its
+centre, or each side scaled for itself."""
+
+
 class DataSpec(SpecModel):
     """Which images of which data set. A bare string stands for the whole data set."""
 
@@ -65,6 +70,11 @@ class DataSpec(SpecModel):
     )
     validation_fraction: float = Field(
         default=0.1, ge=0.01, le=0.5, description="Part of the training images kept for selection."
+    )
+    resize: Resize = Field(
+        default="squash",
+        description="How images that are not square meet the network's input: `fit_crop` keeps their "
+        "proportions and crops the centre, `squash` keeps all of them and not their proportions.",
     )
 
 
