@@ -24,7 +24,6 @@ NAMES: dict[Format, re.Pattern[str]] = {
     "all": re.compile(r".*"),
 }
 """The artifacts that belong to a format."""
-CHUNK = 1024 * 1024
 
 Told = Callable[[int], None]
 """Told how many bytes of a file are here."""
@@ -86,7 +85,7 @@ def _fetch(client: Client, job_id: str, artifact: Json, part: Path, start: int, 
         goes_on = response.status_code == httpx.codes.PARTIAL_CONTENT
         here = start if goes_on else 0
         with part.open("ab" if goes_on else "wb") as file:
-            for piece in response.iter_bytes(CHUNK):
+            for piece in response.iter_bytes():
                 here += len(piece)
                 if here > artifact["size"]:
                     raise not_the_service(f"{artifact['name']} is longer than it said")

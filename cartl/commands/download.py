@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import INTERRUPTED, JobId, Key, Url
@@ -36,11 +37,13 @@ def download(
             Progress(*columns, console=console, disable=not console.is_terminal) as bar,
         ):
             for artifact in files_of(client, job, wanted):
-                task = bar.add_task(artifact["name"], total=artifact["size"])
-                fresh = bring(
-                    client, job, artifact, out, lambda here, task=task: bar.update(task, completed=here)
-                )
+                told = partial(_tell, bar, bar.add_task(artifact["name"], total=artifact["size"]))
+                fresh = bring(client, job, artifact, out, told)
                 typer.echo(f"{out / artifact['name']}{'' if fresh else ' (was there)'}")
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def _tell(bar: Progress, task: TaskID, here: int) -> None:
+    bar.update(task, completed=here)

@@ -33,13 +33,18 @@ def markdown_environment(package: str, folder: str = "templates") -> Environment
     made = environment(package, folder)
     made.autoescape = False
     made.finalize = _without_tags
-    made.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
+    made.filters["json"] = lambda value: Markup(visible(json.dumps(value, ensure_ascii=False)))
     made.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
     return made
 
 
 def _without_tags(value: object) -> object:
-    return visible(value).replace("<", "&lt;") if isinstance(value, str) else value
+    """Of the filter ``json`` everything is kept: it is in quotes, of a language that has no tags."""
+    return (
+        visible(value).replace("<", "&lt;")
+        if isinstance(value, str) and not isinstance(value, Markup)
+        else value
+    )
 
 
 def _visible(value: object) -> object:

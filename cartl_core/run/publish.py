@@ -44,11 +44,9 @@ def publish(
     """
     final, report = run.known(complete=True), run.report
     if isinstance(run.plan, TransferPlan):
-        network = run.directory(run.plan.students[0].stage) / NETWORK
-        write_student(out, network, report)
-        if exporter is not None:
-            final = final.model_copy(update={"exports": exporter(out, run, network, services)})
-            final = write_cards(out, final, report)
+        final = _give_back(
+            out, run, run.directory(run.plan.students[0].stage) / NETWORK, services, final, exporter
+        )
     for network in run.plan.measured:
         clean = run.state.clean(network.measurements)
         rows = {
@@ -71,6 +69,17 @@ def _worst_images(out: Path, final: Report, run: ActiveRun) -> Pixels | None:
         return None
     (stage,) = (own for own in run.plan.measured[0].diagnostics if isinstance(own.work.asked, GallerySpec))
     return write_gallery(out, gallery, read_rows(run.directory(stage)), run.report)
+
+
+def _give_back(
+    out: Path, run: ActiveRun, student: Path, services: Services, final: Report, exporter: Exporter | None
+) -> Report:
+    """The student in every form that is asked for; the report with what was measured of them."""
+    write_student(out, student, run.report)
+    if exporter is None:
+        return final
+    exports = exporter(out, run, student, services)
+    return write_cards(out, final.model_copy(update={"exports": exports}), run.report)
 
 
 def write_cards(out: Path, final: Report, report: Reporter) -> Report:

@@ -90,7 +90,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def place_whole(made: Path, path: Path) -> None:
-    """Give a finished file of the same file system the name ``path``; another file of that name is replaced."""
+    """Give a finished file of the same file system its name; another file of that name is replaced."""
     made.chmod(0o644)
     sync_file(made)
     made.replace(path)

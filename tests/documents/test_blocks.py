@@ -95,10 +95,12 @@ JOB = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": ["onnx"],
     "baselines": [],
     "evaluate": {"preset": "quick"},
 }
-EVALUATING = "docs/how-to/evaluate-a-network.md"
+ABOUT_A_JOB = {"docs/how-to/evaluate-a-network.md", "docs/how-to/take-your-model-home.md"}
+"""Pages for whom `ID` is a job that has succeeded."""
 
 
 def followed(block: Block) -> bool:
@@ -154,7 +156,7 @@ def environment(folder: Path, url: str) -> dict[str, str]:
 def run_block(block: Block, folder: Path, service: Running) -> None:
     text = block.text.replace("http://127.0.0.1:8000", service.url)
     with Client(service.url) as client:
-        if block.page == EVALUATING:
+        if block.page in ABOUT_A_JOB:
             text = re.sub(r"\bID\b", service.job, text)
         elif re.search(r"\bID\b", text):
             text = re.sub(r"\bID\b", newest(client), text)

@@ -56,7 +56,7 @@ def export_images(
             copies of one network, so that a short PGD within its norm and radius serves.
     """
     images = some_of(test, min(_affordable(model), len(test.labels)), seed, "export images")
-    clean, labels = images.images.float(), images.labels
+    clean, labels = images.images.tensor().float(), images.labels
     if last is None or last.eps == 0:
         return ExportImages(clean, None, labels)
     network = load_network(network_file).to(device).requires_grad_(False)

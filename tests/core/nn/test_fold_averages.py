@@ -105,7 +105,8 @@ def test_the_network_itself_stays_as_it_was() -> None:
 def test_a_network_without_averages_keeps_its_bits() -> None:
     net = network("resnet18").eval()
     folded = fold_averages(net)
-    assert all(torch.equal(a, b) for a, b in zip(net.state_dict().values(), folded.state_dict().values()))
+    pairs = zip(net.state_dict().values(), folded.state_dict().values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
 
 
 @pytest.mark.parametrize("name", ["wrn-16-2", "resnet18"])
