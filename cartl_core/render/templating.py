@@ -33,16 +33,23 @@ def markdown_environment(package: str, folder: str = "templates") -> Environment
     made = environment(package, folder)
     made.autoescape = False
     made.finalize = _without_tags
-    made.filters["json"] = lambda value: Markup(visible(json.dumps(value, ensure_ascii=False)))
+    made.filters["json"] = _quoted
     made.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
     return made
 
 
+class _Quoted(str):
+    """Text in the quotes of JSON, which is YAML as well: a language without tags."""
+
+
+def _quoted(value: object) -> _Quoted:
+    return _Quoted(visible(json.dumps(value, ensure_ascii=False)))
+
+
 def _without_tags(value: object) -> object:
-    """Of the filter ``json`` everything is kept: it is in quotes, of a language that has no tags."""
     return (
         visible(value).replace("<", "&lt;")
-        if isinstance(value, str) and not isinstance(value, Markup)
+        if isinstance(value, str) and not isinstance(value, _Quoted)
         else value
     )
 

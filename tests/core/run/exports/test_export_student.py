@@ -21,6 +21,7 @@ from cartl_core import load_network
 from cartl_core.events import ArtifactWritten, Event, ExportWithheld, Progress
 from cartl_core.report import Report
 from cartl_core.run.exports import child, export_student
+from cartl_core.run.exports.formats import WRITERS
 from cartl_core.run.exports.measure import Forward, Reference
 from cartl_core.run.exports.order import Made, Order, Refused, Task
 
@@ -182,12 +183,12 @@ def test_one_format_that_fails_is_refused_with_its_error(
     network = load_network(done.out / "student.safetensors")
     images = torch.rand(2, 1, 8, 8)
     reference = Reference.of(network, images, None, torch.zeros(2, dtype=torch.int64))
-    monkeypatch.setitem(child.WRITERS, "pt2", broken)
+    monkeypatch.setitem(WRITERS, "pt2", broken)
     answer = child._export(order.tasks[0], network, reference, order)
     assert isinstance(answer, Refused)
     assert (answer.reason, answer.message) == ("failed", "ValueError: this operator is unknown")
-    monkeypatch.setitem(child.WRITERS, "pt2", lambda *arguments: lambda batch: network(batch) + 1)
+    monkeypatch.setitem(WRITERS, "pt2", lambda *arguments: lambda batch: network(batch) + 1)
     wrong = child._export(order.tasks[0], network, reference, order)
     assert isinstance(wrong, Refused) and wrong.reason == "logits_differ"
-    monkeypatch.setitem(child.WRITERS, "pt2", lambda *arguments: network)
+    monkeypatch.setitem(WRITERS, "pt2", lambda *arguments: network)
     assert isinstance(child._export(order.tasks[0], network, reference, order), Made)

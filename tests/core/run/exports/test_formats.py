@@ -44,7 +44,7 @@ MODELS = {
 
 @cache
 def network_of(name: str, channels: int, tuned_from: int | None) -> Network:
-    model = ModelSpec(name=name, image_size=8, channels=channels)
+    model = ModelSpec.model_validate({"name": name, "image_size": 8, "channels": channels})
     mean, std = (0.4, 0.5, 0.3)[:channels], (0.2, 0.3, 0.25)[:channels]
     net = build_network(model, len(CLASSES), mean, std, generator(0, "network"))
     noise = generator(1, "statistics")
@@ -217,7 +217,9 @@ def test_torchvision_loads_a_student_of_its_own_network(tmp_path: Path) -> None:
     ],
 )
 def test_which_public_layout_a_network_has(name: str, channels: int, stride: int, layout: str | None) -> None:
-    model = ModelSpec(name=name, image_size=32, channels=channels, stem_stride=stride)
+    model = ModelSpec.model_validate(
+        {"name": name, "image_size": 32, "channels": channels, "stem_stride": stride}
+    )
     assert public_layout(model) == layout
 
 
