@@ -25,14 +25,9 @@ from pydantic import BaseModel
 from cartl import answers
 from cartl.address import address_of, authorization, id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
-from cartl.bodies import Ticking, whole_body
-from cartl.problems import (
-    JobUnfinished,
-    NotUsable,
-    ServiceError,
-    ServiceUnreachable,
-    raise_for_problem,
-)
+from cartl.problems import JobUnfinished, NotUsable, ServiceError, ServiceUnreachable, raise_for_problem
+from cartl.resources import Resources
+from cartl.response_body import Ticking, whole_body
 
 Json = dict[str, Any]
 Tick = Callable[[], None]
@@ -116,6 +111,16 @@ class Client:
         with network.open("rb") as file:
             return self._json("POST", "/uploads", content=file, headers=headers)
 
+    @property
+    def datasets(self) -> Resources:
+        """Data sets: the catalog's, yours, and those that are shared with you."""
+        return Resources(self._send, "datasets", answers.Dataset)
+
+    @property
+    def teachers(self) -> Resources:
+        """Teachers: those that your jobs have trained, yours, and those that are shared with you."""
+        return Resources(self._send, "teachers", answers.Teacher)
+
     def job(self, job_id: str) -> Json:
         """State, progress and resolved spec of one job."""
         return self._json("GET", f"/jobs/{id_in_path(job_id)}", shape=answers.Job)
@@ -150,15 +155,15 @@ class Client:
     def artifacts(self, job_id: str) -> list[Json]:
         """The files of a job by name, size and SHA-256; none before they are written."""
         path = f"/jobs/{id_in_path(job_id)}/artifacts"
-        page = self._json("GET", path, shape=answers.Page)["data"]
-        return [shaped(artifact, path, answers.Artifact) for artifact in page]
+        found = self._json("GET", path, shape=answers.Page)["data"]
+        return [shaped(one, path, answers.Artifact) for one in found]
 
     @contextmanager
-    def artifact(self, job_id: str, name: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    def artifact(self, job_id: str, name: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
         """The answer to a GET of one file, its body still to come; ``headers`` may ask for a range."""
-        path = f"/jobs/{id_in_path(job_id)}/artifacts/{name}"
+        place = f"/jobs/{id_in_path(job_id)}/artifacts/{name}"
         try:
-            with self._http.stream("GET", path, headers=dict(headers)) as response:
+            with self._http.stream("GET", place, headers=headers) as response:
                 if not response.is_success:
                     raise_for_problem(response, whole_body(response))
                 yield response

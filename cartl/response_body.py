@@ -1,4 +1,4 @@
-"""Bodies of answers: read whole within bounds, or watched as they come."""
+"""Bodies of answers: read within bounds, or watched while they come."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import httpx
 
 from cartl.answers import not_the_service
 from cartl_core.strict_json import ANSWER
-
-Tick = Callable[[], None]
 
 
 def whole_body(response: httpx.Response) -> bytes:
@@ -27,7 +25,7 @@ def whole_body(response: httpx.Response) -> bytes:
 class Ticking(httpx.SyncByteStream):
     """A body that calls ``tick`` for each piece that arrives, the comments that keep it alive too."""
 
-    def __init__(self, body: httpx.SyncByteStream, tick: Tick) -> None:
+    def __init__(self, body: httpx.SyncByteStream, tick: Callable[[], None]) -> None:
         self._body = body
         self._tick = tick
 
