@@ -66,9 +66,10 @@ def exported(
         timed_out = code is None and process.returncode == -9
         if not timed_out:
             ended = f"the exporting process ended with code {process.returncode}"
-        log.warning("%s: %s\n%s", current.name, ended, _said(folder))
-        left.remove(current if current in left else left[0])
-        yield Refused(name=current.name, reason="timed_out" if timed_out else "ended", message=ended)
+        lost = current if current in left else left[0]
+        left.remove(lost)
+        log.warning("%s: %s\n%s", lost.name, ended, _said(folder))
+        yield Refused(name=lost.name, reason="timed_out" if timed_out else "ended", message=ended)
 
 
 OWN = (sys.executable, "-m", "cartl_core.run.exports")
@@ -84,7 +85,13 @@ def _process(command: tuple[str, ...], folder: Path) -> Iterator[subprocess.Pope
     }
     with (folder / "log").open("w") as said:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=said, env=environment, text=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=environment,
+            encoding="utf-8",
+            errors="replace",
         )
     try:
         yield process
@@ -119,8 +126,9 @@ def _answers(process: subprocess.Popen[str], stop: StopFlag, seconds: float) -> 
 
 
 def _read(stream: IO[str], lines: queue.Queue[str | None]) -> None:
-    for line in stream:
-        lines.put(line)
+    with stream:
+        for line in stream:
+            lines.put(line)
     lines.put(None)
 
 

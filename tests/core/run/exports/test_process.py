@@ -32,6 +32,8 @@ for task in order["tasks"]:
         say(type="refused", name=name, reason="failed", message="no")
     else:
         say(type="made", name=name, measured=measured)
+    if name == "last word":
+        sys.exit(3)
 """
 
 
@@ -57,6 +59,14 @@ def test_tasks_are_answered_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize("how", ["kills", "leaves"])
 def test_a_process_that_ends_costs_its_own_export_alone(tmp_path: Path, how: str) -> None:
     assert answers(tmp_path, "one", how, "two") == [("one", "made"), (how, "ended"), ("two", "made")]
+
+
+def test_an_end_between_two_exports_costs_the_next_one(tmp_path: Path) -> None:
+    assert answers(tmp_path, "last word", "two", "three") == [
+        ("last word", "made"),
+        ("two", "ended"),
+        ("three", "made"),
+    ]
 
 
 def test_an_export_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
