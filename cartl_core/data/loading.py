@@ -17,10 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cartl_core.catalog import DatasetFacts, OwnDataSpec, facts_of
+from cartl_core.catalog import DatasetFacts, facts_of
 from cartl_core.catalog.data_facts import draws_of
 from cartl_core.data.download import download as download_files
 from cartl_core.data.download import missing
+from cartl_core.data.pack_archive import read_pack
 from cartl_core.data.sources import find
 from cartl_core.data.splits import Archive, Loaded, Originals, Pixels, Split
 from cartl_core.data.stratified import stratified
@@ -39,7 +40,7 @@ def load(
     seed: int,
     download: bool = True,
     field: str = "dataset",
-    own: Mapping[str, Archive] | None = None,
+    own: Mapping[str, Archive | Path] | None = None,
 ) -> Loaded:
     """The images that ``data`` names, split and shaped for ``model``.
 
@@ -50,7 +51,8 @@ def load(
         seed: of the job; decides which images are kept and which validate.
         download: fetch missing files from their publishers.
         field: the field of the request that ``data`` came from, for errors.
-        own: a person's own data sets, by their names in the request.
+        own: data sets that people brought: the directories of packs by fingerprint, images in memory by
+            name.
 
     Raises:
         DatasetMissing: the files are not there and could not be downloaded.
@@ -60,7 +62,7 @@ def load(
     facts = facts_of(data)
     if facts.channels > model.channels:
         raise SpecError("model.channels", f"{data.name} has colour images", allowed=str(facts.channels))
-    archive = _archive(data, data_root, download, own or {})
+    archive = _archive(data, model, data_root, download, own or {})
     classes = data.classes if data.classes is not None else tuple(range(len(facts.classes)))
     everything = _selected(archive.train, classes)
     test = _selected(archive.test, classes)
@@ -69,6 +71,8 @@ def load(
         stratified(everything.labels, data.train_limit, generator(seed, "limit", draws_of(data)))
     )
     train, validation = _without_validation(limited, data, seed)
+    if archive.validation is not None:
+        train, validation = limited, _selected(archive.validation, classes)
     _require_images(train, validation, everything, classes, facts, field)
     shape = functools.partial(_shaped, highest=archive.highest, model=model)
     return Loaded(
@@ -85,10 +89,17 @@ def load(
     )
 
 
-def _archive(data: DataSpec, data_root: Path, download: bool, own: Mapping[str, Archive]) -> Archive:
-    if isinstance(data, OwnDataSpec):
-        return own[data.name]
-    return read(data.name, data_root, download=download)
+def _archive(
+    data: DataSpec, model: ModelSpec, data_root: Path, download: bool, own: Mapping[str, Archive | Path]
+) -> Archive:
+    if data.facts is None:
+        return read(data.name, data_root, download=download)
+    found = own.get(data.fingerprint or data.name)
+    if found is None:
+        raise DatasetInvalid(f"the images of the data set {data.name} were not handed to this run")
+    if isinstance(found, Archive):
+        return found
+    return read_pack(found, data.name, data.fingerprint, model.image_size)
 
 
 def read(name: str, data_root: Path, *, download: bool = True) -> Archive:
@@ -209,11 +220,20 @@ def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     return values * (channels // len(values))
 
 
+def _described(data: DataSpec) -> dict[str, object]:
+    """What is asked for of a data set; one that has a fingerprint is not known by its name."""
+    asked = {"name", "classes", "train_limit", "validation_fraction"}
+    told: dict[str, object] = data.model_dump(mode="json", include=asked)
+    if data.fingerprint is not None:
+        told["name"] = data.fingerprint
+    return told
+
+
 def _fingerprint(
     data: DataSpec, model: ModelSpec, facts: DatasetFacts, splits: tuple[_Selection, ...]
 ) -> str:
     shape = {
-        "data": data.model_dump(mode="json"),
+        "data": _described(data),
         "image_size": model.image_size,
         "channels": model.channels,
         "mean": facts.mean,

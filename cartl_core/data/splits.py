@@ -57,6 +57,8 @@ class Archive:
     test: Originals
     highest: int = 255
     """The value of a white pixel: divides into [0, 1]."""
+    validation: Originals | None = None
+    """Where the data set comes with such a split; else a part of the training images is set aside."""
     files: FileCounts | None = None
     """None where it is not a file an image."""
 

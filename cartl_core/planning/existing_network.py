@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cartl_core.catalog import PRESETS, facts_of
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
+from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
-
-OF_TEACHERS: dict[str, Any] = {"source_attacks": (), "source_test_limit": None}
 
 
 def resolve_existing_network(
-    request: EvaluateJobRequest, found: NetworkFile, default_preset: str = "quick"
+    request: EvaluateJobRequest,
+    found: NetworkFile,
+    default_preset: str = "quick",
+    lookup: Lookup = CATALOG_ALONE,
 ) -> EvaluateJobSpec:
     """Fill in everything that ``request`` leaves open.
 
@@ -23,13 +23,14 @@ def resolve_existing_network(
         request: what a person wrote.
         found: the file that its ``network`` names.
         default_preset: where the request names none.
+        lookup: finds the data sets that people brought.
 
     Raises:
         SpecError: the file is another one than was asked for, it does not fit the data set, or a value is
             out of range.
     """
     preset = PRESETS[request.preset or default_preset]
-    target = resolve_target(request.dataset)
+    target = resolve_target(request.dataset, lookup)
     architecture = found.architecture
     _same("network.sha256", request.network.sha256, found.sha256)
     _same("model", request.model, architecture.model)
@@ -43,11 +44,6 @@ def resolve_existing_network(
         )
     if facts.channels > architecture.model.channels:
         raise SpecError("dataset", f"{target.name} has colour images, the network takes one channel")
-    for field, off in OF_TEACHERS.items():
-        written = getattr(request.evaluate, field, None)
-        if written is not None and written != off:
-            raise SpecError(f"evaluate.{field}", "an evaluation has no teacher", allowed="leave it out")
-    evaluate = resolve_evaluation(request.evaluate, target, target, preset)
     return EvaluateJobSpec(
         name=request.name,
         tags=request.tags,
@@ -55,7 +51,7 @@ def resolve_existing_network(
         dataset=target,
         network=request.network.model_copy(update={"sha256": found.sha256}),
         model=architecture.model,
-        evaluate=evaluate.model_copy(update=OF_TEACHERS),
+        evaluate=resolve_evaluation(request.evaluate, None, target, preset),
         device=request.device,
         precision=request.precision,
         seed=request.seed,

@@ -36,7 +36,7 @@ def run(
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
     network: Path | None = None,
-    own_data: Mapping[str, Archive] | None = None,
+    own_data: Mapping[str, Archive | Path] | None = None,
     run_id: str | None = None,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
@@ -51,8 +51,9 @@ def run(
         remarks: notices for the report that are known before the start.
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
-        network: the file that an evaluation measures.
-        own_data: a person's own data sets, by their names in ``spec``.
+        network: the file that an evaluation measures, or that of the teacher which a transfer is given.
+        own_data: data sets that people brought: the directories of packs by fingerprint, images in memory
+            by their names in ``spec``.
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
 
     Raises:
@@ -76,7 +77,7 @@ def run(
     )
     match spec:
         case JobSpec():
-            done = run_transfer(spec, loader, services, remarks)
+            done = run_transfer(spec, loader, services, network, remarks)
         case EvaluateJobSpec():
             done = run_evaluation(spec, loader, services, network, remarks)
     return publish(out, done)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
@@ -13,13 +13,16 @@ from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
 from cartl_core.spec.base import SpecModel as SpecModel
+from cartl_core.spec.base import refusal
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
+from cartl_core.spec.datasets import DATASETS
 from cartl_core.spec.datasets import DatasetName as DatasetName
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
+from cartl_core.spec.resources.dataset import DataFacts
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
 from cartl_core.spec.training import FeatureDistance as FeatureDistance
@@ -48,10 +51,22 @@ NewName = Annotated[Name, VISIBLE]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TAG)]
 
 
-class DataSpec(SpecModel):
-    """Which images of which data set. A bare string stands for the whole data set."""
+DATA_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Names of the catalog, of data sets and teachers that people bring, and their ids."""
+DataName = Annotated[str, StringConstraints(pattern=DATA_NAME)]
+SHA256 = r"^[0-9a-f]{64}$"
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
-    name: DatasetName
+
+class DataRequest(SpecModel):
+    """Which images of which data set. A bare string stands for the whole data set of that name."""
+
+    name: DataName | None = Field(
+        default=None, description=f"{', '.join(DATASETS)}, or the name of a data set of your own."
+    )
+    id: DataName | None = Field(
+        default=None, description="Of a data set of your own, or of one that is shared with you."
+    )
     classes: Annotated[tuple[Label, ...], ARRAY, Field(min_length=2, max_length=1000)] | None = Field(
         default=None,
         description="Labels kept, distinct; class i of the task is classes[i]. Null keeps all.",
@@ -66,16 +81,37 @@ class DataSpec(SpecModel):
     validation_fraction: float = Field(
         default=0.1, ge=0.01, le=0.5, description="Part of the training images kept for selection."
     )
+    fingerprint: Sha256 | None = Field(
+        default=None,
+        description="Of a data set of your own; where it is given, the data set must have it.",
+    )
+    facts: DataFacts | None = Field(
+        default=None,
+        description="Of a data set of your own, as a specification keeps them; looked up anew at each "
+        "request.",
+    )
+
+    @model_validator(mode="after")
+    def _names_one(self) -> DataRequest:
+        if self.name is None and self.id is None:
+            raise refusal("it names no data set", "a `name`, or the `id` of a data set of your own")
+        return self
+
+
+class DataSpec(DataRequest):
+    """Which images of which data set, looked up: ``fingerprint`` and ``facts`` are null of the catalog's."""
+
+    name: DataName
 
 
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-# Serialised as what it is: a person's own data set is a ``DataSpec`` of another class.
-DataSpecOrName = Annotated[
-    SerializeAsAny[DataSpec], BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)
+DataRequestOrName = Annotated[
+    DataRequest, BeforeValidator(_named, json_schema_input_type=DataName | DataRequest)
 ]
+DataSpecOrName = Annotated[DataSpec, BeforeValidator(_named, json_schema_input_type=DataName | DataSpec)]
 
 
 class ModelSpec(SpecModel):

@@ -8,6 +8,7 @@ from cartl_core.render import phrases, selection_phrases, sentences
 from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
 from cartl_core.render.markdown.methods import (
     against_baselines,
+    given_teacher,
     on_the_way,
     side_by_side,
     teachers,
@@ -32,6 +33,7 @@ PARTS = (
     corruptions,
     audit,
     smoothing,
+    given_teacher,
     teachers,
     on_the_way,
     held_fixed,
@@ -52,7 +54,7 @@ def _title(report: Report) -> Iterator[str]:
     spec = report.spec
     if isinstance(spec, JobSpec):
         about = selection_phrases.subject(report)
-        yield f"# Robustness report: {about}, {spec.source.name} to {spec.dataset.name}"
+        yield f"# Robustness report: {about}, {phrases.start(spec)} to {spec.dataset.name}"
     else:
         yield f"# Robustness report: {phrases.method(None)} on {spec.dataset.name}"
     yield ""
