@@ -25,9 +25,12 @@ Origin = Callable[..., str | None]
 
 
 def fit_displacement(
-    transfer: dict[str, Any], pretrain: dict[str, Any], freeze_depth: int, where: str, origin: Origin
+    transfer: dict[str, Any], teacher_eps: float, freeze_depth: int, where: str, origin: Origin
 ) -> None:
     """As far as the teacher's own training went, unless somebody says otherwise.
+
+    Args:
+        teacher_eps: radius of the teacher's training, in pixel units.
 
     Raises:
         SpecError: nothing is frozen, or features cannot be moved so; the field is the one that was written.
@@ -43,16 +46,14 @@ def fit_displacement(
         )
     _check_still(transfer, origin)
     if "eps" not in written:
-        written = _from_the_teacher(pretrain["attack"]["eps"], origin) | written
+        written = _from_the_teacher(teacher_eps, origin) | written
     elif isinstance(eps := written["eps"], float):
         written = {"step": eps * DISPLACEMENT_STEP, "steps": DISPLACEMENT_STEPS} | written
     transfer["displacement"] = written
 
 
-def _from_the_teacher(eps: object, origin: Origin) -> dict[str, Any]:
+def _from_the_teacher(eps: float, origin: Origin) -> dict[str, Any]:
     """The radius of the teacher's own training, which may be too small to move anything."""
-    if not isinstance(eps, float):
-        return {}  # the teacher's own settings are refused
     step = eps * DISPLACEMENT_STEP
     if step <= 0:
         raise SpecError(

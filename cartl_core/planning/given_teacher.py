@@ -79,7 +79,7 @@ def given_teacher(asked: TeacherRequest, known: KnownTeacher, target: DataSpec) 
         )
     trained_at = known.trained_at or asked.trained_at
     eps, eps_from = facts.eval_eps, _TARGET
-    if trained_at is not None and trained_at.norm == "linf" and trained_at.eps <= 1:
+    if trained_at is not None and trained_at.norm == "linf" and 0 < trained_at.eps <= 1:
         eps, eps_from = trained_at.eps, _TRAINED_AT
     spec = TeacherSpec(
         id=known.id,

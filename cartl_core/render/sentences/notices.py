@@ -73,8 +73,8 @@ def notice(found: Notice) -> str:
             )
         case TeacherRadiusUnknown():
             return (
-                f"Nobody says within which linf radius the teacher {found.teacher} was trained, so by "
-                f"default the radius is the evaluation's eps {numbers.radius(found.eps)}. Where it was "
+                f"No linf radius is known that the teacher {found.teacher} was trained within, so by "
+                f"default it is the evaluation's eps {numbers.radius(found.eps)}. Where it was "
                 "trained within a smaller one, the student cannot be expected to hold so far."
             )
         case TeacherUnverified():

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import combinations_with_replacement
+from typing import Any, get_args
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cartl_core.catalog import DISTANCE_WEIGHTS, METHODS, OPERATOR_BETA, PRESETS
-from cartl_core.spec import TransferSpec
+from cartl_core.errors import SpecError
+from cartl_core.planning.resolve import resolve
+from cartl_core.spec import JobRequest, TransferSpec
+from cartl_core.spec.arm import AUTO
 from tests.fixtures.requests import depth_for, pretrain_of, refusal, resolved, transfer_of
 
 FOREIGN = [
@@ -139,3 +145,57 @@ def test_an_explicit_null_is_a_value(path: str, allowed_null: bool) -> None:
 @pytest.mark.parametrize("part", ["source", "model", "preset", "pretrain", "transfer", "evaluate", "name"])
 def test_a_whole_part_that_is_null_is_left_open(part: str) -> None:
     assert resolved(**{part: None}) == resolved()
+
+
+def paths_of(model: type[BaseModel], levels: int = 4) -> Iterator[tuple[str, ...]]:
+    """Every field of a request and of the settings in it."""
+    for name, field in model.model_fields.items():
+        yield (name,)
+        for part in parts_of(field.annotation) if levels > 1 else ():
+            yield from ((name, *rest) for rest in paths_of(part, levels - 1))
+
+
+def parts_of(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from parts_of(argument)
+
+
+def with_null(request: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any] | None:
+    """A copy with null there; None where a part above is no object."""
+    changed = deepcopy(request)
+    at: Any = changed
+    for parent in path[:-1]:
+        at = at.setdefault(parent, {"name": "svhn"} if parent in ("dataset", "source") else {})
+        if not isinstance(at, dict):
+            return None
+    at[path[-1]] = None
+    return changed
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        {"dataset": {"name": "svhn"}, "freeze_depth": 2, "method": method}
+        for method in ("cartl", "consistent", "vanilla", AUTO)
+    ]
+    + [{"dataset": {"name": "svhn"}, "freeze_depth": AUTO}],
+)
+def test_any_two_nulls_make_a_specification_or_an_error_that_names_a_field(base: dict[str, Any]) -> None:
+    def is_request(written: dict[str, Any] | None) -> bool:
+        try:
+            return written is not None and bool(JobRequest.model_validate(written))
+        except ValidationError:
+            return False
+
+    paths = [path for path in dict.fromkeys(paths_of(JobRequest)) if is_request(with_null(base, path))]
+    assert {("auto", "attack", "name"), ("pretrain", "attack")} <= set(paths)
+    for one, other in combinations_with_replacement(paths, 2):
+        written = with_null(with_null(base, one) or base, other)
+        if written is None or not is_request(written):
+            continue
+        try:
+            resolve(JobRequest.model_validate(written))
+        except SpecError as error:
+            assert error.field, written

@@ -1,0 +1,32 @@
+"""What each kind of task means for the row that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from jobs.settings import Settings
+
+
+@dataclass(frozen=True)
+class TaskHandler:
+    """A kind's side of the record. Each function is called within the transaction of the task's change.
+
+    Attributes:
+        order: of a parent: what is to be done, as JSON values. It raises a ``RecordError`` when it cannot
+            be done at all.
+        succeed: stores a result; False where the parent is gone. It raises ``ValueError`` for what is no
+            result.
+        fail: notes that the task has failed for good, with a reason and words for people.
+    """
+
+    order: Callable[[Session, Settings, str], dict[str, Any]]
+    succeed: Callable[[Session, str, dict[str, Any]], bool]
+    fail: Callable[[Session, str, str, str], object]
+
+
+HANDLERS: dict[str, TaskHandler] = {}
+"""By the kind that stands in the table."""
