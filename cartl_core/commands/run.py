@@ -160,7 +160,9 @@ def _read_spec(
         return resolve(request, lookup=Brought(brought.datasets, files).lookup)
     if network is None:
         raise SpecError("network", "an evaluation needs a file", allowed="--network FILE.safetensors")
-    return resolve_existing_network(request, inspected(network, "network"), lookup=brought.lookup)
+    files = {request.network.teacher: network} if request.network.teacher else {}
+    lookup = Brought(brought.datasets, files).lookup
+    return resolve_existing_network(request, inspected(network, "network"), lookup=lookup)
 
 
 def _runtime(

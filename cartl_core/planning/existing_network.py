@@ -8,7 +8,8 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
-from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
+from cartl_core.spec import TeacherRequest
+from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, NetworkRef
 
 
 def resolve_existing_network(
@@ -32,7 +33,8 @@ def resolve_existing_network(
     preset = PRESETS[request.preset or default_preset]
     target = resolve_target(request.dataset, lookup)
     architecture = found.architecture
-    _same("network.sha256", request.network.sha256, found.sha256)
+    network = _by_id(request.network, lookup)
+    _same("network.sha256", network.sha256, found.sha256)
     _same("model", request.model, architecture.model)
     facts = facts_of(target)
     classes = len(target.classes or facts.classes)
@@ -49,13 +51,24 @@ def resolve_existing_network(
         tags=request.tags,
         preset=preset.name,
         dataset=target,
-        network=request.network.model_copy(update={"sha256": found.sha256}),
+        network=network.model_copy(update={"sha256": found.sha256}),
         model=architecture.model,
         evaluate=resolve_evaluation(request.evaluate, None, target, preset),
         device=request.device,
         precision=request.precision,
         seed=request.seed,
     )
+
+
+def _by_id(network: NetworkRef, lookup: Lookup) -> NetworkRef:
+    """A teacher that was named stands in the specification by its id."""
+    if network.teacher is None:
+        return network
+    try:
+        known = lookup.teacher(TeacherRequest(id=network.teacher))
+    except SpecError as error:
+        raise SpecError("network.teacher", error.message, allowed=error.allowed) from error
+    return network.model_copy(update={"teacher": known.id})
 
 
 def _same(field: str, asked: object, found: object) -> None:
