@@ -49,7 +49,9 @@ class Cell:
     def where(self, field: str) -> str:
         """The field of this job, as a field of the sweep."""
         for axis, place in self.places.items():
-            if field == ".".join(AXES[axis]):
+            path = ".".join(AXES[axis])
+            # A part that is refused whole is there because the grid has a field of it.
+            if field == path or path.startswith(f"{field}."):
                 return f"grid.{axis}.{place}"
         return "base" if field == "body" else f"base.{field}"
 
