@@ -51,7 +51,11 @@ def check_images(x: Tensor, name: str = "x") -> None:
         ArgumentInvalid: they are something else.
     """
     if not isinstance(x, Tensor):
-        raise ArgumentInvalid(name, f"is a {type(x).__name__}", allowed="a tensor (N, C, H, W)")
+        raise ArgumentInvalid(
+            name,
+            f"is a {type(x).__name__}",
+            allowed="a tensor (N, C, H, W); tensor() makes one of a loaded split's images",
+        )
     if x.dim() != 4 or x.numel() == 0:
         raise ArgumentInvalid(name, f"has shape {tuple(x.shape)}", allowed="(N, C, H, W), none of them 0")
     if x.dtype not in (torch.float32, torch.float64):

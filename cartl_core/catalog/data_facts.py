@@ -53,7 +53,12 @@ def is_brought(data: DataSpec) -> bool:
 def with_classes(data: DataSpec, classes: tuple[int, ...]) -> DataSpec:
     """The same data set as ``data``, other classes of it, and nothing else taken over."""
     return DataSpec(
-        name=data.name, id=data.id, fingerprint=data.fingerprint, facts=data.facts, classes=classes
+        name=data.name,
+        id=data.id,
+        fingerprint=data.fingerprint,
+        facts=data.facts,
+        classes=classes,
+        resize=data.resize,
     )
 
 

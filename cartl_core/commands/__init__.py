@@ -30,4 +30,5 @@ class Command:
 COMMANDS = {
     "run": Command("run", "run a job from data to report"),
     "fetch": Command("fetch", "download a data set"),
+    "check-dataset": Command("check_dataset", "look at a data set that a person brings, and pack it"),
 }

@@ -29,6 +29,10 @@ def load_dataset(
 ) -> Loaded:
     """Training, validation and test images, float32 (N, C, H, W) in [0, 1], with int64 labels.
 
+    Images are kept as their files hold them. What is asked for becomes floats: ``images[:100]``,
+    ``images[i]`` and ``images[mask]`` are tensors, ``len(images)`` and ``images.shape`` cost nothing,
+    ``images.tensor()`` is all of them.
+
     >>> from cartl_core import load_dataset
     >>> digits = load_dataset("digits", classes=[0, 1], image_size=8)
     >>> digits.test.images.shape[1:], sorted(set(digits.test.labels.tolist()))

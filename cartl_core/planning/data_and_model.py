@@ -106,6 +106,8 @@ def _found(asked: DataRequest, field: str, lookup: Lookup) -> DataSpec:
             f"data set {known.name} has another: {known.fingerprint or 'none, it is in memory'}",
             allowed="the one that it has, or leave it out",
         )
+    if known.fingerprint is not None:
+        settings = {"resize": "fit_crop", **settings}
     return DataSpec(
         name=known.name, id=known.id, fingerprint=known.fingerprint, facts=known.facts, **settings
     )

@@ -12,7 +12,8 @@ from cartl_core.catalog import DATASETS, model_facts
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.data.own_dataset import Dataset, check_dataset
 from cartl_core.data.packed import Pack
-from cartl_core.data.splits import Archive
+from cartl_core.data.packed_images import archive_of_pack
+from cartl_core.data.splits import DataSource
 from cartl_core.errors import ArgumentInvalid, SpecError
 from cartl_core.nn.files import save_network
 from cartl_core.nn.network import Network
@@ -36,10 +37,10 @@ OURS = "ours"
 
 @dataclass(frozen=True)
 class BroughtDataset:
-    """A data set that a person handed over: its images in memory, or the directory of a pack."""
+    """A data set that a person handed over: its images in memory, or in a pack, which has a fingerprint."""
 
     facts: DataFacts
-    images: Archive | Path
+    images: DataSource
     fingerprint: str | None = None
 
 
@@ -63,7 +64,7 @@ class Brought:
         return Lookup(self._dataset, self._teacher)
 
     @property
-    def images(self) -> dict[str, Archive | Path]:
+    def images(self) -> dict[str, DataSource]:
         """The images of all data sets, as ``pipeline.run`` takes them."""
         return {own.fingerprint or name: own.images for name, own in self.datasets.items()}
 
@@ -152,8 +153,8 @@ def pack_in(directory: Path) -> BroughtDataset:
     Raises:
         DatasetInvalid: it is not there, or damaged.
     """
-    found = Pack.open(directory).found
-    return BroughtDataset(DataFacts.of(found), directory, found.fingerprint)
+    pack = Pack.open(directory)
+    return BroughtDataset(DataFacts.of(pack.found), archive_of_pack(pack), pack.found.fingerprint)
 
 
 def checked_datasets(given: Mapping[str, Dataset | str | Path]) -> dict[str, BroughtDataset]:

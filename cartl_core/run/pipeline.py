@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cartl_core.data import load
-from cartl_core.data.splits import Archive
+from cartl_core.data.splits import DataSource
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
 from cartl_core.planning.stage_digests import spec_digest
@@ -36,7 +36,7 @@ def run(
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
     network: Path | None = None,
-    own_data: Mapping[str, Archive | Path] | None = None,
+    own_data: Mapping[str, DataSource] | None = None,
     run_id: str | None = None,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
@@ -52,8 +52,7 @@ def run(
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
         network: the file that an evaluation measures, or that of the teacher which a transfer is given.
-        own_data: data sets that people brought: the directories of packs by fingerprint, images in memory
-            by their names in ``spec``.
+        own_data: data sets that people brought, by fingerprint; images in memory by their names in ``spec``.
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
 
     Raises:

@@ -57,6 +57,10 @@ DataName = Annotated[str, StringConstraints(pattern=DATA_NAME)]
 SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
+Resize = Literal["fit_crop", "squash"]
+"""How an image that is not square becomes square: scaled until its shorter side fits and cropped about its
+centre, or each side scaled for itself."""
+
 
 class DataRequest(SpecModel):
     """Which images of which data set. A bare string stands for the whole data set of that name."""
@@ -80,6 +84,12 @@ class DataRequest(SpecModel):
     )
     validation_fraction: float = Field(
         default=0.1, ge=0.01, le=0.5, description="Part of the training images kept for selection."
+    )
+    resize: Resize = Field(
+        default="squash",
+        description="How images that are not square meet the network's input: `fit_crop` keeps their "
+        "proportions and crops the centre, as is done with a data set of your own unless it is asked "
+        "otherwise; `squash` keeps all of them and not their proportions.",
     )
     fingerprint: Sha256 | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Packs of images as data sets of a job: the figures of the same images in the catalog, and what is refused."""
+"""Packs of images as data sets of a job: the figures of the same images in the catalog, and refusals."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 
 import cartl_core
 from cartl_core.__main__ import main
-from cartl_core.data.pack_archive import read_pack
 from cartl_core.data.packed import FOUND
 from cartl_core.data.splits import Archive, Originals
-from cartl_core.errors import DatasetInvalid, DatasetMissing
+from cartl_core.errors import DatasetInvalid, DatasetMissing, SpecError
 from cartl_core.report.notices import DefaultRadius, SourceStandsIn
 from cartl_core.spec import JobSpec
 from tests.core.run.test_own_objects import figures
@@ -82,10 +81,11 @@ def test_another_pack_than_the_one_that_was_named_is_refused(tmp_path: Path) -> 
     found = digits_pack(tmp_path / "pack", tmp_path, CLASSES)
     other = digits_pack(tmp_path / "other", tmp_path, CLASSES, invert=True)
     assert found.fingerprint != other.fingerprint
-    with pytest.raises(DatasetInvalid, match=other.fingerprint):
-        read_pack(tmp_path / "other", "mine", found.fingerprint, 8)
+    asked = {**REQUEST, "dataset": {"name": "mine", "fingerprint": found.fingerprint}}
+    with pytest.raises(SpecError, match=other.fingerprint):
+        cartl_core.run(asked, out=tmp_path / "out", datasets={"mine": tmp_path / "other"})
     with pytest.raises(DatasetInvalid, match="cannot be read"):
-        read_pack(tmp_path / "nowhere", "mine", None, 8)
+        cartl_core.run(asked, out=tmp_path / "out", datasets={"mine": tmp_path / "nowhere"})
     (tmp_path / "pack" / FOUND).write_text("{}")
     with pytest.raises(DatasetInvalid, match="cannot be read"):
         cartl_core.run(REQUEST, out=tmp_path / "out", datasets={"mine": tmp_path / "pack"})

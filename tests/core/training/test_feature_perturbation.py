@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.data import Split
+from cartl_core.data import ImageSet, Split
 from cartl_core.errors import Interrupted
+from cartl_core.execution.scratch import Scratch
 from cartl_core.nn.build import build_network
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.rng import generator
@@ -21,7 +23,9 @@ SPEC = DisplacementSpec(eps=0.1, step=0.03, steps=10, copies=2)
 
 def split_of(images: Tensor) -> Split:
     count = len(images)
-    return Split(images, torch.zeros(count, dtype=torch.int64), torch.arange(count) + 7, (b"",) * count)
+    return Split(
+        ImageSet.of(images), torch.zeros(count, dtype=torch.int64), torch.arange(count) + 7, (b"",) * count
+    )
 
 
 @pytest.fixture
@@ -53,11 +57,11 @@ def test_images_stay_within_the_ball_and_features_go_farther_than_by_chance(
 ) -> None:
     ctx = workspace("a").context()
     moved = farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx)
-    assert float((moved - split.images).abs().max()) <= SPEC.eps + 1e-6
+    assert float((moved - split.images.tensor()).abs().max()) <= SPEC.eps + 1e-6
     assert float(moved.min()) >= 0 and float(moved.max()) <= 1
     signs = torch.rand(split.images.shape, generator=generator(5, "corners")).round() * 2 - 1
-    corners = (split.images + SPEC.eps * signs).clamp(0, 1)
-    clean = trunk(split.images)
+    corners = (split.images.tensor() + SPEC.eps * signs).clamp(0, 1)
+    clean = trunk(split.images.tensor())
     assert (feature_distance(trunk(moved), clean) > 1.25 * feature_distance(trunk(corners), clean)).all()
 
 
@@ -79,9 +83,9 @@ def test_neither_batches_nor_the_moment_count_and_nothing_is_left(
 
 def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, workspace: Any) -> None:
     found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=workspace("a").context())
-    assert found.cached
+    assert found.cached and isinstance(found.inputs, Tensor)
     assert found.inputs.shape[:2] == (20, 3)
-    torch.testing.assert_close(found.inputs[:, 0], trunk(split.images))
+    torch.testing.assert_close(found.inputs[:, 0], trunk(split.images.tensor()))
     one, other = (
         farthest_images(trunk, split, SPEC, copy=copy, seed=0, ctx=workspace("a").context())
         for copy in (0, 1)
@@ -91,15 +95,13 @@ def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, workspace: 
     assert not torch.equal(one, other)
 
 
-def test_what_does_not_fit_is_kept_as_images(
-    trunk: nn.Module, split: Split, workspace: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ctx = workspace("a").context()
-    monkeypatch.setattr("cartl_core.training.feature_perturbation.cached_features", lambda *_: None)
+def test_what_does_not_fit_is_kept_as_images(trunk: nn.Module, split: Split, workspace: Any) -> None:
+    ctx = replace(workspace("a").context(), scratch=Scratch(limit_bytes=0))
     found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=ctx)
     assert not found.cached
-    assert torch.equal(found.inputs[:, 0], split.images)
-    assert torch.equal(found.inputs[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx))
+    kept = found.inputs[torch.arange(20)]
+    assert torch.equal(kept[:, 0], split.images.tensor())
+    assert torch.equal(kept[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx))
 
 
 def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Split, workspace: Any) -> None:
