@@ -83,7 +83,8 @@ def test_the_student_of_an_imported_teacher_has_the_bits_of_the_one_whose_job_tr
     assert not given.teachers
     assert not any(isinstance(event, StageFinished) and event.stage == "pretrain" for event in events)
     spec = spec_of(given)
-    assert spec.source is spec.pretrain is None
+    assert spec.source is None
+    assert spec.pretrain is None
     assert spec.teacher is not None
     assert (spec.teacher.eps, spec.teacher.eps_from) == (0.15, "target")
 

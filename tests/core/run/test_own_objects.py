@@ -19,7 +19,7 @@ from cartl_core.nn.rng import generator
 from cartl_core.planning.resolve import resolve
 from cartl_core.report import Report
 from cartl_core.run.own_objects import Brought, checked_datasets
-from cartl_core.spec import JobRequest, ModelSpec
+from cartl_core.spec import DataRequest, JobRequest, ModelSpec
 
 REQUEST: dict[str, Any] = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
@@ -103,7 +103,9 @@ def test_one_pixel_gives_another_fingerprint(tmp_path: Path) -> None:
     found = []
     for given in (data, digits(tmp_path), digits(tmp_path, train_images=images)):
         brought = Brought(checked_datasets({"mine": given}))
-        asked = resolve(JobRequest(dataset="mine", freeze_depth=2), lookup=brought.lookup).dataset
+        asked = resolve(
+            JobRequest(dataset=DataRequest(name="mine"), freeze_depth=2), lookup=brought.lookup
+        ).dataset
         found.append(load(asked, model, data_root=tmp_path, seed=0, own=brought.images).fingerprint)
     assert found[0] == found[1] != found[2]
 
