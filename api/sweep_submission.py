@@ -46,7 +46,7 @@ def sweep_of(body: bytes, settings: Settings, lookup: Lookup = CATALOG_ALONE) ->
     """
     request = parse(SweepRequest, body)
     try:
-        found = cells(request, settings.max_jobs_per_sweep)
+        found = cells(request, settings.max_jobs_per_sweep, settings.default_preset, lookup)
     except SpecError as error:
         raise _refused(error) from error
     planned = tuple(_planned(cell, settings, lookup) for cell in found)

@@ -12,6 +12,7 @@ from cartl_core.spec.data_and_model import DATA_NAME
 from cartl_core.strict_json import JsonRefused, read_file
 
 LONGEST_SECONDS = 1e9
+MOST_BYTES = 2**50
 
 
 def threads(text: str) -> int:
@@ -38,6 +39,13 @@ def dataset(text: str) -> tuple[str, Path]:
     if not (equals and directory and re.fullmatch(DATA_NAME, name)):
         raise argparse.ArgumentTypeError("allowed: ID=DIR, the directory of a pack")
     return name, Path(directory)
+
+
+def byte_count(text: str) -> int:
+    """A number of bytes."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= MOST_BYTES):
+        raise argparse.ArgumentTypeError(f"allowed: a whole number of bytes, 0 to {MOST_BYTES}")
+    return int(text)
 
 
 def read_json(path: Path, argument: str) -> object:

@@ -8,6 +8,8 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
+from cartl_core.planning.network_families import without_audit
+from cartl_core.planning.radii import check_radii
 from cartl_core.spec import TeacherRequest
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, NetworkRef
 
@@ -46,6 +48,9 @@ def resolve_existing_network(
         )
     if facts.channels > architecture.model.channels:
         raise SpecError("dataset", f"{target.name} has colour images, the network takes one channel")
+    evaluate = resolve_evaluation(request.evaluate, None, target, preset)
+    check_radii(evaluate, architecture.model)
+    evaluate = without_audit(evaluate, request.evaluate, architecture.model.name)
     return EvaluateJobSpec(
         name=request.name,
         tags=request.tags,
@@ -53,7 +58,7 @@ def resolve_existing_network(
         dataset=target,
         network=network.model_copy(update={"sha256": found.sha256}),
         model=architecture.model,
-        evaluate=resolve_evaluation(request.evaluate, None, target, preset),
+        evaluate=evaluate,
         device=request.device,
         precision=request.precision,
         seed=request.seed,

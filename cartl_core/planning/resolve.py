@@ -36,6 +36,8 @@ from cartl_core.planning.method_settings import (
     shared_layer,
     written_layer,
 )
+from cartl_core.planning.network_families import without_audit
+from cartl_core.planning.radii import check_radii
 from cartl_core.spec import (
     Arm,
     BaselineRequest,
@@ -70,6 +72,10 @@ def resolve(request: JobRequest, default_preset: str = "quick", lookup: Lookup =
         for index, baseline in enumerate(request.baselines if chosen or main else ())
     )
     _refuse_idle_epochs(ground, (*(auto.candidates if auto else (main,)), *baselines))
+    evaluate = resolve_evaluation(request.evaluate, source, target, preset)
+    check_radii(evaluate, ground.model, auto)
+    if ground.teacher is not None:
+        evaluate = without_audit(evaluate, request.evaluate, ground.model.name)
     return JobSpec(
         name=request.name,
         tags=request.tags,
@@ -83,12 +89,24 @@ def resolve(request: JobRequest, default_preset: str = "quick", lookup: Lookup =
         pretrain=main.pretrain if main else None,
         transfer=main.transfer if main else None,
         auto=auto,
-        evaluate=resolve_evaluation(request.evaluate, source, target, preset),
+        evaluate=evaluate,
         baselines=_distinct(main, baselines, chosen=chosen),
         device=request.device,
         precision=request.precision,
         seed=request.seed,
     )
+
+
+def own_depth(
+    request: JobRequest, default_preset: str = "quick", lookup: Lookup = CATALOG_ALONE
+) -> int | None:
+    """The one freeze depth that the request's method has in its network; None where there is a choice.
+
+    Raises:
+        SpecError: the method is still to be chosen, or the network is not known.
+    """
+    preset = PRESETS[request.preset or default_preset]
+    return METHODS[request.method].own_depth(_ground(request, preset, lookup).blocks)
 
 
 def _distinct(main: Arm | None, baselines: tuple[Arm, ...], *, chosen: bool) -> tuple[Arm, ...]:
@@ -149,7 +167,9 @@ def _refuse_idle_epochs(ground: _Ground, arms: Sequence[Arm | None]) -> None:
 def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground: _Ground) -> Arm:
     """A baseline follows the job's own overrides, less those that its method does not use."""
     where = f"baselines.{index}."
-    depth = 0 if METHODS[baseline.method].distilled else request.freeze_depth
+    facts = METHODS[baseline.method]
+    own = facts.own_depth(ground.blocks)
+    depth = request.freeze_depth if own is None else own
     if baseline.freeze_depth is not None:
         depth = baseline.freeze_depth
     if depth == AUTO:
@@ -158,7 +178,6 @@ def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground
             "`freeze_depth` is auto, chosen by the run, so a baseline needs one of its own",
             allowed=f"0 to {ground.blocks - 1}",
         )
-    facts = METHODS[baseline.method]
     refuse_misplaced(baseline, facts, where)
     layers = [shared_layer(request, facts), written_layer(baseline, where)]
     arm = _arm(facts, depth, ground, where, layers, inherited=baseline.freeze_depth is None)

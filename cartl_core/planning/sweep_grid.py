@@ -1,21 +1,27 @@
 """From a sweep to its jobs: every combination of the grid, the same job only once.
 
-A value that a method does not use is left out for that method: vanilla at three betas is one job, as is
-LwF, which always tunes the whole network, at three freeze depths (0 then). Where methods are varied, the
-same holds for settings of the base: ``pretrain.fdm_layers`` is of the methods with an ``fdm`` teacher alone.
-A value that no method of the sweep uses is refused.
+A value that a method does not use is left out for that method: vanilla at three betas is one job, as are
+LwF, which always tunes the whole network, and a linear probe, at three freeze depths. Where methods are
+varied, the same holds for settings of the base: ``pretrain.fdm_layers`` is of the methods with an ``fdm``
+teacher alone. A value that no method of the sweep uses is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
+from pydantic import ValidationError
+
 from cartl_core.catalog import METHODS
 from cartl_core.errors import SpecError
+from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.method_settings import unused_by
+from cartl_core.planning.resolve import own_depth
+from cartl_core.spec import JobRequest
 from cartl_core.spec.sweep import SweepRequest
 
 AXES: dict[str, tuple[str, ...]] = {
@@ -56,11 +62,15 @@ class Cell:
         return "base" if field == "body" else f"base.{field}"
 
 
-def cells(request: SweepRequest, most: int) -> tuple[Cell, ...]:
+def cells(
+    request: SweepRequest, most: int, default_preset: str = "quick", lookup: Lookup = CATALOG_ALONE
+) -> tuple[Cell, ...]:
     """The jobs of a sweep, all settings under the first seed first.
 
     Args:
         most: combinations allowed.
+        default_preset: where the base names none.
+        lookup: finds the data sets and teachers that people brought.
 
     Raises:
         SpecError: there are more; a swept field is given in the base as well; a value that nothing uses.
@@ -78,9 +88,10 @@ def cells(request: SweepRequest, most: int) -> tuple[Cell, ...]:
         raise SpecError("base.freeze_depth", "it is needed where the grid has none", allowed="a freeze depth")
     methods = axes.get("method", (request.base.method,))
     _refuse_idle(axes, methods)
+    only_depth = partial(_own_depth, default_preset=default_preset, lookup=lookup)
     found: dict[tuple[tuple[str, int], ...], Cell] = {}
     for places in product(*(range(len(values)) for values in axes.values())):
-        cell = _cell(base, axes, dict(zip(axes, places, strict=True)), methods)
+        cell = _cell(base, axes, dict(zip(axes, places, strict=True)), methods, only_depth)
         found.setdefault(tuple(cell.places.items()), cell)
     return tuple(found.values())
 
@@ -90,6 +101,7 @@ def _cell(
     axes: Mapping[str, tuple[Any, ...]],
     places: Mapping[str, int],
     methods: tuple[str, ...],
+    only_depth: Callable[[Mapping[str, Any]], int],
 ) -> Cell:
     method = axes["method"][places["method"]] if "method" in axes else methods[0]
     unused = _unused(method)
@@ -98,17 +110,27 @@ def _cell(
     request = {name: dict(value) if isinstance(value, dict) else value for name, value in base.items()}
     for path in (path for path in unused if any(path not in _unused(other) for other in methods)):
         _drop(request, path)
-    if DEPTH in unused:
-        request.setdefault("freeze_depth", 0)
     for axis, value in values.items():
         _put(request, AXES[axis], value)
+    if DEPTH in unused:
+        request.setdefault("freeze_depth", only_depth(request))
     request.setdefault("baselines", [])
     return Cell(kept, request, ", ".join(f"{axis} {value}" for axis, value in values.items()) or method)
 
 
 def _unused(method: str) -> frozenset[tuple[str, ...]]:
     """Fields of a request that ``method`` does not use."""
-    return unused_by(method) | ({DEPTH} if METHODS[method].distilled else frozenset())
+    facts = METHODS[method]
+    return unused_by(method) | ({DEPTH} if facts.distilled or facts.head_only else frozenset())
+
+
+def _own_depth(request: Mapping[str, Any], *, default_preset: str, lookup: Lookup) -> int:
+    """Of a job whose method has but one; whatever else is wrong with it is said when it is resolved."""
+    try:
+        asked = JobRequest.model_validate({**request, "freeze_depth": 0})
+        return own_depth(asked, default_preset, lookup) or 0
+    except (SpecError, ValidationError):
+        return 0
 
 
 def _refuse_twice(axes: Mapping[str, Any], base: Mapping[str, Any]) -> None:

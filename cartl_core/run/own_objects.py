@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cartl_core.catalog import DATASETS, model_facts
+from cartl_core.catalog.network_families import refused_methods
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.data.own_dataset import Dataset, check_dataset
 from cartl_core.data.packed import Pack
@@ -132,6 +133,7 @@ def teacher_in(file: Path, asked: TeacherRequest) -> KnownTeacher:
         blocks=model_facts(architecture.model.name).blocks,
         trained_at=asked.trained_at,
         verification=asked.verification if asked.sha256 else None,
+        refused=refused_methods(architecture.model.name),
     )
 
 

@@ -12,6 +12,7 @@ from cartl_core.errors import DatasetMissing
 from cartl_core.events import CandidateChosen
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import TransferPlan
+from cartl_core.planning.scratch import check_scratch
 from cartl_core.render import sentences
 from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
@@ -34,6 +35,9 @@ def run_transfer(
         load: gives the data of a part of the specification.
         file: of the teacher, where one is given.
         remarks: notices that are known before the start.
+
+    Raises:
+        SpecError: a student needs more scratch space than there may be.
     """
     samples, found = images_of(spec, load)
     source = samples.get("source")
@@ -45,6 +49,12 @@ def run_transfer(
         runtime=services.runtime,
     )
     plan = plan_after()
+    check_scratch(
+        (student.arm for student in plan.trained),
+        spec.model,
+        images=len(samples["target"].data.train),
+        limit_bytes=services.scratch_bytes,
+    )
     run = ActiveRun(plan, samples, services, file=file, remarks=(*remarks, *found))
     train(run, plan)
     if spec.auto is not None:
