@@ -56,8 +56,8 @@ def run(
         remarks: notices for the report that are known before the start.
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
-        network: the file that an evaluation measures.
-        own_data: a person's own data sets, by their names in ``spec``.
+        network: the file that an evaluation measures, or that of the teacher which a transfer is given.
+        own_data: data sets that people brought, by fingerprint; images in memory by their names in ``spec``.
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
         scratch_bytes: of one array that the run keeps beside its results, in a file without a name: displaced
             inputs, cached features, resized images.
@@ -91,7 +91,7 @@ def run(
     )
     match spec:
         case JobSpec():
-            done = run_transfer(spec, loader, services, remarks)
+            done = run_transfer(spec, loader, services, network, remarks)
         case EvaluateJobSpec():
             done = run_evaluation(spec, loader, services, network, remarks)
     return publish(out, done, services, exporter)

@@ -60,6 +60,8 @@ DIGEST_KEYS = {
     "transfer",
     "freeze_depth",
     "teacher",
+    "teacher_eps",
+    "start",
     "target",
     "given",
     "network",

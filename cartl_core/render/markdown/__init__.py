@@ -15,6 +15,7 @@ from cartl_core.render.markdown.measurements import (
 )
 from cartl_core.render.markdown.methods import (
     against_baselines,
+    given_teacher,
     on_the_way,
     side_by_side,
     teachers,
@@ -40,6 +41,7 @@ PARTS = (
     corruptions,
     audit,
     smoothing,
+    given_teacher,
     teachers,
     on_the_way,
     held_fixed,
@@ -61,7 +63,7 @@ def _title(report: Report) -> Iterator[str]:
     spec = report.spec
     if isinstance(spec, JobSpec):
         about = selection_phrases.subject(report)
-        yield f"# Robustness report: {about}, {spec.source.name} to {spec.dataset.name}"
+        yield f"# Robustness report: {about}, {phrases.start(spec)} to {spec.dataset.name}"
     else:
         yield f"# Robustness report: {phrases.method(None)} on {spec.dataset.name}"
     yield ""

@@ -11,10 +11,8 @@ COLOURS = 3
 
 def layout_for(spec: JobSpec) -> str | None:
     """The layout that the teacher came in; else the public one of this network, if there is one."""
-    teacher = getattr(spec, "teacher", None)
-    if teacher is not None and teacher.layout in LAYOUTS:
-        layout: str = teacher.layout
-        return layout
+    if spec.teacher is not None and spec.teacher.layout in LAYOUTS:
+        return spec.teacher.layout
     return public_layout(spec.model)
 
 

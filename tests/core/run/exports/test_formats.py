@@ -9,8 +9,6 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import onnx
 import onnxruntime
@@ -28,7 +26,8 @@ from cartl_core.run.exports.formats import write_layout, write_onnx, write_pt2
 from cartl_core.run.exports.layouts import layout_for, public_layout
 from cartl_core.run.exports.measure import Forward, Reference, compare
 from cartl_core.run.exports.order import Task
-from cartl_core.spec import JobSpec, ModelSpec
+from cartl_core.spec import ModelSpec, TeacherSpec
+from cartl_core.spec.architecture import Architecture
 from tests.factories import make_spec
 
 pytestmark = pytest.mark.slow
@@ -230,8 +229,15 @@ def test_a_student_goes_back_in_the_layout_of_its_teacher(came_in: str, layout: 
     spec = make_spec(dataset="cifar10", model={"name": "resnet18", "image_size": 32, "stem_stride": 1})
     assert layout_for(spec) == "cifar-resnet"
 
-    class WithTeacher(JobSpec):
-        teacher: Any = None
-
-    given = WithTeacher.model_validate({**spec.model_dump(), "teacher": SimpleNamespace(layout=came_in)})
-    assert layout_for(given) == layout
+    teacher = TeacherSpec(
+        id="t1",
+        name="theirs",
+        digest="0" * 64,
+        sha256="0" * 64,
+        layout=came_in,
+        architecture=Architecture(model=spec.model, classes=10, mean=(0.5,) * 3, std=(0.5,) * 3),
+        normalisation="none",
+        eps=8 / 255,
+        eps_from="trained_at",
+    )
+    assert layout_for(spec.model_copy(update={"teacher": teacher})) == layout
