@@ -137,7 +137,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def service(settings: Settings) -> Iterator[Running]:
     with Service(settings), Client(settings.url) as client:
         job = client.submit(JOB)["id"]
-        assert client.wait(job, timeout=120, every=0.2)["state"] == "succeeded"
+        assert client.wait(job, timeout=240, every=0.2)["state"] == "succeeded"
         yield Running(settings.url, job, settings.data_dir)
 
 
