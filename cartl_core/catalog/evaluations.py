@@ -73,7 +73,8 @@ EVALUATIONS: dict[str, EvaluationFacts] = {
 
 def attack_settings(row: AttackRow, data: DatasetFacts) -> AttackRow:
     """A row with the radius of the data set, and with its step where the attack takes one."""
-    sized = ATTACKS[row.get("name", "pgd")].sized
+    # A null that was written is refused where the row becomes an attack.
+    sized = ATTACKS[row.get("name") or "pgd"].sized
     return {"eps": data.eval_eps, "step": data.eval_step if sized else None, **row}
 
 

@@ -43,13 +43,14 @@ def build_arm(
     """
     merged = merge([defaults, *written])
     pretrain, transfer = merged.pretrain, merged.transfer
-    fit_displacement(transfer, pretrain, freeze_depth, where, partial(origin, written))
     pretrain.setdefault("fdm_weight", fdm_weight_of(facts, pretrain.get("fdm_distance"), preset))
+    teacher = build(PretrainSpec, pretrain, f"{where}pretrain")
+    fit_displacement(transfer, teacher.attack.eps, freeze_depth, where, partial(origin, written))
     transfer.setdefault("beta", beta_of(facts, transfer.get("norm"), preset))
     return Arm(
         method=facts.name,
         freeze_depth=freeze_depth,
-        pretrain=build(PretrainSpec, pretrain, f"{where}pretrain"),
+        pretrain=teacher,
         transfer=fit_head_epochs(
             build(TransferSpec, transfer, f"{where}transfer"),
             chosen=bool(written) and "lwf_head_epochs" in written[-1].transfer,

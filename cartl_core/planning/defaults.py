@@ -9,6 +9,7 @@ from cartl_core.catalog import (
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
+    ON_FIXED_FEATURES,
     OPERATOR_BETA,
     DatasetFacts,
     MethodFacts,
@@ -25,9 +26,12 @@ Origin = Callable[..., str | None]
 
 
 def fit_displacement(
-    transfer: dict[str, Any], pretrain: dict[str, Any], freeze_depth: int, where: str, origin: Origin
+    transfer: dict[str, Any], teacher_eps: float, freeze_depth: int, where: str, origin: Origin
 ) -> None:
     """As far as the teacher's own training went, unless somebody says otherwise.
+
+    Args:
+        teacher_eps: radius of the teacher's training, in pixel units.
 
     Raises:
         SpecError: nothing is frozen, or features cannot be moved so; the field is the one that was written.
@@ -43,16 +47,14 @@ def fit_displacement(
         )
     _check_still(transfer, origin)
     if "eps" not in written:
-        written = _from_the_teacher(pretrain["attack"]["eps"], origin) | written
+        written = _from_the_teacher(teacher_eps, origin) | written
     elif isinstance(eps := written["eps"], float):
         written = {"step": eps * DISPLACEMENT_STEP, "steps": DISPLACEMENT_STEPS} | written
     transfer["displacement"] = written
 
 
-def _from_the_teacher(eps: object, origin: Origin) -> dict[str, Any]:
+def _from_the_teacher(eps: float, origin: Origin) -> dict[str, Any]:
     """The radius of the teacher's own training, which may be too small to move anything."""
-    if not isinstance(eps, float):
-        return {}  # the teacher's own settings are refused
     step = eps * DISPLACEMENT_STEP
     if step <= 0:
         raise SpecError(
@@ -114,14 +116,22 @@ def check_depth(
     """
     told = f"{freeze_depth}, from the job's `freeze_depth`," if inherited else str(freeze_depth)
     allowed = facts.depths(blocks)
-    if facts.distilled and freeze_depth not in allowed:
+    if freeze_depth in allowed:
+        return
+    if facts.distilled:
         raise SpecError(field, f"{told} freezes blocks, and {facts.name} tunes all of them", allowed="0")
-    if freeze_depth not in allowed:
+    if facts.head_only and freeze_depth < blocks:
         raise SpecError(
             field,
-            f"{told} does not fit {network} ({blocks} blocks) with method {facts.name}",
-            allowed=f"{allowed[0]} to {allowed[-1]}",
+            f"{told} leaves more than the head of {network} ({blocks} blocks) to be tuned, and {facts.name} "
+            "tunes the head alone",
+            allowed=str(allowed[0]),
         )
+    raise SpecError(
+        field,
+        f"{told} does not fit {network} ({blocks} blocks) with method {facts.name}",
+        allowed=" to ".join(map(str, dict.fromkeys((allowed[0], allowed[-1])))),
+    )
 
 
 def pretrain_defaults(facts: MethodFacts, source: DatasetFacts, preset: PresetFacts) -> dict[str, Any]:
@@ -147,6 +157,7 @@ def transfer_defaults(
     """Settings of the student, likewise; ``attack`` is that of its teacher's training."""
     weight = target.consistency_weight
     return {
+        "tail_weights": "frozen" if facts.frozen_weights else "tuned",
         "tail_affine": "frozen" if facts.frozen_affine else "tuned",
         "trunk_statistics": preset.trunk_statistics,
         "augmentation": target.augmentation if preset.augmentation else "none",
@@ -155,5 +166,6 @@ def transfer_defaults(
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
         **preset.students.get(facts.name, {}),
+        **(ON_FIXED_FEATURES if facts.fixed_features else {}),
         **(consistent(weight) if facts.displaced else {}),
     }

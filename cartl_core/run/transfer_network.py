@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks.arguments import check_radius, check_seed
 from cartl_core.catalog import COLOUR_EPS, DATASETS
-from cartl_core.data import Split
+from cartl_core.data import ImageSet, Split
 from cartl_core.data.own_dataset import TEMPLATES
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.events import Reporter
@@ -77,7 +77,7 @@ def quiet(_: object) -> None:
 
 def transfer(
     network: nn.Module | Sequence[nn.Module],
-    images: Tensor,
+    images: Tensor | ImageSet,
     labels: Tensor,
     *,
     method: Method,
@@ -120,14 +120,15 @@ def transfer(
     Args:
         network: the teacher: a network of ``load_network`` or of an earlier transfer, or blocks: a list of
             modules or an ``nn.Sequential``, the last one an ``nn.Linear``. Its head is replaced.
-        images: (N, C, H, W), float32 or float64 in [0, 1].
+        images: (N, C, H, W), float32 or float64 in [0, 1], or those of a split of ``load_dataset``.
         labels: (N,) int64, 0 to ``classes`` - 1.
-        method: "vanilla", "neft", "cartl", "consistent", "lwf" or "adversarial". "cartl" is what it says if
+        method: "vanilla", "neft", "cartl", "consistent", "lwf", "adversarial", "linear_probe" or "bitfit".
+            "cartl" is what it says if
             the network was trained with the feature distance at this depth, which nobody can see in it. Of
             blocks that are not ours "neft" and "cartl" scale the convolutions and linear layers; residual
             sums within them stay sums.
         freeze_depth: leading blocks frozen, 0 to B - 1 of B blocks; from 1 for "cartl" and "consistent"; 0
-            for "lwf".
+            for "lwf", B - 1 for "linear_probe".
         classes: outputs of the new head; None is the highest label and one.
         validation: images that the epoch is selected by: the share of ``images`` that is set aside, 0.01 to
             0.5, or (images, labels), or a split of ``load_dataset``.
