@@ -84,7 +84,7 @@ class _Seldom:
     """Passes progress on, but not for each of many files."""
 
     def __init__(self, report: Report) -> None:
-        self._report, self._last = report, -REPORT_SECONDS
+        self._report, self._last = report, float("-inf")
 
     def __call__(self, fraction: float) -> None:
         now = time.monotonic()
