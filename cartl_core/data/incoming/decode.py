@@ -137,7 +137,7 @@ def _transparent(image: Image.Image) -> bool:
     return isinstance(lowest, (int, float)) and lowest < 255
 
 
-_CHANGES: dict[str, Callable[[Image.Image], object]] = {
+_CHANGES: dict[str, Callable[[Image.Image], bool]] = {
     "transparent": _transparent,
     "cmyk": lambda image: image.mode == "CMYK",
     "sixteen_bits": lambda image: image.mode.startswith("I"),
