@@ -106,8 +106,19 @@ def test_a_signal_ends_the_check_and_leaves_nothing(tmp_path: Path, monkeypatch:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_an_order_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "order.json").write_text('{"name": "pets", "test_fraction": 7}')
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ('{"name": "pets", "test_fraction": 7}', "test_fraction: "),
+        ('{"name": "My Pets"}', "name: "),
+        ('{"name": "pets", "limits": {"classes": 1}}', "limits.classes: "),
+        ("{", "order: order.json cannot be read as JSON"),
+    ],
+)
+def test_an_order_that_is_none_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], order: str, says: str
+) -> None:
+    (tmp_path / "order.json").write_text(order)
     arguments = ["--order", str(tmp_path / "order.json"), "--content", "x", "--out", str(tmp_path)]
     assert main(["check-dataset", *arguments]) == 2
-    assert "test_fraction" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(says)
