@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cartl_core.data.incoming.members import Stamp
+from cartl_core.data.incoming.reading.members import Stamp
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.data.splits import pixel_digest
 from cartl_core.spec.resources.dataset import SplitName
