@@ -2,7 +2,8 @@
 
 Kept, however old: what a running job writes, has asked for or may ask for again; the stage that a
 queued job waits for, and the unfinished stages and checkpoints of jobs that are queued or running; the
-artifacts and logs of every job in the record, and the uploads that a job of any state measures. Kept for
+artifacts and logs of every job in the record, the uploads that a job of any state measures, and what people
+have brought as data sets and teachers until they delete it. Kept for
 ``retention_days`` after a run last asked for them: finished teachers and students (a later job reuses them)
 and the checkpoints of jobs that failed or were cancelled (a retry goes on from them); for as long after they
 came: uploads that no job has measured. Everything else goes:
@@ -10,6 +11,7 @@ came: uploads that no job has measured. Everything else goes:
     stages, checkpoints    not used for so long             (rows, then directories)
     checkpoints            of stages that are finished      (rows, then files)
     uploads                that no job refers to, so old     (rows, then files)
+    tasks                  that ended so long ago            (rows, then their logs)
     directories            that no row names and no live claim writes
     idempotency keys       after ``KEY_HOURS``
 """
@@ -26,12 +28,16 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
+from cartl_core.storage.store import KeyRefused
 from jobs.database.dialect import FromNow
 from jobs.files.artifacts import LOGS
+from jobs.files.stores import TASKS, artifact_store, stage_store
 from jobs.files.uploads import forget_unused
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.change import is_in, locked
+from jobs.store.lost_tasks import forget_ended_tasks
+from jobs.store.resource_kinds import DATASET, TEACHER
 from jobs.store.stages import claim_directory
 from jobs.store.submit import key_expired
 from jobs.tables import (
@@ -40,8 +46,12 @@ from jobs.tables import (
     IdempotencyKey,
     Job,
     Stage,
+    Task,
     Upload,
 )
+
+TREES = {DATASET.path: DATASET.table, TEACHER.path: TEACHER.table, TASKS: Task}
+"""Folders of the artifacts directory with a tree for each row of a table, named by its id."""
 
 SETTLED_SECONDS = 3600.0
 """A directory that nothing names is left alone while something in it is newer than this."""
@@ -55,6 +65,7 @@ class Pruned:
     stages: int
     checkpoints: int
     uploads: int
+    tasks: int
     idempotency_keys: int
     paths: tuple[Path, ...]
     size: int
@@ -73,6 +84,7 @@ def prune(
         stages, checkpoints = _forget_stages(session, older_than_days)
         checkpoints += _forget_superseded(session)
         uploads = forget_unused(session, FromNow(-DAY * older_than_days))
+        tasks = forget_ended_tasks(session, FromNow(-DAY * older_than_days))
         keys = session.execute(
             delete(IdempotencyKey).where(key_expired()).returning(IdempotencyKey.key)
         ).all()
@@ -88,8 +100,8 @@ def prune(
     size = sum(_size(path) for path in useless)
     if not dry_run:
         for path in useless:
-            _remove(path)
-    return Pruned(stages, checkpoints, uploads, len(keys), tuple(useless), size)
+            _remove(settings, path)
+    return Pruned(stages, checkpoints, uploads, tasks, len(keys), tuple(useless), size)
 
 
 def _forget_stages(session: Session, days: float) -> tuple[int, int]:
@@ -156,6 +168,8 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
     needed |= {artifacts / path for path in session.scalars(select(Artifact.path))}
     needed |= {artifacts / path for path in session.scalars(select(Upload.path))}
     needed |= {artifacts / job_id / LOGS for job_id in session.scalars(select(Job.id))}
+    for folder, table in TREES.items():
+        needed |= {artifacts / folder / row_id for row_id in session.scalars(select(table.id))}
     claims = session.execute(select(Job.id, Job.token).where(is_in(Job, JobState.RUNNING))).all()
     needed |= {artifacts / job_id / str(token) for job_id, token in claims}
     written = {claim_directory(job_id, token) for job_id, token in claims}
@@ -183,8 +197,16 @@ def _size(path: Path) -> int:
     return sum(file.lstat().st_size for file in _files(path) if not file.is_dir())
 
 
-def _remove(path: Path) -> None:
+def _remove(settings: Settings, path: Path) -> None:
     """Remove a file or a directory, and its parent when that is empty then."""
+    store = next(
+        one
+        for one in (stage_store(settings), artifact_store(settings))
+        if path.parent.parent.resolve() == one.root
+    )
+    with suppress(KeyRefused):  # what has no key: temporaries that a crash has left
+        store.delete(store.key_of(path))
+        return
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
