@@ -10,6 +10,8 @@ came: uploads that no job has measured. Everything else goes:
     stages, checkpoints    not used for so long             (rows, then directories)
     checkpoints            of stages that are finished      (rows, then files)
     uploads                that no job refers to, so old     (rows, then files)
+    data sets, teachers    announced and not sent in time, or rejected so long ago; bytes of rejected ones
+                           after a day                        (rows, then files)
     directories            that no row names and no live claim writes
     idempotency keys       after ``KEY_HOURS``
 """
@@ -28,6 +30,7 @@ from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from jobs.database.dialect import FromNow
 from jobs.files.artifacts import LOGS
+from jobs.files.resource_retention import forget_resources, needed_trees
 from jobs.files.uploads import forget_unused
 from jobs.settings import Settings
 from jobs.state import JobState
@@ -55,6 +58,8 @@ class Pruned:
     stages: int
     checkpoints: int
     uploads: int
+    resources: int
+    """Data sets and teachers."""
     idempotency_keys: int
     paths: tuple[Path, ...]
     size: int
@@ -73,6 +78,7 @@ def prune(
         stages, checkpoints = _forget_stages(session, older_than_days)
         checkpoints += _forget_superseded(session)
         uploads = forget_unused(session, FromNow(-DAY * older_than_days))
+        resources = forget_resources(session, older_than_days)
         keys = session.execute(
             delete(IdempotencyKey).where(key_expired()).returning(IdempotencyKey.key)
         ).all()
@@ -89,7 +95,7 @@ def prune(
     if not dry_run:
         for path in useless:
             _remove(path)
-    return Pruned(stages, checkpoints, uploads, len(keys), tuple(useless), size)
+    return Pruned(stages, checkpoints, uploads, resources, len(keys), tuple(useless), size)
 
 
 def _forget_stages(session: Session, days: float) -> tuple[int, int]:
@@ -155,6 +161,7 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
     needed |= {stages / path for path in session.scalars(select(Checkpoint.path))}
     needed |= {artifacts / path for path in session.scalars(select(Artifact.path))}
     needed |= {artifacts / path for path in session.scalars(select(Upload.path))}
+    needed |= {artifacts / tree for tree in needed_trees(session)}
     needed |= {artifacts / job_id / LOGS for job_id in session.scalars(select(Job.id))}
     claims = session.execute(select(Job.id, Job.token).where(is_in(Job, JobState.RUNNING))).all()
     needed |= {artifacts / job_id / str(token) for job_id, token in claims}
