@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from cartl.commands import datasets, jobs, service, submit, teachers, watch
+from cartl.commands import convert, datasets, jobs, service, submit, teachers, watch
 from cartl.problems import ClientError
 from cartl.processes import StartError
 from cartl.words import printable
@@ -33,6 +33,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     jobs.jobs,
     jobs.cancel,
     jobs.retry,
+    convert.convert,
 )
 """In the order of the help, each under its function's name."""
 

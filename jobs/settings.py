@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.spec import Preset
 from cartl_core.spec.architecture import MOST_CLASSES
 from cartl_core.spec.faults import WHOLE, Fault, faults_of
@@ -85,6 +86,13 @@ class Settings(BaseSettings):
         ge=1024**2,
         le=2**50,
         description="Memory of one run; unset: nine tenths of what the host has.",
+    )
+    scratch_bytes: int = Field(
+        default=DEFAULT_SCRATCH_BYTES,
+        ge=0,
+        le=2**50,
+        description="Disk of one array that a run keeps beside its results, such as displaced images; a job "
+        "that needs a larger one is refused.",
     )
 
     max_queued_per_owner: Count = Field(

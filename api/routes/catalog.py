@@ -38,7 +38,9 @@ class ModelView(View):
     family: str
     blocks: int
     freeze_depth_min: int
-    freeze_depth_max: int = Field(description="Method `cartl` needs at least 1, `lwf` exactly 0.")
+    freeze_depth_max: int = Field(
+        description="Method `cartl` needs at least 1, `lwf` exactly 0, `linear_probe` exactly this."
+    )
 
 
 class Models(View):
@@ -58,6 +60,8 @@ class MethodView(View):
     displaced: bool
     distilled: bool
     adversarial: bool
+    head_only: bool = Field(description="Its freeze depth is always the largest.")
+    frozen_weights: bool = Field(description="Of the tail biases, norms and the head are tuned.")
 
 
 class AttackView(View):

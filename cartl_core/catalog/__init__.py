@@ -12,10 +12,18 @@ from cartl_core.catalog.methods import (
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
+    ON_FIXED_FEATURES,
     OPERATOR_BETA,
     consistent,
 )
-from cartl_core.catalog.networks import KNOWN_MODELS, OTHER_MODELS, PAPER_MODELS, ModelFacts, model_facts
+from cartl_core.catalog.networks import (
+    KNOWN_MODELS,
+    OTHER_MODELS,
+    PAPER_MODELS,
+    PUBLISHED_MODELS,
+    ModelFacts,
+    model_facts,
+)
 from cartl_core.catalog.presets import PRESETS, PresetFacts
 from cartl_core.spec.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
 from cartl_core.spec.methods import METHODS, MethodFacts
@@ -30,10 +38,12 @@ __all__ = [
     "EVALUATIONS",
     "KNOWN_MODELS",
     "METHODS",
+    "ON_FIXED_FEATURES",
     "OPERATOR_BETA",
     "OTHER_MODELS",
     "PAPER_MODELS",
     "PRESETS",
+    "PUBLISHED_MODELS",
     "DatasetFacts",
     "EvaluationFacts",
     "MethodFacts",

@@ -30,5 +30,9 @@ class Command:
 COMMANDS = {
     "run": Command("run", "run a job from data to report"),
     "fetch": Command("fetch", "download a data set"),
+    "verify-teacher": Command(
+        "verify_teacher", "take in a teacher's file, whatever its layout, and measure it"
+    ),
+    "convert": Command("convert", "turn a .pth file into safetensors, without running code of it"),
     "check-dataset": Command("check_dataset", "look at a data set that a person brings, and pack it"),
 }

@@ -41,6 +41,11 @@ def handler(parents: Path) -> TaskHandler:
     return TaskHandler(order, succeed, fail)
 
 
+def register(settings: Settings) -> None:
+    """From now on this process tells the files."""
+    task_handlers.HANDLERS[KIND] = handler(settings.data_dir / "parents")
+
+
 if __name__ == "__main__":
-    task_handlers.HANDLERS[KIND] = handler(Settings.from_env().data_dir / "parents")
+    register(Settings.from_env())
     sys.exit(main(program))

@@ -13,6 +13,7 @@ from jobs import logs
 from jobs.files.artifacts import output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
+from tests.worker.fake_task_slot import register
 from worker.__main__ import arguments
 from worker.app import make_app
 from worker.host.identity import identity_of
@@ -37,6 +38,7 @@ if __name__ == "__main__":
     settings = Settings.from_env()
     settings.make_directories()
     logs.configure(settings)
+    register(settings)
     make_app(settings, prepare, FAKE_TASK_SLOT).worker_main(
         arguments(settings, identity_of(os.getpid()).worker_id)
     )

@@ -1,12 +1,13 @@
 """RobustBench's DMPreActResNet-18 and -34: pre-activation residual networks, padded as DeepMind's code pads.
 
 A block's activation stands before its convolutions, the shortcut sees the block's own input and is a 3x3
-convolution, padded as the branch is (``published_wrn``). The file does not tell the activation: it is in the
+convolution, padded as the branch is (``dm_wrn``). The file does not tell the activation: it is in the
 name, ``dm-preact-resnet18-silu`` or ``-relu``.
 """
 
 from __future__ import annotations
 
+from cartl_core.catalog.architectures.dm_wrn import padded_as_same
 from cartl_core.catalog.architectures.family import Family, Layout
 from cartl_core.catalog.architectures.layers import (
     BatchNorm,
@@ -19,7 +20,6 @@ from cartl_core.catalog.architectures.layers import (
     Sequential,
     Silu,
 )
-from cartl_core.catalog.architectures.published_wrn import padded_as_same
 from cartl_core.catalog.architectures.resnet import GROUP_STRIDES, GROUP_WIDTHS, SIZES, STEM_WIDTH
 from cartl_core.spec.data_and_model import ModelSpec
 

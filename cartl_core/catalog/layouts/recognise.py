@@ -96,8 +96,6 @@ def _likeliest(shapes: Shapes, layout: str) -> list[FileLayout]:
     rows = rows_named(layout)
     if not rows:
         raise TeacherRefused("layout_unknown", f"layout: allowed is auto or one of {', '.join(LAYOUT_NAMES)}")
-    if layout != "auto" and len(rows) == 1:
-        return list(rows)
     known = {row.name: sum(row.pattern.fullmatch(name) is not None for name in shapes) for row in rows}
     most = max(known.values())
     if not shapes or most < ENOUGH * len(shapes):
@@ -105,7 +103,8 @@ def _likeliest(shapes: Shapes, layout: str) -> list[FileLayout]:
         named = f"its first tensor is {shown(first)!r}" if first is not None else "it holds no tensors"
         raise TeacherRefused(
             "layout_unknown",
-            f"the names of its tensors are those of no known layout; {named}. "
+            f"the names of its tensors are not those of "
+            f"{'a known layout' if layout == 'auto' else shown(layout)}; {named}. "
             f"Known are {', '.join(LAYOUT_NAMES)}",
         )
     return [row for row in rows if known[row.name] == most]
@@ -150,14 +149,34 @@ def _matched(
         if name not in stripped.tensors and not ours.endswith(f".{COUNTS}")
     ]
     known = set(theirs.values())
-    unknown = [name for name in stripped.tensors if name not in known]
+    unknown = [there for name, there in stripped.tensors.items() if name not in known]
     if missing or unknown:
-        raise _differing(row, model, stripped, missing, unknown)
-    for ours, name in theirs.items():
-        there = stripped.tensors.get(name)
-        if there is not None:
-            _compare(there, found[there], expected[ours])
-    return {ours: stripped.tensors[name] for ours, name in theirs.items() if name in stripped.tensors}
+        raise differing(
+            f"a {model.name} in the layout {row.name}", [stripped.prefix + name for name in missing], unknown
+        )
+    tensors = {ours: stripped.tensors[name] for ours, name in theirs.items() if name in stripped.tensors}
+    for ours, there in tensors.items():
+        compare(there, found[there], expected[ours])
+    return tensors
+
+
+def match_ours(architecture: Architecture, found: Mapping[str, FoundTensor]) -> None:
+    """Whether a file of our own layout holds the network that its header describes.
+
+    Raises:
+        TeacherRefused: it does not; the first tensors that differ are named.
+    """
+    try:
+        layout = layout_of(architecture.model, architecture.classes)
+    except SpecError as error:
+        raise TeacherRefused("layout_unknown", str(error)) from error
+    expected = {tensor.name: tensor for tensor in layout.tensors(architecture)}
+    missing = [name for name in expected if name not in found]
+    unknown = [name for name in found if name not in expected]
+    if missing or unknown:
+        raise differing(f"the {architecture.model.name} that its header describes", missing, unknown)
+    for name, tensor in expected.items():
+        compare(name, found[name], tensor)
 
 
 def expected_tensors(model: ModelSpec, classes: int) -> list[StoredTensor]:
@@ -178,25 +197,22 @@ def expected_tensors(model: ModelSpec, classes: int) -> list[StoredTensor]:
         raise TeacherRefused("layout_unknown", str(error)) from error
 
 
-def _differing(
-    row: FileLayout, model: ModelSpec, stripped: Stripped, missing: list[str], unknown: list[str]
-) -> TeacherRefused:
-    """The first that is missing and the first that is unknown are named together."""
-    lacks = f"it lacks the tensor {stripped.prefix + missing[0]!r}" if missing else None
-    has = f"the tensor {shown(stripped.tensors[unknown[0]])!r} is unknown" if unknown else None
-    said = "; ".join(filter(None, (lacks, has)))
+def differing(what: str, missing: list[str], unknown: list[str]) -> TeacherRefused:
+    """The first that is missing and the first that is unknown, together: a prefix shows."""
+    lacks = f"it lacks the tensor {missing[0]!r}" if missing else None
+    has = f"the tensor {shown(unknown[0])!r} is unknown" if unknown else None
     return TeacherRefused(
         "tensor_missing" if missing else "tensor_unknown",
-        f"as a {model.name} in the layout {row.name}: {said}",
+        f"as {what}: {'; '.join(filter(None, (lacks, has)))}",
     )
 
 
-def _compare(name: str, tensor: FoundTensor, expected: StoredTensor) -> None:
+def compare(name: str, tensor: FoundTensor, expected: StoredTensor) -> None:
+    """Raise ``TeacherRefused`` where type or shape differ."""
     same_kind = tensor.dtype in FLOATS if expected.dtype == "F32" else tensor.dtype == expected.dtype
-    if same_kind and tensor.shape == expected.shape:
-        return
-    raise TeacherRefused(
-        "shape_differs",
-        f"the tensor {shown(name)!r} is {tensor.dtype} {list(tensor.shape)}, "
-        f"expected {expected.dtype} {list(expected.shape)}",
-    )
+    if not same_kind or tensor.shape != expected.shape:
+        raise TeacherRefused(
+            "shape_differs",
+            f"the tensor {shown(name)!r} is {tensor.dtype} {list(tensor.shape)}, "
+            f"expected {expected.dtype} {list(expected.shape)}",
+        )

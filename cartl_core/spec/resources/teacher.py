@@ -10,9 +10,10 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.spec.architecture import MOST_CLASSES, Architecture
+from cartl_core.spec.attack import LARGEST_RADIUS
 from cartl_core.spec.base import ARRAY, SpecModel, refusal
 from cartl_core.spec.data_and_model import ModelSpec
 from cartl_core.spec.resources.common import Licence, Norm, ResourceName
@@ -54,7 +55,14 @@ class TrainedAt(SpecModel):
     """The attack that a teacher was trained against, as its publisher says."""
 
     norm: Norm
-    eps: float = Field(ge=0.0, le=1000.0, description="In pixel units on [0, 1].")
+    eps: float = Field(ge=0.0, le=1000.0, description="In pixel units on [0, 1]; at most 1 in linf.")
+
+    @field_validator("eps")
+    @classmethod
+    def _within_the_images(cls, value: float, info: ValidationInfo) -> float:
+        if info.data.get("norm") == "linf" and value > LARGEST_RADIUS["linf"]:
+            raise refusal(f"{value:g} is more than an image has room for", "0 to 1 in linf")
+        return value
 
 
 class Published(SpecModel):
@@ -135,6 +143,10 @@ class FoundTeacher(SpecModel):
     blocks: Annotated[tuple[BlockSize, ...], ARRAY]
     methods: Annotated[tuple[str, ...], ARRAY] = Field(description="That work from it.")
     refused: dict[str, str] = Field(default={}, description="Other methods: why they do not.")
+    prefix: str = Field(default="", description="What stood before the names of all tensors, e.g. `module.`.")
+    normalisation_tensors: Annotated[tuple[str, ...], ARRAY] = Field(
+        default=(), description="Names of a mean and a deviation that the file held, prefix and all."
+    )
     verification: Verification | None = None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,6 @@ from worker.host.identity import is_alive
 
 Fixture = Any  # fixtures of conftest.py
 FAKE_WORKER = Path(__file__).parents[1] / "fake_worker.py"
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -66,11 +65,8 @@ def desk(quick: Settings, task_record: TaskRecord) -> Desk:
 
 
 @pytest.fixture
-def start_fake(start_worker: Callable[..., Worker]) -> Iterator[Callable[..., Worker]]:
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", path)
-        yield lambda **changed: start_worker([str(FAKE_WORKER)], **changed)
+def start_fake(start_worker: Callable[..., Worker]) -> Callable[..., Worker]:
+    return lambda **changed: start_worker([str(FAKE_WORKER)], **changed)
 
 
 def has_ended(pid: int) -> bool:
@@ -111,7 +107,7 @@ def test_a_task_whose_process_is_killed_is_tried_again_three_times(
             until(partial(has_ended, child))
         elif is_alive(child):
             os.kill(child, signal.SIGKILL)  # its parent alone is tied to the slot
-    until(lambda: desk.record.row(task_id).state == "failed", 20)
+    until(lambda: desk.record.row(task_id).state == "failed")
     assert desk.record.row(task_id).attempts == 3
     assert "3 times" in desk.told("p1")["message"]
 
