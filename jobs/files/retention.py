@@ -2,8 +2,7 @@
 
 Kept, however old: what a running job writes, has asked for or may ask for again; the stage that a
 queued job waits for, and the unfinished stages and checkpoints of jobs that are queued or running; the
-artifacts and logs of every job in the record, the uploads that a job of any state measures, and what people
-have brought as data sets and teachers until they delete it. Kept for
+artifacts and logs of every job in the record, and the uploads that a job of any state measures. Kept for
 ``retention_days`` after a run last asked for them: finished teachers and students (a later job reuses them)
 and the checkpoints of jobs that failed or were cancelled (a retry goes on from them); for as long after they
 came: uploads that no job has measured. Everything else goes:
@@ -12,6 +11,8 @@ came: uploads that no job has measured. Everything else goes:
     checkpoints            of stages that are finished      (rows, then files)
     uploads                that no job refers to, so old     (rows, then files)
     tasks                  that ended so long ago            (rows, then their logs)
+    data sets, teachers    announced and not sent in time, or rejected so long ago; bytes of rejected ones
+                           after a day                        (rows, then files)
     directories            that no row names and no live claim writes
     idempotency keys       after ``KEY_HOURS``
 """
@@ -31,13 +32,13 @@ from sqlalchemy.orm import Session, aliased, sessionmaker
 from cartl_core.storage.store import KeyRefused
 from jobs.database.dialect import FromNow
 from jobs.files.artifacts import LOGS
+from jobs.files.resource_retention import forget_resources, needed_trees
 from jobs.files.stores import TASKS, artifact_store, stage_store
 from jobs.files.uploads import forget_unused
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.change import is_in, locked
 from jobs.store.lost_tasks import forget_ended_tasks
-from jobs.store.resource_kinds import DATASET, TEACHER
 from jobs.store.stages import claim_directory
 from jobs.store.submit import key_expired
 from jobs.tables import (
@@ -49,9 +50,6 @@ from jobs.tables import (
     Task,
     Upload,
 )
-
-TREES = {DATASET.path: DATASET.table, TEACHER.path: TEACHER.table, TASKS: Task}
-"""Folders of the artifacts directory with a tree for each row of a table, named by its id."""
 
 SETTLED_SECONDS = 3600.0
 """A directory that nothing names is left alone while something in it is newer than this."""
@@ -66,6 +64,8 @@ class Pruned:
     checkpoints: int
     uploads: int
     tasks: int
+    resources: int
+    """Data sets and teachers."""
     idempotency_keys: int
     paths: tuple[Path, ...]
     size: int
@@ -85,6 +85,7 @@ def prune(
         checkpoints += _forget_superseded(session)
         uploads = forget_unused(session, FromNow(-DAY * older_than_days))
         tasks = forget_ended_tasks(session, FromNow(-DAY * older_than_days))
+        resources = forget_resources(session, older_than_days)
         keys = session.execute(
             delete(IdempotencyKey).where(key_expired()).returning(IdempotencyKey.key)
         ).all()
@@ -101,7 +102,7 @@ def prune(
     if not dry_run:
         for path in useless:
             _remove(settings, path)
-    return Pruned(stages, checkpoints, uploads, tasks, len(keys), tuple(useless), size)
+    return Pruned(stages, checkpoints, uploads, tasks, resources, len(keys), tuple(useless), size)
 
 
 def _forget_stages(session: Session, days: float) -> tuple[int, int]:
@@ -167,9 +168,9 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
     needed |= {stages / path for path in session.scalars(select(Checkpoint.path))}
     needed |= {artifacts / path for path in session.scalars(select(Artifact.path))}
     needed |= {artifacts / path for path in session.scalars(select(Upload.path))}
+    needed |= {artifacts / tree for tree in needed_trees(session)}
     needed |= {artifacts / job_id / LOGS for job_id in session.scalars(select(Job.id))}
-    for folder, table in TREES.items():
-        needed |= {artifacts / folder / row_id for row_id in session.scalars(select(table.id))}
+    needed |= {artifacts / TASKS / task_id for task_id in session.scalars(select(Task.id))}
     claims = session.execute(select(Job.id, Job.token).where(is_in(Job, JobState.RUNNING))).all()
     needed |= {artifacts / job_id / str(token) for job_id, token in claims}
     written = {claim_directory(job_id, token) for job_id, token in claims}

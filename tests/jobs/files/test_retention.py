@@ -187,8 +187,8 @@ def test_the_command_says_what_went(settings: Settings, monkeypatch: pytest.Monk
     assert useless.exists()
     told = CliRunner().invoke(app, ["prune", "--older-than", "3"])
     assert (
-        "Removed 0 stages, 0 checkpoints, 0 uploads, 0 tasks, 0 idempotency keys, 1 directories (0 bytes)."
-        in told.output
+        "Removed 0 stages, 0 checkpoints, 0 uploads, 0 tasks, 0 data sets and teachers, "
+        "0 idempotency keys, 1 directories (0 bytes)." in told.output
     )
     assert not useless.exists()
 
