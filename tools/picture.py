@@ -28,7 +28,7 @@ TITLES = {
     "nn": "networks as blocks, files, losses, NEFT, bounds",
     "execution": "context of a stage, checkpoints, memory errors",
     "compat": "what is done for single systems alone",
-    "storage": "atomic files, stage results, stage cache",
+    "storage": "the store of bytes, stage results, stage cache",
     "analysis": "outcomes per image to report",
     "render": "report to text, HTML, figures",
     "planning": "request to specification to stages",
