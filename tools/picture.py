@@ -20,6 +20,7 @@ TITLES = {
     "worker": "claims jobs, supervises runs",
     "cartl": "command and client, over HTTP",
     "jobs": "the record of a run: SQL, queue, files, settings",
+    "commands": "subcommands of python -m cartl_core",
     "run": "pipeline, runtime, outputs, supervised mode",
     "evaluation": "attacks and diagnostics on finished networks",
     "training": "training loop, pretraining, transfer",
