@@ -11,7 +11,7 @@ from torch import Tensor
 from cartl_core.catalog import DATASETS
 from cartl_core.catalog.layouts import TeacherRefused
 from cartl_core.data.load_dataset import load_dataset
-from cartl_core.data.loading import network_input
+from cartl_core.data.network_input import network_input
 from cartl_core.data.packed import SPLITS, Pack
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetMissing
