@@ -11,8 +11,8 @@ from torch import Tensor
 from cartl_core.catalog import DATASETS
 from cartl_core.catalog.layouts import TeacherRefused
 from cartl_core.data.load_dataset import load_dataset
-from cartl_core.data.network_input import network_input
 from cartl_core.data.packed import SPLITS, Pack
+from cartl_core.data.packed_images import resized
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetMissing
 from cartl_core.evaluation.verify_teacher import TestSample
@@ -72,11 +72,10 @@ def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestS
 
 
 def _square(pack: Pack, position: int, model: ModelSpec) -> Tensor:
-    """(1, C, S, S) in [0, 1]: the largest square of the middle, as the network sees it."""
-    image = pack.image(position)
-    side = min(image.shape[:2])
-    top, left = ((length - side) // 2 for length in image.shape[:2])
-    return network_input(np.array(image[None, top : top + side, left : left + side]), 255, model)
+    """(1, C, S, S) in [0, 1]: as a job on the same pack sees the image."""
+    pixels = torch.from_numpy(np.array(resized(pack.image(position), model.image_size, "fit_crop")))
+    image = pixels.permute(2, 0, 1)[None].float() / 255
+    return image.repeat(1, model.channels // image.shape[1], 1, 1)
 
 
 def _sample(labels: Tensor, count: int, seed: int) -> Tensor:
