@@ -98,6 +98,7 @@ SLOW = tuple(
         "test_worker_health.py",
         "worker/host",
         "worker/supervision",
+        "worker/task_slot",
     )
 )
 # Fixtures that start a server. Tests of both databases are slow on PostgreSQL only.

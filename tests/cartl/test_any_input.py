@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cartl.adding
 import cartl.client
 import cartl.show
 import cartl.sweep
@@ -97,7 +98,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True, scope="module")
 def impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (cartl.show, cartl.sweep):
+        patch.setattr(cartl.adding, "PAUSE_SECONDS", 0.0)
+        for module in (cartl.show, cartl.sweep, cartl.adding):
             patch.setattr(module, "POLL_SECONDS", 0.0)
             patch.setattr(module, "AWAY_SECONDS", 0.0)
         patch.setattr(cartl.client, "RECONNECT_SECONDS", (0.0,))
@@ -131,6 +133,7 @@ FILES = [
     *("binary", "empty", "deep", "nan", "twice", "half", "huge", "list", "mark", "good", "folder", "circle"),
     *("missing", "folder/missing", "binary/inside", "x" * 300, "a\x00b", "\udcff", "../..", ".", ""),
 ]
+RESOURCE_COMMANDS = ("add", "list", "show", "delete", "share")
 OPTIONS: dict[str, list[str]] = {
     "--dataset": ["digits", "digits:0,1", "digits:" + "9" * 5000, ":", "\udcff", "x:1,,2"],
     "--freeze-depth": ["1", "auto", "9" * 5000, "-1", "\udcff", "1e9"],
@@ -138,7 +141,26 @@ OPTIONS: dict[str, list[str]] = {
     "--name": ["[/b]", "\udcff", "a\nb", "\x1b[2J"],
     "--tag": ["a", "\udcff"],
 }
-COMMANDS = st.sampled_from(["submit", "evaluate", "sweep", "watch", "report", "jobs", "cancel", "retry"])
+OF_RESOURCES: dict[str, list[str]] = {
+    "--mean": ["0.5", "0.5 0.5 0.5", "1e999", "nan", "\udcff", "0.5,x", "9" * 5000, "-0.5 1"],
+    "--std": ["0.5", "0", "1,1,1,1", ""],
+    "--normalisation": ["none", "\udcff", "{}"],
+    "--layout": ["auto", "\udcff", "[/b]"],
+    "--eps": ["0.1", "inf", "nan", "1e999", "x"],
+    "--clean": ["0.5", "nan"],
+    "--images": ["9" * 5000, "-1"],
+    "--name": ["a", "\udcff", "A B", ""],
+    "--licence": ["MIT", "\udcff", "\x1b[2J"],
+    "--test-fraction": ["0.5", "nan", "x"],
+    "--split-seed": ["9" * 5000],
+    "--root": ["/srv", "\udcff", ""],
+}
+COMMANDS = st.sampled_from(
+    [
+        *("submit", "evaluate", "sweep", "watch", "report", "jobs", "cancel", "retry"),
+        *(f"{group} {verb}" for group in ("datasets", "teachers") for verb in RESOURCE_COMMANDS),
+    ]
+)
 ADDRESSES = st.sampled_from(
     [
         *(
@@ -169,13 +191,18 @@ KEYS = st.sampled_from(
 @given(st.data())
 def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
     command = data.draw(COMMANDS)
-    arguments = [command]
-    if command != "jobs":
+    arguments = command.split()
+    if command != "jobs" and "list" not in arguments:
         name = data.draw(st.sampled_from(FILES))
         arguments.append(data.draw(st.sampled_from([str(files / name), name])))
     if command in ("submit", "evaluate"):
         for option in data.draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=3)):
             arguments += [option, data.draw(st.sampled_from(OPTIONS[option]))]
+    if "share" in arguments:
+        arguments.append(data.draw(st.sampled_from(["bob", "", "\udcff", "../x", "a" * 300])))
+    if "add" in arguments:
+        for option in data.draw(st.sets(st.sampled_from(list(OF_RESOURCES)), max_size=3)):
+            arguments += [option, *data.draw(st.sampled_from(OF_RESOURCES[option])).split(" ")]
     environment = {}
     address, key = data.draw(ADDRESSES), data.draw(KEYS)
     if data.draw(st.booleans()) or "\x00" in address + key:
@@ -215,6 +242,8 @@ JSON = st.recursive(
                     "detail",
                     "body",
                     "type",
+                    *("classes", "counts", "report", "defaults", "skipped", "warnings", "skipped_by_reason"),
+                    *("blocks", "methods", "refused", "verification", "clean", "robust", "layout", "label"),
                 ]
             ),
             inner,
@@ -224,8 +253,17 @@ JSON = st.recursive(
     max_leaves=8,
 )
 JOB = st.fixed_dictionaries(
-    {"id": st.just("j1"), "state": st.sampled_from(["running", "succeeded", "queued", "[/b]"])},
-    optional=dict.fromkeys(("data", "fraction", "spec", "name", "states", "jobs", "seconds_left"), JSON),
+    {
+        "id": st.just("j1"),
+        "state": st.sampled_from(["running", "succeeded", "queued", "[/b]", "checking", "ready"]),
+    },
+    optional=dict.fromkeys(
+        (
+            *("data", "fraction", "spec", "name", "states", "jobs", "seconds_left"),
+            *("classes", "counts", "report", "defaults", "blocks", "methods", "refused", "verification"),
+        ),
+        JSON,
+    ),
 )
 BODIES = st.builds(
     lambda value, cut: json.dumps(value).encode()[: None if cut else -1], JSON | JOB, st.booleans()
@@ -276,6 +314,14 @@ ASKING: list[list[str]] = [
         ["submit", "good", "--watch"],
     ),
     *(["submit", "good", "--dry-run"], ["sweep", "good"], ["sweep", "good", "--dry-run"]),
+    *([group, "list"] for group in ("datasets", "teachers")),
+    *([group, "list", "--json", "--shared"] for group in ("datasets", "teachers")),
+    *([group, "show", "x"] for group in ("datasets", "teachers")),
+    *([group, "delete", "x"] for group in ("datasets", "teachers")),
+    *([group, "share", "x", "bob"] for group in ("datasets", "teachers")),
+    *([group, "add", "binary"] for group in ("datasets", "teachers")),
+    *([group, "add", "binary", "--no-wait", "--json"] for group in ("datasets", "teachers")),
+    *(["datasets", "add", "--root", "/srv/a"], ["datasets", "add", "folder"]),
     *(["evaluate", "binary", "--dataset", "digits"], ["evaluate", "j1", "--dataset", "digits", "--watch"]),
 ]
 
