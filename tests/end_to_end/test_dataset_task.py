@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from jobs.store.receiving import announce, begin, finish
 from jobs.store.resource_kinds import DATASET, PACK
 from jobs.tables import Dataset
 from tests.fixtures.tasks import KIND
+from tests.fixtures.workers import Worker
 from worker.task_slot.task_supervisor import TaskContext, TaskSupervisor
 
 
@@ -42,20 +44,30 @@ def archive() -> bytes:
     return written.getvalue()
 
 
-def checked(settings: Settings, factory: sessionmaker[Session], content: bytes) -> Dataset:
-    """A data set of these bytes, after its task."""
+def sent(settings: Settings, factory: sessionmaker[Session], content: bytes) -> str:
+    """A data set whose last byte is here; its id."""
     with transaction(factory) as session:
         announce(session, settings, DATASET, "ann", NewDataset(name="trees", size=len(content)))
     with transaction(factory) as session:
         sending = begin(session, settings, DATASET, "ann", "trees")
+    stat = artifact_store(settings).put(sending.key, content)
     with transaction(factory) as session:
-        stat = artifact_store(settings).put(sending.key, content)
-        finish(session, sending, stat.sha256)
+        return finish(session, sending, stat.sha256).id
+
+
+def row_of(factory: sessionmaker[Session], dataset_id: str) -> Dataset:
+    with reading(factory) as session:
+        return session.get_one(Dataset, dataset_id)
+
+
+def checked(settings: Settings, factory: sessionmaker[Session], content: bytes) -> Dataset:
+    """A data set of these bytes, after its task."""
+    dataset_id = sent(settings, factory, content)
+    with transaction(factory) as session:
         claim = tasks.claim_task(session, "w1", 45.0, kinds=(KIND,))
     assert claim is not None
     assert TaskSupervisor(TaskContext(settings, factory, lambda: False), claim).run() == "succeeded"
-    with reading(factory) as session:
-        return session.get_one(Dataset, sending.id)
+    return row_of(factory, dataset_id)
 
 
 def test_an_archive_becomes_a_pack(settings: Settings, factory: sessionmaker[Session]) -> None:
@@ -75,3 +87,16 @@ def test_bytes_that_are_no_data_set_are_rejected_with_a_reason_and_leave_no_pack
     assert (row.state, row.found) == ("rejected", None)
     assert row.reason is not None and row.message
     assert list(artifact_store(settings).list(f"datasets/{row.id}")) == [DATASET.key(row.id)]
+
+
+def test_a_real_worker_checks_it(
+    quick: Settings,
+    factory: sessionmaker[Session],
+    start_worker: Callable[..., Worker],
+    until: Callable[..., None],
+) -> None:
+    dataset_id = sent(quick, factory, archive())
+    start_worker()
+    until(lambda: row_of(factory, dataset_id).state != "checking")
+    assert row_of(factory, dataset_id).state == "ready"
+    assert artifact_store(quick).exists(DATASET.key(dataset_id, PACK))
