@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+COPIED_BYTES = 1024 * 1024
+"""At once."""
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -95,6 +98,14 @@ def place_whole(made: Path, path: Path) -> None:
     sync_file(made)
     made.replace(path)
     sync_directory(path.parent)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file to ``path``, whole or not at all; it is never held in memory."""
+    with source.open("rb") as content, PendingFile(path.parent, f".{path.name}.") as file:
+        while chunk := content.read(COPIED_BYTES):
+            file.write(chunk)
+        file.publish(path, mode=0o644)
 
 
 def make_directory(directory: Path) -> None:

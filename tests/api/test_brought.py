@@ -16,7 +16,7 @@ from cartl_core.spec.existing_network import spec_of
 from cartl_core.spec.resources.teacher import (
     BlockSize,
     FoundTeacher,
-    Measured,
+    MeasuredShare,
     Normalisation,
     Verification,
     teacher_digest,
@@ -32,7 +32,7 @@ from worker.supervision.child_command import prepare
 DATASET_ID, TEACHER_ID = "d" * 32, "e" * 32
 JOB: dict[str, Any] = {"dataset": "birds", "freeze_depth": 2, "preset": "smoke", "method": "consistent"}
 FROM_TEACHER: dict[str, Any] = {**JOB, "teacher": "robust"}
-FIGURE = Measured(value=0.5, low=0.4, high=0.6)
+FIGURE = MeasuredShare(value=0.5, low=0.4, high=0.6)
 REFUSED = {"neft": "its normalisation layers have no statistics to bound"}
 
 

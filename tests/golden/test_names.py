@@ -60,7 +60,6 @@ DIGEST_KEYS = {
     "transfer",
     "freeze_depth",
     "teacher",
-    "teacher_eps",
     "start",
     "target",
     "given",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cartl_core.render import numbers
 from cartl_core.report.given_teacher import GivenTeacher
-from cartl_core.spec.resources.teacher import Measured, TrainedAt
+from cartl_core.spec.resources.teacher import MeasuredShare, TrainedAt
 
 TITLE = "The teacher that was given"
 
@@ -42,7 +42,7 @@ def _verified(found: GivenTeacher) -> str:
     )
 
 
-def _share(figure: Measured) -> str:
+def _share(figure: MeasuredShare) -> str:
     """``84.5 % (83.0 to 85.9)``."""
     return f"{numbers.percent(figure.value)} ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
 

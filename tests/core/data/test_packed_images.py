@@ -43,6 +43,14 @@ def picture(height: int, width: int, channels: int = 3, seed: int = 0) -> Image:
     return image.clip(0, 255).astype(np.uint8)
 
 
+def counts_of(labels: Sequence[int], splits: Sequence[SplitName]) -> dict[SplitName, tuple[int, ...]]:
+    both = list(zip(labels, splits, strict=True))
+    return {
+        split: tuple(both.count((label, split)) for label in range(len(CLASSES)))
+        for split in dict.fromkeys(splits)
+    }
+
+
 def pack_of(
     folder: Path, images: Sequence[Image], labels: Sequence[int], splits: Sequence[SplitName]
 ) -> Pack:
@@ -55,7 +63,7 @@ def pack_of(
         fingerprint=fingerprint_of(CLASSES, index),
         channels=1 if channels == 1 else 3,
         classes=CLASSES,
-        counts={},
+        counts=counts_of(labels, splits),
         sizes=Sizes(min=(1, 1), median=(8, 8), max=(9, 9)),
         mean=(0.5,) * channels,
         std=(0.2,) * channels,
