@@ -43,7 +43,7 @@ def theirs(digits: Loaded) -> nn.Module:
         network(normalised(digits.train.images[:500]))
         network.eval()
         head, network.fc = network.fc, nn.Identity()
-        features = network(normalised(digits.train.images))
+        features = network(normalised(digits.train.images.tensor()))
         network.fc = head
         centred = torch.cat([features, torch.ones(len(features), 1)], dim=1)
         targets = nn.functional.one_hot(digits.train.labels, 10).float()
@@ -74,7 +74,7 @@ def test_a_teacher_is_verified_as_its_own_class_measures(
     theirs: nn.Module, digits: Loaded, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with torch.no_grad():
-        right = int((theirs(normalised(digits.test.images)).argmax(1) == digits.test.labels).sum())
+        right = int((theirs(normalised(digits.test.images.tensor())).argmax(1) == digits.test.labels).sum())
     n = len(digits.test)
     published = {"clean": round(right / n, 2)}
     assert verify(tmp_path, theirs.state_dict(), verify=VERIFY, published=published) == 0
