@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from cartl_core.catalog import DATASETS
 from cartl_core.catalog.layouts import TeacherRefused
-from cartl_core.data.incoming import FolderPack, open_pack
+from cartl_core.data.image_set import ImageSet
+from cartl_core.data.incoming import open_pack
 from cartl_core.data.load_dataset import load_dataset
-from cartl_core.data.packed import SPLITS, Pack
-from cartl_core.data.packed_images import resized
+from cartl_core.data.network_input import NetworkInput
+from cartl_core.data.packed_images import archive_of_pack
+from cartl_core.data.splits import Sizing
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetMissing
 from cartl_core.evaluation.verify_teacher import TestSample
+from cartl_core.execution.scratch import Scratch
 from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
 from cartl_core.spec.resources.teacher import Verify
@@ -44,13 +46,12 @@ def of_catalog(verify: Verify, model: ModelSpec, *, data_root: Path, download: b
         channels=model.channels,
         download=download,
     ).test
-    kept = _sample(test.labels, verify.images, seed)
-    images, labels, index = (part[kept] for part in (test.images, test.labels, test.index))
-    return TestSample(name, images, labels, index, len(facts.classes), facts.eval_eps)
+    sample = test.at(_sample(test.labels, verify.images, seed))
+    return TestSample(name, sample.images, sample.labels, sample.index, len(facts.classes), facts.eval_eps)
 
 
 def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestSample:
-    """A stratified sample of the test images of a pack, the middle of each cropped and resized.
+    """A stratified sample of the test images of a pack, resized and cropped as a job's are.
 
     Raises:
         TeacherRefused: its images are in colour, and the teacher sees grey.
@@ -58,25 +59,18 @@ def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestS
     """
     kept = open_pack(pack)
     _require_channels(verify.dataset, kept.found.channels, model)
-    positions = np.flatnonzero(kept.index.split == SPLITS.index("test"))
-    labels = torch.from_numpy(kept.index.label[positions].astype(np.int64))
+    test = archive_of_pack(kept).test
+    labels = torch.from_numpy(test.labels)
     drawn = _sample(labels, verify.images, seed)
-    images = [_square(kept, int(position), model) for position in positions[drawn.numpy()]]
+    pixels, positions = test.pixels(drawn.numpy(), Sizing(model.image_size, "fit_crop", Scratch()))
     return TestSample(
         verify.dataset,
-        torch.cat(images),
+        ImageSet(NetworkInput(pixels, 255, model), torch.from_numpy(positions)),
         labels[drawn],
         drawn,
         len(kept.found.classes),
         kept.found.defaults.eval_eps,
     )
-
-
-def _square(pack: Pack | FolderPack, position: int, model: ModelSpec) -> Tensor:
-    """(1, C, S, S) in [0, 1]: as a job on the same pack sees the image."""
-    pixels = torch.from_numpy(np.array(resized(pack.image(position), model.image_size, "fit_crop")))
-    image = pixels.permute(2, 0, 1)[None].float() / 255
-    return image.repeat(1, model.channels // image.shape[1], 1, 1)
 
 
 def _sample(labels: Tensor, count: int, seed: int) -> Tensor:

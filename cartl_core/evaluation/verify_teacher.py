@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified
 from cartl_core.catalog.layouts import TeacherRefused
+from cartl_core.data import ImageSet
 from cartl_core.nn.network import Network
 from cartl_core.render.numbers import radius
 from cartl_core.spec import AttackSpec
@@ -42,7 +43,7 @@ class TestSample:
     """
 
     dataset: str
-    images: Tensor
+    images: ImageSet
     labels: Tensor
     index: Tensor
     classes: int
