@@ -85,7 +85,7 @@ def test_a_teacher_is_verified_as_its_own_class_measures(
     assert found.state == "verified" and found.found is not None and found.found.verification is not None
     measured = found.found.verification
     interval = wilson(right, n)
-    assert (measured.n, measured.dataset, measured.attack) == (n, "digits", "pgd20 linf 0.1")
+    assert (measured.n, measured.dataset, measured.attack) == (n, "digits", "pgd20 linf 0.15")
     assert measured.clean.model_dump() == {
         "value": interval.value,
         "low": interval.low,
