@@ -45,7 +45,7 @@ def sweep_of(body: bytes, settings: Settings) -> SweepSubmission:
     """
     request = parse(SweepRequest, body)
     try:
-        found = cells(request, settings.max_jobs_per_sweep)
+        found = cells(request, settings.max_jobs_per_sweep, settings.default_preset)
     except SpecError as error:
         raise _refused(error) from error
     planned = tuple(_planned(cell, settings) for cell in found)

@@ -52,28 +52,28 @@ class Step(StrEnum):
 State = DatasetState | TeacherState
 D, T = DatasetState, TeacherState
 
-TRANSITIONS: dict[tuple[State, Step], State] = {
+DATASET_TRANSITIONS: dict[tuple[State, Step], State] = {
     (D.RECEIVING, Step.RECEIVE): D.CHECKING,  # the last byte is here: a task is queued
     (D.CHECKING, Step.ACCEPT): D.READY,  # the task has kept its images
     (D.CHECKING, Step.REJECT): D.REJECTED,  # the task refuses it, or died too often
     (D.READY, Step.CHANGE): D.CHANGED,  # the folder of the server has changed
+}
+TEACHER_TRANSITIONS: dict[tuple[State, Step], State] = {
     (T.RECEIVING, Step.RECEIVE): T.CHECKING,  # the last byte is here: a task is queued
     (T.CHECKING, Step.VERIFY): T.VERIFIED,  # the task has measured it
     (T.CHECKING, Step.ADMIT): T.UNVERIFIED,  # no data set was named to measure it on
     (T.CHECKING, Step.REJECT): T.REJECTED,  # the task refuses it, or died too often
 }
-
-STEP_TO: dict[State, Step] = {reached: step for (_, step), reached in TRANSITIONS.items()}
-"""The step that leads to a state: one for each state but the first."""
+# Two tables: members of two string enumerations that are spelt alike are one key of a dictionary.
+TRANSITIONS: dict[type[State], dict[tuple[State, Step], State]] = {
+    DatasetState: DATASET_TRANSITIONS,
+    TeacherState: TEACHER_TRANSITIONS,
+}
 
 USABLE: frozenset[State] = frozenset({D.READY, T.VERIFIED, T.UNVERIFIED})
 """States in which a job may name it."""
 
 
 def source(reached: State) -> State:
-    """The state from which ``reached`` is reached: one for each state but the first."""
-    return next(
-        state
-        for (state, step), target in TRANSITIONS.items()
-        if target is reached and step is STEP_TO[reached]
-    )
+    """The state from which ``reached`` is reached: one for each state but ``receiving``."""
+    return next(state for (state, _), target in TRANSITIONS[type(reached)].items() if target is reached)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.spec import Preset
 from cartl_core.spec.architecture import MOST_CLASSES
 from cartl_core.spec.faults import WHOLE, Fault, faults_of
@@ -46,9 +47,6 @@ class Settings(BaseSettings):
     data_root: Path = Field(default=Path(), description="Data sets; unset: DATA_DIR/data.")
     artifacts_dir: Path = Field(default=Path(), description="Files for people; unset: DATA_DIR/artifacts.")
     stages_dir: Path = Field(default=Path(), description="Results and checkpoints; unset: DATA_DIR/stages.")
-    store_dir: Path = Field(
-        default=Path(), description="Data sets and teachers of people; unset: DATA_DIR/store."
-    )
     data_roots: str = Field(
         default="",
         description="Folders, absolute, with `:` between them; an operator may register those below them as "
@@ -88,6 +86,13 @@ class Settings(BaseSettings):
         ge=1024**2,
         le=2**50,
         description="Memory of one run; unset: nine tenths of what the host has.",
+    )
+    scratch_bytes: int = Field(
+        default=DEFAULT_SCRATCH_BYTES,
+        ge=0,
+        le=2**50,
+        description="Disk of one array that a run keeps beside its results, such as displaced images; a job "
+        "that needs a larger one is refused.",
     )
 
     max_queued_per_owner: Count = Field(
@@ -205,9 +210,8 @@ class Settings(BaseSettings):
             "data_root": data_dir / "data",
             "artifacts_dir": data_dir / "artifacts",
             "stages_dir": data_dir / "stages",
-            "store_dir": data_dir / "store",
         }
-        for name in ("data_root", "artifacts_dir", "stages_dir", "store_dir"):
+        for name in ("data_root", "artifacts_dir", "stages_dir"):
             defaults[name] = _absolute(given.pop(name, defaults[name]))
         return {**defaults, **given, "data_dir": data_dir}
 
@@ -245,7 +249,7 @@ class Settings(BaseSettings):
 
     def make_directories(self) -> None:
         """Create the data directory and its parts, for this user only."""
-        for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir, self.store_dir):
+        for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 

@@ -8,6 +8,7 @@ from cartl_core.analysis.descriptions import settings_of
 from cartl_core.analysis.evidence import evidence
 from cartl_core.analysis.metrics import MinimalRadii, TestSet, figures, not_finite, worst_case
 from cartl_core.analysis.outputs import existing_network, transfer_networks
+from cartl_core.analysis.over_classes import few_test_images
 from cartl_core.analysis.results import StudentResult, TeacherResult
 from cartl_core.analysis.retention import retention
 from cartl_core.analysis.run_state import Measurements, RunState
@@ -24,7 +25,7 @@ from cartl_core.planning.plan import (
     TransferPlan,
 )
 from cartl_core.planning.stage_digests import spec_digest
-from cartl_core.report import ArmReport, Figures, PairedComparison, Report, Teacher
+from cartl_core.report import ArmReport, Figures, Notice, PairedComparison, Report, Teacher
 from cartl_core.report.checks import Check
 from cartl_core.report.comparisons import Retention
 from cartl_core.report.making import frozen_parts, learned_from
@@ -71,12 +72,24 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
             *transfer_warnings(
                 plan.spec, teachers, known, _accumulation_steps(plan, state), _available(state)
             ),
+            *_few_test_images(state),
         ),
         teachers=teachers,
         selection=chosen,
         student=own,
         baselines=baselines,
         seconds=dict(state.seconds),
+    )
+
+
+def _few_test_images(state: RunState) -> tuple[Notice, ...]:
+    """Of each data set that networks are measured on, classes with few test images."""
+    tests: tuple[tuple[DataRole, TestSet | None], ...] = (("source", state.source), ("target", state.target))
+    return tuple(
+        found
+        for role, test in tests
+        if test
+        for found in few_test_images(role, test.labels, test.class_names)
     )
 
 
@@ -97,6 +110,7 @@ def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> 
             *existing_network(plan, state),
             *state.remarks,
             *evaluation_warnings(plan.spec),
+            *_few_test_images(state),
         ),
         student=own,
         seconds=dict(state.seconds),

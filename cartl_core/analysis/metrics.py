@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cartl_core.analysis.over_classes import over_classes
 from cartl_core.catalog.ensembles import autoattack_among
 from cartl_core.report import AttackResult, ClassResult, Figures, Interval
 from cartl_core.spec import AttackSpec
@@ -145,6 +146,8 @@ def figures(
         attacks=tuple(attack_result(outcome, seed) for outcome in attacks),
         worst_case=wilson(sum(worst), len(worst)) if attacks else None,
         autoattack=_autoattack(clean, attacks),
+        clean_over_classes=over_classes(clean, test.labels, test.class_names),
+        worst_case_over_classes=over_classes(worst, test.labels, test.class_names) if attacks else None,
         per_class=tuple(
             ClassResult(
                 label=label,

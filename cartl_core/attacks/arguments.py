@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.nn.module_state import preserve_model_state
-from cartl_core.spec.attack import LARGEST_RADIUS, Norm
+from cartl_core.spec.attack import LARGEST_RADIUS, Norm, largest_radius
 
 Classifier = Callable[[Tensor], Tensor]
 """Maps images (N, C, H, W) in [0, 1] to logits (N, K): any ``nn.Module``, or a function."""
@@ -116,6 +116,22 @@ def check_radius(eps: float, norm: Norm) -> float:
             allowed=f"0 to {largest:g}, in units of pixels in [0, 1]",
         )
     return float(eps)
+
+
+def check_room(eps: float, norm: Norm, x: Tensor) -> None:
+    """Require a radius that images ``x`` (N, C, H, W) have room for: no two are further apart.
+
+    Raises:
+        ArgumentInvalid: it is larger.
+    """
+    largest = largest_radius(norm, x[0].numel())
+    if eps > largest:
+        shape = " x ".join(map(str, x.shape[1:]))
+        raise ArgumentInvalid(
+            "eps",
+            f"{eps:g} is more than an image of {shape} has room for",
+            allowed=f"at most {largest:g} in {norm}",
+        )
 
 
 def check_seed(seed: int) -> None:

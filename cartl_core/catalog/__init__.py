@@ -12,6 +12,7 @@ from cartl_core.catalog.methods import (
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
+    ON_FIXED_FEATURES,
     OPERATOR_BETA,
     consistent,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "EVALUATIONS",
     "KNOWN_MODELS",
     "METHODS",
+    "ON_FIXED_FEATURES",
     "OPERATOR_BETA",
     "OTHER_MODELS",
     "PAPER_MODELS",

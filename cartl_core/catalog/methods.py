@@ -16,13 +16,15 @@ DISPLACEMENT_STEP = 0.25
 """Of the attack that displaces features: steps, and the step's share of the radius (Madry et al. 2018)."""
 
 
+ON_FIXED_FEATURES: dict[str, Any] = {"augmentation": "none", "trunk_statistics": "teacher"}
+"""Of methods that learn from features of the trunk that are computed once, at any preset."""
+
+
 def consistent(weight: float) -> dict[str, Any]:
-    """Fields of a `consistent` student, whose features must stay as they are.
+    """Fields of a `consistent` student, beside those of ``ON_FIXED_FEATURES``.
 
     Reach and weight are the dial between clean and robust accuracy (docs/study/).
     """
     return {
-        "augmentation": "none",
-        "trunk_statistics": "teacher",
         "displacement": {"loss": "consistency", "direction": "tail", "reach": 0.25, "weight": weight},
     }

@@ -10,6 +10,7 @@ from cartl_core.errors import SpecError
 from cartl_core.strict_json import JsonRefused, read_file
 
 LONGEST_SECONDS = 1e9
+MOST_BYTES = 2**50
 
 
 def threads(text: str) -> int:
@@ -28,6 +29,13 @@ def seconds(text: str) -> float:
     if not 0 <= number <= LONGEST_SECONDS:
         raise argparse.ArgumentTypeError(f"allowed: a number of seconds, 0 to {LONGEST_SECONDS:.0f}")
     return number
+
+
+def byte_count(text: str) -> int:
+    """A number of bytes."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= MOST_BYTES):
+        raise argparse.ArgumentTypeError(f"allowed: a whole number of bytes, 0 to {MOST_BYTES}")
+    return int(text)
 
 
 def read_json(path: Path, argument: str) -> object:

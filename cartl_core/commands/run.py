@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cartl_core.catalog.network_file import inspect
-from cartl_core.commands.arguments import make_folders, read_json, seconds, threads
+from cartl_core.commands.arguments import byte_count, make_folders, read_json, seconds, threads
 from cartl_core.commands.exit_codes import FAILED, FINISHED, STOPPED, WRONG_SPEC
 from cartl_core.commands.progress import REPORTERS, stopped_by_signals
 from cartl_core.errors import (
@@ -25,6 +25,7 @@ from cartl_core.errors import (
 from cartl_core.events import Failed, Finished, Reporter, Stopped
 from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
+from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
 from cartl_core.run.pipeline import run
@@ -60,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--checkpoint-seconds", type=seconds, default=30.0, help="longest time between two checkpoints"
+    )
+    parser.add_argument(
+        "--scratch-bytes",
+        type=byte_count,
+        default=DEFAULT_SCRATCH_BYTES,
+        help="largest array kept beside the results while a stage runs, in a file without a name in STAGES",
     )
     parser.add_argument("--no-download", action="store_true", help="refuse a data set that is missing")
     parser.add_argument("--supervised", action="store_true", help="take orders from stdin")
@@ -107,6 +114,7 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
             remarks=remarks,
             checkpoint_seconds=options.checkpoint_seconds,
             download=not options.no_download,
+            scratch_bytes=options.scratch_bytes,
             network=options.network,
             run_id=options.run_id,
         )

@@ -17,9 +17,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-GIB = 2**30
-IN_MEMORY_BYTES = GIB
-DEFAULT_BYTES = 64 * GIB
+IN_MEMORY_BYTES = 2**30
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}
 
 

@@ -19,9 +19,13 @@ COSINE_EPS = 1e-8
 """Shorter features count as this long, so that features of length 0 have a finite angle to all others."""
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of each image. logits: (N, C); labels: (N,) int64; returns (N,)."""
-    return functional.cross_entropy(logits, labels, reduction="none")
+def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross-entropy of each image, times the weight of its class if there are ``weights`` (C,).
+
+    logits: (N, C); labels: (N,) int64; returns (N,).
+    """
+    found = functional.cross_entropy(logits, labels, reduction="none")
+    return found if weights is None else found * weights[labels]
 
 
 def feature_distance(perturbed: Tensor, clean: Tensor) -> Tensor:
@@ -99,6 +103,7 @@ def fdm_loss(
     *,
     weight: float,
     distance: str = "absolute",
+    class_weights: Tensor | None = None,
 ) -> Tensor:
     """Feature distance minimisation: CE(f(x_adv), y) + lambda * the penalty, averaged over the layers.
 
@@ -109,13 +114,14 @@ def fdm_loss(
         clean: the same of the clean images; gradient flows through both.
         weight: lambda, at least 0; the paper's where the distance is `absolute`.
         distance: a key of ``PENALTIES``.
+        class_weights: (C,) of the cross-entropy; None is 1 for all.
 
     Returns:
         A scalar: means over the batch.
     """
     penalty = PENALTIES[distance]
     penalties = [penalty(attacked, plain) for attacked, plain in zip(perturbed, clean, strict=True)]
-    return cross_entropy(logits, labels).mean() + weight * torch.stack(penalties).mean()
+    return cross_entropy(logits, labels, class_weights).mean() + weight * torch.stack(penalties).mean()
 
 
 def divergence(perturbed: Tensor, clean: Tensor) -> Tensor:

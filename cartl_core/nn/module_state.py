@@ -9,6 +9,12 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d)
+NORMALISATION = (
+    nn.modules.batchnorm._NormBase,  # batch and instance norm
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.RMSNorm,
+)
 
 
 @contextmanager
@@ -33,6 +39,15 @@ def preserve_model_state(model: nn.Module) -> Iterator[None]:
             parameter.requires_grad_(True)
         for module, training in modes:
             module.training = training
+
+
+def biases_and_norms(module: nn.Module) -> Iterator[nn.Parameter]:
+    """The parameters that BitFit tunes: every bias, and all that normalisation layers have."""
+    for layer in module.modules():
+        whole = isinstance(layer, NORMALISATION)
+        for name, parameter in layer.named_parameters(recurse=False):
+            if whole or name == "bias" or name.endswith("_bias"):
+                yield parameter
 
 
 def batch_norms(module: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:

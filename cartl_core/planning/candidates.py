@@ -106,7 +106,10 @@ def _rows(request: JobRequest, blocks: int) -> Iterator[tuple[Asked, int, str]]:
     for index, asked in enumerate(written):
         where = f"auto.candidates.{index}."
         _check_candidate(request, asked, where)
-        depths = _depths(request, blocks) if asked.freeze_depth is None else (asked.freeze_depth,)
+        own = METHODS[asked.method].own_depth(blocks) if request.freeze_depth == AUTO else None
+        depths = _depths(request, blocks) if own is None else (own,)
+        if asked.freeze_depth is not None:
+            depths = (asked.freeze_depth,)
         yield from ((asked, depth, where) for depth in depths)
 
 

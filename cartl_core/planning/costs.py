@@ -12,7 +12,11 @@ from cartl_core.spec.attack import ATTACKS, steps_in_all
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
 FORWARD_BACKWARD = 3
+FORWARD_BACKWARD_OF_BIASES = 2
+"""Forth, and back to features; gradients of weights are the third."""
 ATTACK_STEP = 3
+HEAD_SHARE = 0.001
+"""Of a pass: a linear layer on pooled features."""
 # Fooled images leave an attack early; of those that stay each step costs a pass forth and back.
 SHARE_OF_STEPS = 0.6
 
@@ -24,10 +28,16 @@ def teacher_cost(pretrain: PretrainSpec, images: int) -> float:
 
 
 def student_cost(arm: Arm, model: ModelSpec, images: int) -> float:
-    """All passes of tuning a student on ``images``: the trunk forth, the tail forth and back."""
+    """All passes of tuning a student on ``images``: the trunk forth, the tail forth and back.
+
+    A head alone learns from features that go through the trunk once.
+    """
     transfer, blocks = arm.transfer, model_facts(model.name).blocks
-    tail = (blocks - arm.freeze_depth) / blocks
-    passes = (1 - tail) + FORWARD_BACKWARD * tail
+    head_alone = arm.freeze_depth == blocks - 1
+    tail = HEAD_SHARE if head_alone else (blocks - arm.freeze_depth) / blocks
+    cached = head_alone and transfer.fixed_features
+    back = FORWARD_BACKWARD_OF_BIASES if transfer.tail_weights == "frozen" else FORWARD_BACKWARD
+    passes = back * tail + (0 if cached else 1 - tail)
     if transfer.attack is not None:
         passes += transfer.attack.steps * ATTACK_STEP
     if transfer.displacement is not None:
@@ -36,7 +46,8 @@ def student_cost(arm: Arm, model: ModelSpec, images: int) -> float:
             passes += ATTACK_STEP * tail
     if transfer.lwf_weight is not None:
         passes += tail
-    return images * (transfer.epochs * passes + _displacement_cost(transfer.displacement, 1 - tail))
+    once = _displacement_cost(transfer.displacement, 1 - tail) + (1 - tail if cached else 0)
+    return images * (transfer.epochs * passes + once)
 
 
 def _displacement_cost(displacement: DisplacementSpec | None, trunk: float) -> float:

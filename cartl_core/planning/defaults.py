@@ -9,6 +9,7 @@ from cartl_core.catalog import (
     DISPLACEMENT_STEP,
     DISPLACEMENT_STEPS,
     DISTANCE_WEIGHTS,
+    ON_FIXED_FEATURES,
     OPERATOR_BETA,
     DatasetFacts,
     MethodFacts,
@@ -115,14 +116,22 @@ def check_depth(
     """
     told = f"{freeze_depth}, from the job's `freeze_depth`," if inherited else str(freeze_depth)
     allowed = facts.depths(blocks)
-    if facts.distilled and freeze_depth not in allowed:
+    if freeze_depth in allowed:
+        return
+    if facts.distilled:
         raise SpecError(field, f"{told} freezes blocks, and {facts.name} tunes all of them", allowed="0")
-    if freeze_depth not in allowed:
+    if facts.head_only and freeze_depth < blocks:
         raise SpecError(
             field,
-            f"{told} does not fit {network} ({blocks} blocks) with method {facts.name}",
-            allowed=f"{allowed[0]} to {allowed[-1]}",
+            f"{told} leaves more than the head of {network} ({blocks} blocks) to be tuned, and {facts.name} "
+            "tunes the head alone",
+            allowed=str(allowed[0]),
         )
+    raise SpecError(
+        field,
+        f"{told} does not fit {network} ({blocks} blocks) with method {facts.name}",
+        allowed=" to ".join(map(str, dict.fromkeys((allowed[0], allowed[-1])))),
+    )
 
 
 def pretrain_defaults(facts: MethodFacts, source: DatasetFacts, preset: PresetFacts) -> dict[str, Any]:
@@ -148,6 +157,7 @@ def transfer_defaults(
     """Settings of the student, likewise; ``attack`` is that of its teacher's training."""
     weight = target.consistency_weight
     return {
+        "tail_weights": "frozen" if facts.frozen_weights else "tuned",
         "tail_affine": "frozen" if facts.frozen_affine else "tuned",
         "trunk_statistics": preset.trunk_statistics,
         "augmentation": target.augmentation if preset.augmentation else "none",
@@ -156,5 +166,6 @@ def transfer_defaults(
         **preset.transfer,
         **(preset.lwf if facts.distilled else {}),
         **preset.students.get(facts.name, {}),
+        **(ON_FIXED_FEATURES if facts.fixed_features else {}),
         **(consistent(weight) if facts.displaced else {}),
     }

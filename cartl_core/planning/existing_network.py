@@ -10,6 +10,7 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.network_families import without_audit
+from cartl_core.planning.radii import check_radii
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
 
 OF_TEACHERS: dict[str, Any] = {"source_attacks": (), "source_test_limit": None}
@@ -49,6 +50,7 @@ def resolve_existing_network(
         if written is not None and written != off:
             raise SpecError(f"evaluate.{field}", "an evaluation has no teacher", allowed="leave it out")
     evaluate = resolve_evaluation(request.evaluate, target, target, preset)
+    check_radii(evaluate, architecture.model)
     evaluate = without_audit(evaluate, request.evaluate, architecture.model.name)
     return EvaluateJobSpec(
         name=request.name,

@@ -19,8 +19,8 @@ from cartl_core.spec.terms import TERMS, Term
 from cartl_core.spec.training import STILL
 
 
-def _on_clean_images(facts: MethodFacts) -> bool:
-    return not facts.adversarial
+def _body_on_clean_images(facts: MethodFacts) -> bool:
+    return not (facts.adversarial or facts.head_only)
 
 
 def _tail_on_clean_images(facts: MethodFacts) -> bool:
@@ -37,6 +37,8 @@ class _Setting:
     off: object = None
     needed: Callable[[MethodFacts], bool] | None = None
     """Who cannot do without it; None: whoever uses it."""
+    only: object = None
+    """The one value that makes the method what it is; None: any."""
 
     def needs(self, facts: MethodFacts) -> bool:
         return (self.needed or self.used)(facts)
@@ -53,10 +55,12 @@ _SETTINGS_OF_METHODS = (
     _Setting("transfer", "beta", lambda facts: facts.nonexpansive),
     _Setting("transfer", "norm", lambda facts: facts.nonexpansive, "reshaped"),
     *map(_weight, TERMS.values()),
-    _Setting("transfer", "lwf_head_epochs", _on_clean_images, 0),
+    _Setting("transfer", "lwf_head_epochs", _body_on_clean_images, 0),
     _Setting("transfer", "attack", lambda facts: facts.adversarial),
     _Setting("transfer", "displacement", _tail_on_clean_images, needed=lambda facts: facts.displaced),
     _Setting("transfer", "schedule", lambda facts: facts.adversarial, "constant"),
+    _Setting("transfer", "tail_weights", lambda facts: facts.frozen_weights, "tuned", only="frozen"),
+    _Setting("transfer", "tail_affine", lambda facts: not (facts.frozen_weights or facts.head_only), "tuned"),
 )
 
 
@@ -75,6 +79,8 @@ def refuse_misplaced(written: JobRequest | BaselineRequest, facts: MethodFacts, 
         value, path = getattr(overrides, setting.field), f"{where}{setting.part}.{setting.field}"
         if setting.needs(facts) and value is None:
             raise SpecError(path, f"method {facts.name} needs it", allowed="a value, or leave it out")
+        if setting.used(facts) and setting.only is not None and value != setting.only:
+            raise SpecError(path, f"it makes method {facts.name}", allowed=f"{setting.only}, or leave it out")
         if not setting.used(facts) and value is not None and value != setting.off:
             users = ", ".join(name for name, other in METHODS.items() if setting.used(other))
             raise SpecError(path, f"not used by method {facts.name}", allowed=f"methods {users}")
@@ -113,6 +119,7 @@ OWN_FIELDS = frozenset(
         "lwf_head_epochs",
         "attack",
         "schedule",
+        "tail_weights",
         "tail_affine",
         "displacement",
     }
@@ -167,7 +174,7 @@ def written_layer(written: JobRequest | BaselineRequest, where: str = "") -> Lay
 def shared_layer(request: JobRequest, facts: MethodFacts) -> Layer:
     """What an arm of another method takes over from the job: all that does not make the job's method."""
     written = written_layer(request)
-    still = frozenset(STILL) if facts.displaced else frozenset()
+    still = frozenset(STILL) if facts.fixed_features else frozenset()
     return Layer(
         _without(written.pretrain, OWN_FIELDS - SHARED_IN_PRETRAIN),
         _without(written.transfer, OWN_FIELDS | still),

@@ -28,6 +28,7 @@ from cartl_core.planning.method_settings import (
     shared_layer,
     written_layer,
 )
+from cartl_core.planning.radii import check_radii
 from cartl_core.spec import (
     Arm,
     BaselineRequest,
@@ -57,6 +58,8 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         _baseline(request, baseline, index, ground)
         for index, baseline in enumerate(request.baselines if chosen or main else ())
     )
+    evaluate = resolve_evaluation(request.evaluate, source, target, preset)
+    check_radii(evaluate, model, auto)
     return JobSpec(
         name=request.name,
         tags=request.tags,
@@ -69,12 +72,23 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         pretrain=main.pretrain if main else None,
         transfer=main.transfer if main else None,
         auto=auto,
-        evaluate=resolve_evaluation(request.evaluate, source, target, preset),
+        evaluate=evaluate,
         baselines=_distinct(main, baselines, chosen=chosen),
         device=request.device,
         precision=request.precision,
         seed=request.seed,
     )
+
+
+def own_depth(request: JobRequest, default_preset: str = "quick") -> int | None:
+    """The one freeze depth that the request's method has in its network; None where there is a choice.
+
+    Raises:
+        SpecError: the method is still to be chosen, or the network is not known.
+    """
+    preset = PRESETS[request.preset or default_preset]
+    model = resolve_model(request.model, *resolve_pair(request, preset), preset)
+    return METHODS[request.method].own_depth(model_facts(model.name).blocks)
 
 
 def _distinct(main: Arm | None, baselines: tuple[Arm, ...], *, chosen: bool) -> tuple[Arm, ...]:
@@ -105,16 +119,17 @@ class _Ground:
 def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground: _Ground) -> Arm:
     """A baseline follows the job's own overrides, less those that its method does not use."""
     where = f"baselines.{index}."
-    depth = 0 if METHODS[baseline.method].distilled else request.freeze_depth
+    facts, blocks = METHODS[baseline.method], model_facts(ground.model.name).blocks
+    own = facts.own_depth(blocks)
+    depth = request.freeze_depth if own is None else own
     if baseline.freeze_depth is not None:
         depth = baseline.freeze_depth
     if depth == AUTO:
         raise SpecError(
             f"{where}freeze_depth",
             "`freeze_depth` is auto, chosen by the run, so a baseline needs one of its own",
-            allowed=f"0 to {model_facts(ground.model.name).blocks - 1}",
+            allowed=f"0 to {blocks - 1}",
         )
-    facts = METHODS[baseline.method]
     refuse_misplaced(baseline, facts, where)
     layers = [shared_layer(request, facts), written_layer(baseline, where)]
     return _arm(facts, depth, ground, where, layers, inherited=baseline.freeze_depth is None)

@@ -8,6 +8,7 @@ from cartl_core.report.evidence import Evidence
 from cartl_core.report.gallery import Gallery
 from cartl_core.report.history import History
 from cartl_core.report.notices import Notice
+from cartl_core.report.over_classes import OverClasses
 from cartl_core.report.report import (
     REPORT_SCHEMA,
     ArmReport,
@@ -36,6 +37,7 @@ __all__ = [
     "History",
     "Interval",
     "Notice",
+    "OverClasses",
     "PairedComparison",
     "Report",
     "Retention",

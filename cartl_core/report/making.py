@@ -8,7 +8,7 @@ from pydantic import Field, create_model
 
 from cartl_core.report.values import Value
 from cartl_core.spec.terms import TERMS, Term
-from cartl_core.spec.training import DisplacementSpec, TransferSpec
+from cartl_core.spec.training import ClassWeights, DisplacementSpec, Sampling, TransferSpec
 
 MadeBy = Literal["this_attempt", "earlier_attempt", "another_job", "unknown"]
 """Who computed a stage. ``unknown``: an earlier version did, which did not record it."""
@@ -34,6 +34,7 @@ FrozenPart = Literal[
     "trunk_statistics_of_teacher",
     "trunk_statistics_recalibrated",
     "trunk_statistics_running",
+    "tail_weights",
     "tail_affine",
     "tail_statistics",
 ]
@@ -69,6 +70,14 @@ class DisplacedFeatures(Value):
     displacement: DisplacementSpec
 
 
+class BalancedClasses(Value):
+    """Classes of unequal size weighed more alike than their images do."""
+
+    code: Literal["balanced_classes"] = "balanced_classes"
+    class_weights: ClassWeights = Field(description="Of the cross-entropies.")
+    sampling: Sampling = Field(description="Of the images of an epoch.")
+
+
 class WeightedTerm(Value):
     """A term was part of the loss, with this weight."""
 
@@ -90,10 +99,17 @@ _OF_TERMS: dict[str, type[WeightedTerm]] = {
 }
 
 if TYPE_CHECKING:
-    LearnedFrom = HeadFirst | TeacherFeatures | TeacherWeights | DisplacedFeatures | WeightedTerm
+    LearnedFrom = (
+        HeadFirst | TeacherFeatures | TeacherWeights | DisplacedFeatures | BalancedClasses | WeightedTerm
+    )
 else:
     LearnedFrom = Annotated[
-        Union[(HeadFirst, TeacherFeatures, TeacherWeights, DisplacedFeatures, *_OF_TERMS.values())],
+        Union[
+            (
+                *(HeadFirst, TeacherFeatures, TeacherWeights, DisplacedFeatures, BalancedClasses),
+                *_OF_TERMS.values(),
+            )
+        ],
         Field(discriminator="code"),
     ]
 
@@ -103,6 +119,8 @@ def frozen_parts(freeze_depth: int, transfer: TransferSpec) -> tuple[FrozenPart,
     held: list[FrozenPart] = []
     if freeze_depth:
         held += ["trunk_weights", _TRUNK_STATISTICS[transfer.trunk_statistics]]
+    if transfer.tail_weights == "frozen":
+        held.append("tail_weights")
     if transfer.tail_affine == "frozen":
         held.append("tail_affine")
     if transfer.tail_statistics == "teacher":
@@ -127,6 +145,8 @@ def learned_from(transfer: TransferSpec) -> tuple[LearnedFrom, ...]:
             found.append(_weighted(term, weight))
     if transfer.displacement is not None:
         found.append(DisplacedFeatures(displacement=transfer.displacement))
+    if (transfer.class_weights, transfer.sampling) != ("none", "uniform"):
+        found.append(BalancedClasses(class_weights=transfer.class_weights, sampling=transfer.sampling))
     return tuple(found)
 
 

@@ -167,6 +167,25 @@ class FilesSkipped(Value):
     skipped: tuple[SkippedFiles, ...] = Field(min_length=1)
 
 
+class SmallClass(Value):
+    """A class that is measured on few images."""
+
+    name: str
+    n: int = Field(ge=0, description="Its test images.")
+
+
+class FewTestImages(Value):
+    """Classes have fewer than ten test images, which tell little of each."""
+
+    code: Literal["few_test_images"] = "few_test_images"
+    role: DataRole
+    classes: int = Field(ge=1, description="Of the task.")
+    few: int = Field(ge=1, description="Of those, with fewer than ten test images.")
+    smallest: tuple[SmallClass, ...] = Field(
+        min_length=1, max_length=20, description="Fewest images first; at most 20 are named."
+    )
+
+
 class RuntimeChanged(Value):
     """An earlier attempt of the job ran elsewhere; what it had not finished is computed anew."""
 
@@ -197,6 +216,7 @@ Notice = Annotated[
     | SplitBatches
     | ImagesLeftOut
     | FilesSkipped
+    | FewTestImages
     | RuntimeChanged
     | OtherNotice,
     Field(discriminator="code"),

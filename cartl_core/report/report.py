@@ -22,6 +22,7 @@ from cartl_core.report.gallery import Gallery
 from cartl_core.report.history import History
 from cartl_core.report.making import FrozenPart, LearnedFrom, StageOrigin
 from cartl_core.report.notices import Notice
+from cartl_core.report.over_classes import OverClasses
 from cartl_core.report.selection import Selection
 from cartl_core.report.values import Interval as Interval
 from cartl_core.report.values import Value as Value
@@ -90,6 +91,10 @@ class Figures(Value):
         "whatever else was: the figure that published ones compare with.",
     )
     per_class: tuple[ClassResult, ...] = ()
+    clean_over_classes: OverClasses | None = Field(
+        default=None, description="Clean accuracy with every class counting the same."
+    )
+    worst_case_over_classes: OverClasses | None = Field(default=None, description="The worst case, likewise.")
     curve: RobustnessCurve | None = None
     corruptions: CorruptionResults | None = None
     checks: Checked | None = Field(default=None, description="What the checks saw, and how they attacked.")

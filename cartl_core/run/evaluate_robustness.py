@@ -35,6 +35,7 @@ from cartl_core.attacks.arguments import (
     check_images,
     check_labels,
     check_radius,
+    check_room,
     check_seed,
     number_of_classes,
 )
@@ -143,6 +144,7 @@ def evaluate_robustness(
     check_seed(seed)
     x = x.tensor() if isinstance(x, ImageSet) else x
     check_images(x)
+    check_room(eps, norm, x)
     module = as_module(model)
     device = next((parameter.device for parameter in module.parameters()), x.device)
     classes = number_of_classes(module, x[:1].to(device))

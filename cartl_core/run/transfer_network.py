@@ -122,12 +122,13 @@ def transfer(
             modules or an ``nn.Sequential``, the last one an ``nn.Linear``. Its head is replaced.
         images: (N, C, H, W), float32 or float64 in [0, 1], or those of a split of ``load_dataset``.
         labels: (N,) int64, 0 to ``classes`` - 1.
-        method: "vanilla", "neft", "cartl", "consistent", "lwf" or "adversarial". "cartl" is what it says if
+        method: "vanilla", "neft", "cartl", "consistent", "lwf", "adversarial", "linear_probe" or "bitfit".
+            "cartl" is what it says if
             the network was trained with the feature distance at this depth, which nobody can see in it. Of
             blocks that are not ours "neft" and "cartl" scale the convolutions and linear layers; residual
             sums within them stay sums.
         freeze_depth: leading blocks frozen, 0 to B - 1 of B blocks; from 1 for "cartl" and "consistent"; 0
-            for "lwf".
+            for "lwf", B - 1 for "linear_probe".
         classes: outputs of the new head; None is the highest label and one.
         validation: images that the epoch is selected by: the share of ``images`` that is set aside, 0.01 to
             0.5, or (images, labels), or a split of ``load_dataset``.

@@ -10,6 +10,7 @@ from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
 from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
+from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
 from cartl_core.spec.base import SpecModel as SpecModel
@@ -97,7 +98,9 @@ class ModelSpec(SpecModel):
     stem_stride: Literal[1, 2, 4] = Field(
         default=1, description="Stride of the first convolution; 2 or 4 for small machines."
     )
-    image_size: int = Field(default=32, ge=8, le=256, description="Height and width of the input, pixels.")
+    image_size: int = Field(
+        default=32, ge=SMALLEST_SIDE, le=LARGEST_SIDE, description="Height and width of the input, pixels."
+    )
     channels: Literal[1, 3] = 3
 
 

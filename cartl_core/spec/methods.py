@@ -20,13 +20,29 @@ class MethodFacts:
     displaced: bool = False
     distilled: bool = False
     adversarial: bool = False
+    head_only: bool = False
+    """All blocks but the head are frozen, whatever depth its job has."""
+    frozen_weights: bool = False
+    """Of the tail biases and norms are tuned, and the head; the other weights stay the teacher's."""
     terms: tuple[str, ...] = ()
     """Fields of the terms of ``cartl_core.spec.terms`` that its loss has, without being asked."""
 
+    @property
+    def fixed_features(self) -> bool:
+        """Whether it learns from features of the trunk that are computed once."""
+        return self.displaced or self.head_only
+
+    def own_depth(self, blocks: int) -> int | None:
+        """The one freeze depth that it has, whatever its job's; None where there is a choice."""
+        if self.distilled:
+            return 0
+        return blocks - 1 if self.head_only else None
+
     def depths(self, blocks: int) -> range:
         """The freeze depths that a network of so many blocks allows it."""
-        if self.distilled:
-            return range(1)
+        own = self.own_depth(blocks)
+        if own is not None:
+            return range(own, own + 1)
         return range(1 if self.objective == "fdm" or self.displaced else 0, blocks)
 
 
@@ -39,6 +55,8 @@ METHODS: dict[str, MethodFacts] = {
         MethodFacts("consistent", "consistent tuning", "at", displaced=True),
         MethodFacts("lwf", "learning without forgetting", "at", distilled=True, terms=("lwf_weight",)),
         MethodFacts("adversarial", "adversarial fine-tuning", "at", adversarial=True),
+        MethodFacts("linear_probe", "linear probing", "at", head_only=True),
+        MethodFacts("bitfit", "tuning of biases and norms (BitFit)", "at", frozen_weights=True),
     )
 }
 

@@ -20,6 +20,9 @@ AttackSchedule = Literal["constant", "epsilon"]
 DisplacementLoss = Literal["cross_entropy", "consistency"]
 Direction = Literal["trunk", "tail"]
 
+ClassWeights = Literal["none", "inverse", "inverse_sqrt"]
+Sampling = Literal["uniform", "balanced"]
+
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Share = Annotated[float, Field(gt=0.0, le=4.0)]
 Epochs = Annotated[int, Field(ge=1, le=1000)]
@@ -50,6 +53,19 @@ class TrainingSpec(SpecModel):
     )
     validate_images: int = Field(
         default=512, ge=1, le=1_000_000, description="Validation images attacked after each epoch."
+    )
+
+    class_weights: ClassWeights = Field(
+        default="none",
+        description="Of each image's cross-entropy, by its class: `inverse` of the class's number of "
+        "training images, or of that number's root; the mean over all training images is 1, and no weight is "
+        "more than 1,000 times another. `none`: all are 1.",
+    )
+    sampling: Sampling = Field(
+        default="uniform",
+        description="What an epoch is of: `uniform`, each training image once; `balanced`, as many draws, "
+        "equally many of every class, so images of rare classes occur several times and some of common ones "
+        "not at all.",
     )
 
     @field_validator("attack", check_fields=False)
@@ -159,6 +175,11 @@ class TransferSpec(TrainingSpec):
         description="Of the inner attack's radius and step: `constant`, or `epsilon`, which begins on clean "
         "images and grows them to full size, for teachers that are not robust. `adversarial` only.",
     )
+    tail_weights: Literal["tuned", "frozen"] = Field(
+        default="tuned",
+        description="`frozen`: of the tail only biases and normalisation layers are tuned, and the head. "
+        "`bitfit` only.",
+    )
     tail_affine: Literal["tuned", "frozen"] = "tuned"
     tail_statistics: Literal["batch", "teacher"] = "batch"
     trunk_statistics: Literal["running", "teacher", "recalibrated"] = "teacher"
@@ -174,6 +195,11 @@ class TransferSpec(TrainingSpec):
         description="The tail also learns from features that were moved as far as images within eps can move "
         "them, found once through the frozen trunk; null: from clean ones only.",
     )
+
+    @property
+    def fixed_features(self) -> bool:
+        """Whether what the frozen trunk makes of an image is the same in every epoch."""
+        return all(getattr(self, name) in still for name, still in STILL.items())
 
     @field_validator("norm")
     @classmethod
@@ -206,7 +232,7 @@ STILL: dict[str, tuple[str | None, ...]] = {
     "attack": (None,),
     "trunk_statistics": ("teacher", "recalibrated"),
 }
-"""What must hold where features are displaced: by field, the values that go with it."""
+"""What must hold where the trunk's features stay as they are: by field, the values that go with it."""
 
 # Terms that have a module but no line above get their field here.
 if not TYPE_CHECKING:

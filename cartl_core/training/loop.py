@@ -11,7 +11,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from cartl_core.data.augment import augment
@@ -21,6 +20,7 @@ from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.files import require_finite
 from cartl_core.nn.rng import generator
 from cartl_core.spec import TrainingSpec
+from cartl_core.training.class_balance import epoch_order
 from cartl_core.training.gradient import Objective, StepContext, TrainingInputs
 from cartl_core.training.memory import HALVINGS, BatchGradient
 from cartl_core.training.schedule import learning_rate
@@ -120,7 +120,7 @@ class _Loop:
         position = self.state.position
         while position.epoch < self.training.epochs:
             self.task.begin_epoch(position.epoch)
-            order = torch.randperm(len(images), generator=generator(self.seed, "order", position.epoch))
+            order = epoch_order(self.training.sampling, labels, generator(self.seed, "order", position.epoch))
             while position.step < steps:
                 drawn = order[position.step * size : (position.step + 1) * size]
                 self._step(images[drawn], labels[drawn], steps, gradient)

@@ -21,9 +21,14 @@ from cartl_core.training.terms import TermInputs, active_terms
 
 
 class TransferObjective:
-    """The loss of a student, and the inputs that it is computed on."""
+    """The loss of a student, and the inputs that it is computed on.
 
-    def __init__(self, student: Student) -> None:
+    Args:
+        weights: (K,) of the classes in every cross-entropy; None is 1 for all.
+    """
+
+    def __init__(self, student: Student, weights: Tensor | None = None) -> None:
+        self.weights = weights
         self.student, self.spec, self.place = student, student.spec, student.place
         self.terms = active_terms(student)
         self._features_cached = False
@@ -40,10 +45,7 @@ class TransferObjective:
         Where features are perturbed both have one more dimension: the clean first, then each copy.
         """
         student, spec = self.student, self.spec
-        varied = spec.augmentation != "none" or spec.noise_sigma is not None
-        if varied or spec.trunk_statistics == "running":
-            return train.images
-        if student.arm.freeze_depth == 0 or spec.attack:
+        if student.arm.freeze_depth == 0 or not spec.fixed_features:
             return train.images
         student.lower.eval()
         if spec.displacement is not None:
@@ -68,9 +70,10 @@ class TransferObjective:
             features = self._with_perturbed(features, labels, perturbation)
         inner = self.student.body(features)
         logits = self.student.network.head(inner)
-        total, shown = cross_entropy(logits[:count], labels).mean(), dict[str, Tensor]()
+        total, shown = cross_entropy(logits[:count], labels, self.weights).mean(), dict[str, Tensor]()
         if perturbation is not None:
-            total, shown = _perturbation_loss(perturbation, logits[:count], logits[count:], labels)
+            pair = (logits[:count], logits[count:])
+            total, shown = _perturbation_loss(perturbation, pair, labels, self.weights)
         seen = TermInputs(features[:count], inner[:count], logits[:count], labels)
         for active in self.terms:
             value = active.value(seen)
@@ -109,15 +112,16 @@ class TransferObjective:
 
 
 def _perturbation_loss(
-    spec: DisplacementSpec, clean: Tensor, perturbed: Tensor, labels: Tensor
+    spec: DisplacementSpec, pair: tuple[Tensor, Tensor], labels: Tensor, weights: Tensor | None
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss of logits (N, C) on clean and on perturbed features, and what of it is shown.
+    """The loss of logits (N, C) on clean and on perturbed features, a ``pair``, and what of it is shown.
 
     Cross-entropies count 1 to ``weight`` in a mean; a divergence is added to that of the clean ones.
     """
-    own, other = (cross_entropy(logits, labels).mean() for logits in (clean, perturbed))
+    own, other = (cross_entropy(logits, labels, weights).mean() for logits in pair)
     shown = {"clean_cross_entropy": own.detach(), "displaced_cross_entropy": other.detach()}
     if spec.loss == "cross_entropy":
         return (own + spec.weight * other) / (1 + spec.weight), shown
+    clean, perturbed = pair
     apart = divergence(perturbed, clean).mean()
     return own + spec.weight * apart, shown | {"divergence": apart.detach()}

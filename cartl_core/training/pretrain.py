@@ -23,6 +23,7 @@ from cartl_core.spec import AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK, write_result
+from cartl_core.training.class_balance import class_weights
 from cartl_core.training.gradient import Loss, Objective, StepContext
 from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.validation import clean_accuracy, robust_accuracy, validation_set
@@ -40,9 +41,10 @@ def pretrain(
         model, len(source.class_names), source.mean, source.std, generator(seed, "network")
     )
     ctx.install(network)
-    objective = adversarial(network, spec.attack, spec.radii)
+    weights = class_weights(spec.class_weights, source.train.labels, len(source.class_names), ctx.device)
+    objective = adversarial(network, spec.attack, spec.radii, weights)
     if spec.objective == "fdm":
-        objective = feature_distance_minimising(network, freeze_depth, spec)
+        objective = feature_distance_minimising(network, freeze_depth, spec, weights)
 
     def validate() -> dict[str, float]:
         return {
@@ -73,21 +75,29 @@ def pretrain(
     write_result(ctx.directory, facts, [NETWORK])
 
 
-def adversarial(network: nn.Module, attack: AttackSpec, radii: Sequence[float] = (1.0,)) -> Objective:
+def adversarial(
+    network: nn.Module,
+    attack: AttackSpec,
+    radii: Sequence[float] = (1.0,),
+    weights: Tensor | None = None,
+) -> Objective:
     """``at``: cross-entropy of the attacked images, the attack in eval mode, the loss in train mode.
 
     Args:
         radii: shares of the attack's radius and step, which the batches take in turn.
+        weights: (C,) of the classes; None is 1 for all.
     """
 
     def objective(images: Tensor, labels: Tensor, step: StepContext) -> Loss:
         attacked = attack_batch(network, images, labels, attack, step, in_turn(radii, step))
-        return Loss(cross_entropy(network(attacked), labels).mean())
+        return Loss(cross_entropy(network(attacked), labels, weights).mean())
 
     return objective
 
 
-def feature_distance_minimising(network: Network, freeze_depth: int, spec: PretrainSpec) -> Objective:
+def feature_distance_minimising(
+    network: Network, freeze_depth: int, spec: PretrainSpec, weights: Tensor | None = None
+) -> Objective:
     """``fdm``: cross-entropy of the attacked images plus the distance of their features to the clean ones.
 
     Two train-mode passes through the whole network, attacked then clean, each with its own batch
@@ -114,11 +124,18 @@ def feature_distance_minimising(network: Network, freeze_depth: int, spec: Pretr
         clean = features(images)
         with torch.no_grad():
             upper(clean[-1])
-        total = fdm_loss(logits, labels, attacked, clean, weight=weight, distance=spec.fdm_distance)
+        total = fdm_loss(
+            logits,
+            labels,
+            attacked,
+            clean,
+            weight=weight,
+            distance=spec.fdm_distance,
+            class_weights=weights,
+        )
         with torch.no_grad():
-            return Loss(
-                total, {"cross_entropy": cross_entropy(logits, labels).mean(), **_shown(attacked, clean)}
-            )
+            classified = cross_entropy(logits, labels, weights).mean()
+            return Loss(total, {"cross_entropy": classified, **_shown(attacked, clean)})
 
     return objective
 

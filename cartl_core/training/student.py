@@ -17,11 +17,11 @@ from cartl_core.data import ImageSet
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.block_list import BlockNetwork
 from cartl_core.nn.files import load_network
-from cartl_core.nn.module_state import batch_norms, preserve_model_state
+from cartl_core.nn.module_state import batch_norms, biases_and_norms, preserve_model_state
 from cartl_core.nn.neft import apply_nonexpansive, bake
 from cartl_core.nn.neft_operator import apply_operator, bake_operator
 from cartl_core.nn.rng import generator
-from cartl_core.spec import Arm
+from cartl_core.spec import Arm, TransferSpec
 
 
 class Student:
@@ -45,7 +45,7 @@ class Student:
         ctx.install(self.network)
         self.lower, self.upper = self.network.split(arm.freeze_depth)
         self._make_nonexpansive()
-        self.tuned = _tuned(self.network, self.upper, frozen_affine=self.spec.tail_affine == "frozen")
+        self.tuned = _tuned(self.network, self.upper, self.spec)
         self.body = without_head(self.upper)
 
     def begin_epoch(self, epoch: int) -> None:
@@ -141,9 +141,11 @@ def _copy_of(teacher: Path | BlockNetwork) -> BlockNetwork:
     return load_network(teacher) if isinstance(teacher, Path) else deepcopy(teacher).eval()
 
 
-def _tuned(network: BlockNetwork, upper: nn.Module, *, frozen_affine: bool) -> dict[str, nn.Parameter]:
-    """Parameters of the tail by their names in the network, less its affine batch norm where frozen."""
+def _tuned(network: BlockNetwork, upper: nn.Module, spec: TransferSpec) -> dict[str, nn.Parameter]:
+    """Parameters of the tail by their names in the network, less its weights and affine where frozen."""
     tail = {id(parameter) for parameter in upper.parameters()}
-    if frozen_affine:
+    if spec.tail_weights == "frozen":
+        tail = {id(parameter) for parameter in (*biases_and_norms(upper), *network.head.parameters())}
+    if spec.tail_affine == "frozen":
         tail -= {id(parameter) for layer in batch_norms(upper) for parameter in layer.parameters()}
     return {name: parameter for name, parameter in network.named_parameters() if id(parameter) in tail}

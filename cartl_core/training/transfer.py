@@ -20,6 +20,7 @@ from cartl_core.spec import Arm
 from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK, write_result
+from cartl_core.training.class_balance import class_weights
 from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.objective import TransferObjective
 from cartl_core.training.student import Student, recalibrate
@@ -90,7 +91,9 @@ def tune(
 
 def transfer_task(student: Student, target: TransferData) -> TrainingTask:
     """What ``fit`` is to do with ``student``, whose weights are still the teacher's."""
-    objective = TransferObjective(student)
+    classes, scheme = student.network.head.out_features, student.spec.class_weights
+    weights = class_weights(scheme, target.train.labels, classes, student.place.device)
+    objective = TransferObjective(student, weights)
     return TrainingTask(
         network=student.network,
         tuned=student.tuned,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from cartl_core.catalog import DATASETS, share_of_classes
+from cartl_core.catalog import DATASETS, model_facts, share_of_classes
 from cartl_core.catalog.candidates import plain_ones
 from cartl_core.catalog.evaluations import validation_attack
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
@@ -43,6 +43,7 @@ START_SECONDS = 8.0
 FORWARD = 1
 ATTACK_STEP = 2
 TRAINING_STEP = 3
+TRAINING_STEP_OF_BIASES = 2
 # Fooled images leave an attack early. On the demo's pair this share of all steps was computed.
 SHARE_OF_STEPS = 0.6
 
@@ -196,18 +197,20 @@ def _measuring_passes(spec: JobSpec) -> float:
 
 
 def _training_passes(arm: Arm, spec: JobSpec) -> float:
-    """The frozen trunk is passed forward only; the tail is trained."""
+    """The frozen trunk is passed forward only, once where the head alone is trained; the tail is trained."""
     transfer = arm.transfer
     trunk = trunk_share(spec.model, classes_of(spec.dataset), arm.freeze_depth)
-    a_step = FORWARD * trunk + TRAINING_STEP * (1 - trunk)
+    cached = arm.freeze_depth == model_facts(spec.model.name).blocks - 1 and transfer.fixed_features
+    trained = TRAINING_STEP_OF_BIASES if transfer.tail_weights == "frozen" else TRAINING_STEP
+    a_step = trained * (1 - trunk) + (0 if cached else FORWARD * trunk)
     if transfer.attack is not None:
         a_step += ATTACK_STEP * transfer.attack.steps
-    once = 0.0
+    once = FORWARD * trunk if cached else 0.0
     if (moved := transfer.displacement) is not None:
         a_step *= 2
         if moved.direction == "tail":
             a_step += ATTACK_STEP * (1 - trunk)
-        once = moved.copies * trunk * (ATTACK_STEP * moved.steps + 2 * FORWARD)
+        once += moved.copies * trunk * (ATTACK_STEP * moved.steps + 2 * FORWARD)
     if transfer.lwf_weight is not None:
         a_step += FORWARD * (1 - trunk)
     an_epoch = training_images(spec.dataset) * a_step

@@ -8,6 +8,7 @@ from pathlib import Path
 from cartl_core.storage.directory_store import DirectoryStore
 from jobs.settings import Settings
 
+TASKS = "tasks"
 STORES = 64
 """Deployments that one process knows; more than one only in tests."""
 
@@ -26,6 +27,11 @@ def artifact_store(settings: Settings) -> DirectoryStore:
 def stage_store(settings: Settings) -> DirectoryStore:
     """Results and checkpoints: ``DIGEST/CLAIM/...``."""
     return _store(settings.stages_dir)
+
+
+def task_directory(settings: Settings, task_id: str) -> Path:
+    """Where a task's logs lie, and what its claims are making, each in a directory of its token."""
+    return artifact_store(settings).place(f"{TASKS}/{task_id}")
 
 
 @lru_cache(maxsize=STORES)

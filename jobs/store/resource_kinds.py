@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
@@ -16,6 +17,8 @@ from jobs.store.change import printable
 from jobs.tables import Dataset, DatasetShare, Teacher, TeacherShare
 
 R = TypeVar("R", Dataset, Teacher)
+RESOURCE_REF = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""An id or a name."""
 TaskKind = Literal["check_dataset", "verify_teacher"]
 
 

@@ -91,9 +91,9 @@ def apply_result(session: Session, kind: TaskKind, parent_id: str, result_json: 
     """
     result: DatasetCheckResult | TeacherCheckResult
     if kind == "check_dataset":
-        result = DatasetCheckResult.model_validate(result_json)
+        result = DatasetCheckResult.model_validate(result_json, strict=False)
         return _store_result(session, DATASET, parent_id, DatasetState(result.state), result)
-    result = TeacherCheckResult.model_validate(result_json)
+    result = TeacherCheckResult.model_validate(result_json, strict=False)
     return _store_result(session, TEACHER, parent_id, TeacherState(result.state), result)
 
 
@@ -143,7 +143,7 @@ def order_of(session: Session, settings: Settings, kind: TaskKind, parent_id: st
             "verify": None,
         }
     teacher = _row(session, Teacher, parent_id)
-    new = NewTeacher.model_validate(teacher.asked)
+    new = NewTeacher.model_validate(teacher.asked, strict=False)
     return {
         "order": plain(TeacherCheckOrder(new=new, sha256=teacher.sha256 or "")),
         "content": teacher.content,
@@ -161,7 +161,7 @@ def verified_on(session: Session, owner: str, dataset: str) -> dict[str, str | N
 
 
 def _dataset_order(dataset: Dataset, settings: Settings) -> DatasetCheckOrder:
-    new = NewDataset.model_validate(dataset.asked)
+    new = NewDataset.model_validate(dataset.asked, strict=False)
     return DatasetCheckOrder(
         name=dataset.name,
         format=new.format,

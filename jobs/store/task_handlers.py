@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from jobs.settings import Settings
+from jobs.store.resource_kinds import DATASET, TEACHER, TaskKind
+from jobs.store.resources import apply_failure, apply_result, order_of
 
 
 @dataclass(frozen=True)
@@ -28,5 +30,14 @@ class TaskHandler:
     fail: Callable[[Session, str, str, str], object]
 
 
-HANDLERS: dict[str, TaskHandler] = {}
+def _check_of(kind: TaskKind) -> TaskHandler:
+    """The check of a data set or a teacher."""
+    return TaskHandler(
+        order=lambda session, settings, parent_id: order_of(session, settings, kind, parent_id),
+        succeed=lambda session, parent_id, result: apply_result(session, kind, parent_id, result),
+        fail=lambda session, parent_id, reason, words: apply_failure(session, kind, parent_id, reason, words),
+    )
+
+
+HANDLERS: dict[str, TaskHandler] = {kind.task: _check_of(kind.task) for kind in (DATASET, TEACHER)}
 """By the kind that stands in the table."""

@@ -1,4 +1,4 @@
-"""Tasks, one sentence a function: added, claimed, renewed, ended, taken back when they are lost.
+"""Tasks, one sentence a function: added, claimed, renewed, ended. What becomes of lost ones: ``lost_tasks``.
 
 A task is claimed as a job is: one guarded UPDATE that raises the token and sets the lease by the database's
 clock. It is no job: it has no events, is in no list of jobs and in no quota.
@@ -6,11 +6,11 @@ clock. It is no job: it has no events, is in no list of jobs and in no quota.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, delete, func, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, String, and_, delete, func, literal_column, select, update
 from sqlalchemy.orm import Session, aliased
 
 from jobs.database.dialect import FromNow, Now
@@ -19,12 +19,9 @@ from jobs.settings import Settings
 from jobs.store.change import locked, printable, storable
 from jobs.store.submit import new_id
 from jobs.store.task_handlers import HANDLERS
-from jobs.tables import Task, Worker
+from jobs.tables import Task
 
 WORKER_LOST = "worker_lost"
-LEASE_EXPIRED = "its worker was not heard of in time"
-SUPERVISOR_DIED = "the process that supervised it is gone"
-NOT_HELD = "its worker does not know that it has it"
 
 _NOBODY_RUNS_IT: dict[str, Any] = {
     "worker_id": None,
@@ -50,7 +47,7 @@ class TaskClaim:
     @property
     def fence(self) -> ColumnElement[bool]:
         """The condition that every write of this claim carries."""
-        return and_(Task.id == self.task_id, _is("running"), Task.token == self.token)
+        return and_(Task.id == self.task_id, is_in_state("running"), Task.token == self.token)
 
     @property
     def lost(self) -> LostClaim:
@@ -61,14 +58,6 @@ class TaskClaim:
     def subject(self) -> str:
         """What it is about, for the log."""
         return f"task {self.task_id}"
-
-
-@dataclass(frozen=True)
-class TasksTaken:
-    """The tasks that were taken from their workers, by what became of them."""
-
-    requeued: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
 
 
 def add_task(
@@ -92,7 +81,7 @@ def add_task(
 
 def a_task_waits(session: Session, kinds: Collection[str]) -> bool:
     """Whether a claim may find something; asked often, and blocks nobody."""
-    waiting = select(Task.id).where(_is("queued"), Task.kind.in_(kinds)).limit(1)
+    waiting = select(Task.id).where(is_in_state("queued"), Task.kind.in_(kinds)).limit(1)
     return session.execute(waiting).scalar_one_or_none() is not None
 
 
@@ -121,7 +110,7 @@ def claim_task(
     )
     task = session.execute(
         update(Task)
-        .where(Task.id == chosen, _is("queued"))
+        .where(Task.id == chosen, is_in_state("queued"))
         .values(
             state="running",
             token=Task.token + 1,
@@ -207,7 +196,7 @@ def fail_task(
     Raises:
         LostClaim: the task is no longer running under this token.
     """
-    return _end_attempt(session, _held(session, claim), reason, message, final=final)
+    return end_attempt(session, _held(session, claim), reason, message, final=final)
 
 
 def release_task(session: Session, claim: TaskClaim) -> None:
@@ -228,59 +217,6 @@ def cancel_tasks(session: Session, parent_id: str) -> int:
     return len(session.execute(gone.execution_options(synchronize_session=False)).all())
 
 
-def reap_tasks(
-    session: Session, *, limit: int = 100, unless: ColumnElement[bool] | None = None
-) -> TasksTaken:
-    """Take the tasks whose lease has expired from their workers; safe to run twice at once.
-
-    ``unless``: a condition, looked at in the same statement, under which nothing is taken.
-    """
-    expired = (
-        select(Task)
-        .where(_is("running"), Task.lease_expires_at <= Now())
-        .order_by(Task.lease_expires_at)
-        .limit(limit)
-    )
-    if unless is not None:
-        expired = expired.where(~unless)
-    tasks = session.execute(locked(expired, skip_locked=True)).scalars().all()
-    return _take(session, tasks, LEASE_EXPIRED)
-
-
-def free_orphan_tasks(session: Session, *, pid_space: str, is_alive: Callable[[int], bool]) -> TasksTaken:
-    """Take the tasks of workers in ``pid_space`` whose supervising process is gone, before the lease ends."""
-    supervisor = func.coalesce(Task.supervisor_pid, Worker.pid)
-    held = session.execute(
-        select(Task.id, Task.token, supervisor)
-        .join(Worker, Worker.id == Task.worker_id)
-        .where(_is("running"), Worker.pid_space == pid_space)
-    ).all()
-    orphaned = [(task_id, token) for task_id, token, pid in held if not is_alive(pid)]
-    if not orphaned:
-        return TasksTaken()
-    still = select(Task).where(_is("running"), tuple_(Task.id, Task.token).in_(orphaned))
-    tasks = session.execute(locked(still.order_by(Task.id), skip_locked=True)).scalars().all()
-    return _take(session, tasks, SUPERVISOR_DIED)
-
-
-def free_unheld_tasks(session: Session, *, worker_id: str, supervisor_pid: int) -> TasksTaken:
-    """Take from a process that is about to claim what it seems to run: it runs nothing."""
-    mine = select(Task).where(
-        _is("running"), Task.worker_id == worker_id, Task.supervisor_pid == supervisor_pid
-    )
-    return _take(session, session.execute(locked(mine)).scalars().all(), NOT_HELD)
-
-
-def keep_task_claims(session: Session, *, worker_id: str, lease_seconds: float) -> None:
-    """Renew the leases of a worker's own tasks, for a worker that has slept."""
-    session.execute(
-        update(Task)
-        .where(_is("running"), Task.worker_id == worker_id)
-        .values(lease_expires_at=FromNow(lease_seconds))
-        .execution_options(synchronize_session=False)
-    )
-
-
 def task_counts(session: Session) -> dict[str, int]:
     """Tasks by state; one that does not occur is left out."""
     return dict(session.execute(select(Task.state, func.count()).group_by(Task.state)).all())
@@ -292,13 +228,7 @@ def newest_task(session: Session, parent_id: str) -> Task | None:
     return session.execute(own.limit(1).execution_options(populate_existing=True)).scalar_one_or_none()
 
 
-def forget_ended_tasks(session: Session, cutoff: FromNow) -> int:
-    """Delete the rows of tasks that ended before ``cutoff``; how many."""
-    old = delete(Task).where(Task.finished_at <= cutoff).returning(Task.id)
-    return len(session.execute(old.execution_options(synchronize_session=False)).all())
-
-
-def _is(state: str) -> ColumnElement[bool]:
+def is_in_state(state: str) -> ColumnElement[bool]:
     """Written out rather than bound, so that partial indexes serve it."""
     return Task.state == literal_column(f"'{state}'", String)
 
@@ -327,14 +257,7 @@ def _update(session: Session, claim: TaskClaim, **columns: Any) -> None:
         raise claim.lost
 
 
-def _take(session: Session, tasks: Iterable[Task], message: str) -> TasksTaken:
-    became: dict[str, list[str]] = {"queued": [], "failed": []}
-    for task in tasks:
-        became[_end_attempt(session, task, WORKER_LOST, message)].append(task.id)
-    return TasksTaken(requeued=tuple(became["queued"]), failed=tuple(became["failed"]))
-
-
-def _end_attempt(session: Session, task: Task, reason: str, message: str, *, final: bool = False) -> str:
+def end_attempt(session: Session, task: Task, reason: str, message: str, *, final: bool = False) -> str:
     """Count an attempt of a locked, running task that came to nothing; the state that it is in now."""
     attempts = task.attempts + 1
     failed = final or attempts >= task.max_attempts
@@ -348,7 +271,7 @@ def _end_attempt(session: Session, task: Task, reason: str, message: str, *, fin
             handler.fail(session, task.parent_id, reason, words)
     session.execute(
         update(Task)
-        .where(Task.id == task.id, _is("running"), Task.token == task.token)
+        .where(Task.id == task.id, is_in_state("running"), Task.token == task.token)
         .values(attempts=attempts, reason=printable(reason, 64), message=words, **_NOBODY_RUNS_IT, **columns)
         .execution_options(synchronize_session=False)
     )

@@ -36,10 +36,17 @@ def test_a_schema_of_report_version_2_is_as_it_was(found: Any, name: str) -> Non
 
 
 def test_of_all_events_the_second_version_changed_two(found: Any) -> None:
-    """The updated report has sections, and a request for a stage may name a damaged result."""
+    """The updated report has sections, and a request for a stage may name a damaged result.
+
+    There are more methods, too, of which one may be chosen.
+    """
     before, now = (without_modules(one)["$defs"] for one in (read_packed("schemas")["Event"], found["Event"]))
     events = {name for name, one in before.items() if "type" in one.get("properties", {})}
-    assert {name for name in events if before[name] != now.get(name)} == {"ReportUpdated", "StageRequested"}
+    changed = {name for name in events if before[name] != now.get(name)}
+    assert changed == {"ReportUpdated", "StageRequested", "CandidateChosen"}
+    old, new = (one["CandidateChosen"]["properties"].pop("method") for one in (before, now))
+    assert set(old["enum"]) < set(new["enum"])
+    assert before["CandidateChosen"] == now["CandidateChosen"]
     # What a run asks of its supervisor has gained fields that may be left out.
     old, new = before["StageRequested"], now["StageRequested"]
     assert old["required"] == new["required"]

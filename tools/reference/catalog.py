@@ -23,7 +23,10 @@ INTRODUCTION = """\
 Every default of a job comes from here. `GET /datasets`, `/models` and `/attacks` give the same over HTTP.
 
 """
-SWITCHES = ("nonexpansive", "frozen_affine", "displaced", "distilled", "adversarial")
+SWITCHES = (
+    *("nonexpansive", "frozen_affine", "displaced", "distilled", "adversarial"),
+    *("head_only", "frozen_weights"),
+)
 
 
 def catalog_page() -> str:

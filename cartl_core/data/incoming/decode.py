@@ -29,11 +29,15 @@ _UNDECODABLE = (
     ArithmeticError,
     AssertionError,
     AttributeError,
+    BufferError,
+    EOFError,
     Image.DecompressionBombError,
     LookupError,
+    MemoryError,
     OSError,
     RuntimeError,
     SyntaxError,
+    SystemError,
     TypeError,
     ValueError,
     struct.error,
@@ -86,8 +90,7 @@ def decode(content: bytes, most_pixels: int) -> Decoded:
         raise Unusable("not_an_image") from error
     except _UNDECODABLE as error:
         raise Unusable("damaged") from error
-    with image:
-        return _checked(image, most_pixels)
+    return _checked(image, most_pixels)
 
 
 def _checked(image: Image.Image, most_pixels: int) -> Decoded:
@@ -120,15 +123,11 @@ def _has_frames(image: Image.Image) -> bool:
     if image.format != "TIFF":
         return getattr(image, "n_frames", 1) > 1
     try:
-        _seek(image, 1)
+        image.seek(1)
     except EOFError:
-        _seek(image, 0)
+        image.seek(0)
         return False
     return True
-
-
-def _seek(image: Image.Image, frame: int) -> None:
-    image.seek(frame)  # type: ignore[no-untyped-call]
 
 
 def _transparent(image: Image.Image) -> bool:

@@ -151,13 +151,15 @@ def safe_parts(name: str, limits: DatasetLimits) -> tuple[str, ...]:
 
 
 class Seen:
-    """Names of members that were met, so that none comes twice."""
+    """Names of files that were met, so that each has one and none comes twice."""
 
     def __init__(self) -> None:
         self._names: set[tuple[str, ...]] = set()
 
     def add(self, parts: tuple[str, ...]) -> None:
-        """Raises ``Rejected`` if a member of this name came before."""
+        """Raises ``Rejected`` if a file of this name came before, or it has none."""
+        if not parts:
+            raise Rejected("archive_unsafe", "a member has no name")
         if parts in self._names:
             raise Rejected("archive_unsafe", f"two members are called {shown('/'.join(parts))!r}")
         self._names.add(parts)

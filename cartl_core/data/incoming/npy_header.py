@@ -19,7 +19,7 @@ _LENGTHS = {1: struct.Struct("<H"), 2: struct.Struct("<I"), 3: struct.Struct("<I
 """How the length of the header is written, by major version."""
 _HEADER = re.compile(
     r"\s*\{\s*'descr':\s*'([<>|=]?[a-zA-Z]\d{0,6})',\s*'fortran_order':\s*(True|False),"
-    r"\s*'shape':\s*\(((?:\s*\d{1,18}\s*,?)*)\),?\s*\}\s*"
+    r"\s*'shape':\s*\(((?:\d{1,18}, ?)*(?:\d{1,18})?)\),?\s*\}\s*"
 )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cartl_core.data.incoming.members import shown
 from cartl_core.data.incoming.npy_header import NpyHeader
@@ -70,12 +72,20 @@ def _parts(rows: int) -> list[int]:
 
 def _decoded(content: bytes, header: NpyHeader, name: str) -> list[str]:
     try:
+        if header.dtype.kind == "U":
+            _check_characters(np.frombuffer(content, dtype=f"{header.dtype.byteorder}u4"))
         values = np.frombuffer(content, dtype=header.dtype).tolist()
         texts = [value.decode("utf-8") if isinstance(value, bytes) else value for value in values]
         "".join(texts).encode()
     except ValueError as error:
         raise Rejected("unreadable", f"{name} is no text that can be read") from error
     return texts
+
+
+def _check_characters(codes: NDArray[np.uint32]) -> None:
+    """NumPy makes texts of any numbers, and fails in the middle of one."""
+    if codes.max(initial=0) > sys.maxunicode:
+        raise ValueError("it holds numbers that are no characters")
 
 
 def class_order(

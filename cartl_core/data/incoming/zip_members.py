@@ -42,7 +42,7 @@ def opened_zip(content: Path, meter: Meter) -> Iterator[tuple[zipfile.ZipFile, l
             for entry in entries:
                 meter.count_entry()
                 _check(entry)
-            yield archive, [entry for entry in entries if not entry.is_dir()]
+            yield archive, [entry for entry in entries if not entry.orig_filename.endswith("/")]
 
 
 def zip_members(content: Path, meter: Meter) -> Iterator[Member]:
@@ -91,8 +91,8 @@ def _check(entry: zipfile.ZipInfo) -> None:
 
 def _check_overlaps(entries: list[zipfile.ZipInfo], end: int) -> None:
     """No two members share bytes: a small file would unpack to a large one over and over."""
-    begins = [entry.header_offset for entry in entries[1:]] + [end]
-    for entry, following in zip(entries, begins, strict=True):
+    begins = [*(entry.header_offset for entry in entries), end]
+    for entry, following in zip(entries, begins[1:], strict=True):
         length = _LOCAL_HEADER + len(entry.orig_filename) + entry.compress_size
         if entry.header_offset < 0 or entry.header_offset + length > following:
             raise Rejected("archive_unsafe", f"{shown(entry.orig_filename)!r} overlaps what comes after it")

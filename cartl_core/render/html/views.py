@@ -181,6 +181,11 @@ def class_rows(report: Report, baselines: Sequence[ShownArm]) -> tuple[ClassRow,
     )
 
 
+def over_classes(arms: Sequence[ShownArm]) -> tuple[ShownArm, ...]:
+    """The methods of which balanced accuracy is known."""
+    return tuple(arm for arm in arms if arm.figures and arm.figures.clean_over_classes)
+
+
 @dataclass(frozen=True)
 class CheckRow:
     """One check of all methods that have checks."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.render import phrases, selection_phrases, sentences
-from cartl_core.render.markdown.measurements import attacks, corruptions, curve, per_class, worst_images
+from cartl_core.render.markdown.measurements import (
+    attacks,
+    corruptions,
+    curve,
+    over_classes,
+    per_class,
+    worst_images,
+)
 from cartl_core.render.markdown.methods import (
     against_baselines,
     on_the_way,
@@ -28,6 +35,7 @@ PARTS = (
     curve,
     attacks,
     per_class,
+    over_classes,
     worst_images,
     corruptions,
     audit,

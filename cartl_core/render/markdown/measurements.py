@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.render import captions, numbers, phrases
+from cartl_core.render import captions, class_phrases, numbers, phrases
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import Report
@@ -55,6 +55,28 @@ def per_class(report: Report) -> Iterator[str]:
             for row in figures.per_class
         ),
     )
+
+
+def over_classes(report: Report) -> Iterator[str]:
+    """Balanced accuracy and the lowest class, the methods side by side."""
+    rows = [
+        (
+            phrases.arm(arm),
+            class_phrases.balanced(arm.figures.clean_over_classes),
+            class_phrases.lowest_class(arm.figures.clean_over_classes),
+            class_phrases.balanced(arm.figures.worst_case_over_classes),
+            class_phrases.lowest_class(arm.figures.worst_case_over_classes),
+        )
+        for arm in arms_of(report)
+        if arm.figures and arm.figures.clean_over_classes
+    ]
+    if not rows:
+        return
+    yield "## Every class counting the same"
+    yield ""
+    yield class_phrases.EXPLANATION
+    yield ""
+    yield from table(class_phrases.HEAD, rows)
 
 
 def curve(report: Report) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from cartl_core.render import numbers
 from cartl_core.report import ArmReport
 from cartl_core.report.making import (
+    BalancedClasses,
     DisplacedFeatures,
     FrozenPart,
     HeadFirst,
@@ -37,6 +38,7 @@ _PARTS: Mapping[FrozenPart, str] = {
     "trunk_statistics_recalibrated": "batch-norm statistics of the trunk, after one pass over the target's "
     "images",
     "trunk_statistics_running": "not the trunk's batch-norm statistics: they follow the target's images",
+    "tail_weights": "all weights of the tail but those of biases, normalisation layers and the head",
     "tail_affine": "batch-norm affine (gamma, beta) of the tail",
     "tail_statistics": "batch-norm statistics of the tail, at the teacher's values",
 }
@@ -57,8 +59,21 @@ def learning(source: LearnedFrom) -> str:
             return _SENTENCES[source.code].format(weight=source.decay)
         case DisplacedFeatures():
             return _displaced(source)
+        case BalancedClasses():
+            return numbers.listed(_balanced(source))
         case TeacherFeatures() | WeightedTerm():
             return _SENTENCES[source.code].format(weight=source.weight)
+
+
+def _balanced(source: BalancedClasses) -> list[str]:
+    """How classes of unequal size were made to weigh alike."""
+    weights = {
+        "none": "",
+        "inverse": "cross-entropies weighted by the inverse size of the class",
+        "inverse_sqrt": "cross-entropies weighted by the inverse root of the class's size",
+    }
+    drawn = "as many images of every class in an epoch" if source.sampling == "balanced" else ""
+    return [words for words in (weights[source.class_weights], drawn) if words]
 
 
 _SENTENCES: Mapping[str, str] = {term.code: term.sentence for term in TERMS.values()}

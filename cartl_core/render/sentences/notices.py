@@ -6,6 +6,7 @@ from cartl_core.render import numbers, phrases
 from cartl_core.report.notices import (
     AboutNetwork,
     AttackBeyondTeacher,
+    FewTestImages,
     FilesSkipped,
     ImagesLeftOut,
     NetworkName,
@@ -23,6 +24,7 @@ from cartl_core.report.notices import (
     UnsureEpoch,
     WeakTeacher,
 )
+from cartl_core.statistics.proportions import wilson
 
 
 def notice(found: Notice) -> str:
@@ -80,6 +82,8 @@ def notice(found: Notice) -> str:
             return _left_out(found)
         case FilesSkipped():
             return _skipped(found)
+        case FewTestImages():
+            return _few(found)
         case RuntimeChanged():
             return (
                 "An earlier attempt ran on another machine or other versions "
@@ -157,6 +161,25 @@ def _skipped(found: FilesSkipped) -> str:
     return (
         f"Of the {found.role} {found.data} {numbers.count(found.taken)} files were taken as images, "
         f"and others beside them were not: {reasons}."
+    )
+
+
+def _few(found: FewTestImages) -> str:
+    small = found.smallest[0]
+    named = numbers.listed([f"{row.name} {row.n}" for row in found.smallest])
+    more = "" if found.few == len(found.smallest) else ", among others"
+    right = small.n // 2
+    width = wilson(right, small.n)
+    told = (
+        f"With {right} of its {small.n} right, the 95 % interval of {small.name} alone is "
+        f"{100 * width.low:.0f} to {100 * width.high:.0f} %"
+        if small.n
+        else f"Nothing is measured of {small.name}"
+    )
+    return (
+        f"{found.few} of {found.classes} classes of the {found.role} have fewer than ten test images "
+        f"({named}{more}). {told}. The intervals of balanced accuracy and of the lowest class are as wide as "
+        "these classes make them, and the accuracy over all images hardly shows them."
     )
 
 

@@ -13,5 +13,5 @@ TERM = Term(
     implementation="cartl_core.training.terms:teacher_features",
     metric="distillation_distance",
     sentence="the teacher's last features on the same images, weight {weight:g} (LwF)",
-    also_used_by=lambda facts: not facts.adversarial,
+    also_used_by=lambda facts: not (facts.adversarial or facts.head_only),
 )

@@ -14,6 +14,6 @@ TERM = Term(
     implementation="cartl_core.training.terms:teacher_weights",
     metric="anchor_penalty",
     sentence="the teacher's own weights, towards which the tail decays by {weight:g}",
-    also_used_by=lambda facts: not (facts.adversarial or facts.distilled),
+    also_used_by=lambda facts: not (facts.adversarial or facts.distilled or facts.head_only),
     replaces_decay=True,
 )

@@ -161,7 +161,7 @@ def test_fit_crop_keeps_proportions_and_squash_does_not() -> None:
     disc = ((rows - 31.5) ** 2 + (columns - 63.5) ** 2 < 20**2).astype(np.uint8)[..., None] * 255
     extents = {}
     for how in ("fit_crop", "squash"):
-        small = resized(disc, 32, how)[..., 0] > 127  # type: ignore[arg-type]
+        small = resized(disc, 32, how)[..., 0] > 127
         extents[how] = (int(small.any(1).sum()), int(small.any(0).sum()))
     assert extents["fit_crop"] == (20, 20)
     assert extents["squash"] == (20, 10)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cartl_core.catalog import DATASETS, METHODS, PRESETS, model_facts
+from cartl_core.catalog import DATASETS, METHODS, PRESETS, MethodFacts, model_facts
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import FeatureDistance, JobRequest, JobSpec
 from tests.fixtures.requests import depth_for, pretrain_of, resolved, transfer_of
@@ -18,7 +18,10 @@ from tests.fixtures.requests import depth_for, pretrain_of, resolved, transfer_o
 
 @pytest.mark.parametrize(("preset", "method", "dataset"), list(product(PRESETS, METHODS, DATASETS)))
 def test_every_preset_method_and_data_set(preset: str, method: str, dataset: str) -> None:
-    spec = resolved(preset, dataset=dataset, freeze_depth=depth_for(method), method=method)
+    blocks = model_facts(
+        resolved(preset, dataset=dataset, freeze_depth=0, method="vanilla").model.name
+    ).blocks
+    spec = resolved(preset, dataset=dataset, freeze_depth=depth_for(method, blocks), method=method)
     facts = METHODS[method]
     assert (spec.preset, spec.method, spec.dataset.name) == (preset, method, dataset)
     assert spec.source.name == DATASETS[dataset].default_source
@@ -30,8 +33,9 @@ def test_every_preset_method_and_data_set(preset: str, method: str, dataset: str
     assert (transfer_of(spec).attack is not None) == facts.adversarial
     published = preset == "paper" and method in ("vanilla", "neft")
     assert transfer_of(spec).tail_affine == ("frozen" if facts.frozen_affine or published else "tuned")
+    assert transfer_of(spec).tail_weights == ("frozen" if method == "bitfit" else "tuned")
     assert transfer_of(spec).trunk_statistics == (
-        "running" if preset == "paper" and not facts.displaced and method != "vanilla" else "teacher"
+        "running" if preset == "paper" and not facts.fixed_features and method != "vanilla" else "teacher"
     )
     assert (transfer_of(spec).displacement is not None) == facts.displaced
     assert pretrain_of(spec).attack.eps == DATASETS[spec.source.name].train_eps
@@ -65,6 +69,8 @@ TRAINING = {
     "augmentation": st.sampled_from(["none", "crop_flip", "crop_flip_rotate"]),
     "select": st.sampled_from(["last", "best_clean", "best_robust", "pareto"]),
     "select_margin": st.floats(0, 1),
+    "class_weights": st.sampled_from(["none", "inverse", "inverse_sqrt"]),
+    "sampling": st.sampled_from(["uniform", "balanced"]),
 }
 PART_OF_DISPLACEMENT = some(
     eps=STEPS,
@@ -77,6 +83,11 @@ PART_OF_DISPLACEMENT = some(
     reach=st.floats(0.1, 2),
 )
 PART_OF_ATTACK = some(eps=STEPS, step=STEPS, steps=st.integers(1, 50), label=st.just("mine"))
+
+
+def tunes_affine(facts: MethodFacts) -> bool:
+    """Whether it leaves a choice of what is tuned of the tail's batch norm."""
+    return not (facts.head_only or facts.frozen_weights)
 
 
 @st.composite
@@ -92,7 +103,7 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
     transfer: dict[str, Any] = {
         **TRAINING,
         "epochs": st.integers(5, 60),
-        "tail_affine": st.sampled_from(["tuned", "frozen"]),
+        **({"tail_affine": st.sampled_from(["tuned", "frozen"])} if tunes_affine(facts) else {}),
         "tail_statistics": st.sampled_from(["batch", "teacher"]),
         "trunk_statistics": st.sampled_from(["running", "teacher", "recalibrated"]),
     }
@@ -104,9 +115,9 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
         }
     if facts.nonexpansive:
         transfer |= {"beta": st.floats(0.1, 1), "norm": st.sampled_from(["reshaped", "operator"])}
-    if not facts.adversarial:
+    if not (facts.adversarial or facts.head_only):
         transfer |= {"lwf_weight": st.floats(0, 1), "lwf_head_epochs": st.integers(0, 2)}
-    if not (facts.adversarial or facts.distilled):
+    if not (facts.adversarial or facts.distilled or facts.head_only):
         transfer["anchor_weight"] = st.none() | st.floats(0, 1)
     if facts.adversarial:
         transfer |= {"attack": PART_OF_ATTACK, "schedule": st.sampled_from(["constant", "epsilon"])}
@@ -124,6 +135,10 @@ def arms(draw: st.DrawFn, method: str) -> dict[str, Any]:
         }
     parts = {"pretrain": some(**pretrain) | st.none(), "transfer": some(**transfer) | st.none()}
     return {"method": method, **draw(st.fixed_dictionaries({}, optional=parts))}
+
+
+def has_own_depth(method: str) -> bool:
+    return METHODS[method].own_depth(5) is not None
 
 
 @st.composite
@@ -144,7 +159,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
     baselines = [
         {
             **draw(arms(other)),
-            **({} if METHODS[other].distilled else {"freeze_depth": draw(st.integers(1, blocks - 1))}),
+            **({} if has_own_depth(other) else {"freeze_depth": draw(st.integers(1, blocks - 1))}),
         }
         for other in draw(st.lists(st.sampled_from(list(METHODS)), max_size=2, unique=True))
         if other != method

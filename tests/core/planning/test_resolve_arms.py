@@ -28,6 +28,8 @@ CHANGED: dict[str, dict[str, Any]] = {
         "select": "best_robust",
         "select_margin": 0.02,
         "validate_images": 64,
+        "class_weights": "inverse",
+        "sampling": "balanced",
         "attack": {"eps": 0.07, "steps": 3},
         "fdm_weight": 0.3,
         "fdm_distance": "spread",
@@ -48,6 +50,8 @@ CHANGED: dict[str, dict[str, Any]] = {
         "select": "last",
         "select_margin": 0.5,
         "validate_images": 32,
+        "class_weights": "inverse_sqrt",
+        "sampling": "balanced",
         "tail_statistics": "teacher",
         "trunk_statistics": "recalibrated",
         "beta": 0.9,
@@ -62,7 +66,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 
 
 def test_the_overrides_below_touch_every_field() -> None:
-    absent = {"attack", "schedule", "noise_sigma", "augmentation"}
+    absent = {"attack", "schedule", "noise_sigma", "augmentation", "tail_weights"}
     assert set(CHANGED["pretrain"]) == set(PretrainSpec.model_fields)
     assert set(CHANGED["transfer"]) == set(TransferSpec.model_fields) - absent
     spec, plain = resolved(**CHANGED), resolved()
@@ -77,7 +81,7 @@ def test_a_baseline_follows_what_does_not_go_with_displaced_features(method: str
     shorter = {"method": method, "transfer": {"epochs": 6}}
     arm = resolved(transfer=noisy, baselines=[shorter]).baselines[0]
     # But for the method that they do not go with.
-    wanted = (None, "none") if METHODS[method].displaced else (0.25, "crop_flip")
+    wanted = (None, "none") if METHODS[method].fixed_features else (0.25, "crop_flip")
     assert (arm.transfer.noise_sigma, arm.transfer.augmentation) == wanted
 
 
@@ -89,7 +93,7 @@ def test_a_baseline_follows_the_job_but_for_what_defines_a_method(method: str) -
     for part, fields in CHANGED.items():
         for field in fields:
             got = getattr(getattr(arm, part), field)
-            kept = METHODS[method].displaced and (part, field) == ("transfer", "trunk_statistics")
+            kept = METHODS[method].fixed_features and (part, field) == ("transfer", "trunk_statistics")
             if isinstance(got, DisplacementSpec):
                 # As far as the teacher was trained, which follows the job.
                 assert (got.reach, got.copies, got.eps) == (0.25, 1, pretrain_of(spec).attack.eps)

@@ -121,7 +121,7 @@ def test_depths_lie_within_the_network(name: str) -> None:
     assert len(depths) * len(CANDIDATES) <= MOST_CANDIDATES
 
 
-@pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if not facts.distilled])
+@pytest.mark.parametrize("method", [name for name, facts in METHODS.items() if facts.own_depth(5) is None])
 def test_a_method_of_ones_own_is_tried_beside_plain_transfer(method: Method) -> None:
     depths = depths_to_try(5)
     near = [row.method for row in CANDIDATES if row.pretrain != FARTHER]
@@ -194,6 +194,18 @@ def test_candidates_of_ones_own() -> None:
     assert spec.auto is not None
     assert (spec.auto.margin, spec.auto.lead) == (0.02, 1.5)
     assert (spec.auto.validation_images, spec.auto.attack.steps) == (50, 5)
+
+
+def test_a_candidate_that_has_one_depth_alone_is_tried_there() -> None:
+    spec = resolved(auto={"candidates": ["lwf", "linear_probe", {"method": "bitfit", "freeze_depth": 2}]})
+    assert tried(spec) == [
+        ("lwf", 0),
+        ("linear_probe", 4),
+        ("bitfit", 2),
+        (PLAIN, 0),
+        (PLAIN, 2),
+        (PLAIN, 4),
+    ]
 
 
 @settings(max_examples=40, deadline=None)

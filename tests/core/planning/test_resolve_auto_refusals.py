@@ -32,6 +32,12 @@ def refusal(**changes: Any) -> SpecError:
     [
         ({"freeze_depth": 99}, "freeze_depth", "0 to 4"),
         ({"method": "lwf"}, "freeze_depth", "0"),
+        ({"method": "linear_probe"}, "freeze_depth", "4"),
+        (
+            {"freeze_depth": 2, "auto": {"candidates": ["linear_probe"]}},
+            "auto.candidates.0.freeze_depth",
+            "4",
+        ),
         (
             {"method": "cartl", "freeze_depth": 2, "auto": {}},
             "auto",

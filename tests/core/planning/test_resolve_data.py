@@ -15,6 +15,7 @@ from tests.fixtures.requests import refusal, resolved
 def test_depths_at_both_ends(method: str, model: str) -> None:
     facts, blocks = METHODS[method], model_facts(model).blocks
     lowest = 1 if facts.objective == "fdm" or facts.displaced else 0
+    lowest = blocks - 1 if method == "linear_probe" else lowest
     highest = 0 if facts.distilled else blocks - 1
     for depth in (lowest, highest):
         spec = resolved(model=model, method=method, freeze_depth=depth, baselines=[])
@@ -22,12 +23,13 @@ def test_depths_at_both_ends(method: str, model: str) -> None:
     for depth in {highest + 1, lowest - 1} - {-1}:
         error = refusal(model=model, method=method, freeze_depth=depth, baselines=[])
         assert error.field == "freeze_depth"
-        assert error.allowed == ("0" if facts.distilled else f"{lowest} to {highest}")
+        assert error.allowed == (str(lowest) if lowest == highest else f"{lowest} to {highest}")
 
 
 def test_a_baselines_depth_follows_the_job_or_its_own_method() -> None:
-    spec = resolved(freeze_depth=4, baselines=["vanilla", "lwf", {"method": "neft", "freeze_depth": 2}])
-    assert [arm.freeze_depth for arm in spec.baselines] == [4, 0, 2]
+    baselines = ["vanilla", "lwf", {"method": "neft", "freeze_depth": 2}, "linear_probe", "bitfit"]
+    spec = resolved(freeze_depth=4, baselines=baselines)
+    assert [arm.freeze_depth for arm in spec.baselines] == [4, 0, 2, 7, 4]
     error = refusal(method="lwf", freeze_depth=0, baselines=["cartl"])
     assert (error.field, error.allowed) == ("baselines.0.freeze_depth", "1 to 7")
 

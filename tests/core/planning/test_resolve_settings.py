@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from cartl_core.catalog import DISTANCE_WEIGHTS, METHODS, OPERATOR_BETA, PRESETS
+from cartl_core.catalog import DISTANCE_WEIGHTS, METHODS, OPERATOR_BETA, PRESETS, model_facts
 from cartl_core.errors import SpecError
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, TransferSpec
@@ -37,6 +37,15 @@ FOREIGN = [
     ("adversarial", "transfer", "displacement", {"steps": 3}),
     ("vanilla", "transfer", "schedule", "epsilon"),
     ("lwf", "transfer", "schedule", "epsilon"),
+    ("vanilla", "transfer", "tail_weights", "frozen"),
+    ("linear_probe", "transfer", "tail_weights", "frozen"),
+    ("bitfit", "transfer", "tail_affine", "frozen"),
+    ("linear_probe", "transfer", "tail_affine", "frozen"),
+    ("linear_probe", "transfer", "lwf_head_epochs", 1),
+    ("linear_probe", "transfer", "lwf_weight", 0.1),
+    ("linear_probe", "transfer", "anchor_weight", 0.1),
+    ("bitfit", "transfer", "attack", {"eps": 0.1}),
+    ("bitfit", "transfer", "beta", 0.4),
 ]
 WRITTEN_OFF = {
     "lwf_head_epochs": 0,
@@ -44,6 +53,8 @@ WRITTEN_OFF = {
     "fdm_layers": "trunk",
     "norm": "reshaped",
     "schedule": "constant",
+    "tail_weights": "tuned",
+    "tail_affine": "tuned",
 }
 NEEDED = [
     ("cartl", "pretrain", "fdm_weight"),
@@ -52,6 +63,7 @@ NEEDED = [
     ("lwf", "transfer", "lwf_weight"),
     ("adversarial", "transfer", "attack"),
     ("adversarial", "transfer", "schedule"),
+    ("bitfit", "transfer", "tail_weights"),
 ]
 
 
@@ -97,6 +109,28 @@ def test_a_method_cannot_be_robbed_of_what_makes_it(method: str, part: str, fiel
     assert refusal(method=method, freeze_depth=depth, **{part: {field: None}}).field == f"{part}.{field}"
     baseline = {"method": method, "freeze_depth": depth, part: {field: None}}
     assert refusal(method="vanilla", baselines=[baseline]).field == f"baselines.0.{part}.{field}"
+
+
+def test_what_makes_bitfit_cannot_be_switched_off() -> None:
+    error = refusal(method="bitfit", transfer={"tail_weights": "tuned"})
+    assert (error.field, error.allowed) == ("transfer.tail_weights", "frozen, or leave it out")
+    assert transfer_of(resolved(method="bitfit", transfer={"tail_weights": "frozen"})) == transfer_of(
+        resolved(method="bitfit")
+    )
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_linear_probe_learns_from_features_that_stay(preset: str) -> None:
+    blocks = model_facts(resolved(preset, freeze_depth=0, method="vanilla").model.name).blocks
+    spec = resolved(preset, method="linear_probe", freeze_depth=blocks - 1)
+    assert transfer_of(spec).fixed_features
+    shared = {"augmentation": "crop_flip", "noise_sigma": 0.1, "trunk_statistics": "running"}
+    beside = resolved(preset, transfer=shared, baselines=["linear_probe"]).baselines[0].transfer
+    assert beside.fixed_features
+    own = {"method": "linear_probe", "transfer": {"displacement": {}}}
+    moved = resolved(preset, baselines=[own]).baselines[0].transfer.displacement
+    assert moved is not None
+    assert (moved.loss, moved.direction) == ("cross_entropy", "trunk")
 
 
 @pytest.mark.parametrize(("method", "part", "field", "value"), FOREIGN)

@@ -47,17 +47,20 @@ def test_a_job_of_a_sweep_is_what_the_same_request_alone_would_be() -> None:
 
 def test_values_that_a_method_does_not_use_collapse() -> None:
     grid: dict[str, list[Any]] = {
-        "method": ["vanilla", "neft", "cartl", "lwf"],
+        "method": ["vanilla", "neft", "cartl", "lwf", "linear_probe", "bitfit"],
         "freeze_depth": [1, 2],
         "beta": [0.4, 0.6],
         "fdm_weight": [0.1, 0.2, 0.3],
     }
     found = specs(cells(sweep(grid), 100))
     count = {name: sum(spec.method == name for spec in found) for name in grid["method"]}
-    assert count == {"vanilla": 2, "neft": 2 * 2, "cartl": 2 * 2 * 3, "lwf": 1}
+    once = {"lwf": 1, "linear_probe": 1}
+    assert count == {"vanilla": 2, "neft": 2 * 2, "cartl": 2 * 2 * 3, "bitfit": 2, **once}
     assert len({spec.model_dump_json() for spec in found}) == len(found)
     (lwf,) = [spec for spec in found if spec.method == "lwf"]
     assert lwf.freeze_depth == 0
+    (probe,) = [spec for spec in found if spec.method == "linear_probe"]
+    assert probe.freeze_depth == 4
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,7 +74,7 @@ def test_the_jobs_are_the_distinct_ones_among_all_combinations(
     methods: list[str], depths: list[int], betas: list[float], seeds: list[int]
 ) -> None:
     """Against brute force: each combination by hand, unused values left out, equal specifications once."""
-    if not {"neft", "cartl"} & set(methods) or set(methods) == {"lwf"}:
+    if not {"neft", "cartl"} & set(methods) or set(methods) <= {"lwf", "linear_probe"}:
         return
     grid = {"method": methods, "freeze_depth": depths, "beta": betas, "seed": seeds}
     found = specs(cells(sweep(grid), 1000))
@@ -79,7 +82,8 @@ def test_the_jobs_are_the_distinct_ones_among_all_combinations(
     for method, depth, beta, seed in product(methods, depths, betas, seeds):
         facts = METHODS[method]
         request = BASE | {"method": method, "seed": seed, "baselines": []}
-        request |= {"freeze_depth": 0 if facts.distilled else depth}
+        own = facts.own_depth(5)
+        request |= {"freeze_depth": depth if own is None else own}
         request |= {"transfer": {"beta": beta}} if facts.nonexpansive else {}
         brute.add(resolve(JobRequest.model_validate(request)).model_dump_json())
     assert sorted(spec.model_dump_json() for spec in found) == sorted(brute)

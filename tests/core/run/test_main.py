@@ -97,7 +97,9 @@ def test_a_specification_may_begin_with_a_byte_order_mark(
     assert "freeze_depth" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--threads", "--checkpoint-seconds", "--silence-limit"])
+@pytest.mark.parametrize(
+    "option", ["--threads", "--checkpoint-seconds", "--silence-limit", "--scratch-bytes"]
+)
 @pytest.mark.parametrize("value", ["-1", "nan", "x", "1e99", "9" * 5000])
 def test_a_number_that_cannot_be_is_refused_by_its_option(
     write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str

@@ -91,6 +91,12 @@ def test_costs_of_stages_are_their_passes_by_hand(job: Any) -> None:
     )
     held = job(transfer={"lwf_weight": 0.1})
     assert student_cost(held.arm, held.model, 10) == pytest.approx(10 * 2 * (0.4 + 4 * 0.6))
+    few = job(method="bitfit")
+    assert student_cost(few.arm, few.model, 10) == pytest.approx(10 * 2 * (0.4 + 2 * 0.6))
+    probe = job(method="linear_probe", freeze_depth=4)
+    assert student_cost(probe.arm, probe.model, 10) == pytest.approx(10 * (0.999 + 2 * 3 * 0.001))
+    noisy = job(method="linear_probe", freeze_depth=4, transfer={"noise_sigma": 0.1})
+    assert student_cost(noisy.arm, noisy.model, 10) == pytest.approx(10 * 2 * (0.999 + 3 * 0.001))
     assert measurement_cost(None, 50) == 50
     attack = AttackSpec(label="a", eps=0.1, step=0.1, steps=10, restarts=2)
     assert measurement_cost(attack, 50) == pytest.approx(50 * (1 + 0.6 * 3 * 20))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +13,18 @@ from torch import Tensor, nn
 from cartl_core.data import ImageSet, Split
 from cartl_core.errors import Interrupted
 from cartl_core.execution.scratch import Scratch
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.build import build_network
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.rng import generator
 from cartl_core.spec import DisplacementSpec
-from cartl_core.training.feature_perturbation import farthest_images, perturbed_features, perturbed_inputs
+from cartl_core.training import feature_perturbation as module
+from cartl_core.training.feature_perturbation import (
+    cached_features,
+    farthest_images,
+    perturbed_features,
+    perturbed_inputs,
+)
 
 SPEC = DisplacementSpec(eps=0.1, step=0.03, steps=10, copies=2)
 
@@ -102,6 +110,73 @@ def test_what_does_not_fit_is_kept_as_images(trunk: nn.Module, split: Split, wor
     kept = found.inputs[torch.arange(20)]
     assert torch.equal(kept[:, 0], split.images.tensor())
     assert torch.equal(kept[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx))
+
+
+def eager(trunk: nn.Module, split: Split, ctx: StageContext) -> tuple[Tensor, Tensor]:
+    """Images and features with their copies, all of them in memory, as they were found before."""
+    copies = [farthest_images(trunk, split, SPEC, copy=copy, seed=0, ctx=ctx) for copy in range(SPEC.copies)]
+    images = torch.stack([split.images.tensor(), *copies], dim=1)
+    with torch.no_grad():
+        found = [trunk(ctx.put(part)) for part in images.flatten(0, 1).split(module.BATCH)]
+    return images, torch.cat(found).unflatten(0, images.shape[:2])
+
+
+@pytest.mark.parametrize("batch", [7, 20, 256])
+@pytest.mark.parametrize("features_fit", [True, False])
+def test_in_scratch_files_they_have_the_bits_of_those_in_memory(
+    trunk: nn.Module,
+    split: Split,
+    workspace: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    features_fit: bool,
+) -> None:
+    monkeypatch.setattr(module, "BATCH", batch)
+    ctx = workspace("a").context()
+    expected = eager(trunk, split, ctx)[features_fit]
+    scratch = Scratch(tmp_path / "scratch", expected.numel() * 4 if features_fit else 0)
+    found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=replace(ctx, scratch=scratch))
+    assert found.cached == features_fit
+    assert torch.equal(found.inputs[torch.arange(20)], expected)
+    drawn = torch.tensor([3, 19, 3, 0])
+    assert torch.equal(found.inputs[drawn], expected[drawn])
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_features_without_copies_are_kept_up_to_the_limit(
+    trunk: nn.Module, split: Split, workspace: Any, tmp_path: Path
+) -> None:
+    ctx = workspace("a").context()
+    expected = trunk(ctx.put(split.images.tensor())).detach()
+    for spare, kept in ((0, True), (-1, False)):
+        scratch = Scratch(tmp_path / "scratch", expected.numel() * 4 + spare)
+        found = cached_features(trunk, split.images, replace(ctx, scratch=scratch))
+        assert (found is not None) == kept
+        if found is not None:
+            assert torch.equal(found, expected)
+
+
+def test_a_run_that_is_stopped_midway_leaves_no_file(
+    trunk: nn.Module, split: Split, workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the third of four batches is attacked there is an array."""
+    monkeypatch.setattr(module, "BATCH", 5)
+    ctx, calls = replace(workspace("a").context(), scratch=Scratch(tmp_path / "scratch", 2**20)), 0
+    find = module._farthest
+
+    def stopped(*arguments: Any, **options: Any) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 2 * SPEC.copies + 1:
+            ctx.stop.request("interrupted")
+        return find(*arguments, **options)
+
+    monkeypatch.setattr(module, "_farthest", stopped)
+    with pytest.raises(Interrupted):
+        perturbed_inputs(trunk, split, SPEC, seed=0, ctx=ctx)
+    assert calls == 2 * SPEC.copies + 1
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Split, workspace: Any) -> None:

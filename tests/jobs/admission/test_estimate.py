@@ -150,6 +150,26 @@ def test_a_choice_costs_its_candidates_and_one_teacher_each_objective() -> None:
     assert saved == pytest.approx(len(CANDIDATES) * 300 * passes)
 
 
+def test_a_linear_probe_takes_its_images_through_the_trunk_once() -> None:
+    probe, all_but_head = (
+        spec(method=method, freeze_depth=7, baselines=(), transfer=transfer)
+        for method, transfer in (("linear_probe", {}), ("vanilla", {"noise_sigma": 0.1}))
+    )
+    sizes = block_sizes(probe.model, 4)
+    trunk = sum(size.macs for size in sizes[:7]) / sum(size.macs for size in sizes)
+    saved = estimated(all_but_head).forward_passes - estimated(probe).forward_passes
+    assert saved == pytest.approx(5400 * (12 - 1) * trunk)
+    assert trunk > 0.99
+
+
+def test_biases_and_norms_need_no_gradients_of_weights() -> None:
+    plain, few = (spec(method=method, freeze_depth=2, baselines=()) for method in ("vanilla", "bitfit"))
+    sizes = block_sizes(plain.model, 4)
+    tail = sum(size.macs for size in sizes[2:]) / sum(size.macs for size in sizes)
+    saved = estimated(plain).forward_passes - estimated(few).forward_passes
+    assert saved == pytest.approx(5400 * 12 * tail)
+
+
 def test_features_are_displaced_once_and_the_tail_learns_from_both() -> None:
     plain, moved = (
         spec(baselines=(), transfer={"displacement": asked}) for asked in (None, {"steps": 4, "copies": 3})

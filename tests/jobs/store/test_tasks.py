@@ -15,8 +15,9 @@ from jobs.database.dialect import FromNow
 from jobs.database.engine import transaction
 from jobs.errors import LostClaim
 from jobs.settings import Settings
-from jobs.store import tasks
-from jobs.store.tasks import TaskClaim, TasksTaken
+from jobs.store import lost_tasks, tasks
+from jobs.store.lost_tasks import TasksTaken
+from jobs.store.tasks import TaskClaim
 from tests.fixtures.tasks import KIND, Parents, TaskRecord
 
 Do = Callable[..., Any]
@@ -215,11 +216,11 @@ def test_an_expired_lease_costs_an_attempt_and_the_third_one_the_task(
 ) -> None:
     task_id, other = task_record.add(), task_record.add("p2", "bob")
     task_record.claim()
-    assert do(tasks.reap_tasks) == TasksTaken()
+    assert do(lost_tasks.reap_tasks) == TasksTaken()
     for number in (1, 2, 3):
         task_record.expire(task_id)
         expected = {"requeued": (task_id,)} if number < 3 else {"failed": (task_id,)}
-        assert do(tasks.reap_tasks) == TasksTaken(**expected)
+        assert do(lost_tasks.reap_tasks) == TasksTaken(**expected)
         while number < 3 and task_record.claim().task_id != task_id:
             pass
     assert parents.failures["p1"][0] == "worker_lost"
@@ -232,7 +233,7 @@ def test_a_renewed_lease_is_not_reaped_and_keeps_how_far_the_task_is(task_record
     claim = task_record.claim(lease_seconds=1e-6)
     do(tasks.renew_task, claim, 45.0, 0.25)
     do(tasks.renew_task, claim, 45.0)
-    assert do(tasks.reap_tasks) == TasksTaken()
+    assert do(lost_tasks.reap_tasks) == TasksTaken()
     assert task_record.row(task_id).fraction == 0.25
     do(tasks.release_task, claim)
     assert task_record.row(task_id).fraction == 0.0
@@ -245,9 +246,9 @@ def test_the_tasks_of_a_dead_process_are_taken_before_their_lease_ends(
     for name, pid in (("dead", 11), ("alive", 12)):
         do(store.worker_started, worker_id=name, host="h", pid=pid, slots=1, version="0", pid_space="here")
         do(tasks.claim_task, name, 45.0, kinds=(KIND,), supervisor_pid=pid)
-    taken = do(tasks.free_orphan_tasks, pid_space="elsewhere", is_alive=lambda pid: False)
+    taken = do(lost_tasks.free_orphan_tasks, pid_space="elsewhere", is_alive=lambda pid: False)
     assert taken == TasksTaken()
-    taken = do(tasks.free_orphan_tasks, pid_space="here", is_alive=lambda pid: pid == 12)
+    taken = do(lost_tasks.free_orphan_tasks, pid_space="here", is_alive=lambda pid: pid == 12)
     assert taken == TasksTaken(requeued=(task_id,))
     assert (task_record.row(task_id).attempts, task_record.row(kept).state) == (1, "running")
 
@@ -255,8 +256,8 @@ def test_the_tasks_of_a_dead_process_are_taken_before_their_lease_ends(
 def test_what_a_process_does_not_know_that_it_holds_is_taken_from_it(task_record: TaskRecord, do: Do) -> None:
     task_id = task_record.add()
     do(tasks.claim_task, "w1", 45.0, kinds=(KIND,), supervisor_pid=7)
-    assert do(tasks.free_unheld_tasks, worker_id="w1", supervisor_pid=8) == TasksTaken()
-    assert do(tasks.free_unheld_tasks, worker_id="w1", supervisor_pid=7).requeued == (task_id,)
+    assert do(lost_tasks.free_unheld_tasks, worker_id="w1", supervisor_pid=8) == TasksTaken()
+    assert do(lost_tasks.free_unheld_tasks, worker_id="w1", supervisor_pid=7).requeued == (task_id,)
 
 
 def test_the_tasks_of_a_deleted_parent_are_forgotten_in_any_state(task_record: TaskRecord, do: Do) -> None:
@@ -287,8 +288,8 @@ def test_ended_tasks_are_forgotten_after_a_time_and_others_never(
     task_record.add()
     do(tasks.finish_task, task_record.claim(), {"state": "ready"})
     waiting = task_record.add("p2")
-    assert do(tasks.forget_ended_tasks, FromNow(-3600)) == 0
-    assert do(tasks.forget_ended_tasks, FromNow(1)) == 1
+    assert do(lost_tasks.forget_ended_tasks, FromNow(-3600)) == 0
+    assert do(lost_tasks.forget_ended_tasks, FromNow(1)) == 1
     assert task_record.ids() == [waiting]
     assert do(tasks.newest_task, "p2").id == waiting
     assert do(tasks.newest_task, "p1") is None
