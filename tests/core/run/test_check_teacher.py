@@ -16,7 +16,7 @@ from cartl_core import load_dataset, load_network
 from cartl_core.__main__ import main
 from cartl_core.data import Loaded
 from cartl_core.data.packed import FOUND, PackWriter, fingerprint_of
-from cartl_core.spec.resources.dataset import DatasetDefaults, DatasetReport, FoundDataset, Sizes
+from cartl_core.spec.resources.dataset import DatasetDefaults, DatasetReport, FoundDataset, Sizes, SplitName
 from cartl_core.spec.resources.teacher import TeacherCheckResult
 from cartl_core.statistics.proportions import wilson
 from tests.core.nn.judges import robustbench
@@ -123,7 +123,8 @@ def test_a_pack_is_measured_as_its_images_are(theirs: nn.Module, digits: Loaded,
     with PackWriter(tmp_path / "pack", 3) as writer:
         for image in pixels:
             writer.add(image)
-        index = writer.finish(labels, ["train"] * 20 + ["test"] * 180)
+        splits: list[SplitName] = ["train" if place < 20 else "test" for place in range(200)]
+        index = writer.finish(labels, splits)
     kept = FoundDataset(
         fingerprint=fingerprint_of(digits.class_names, index),
         channels=3,
