@@ -74,11 +74,11 @@ def _row_and_size(
     rows = _likeliest(shapes, layout)
     if architecture is not None:
         for row in rows:
-            if (name := row.network(told.name)) is not None:
+            if (name := row.network(architecture.name)) is not None:
                 return row, name
         raise TeacherRefused(
             "layout_unknown",
-            f"architecture.name: {shown(told.name)!r} does not come in the layout {rows[0].name}",
+            f"architecture.name: {shown(architecture.name)!r} does not come in the layout {rows[0].name}",
         )
     for row in rows:
         if (name := row.size(shapes)) is not None:
