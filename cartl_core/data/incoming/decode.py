@@ -6,7 +6,7 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -137,7 +137,7 @@ def _transparent(image: Image.Image) -> bool:
     return isinstance(lowest, (int, float)) and lowest < 255
 
 
-_CHANGES = {
+_CHANGES: dict[str, Callable[[Image.Image], bool]] = {
     "transparent": _transparent,
     "cmyk": lambda image: image.mode == "CMYK",
     "sixteen_bits": lambda image: image.mode.startswith("I"),
