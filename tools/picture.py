@@ -20,6 +20,7 @@ TITLES = {
     "worker": "claims jobs, supervises runs",
     "cartl": "command and client, over HTTP",
     "jobs": "the record of a run: SQL, queue, files, settings",
+    "commands": "python -m cartl_core: one module a command",
     "run": "pipeline, runtime, outputs, supervised mode",
     "evaluation": "attacks and diagnostics on finished networks",
     "training": "training loop, pretraining, transfer",
