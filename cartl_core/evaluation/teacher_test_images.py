@@ -10,9 +10,9 @@ from torch import Tensor
 from cartl_core.catalog import DATASETS
 from cartl_core.catalog.layouts import TeacherRefused
 from cartl_core.data.image_set import ImageSet
+from cartl_core.data.incoming import open_pack
 from cartl_core.data.load_dataset import load_dataset
 from cartl_core.data.network_input import NetworkInput
-from cartl_core.data.packed import Pack
 from cartl_core.data.packed_images import archive_of_pack
 from cartl_core.data.splits import Sizing
 from cartl_core.data.stratified import stratified
@@ -65,7 +65,7 @@ def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestS
         TeacherRefused: its images are in colour, and the teacher sees grey.
         DatasetInvalid: the pack is not there, or damaged.
     """
-    kept = Pack.open(pack)
+    kept = open_pack(pack)
     _require_channels(verify.dataset, kept.found.channels, model)
     test = archive_of_pack(kept).test
     labels = torch.from_numpy(test.labels)

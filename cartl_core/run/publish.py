@@ -21,7 +21,7 @@ from cartl_core.report import Report
 from cartl_core.report.gallery import Gallery
 from cartl_core.run.active_run import ActiveRun
 from cartl_core.spec import GallerySpec
-from cartl_core.storage.atomic_write import write_whole
+from cartl_core.storage.atomic_write import copy_whole, write_whole
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK
 
@@ -81,7 +81,10 @@ def write_report(out: Path, final: Report, pixels: Pixels | None, report: Report
 
 def write_student(out: Path, network: Path, report: Reporter) -> None:
     """``student.safetensors``: the very bytes that were evaluated."""
-    _write(out, "student.safetensors", network.read_bytes(), SAFETENSORS, report)
+    name = "student.safetensors"
+    with disk_faults(name):
+        copy_whole(network, out / name)
+    report(ArtifactWritten(name=name, path=name, media_type=SAFETENSORS))
 
 
 def write_gallery(out: Path, gallery: Gallery, rows: dict[str, torch.Tensor], report: Reporter) -> Pixels:

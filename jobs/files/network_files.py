@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.errors import SpecError
 from cartl_core.spec.existing_network import NetworkRef
+from cartl_core.storage.store import KeyRefused
 from jobs.files.proven import PROVEN
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.tables import Artifact, Job, Upload
 
@@ -58,10 +60,11 @@ def find_network(session: Session, settings: Settings, ref: NetworkRef, owner: s
     kept = _kept_file(session, ref, owner)
     if kept is None:
         raise SpecError(field, MISSING[field], allowed=WAYS)
-    path, sha256 = kept
+    (key, sha256), store = kept, artifact_store(settings)
     try:
-        if not PROVEN.holds(settings.artifacts_dir / path, sha256):
+        if not PROVEN.holds(store, key, sha256):
             raise SpecError(field, "its file was damaged since it was kept: its SHA-256 is another")
-        return inspect(settings.artifacts_dir / path, field=field)
-    except OSError as error:
+        with store.local_copy(key) as path:
+            return inspect(path, field=field)
+    except (OSError, KeyRefused) as error:
         raise SpecError(field, "its file is gone") from error
