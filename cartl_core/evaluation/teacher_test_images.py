@@ -25,6 +25,7 @@ from cartl_core.spec.resources.teacher import Verify
 
 PURPOSE = "verify"
 """What the sample is drawn for."""
+WHITE = 255
 
 
 def of_catalog(verify: Verify, model: ModelSpec, *, data_root: Path, download: bool, seed: int) -> TestSample:
@@ -46,12 +47,19 @@ def of_catalog(verify: Verify, model: ModelSpec, *, data_root: Path, download: b
         channels=model.channels,
         download=download,
     ).test
-    sample = test.at(_sample(test.labels, verify.images, seed))
-    return TestSample(name, sample.images, sample.labels, sample.index, len(facts.classes), facts.eval_eps)
+    kept = _sample(test.labels, verify.images, seed)
+    return TestSample(
+        name,
+        test.images.subset(kept),
+        test.labels[kept],
+        test.index[kept],
+        len(facts.classes),
+        facts.eval_eps,
+    )
 
 
 def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestSample:
-    """A stratified sample of the test images of a pack, resized and cropped as a job's are.
+    """A stratified sample of the test images of a pack, the middle of each cropped and resized.
 
     Raises:
         TeacherRefused: its images are in colour, and the teacher sees grey.
@@ -62,10 +70,10 @@ def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestS
     test = archive_of_pack(kept).test
     labels = torch.from_numpy(test.labels)
     drawn = _sample(labels, verify.images, seed)
-    pixels, positions = test.pixels(drawn.numpy(), Sizing(model.image_size, "fit_crop", Scratch()))
+    pixels, rows = test.pixels(drawn.numpy(), Sizing(model.image_size, "fit_crop", Scratch()))
     return TestSample(
         verify.dataset,
-        ImageSet(NetworkInput(pixels, 255, model), torch.from_numpy(positions)),
+        ImageSet(NetworkInput(pixels, WHITE, model), torch.from_numpy(rows)),
         labels[drawn],
         drawn,
         len(kept.found.classes),
