@@ -34,6 +34,7 @@ SLOW = tuple(
     for place in (
         "api/test_upload_places.py",
         "api/test_front_door.py",
+        "api/test_resource_places.py",
         "core/catalog/test_network_file.py",
         "api/test_documents.py",
         "core/render/test_plots.py",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,51 +18,8 @@ import cartl.client
 import cartl.show
 import cartl.sweep
 from cartl.main import main
-
-SECRET = "s3cret"
-ANSWERS_BEFORE_IT_IS_GONE = 4
-
-
-class RawServer:
-    """Answers each connection with the same bytes, a few times; then with a 404."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.answer = b""
-        self.asked = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(0.1)
-                try:
-                    received = connection.recv(65_536)
-                    while b"\r\n\r\n" not in received:
-                        received += connection.recv(65_536) or b"\r\n\r\n"
-                    self.asked += 1
-                    gone = self.asked > ANSWERS_BEFORE_IT_IS_GONE
-                    connection.sendall(http(b"{}", 404) if gone else self.answer)
-                    connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(
-                        65_536
-                    ):  # what was sent is read, or a reset may overtake the answer
-                        pass
-                except OSError:
-                    continue
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def http(body: bytes, status: int = 200, kind: str = "application/json", *more: str) -> bytes:
-    head = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *more, "", ""]
-    return "\r\n".join(head).encode() + body
+from tests.cartl.arguments import ADDRESSES, COMMANDS, FILES, KEYS, OF_RESOURCES, OPTIONS, SECRET
+from tests.cartl.raw_server import RawServer, http
 
 
 @pytest.fixture(scope="module")
@@ -127,64 +82,6 @@ def run(arguments: list[str], capsys: Any, **environment: str) -> tuple[int, str
     assert code in (0, 1, 2)
     assert code == 0 or text.strip()
     return code, text
-
-
-FILES = [
-    *("binary", "empty", "deep", "nan", "twice", "half", "huge", "list", "mark", "good", "folder", "circle"),
-    *("missing", "folder/missing", "binary/inside", "x" * 300, "a\x00b", "\udcff", "../..", ".", ""),
-]
-RESOURCE_COMMANDS = ("add", "list", "show", "delete", "share")
-OPTIONS: dict[str, list[str]] = {
-    "--dataset": ["digits", "digits:0,1", "digits:" + "9" * 5000, ":", "\udcff", "x:1,,2"],
-    "--freeze-depth": ["1", "auto", "9" * 5000, "-1", "\udcff", "1e9"],
-    "--seed": ["0", "9" * 5000, "x"],
-    "--name": ["[/b]", "\udcff", "a\nb", "\x1b[2J"],
-    "--tag": ["a", "\udcff"],
-}
-OF_RESOURCES: dict[str, list[str]] = {
-    "--mean": ["0.5", "0.5 0.5 0.5", "1e999", "nan", "\udcff", "0.5,x", "9" * 5000, "-0.5 1"],
-    "--std": ["0.5", "0", "1,1,1,1", ""],
-    "--normalisation": ["none", "\udcff", "{}"],
-    "--layout": ["auto", "\udcff", "[/b]"],
-    "--eps": ["0.1", "inf", "nan", "1e999", "x"],
-    "--clean": ["0.5", "nan"],
-    "--images": ["9" * 5000, "-1"],
-    "--name": ["a", "\udcff", "A B", ""],
-    "--licence": ["MIT", "\udcff", "\x1b[2J"],
-    "--test-fraction": ["0.5", "nan", "x"],
-    "--split-seed": ["9" * 5000],
-    "--root": ["/srv", "\udcff", ""],
-}
-COMMANDS = st.sampled_from(
-    [
-        *("submit", "evaluate", "sweep", "watch", "report", "jobs", "cancel", "retry"),
-        *(f"{group} {verb}" for group in ("datasets", "teachers") for verb in RESOURCE_COMMANDS),
-    ]
-)
-ADDRESSES = st.sampled_from(
-    [
-        *(
-            "",
-            "http://",
-            "http://[::1",
-            "ftp://127.0.0.1",
-            "127.0.0.1:80",
-            "http://127.0.0.1:99999",
-            "é",
-            "//x",
-        ),
-        *(
-            "http://127.0.0.1:1",
-            f"http://me:{SECRET}@127.0.0.1:1",
-            f"http://me:{SECRET}@127.0.0.1:x",
-            "\udcff",
-        ),
-        *("http://127.0.0.1:1/\x00", "http://127.0.0.1:1/a b", "http:127.0.0.1", "http://[fe80::1%25x]:1"),
-    ]
-)
-KEYS = st.sampled_from(
-    ["k", f"{SECRET}\n", f"\r\n{SECRET}", f"{SECRET}é", f"{SECRET} x", f"{SECRET}\x00", f"{SECRET}\udcff"]
-)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
