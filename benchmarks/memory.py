@@ -15,6 +15,7 @@ import argparse
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cartl_core.catalog import DATASETS, OwnDataSpec
+from cartl_core.catalog import DATASETS
 from cartl_core.data import Loaded, load
 from cartl_core.data.packed import FOUND, Pack, PackWriter, fingerprint_of
 from cartl_core.data.packed_images import archive_of_pack
@@ -38,8 +39,9 @@ from cartl_core.planning.arms import resolve_transfer
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.run.runtime import of_machine
-from cartl_core.spec import Arm, ModelSpec
+from cartl_core.spec import Arm, DataSpec, ModelSpec
 from cartl_core.spec.resources.dataset import (
+    DataFacts,
     DatasetDefaults,
     DatasetReport,
     FoundDataset,
@@ -151,7 +153,7 @@ def write_pack(folder: Path, case: Case) -> Pack:
         fingerprint=fingerprint_of(CLASSES, index),
         channels=3,
         classes=CLASSES,
-        counts={},
+        counts=_by_class(labels, splits),
         sizes=Sizes(min=size, median=size, max=size),
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),
@@ -168,17 +170,21 @@ def write_pack(folder: Path, case: Case) -> Pack:
     return Pack.open(folder)
 
 
+def _by_class(labels: list[int], splits: list[SplitName]) -> dict[SplitName, tuple[int, ...]]:
+    """Images of each class, by split."""
+    pairs = Counter(zip(splits, labels, strict=True))
+    return {split: tuple(pairs[split, label] for label in range(len(CLASSES))) for split in set(splits)}
+
+
 def loaded(pack: Pack, model: ModelSpec, stage: Path) -> Loaded:
     """The pack as a run loads it."""
-    facts = replace(
-        DATASETS["cifar10"], name="noise", classes=CLASSES, mean=pack.found.mean, std=pack.found.std
-    )
+    found = pack.found
     return load(
-        OwnDataSpec(name="noise", facts=facts, resize="fit_crop"),
+        DataSpec(name="noise", fingerprint=found.fingerprint, facts=DataFacts.of(found), resize="fit_crop"),
         model,
         data_root=stage,
         seed=0,
-        own={"noise": archive_of_pack(pack)},
+        own={found.fingerprint: archive_of_pack(pack)},
         scratch=Scratch(stage, DEFAULT_SCRATCH_BYTES),
     )
 
