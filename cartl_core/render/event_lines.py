@@ -80,6 +80,10 @@ def _message(body: Body) -> str:
     return f"warning: {body['message']}"
 
 
+def _withheld(body: Body) -> str:
+    return f"withheld: {body['name']}: {body['message']}"
+
+
 def _failed(body: Body) -> str:
     return f"failed: {body.get('reason')} - {body.get('message')}"
 
@@ -100,6 +104,7 @@ LINES: dict[str, Callable[[Body], str]] = {
     "epoch_finished": _epoch,
     "candidate_chosen": _chosen,
     "attack_finished": _attack,
+    "export_withheld": _withheld,
     "warned": _message,
     "failed": _failed,
 }

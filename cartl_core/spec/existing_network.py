@@ -13,22 +13,30 @@ from pydantic import Field, StringConstraints, model_validator
 
 from cartl_core.errors import SpecError
 from cartl_core.spec.base import ARRAY, SpecModel, refusal
-from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpec, Name, NewName, Tag
+from cartl_core.spec.data_and_model import (
+    DataName,
+    DataRequestOrName,
+    DataSpecOrName,
+    ModelSpec,
+    Name,
+    NewName,
+    Sha256,
+    Tag,
+)
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
 
 ID = r"^[0-9a-f-]{1,64}$"
-SHA256 = r"^[0-9a-f]{64}$"
 Id = Annotated[str, StringConstraints(pattern=ID)]
-Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
 
 class NetworkRef(SpecModel):
-    """Which network: an upload's, or the student of an earlier job. Its digest says which bytes."""
+    """An upload, the student of an earlier job, or a teacher; the digest says which bytes."""
 
     upload: Id | None = Field(default=None, description="Id of an upload of yours.")
     job: Id | None = Field(default=None, description="Id of a job of yours that has succeeded.")
+    teacher: DataName | None = Field(default=None, description="Id or name of a teacher of yours.")
     arm: Literal["student"] = Field(default="student", description="Which network of that job.")
     sha256: Sha256 | None = Field(
         default=None, description="Of the network's file; where it is given, the file must have it."
@@ -36,8 +44,10 @@ class NetworkRef(SpecModel):
 
     @model_validator(mode="after")
     def _one_place(self) -> NetworkRef:
-        if self.upload is not None and self.job is not None:
-            raise refusal("it names an upload and a job", "one of the two")
+        places = ("upload", "job", "teacher")
+        named = [name for name in places if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise refusal(f"it names {' and '.join(named)}", f"one of {', '.join(places)}")
         return self
 
     @property
@@ -58,7 +68,9 @@ class EvaluateJobRequest(SpecModel):
     """What a person posts to have a network measured: which network, on which data set."""
 
     kind: Literal["evaluate"]
-    dataset: DataSpecOrName = Field(description="What it is measured on; as many classes as it has outputs.")
+    dataset: DataRequestOrName = Field(
+        description="What it is measured on; as many classes as it has outputs."
+    )
     network: NetworkRef
     name: NewName | None = None
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
