@@ -9,6 +9,7 @@ from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
+from cartl_core.planning.several_datasets import on_each
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
 
 OF_TEACHERS: dict[str, Any] = {"source_attacks": (), "source_test_limit": None}
@@ -28,6 +29,9 @@ def resolve_existing_network(
         SpecError: the file is another one than was asked for, it does not fit the data set, or a value is
             out of range.
     """
+    if request.datasets:
+        return on_each(request, lambda one: resolve_existing_network(one, found, default_preset))
+    assert request.dataset is not None
     preset = PRESETS[request.preset or default_preset]
     target = resolve_target(request.dataset)
     architecture = found.architecture

@@ -16,6 +16,7 @@ from cartl_core.nn.files import save_network
 from cartl_core.nn.network import Network
 
 DATA_FIELDS = ("dataset", "source")
+SEVERAL = "datasets"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -31,7 +32,7 @@ def checked_datasets(given: Mapping[str, Dataset]) -> dict[str, CheckedDataset]:
 
 
 def with_datasets(written: Mapping[str, Any], own: Mapping[str, CheckedDataset]) -> dict[str, Any]:
-    """The request with ``dataset`` and ``source`` as values where they name one of ``own``.
+    """The request with values where ``dataset``, ``source`` or an item of ``datasets`` names one of ``own``.
 
     Raises:
         SpecError: a setting beside the name is not valid.
@@ -39,20 +40,30 @@ def with_datasets(written: Mapping[str, Any], own: Mapping[str, CheckedDataset])
     """
     request, unused = dict(written), dict.fromkeys(own)
     for field in DATA_FIELDS:
-        asked = request.get(field)
-        settings = {"name": asked} if isinstance(asked, str) else asked
-        name = settings.get("name") if isinstance(settings, Mapping) else None
-        if not isinstance(name, str) or name not in own:
-            continue
-        unused.pop(name, None)
-        request[field] = _data_spec(dict(settings or {}), own[name], field)
+        request |= {field: _with_own(request[field], own, field, unused)} if field in request else {}
+    if isinstance(several := request.get(SEVERAL), list | tuple):
+        request[SEVERAL] = [
+            _with_own(asked, own, f"{SEVERAL}.{place}", unused) for place, asked in enumerate(several)
+        ]
     if unused:
         raise ArgumentInvalid(
             f"datasets.{next(iter(unused))}",
             "the request names it nowhere",
-            allowed="a name that stands in its dataset or source",
+            allowed="a name that stands in its dataset, datasets or source",
         )
     return request
+
+
+def _with_own(
+    asked: object, own: Mapping[str, CheckedDataset], field: str, unused: dict[str, None]
+) -> object:
+    """What was asked for, or its value where it names one of ``own``, which is then used."""
+    settings = {"name": asked} if isinstance(asked, str) else asked
+    name = settings.get("name") if isinstance(settings, Mapping) else None
+    if not isinstance(settings, Mapping) or not isinstance(name, str) or name not in own:
+        return asked
+    unused.pop(name, None)
+    return _data_spec(dict(settings), own[name], field)
 
 
 def with_network(

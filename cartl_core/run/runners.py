@@ -44,7 +44,8 @@ class Inputs:
     """What the stages of one run read.
 
     Attributes:
-        samples: the data by role, ``source`` and ``target``; an evaluation has no source.
+        samples: the data by role, ``source`` and ``target``; an evaluation has no source, and may have
+            further targets.
         file: the network that an evaluation measures.
         directories: results of finished stages, by digest.
     """

@@ -3,7 +3,7 @@
 from cartl_core.render.sentences.comparisons import comparison, retention
 from cartl_core.render.sentences.making import frozen, learned
 from cartl_core.render.sentences.notices import notice
-from cartl_core.render.sentences.opening import headline, read_first
+from cartl_core.render.sentences.opening import headline, on_further, read_first
 from cartl_core.render.sentences.selection import promise, selection_outcome, selection_rule
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "headline",
     "learned",
     "notice",
+    "on_further",
     "promise",
     "read_first",
     "retention",
