@@ -17,9 +17,10 @@ help:  ## What can be made
 
 install: $(STAMP)  ## Make .venv and install everything
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt tests/judges.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps --requirement tests/judges.txt
 	touch $@
 
 demo: $(STAMP)  ## Start the service, run consistent tuning beside plain transfer and CARTL, print the report, stop

@@ -28,6 +28,7 @@ from api.http.rate_limit import Bucket, RateLimit
 from api.readiness import READINESS_SECONDS, readiness
 from api.routes import (
     catalog,
+    datasets,
     health,
     jobs,
     keys,
@@ -36,8 +37,11 @@ from api.routes import (
     results,
     shares,
     sweeps,
+    teachers,
     uploads,
 )
+from cartl_core.spec.resources.dataset import NewDataset
+from cartl_core.spec.resources.teacher import NewTeacher
 from jobs import errors
 from jobs.database.engine import VersionGuard, make_engine, reading, session_factory
 from jobs.files.private import keep_private
@@ -59,7 +63,14 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.UploadNotFound: "not-found",
     errors.UploadInUse: "wrong-state",
     errors.TooManyUploads: "too-many-uploads",
+    errors.NoSpace: "no-space",
     errors.StorageFull: "storage-full",
+    errors.ResourceNotFound: "not-found",
+    errors.NameTaken: "name-taken",
+    errors.NotReceiving: "wrong-state",
+    errors.ResourceInUse: "in-use",
+    errors.DatasetNotReady: "dataset-not-ready",
+    errors.TeacherNotReady: "teacher-not-ready",
     errors.IdempotencyConflict: "idempotency-mismatch",
     errors.IdempotencyInFlight: "in-flight",
     errors.DatabaseMismatch: "not-ready",
@@ -78,6 +89,8 @@ TAGS = [
     {"name": "sharing", "description": "Who else may look."},
     {"name": "results", "description": "The robustness report and the files."},
     {"name": "watching a job", "description": "Events, metrics, log."},
+    {"name": "data sets", "description": "The catalog's, and your own images."},
+    {"name": "teachers", "description": "Robust networks that jobs have trained, and your own."},
     {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask."},
@@ -100,11 +113,24 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_lifespan(settings),
     )
-    for part in (jobs, sweeps, shares, results, observe, uploads, catalog, keys, health, pages):
+    for part in (
+        jobs,
+        sweeps,
+        shares,
+        results,
+        observe,
+        uploads,
+        datasets,
+        teachers,
+        catalog,
+        keys,
+        health,
+        pages,
+    ):
         app.include_router(part.router)
     app.state.documents = {}
     error_handlers.install(app, KIND_OF_ERROR)
-    openapi.install(app, keys.KeyRequest)
+    openapi.install(app, keys.KeyRequest, NewDataset, NewTeacher)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
     app.add_middleware(AddressLimit, most=settings.max_connections_per_address)

@@ -10,7 +10,8 @@ from cartl.problems import NotUsable
 
 KEY = re.compile(r"[!-~]{1,1000}")
 ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
-"""Of jobs, sweeps and uploads."""
+"""Of jobs, sweeps, uploads, data sets and teachers."""
+OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 def address_of(url: str) -> httpx.URL:
@@ -56,5 +57,19 @@ def id_in_path(given: str) -> str:
     if not ID.fullmatch(given):
         raise NotUsable(
             f"{given[:80]!a} is no id; allowed: 1 to 64 letters, digits, - and _, as it was printed"
+        )
+    return given
+
+
+def owner_in_path(given: str) -> str:
+    """An owner that may stand in a path.
+
+    Raises:
+        NotUsable: it is none.
+    """
+    if not OWNER.fullmatch(given):
+        raise NotUsable(
+            f"{given[:80]!a} is no owner; allowed: 1 to 64 letters, digits and . _ @ -, "
+            "the first a letter or a digit"
         )
     return given

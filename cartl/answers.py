@@ -56,6 +56,96 @@ class Sweep(Shape):
     fraction: float | None = None
 
 
+class Resource(Shape):
+    """What a data set and a teacher have in common."""
+
+    id: str = ""
+    name: str | None = None
+    origin: str = ""
+    state: str = ""
+    reason: str | None = None
+    message: str | None = None
+    licence: str | None = None
+
+
+class Skipped(Shape):
+    """A file that is not in a data set."""
+
+    path: str = ""
+    reason: str = ""
+
+
+class Warning(Shape):  # noqa: A001
+    """Something that a person should know of the data."""
+
+    code: str = ""
+    message: str = ""
+
+
+class Looked(Shape):
+    """What was found while every file was looked at."""
+
+    files: int = 0
+    taken: int = 0
+    skipped: list[Skipped] = []
+    skipped_by_reason: dict[str, int] = {}
+    duplicates: int = 0
+    shared_train_test: int = 0
+    warnings: list[Warning] = []
+
+
+class Dataset(Resource):
+    """A data set."""
+
+    fingerprint: str | None = None
+    channels: int | None = None
+    classes: list[str] | None = None
+    counts: dict[str, list[int]] | None = None
+    sizes: dict[str, list[int]] | None = None
+    mean: list[float] | None = None
+    std: list[float] | None = None
+    defaults: dict[str, float | str | None] | None = None
+    report: Looked | None = None
+
+
+class Block(Shape):
+    """One block of a network."""
+
+    name: str = ""
+    parameters: int = 0
+    macs: int = 0
+
+
+class Measured(Shape):
+    """A share of images with its 95 % interval."""
+
+    value: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+
+
+class Verification(Shape):
+    """What was measured of a teacher."""
+
+    dataset: str = ""
+    n: int = 0
+    clean: Measured = Measured()
+    robust: Measured = Measured()
+    attack: str = ""
+
+
+class Teacher(Resource):
+    """A teacher."""
+
+    digest: str | None = None
+    layout: str | None = None
+    label: str | None = None
+    blocks: list[Block] | None = None
+    methods: list[str] | None = None
+    refused: dict[str, str] | None = None
+    verification: Verification | None = None
+
+
 class Event(Shape):
     """One event of a job."""
 

@@ -31,7 +31,8 @@ from cartl.problems import (
     ServiceUnreachable,
     raise_for_problem,
 )
-from cartl_core.strict_json import ANSWER
+from cartl.resources import Resources
+from cartl.response_body import Ticking, whole_body
 
 Json = dict[str, Any]
 Tick = Callable[[], None]
@@ -114,6 +115,16 @@ class Client:
         headers = {"Content-Type": "application/octet-stream"}
         with network.open("rb") as file:
             return self._json("POST", "/uploads", content=file, headers=headers)
+
+    @property
+    def datasets(self) -> Resources:
+        """Data sets: the catalog's, yours, and those that are shared with you."""
+        return Resources(self._send, "datasets", answers.Dataset)
+
+    @property
+    def teachers(self) -> Resources:
+        """Teachers: those that your jobs have trained, yours, and those that are shared with you."""
+        return Resources(self._send, "teachers", answers.Teacher)
 
     def job(self, job_id: str) -> Json:
         """State, progress and resolved spec of one job."""
@@ -229,13 +240,13 @@ class Client:
         timeout = httpx.Timeout(STREAM_SILENCE_SECONDS)
         with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
             if not response.is_success:
-                raise_for_problem(response, _body(response))
+                raise_for_problem(response, whole_body(response))
             if (
                 response.status_code == httpx.codes.NO_CONTENT
             ):  # the job has ended, and its last event was sent
                 return
             assert isinstance(response.stream, httpx.SyncByteStream)
-            response.stream = _Ticking(response.stream, tick)
+            response.stream = Ticking(response.stream, tick)
             try:
                 for message in EventSource(response).iter_sse():
                     if message.event == ACCESS_ENDED:
@@ -260,7 +271,7 @@ class Client:
         """
         try:
             with self._http.stream(method, path, **options) as response:
-                body = _body(response)
+                body = whole_body(response)
         except httpx.TransportError as error:
             raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
         except (httpx.RequestError, httpx.InvalidURL) as error:
@@ -269,32 +280,3 @@ class Client:
             raise NotUsable("what was typed holds characters that are no text") from error
         raise_for_problem(response, body)
         return body
-
-
-def _body(response: httpx.Response) -> bytes:
-    """All of it, within bounds: what answers may never end, or unpack to very much."""
-    pieces: list[bytes] = []
-    size = 0
-    for piece in response.iter_bytes():
-        size += len(piece)
-        if size > ANSWER.size:
-            raise not_the_service(f"it answered more than {ANSWER.size} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-class _Ticking(httpx.SyncByteStream):
-    """A body that calls ``tick`` for each piece that arrives, the comments that keep it alive too."""
-
-    def __init__(self, body: httpx.SyncByteStream, tick: Tick) -> None:
-        self._body = body
-        self._tick = tick
-
-    def __iter__(self) -> Iterator[bytes]:
-        for piece in self._body:
-            self._tick()
-            yield piece
-
-    def close(self) -> None:
-        """Close the body."""
-        self._body.close()

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from cartl.commands import jobs, service, submit, watch
+from cartl.commands import convert, datasets, jobs, service, submit, teachers, watch
 from cartl.problems import ClientError
 from cartl.processes import StartError
 from cartl.words import printable
@@ -33,11 +33,17 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     jobs.jobs,
     jobs.cancel,
     jobs.retry,
+    convert.convert,
 )
 """In the order of the help, each under its function's name."""
 
+GROUPS: dict[str, typer.Typer] = {"datasets": datasets.app, "teachers": teachers.app}
+"""Commands that have commands of their own."""
+
 for command in COMMANDS:
     app.command()(command)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:

@@ -15,6 +15,13 @@ RecordError
 |-- UploadInUse            a job that measures it has not ended
 |-- TooManyUploads         the owner's limit on uploads
 |-- StorageFull            too little room on a disk
+|   `-- NoSpace            for the content of a data set or a teacher
+|-- ResourceNotFound       no such data set or teacher, or it is neither the owner's nor shared with them
+|-- NameTaken              a data set or teacher of this owner has the name
+|-- NotReceiving           its bytes are here already, or another request sends them
+|-- ResourceInUse          a job or a check that names it has not ended
+|-- DatasetNotReady        it was not checked, or cannot be used
+|-- TeacherNotReady        the same of a teacher
 |-- IdempotencyConflict    the same key with another body
 |-- IdempotencyInFlight    the first request with this key is not finished
 |-- SettingsInvalid        a variable of the environment has no value that it may have
@@ -95,6 +102,34 @@ class TooManyUploads(RecordError):
 
 class StorageFull(RecordError):
     """There is too little room on the disk."""
+
+
+class NoSpace(StorageFull):
+    """There is too little room on the disk for this content."""
+
+
+class ResourceNotFound(RecordError):
+    """There is no such data set or teacher."""
+
+
+class NameTaken(RecordError):
+    """The name is taken."""
+
+
+class NotReceiving(RecordError):
+    """It takes no content now."""
+
+
+class ResourceInUse(RecordError):
+    """A job that names it has not ended."""
+
+
+class DatasetNotReady(RecordError):
+    """The data set cannot be used in its state."""
+
+
+class TeacherNotReady(RecordError):
+    """The teacher cannot be used in its state."""
 
 
 class IdempotencyConflict(RecordError):

@@ -9,14 +9,19 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.spec import Preset
+from cartl_core.spec.architecture import MOST_CLASSES
 from cartl_core.spec.faults import WHOLE, Fault, faults_of
+from cartl_core.spec.resources.dataset import GIB, DatasetLimits
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
 
 PREFIX = "CARTL_"
 SQLITE_NAME = "cartl.sqlite3"
 DATABASES = ("sqlite", "postgresql")
+MOST_ENTRIES = 10_000_000
+"""Files of one folder or archive that are ever looked through."""
 BROKERS = ("filesystem", "redis", "rediss", "sentinel", "amqp", "amqps", "memory")
 
 Seconds = Annotated[float, Field(gt=0, le=1e9)]
@@ -42,6 +47,11 @@ class Settings(BaseSettings):
     data_root: Path = Field(default=Path(), description="Data sets; unset: DATA_DIR/data.")
     artifacts_dir: Path = Field(default=Path(), description="Files for people; unset: DATA_DIR/artifacts.")
     stages_dir: Path = Field(default=Path(), description="Results and checkpoints; unset: DATA_DIR/stages.")
+    data_roots: str = Field(
+        default="",
+        description="Folders, absolute, with `:` between them; an operator may register those below them as "
+        "data sets, where they lie.",
+    )
 
     default_preset: Preset = Field(default="quick", description="Of jobs that name none.")
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -76,6 +86,13 @@ class Settings(BaseSettings):
         ge=1024**2,
         le=2**50,
         description="Memory of one run; unset: nine tenths of what the host has.",
+    )
+    scratch_bytes: int = Field(
+        default=DEFAULT_SCRATCH_BYTES,
+        ge=0,
+        le=2**50,
+        description="Disk of one array that a run keeps beside its results, such as displaced images; a job "
+        "that needs a larger one is refused.",
     )
 
     max_queued_per_owner: Count = Field(
@@ -119,6 +136,30 @@ class Settings(BaseSettings):
     max_upload_bytes_per_owner: Bytes = Field(
         default=10 * 1024**3, description="Of all uploaded networks of one owner."
     )
+    max_dataset_bytes: Bytes = Field(default=20 * GIB, description="Of the content of a data set.")
+    max_dataset_entries: int = Field(
+        default=500_000, ge=1, le=MOST_ENTRIES, description="Members of its archive, files of its folder."
+    )
+    max_dataset_expanded_bytes: Bytes = Field(
+        default=64 * GIB, description="Of its members unpacked, and of its images decoded."
+    )
+    max_image_pixels: int = Field(
+        default=64_000_000, ge=64, le=10**9, description="Height times width of one image of it."
+    )
+    max_dataset_classes: int = Field(default=1000, ge=2, le=MOST_CLASSES, description="Of a data set.")
+    max_dataset_depth: int = Field(default=8, ge=1, le=64, description="Folders of it inside one another.")
+    max_datasets_per_owner: Count = Field(default=100, description="Data sets of one owner.")
+    max_dataset_bytes_per_owner: Bytes = Field(
+        default=100 * GIB, description="Of the contents of all data sets of one owner."
+    )
+    max_teacher_bytes: Bytes = Field(default=2 * GIB, description="Of the file of a teacher.")
+    max_teachers_per_owner: Count = Field(default=100, description="Uploaded teachers of one owner.")
+    max_teacher_bytes_per_owner: Bytes = Field(
+        default=20 * GIB, description="Of the files of all uploaded teachers of one owner."
+    )
+    receive_seconds: Seconds = Field(
+        default=3600.0, description="A reserved place is kept so long while no bytes come for it."
+    )
     min_free_bytes: int = Field(
         default=256 * 1024**2, ge=0, le=2**50, description="Of each disk; with less, uploads are refused."
     )
@@ -146,6 +187,15 @@ class Settings(BaseSettings):
     def _are_networks(cls, listed: str) -> str:
         """Addresses and networks, nothing else."""
         parse_networks(listed)
+        return listed
+
+    @field_validator("data_roots")
+    @classmethod
+    def _are_folders(cls, listed: str) -> str:
+        """Absolute paths, none of them the root of the file system; they need not be there yet."""
+        for path in _paths_in(listed):
+            if not path.is_absolute() or _absolute(path) == Path(path.anchor):
+                raise ValueError("absolute folders, with `:` between them, are expected, and not `/` itself")
         return listed
 
     @model_validator(mode="before")
@@ -180,10 +230,31 @@ class Settings(BaseSettings):
         """Where the filesystem broker keeps its messages."""
         return self.data_dir / "broker"
 
+    @property
+    def root_folders(self) -> tuple[Path, ...]:
+        """The folders of ``data_roots``, links resolved."""
+        return tuple(map(_absolute, _paths_in(self.data_roots)))
+
+    @property
+    def dataset_limits(self) -> DatasetLimits:
+        """What a check of a data set allows."""
+        return DatasetLimits(
+            archive_bytes=self.max_dataset_bytes,
+            entries=self.max_dataset_entries,
+            expanded_bytes=self.max_dataset_expanded_bytes,
+            image_pixels=self.max_image_pixels,
+            classes=self.max_dataset_classes,
+            depth=self.max_dataset_depth,
+        )
+
     def make_directories(self) -> None:
         """Create the data directory and its parts, for this user only."""
         for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _paths_in(listed: str) -> tuple[Path, ...]:
+    return tuple(Path(part.strip()) for part in listed.split(":") if part.strip())
 
 
 def _absolute(written: object) -> Path:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified
 from cartl_core.data import Split
@@ -49,7 +49,7 @@ def evaluation_of(pair: Pair, rules: Rules, test: Split, seed: int) -> Evaluatio
     rest = torch.ones(len(drawn), dtype=torch.bool)
     rest[first] = False
     order = torch.cat([drawn[first], drawn[rest]])
-    return Evaluation(part_of(test, order), len(first), attacks_of(pair), seed)
+    return Evaluation(test.at(order), len(first), attacks_of(pair), seed)
 
 
 def attacks_of(pair: Pair) -> tuple[AttackSpec, ...]:
@@ -59,16 +59,6 @@ def attacks_of(pair: Pair) -> tuple[AttackSpec, ...]:
         AttackSpec(label="pgd20", steps=20, **common),
         AttackSpec(label="pgd100", steps=100, **common),
         AttackSpec(label="margin100", steps=100, loss="margin", **common),
-    )
-
-
-def part_of(split: Split, chosen: Tensor) -> Split:
-    """The images of ``split`` at positions ``chosen``, in that order."""
-    return Split(
-        split.images[chosen],
-        split.labels[chosen],
-        split.index[chosen],
-        tuple(split.digests[at] for at in chosen.tolist()),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from cartl_core.data.stratified import stratified
 from cartl_core.nn.rng import generator
 from cartl_core.spec.attack import AttackSpec
-from study.evaluation import Evaluation, part_of, robust_images
+from study.evaluation import Evaluation, robust_images
 from study.plan import Pair, Rules
 from study.rows import Row, radius_rows
 from study.study_results import USUAL_K, StudyResults
@@ -31,7 +31,7 @@ def radius_grid(evaluation: Evaluation, pair: Pair, rules: Rules) -> Evaluation:
     """Half of the images that ``evaluation`` attacks, stratified, under PGD at each of ``MULTIPLES``."""
     attacked = evaluation.images.labels[: evaluation.attacked]
     drawn = stratified(attacked, rules.attacked_images // 2, generator(evaluation.seed, "study", "radii"))
-    images = part_of(evaluation.images, drawn)
+    images = evaluation.images.at(drawn)
     attacks = tuple(_attack(pair.eps * multiple, label_of(multiple)) for multiple in MULTIPLES)
     return replace(evaluation, images=images, attacked=len(drawn), attacks=attacks)
 

@@ -16,7 +16,6 @@ from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import feature_distance, feature_spread
 from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
-from study.evaluation import part_of
 from study.plan import Pair
 
 STEPS = 10
@@ -36,7 +35,7 @@ def scale_of(
     """
     network.eval().requires_grad_(False)
     drawn = torch.randperm(len(images), generator=generator(seed, "scale"))[:limit]
-    pixels = ctx.put(part_of(images, drawn).images)
+    pixels = ctx.put(images.images[drawn])
     with torch.no_grad():
         answers = network(pixels).argmax(dim=1)
     noise = torch.rand(pixels.shape, generator=generator(seed, "scale", "start"))

@@ -14,7 +14,7 @@ from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.data.stratified import stratified
 from cartl_core.nn.rng import generator
 from study.compare import HEADLINE, Point, accuracy, difference
-from study.evaluation import Evaluation, part_of
+from study.evaluation import Evaluation
 from study.marks import moved, table
 from study.plan import Pair
 from study.rows import strongest
@@ -41,7 +41,7 @@ def ensemble_evaluation(evaluation: Evaluation, pair: Pair, classes: int) -> Eva
     usual = tuple(attack for attack in evaluation.attacks if attack.label == HEADLINE)
     members = ENSEMBLES["ensemble"].expand("linf", pair.eps, classes)
     return replace(
-        evaluation, images=part_of(evaluation.images, drawn), attacked=len(drawn), attacks=(*usual, *members)
+        evaluation, images=evaluation.images.at(drawn), attacked=len(drawn), attacks=(*usual, *members)
     )
 
 

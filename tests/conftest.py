@@ -20,7 +20,12 @@ settings.register_profile(
     "tests", settings.get_profile("default"), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
-pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.redis", "tests.fixtures.workers"]
+pytest_plugins = [
+    "tests.fixtures.databases",
+    "tests.fixtures.redis",
+    "tests.fixtures.tasks",
+    "tests.fixtures.workers",
+]
 
 HERE = Path(__file__).parent
 # Folders and modules whose tests start processes or servers, or train and attack for seconds.

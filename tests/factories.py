@@ -8,7 +8,16 @@ from typing import Any
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.planning.resolve import resolve
-from cartl_core.spec import JobRequest, JobSpec, Runtime
+from cartl_core.spec import JobRequest, JobSpec, ModelSpec, Runtime
+from cartl_core.spec.architecture import Architecture
+from cartl_core.spec.resources.dataset import (
+    DatasetDefaults,
+    DatasetReport,
+    FoundDataset,
+    Sizes,
+    SkippedFile,
+)
+from cartl_core.spec.resources.teacher import BlockSize, FoundTeacher
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.store import Claim
@@ -89,3 +98,39 @@ def claim_job(
     claimed = claim_if_any(factory, worker_id, lease_seconds)
     assert claimed is not None
     return claimed
+
+
+def found_dataset(**changes: Any) -> FoundDataset:
+    """What a check finds in a small data set of two classes."""
+    side = (40, 40)
+    made: dict[str, Any] = {
+        "fingerprint": "f" * 64,
+        "channels": 3,
+        "classes": ("cat", "dog"),
+        "counts": {"train": (80, 80), "test": (20, 20)},
+        "sizes": Sizes(min=side, median=side, max=side),
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.25, 0.25, 0.25),
+        "defaults": DatasetDefaults(
+            image_size=32, train_eps=8 / 255, eval_eps=8 / 255, eval_step=2 / 255, augmentation="crop_flip"
+        ),
+        "report": DatasetReport(
+            files=201, taken=200, skipped=(SkippedFile(path="a.txt", reason="no_image"),)
+        ),
+    }
+    return FoundDataset.model_validate(made | changes, strict=False)
+
+
+def found_teacher(**changes: Any) -> FoundTeacher:
+    """What a check finds of a small teacher, without a verification."""
+    model = ModelSpec(name="tiny", stem_stride=1, image_size=32, channels=3)
+    made: dict[str, Any] = {
+        "digest": "d" * 64,
+        "layout": "ours",
+        "architecture": Architecture(model=model, classes=10, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
+        "normalisation": "none",
+        "blocks": (BlockSize(name="stem", parameters=10, macs=100),),
+        "methods": ("vanilla",),
+        "refused": {"cartl": "it has no batch norm"},
+    }
+    return FoundTeacher.model_validate(made | changes, strict=False)

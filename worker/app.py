@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -25,6 +26,7 @@ from jobs.settings import Settings
 from worker.host.identity import identity_of
 from worker.host.maintenance import Maintenance
 from worker.host.shutdown import LEEWAY_SECONDS, ShutdownFlag, end_after
+from worker.host.task_slot_process import COMMAND, TaskSlotProcess
 from worker.supervision.child_command import Prepare, prepare
 from worker.tasks import run_jobs
 
@@ -33,14 +35,18 @@ WAKE_SECONDS = 0.5
 log = logging.getLogger(__name__)
 
 
-def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
+def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence[str] = COMMAND) -> Celery:
     """The application with its one task, its maintenance, and a flag that is set on shutdown.
 
-    ``prepare`` says what process runs a job.
+    Args:
+        settings: of this process, which the processes that it starts read from the environment.
+        prepare: says what process runs a job.
+        task_slot: the command of the process that does tasks.
     """
     app = make_celery(settings, consumer=True)
     app.conf.worker_pool_start_method = "fork"  # the shutdown flag is shared by inheritance
     shutdown = ShutdownFlag()
+    slot = TaskSlotProcess(task_slot)
 
     @app.task(name=WAKE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def wake(job_id: str | None = None) -> None:
@@ -49,6 +55,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
 
     def begin_shutdown(**_: Any) -> None:
         shutdown.set()
+        slot.ask_to_end()
         end_after(settings.stop_grace_seconds + LEEWAY_SECONDS)
 
     def configure_logs(**_: Any) -> None:
@@ -59,7 +66,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare) -> Celery:
     signals.setup_logging.connect(configure_logs, weak=False)
     signals.worker_shutting_down.connect(begin_shutdown, weak=False)
     signals.worker_process_init.connect(_outlive_main, weak=False)
-    app.steps["worker"].add(_maintenance_step(settings, shutdown))
+    app.steps["worker"].add(_maintenance_step(settings, shutdown, slot))
     return app
 
 
@@ -72,7 +79,9 @@ def _outlive_main(**_: Any) -> None:
     set_pdeathsig(signal.SIGTERM)
 
 
-def _maintenance_step(settings: Settings, shutdown: ShutdownFlag) -> type[bootsteps.Step]:
+def _maintenance_step(
+    settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProcess
+) -> type[bootsteps.Step]:
     """A step of the worker's start: after the pool has forked, before the broker is connected to."""
 
     class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -83,7 +92,7 @@ def _maintenance_step(settings: Settings, shutdown: ShutdownFlag) -> type[bootst
             self._maintenance: Maintenance | None = None
 
         def start(self, parent: Any) -> None:
-            self._maintenance = _maintenance(settings, shutdown)
+            self._maintenance = _maintenance(settings, shutdown, slot)
             self._maintenance.start()
             signals.worker_shutdown.connect(self._end, weak=False)
 
@@ -95,13 +104,14 @@ def _maintenance_step(settings: Settings, shutdown: ShutdownFlag) -> type[bootst
             """Called before the pool's jobs have let go: the maintenance goes on until they have."""
 
         def _end(self, **_: Any) -> None:
+            slot.end()
             if self._maintenance is not None:
                 self._maintenance.stop()
 
     return MaintenanceStep
 
 
-def _maintenance(settings: Settings, shutdown: ShutdownFlag) -> Maintenance:
+def _maintenance(settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProcess) -> Maintenance:
     celery = make_celery(settings)
 
     @lru_cache(maxsize=1)
@@ -115,6 +125,7 @@ def _maintenance(settings: Settings, shutdown: ShutdownFlag) -> Maintenance:
         factory=factory,
         notify=lambda: notify_workers(celery),
         version=__version__,
+        keep_task_slot=slot.keep,
     )
 
 

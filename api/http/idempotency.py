@@ -41,3 +41,14 @@ def created(made: str, now: str, dry_run: str, view: str) -> Responses:
             "headers": {"Location": {"description": f"Path of the {made}", "schema": {"type": "string"}}},
         },
     }
+
+
+def announced_as(made: str) -> Responses:
+    """What a route answers that reserves a place for content; ``made``: a data set, a teacher."""
+    return {
+        200: {"description": f"The {made} that this request made before"},
+        201: {
+            "description": "Its place is kept",
+            "headers": {"Location": {"description": f"Path of the {made}", "schema": {"type": "string"}}},
+        },
+    }

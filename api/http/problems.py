@@ -71,7 +71,11 @@ KINDS: dict[str, Kind] = {
         Kind("method-not-allowed", 405, "This path does not know that method"),
         Kind("not-acceptable", 406, "None of the accepted media types is available"),
         Kind("too-slow", 408, "The request did not come in time"),
-        Kind("wrong-state", 409, "The job's state does not allow that"),
+        Kind("wrong-state", 409, "The state does not allow that"),
+        Kind("name-taken", 409, "The name is taken"),
+        Kind("in-use", 409, "Something that names it has not ended"),
+        Kind("dataset-not-ready", 409, "The data set cannot be used in its state"),
+        Kind("teacher-not-ready", 409, "The teacher cannot be used in its state"),
         Kind("in-flight", 409, "A request with this Idempotency-Key is still being answered", 1),
         Kind("body-too-large", 413, "The body is too large"),
         Kind("wrong-content-type", 415, "The body has the wrong content type"),
@@ -91,6 +95,7 @@ KINDS: dict[str, Kind] = {
         Kind("unavailable", 503, "The database cannot be reached", 5),
         Kind("not-ready", 503, "The service is not ready"),
         Kind("storage-full", 507, "The disk is full", 60),
+        Kind("no-space", 507, "There is no room for this content", 60),
     )
 }
 

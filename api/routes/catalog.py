@@ -1,18 +1,14 @@
-"""What may be asked for: data sets, models, methods, attacks, presets; and the teachers that are there."""
+"""What may be asked for: models, methods, attacks, presets."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Self
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import Field
 
 from api.deps import ContextDep, Reader
 from api.openapi import problems
 from api.schemas import View
 from cartl_core.catalog import (
-    DATASETS,
     EVALUATIONS,
     KNOWN_MODELS,
     METHODS,
@@ -31,33 +27,8 @@ from cartl_core.spec.attack import (
     Norm,
 )
 from cartl_core.spec.corruptions import CORRUPTION_FACTS, CorruptionName
-from jobs import store
-from jobs.tables import Stage
 
 router = APIRouter(tags=["catalog"])
-
-
-class DatasetView(View):
-    """A data set, as the catalog knows it. Radii are in pixel units on [0, 1]."""
-
-    name: str
-    title: str
-    classes: tuple[str, ...]
-    image_size: int
-    channels: int
-    train_images: int
-    test_images: int
-    train_eps: float
-    eval_eps: float
-    eval_step: float
-    default_source: str = Field(description="Where the teacher learns when `source` is left out.")
-    fetch: str = Field(description="The command that gets the files.")
-
-
-class Datasets(View):
-    """All data sets."""
-
-    data: list[DatasetView]
 
 
 class ModelView(View):
@@ -165,43 +136,6 @@ class Attacks(View):
     corruptions: list[CorruptionView]
 
 
-class TeacherView(View):
-    """A robust teacher that your jobs share."""
-
-    digest: str
-    label: str
-    state: str = Field(description="`computing` or `finished`.")
-    job: str = Field(description="The job that trains or trained it.")
-    created_at: datetime
-    finished_at: datetime | None
-
-    @classmethod
-    def of(cls, stage: Stage) -> Self:
-        """A stage's row as it is shown."""
-        return cls(
-            digest=stage.digest,
-            label=stage.label,
-            state=stage.state,
-            job=stage.job_id,
-            created_at=stage.created_at,
-            finished_at=stage.finished_at,
-        )
-
-
-class Teachers(View):
-    """Your teachers, newest first."""
-
-    data: list[TeacherView]
-
-
-@router.get("/datasets", summary="Data sets", responses=problems())
-def list_datasets(caller: Reader) -> Datasets:
-    """Names to put in `dataset` and `source`, with their classes and default radii."""
-    return Datasets(
-        data=[DatasetView.model_validate(facts, from_attributes=True) for facts in DATASETS.values()]
-    )
-
-
 @router.get("/models", summary="Networks", responses=problems())
 def list_models(caller: Reader) -> Models:
     """Names to put in `model`, with the freeze depths that each allows."""
@@ -255,13 +189,3 @@ def _attack(facts: AttackFacts) -> AttackView:
         parameters=[field for field in AttackSpec.model_fields if facts.sized or field != "step"],
         largest_eps={norm: LARGEST_RADIUS[norm] for norm in facts.norms},
     )
-
-
-@router.get("/teachers", summary="Your teachers", responses=problems())
-def list_teachers(
-    caller: Reader, context: ContextDep, limit: Annotated[int, Query(ge=1, le=200)] = 100
-) -> Teachers:
-    """Robust networks that your jobs have trained or are training; equal jobs share them."""
-    with context.reading() as session:
-        stages = store.stages_of(session, caller.owner, kind="pretrain", limit=limit)
-    return Teachers(data=[TeacherView.of(stage) for stage in stages])

@@ -25,6 +25,7 @@ from api.deps import (
 from api.http.body import declared_size, too_large
 from api.http.problems import Problem
 from api.openapi import problems
+from api.receiving import CONTENT, check_binary
 from api.schemas import STANDS_FOR, View
 from jobs.files.reservations import RENEW_SECONDS, Reservation, release, renew, reserve
 from jobs.files.uploads import Incoming, forget_upload, store_upload, upload_of, uploads_of
@@ -33,8 +34,6 @@ from jobs.tables import Upload
 router = APIRouter(tags=["uploads"])
 
 UPLOAD_ID = re.compile(r"[0-9a-f]{1,64}")
-BINARY = "application/octet-stream"
-FILE = {"schema": {"type": "string", "format": "binary"}}
 
 
 class UploadView(View):
@@ -88,7 +87,7 @@ UploadId = Annotated[str, Depends(get_upload_id)]
             "headers": {"Location": {"description": "Path of the upload", "schema": {"type": "string"}}},
         },
     },
-    openapi_extra={"requestBody": {"required": True, "content": {BINARY: FILE}}},
+    openapi_extra=CONTENT,
 )
 async def create_upload(request: Request) -> Response:
     """A safetensors file that a cartl run has exported (`student.safetensors`), as the raw body.
@@ -97,7 +96,7 @@ async def create_upload(request: Request) -> Response:
     """
     context = app_context(request)
     caller = (await run_in_threadpool(authenticate, request, context)).demand("submit")
-    _check_type(request)
+    check_binary(request)
     declared = declared_size(request)
     if declared > context.settings.max_upload_bytes:
         raise too_large(context.settings.max_upload_bytes)
@@ -154,16 +153,6 @@ def _keep(context: AppContext, incoming: Incoming, reservation: Reservation) -> 
     found = incoming.finish()
     with context.writing() as session:
         return UploadView.of(store_upload(session, context.settings, incoming, found, reservation))
-
-
-def _check_type(request: Request) -> None:
-    kind = request.headers.get("content-type", BINARY).partition(";")[0].strip().lower()
-    if kind != BINARY or request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem(
-            "wrong-content-type",
-            f"The file itself is expected, as {BINARY} and not compressed.",
-            headers={"Accept-Post": BINARY},
-        )
 
 
 @router.get("/uploads", summary="List uploads", responses=problems())

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.nn.module_state import preserve_model_state
-from cartl_core.spec.attack import LARGEST_RADIUS, Norm
+from cartl_core.spec.attack import LARGEST_RADIUS, Norm, largest_radius
 
 Classifier = Callable[[Tensor], Tensor]
 """Maps images (N, C, H, W) in [0, 1] to logits (N, K): any ``nn.Module``, or a function."""
@@ -51,7 +51,11 @@ def check_images(x: Tensor, name: str = "x") -> None:
         ArgumentInvalid: they are something else.
     """
     if not isinstance(x, Tensor):
-        raise ArgumentInvalid(name, f"is a {type(x).__name__}", allowed="a tensor (N, C, H, W)")
+        raise ArgumentInvalid(
+            name,
+            f"is a {type(x).__name__}",
+            allowed="a tensor (N, C, H, W); tensor() makes one of a loaded split's images",
+        )
     if x.dim() != 4 or x.numel() == 0:
         raise ArgumentInvalid(name, f"has shape {tuple(x.shape)}", allowed="(N, C, H, W), none of them 0")
     if x.dtype not in (torch.float32, torch.float64):
@@ -112,6 +116,22 @@ def check_radius(eps: float, norm: Norm) -> float:
             allowed=f"0 to {largest:g}, in units of pixels in [0, 1]",
         )
     return float(eps)
+
+
+def check_room(eps: float, norm: Norm, x: Tensor) -> None:
+    """Require a radius that images ``x`` (N, C, H, W) have room for: no two are further apart.
+
+    Raises:
+        ArgumentInvalid: it is larger.
+    """
+    largest = largest_radius(norm, x[0].numel())
+    if eps > largest:
+        shape = " x ".join(map(str, x.shape[1:]))
+        raise ArgumentInvalid(
+            "eps",
+            f"{eps:g} is more than an image of {shape} has room for",
+            allowed=f"at most {largest:g} in {norm}",
+        )
 
 
 def check_seed(seed: int) -> None:

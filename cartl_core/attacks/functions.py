@@ -30,6 +30,7 @@ from cartl_core.attacks.arguments import (
     check_images,
     check_labels,
     check_radius,
+    check_room,
     check_seed,
     number_of_classes,
 )
@@ -193,6 +194,7 @@ def _attack(
     attack = _spec(name, settings)
     check_seed(seed)
     check_images(x)
+    check_room(attack.eps, attack.norm, x)
     module = as_module(model)
     classes = number_of_classes(module, x)
     check_labels(y, len(x), classes)

@@ -16,7 +16,14 @@ from cartl_core.catalog.methods import (
     OPERATOR_BETA,
     consistent,
 )
-from cartl_core.catalog.networks import KNOWN_MODELS, OTHER_MODELS, PAPER_MODELS, ModelFacts, model_facts
+from cartl_core.catalog.networks import (
+    KNOWN_MODELS,
+    OTHER_MODELS,
+    PAPER_MODELS,
+    PUBLISHED_MODELS,
+    ModelFacts,
+    model_facts,
+)
 from cartl_core.catalog.presets import PRESETS, PresetFacts
 from cartl_core.spec.datasets import COLOUR_EPS, COLOUR_STEP, DATASETS, DatasetFacts
 from cartl_core.spec.methods import METHODS, MethodFacts
@@ -36,6 +43,7 @@ __all__ = [
     "OTHER_MODELS",
     "PAPER_MODELS",
     "PRESETS",
+    "PUBLISHED_MODELS",
     "DatasetFacts",
     "EvaluationFacts",
     "MethodFacts",

@@ -22,6 +22,8 @@ MOST_TENSORS = 10_000
 MOST_SIZES = 8
 BYTES_OF = {"F32": 4, "I64": 8}
 """Weights and statistics are single precision; batch norm counts its batches in 64 bits."""
+PUBLISHED_BYTES_OF = {**BYTES_OF, "F64": 8, "F16": 2, "BF16": 2}
+"""What others write as well; it becomes single precision when it is taken in."""
 
 ADDRESSABLE = 2**64
 
@@ -46,7 +48,7 @@ class StoredTensor:
     @property
     def numbers(self) -> int:
         """How many numbers it has."""
-        return (self.end - self.start) // BYTES_OF[self.dtype]
+        return (self.end - self.start) // PUBLISHED_BYTES_OF[self.dtype]
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,11 @@ class Header:
     metadata: Mapping[str, str]
 
 
-def read_header(file: BinaryIO, size: int) -> Header:
+def read_header(file: BinaryIO, size: int, types: Mapping[str, int] = BYTES_OF) -> Header:
     """The header of ``file``, a file of ``size`` bytes that is open at its beginning.
+
+    Args:
+        types: bytes of a number of each type that is read.
 
     Raises:
         HeaderInvalid: saying what is wrong, and with which tensor.
@@ -73,7 +78,7 @@ def read_header(file: BinaryIO, size: int) -> Header:
     text = file.read(length)
     told = _parsed(text)
     metadata = _metadata(told.pop(METADATA, {}))
-    tensors = sorted(_tensors(told), key=lambda tensor: (tensor.start, tensor.end))
+    tensors = sorted(_tensors(told, types), key=lambda tensor: (tensor.start, tensor.end))
     _check_spans(tensors, room)
     # Python reads -0 as 0, the library as no size.
     if "-" in outside_texts(text.decode()):
@@ -98,23 +103,23 @@ def _metadata(told: object) -> dict[str, str]:
     return told
 
 
-def _tensors(header: dict[str, Any]) -> Iterator[StoredTensor]:
+def _tensors(header: dict[str, Any], types: Mapping[str, int]) -> Iterator[StoredTensor]:
     for name, told in header.items():
-        tensor = _tensor(name, told)
+        tensor = _tensor(name, told, types)
         if tensor is None:
             raise HeaderInvalid(
-                f"tensor {shown(name)!r} is not described as it should be: dtype {' or '.join(BYTES_OF)}, a "
+                f"tensor {shown(name)!r} is not described as it should be: dtype {' or '.join(types)}, a "
                 f"shape of at most {MOST_SIZES} sizes, and data_offsets that span as many bytes"
             )
         yield tensor
 
 
-def _tensor(name: str, told: object) -> StoredTensor | None:
+def _tensor(name: str, told: object, types: Mapping[str, int]) -> StoredTensor | None:
     """None where the description is wrong; a product is given up once no machine could address it."""
     if not isinstance(told, dict) or told.keys() != _FIELDS:
         return None
     dtype, shape, span = told["dtype"], told["shape"], told["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in BYTES_OF or not _sizes(shape, MOST_SIZES):
+    if not isinstance(dtype, str) or dtype not in types or not _sizes(shape, MOST_SIZES):
         return None
     if not _sizes(span, 2) or len(span) != 2 or not 0 <= span[0] <= span[1]:
         return None
@@ -125,9 +130,7 @@ def _tensor(name: str, told: object) -> StoredTensor | None:
             return None
     start, end = span
     return (
-        StoredTensor(name, dtype, tuple(shape), start, end)
-        if end - start == numbers * BYTES_OF[dtype]
-        else None
+        StoredTensor(name, dtype, tuple(shape), start, end) if end - start == numbers * types[dtype] else None
     )
 
 

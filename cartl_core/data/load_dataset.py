@@ -29,6 +29,10 @@ def load_dataset(
 ) -> Loaded:
     """Training, validation and test images, float32 (N, C, H, W) in [0, 1], with int64 labels.
 
+    Images are kept as their files hold them. What is asked for becomes floats: ``images[:100]``,
+    ``images[i]`` and ``images[mask]`` are tensors, ``len(images)`` and ``images.shape`` cost nothing,
+    ``images.tensor()`` is all of them.
+
     >>> from cartl_core import load_dataset
     >>> digits = load_dataset("digits", classes=[0, 1], image_size=8)
     >>> digits.test.images.shape[1:], sorted(set(digits.test.labels.tolist()))
@@ -40,7 +44,7 @@ def load_dataset(
         classes: labels to keep, at least two; class i of the task is ``classes[i]``. None keeps all.
         train_limit: training images kept, stratified, before validation is taken out; None keeps all.
         validation_fraction: 0.01 to 0.5, part of the training images that is set aside.
-        image_size: height and width in pixels, 8 to 256; None is the data set's own (at least 8).
+        image_size: height and width in pixels, 8 to 384; None is the data set's own (at least 8).
         channels: 1 or 3; None is the data set's own. Grey is repeated.
         seed: decides which images are kept and which validate.
         download: fetch what is missing from its publisher.

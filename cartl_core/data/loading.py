@@ -1,4 +1,4 @@
-"""From a data set's name to the tensors of a run: ``load``.
+"""From a data set's name to the images and labels of a run: ``load``.
 
 Files in their own order -> the task's classes -> the limit on training images (stratified, drawn
 with the seed) -> training and validation parts (stratified) -> the network's size and channels.
@@ -15,20 +15,20 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from cartl_core.catalog import DatasetFacts, OwnDataSpec, facts_of
 from cartl_core.catalog.data_facts import draws_of
 from cartl_core.data.download import download as download_files
 from cartl_core.data.download import missing
+from cartl_core.data.image_set import ImageSet
+from cartl_core.data.network_input import NetworkInput
 from cartl_core.data.sources import find
-from cartl_core.data.splits import Archive, Loaded, Originals, Pixels, Split
+from cartl_core.data.splits import Archive, DataSource, Loaded, Sizing, Split, SplitSource
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetInvalid, SpecError
+from cartl_core.execution.scratch import Scratch
 from cartl_core.nn.rng import generator
 from cartl_core.spec import DataSpec, ModelSpec
-
-RESIZE_BATCH = 1024
 
 
 def load(
@@ -39,7 +39,8 @@ def load(
     seed: int,
     download: bool = True,
     field: str = "dataset",
-    own: Mapping[str, Archive] | None = None,
+    own: Mapping[str, DataSource] | None = None,
+    scratch: Scratch | None = None,
 ) -> Loaded:
     """The images that ``data`` names, split and shaped for ``model``.
 
@@ -51,6 +52,7 @@ def load(
         download: fetch missing files from their publishers.
         field: the field of the request that ``data`` came from, for errors.
         own: a person's own data sets, by their names in the request.
+        scratch: where resized images are kept; None is memory.
 
     Raises:
         DatasetMissing: the files are not there and could not be downloaded.
@@ -60,17 +62,21 @@ def load(
     facts = facts_of(data)
     if facts.channels > model.channels:
         raise SpecError("model.channels", f"{data.name} has colour images", allowed=str(facts.channels))
-    archive = _archive(data, data_root, download, own or {})
+    source = _source(data, data_root, download, own or {})
     classes = data.classes if data.classes is not None else tuple(range(len(facts.classes)))
-    everything = _selected(archive.train, classes)
-    test = _selected(archive.test, classes)
+    everything = _selected(source.train, classes)
+    test = _selected(source.test, classes)
     _require_all_classes(test.labels, classes, facts, "test")
     limited = everything.keep(
         stratified(everything.labels, data.train_limit, generator(seed, "limit", draws_of(data)))
     )
-    train, validation = _without_validation(limited, data, seed)
+    if source.validation is None:
+        train, validation = _without_validation(limited, data, seed)
+    else:
+        train, validation = limited, _selected(source.validation, classes)
     _require_images(train, validation, everything, classes, facts, field)
-    shape = functools.partial(_shaped, highest=archive.highest, model=model)
+    sizing = Sizing(model.image_size, data.resize, scratch or Scratch())
+    shape = functools.partial(_shaped, highest=source.highest, model=model, sizing=sizing)
     return Loaded(
         name=data.name,
         train=shape(train),
@@ -80,12 +86,12 @@ def load(
         mean=_per_channel(facts.mean, model.channels),
         std=_per_channel(facts.std, model.channels),
         fingerprint=_fingerprint(data, model, facts, (train, validation, test)),
-        available=len(everything.index) if len(archive.train.labels) != facts.train_images else None,
-        files=archive.files,
+        available=len(everything.index) if len(source.train.labels) != facts.train_images else None,
+        files=source.files,
     )
 
 
-def _archive(data: DataSpec, data_root: Path, download: bool, own: Mapping[str, Archive]) -> Archive:
+def _source(data: DataSpec, data_root: Path, download: bool, own: Mapping[str, DataSource]) -> DataSource:
     if isinstance(data, OwnDataSpec):
         return own[data.name]
     return read(data.name, data_root, download=download)
@@ -114,7 +120,7 @@ def _read(name: str, data_root: Path) -> Archive:
 class _Selection:
     """Some images of one split, by position; their pixels stay where they are."""
 
-    origin: Originals
+    origin: SplitSource
     index: Tensor
     labels: Tensor
 
@@ -131,7 +137,7 @@ class _Selection:
         return tuple(self.origin.digests[position] for position in self.index.tolist())
 
 
-def _selected(split: Originals, classes: tuple[int, ...]) -> _Selection:
+def _selected(split: SplitSource, classes: tuple[int, ...]) -> _Selection:
     """The images of ``classes``, in file order; label i stands for classes[i]."""
     task_label = torch.full((max(int(split.labels.max()), *classes) + 1,), -1)
     task_label[list(classes)] = torch.arange(len(classes))
@@ -180,29 +186,14 @@ def _require_all_classes(labels: Tensor, classes: tuple[int, ...], facts: Datase
         raise DatasetInvalid(f"the files of {facts.name} hold no {split} image of class {first!r}")
 
 
-def _shaped(selection: _Selection, *, highest: int, model: ModelSpec) -> Split:
-    pixels = selection.origin.images[selection.index.numpy()]
+def _shaped(selection: _Selection, *, highest: int, model: ModelSpec, sizing: Sizing) -> Split:
+    pixels, positions = selection.origin.pixels(selection.index.numpy(), sizing)
     return Split(
-        images=network_input(pixels, highest, model),
+        images=ImageSet(NetworkInput(pixels, highest, model), torch.from_numpy(positions)),
         labels=selection.labels,
         index=selection.index,
         digests=selection.digests,
     )
-
-
-def network_input(pixels: Pixels, highest: int, model: ModelSpec) -> Tensor:
-    """Pixels (N, H, W, C) from 0 to ``highest`` as the network sees them: (N, C', S, S) in [0, 1].
-
-    Resized bilinearly with antialiasing where the size differs; grey is repeated over the channels.
-    """
-    size = model.image_size
-    images = torch.empty(len(pixels), pixels.shape[3], size, size)
-    for start in range(0, len(pixels), RESIZE_BATCH):
-        part = torch.from_numpy(pixels[start : start + RESIZE_BATCH]).permute(0, 3, 1, 2).float() / highest
-        if part.shape[2:] != (size, size):
-            part = functional.interpolate(part, (size, size), mode="bilinear", antialias=True).clamp(0, 1)
-        images[start : start + RESIZE_BATCH] = part
-    return images.repeat(1, model.channels // images.shape[1], 1, 1)
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
@@ -213,7 +204,8 @@ def _fingerprint(
     data: DataSpec, model: ModelSpec, facts: DatasetFacts, splits: tuple[_Selection, ...]
 ) -> str:
     shape = {
-        "data": data.model_dump(mode="json"),
+        # A field that was added: left out where it has the value that stands for what was done before.
+        "data": data.model_dump(mode="json", exclude=None if data.resize != "squash" else {"resize"}),
         "image_size": model.image_size,
         "channels": model.channels,
         "mean": facts.mean,

@@ -52,8 +52,7 @@ def left_out(source: Loaded, target: Loaded, count: int) -> ImagesLeftOut:
 
 def _without(split: Split, shared: frozenset[bytes]) -> Split:
     kept = torch.tensor([digest not in shared for digest in split.digests], dtype=torch.bool)
-    digests = tuple(digest for digest in split.digests if digest not in shared)
-    return Split(split.images[kept], split.labels[kept], split.index[kept], digests)
+    return split.at(kept.nonzero().squeeze(1))
 
 
 def _fingerprint(before: str, shared: Iterable[bytes]) -> str:

@@ -18,10 +18,11 @@ from cartl_core.catalog import DATASETS, DatasetFacts
 from cartl_core.data.splits import Archive, Pixels, originals
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.spec import DatasetName
+from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
 
 Array = Tensor | NDArray[Any]
 
-SIZES = range(8, 257)
+SIZES = range(SMALLEST_SIDE, LARGEST_SIDE + 1)
 """Height and width that a network may take."""
 MOST_CLASSES = 1000
 KINDS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
@@ -41,7 +42,7 @@ class Dataset:
 
     Attributes:
         train_images: (N, C, H, W), a tensor or a numpy array: uint8, or floats in [0, 1]. C is 1 or 3, H and
-            W are equal, 8 to 256. A part of them becomes the validation images, as ``validation_fraction``
+            W are equal, 8 to 384. A part of them becomes the validation images, as ``validation_fraction``
             of the request says.
         train_labels: (N,), integers from 0 to K - 1.
         test_images: likewise; the figures of the report are about these.

@@ -1,6 +1,7 @@
 """A pack: the images of a data set as bytes in one memory-mapped file, each at the size of its source.
 
-A directory of three files. ``images.u8`` holds the pixels of one image after another, each (H, W, C) uint8.
+A directory of three files. ``images.u8`` holds the pixels of one image after another, each (H, W, C) uint8,
+in any order and with gaps where an image was left out.
 ``index.npz`` holds for each image where it begins, height, width, label, split and digest.
 ``found.json`` is a ``FoundDataset``. Written once, in a directory that is published whole, then only read.
 """
@@ -40,6 +41,16 @@ class PackIndex:
 
     def __len__(self) -> int:
         return len(self.offset)
+
+    def write(self, directory: Path) -> None:
+        """Into the pack's directory, where ``read`` finds it."""
+        np.savez(directory / INDEX, **vars(self))
+
+    @classmethod
+    def read(cls, directory: Path) -> PackIndex:
+        """As it was written. Raises ``OSError``, ``ValueError`` or ``KeyError`` where it is damaged."""
+        with np.load(directory / INDEX, allow_pickle=False) as arrays:
+            return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
 
 
 class PackWriter:
@@ -92,7 +103,7 @@ class PackWriter:
             digest=np.frombuffer(b"".join(self._digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES),
         )
         self._file.flush()
-        np.savez(self._directory / INDEX, **vars(index))
+        index.write(self._directory)
         return index
 
 
@@ -114,8 +125,7 @@ class Pack:
         """
         try:
             found = FoundDataset.model_validate_json((directory / FOUND).read_bytes())
-            with np.load(directory / INDEX, allow_pickle=False) as arrays:
-                index = PackIndex(**{name: arrays[name] for name in PackIndex.__dataclass_fields__})
+            index = PackIndex.read(directory)
             pixels = np.memmap(directory / IMAGES, dtype=np.uint8, mode="r")
         except (OSError, ValueError, KeyError) as error:
             raise DatasetInvalid(f"the kept images of the data set cannot be read: {error}") from error

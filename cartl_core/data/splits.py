@@ -6,17 +6,81 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cartl_core.data.image_set import ImageSet
+from cartl_core.execution.scratch import Scratch
 from cartl_core.report.notices import SkippedFor
+from cartl_core.spec.data_and_model import Resize
 
 DIGEST_BYTES = 16
 
 Pixels = NDArray[np.uint8] | NDArray[np.float32]
 """As files hold them, or a person's own floats in [0, 1]."""
+
+
+class PixelSource(Protocol):
+    """Images that are all of one size, in memory or not."""
+
+    def __getitem__(self, positions: NDArray[np.int64], /) -> Pixels:
+        """(n, H, W, C) of those at ``positions`` (n,)."""
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How images of many sizes become squares of one.
+
+    Attributes:
+        size: pixels a side.
+        scratch: where they are kept once they were made.
+    """
+
+    size: int
+    resize: Resize
+    scratch: Scratch
+
+
+class SplitSource(Protocol):
+    """One split of a data set, wherever it comes from."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(N,), the data set's own labels."""
+
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """Of each image's original pixels and shape; equal images have equal digests in every data set."""
+
+    def pixels(self, chosen: NDArray[np.int64], sizing: Sizing) -> tuple[PixelSource, NDArray[np.int64]]:
+        """The images at ``chosen`` (n,): something that holds them, and their positions there (n,)."""
+
+
+class DataSource(Protocol):
+    """A data set that ``load`` takes from, of the catalog or a person's own."""
+
+    @property
+    def train(self) -> SplitSource:
+        """Training images."""
+
+    @property
+    def validation(self) -> SplitSource | None:
+        """Validation images; None where they are drawn from the training images."""
+
+    @property
+    def test(self) -> SplitSource:
+        """Test images."""
+
+    @property
+    def highest(self) -> int:
+        """The value of a white pixel: divides into [0, 1]."""
+
+    @property
+    def files(self) -> FileCounts | None:
+        """None where it is not a file an image."""
 
 
 @dataclass(frozen=True)
@@ -46,39 +110,48 @@ class Originals:
     labels: NDArray[np.int64]
     """(N,), the data set's own labels."""
     digests: tuple[bytes, ...]
-    """Of each image's original pixels and shape; equal images have equal digests in every data set."""
+    """As in ``SplitSource``."""
+
+    def pixels(self, chosen: NDArray[np.int64], sizing: Sizing) -> tuple[PixelSource, NDArray[np.int64]]:
+        """All of them as they are: of one size, they meet the network's input batch by batch."""
+        return self.images, chosen
 
 
 @dataclass(frozen=True, eq=False)
 class Archive:
-    """A data set as its files hold it."""
+    """A data set of images of one size as its files hold it, in memory: a ``DataSource``."""
 
     train: Originals
     test: Originals
     highest: int = 255
-    """The value of a white pixel: divides into [0, 1]."""
     files: FileCounts | None = None
-    """None where it is not a file an image."""
+    validation: Originals | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images that a run uses, ready for the network.
+    """Images that a run uses, as the network sees them; they become floats when they are asked for."""
 
-    Held as float32: 12 KiB an image at 3 x 32 x 32. Limits apply before the conversion.
-    """
-
-    images: Tensor
-    """(N, C, H, W), float32 in [0, 1], at the network's size and channels."""
+    images: ImageSet
+    """(N, C, S, S), float32 in [0, 1], at the network's size and channels."""
     labels: Tensor
     """(N,), int64 from 0 to classes - 1: the position in the task's list of classes."""
     index: Tensor
     """(N,), int64: the position in the files' order of this split (validation: of the training files)."""
     digests: tuple[bytes, ...]
-    """As in ``Originals``."""
+    """As in ``SplitSource``."""
 
     def __len__(self) -> int:
         return len(self.digests)
+
+    def at(self, positions: Tensor) -> Split:
+        """The images at ``positions`` (n,), int64."""
+        return Split(
+            images=self.images.subset(positions),
+            labels=self.labels[positions],
+            index=self.index[positions],
+            digests=tuple(self.digests[position] for position in positions.tolist()),
+        )
 
 
 @dataclass(frozen=True, eq=False)

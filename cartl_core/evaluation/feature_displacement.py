@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from cartl_core.data import ImageSet
+
 ROUNDING = 1e-9
 """Part of the largest logit that a margin is shortened by: far more than float64 adds on the way."""
 
@@ -50,11 +52,12 @@ def displacement(lower: nn.Module, adversarial: Tensor, images: Tensor) -> Tenso
     return distance
 
 
-def mean_feature(lower: nn.Module, images: Tensor, batch_size: int) -> Tensor:
-    """(1, ...) float64: the mean of ``lower`` over ``images`` (N, C, H, W), in eval mode."""
+def mean_feature(lower: nn.Module, images: ImageSet, batch_size: int, device: torch.device) -> Tensor:
+    """(1, ...) float64: the mean of ``lower``, which is on ``device``, over ``images``, in eval mode."""
     total: Tensor | None = None
     with torch.no_grad():
-        for part in torch.split(images, batch_size):
+        for first in range(0, len(images), batch_size):
+            part = images[first : first + batch_size].to(device)
             added = lower(part).double().sum(0, keepdim=True)
             total = added if total is None else total + added
     assert total is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cartl_core.events import EpochFinished, Reporter
 from cartl_core.execution.checkpoint import Checkpoint, CheckpointSink
+from cartl_core.execution.scratch import Scratch
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.spec import Runtime
 from cartl_core.storage.stop_flag import StopFlag
@@ -26,6 +27,7 @@ class StageContext:
         directory: where the result goes.
         saved: the checkpoint to go on from, if any.
         progress: told of the fraction of this stage that is done.
+        scratch: for large arrays that are gone when the stage is done.
     """
 
     key: StageKey
@@ -36,6 +38,7 @@ class StageContext:
     stop: StopFlag
     saved: Checkpoint | None = None
     progress: Callable[[float], None] = lambda fraction: None
+    scratch: Scratch = field(default_factory=Scratch)
 
     @property
     def device(self) -> torch.device:

@@ -12,6 +12,7 @@ from torch import nn
 from cartl_core.catalog.architectures import layers
 from cartl_core.catalog.networks import layout_of
 from cartl_core.nn.network import GlobalPool, Network, Normalize, Residual, initialise
+from cartl_core.nn.timm_modules import TOKEN_MODULES, fill_computed_buffers
 from cartl_core.spec import ModelSpec
 from cartl_core.spec.architecture import Architecture
 
@@ -51,6 +52,7 @@ def uninitialised(arch: Architecture) -> Network:
     with torch.device("meta"):
         network = Network(arch, module_of(layout.stem), [module_of(block) for block in layout.blocks])
     network.to_empty(device="cpu")
+    fill_computed_buffers(network)
     network.normalize = Normalize(arch.mean, arch.std)
     return network
 
@@ -62,7 +64,7 @@ def module_of(layer: layers.Layer) -> nn.Module:
 
 def _conv(layer: layers.Conv) -> nn.Conv2d:
     return nn.Conv2d(
-        layer.inputs, layer.outputs, layer.size, stride=layer.stride, padding=layer.padding, bias=False
+        layer.inputs, layer.outputs, layer.size, stride=layer.stride, padding=layer.padding, bias=layer.bias
     )
 
 
@@ -86,7 +88,11 @@ MODULES: dict[type, Callable[[Any], nn.Module]] = {
     layers.Linear: lambda layer: nn.Linear(layer.inputs, layer.outputs),
     layers.Relu: lambda layer: nn.ReLU(),
     layers.LeakyRelu: lambda layer: nn.LeakyReLU(layer.slope),
+    layers.Silu: lambda layer: nn.SiLU(),
+    layers.ZeroPad: lambda layer: nn.ZeroPad2d((layer.left, layer.right, layer.top, layer.bottom)),
+    layers.MaxPool: lambda layer: nn.MaxPool2d(layer.size, layer.stride, layer.pad),
     layers.GlobalPool: lambda layer: GlobalPool(),
     layers.Sequential: _sequential,
     layers.Residual: _residual,
+    **TOKEN_MODULES,
 }

@@ -27,6 +27,8 @@ from cartl_core.report.certificates import BlockAudit, LayerAudit, TailAudit
 
 Shape = tuple[int, ...]
 POWER_STEPS = 30
+SILU_SLOPE = 1.0999
+"""Above the steepest slope of x times the logistic function of x, 1.09984 at x = 2.3994."""
 
 
 def audit_tail(upper: nn.Module, feature_shape: Shape, generator: torch.Generator) -> TailAudit:
@@ -148,6 +150,26 @@ def _pool(walk: _Walk, name: str, module: GlobalPool, shape: Shape) -> Passage:
     return Passage(bound, (channels,))
 
 
+def _max_pool(walk: _Walk, name: str, module: nn.MaxPool2d, shape: Shape) -> Passage:
+    """The largest of numbers moves no further than they do together; each is in w windows: root w."""
+    size, stride = module.kernel_size, module.stride
+    if module.dilation != 1 or module.ceil_mode or not (isinstance(size, int) and isinstance(stride, int)):
+        raise ValueError(f"{name} is a kind of max-pooling that no bound is known for")
+    windows = (-(-size // stride)) ** 2
+    bound = up(sqrt(windows))
+    walk.row(name=name, kind="pooling", upper_bound=bound)
+    return Passage(bound, tuple(module(torch.empty(1, *shape, device="meta")).shape[1:]))
+
+
+def _zero_pad(walk: _Walk, name: str, module: nn.ZeroPad2d, shape: Shape) -> Passage:
+    """Zeros around an image add nothing to a distance."""
+    return Passage(1.0, tuple(module(torch.empty(1, *shape, device="meta")).shape[1:]))
+
+
+def _silu(walk: _Walk, name: str, module: nn.SiLU, shape: Shape) -> Passage:
+    return Passage(SILU_SLOPE, shape)
+
+
 def _leaky(walk: _Walk, name: str, module: nn.LeakyReLU, shape: Shape) -> Passage:
     return Passage(max(1.0, abs(module.negative_slope)), shape)
 
@@ -165,6 +187,9 @@ RULES: dict[type[nn.Module], Callable[[_Walk, str, Any, Shape], Passage]] = {
     nn.BatchNorm2d: _batch_norm,
     Normalize: _normalisation,
     GlobalPool: _pool,
+    nn.MaxPool2d: _max_pool,
+    nn.ZeroPad2d: _zero_pad,
+    nn.SiLU: _silu,
     nn.LeakyReLU: _leaky,
     nn.ReLU: _unchanged,
     nn.Identity: _unchanged,

@@ -175,17 +175,25 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """Give every layer its initial values, drawn in module order from ``generator`` alone.
 
     Convolutions: normal with variance 2 / (out * kh * kw) (He et al. 2015, fan out). Linear layers:
-    PyTorch's default, uniform in +-1 / sqrt(in) for weight and bias. Batch norm: the identity.
+    PyTorch's default, uniform in +-1 / sqrt(in) for weight and bias. Norms: the identity. Biases of
+    convolutions are zero; parameters of a module itself, e.g. the positions of tokens, are normal with
+    deviation 0.02.
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.Linear):
             bound = layer.in_features**-0.5
             nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-        elif isinstance(layer, nn.BatchNorm2d):
+            if layer.bias is not None:
+                nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        elif isinstance(layer, nn.BatchNorm2d | nn.LayerNorm):
             layer.reset_parameters()
+        else:
+            for parameter in layer.parameters(recurse=False):
+                nn.init.normal_(parameter, std=0.02, generator=generator)
 
 
 def _residuals(blocks: nn.ModuleList | list[nn.Module]) -> list[Residual]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cartl_core.catalog import PAPER_MODELS, DatasetFacts, PresetFacts, facts_of, model_facts
+from cartl_core.catalog import KNOWN_MODELS, PAPER_MODELS, DatasetFacts, PresetFacts, facts_of, model_facts
 from cartl_core.catalog.data_facts import with_classes
 from cartl_core.errors import SpecError
 from cartl_core.spec import DataSpec, JobRequest, ModelSpec
@@ -48,7 +48,12 @@ def resolve_model(
         "channels": max(source_facts.channels, target_facts.channels),
     }
     model = ModelSpec(**{**defaults, **chosen})
-    model_facts(model.name)
+    if model_facts(model.name).published:
+        raise SpecError(
+            "model.name",
+            f"{model.name} is not trained here: it comes in as a teacher",
+            allowed=f"{', '.join(KNOWN_MODELS)}, or a teacher",
+        )
     if model.channels < defaults["channels"]:
         raise SpecError("model.channels", "source or target has colour images", allowed="3")
     return model

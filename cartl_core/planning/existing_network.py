@@ -9,6 +9,8 @@ from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
+from cartl_core.planning.network_families import without_audit
+from cartl_core.planning.radii import check_radii
 from cartl_core.planning.several_datasets import on_each
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
 
@@ -52,6 +54,8 @@ def resolve_existing_network(
         if written is not None and written != off:
             raise SpecError(f"evaluate.{field}", "an evaluation has no teacher", allowed="leave it out")
     evaluate = resolve_evaluation(request.evaluate, target, target, preset)
+    check_radii(evaluate, architecture.model)
+    evaluate = without_audit(evaluate, request.evaluate, architecture.model.name)
     return EvaluateJobSpec(
         name=request.name,
         tags=request.tags,

@@ -28,6 +28,7 @@ from cartl_core.planning.method_settings import (
     shared_layer,
     written_layer,
 )
+from cartl_core.planning.radii import check_radii
 from cartl_core.spec import (
     Arm,
     BaselineRequest,
@@ -57,6 +58,8 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         _baseline(request, baseline, index, ground)
         for index, baseline in enumerate(request.baselines if chosen or main else ())
     )
+    evaluate = resolve_evaluation(request.evaluate, source, target, preset)
+    check_radii(evaluate, model, auto)
     return JobSpec(
         name=request.name,
         tags=request.tags,
@@ -69,7 +72,7 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         pretrain=main.pretrain if main else None,
         transfer=main.transfer if main else None,
         auto=auto,
-        evaluate=resolve_evaluation(request.evaluate, source, target, preset),
+        evaluate=evaluate,
         baselines=_distinct(main, baselines, chosen=chosen),
         device=request.device,
         precision=request.precision,

@@ -149,12 +149,15 @@ def worst_images(report: Report) -> Caption | None:
 
 
 def audited_layers(report: Report) -> tuple[LayerAudit, ...]:
-    """The layers of the own student's tail that can stretch: activations and pooling never do."""
+    """The layers of the own student's tail that can stretch: activations and a mean never do."""
     audit = report.student.figures.audit if report.student and report.student.figures else None
-    return tuple(layer for layer in audit.tail.layers if layer.kind not in NEVER_STRETCH) if audit else ()
+    if audit is None:
+        return ()
+    return tuple(layer for layer in audit.tail.layers if layer.kind not in FLAT or layer.upper_bound > 1)
 
 
-NEVER_STRETCH = ("activation", "pooling")
+FLAT = ("activation", "pooling")
+"""Kinds that do not stretch, max-pooling with overlapping windows apart."""
 
 
 def audit(report: Report) -> Caption | None:

@@ -35,11 +35,13 @@ from cartl_core.attacks.arguments import (
     check_images,
     check_labels,
     check_radius,
+    check_room,
     check_seed,
     number_of_classes,
 )
 from cartl_core.catalog.ensembles import ENSEMBLES
 from cartl_core.catalog.evaluations import EVALUATIONS
+from cartl_core.data import ImageSet
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.render import numbers
@@ -104,7 +106,7 @@ class RobustnessResult:
 
 def evaluate_robustness(
     model: Classifier,
-    x: Tensor,
+    x: Tensor | ImageSet,
     y: Tensor,
     *,
     eps: float = 8 / 255,
@@ -121,7 +123,7 @@ def evaluate_robustness(
 
     Args:
         model: maps (N, C, H, W) in [0, 1] to logits (N, K): any ``nn.Module``, on any device, or a function.
-        x: (N, C, H, W), float32 or float64 in [0, 1].
+        x: (N, C, H, W), float32 or float64 in [0, 1], or the images of a loaded split.
         y: (N,) int64, the true classes, 0 to K - 1.
         eps: radius in ``norm``, in units of pixels in [0, 1], above 0; at most 1 in linf.
         norm: "linf" or "l2", with the PGD attacks "l1", too.
@@ -140,7 +142,9 @@ def evaluate_robustness(
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ArgumentInvalid("batch_size", f"{batch_size!r}", allowed="a whole number from 1")
     check_seed(seed)
+    x = x.tensor() if isinstance(x, ImageSet) else x
     check_images(x)
+    check_room(eps, norm, x)
     module = as_module(model)
     device = next((parameter.device for parameter in module.parameters()), x.device)
     classes = number_of_classes(module, x[:1].to(device))

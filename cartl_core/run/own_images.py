@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 
 from cartl_core.attacks.arguments import check_images, check_labels
-from cartl_core.data import Split
+from cartl_core.data import ImageSet, Split
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.nn.rng import generator
 
-Validation = float | tuple[Tensor, Tensor] | Split
+Images = Tensor | ImageSet
+Validation = float | tuple[Images, Tensor] | Split
+
+CHECKED_AT_ONCE = 256
+"""Images of a set whose values are looked at together."""
 
 LEAST_CLASSES, LEAST_IMAGES = 2, 2
 SMALLEST_SHARE, LARGEST_SHARE = 0.01, 0.5
@@ -35,7 +39,7 @@ class TransferImages:
 
 
 def split_images(
-    images: Tensor,
+    images: Images,
     labels: Tensor,
     *,
     classes: int | None,
@@ -48,15 +52,15 @@ def split_images(
     Raises:
         ArgumentInvalid: names the argument and what is allowed.
     """
-    check_images(images, "images")
-    if images.shape[1] not in (1, 3):
-        raise ArgumentInvalid("images", f"have {images.shape[1]} channels", allowed="1 or 3")
-    classes = _classes(labels, len(images), classes)
-    everything = _as_split(images, labels, _index(index, len(images)))
+    checked = _checked(images, "images")
+    if checked.shape[1] not in (1, 3):
+        raise ArgumentInvalid("images", f"have {checked.shape[1]} channels", allowed="1 or 3")
+    classes = _classes(labels, len(checked), classes)
+    everything = _as_split(checked, labels, _index(index, len(checked)))
     if isinstance(validation, float | int) and not isinstance(validation, bool):
         train, apart = _set_aside(everything, validation, seed)
     else:
-        train, apart = everything, _given(validation, images, classes)
+        train, apart = everything, _given(validation, checked, classes)
     if len(train) < LEAST_IMAGES or len(apart) == 0:
         raise ArgumentInvalid(
             "images",
@@ -104,22 +108,22 @@ def _set_aside(everything: Split, share: float, seed: int) -> tuple[Split, Split
     chosen = stratified(everything.labels, count, generator(seed, "validation"))
     kept = torch.ones(len(everything), dtype=torch.bool)
     kept[chosen] = False
-    return _part(everything, kept.nonzero().squeeze(1)), _part(everything, chosen)
+    return everything.at(kept.nonzero().squeeze(1)), everything.at(chosen)
 
 
-def _given(validation: object, images: Tensor, classes: int) -> Split:
+def _given(validation: object, images: ImageSet, classes: int) -> Split:
     if isinstance(validation, Split):
+        _checked(validation.images, "validation")
         split = validation
     elif isinstance(validation, tuple | list) and len(validation) == 2:
-        check_images(validation[0], "validation")
-        split = _as_split(validation[0], validation[1], torch.arange(len(validation[0])))
+        apart = _checked(validation[0], "validation")
+        split = _as_split(apart, validation[1], torch.arange(len(apart)))
     else:
         raise ArgumentInvalid(
             "validation",
             f"is a {type(validation).__name__}",
             allowed=f"{SMALLEST_SHARE} to {LARGEST_SHARE}, (images, labels), or a split of load_dataset",
         )
-    check_images(split.images, "validation")
     check_labels(split.labels, len(split.images), classes, "validation", why="as the training labels")
     if split.images.shape[1:] != images.shape[1:]:
         raise ArgumentInvalid(
@@ -130,14 +134,18 @@ def _given(validation: object, images: Tensor, classes: int) -> Split:
     return split
 
 
-def _as_split(images: Tensor, labels: Tensor, index: Tensor) -> Split:
+def _checked(images: Images, name: str) -> ImageSet:
+    """Images of a person's own, which become single precision, or of a data set."""
+    if not isinstance(images, ImageSet):
+        check_images(images, name)
+        return ImageSet.of(images.detach().float().cpu())
+    for first in range(0, max(1, len(images)), CHECKED_AT_ONCE):
+        check_images(images[first : first + CHECKED_AT_ONCE], name)
+    return images
+
+
+def _as_split(images: ImageSet, labels: Tensor, index: Tensor) -> Split:
     if isinstance(labels, Tensor):
         labels = labels.detach().cpu()
     # Nobody compares these images with others, so they need no digests.
-    return Split(images.detach().float().cpu(), labels, index, (b"",) * len(images))
-
-
-def _part(split: Split, positions: Tensor) -> Split:
-    return Split(
-        split.images[positions], split.labels[positions], split.index[positions], (b"",) * len(positions)
-    )
+    return Split(images, labels, index, (b"",) * len(images))

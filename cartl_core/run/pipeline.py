@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cartl_core.data import load
-from cartl_core.data.splits import Archive
+from cartl_core.data.splits import DataSource
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
+from cartl_core.execution.scratch import Scratch
+from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
@@ -36,8 +38,9 @@ def run(
     checkpoint_seconds: float = DEFAULT_SECONDS,
     download: bool = True,
     network: Path | None = None,
-    own_data: Mapping[str, Archive] | None = None,
+    own_data: Mapping[str, DataSource] | None = None,
     run_id: str | None = None,
+    scratch_bytes: int = DEFAULT_SCRATCH_BYTES,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -54,6 +57,8 @@ def run(
         network: the file that an evaluation measures.
         own_data: a person's own data sets, by their names in ``spec``.
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
+        scratch_bytes: of one array that the run keeps beside its results, in a file without a name: displaced
+            inputs, cached features, resized images.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -70,9 +75,16 @@ def run(
         stop or StopFlag(),
         checkpoint_seconds,
         run_id or f"{out.resolve()} {spec_digest(spec)}",
+        scratch_bytes,
     )
     loader = functools.partial(
-        load, model=spec.model, data_root=data_root, seed=spec.seed, download=download, own=own_data
+        load,
+        model=spec.model,
+        data_root=data_root,
+        seed=spec.seed,
+        download=download,
+        own=own_data,
+        scratch=Scratch(out, scratch_bytes),
     )
     match spec:
         case JobSpec():

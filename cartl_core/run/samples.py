@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor
 
 from cartl_core.analysis.metrics import TestSet
 from cartl_core.data import Loaded, Split
@@ -74,18 +73,9 @@ def of_source(spec: JobSpec, data: Loaded) -> Sample:
 
 def some_of(images: Split, limit: int | None, seed: int, purpose: str) -> Split:
     """The images that every network is measured on: all, or a stratified draw."""
-    return _at(images, stratified(images.labels, limit, generator(seed, purpose)))
+    return images.at(stratified(images.labels, limit, generator(seed, purpose)))
 
 
 def none_of(images: Split) -> Split:
     """An empty split of the same shape."""
-    return _at(images, torch.empty(0, dtype=torch.long))
-
-
-def _at(images: Split, chosen: Tensor) -> Split:
-    return Split(
-        images=images.images[chosen],
-        labels=images.labels[chosen],
-        index=images.index[chosen],
-        digests=tuple(images.digests[position] for position in chosen.tolist()),
-    )
+    return images.at(torch.empty(0, dtype=torch.long))

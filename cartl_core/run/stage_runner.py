@@ -13,7 +13,9 @@ from cartl_core.analysis.run_state import RunState
 from cartl_core.errors import ResumeMismatch, StageDamaged
 from cartl_core.events import Reporter, StageFinished, StageStarted, Warned
 from cartl_core.execution.checkpoint import Checkpoints
+from cartl_core.execution.scratch import Scratch
 from cartl_core.execution.stage_context import StageContext
+from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.planning.stages import StageSpec, Work, networks_of
 from cartl_core.run.progress import Meter
@@ -39,6 +41,7 @@ class Services:
         stop: may be raised from elsewhere; the run then checkpoints and raises the interruption.
         checkpoint_seconds: the longest time between two checkpoints.
         run_id: the same for all attempts of one job, and another for every other job.
+        scratch_bytes: of one array that a stage keeps beside its result while it runs.
     """
 
     runtime: Runtime
@@ -47,6 +50,7 @@ class Services:
     stop: StopFlag
     checkpoint_seconds: float
     run_id: str
+    scratch_bytes: int = DEFAULT_SCRATCH_BYTES
 
 
 class StageRunner:
@@ -165,4 +169,5 @@ class StageRunner:
             report=services.report,
             stop=services.stop,
             progress=lambda fraction: self._meter.advance(key, fraction),
+            scratch=Scratch(answer.directory, services.scratch_bytes),
         )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cartl_core.attacks.arguments import check_radius, check_seed
 from cartl_core.catalog import COLOUR_EPS, DATASETS
-from cartl_core.data import Split
+from cartl_core.data import ImageSet, Split
 from cartl_core.data.own_dataset import TEMPLATES
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.events import Reporter
@@ -77,7 +77,7 @@ def quiet(_: object) -> None:
 
 def transfer(
     network: nn.Module | Sequence[nn.Module],
-    images: Tensor,
+    images: Tensor | ImageSet,
     labels: Tensor,
     *,
     method: Method,
@@ -120,7 +120,7 @@ def transfer(
     Args:
         network: the teacher: a network of ``load_network`` or of an earlier transfer, or blocks: a list of
             modules or an ``nn.Sequential``, the last one an ``nn.Linear``. Its head is replaced.
-        images: (N, C, H, W), float32 or float64 in [0, 1].
+        images: (N, C, H, W), float32 or float64 in [0, 1], or those of a split of ``load_dataset``.
         labels: (N,) int64, 0 to ``classes`` - 1.
         method: "vanilla", "neft", "cartl", "consistent", "lwf", "adversarial", "linear_probe" or "bitfit".
             "cartl" is what it says if

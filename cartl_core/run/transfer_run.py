@@ -9,6 +9,7 @@ from cartl_core.data import keep_apart, left_out, skipped_files
 from cartl_core.events import CandidateChosen
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import TransferPlan
+from cartl_core.planning.scratch import check_scratch
 from cartl_core.render import sentences
 from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
@@ -26,6 +27,9 @@ def run_transfer(
     Args:
         load: gives the data of a part of the specification.
         remarks: notices that are known before the start.
+
+    Raises:
+        SpecError: a student needs more scratch space than there may be.
     """
     source, target = load(spec.source, field="source"), load(spec.dataset)
     source, count = keep_apart(source, target)
@@ -41,6 +45,12 @@ def run_transfer(
         runtime=services.runtime,
     )
     plan = plan_after()
+    check_scratch(
+        (student.arm for student in plan.trained),
+        spec.model,
+        images=len(target.train),
+        limit_bytes=services.scratch_bytes,
+    )
     run = ActiveRun(plan, samples, services, remarks=remarks)
     train(run, plan)
     if spec.auto is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
@@ -15,8 +16,17 @@ AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr", "targeted_margin"]
 
 LABEL_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 
-LARGEST_RADIUS: dict[Norm, float] = {"linf": 1.0, "l2": 444.0, "l1": 200_000.0}
-"""No two images of [0, 1] are further apart: 256 x 256 x 3 pixels are the largest input."""
+SMALLEST_SIDE, LARGEST_SIDE = 8, 384
+"""Height and width of a network's input, in pixels."""
+
+LARGEST_RADIUS: dict[Norm, float] = {"linf": 1.0, "l2": 666.0, "l1": 442_368.0}
+"""No two images of [0, 1] are further apart: 384 x 384 x 3 pixels are the largest input."""
+
+
+def largest_radius(norm: Norm, numbers: int) -> float:
+    """How far a black image of C x H x W ``numbers`` is from a white one, in pixel units."""
+    return {"linf": 1.0, "l2": sqrt(numbers), "l1": float(numbers)}[norm]
+
 
 LEAST_CLASSES: dict[AttackLoss, int] = {"dlr": 3, "targeted_dlr": 4}
 """A difference of logits ratio divides by the gap to the third logit, targeted to the fourth too."""

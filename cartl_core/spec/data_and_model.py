@@ -10,6 +10,7 @@ from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
 from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
+from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
 from cartl_core.spec.base import SpecModel as SpecModel
@@ -48,6 +49,11 @@ NewName = Annotated[Name, VISIBLE]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TAG)]
 
 
+Resize = Literal["fit_crop", "squash"]
+"""How an image that is not square becomes square: scaled until its shorter side fits and cropped about its
+centre, or each side scaled for itself."""
+
+
 class DataSpec(SpecModel):
     """Which images of which data set. A bare string stands for the whole data set."""
 
@@ -65,6 +71,11 @@ class DataSpec(SpecModel):
     )
     validation_fraction: float = Field(
         default=0.1, ge=0.01, le=0.5, description="Part of the training images kept for selection."
+    )
+    resize: Resize = Field(
+        default="squash",
+        description="How images that are not square meet the network's input: `fit_crop` keeps their "
+        "proportions and crops the centre, `squash` keeps all of them and not their proportions.",
     )
 
 
@@ -87,7 +98,9 @@ class ModelSpec(SpecModel):
     stem_stride: Literal[1, 2, 4] = Field(
         default=1, description="Stride of the first convolution; 2 or 4 for small machines."
     )
-    image_size: int = Field(default=32, ge=8, le=256, description="Height and width of the input, pixels.")
+    image_size: int = Field(
+        default=32, ge=SMALLEST_SIDE, le=LARGEST_SIDE, description="Height and width of the input, pixels."
+    )
     channels: Literal[1, 3] = 3
 
 

@@ -55,6 +55,7 @@ _MESSAGES = {
 }
 """By pydantic's type of an error; what is allowed follows the message."""
 
+_FIELD = re.compile(r"[a-z0-9_]+")
 Location = tuple[str | int, ...]
 P = TypeVar("P", bound=SpecModel)
 
@@ -130,7 +131,7 @@ def fields_in(message: str) -> list[str]:
 
 
 def _fault(model: type[BaseModel], told: Any, written: object, patterns: Mapping[str, str]) -> Fault:
-    kind, location = told["type"], told["loc"]
+    kind, location = told["type"], _without_alternatives(told["loc"], written)
     field = as_written(location, written)
     if kind == REFUSED:
         return Fault(field, told["ctx"]["why"], told["ctx"]["allowed"])
@@ -139,6 +140,19 @@ def _fault(model: type[BaseModel], told: Any, written: object, patterns: Mapping
     if kind == "value_error":
         return Fault(field, in_words(told))
     return Fault(field, in_words(told), allowed(model, location, patterns))
+
+
+def _without_alternatives(location: Location, written: object) -> Location:
+    """``location`` without the names that pydantic gives to the members of a union, which nobody wrote."""
+    path: list[str | int] = []
+    value = written
+    for step in location:
+        inside = _inside(value, step)
+        if isinstance(value, dict) and inside is NOTHING and not _FIELD.fullmatch(str(step)):
+            continue
+        path.append(step)
+        value = inside
+    return tuple(path)
 
 
 def in_words(told: Any) -> str:

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from cartl_core.attacks import fold_batch_norm, perturb, random_starts
-from cartl_core.data import Split
+from cartl_core.data import ImageSet, Split
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import DisplacementSpec
+from cartl_core.training.gradient import TrainingInputs
 
 BATCH = 256
 
@@ -31,33 +32,65 @@ class PerturbedInputs:
     """What the tail learns from.
 
     Attributes:
-        inputs: (N, 1 + copies, ...) on the CPU: clean first, then each perturbed copy.
-        cached: whether these are features; images where features did not fit into memory.
+        inputs: of N images (N, 1 + copies, ...) on the CPU: clean first, then each perturbed copy.
+        cached: whether these are features; images where features were too large to keep.
     """
 
-    inputs: Tensor
+    inputs: TrainingInputs
     cached: bool
+
+
+@dataclass(frozen=True, eq=False)
+class PerturbedImages:
+    """Clean images as they are drawn, and beside them their perturbed copies.
+
+    Attributes:
+        moved: (N, copies, C, S, S).
+    """
+
+    clean: ImageSet
+    moved: Tensor
+
+    def __len__(self) -> int:
+        return len(self.clean)
+
+    def __getitem__(self, positions: Tensor) -> Tensor:
+        """(n, 1 + copies, C, S, S)."""
+        return torch.cat([self.clean[positions].unsqueeze(1), self.moved[positions]], dim=1)
 
 
 def perturbed_inputs(
     lower: nn.Module, split: Split, spec: DisplacementSpec, *, seed: int, ctx: StageContext
 ) -> PerturbedInputs:
-    """The images of ``split`` beside their perturbed copies, as features if they fit into memory.
+    """The images of ``split`` beside their perturbed copies, as features if these are within the limit.
 
     The same whatever the batches, and whenever it is computed. ``lower`` must be in eval mode.
 
     Raises:
         Interruption: the run was asked to stop.
     """
-    images = [split.images]
-    images += [
-        farthest_images(lower, split, spec, copy=copy, seed=seed, ctx=ctx) for copy in range(spec.copies)
-    ]
-    together = torch.stack(images, dim=1)
-    features = cached_features(lower, together.flatten(0, 1), ctx)
-    if features is None:
-        return PerturbedInputs(together, cached=False)
-    return PerturbedInputs(features.view(*together.shape[:2], *features.shape[1:]), cached=True)
+    surrogate = fold_batch_norm(lower)
+
+    def together(first: int) -> Tensor:
+        """(n, 1 + copies, C, S, S) of one batch of images."""
+        part = split.at(torch.arange(first, min(first + BATCH, len(split))))
+        copies = range(spec.copies)
+        moved = [_farthest(surrogate, part, spec, copy=copy, seed=seed, ctx=ctx) for copy in copies]
+        return torch.stack([part.images.tensor(), *moved], dim=1)
+
+    begun = together(0)
+    shape = (len(split), *begun.shape[1:2], *_features(lower, begun[:1].flatten(0, 1), ctx).shape[1:])
+    if not ctx.scratch.fits(shape, torch.float32):
+        moved = ctx.scratch.zeros((len(split), spec.copies, *split.images.shape[1:]))
+        for first in range(0, len(split), BATCH):
+            moved[first : first + BATCH] = (together(first) if first else begun)[:, 1:]
+        return PerturbedInputs(PerturbedImages(split.images, moved), cached=False)
+    kept = ctx.scratch.zeros(shape)
+    for first in range(0, len(split), BATCH):
+        images = (together(first) if first else begun).flatten(0, 1)
+        found = [_features(lower, part, ctx) for part in images.split(BATCH)]
+        kept[first : first + BATCH] = torch.cat(found).view(-1, *shape[1:])
+    return PerturbedInputs(kept, cached=True)
 
 
 def perturbed_features(
@@ -99,53 +132,55 @@ def farthest_images(
         (N, C, H, W) on the CPU.
     """
     surrogate = fold_batch_norm(lower)
-    moved = torch.empty_like(split.images)
-    for first in range(0, len(moved), BATCH):
-        ctx.stop.check()
-        part = slice(first, first + BATCH)
-        images = ctx.put(split.images[part])
-        start = random_starts(
-            images.shape[1:],
-            spec.eps,
-            seed=seed,
-            label="displacement",
-            restart=copy,
-            indices=split.index[part],
-        )
-        with torch.no_grad():
-            clean = surrogate(images)
-        moved[part] = perturb(
-            surrogate,
-            images,
-            clean,
-            eps=spec.eps,
-            step=spec.step,
-            steps=spec.steps,
-            start=start,
-            objective=feature_distance,
-        ).cpu()
-    return moved
+    parts = torch.arange(len(split)).split(BATCH)
+    return torch.cat(
+        [_farthest(surrogate, split.at(part), spec, copy=copy, seed=seed, ctx=ctx) for part in parts]
+    )
 
 
-LIMIT_BYTES = 2**30
-BATCH = 256
+def _farthest(
+    surrogate: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, ctx: StageContext
+) -> Tensor:
+    """The same of one batch."""
+    ctx.stop.check()
+    images = ctx.put(split.images.tensor())
+    start = random_starts(
+        images.shape[1:], spec.eps, seed=seed, label="displacement", restart=copy, indices=split.index
+    )
+    with torch.no_grad():
+        clean = surrogate(images)
+    return perturb(
+        surrogate,
+        images,
+        clean,
+        eps=spec.eps,
+        step=spec.step,
+        steps=spec.steps,
+        start=start,
+        objective=feature_distance,
+    ).cpu()
 
 
-def cached_features(
-    lower: nn.Module, images: Tensor, ctx: StageContext, *, limit_bytes: int = LIMIT_BYTES
-) -> Tensor | None:
-    """Features of all ``images`` (N, C, H, W), in fp32 on the CPU; None when they exceed ``limit_bytes``.
+def cached_features(lower: nn.Module, images: ImageSet, ctx: StageContext) -> Tensor | None:
+    """Features of all ``images``, in fp32 on the CPU; None when they exceed the limit of ``ctx.scratch``.
 
     ``lower`` must be in eval mode: a fixed function.
     """
-    features: Tensor | None = None
+    kept: Tensor | None = None
+    for first in range(0, len(images), BATCH):
+        part = _features(lower, images[first : first + BATCH], ctx)
+        if kept is None:
+            shape = (len(images), *part.shape[1:])
+            if not ctx.scratch.fits(shape, torch.float32):
+                return None
+            kept = ctx.scratch.zeros(shape)
+        kept[first : first + BATCH] = part
+    return kept
+
+
+def _features(lower: nn.Module, images: Tensor, ctx: StageContext) -> Tensor:
+    """Of one batch, in fp32 on the CPU."""
+    ctx.stop.check()
     with torch.no_grad():
-        for first in range(0, len(images), BATCH):
-            ctx.stop.check()
-            part = lower(ctx.put(images[first : first + BATCH])).float().cpu()
-            if features is None:
-                if len(images) * part[0].numel() * part.element_size() > limit_bytes:
-                    return None
-                features = torch.empty((len(images), *part.shape[1:]))
-            features[first : first + BATCH] = part
+        features: Tensor = lower(ctx.put(images)).float().cpu()
     return features

@@ -11,12 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from cartl_core.nn.rng import generator
+
+
+class TrainingInputs(Protocol):
+    """N images or cached features: all of them as a tensor, or made when they are drawn."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, positions: Tensor, /) -> Tensor:
+        """(n, ...) of those at ``positions`` (n,), int64."""
 
 
 @dataclass(frozen=True)

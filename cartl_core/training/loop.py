@@ -21,7 +21,7 @@ from cartl_core.nn.files import require_finite
 from cartl_core.nn.rng import generator
 from cartl_core.spec import TrainingSpec
 from cartl_core.training.class_balance import epoch_order
-from cartl_core.training.gradient import Objective, StepContext
+from cartl_core.training.gradient import Objective, StepContext, TrainingInputs
 from cartl_core.training.memory import HALVINGS, BatchGradient
 from cartl_core.training.schedule import learning_rate
 from cartl_core.training.state import TrainingState
@@ -39,7 +39,7 @@ class TrainingTask:
         begin_epoch: puts modules into their modes and thaws what this epoch tunes; a pure function of
             the epoch, counted from 0.
         validate: figures on the validation split, in eval mode, leaving no trace.
-        inputs: (images or cached features (N, ...), labels (N,)); called once, after ``prologue`` or
+        inputs: (images or cached features of N images, labels (N,)); called once, after ``prologue`` or
             after the state was restored.
         prologue: run once, before the first step of the first epoch.
         undecayed: names in ``tuned`` of what weight decay leaves alone.
@@ -50,7 +50,7 @@ class TrainingTask:
     objective: Objective
     begin_epoch: Callable[[int], None]
     validate: Callable[[], dict[str, float]]
-    inputs: Callable[[], tuple[Tensor, Tensor]]
+    inputs: Callable[[], tuple[TrainingInputs, Tensor]]
     prologue: Callable[[], None] = lambda: None
     undecayed: frozenset[str] = frozenset()
 

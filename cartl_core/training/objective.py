@@ -13,7 +13,7 @@ from cartl_core.data import Split
 from cartl_core.nn.losses import cross_entropy, divergence
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training.feature_perturbation import cached_features, perturbed_features, perturbed_inputs
-from cartl_core.training.gradient import Loss, StepContext
+from cartl_core.training.gradient import Loss, StepContext, TrainingInputs
 from cartl_core.training.pretrain import attack_batch
 from cartl_core.training.schedule import attack_strength
 from cartl_core.training.student import Student
@@ -39,8 +39,8 @@ class TransferObjective:
         replaced = any(active.term.replaces_decay for active in self.terms)
         return self.student.inherited if replaced else frozenset()
 
-    def inputs(self, train: Split) -> Tensor:
-        """Images (N, C, H, W), or features (N, ...) where they are fixed and fit into memory.
+    def inputs(self, train: Split) -> TrainingInputs:
+        """Images (N, C, H, W), or features (N, ...) where they are fixed and within the limit of scratch.
 
         Where features are perturbed both have one more dimension: the clean first, then each copy.
         """

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cartl_core.data import ImageSet
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.block_list import BlockNetwork
 from cartl_core.nn.files import load_network
@@ -106,7 +107,7 @@ class Student:
         apply_operator(self.upper, self.spec.beta, features, generator(self.seed, "power iteration"))
 
 
-def recalibrate(lower: nn.Module, images: Tensor, batch_size: int, *, seed: int, ctx: StageContext) -> None:
+def recalibrate(lower: nn.Module, images: ImageSet, batch_size: int, *, seed: int, ctx: StageContext) -> None:
     """Estimate the trunk's batch-norm statistics anew: one pass over ``images``, a cumulative average.
 
     Afterwards they are fixed. Batches are drawn at random and hold at least two images.

@@ -10,9 +10,10 @@ from annotated_types import Ge
 from pydantic import BaseModel
 
 from cartl_core.errors import SpecError
+from cartl_core.planning.scratch import check_scratch
 from cartl_core.spec import JobSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from jobs.admission.estimate import FLOP_PER_SECOND, computing_seconds
+from jobs.admission.estimate import FLOP_PER_SECOND, computing_seconds, training_images
 from jobs.settings import Settings
 
 # The field of a part of the specification -> the setting that bounds it, wherever that field occurs.
@@ -37,6 +38,13 @@ def check_size(spec: JobSpec | EvaluateJobSpec, estimate: dict[str, Any], settin
             raise SpecError(
                 field, f"{field} is {value}, more than this service takes", allowed=f"{least} to {most}"
             )
+    if isinstance(spec, JobSpec):
+        check_scratch(
+            spec.arms,
+            spec.model,
+            images=training_images(spec.dataset),
+            limit_bytes=settings.scratch_bytes,
+        )
     work = computing_seconds(estimate["seconds"]) * FLOP_PER_SECOND / EXA
     if work > settings.max_job_exaflop:
         raise SpecError(

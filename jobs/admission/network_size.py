@@ -1,46 +1,13 @@
-"""How large a network is, counted without building it: multiply-adds and parameters, block by block.
-
-Read off the tree of layers that the network is built from; the stem counts with block 1. Convolutions and
-linear layers are counted for multiply-adds; norms too for parameters.
-"""
+"""How large a network is, counted without building it: multiply-adds and parameters."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
-from cartl_core.catalog.architectures.layers import Shape, parameters_of
-from cartl_core.catalog.networks import layout_of
+from cartl_core.catalog.network_size import Size, block_sizes
 from cartl_core.spec import ModelSpec
 
-
-@dataclass(frozen=True)
-class Size:
-    """``macs``: multiply-adds of one forward pass of one image; ``parameters``: trainable numbers."""
-
-    macs: int = 0
-    parameters: int = 0
-
-    def __add__(self, other: Size) -> Size:
-        return Size(self.macs + other.macs, self.parameters + other.parameters)
-
-
-@lru_cache(maxsize=256)
-def block_sizes(model: ModelSpec, classes: int) -> tuple[Size, ...]:
-    """One size a block, in order; the last is the head.
-
-    Raises:
-        SpecError: the network is not known.
-    """
-    layout = layout_of(model, classes)
-    shape: Shape = (model.channels, model.image_size, model.image_size)
-    sizes = []
-    for layer in (layout.stem, *layout.blocks):
-        passage = layer.passage(shape)
-        sizes.append(Size(passage.macs, parameters_of(layer)))
-        shape = passage.shape
-    stem, first, *others = sizes
-    return (stem + first, *others)
+__all__ = ["Size", "block_sizes", "network_size", "trunk_share"]
 
 
 @lru_cache(maxsize=256)

@@ -1,25 +1,18 @@
-"""A place for an upload before its first byte is read: in number, in bytes of its owner, on the disk.
-
-Places are given one at a time, so that the limits are exact however many uploads begin at once, through
-however many processes. A place that nobody renews is given to others after ``EXPIRY_SECONDS``.
-"""
+"""The place of a network that is being uploaded. One that nobody renews goes to others after a while."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from jobs.database.advisory_locks import wait_for
-from jobs.database.dialect import FromNow, Now
-from jobs.errors import StorageFull, TooManyUploads
-from jobs.files.space import free_bytes
+from jobs.database.dialect import FromNow
+from jobs.files.places import UPLOADS, demand_room, hold_places, room_of
 from jobs.settings import Settings
 from jobs.store.submit import new_id
-from jobs.tables import Upload, UploadReservation
+from jobs.tables import UploadReservation
 
-LOCK = "uploads"
 EXPIRY_SECONDS = 120.0
 RENEW_SECONDS = 30.0
 
@@ -40,19 +33,10 @@ def reserve(session: Session, settings: Settings, owner: str, declared: int) -> 
         TooManyUploads: the owner's limit on uploads or on their bytes.
         StorageFull: less than ``CARTL_MIN_FREE_BYTES`` would be left.
     """
-    wait_for(session, LOCK)
-    session.execute(delete(UploadReservation).where(UploadReservation.expires_at <= Now()))
-    room = _room_of(session, settings, owner)
+    hold_places(session)
+    room = room_of(session, settings, UPLOADS, owner)
     size = declared or min(settings.max_upload_bytes, room)
-    if size > room:
-        raise TooManyUploads(
-            f"{size} bytes are too many: {room} of {settings.max_upload_bytes_per_owner} are left",
-            left=room,
-            allowed=settings.max_upload_bytes_per_owner,
-        )
-    coming = session.scalar(select(func.coalesce(func.sum(UploadReservation.size), 0))) or 0
-    if free_bytes(settings.artifacts_dir) - coming - size < settings.min_free_bytes:
-        raise StorageFull("There is too little room on the disk for this upload.")
+    demand_room(session, settings, UPLOADS, size, room)
     made = Reservation(id=new_id(), owner=owner, size=size)
     session.add(
         UploadReservation(id=made.id, owner_id=owner, size=made.size, expires_at=FromNow(EXPIRY_SECONDS))
@@ -78,29 +62,6 @@ def take(session: Session, settings: Settings, reservation: Reservation) -> None
     Raises:
         TooManyUploads: the place had expired, and others have taken it.
     """
-    wait_for(session, LOCK)
+    hold_places(session)
     release(session, reservation)
-    _room_of(session, settings, reservation.owner)
-
-
-def _room_of(session: Session, settings: Settings, owner: str) -> int:
-    """Bytes that the owner may still upload.
-
-    Raises:
-        TooManyUploads: no further upload may be kept.
-    """
-    kept = select(func.count(), func.coalesce(func.sum(Upload.size), 0)).where(Upload.owner_id == owner)
-    coming = select(func.count(), func.coalesce(func.sum(UploadReservation.size), 0)).where(
-        UploadReservation.owner_id == owner, UploadReservation.expires_at > Now()
-    )
-    (kept_count, kept_bytes), (coming_count, coming_bytes) = (
-        session.execute(statement).one() for statement in (kept, coming)
-    )
-    count, most = kept_count + coming_count, settings.max_uploads_per_owner
-    if count >= most:
-        raise TooManyUploads(
-            f"{kept_count} uploads are kept and {coming_count} under way; allowed: at most {most}",
-            kept=kept_count,
-            allowed=most,
-        )
-    return max(0, settings.max_upload_bytes_per_owner - int(kept_bytes) - int(coming_bytes))
+    room_of(session, settings, UPLOADS, reservation.owner)

@@ -51,6 +51,11 @@ class Claim:
         """What is raised when the fence holds no more."""
         return LostClaim(job_id=self.job_id, token=self.token)
 
+    @property
+    def subject(self) -> str:
+        """What it is about, for the log."""
+        return f"job {self.job_id}"
+
 
 def claim(
     session: Session,

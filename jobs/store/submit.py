@@ -193,6 +193,17 @@ def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job
         IdempotencyConflict: the key was used with another body.
         IdempotencyInFlight: another request holds the key right now.
     """
+    kept = kept_key(session, owner=owner, key=key, body_digest=body_digest)
+    return None if kept is None or kept.job_id is None else find(session, kept.job_id, owner)
+
+
+def kept_key(session: Session, *, owner: str, key: str, body_digest: str) -> IdempotencyKey | None:
+    """What this Idempotency-Key was used for; held from here on until the transaction ends.
+
+    Raises:
+        IdempotencyConflict: the key was used with another body.
+        IdempotencyInFlight: another request holds the key right now.
+    """
     if not hold(session, f"idempotency key\n{owner}\n{key}"):
         raise IdempotencyInFlight(key=key)
     session.execute(
@@ -201,11 +212,9 @@ def replayed(session: Session, *, owner: str, key: str, body_digest: str) -> Job
         .execution_options(synchronize_session=False)
     )
     kept = session.get(IdempotencyKey, (owner, key), populate_existing=True)
-    if kept is None:
-        return None
-    if kept.body_digest != body_digest:
+    if kept is not None and kept.body_digest != body_digest:
         raise IdempotencyConflict(key=key)
-    return find(session, kept.job_id, owner)
+    return kept
 
 
 def key_expired() -> ColumnElement[bool]:
@@ -214,13 +223,19 @@ def key_expired() -> ColumnElement[bool]:
 
 
 def remember(session: Session, *, owner: str, key: str, body_digest: str, job: Job) -> None:
-    """Keep what this Idempotency-Key was used for.
+    """Keep that this Idempotency-Key made ``job``.
 
     Raises:
         IdempotencyInFlight: another request has used the key in the meantime.
     """
-    kept = insert_if_new(
-        session, IdempotencyKey, owner_id=owner, key=key, body_digest=body_digest, job_id=job.id
-    )
-    if not kept:
+    keep_key(session, owner=owner, key=key, body_digest=body_digest, job_id=job.id)
+
+
+def keep_key(session: Session, *, owner: str, key: str, body_digest: str, **made: str) -> None:
+    """Keep what this Idempotency-Key has made: ``job_id`` or ``resource_id``.
+
+    Raises:
+        IdempotencyInFlight: another request has used the key in the meantime.
+    """
+    if not insert_if_new(session, IdempotencyKey, owner_id=owner, key=key, body_digest=body_digest, **made):
         raise IdempotencyInFlight(key=key)

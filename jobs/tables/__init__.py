@@ -3,7 +3,9 @@
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
+from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.stage import Artifact, Checkpoint, Stage
+from jobs.tables.task import TASK_STATES, Task
 from jobs.tables.worker import Directory, Lock, Worker
 
 __all__ = [
@@ -12,10 +14,13 @@ __all__ = [
     "NAMES",
     "ONLY_ON",
     "STATES",
+    "TASK_STATES",
     "ApiKey",
     "Artifact",
     "Base",
     "Checkpoint",
+    "Dataset",
+    "DatasetShare",
     "Directory",
     "IdempotencyKey",
     "Job",
@@ -23,8 +28,12 @@ __all__ = [
     "JobShare",
     "Lock",
     "Metric",
+    "Resource",
     "Stage",
     "Sweep",
+    "Task",
+    "Teacher",
+    "TeacherShare",
     "Upload",
     "UploadReservation",
     "Worker",

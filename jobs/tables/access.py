@@ -69,12 +69,14 @@ class JobShare(Base):
 
 
 class IdempotencyKey(Base):
-    """What a client's key was first used for."""
+    """What a client's key was first used for: a job, or a data set or teacher."""
 
     __tablename__ = "idempotency_keys"
 
     owner_id: Mapped[str] = mapped_column(ID, primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
     body_digest: Mapped[str] = mapped_column(ID)
-    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    resource_id: Mapped[str | None] = mapped_column(ID)
+    """Of a data set or a teacher; the key goes with it."""
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())

@@ -151,4 +151,4 @@ def test_the_catalog_is_told(client: TestClient) -> None:
     assert {one["name"] for one in attacks["methods"]} == set(METHODS)
     assert {one["name"] for one in attacks["presets"]} == set(PRESETS)
     assert [one["name"] for one in attacks["presets"] if one["default"]] == ["quick"]
-    assert client.get("/teachers").json() == {"data": []}
+    assert client.get("/teachers").json() == {"data": [], "next_cursor": None}

@@ -131,7 +131,7 @@ def test_the_bytes_of_an_owner_are_limited(settings: Settings, network: bytes, f
 def test_room_on_the_disk_is_reserved_too(
     settings: Settings, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.files.reservations.free_bytes", lambda path: settings.min_free_bytes + 1000)
+    monkeypatch.setattr("jobs.files.places.free_bytes", lambda path: settings.min_free_bytes + 1000)
     with factory.begin() as session:
         first = reserve(session, settings, "ada", 600)
     with factory.begin() as session, pytest.raises(StorageFull):

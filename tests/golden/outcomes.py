@@ -120,7 +120,7 @@ def margins(network: Network, images: Tensor, labels: Tensor) -> Tensor:
 
 def attack_rows(network: Network, spec: AttackSpec, images: Split) -> Rows:
     """Of each image: did it hold, and the margin where the attack ended."""
-    x, labels = images.images, images.labels
+    x, labels = images.images.tensor(), images.labels
     found = attack_with_surrogate(
         network, fold_batch_norm(network), x, labels, spec, seed=SEED, label=spec.label, indices=images.index
     )
@@ -138,10 +138,10 @@ def diagnostic_rows(network: Network, name: str, asked: DiagnosticSpec, images: 
         images=images.images,
     )
     probe = DIAGNOSTICS[name]
-    rows = probe.batch(subject, asked)(images.images, images.labels, images.index)
+    rows = probe.batch(subject, asked)(images.images.tensor(), images.labels, images.index)
     value = probe.summarise(subject, asked, rows).model_dump(mode="json")
     plain = {
-        row: (tensor - images.images).flatten(1).norm(dim=1) if tensor.dim() == 4 else tensor
+        row: (tensor - images.images.tensor()).flatten(1).norm(dim=1) if tensor.dim() == 4 else tensor
         for row, tensor in rows.items()
     }
     return plain, without_prose(value)
@@ -159,10 +159,10 @@ def everything(network: Network, images: Split) -> tuple[dict[str, Rows], dict[s
     rows = {f"attack {label}": attack_rows(network, spec, images) for label, spec in attacks().items()}
     values = {}
     with torch.no_grad():
-        logits = network(images.images)
+        logits = network(images.images.tensor())
     rows["no attack"] = {
         "right": logits.argmax(1) == images.labels,
-        "margin": margins(network, images.images, images.labels),
+        "margin": margins(network, images.images.tensor(), images.labels),
     }
     for label, (name, asked) in diagnostics().items():
         rows[f"probe {label}"], values[label] = diagnostic_rows(network, name, asked, images)
@@ -171,7 +171,7 @@ def everything(network: Network, images: Split) -> tuple[dict[str, Rows], dict[s
 
 def candidates(network: Network, images: Split) -> list[int]:
     """Places of the images that are tried: the first ones, and some that the network gets wrong."""
-    wrong = margins(network, images.images, images.labels) > 0
+    wrong = margins(network, images.images.tensor(), images.labels) > 0
     return sorted({*range(CANDIDATES), *wrong.nonzero().squeeze(1)[:WRONG].tolist()})
 
 

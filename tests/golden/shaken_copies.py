@@ -22,13 +22,7 @@ Rows = dict[str, Tensor]
 
 def some(images: Split, chosen: Iterable[int]) -> Split:
     """The images at these places."""
-    rows = list(chosen)
-    return Split(
-        images.images[rows],
-        images.labels[rows],
-        images.index[rows],
-        tuple(images.digests[row] for row in rows),
-    )
+    return images.at(torch.tensor(list(chosen), dtype=torch.int64))
 
 
 def steady(first: dict[str, Rows], others: Iterable[dict[str, Rows]], count: int) -> list[int]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cartl_core.data import Loaded, Split
+from cartl_core.data import ImageSet, Loaded, Split
 from cartl_core.events import Event
 from cartl_core.execution.checkpoint import Checkpoints
 from cartl_core.execution.stage_context import StageContext
@@ -44,7 +44,7 @@ def images_of(count: int, classes: int, seed: int, size: int = 8) -> Split:
     for row, label in zip(images, labels.tolist(), strict=True):
         row[:, label : label + 3, label : label + 3] += 0.6
     digests = tuple(f"{seed}-{number}".encode() for number in range(count))
-    return Split(images, labels, torch.arange(count), digests)
+    return Split(ImageSet.of(images), labels, torch.arange(count), digests)
 
 
 def task(classes: int, seed: int, train: int = BATCH) -> Loaded:

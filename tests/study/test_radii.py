@@ -92,11 +92,17 @@ def test_what_stands_is_what_the_attack_at_each_radius_alone_says(
         )
     images = row_of_radii.images
     with torch.no_grad():
-        standing_now = network(images.images).argmax(1) == images.labels
+        standing_now = network(images.images.tensor()).argmax(1) == images.labels
     assert robust_images(outcome, None) == standing_now.tolist()
     for attack, multiple in zip(row_of_radii.attacks, MULTIPLES, strict=True):
         alone = run_attack(
-            network, images.images, images.labels, attack, seed=0, label=attack.label, indices=images.index
+            network,
+            images.images.tensor(),
+            images.labels,
+            attack,
+            seed=0,
+            label=attack.label,
+            indices=images.index,
         )
         standing_now &= ~alone.broken
         assert robust_images(outcome, label_of(multiple)) == standing_now.tolist()

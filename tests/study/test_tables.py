@@ -7,7 +7,7 @@ import pytest
 
 from study.compare import accuracy, own
 from study.compared import unevaluated, unweighed
-from study.evaluation import part_of, robust_images
+from study.evaluation import robust_images
 from study.marks import NOT_RUN
 from study.plan import Plan, cells, once_more
 from study.rows import (
@@ -127,7 +127,7 @@ def test_the_ensemble_leaves_no_more_than_pgd_and_sees_each_choice_once(finished
 def test_the_ensemble_sees_every_class_however_the_data_set_is_ordered(runner: StudyRunner) -> None:
     evaluation = runner.task("digits", 0).evaluation
     order = evaluation.images.labels[: evaluation.attacked].argsort(stable=True)
-    sorted_by_class = replace(evaluation, images=part_of(evaluation.images, order))
+    sorted_by_class = replace(evaluation, images=evaluation.images.at(order))
     seen = ensemble_evaluation(sorted_by_class, runner.plan.pairs["digits"], classes=5)
     counts = seen.images.labels.bincount().tolist()
     assert seen.attacked == len(seen.images) == min(IMAGES, evaluation.attacked) == sum(counts)

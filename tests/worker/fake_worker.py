@@ -1,4 +1,4 @@
-"""A real worker, Celery and all, whose jobs are played by fake_child.py.
+"""A real worker, Celery and all, whose jobs are played by fake_child.py, and whose tasks by fake_check.py.
 
 A job's name is the scenario of its first attempt; later attempts succeed.
 """
@@ -13,12 +13,14 @@ from jobs import logs
 from jobs.files.artifacts import output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
+from tests.worker.fake_task_slot import register
 from worker.__main__ import arguments
 from worker.app import make_app
 from worker.host.identity import identity_of
 from worker.supervision.child_command import Launch
 
 FAKE_CHILD = Path(__file__).with_name("fake_child.py")
+FAKE_TASK_SLOT = (sys.executable, "-m", "tests.worker.fake_task_slot")
 
 
 def prepare(settings: Settings, claim: Claim) -> Launch:
@@ -36,4 +38,7 @@ if __name__ == "__main__":
     settings = Settings.from_env()
     settings.make_directories()
     logs.configure(settings)
-    make_app(settings, prepare).worker_main(arguments(settings, identity_of(os.getpid()).worker_id))
+    register(settings)
+    make_app(settings, prepare, FAKE_TASK_SLOT).worker_main(
+        arguments(settings, identity_of(os.getpid()).worker_id)
+    )

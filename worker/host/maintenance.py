@@ -20,7 +20,8 @@ from jobs.database.engine import check_within, reading, transaction
 from jobs.errors import DatabaseMismatch
 from jobs.settings import Settings
 from jobs.state import JobState
-from jobs.store import ReapResult
+from jobs.store import ReapResult, lost_tasks
+from jobs.store.lost_tasks import TasksTaken
 from worker.host.fork_lock import no_fork
 from worker.host.identity import Identity, is_alive, is_running, pid_space
 from worker.host.shutdown import ShutdownFlag
@@ -41,6 +42,7 @@ class Maintenance:
     Args:
         factory: makes sessions in this process; called in this thread only.
         notify: wakes one worker; false when the broker is away.
+        keep_task_slot: starts the process that does tasks, if it is not there.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Maintenance:
         factory: Callable[[], sessionmaker[Session]],
         notify: Callable[[], bool],
         version: str,
+        keep_task_slot: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._identity = identity
@@ -60,6 +63,7 @@ class Maintenance:
         self._make_factory = factory
         self._notify = notify
         self._version = version
+        self._keep_task_slot = keep_task_slot
         self._registered = False
         self._rests_until = float("-inf")
         self._done = threading.Event()
@@ -81,6 +85,7 @@ class Maintenance:
             if not self._registered:
                 self._registered = self._try(self._register)
             if self._registered:
+                self._keep_task_slot()
                 self._try(self._round)
             self._done.wait(self._settings.sweep_seconds)
 
@@ -120,13 +125,16 @@ class Maintenance:
             store.worker_beat(session, me)
             store.stop_dead_workers(session, pid_space=self._pid_space, is_running=is_running)
             orphans = store.free_orphans(session, pid_space=self._pid_space, is_alive=is_alive)
+            orphan_tasks = lost_tasks.free_orphan_tasks(session, pid_space=self._pid_space, is_alive=is_alive)
             check_within(session)
         _tell("a process died with", orphans)
+        _tell_tasks("a process died with", orphan_tasks)
         with transaction(factory) as session:
             if not store.hold_lock(session, LOCK, me, 3 * self._settings.sweep_seconds):
                 return
-            reaped = self._reap(session)
+            reaped, reaped_tasks = self._reap(session)
         _tell("leases had expired:", reaped)
+        _tell_tasks("leases had expired:", reaped_tasks)
         if not self._shutdown.is_set:
             self._notify_idle_slots(factory)
 
@@ -139,15 +147,16 @@ class Maintenance:
         if not store.has_slept(session, me, lease):
             return
         kept = store.keep_claims(session, worker_id=me, lease_seconds=lease, is_alive=is_alive)
+        lost_tasks.keep_task_claims(session, worker_id=me, lease_seconds=lease)
         self._rests_until = time.monotonic() + lease
         log.warning("no round for more than %.0f s: %d running jobs are kept, nothing is swept", lease, kept)
 
-    def _reap(self, session: Session) -> ReapResult:
+    def _reap(self, session: Session) -> tuple[ReapResult, TasksTaken]:
         """Take expired leases, unless this round, too, has come too late."""
         if time.monotonic() < self._rests_until:
-            return ReapResult()
+            return ReapResult(), TasksTaken()
         too_late = store.slept(self._identity.worker_id, self._settings.lease_seconds)
-        return store.reap_expired(session, unless=too_late)
+        return store.reap_expired(session, unless=too_late), lost_tasks.reap_tasks(session, unless=too_late)
 
     def _notify_idle_slots(self, factory: sessionmaker[Session]) -> None:
         with reading(factory) as session:
@@ -174,3 +183,9 @@ def _tell(what: str, result: ReapResult) -> None:
     for became in ("requeued", "failed", "cancelled"):
         for job_id in getattr(result, became):
             log.warning("%s job %s: %s", what, job_id, became)
+
+
+def _tell_tasks(what: str, taken: TasksTaken) -> None:
+    for became in ("requeued", "failed"):
+        for task_id in getattr(taken, became):
+            log.warning("%s task %s: %s", what, task_id, became)

@@ -55,6 +55,7 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     command += ["--silence-limit", str(settings.lease_seconds), "--threads", str(threads(settings))]
     command += ["--stages", str(settings.stages_dir), "--data-root", str(settings.data_root)]
     command += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]
+    command += ["--scratch-bytes", str(settings.scratch_bytes)]
     if not settings.download:
         command.append("--no-download")
     if claim.network is not None:

@@ -52,7 +52,7 @@ class EventWriter:
 
     def __init__(
         self,
-        writer: FencedWriter,
+        writer: FencedWriter[store.Claim],
         answer: Callable[[StageReply], object],
         *,
         settings: Settings,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -18,9 +18,18 @@ from sqlalchemy.orm import Session, sessionmaker
 from jobs.database.engine import transaction
 from jobs.entry import first_line as first_line
 from jobs.errors import LostClaim
-from jobs.store import Claim
+
+
+class Held(Protocol):
+    """A claim, of a job or of a task."""
+
+    @property
+    def subject(self) -> str:
+        """What it is about, for the log."""
+
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Held)
 
 AWAY = (OperationalError, InterfaceError, InternalError, DisconnectionError, PoolTimeout)
 """The database is down, busy, shutting down or out of room: it may come back."""
@@ -34,7 +43,7 @@ class GaveUp(Exception):
     """The database stayed away, and there is no more time to wait for it."""
 
 
-class FencedWriter:
+class FencedWriter(Generic[C]):
     """Writes for ``claim`` until it is lost.
 
     Args:
@@ -47,7 +56,7 @@ class FencedWriter:
     def __init__(
         self,
         factory: sessionmaker[Session],
-        claim: Claim,
+        claim: C,
         *,
         out_of_time: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -76,12 +85,12 @@ class FencedWriter:
                 self.lost.set()
                 raise
             except AWAY as error:
-                log.warning("job %s: the database is away: %s", self.claim.job_id, first_line(error))
+                log.warning("%s: the database is away: %s", self.claim.subject, first_line(error))
             except DBAPIError as error:
                 refused += 1
                 if refused >= TRIES_OF_OTHER_ERRORS:
                     raise
-                log.warning("job %s: the database refused: %s", self.claim.job_id, first_line(error))
+                log.warning("%s: the database refused: %s", self.claim.subject, first_line(error))
             if self._out_of_time():
                 raise GaveUp
             self.lost.wait(delay)

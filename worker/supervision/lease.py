@@ -5,14 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
+from typing import Generic
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from jobs import logs, store
 from jobs.database.engine import reading, transaction
 from jobs.errors import JobNotFound, LostClaim
-from worker.supervision.fenced_writer import AWAY, FencedWriter, first_line
+from jobs.store import Claim
+from worker.supervision.fenced_writer import AWAY, C, FencedWriter, first_line
 
 LOOK_SECONDS = 2.0
 """How often the thread looks whether somebody asked to cancel, between renewals."""
@@ -20,24 +24,36 @@ LOOK_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
 
-class Lease:
+class Lease(Generic[C]):
     """Renews the writer's claim until it is closed or the claim is lost.
 
-    A lapsed lease is renewed all the same: it is lost only once somebody took the job.
+    A lapsed lease is renewed all the same: it is lost only once somebody took the job or task.
+
+    Args:
+        renew: prolongs the lease; True when somebody asked to cancel.
+        look: True when somebody asked to cancel. Both raise ``LostClaim`` when the claim is lost.
 
     Attributes:
-        cancel_requested: set when the job's owner has asked.
+        cancel_requested: set when the owner has asked.
     """
 
-    def __init__(self, writer: FencedWriter, *, lease_seconds: float, renew_seconds: float) -> None:
+    def __init__(
+        self,
+        writer: FencedWriter[C],
+        *,
+        renew: Callable[[Session], bool],
+        look: Callable[[Session], bool],
+        renew_seconds: float,
+    ) -> None:
         self._writer = writer
-        self._lease_seconds = lease_seconds
+        self._renew_claim = renew
+        self._look_at_claim = look
         self._renew_seconds = renew_seconds
         self.cancel_requested = threading.Event()
         self._done = threading.Event()
         self._thread = logs.thread(self._keep, "lease")
 
-    def __enter__(self) -> Lease:
+    def __enter__(self) -> Lease[C]:
         self._thread.start()
         return self
 
@@ -56,25 +72,44 @@ class Lease:
                     renew_at = time.monotonic() + self._renew_seconds
                 else:
                     self._look()
-            except (LostClaim, JobNotFound):
+            except LostClaim:
                 if not self._done.is_set():
                     self._writer.lost.set()
                 return
             except (*AWAY, DBAPIError) as error:
-                log.warning("job %s: the lease was not renewed: %s", self._job_id, first_line(error))
+                log.warning(
+                    "%s: the lease was not renewed: %s", self._writer.claim.subject, first_line(error)
+                )
             self._done.wait(min(LOOK_SECONDS, self._renew_seconds))
 
     def _renew(self) -> None:
         with transaction(self._writer.factory) as session:
-            result = store.renew(session, self._writer.claim, self._lease_seconds)
-        if result.cancel_requested:
-            self.cancel_requested.set()
+            asked = self._renew_claim(session)
+        self._note(asked)
 
     def _look(self) -> None:
         with reading(self._writer.factory) as session:
-            if store.find(session, self._job_id).cancel_requested_at is not None:
-                self.cancel_requested.set()
+            asked = self._look_at_claim(session)
+        self._note(asked)
 
-    @property
-    def _job_id(self) -> str:
-        return self._writer.claim.job_id
+    def _note(self, asked: bool) -> None:
+        if asked:
+            self.cancel_requested.set()
+
+
+def job_lease(writer: FencedWriter[Claim], *, lease_seconds: float, renew_seconds: float) -> Lease[Claim]:
+    """The lease of a job, whose owner may ask to cancel it."""
+    claim = writer.claim
+
+    def look(session: Session) -> bool:
+        try:
+            return store.find(session, claim.job_id).cancel_requested_at is not None
+        except JobNotFound as error:
+            raise claim.lost from error
+
+    return Lease(
+        writer,
+        renew=lambda session: store.renew(session, claim, lease_seconds).cancel_requested,
+        look=look,
+        renew_seconds=renew_seconds,
+    )

@@ -36,7 +36,7 @@ from worker.supervision.child_command import Prepare, prepare
 from worker.supervision.event_writer import EventWriter
 from worker.supervision.fenced_writer import FencedWriter, GaveUp, first_line
 from worker.supervision.job_log import JobLog
-from worker.supervision.lease import Lease
+from worker.supervision.lease import Lease, job_lease
 from worker.supervision.outcome import HOST_IS_FULL, LIMIT_REACHED, Asked, Verdict, judge
 
 POLL_SECONDS = 0.1
@@ -85,7 +85,7 @@ class Supervisor:
 
     def run(self) -> Verdict | None:
         """Run the job to its end; returns what was written of it, None when that was for others to do."""
-        keep = Lease(
+        keep = job_lease(
             self._writer,
             lease_seconds=self._settings.lease_seconds,
             renew_seconds=self._settings.renew_seconds,
@@ -97,7 +97,7 @@ class Supervisor:
                 verdict = _could_not_start(error)
             return self._settle(verdict)
 
-    def _run_child(self, lease: Lease) -> Verdict | None:
+    def _run_child(self, lease: Lease[Claim]) -> Verdict | None:
         launch = self._context.prepare(self._settings, self._claim)
         with JobLog(launch.log) as job_log:
             job_log.note(
@@ -131,7 +131,7 @@ class Supervisor:
         event_writer.start()
         return event_writer
 
-    def _watch(self, child: Child, event_writer: EventWriter, lease: Lease) -> None:
+    def _watch(self, child: Child, event_writer: EventWriter, lease: Lease[Claim]) -> None:
         """Until the child has ended, or must be ended."""
         while not child.has_ended():
             if (
@@ -153,7 +153,7 @@ class Supervisor:
         log.warning("job %s: %s", self._claim.job_id, self._memory_ended)
         return True
 
-    def _ask_to_stop(self, child: Child, lease: Lease) -> None:
+    def _ask_to_stop(self, child: Child, lease: Lease[Claim]) -> None:
         """A cancellation overrules the rest; the time to obey runs from the first that is asked."""
         why: Asked | None = None
         if lease.cancel_requested.is_set():

@@ -2,7 +2,7 @@
 
 A network is described once, as a tree of layers (``layers``). From the tree come its modules (``nn.build``),
 its number of blocks (``catalog.networks``), its size, by which the cost of a job is estimated
-(``jobs.admission.network_size``), and the tensors that a file of it must hold (``catalog.network_tensors``).
+(``catalog.network_size``), and the tensors that a file of it must hold (``catalog.network_tensors``).
 """
 
 from __future__ import annotations

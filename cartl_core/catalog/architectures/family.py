@@ -49,3 +49,7 @@ class Family:
     """Other names."""
     others: str | None = None
     """The other names in words, for errors and documents."""
+    published: bool = False
+    """Others train them: they come in as teachers, with a stem of their own, and are not pretrained here."""
+    batch_norm: bool = True
+    """Made of convolutions with batch norm, which NEFT, its audit and the choices of statistics are about."""

@@ -46,25 +46,29 @@ class Layer(Protocol):
 
 @dataclass(frozen=True)
 class Conv:
-    """A square convolution without bias, padded by half its ``size``."""
+    """A square convolution; ``pad`` pixels of zeros on each side, None: half its ``size``."""
 
     inputs: int
     outputs: int
     size: int
     stride: int = 1
+    pad: int | None = None
+    bias: bool = False
 
     @property
     def padding(self) -> int:
         """Pixels of zeros on each side."""
-        return self.size // 2
+        return self.size // 2 if self.pad is None else self.pad
 
     def tensors(self) -> Iterator[StoredTensor]:
-        """The weight (outputs, inputs, size, size)."""
+        """The weight (outputs, inputs, size, size), and the bias (outputs,) where there is one."""
         yield StoredTensor("weight", (self.outputs, self.inputs, self.size, self.size))
+        if self.bias:
+            yield StoredTensor("bias", (self.outputs,))
 
     def passage(self, shape: Shape) -> Passage:
         """(inputs, H, W) to (outputs, H', W')."""
-        _expect(self, shape, self.inputs, axes=3)
+        expect(self, shape, self.inputs, axes=3)
         height, width = ((side + 2 * self.padding - self.size) // self.stride + 1 for side in shape[1:])
         macs = self.inputs * self.outputs * self.size**2 * height * width
         return Passage((self.outputs, height, width), macs)
@@ -86,7 +90,7 @@ class BatchNorm:
 
     def passage(self, shape: Shape) -> Passage:
         """(width, H, W), unchanged; its multiply-adds are not counted."""
-        _expect(self, shape, self.width, axes=3)
+        expect(self, shape, self.width, axes=3)
         return Passage(shape)
 
 
@@ -104,7 +108,7 @@ class Linear:
 
     def passage(self, shape: Shape) -> Passage:
         """(inputs,) to (outputs,)."""
-        _expect(self, shape, self.inputs, axes=1)
+        expect(self, shape, self.inputs, axes=1)
         return Passage((self.outputs,), self.inputs * self.outputs)
 
 
@@ -137,6 +141,58 @@ class LeakyRelu:
 
 
 @dataclass(frozen=True)
+class Silu:
+    """x times the logistic function of x; swish is another name of it."""
+
+    def tensors(self) -> Iterator[StoredTensor]:
+        """None."""
+        yield from ()
+
+    def passage(self, shape: Shape) -> Passage:
+        """Any shape, unchanged."""
+        return Passage(shape)
+
+
+@dataclass(frozen=True)
+class ZeroPad:
+    """Rows and columns of zeros around an image, where the sides differ: what follows pads nothing."""
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+    def tensors(self) -> Iterator[StoredTensor]:
+        """None."""
+        yield from ()
+
+    def passage(self, shape: Shape) -> Passage:
+        """(C, H, W) to (C, H + top + bottom, W + left + right)."""
+        expect(self, shape, shape[0], axes=3)
+        channels, height, width = shape
+        return Passage((channels, height + self.top + self.bottom, width + self.left + self.right))
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """The largest value of each window of ``size``; ``pad`` pixels on each side count as minus infinity."""
+
+    size: int
+    stride: int
+    pad: int
+
+    def tensors(self) -> Iterator[StoredTensor]:
+        """None."""
+        yield from ()
+
+    def passage(self, shape: Shape) -> Passage:
+        """(C, H, W) to (C, H', W')."""
+        expect(self, shape, shape[0], axes=3)
+        height, width = ((side + 2 * self.pad - self.size) // self.stride + 1 for side in shape[1:])
+        return Passage((shape[0], height, width))
+
+
+@dataclass(frozen=True)
 class GlobalPool:
     """Mean over all positions."""
 
@@ -146,7 +202,7 @@ class GlobalPool:
 
     def passage(self, shape: Shape) -> Passage:
         """(F, H, W) to (F,)."""
-        _expect(self, shape, shape[0], axes=3)
+        expect(self, shape, shape[0], axes=3)
         return Passage(shape[:1])
 
 
@@ -216,6 +272,7 @@ def _through(layer: Layer | None, shape: Shape) -> Passage:
     return Passage(shape) if layer is None else layer.passage(shape)
 
 
-def _expect(layer: Layer, shape: Shape, channels: int, *, axes: int) -> None:
+def expect(layer: Layer, shape: Shape, channels: int, *, axes: int) -> None:
+    """Raise ``ValueError`` where ``shape`` has other channels or another number of axes."""
     if len(shape) != axes or shape[0] != channels:
         raise ValueError(f"{layer} takes {channels} channels in {axes} axes, not {shape}")

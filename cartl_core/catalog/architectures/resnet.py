@@ -8,7 +8,7 @@ closed by global pooling, then the head.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from cartl_core.catalog.architectures.family import Family, Layout
 from cartl_core.catalog.architectures.layers import (
@@ -17,6 +17,7 @@ from cartl_core.catalog.architectures.layers import (
     GlobalPool,
     Layer,
     Linear,
+    MaxPool,
     Relu,
     Residual,
     Sequential,
@@ -29,18 +30,40 @@ GROUP_STRIDES = (1, 2, 2, 2)
 EXPANSION = 4
 
 
-def _layout(model: ModelSpec, classes: int) -> Layout:
-    counts, branch, expansion = SIZES[model.name]
-    stem = Sequential.of(**_conv_norm("", model.channels, STEM_WIDTH, 3, model.stem_stride), act=Relu())
+@dataclass(frozen=True)
+class Size:
+    """Residual blocks of each group; ``widening`` is of a bottleneck's inner convolutions."""
+
+    counts: tuple[int, ...]
+    bottleneck: bool = False
+    widening: int = 1
+
+
+def small_stem(model: ModelSpec) -> Sequential:
+    """A 3x3 convolution with its batch norm."""
+    return Sequential.of(**_conv_norm("", model.channels, STEM_WIDTH, 3, model.stem_stride), act=Relu())
+
+
+def large_stem(model: ModelSpec) -> Sequential:
+    """That of ImageNet: a 7x7 convolution of stride 2 with its batch norm, then max-pooling of stride 2."""
+    return Sequential.of(
+        **_conv_norm("", model.channels, STEM_WIDTH, 7, 2), act=Relu(), pool=MaxPool(3, stride=2, pad=1)
+    )
+
+
+def resnet(size: Size, stem: Layer, classes: int) -> Layout:
+    """A ResNet of ``size`` behind ``stem``."""
     blocks: list[Layer] = []
     inputs = STEM_WIDTH
-    for count, width, group_stride in zip(counts, GROUP_WIDTHS, GROUP_STRIDES, strict=True):
+    for count, width, group_stride in zip(size.counts, GROUP_WIDTHS, GROUP_STRIDES, strict=True):
+        outputs = width * (EXPANSION if size.bottleneck else 1)
         for position in range(count):
             stride = group_stride if position == 0 else 1
-            outputs = width * expansion
             blocks.append(
                 Residual(
-                    branch=branch(inputs, width, stride),
+                    branch=_bottleneck(inputs, width * size.widening, outputs, stride)
+                    if size.bottleneck
+                    else _basic(inputs, width, stride),
                     shortcut=_shortcut(inputs, outputs, stride),
                     after=Relu(),
                 )
@@ -58,13 +81,13 @@ def _basic(inputs: int, width: int, stride: int) -> Sequential:
     )
 
 
-def _bottleneck(inputs: int, width: int, stride: int) -> Sequential:
+def _bottleneck(inputs: int, width: int, outputs: int, stride: int) -> Sequential:
     return Sequential.of(
         **_conv_norm("1", inputs, width, 1, 1),
         act1=Relu(),
         **_conv_norm("2", width, width, 3, stride),
         act2=Relu(),
-        **_conv_norm("3", width, width * EXPANSION, 1, 1),
+        **_conv_norm("3", width, outputs, 1, 1),
     )
 
 
@@ -79,11 +102,14 @@ def _conv_norm(suffix: str, inputs: int, outputs: int, size: int, stride: int) -
     return {f"conv{suffix}": Conv(inputs, outputs, size, stride), f"norm{suffix}": BatchNorm(outputs)}
 
 
-Branch = Callable[[int, int, int], Sequential]
-SIZES: dict[str, tuple[tuple[int, ...], Branch, int]] = {
-    "resnet18": ((2, 2, 2, 2), _basic, 1),
-    "resnet34": ((3, 4, 6, 3), _basic, 1),
-    "resnet50": ((3, 4, 6, 3), _bottleneck, EXPANSION),
+SIZES: dict[str, Size] = {
+    "resnet18": Size((2, 2, 2, 2)),
+    "resnet34": Size((3, 4, 6, 3)),
+    "resnet50": Size((3, 4, 6, 3), bottleneck=True),
 }
 
-FAMILY = Family(name="resnet", names=tuple(SIZES), layout=_layout)
+FAMILY = Family(
+    name="resnet",
+    names=tuple(SIZES),
+    layout=lambda model, classes: resnet(SIZES[model.name], small_stem(model), classes),
+)

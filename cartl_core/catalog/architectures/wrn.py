@@ -8,6 +8,7 @@ Blocks for splitting: the 3n residual ones, then [batch norm, activation, poolin
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from cartl_core.catalog.architectures.family import Family, Layout
 from cartl_core.catalog.architectures.layers import (
@@ -29,36 +30,68 @@ ACTIVATION = LeakyRelu(0.1)
 NAME = re.compile(r"wrn-([1-9]\d{0,2})-([1-9]\d?)", re.ASCII)
 
 
+FirstConvolution = Callable[[int, int, int], Layer]
+"""Of a residual block, by its inputs, outputs and stride."""
+
+
+def is_size(depth: int, width: int) -> bool:
+    """Whether there is such a network."""
+    return 10 <= depth <= 100 and (depth - 4) % 6 == 0 and width <= 20
+
+
+def wide_resnet(
+    model: ModelSpec,
+    depth: int,
+    widening: int,
+    classes: int,
+    *,
+    activation: Layer,
+    first: FirstConvolution,
+    base: int = BASE_WIDTH,
+) -> Layout:
+    """A wide residual network; ``base`` channels come out of the stem."""
+    stem, width = Conv(model.channels, base, 3, model.stem_stride), base
+    blocks: list[Layer] = []
+    for group, group_stride in enumerate(GROUP_STRIDES):
+        wider = base * widening * 2**group
+        for position in range((depth - 4) // 6):
+            stride = group_stride if position == 0 else 1
+            blocks.append(_block(width, wider, stride, activation, first))
+            width = wider
+    closing = Sequential.of(norm=BatchNorm(width), act=activation, pool=GlobalPool())
+    return Layout(stem, (*blocks, closing, Linear(width, classes)))
+
+
 def _knows(name: str) -> bool:
     match = NAME.fullmatch(name)
-    if match is None:
-        return False
-    depth, width = int(match[1]), int(match[2])
-    return 10 <= depth <= 100 and (depth - 4) % 6 == 0 and width <= 20
+    return match is not None and is_size(int(match[1]), int(match[2]))
 
 
 def _layout(model: ModelSpec, classes: int) -> Layout:
     match = NAME.fullmatch(model.name)
     depth, widening = (int(match[1]), int(match[2])) if match else (10, 1)
-    base = BASE_WIDTH if match else TINY_BASE_WIDTH
-    stem, width = Conv(model.channels, base, 3, model.stem_stride), base
-    blocks: list[Layer] = []
-    for group, stride in enumerate(GROUP_STRIDES):
-        wider = base * widening * 2**group
-        for position in range((depth - 4) // 6):
-            blocks.append(_block(width, wider, stride if position == 0 else 1))
-            width = wider
-    closing = Sequential.of(norm=BatchNorm(width), act=ACTIVATION, pool=GlobalPool())
-    return Layout(stem, (*blocks, closing, Linear(width, classes)))
+    return wide_resnet(
+        model,
+        depth,
+        widening,
+        classes,
+        activation=ACTIVATION,
+        first=_convolution,
+        base=BASE_WIDTH if match else TINY_BASE_WIDTH,
+    )
 
 
-def _block(inputs: int, outputs: int, stride: int) -> Residual:
+def _convolution(inputs: int, outputs: int, stride: int) -> Conv:
+    return Conv(inputs, outputs, 3, stride)
+
+
+def _block(inputs: int, outputs: int, stride: int, activation: Layer, first: FirstConvolution) -> Residual:
     """Norm, activation, convolution, twice. Where the shape changes, both paths see the activated input."""
-    entry = Sequential.of(norm1=BatchNorm(inputs), act1=ACTIVATION)
+    entry = Sequential.of(norm1=BatchNorm(inputs), act1=activation)
     rest = Sequential.of(
-        conv1=Conv(inputs, outputs, 3, stride),
+        conv1=first(inputs, outputs, stride),
         norm2=BatchNorm(outputs),
-        act2=ACTIVATION,
+        act2=activation,
         conv2=Conv(outputs, outputs, 3),
     )
     if inputs == outputs and stride == 1:

@@ -19,13 +19,13 @@ from PIL import Image, ImageOps
 from cartl_core.data.splits import FileCounts
 from cartl_core.errors import DatasetInvalid
 from cartl_core.report.notices import SkippedFor
+from cartl_core.spec.resources.image_names import SYSTEM_NAMES
 
 MOST_PIXELS = 4096 * 4096
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm")
 )
 """In any case of letters."""
-SYSTEM_NAMES = frozenset(("thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "$recycle.bin"))
 
 Bytes = NDArray[np.uint8]
 
@@ -108,22 +108,27 @@ def check_file(path: Path, root: Path, inside: Path) -> None:
         raise DatasetInvalid(f"{shown(path, root)} is empty")
 
 
-def _plain(image: Image.Image) -> Bytes:
+Background = tuple[int, int, int]
+"""The colour that transparent pixels show."""
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def _plain(image: Image.Image, _: Background = BLACK) -> Bytes:
     return np.asarray(image.convert("RGB"))
 
 
-def _on_black(image: Image.Image) -> Bytes:
-    """Transparent pixels show black behind them; what an editor left under them is not seen."""
+def _composed(image: Image.Image, background: Background) -> Bytes:
+    """Transparent pixels show what is behind them; what an editor left under them is not seen."""
     colours = image.convert("RGBA")
-    return _plain(Image.alpha_composite(Image.new("RGBA", colours.size, (0, 0, 0, 255)), colours))
+    return _plain(Image.alpha_composite(Image.new("RGBA", colours.size, (*background, 255)), colours))
 
 
-def _keyed(image: Image.Image) -> Bytes:
+def _keyed(image: Image.Image, background: Background) -> Bytes:
     """A palette has transparent entries, a PNG may name one grey or one colour that is transparent."""
-    return _on_black(image) if "transparency" in image.info else _plain(image)
+    return _composed(image, background) if "transparency" in image.info else _plain(image)
 
 
-def _sixteen_bits(image: Image.Image) -> Bytes:
+def _sixteen_bits(image: Image.Image, _: Background = BLACK) -> Bytes:
     """Grey from 0 to 65535: divided by 257, so that white stays white and a ramp a ramp."""
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > WHITE_16:
@@ -131,13 +136,13 @@ def _sixteen_bits(image: Image.Image) -> Bytes:
     return _grey((values + WHITE_16 // 255 // 2) // (WHITE_16 // 255))
 
 
-def _integers(image: Image.Image) -> Bytes:
+def _integers(image: Image.Image, _: Background) -> Bytes:
     if image.format not in ("PNG", "PPM"):
         raise ValueError("it has 32-bit integers, and does not say which one is white")
     return _sixteen_bits(image)
 
 
-def _floats(image: Image.Image) -> Bytes:
+def _floats(image: Image.Image, _: Background) -> Bytes:
     values = np.asarray(image)
     if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
         raise ValueError("it has floats that are not from 0 to 1, and does not say which one is white")
@@ -149,16 +154,16 @@ def _grey(values: NDArray[np.generic]) -> Bytes:
 
 
 WHITE_16 = 65535
-MODES: dict[str, Callable[[Image.Image], Bytes]] = {
+MODES: dict[str, Callable[[Image.Image, Background], Bytes]] = {
     "1": _plain,
     "L": _keyed,
     "RGB": _keyed,
     "P": _keyed,
-    "LA": _on_black,
-    "PA": _on_black,
-    "RGBA": _on_black,
-    "La": _on_black,
-    "RGBa": _on_black,
+    "LA": _composed,
+    "PA": _composed,
+    "RGBA": _composed,
+    "La": _composed,
+    "RGBa": _composed,
     "RGBX": _plain,
     "CMYK": _plain,
     "YCbCr": _plain,
@@ -195,11 +200,21 @@ def read_image(path: Path, root: Path) -> Image.Image:
         raise DatasetInvalid(f"{shown(path, root)} is not an image that can be read") from error
 
 
-def _decoded(image: Image.Image, path: Path, root: Path) -> Bytes:
+def decoded(image: Image.Image, background: Background = BLACK) -> Bytes:
+    """Colours (H, W, 3) of an opened image, the right way up as its EXIF data say.
+
+    Raises:
+        ValueError: its values do not say which of them is white.
+        KeyError: ``MODES`` does not know its mode.
+    """
     image.load()
     turned = ImageOps.exif_transpose(image)
     turned.format = image.format
+    return MODES[image.mode](turned, background)
+
+
+def _decoded(image: Image.Image, path: Path, root: Path) -> Bytes:
     try:
-        return MODES[image.mode](turned)
+        return decoded(image)
     except ValueError as error:
         raise DatasetInvalid(f"{shown(path, root)} cannot be read: {error}") from error

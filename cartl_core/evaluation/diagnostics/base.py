@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from cartl_core.data import ImageSet
 from cartl_core.nn.network import Network
 from cartl_core.report.values import Value
 
@@ -30,7 +31,7 @@ class Subject:
         others: the job's other students by subject, likewise ready, for diagnostics that use them.
         seed: the job's seed.
         labels: (n,) of all the images that the diagnostic looks at, on the CPU.
-        images: (n, C, H, W), these images, on the CPU.
+        images: (n, C, H, W), these images.
     """
 
     network: Network
@@ -38,7 +39,7 @@ class Subject:
     others: dict[str, Network]
     seed: int
     labels: Tensor
-    images: Tensor = field(default_factory=lambda: torch.empty(0))
+    images: ImageSet = field(default_factory=lambda: ImageSet.of(torch.empty(0, 1, 1, 1)))
 
 
 @dataclass(frozen=True)

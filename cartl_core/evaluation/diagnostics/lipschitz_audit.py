@@ -44,7 +44,7 @@ def batch(subject: Subject, asked: AuditSpec) -> Batch:
     network = subject.network
     lower, _ = network.split(subject.freeze_depth)
     device = network.normalize.mean.device
-    centre = mean_feature(lower, subject.images.to(device), BATCH)
+    centre = mean_feature(lower, subject.images, BATCH, device)
     exact = copy.deepcopy(network).double()
 
     def rows(images: Tensor, labels: Tensor, indices: Tensor) -> dict[str, Tensor]:

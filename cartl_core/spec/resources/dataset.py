@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.base import ARRAY, SpecModel
 from cartl_core.spec.resources.common import Licence, PerChannel, ResourceName
 from cartl_core.spec.training import Augmentation
@@ -107,7 +108,9 @@ class Sizes(SpecModel):
 class DatasetDefaults(SpecModel):
     """What a job takes over where its request says nothing. Radii and steps are in pixel units, linf."""
 
-    image_size: int = Field(ge=8, le=384, description="Height and width of the network's input.")
+    image_size: int = Field(
+        ge=SMALLEST_SIDE, le=LARGEST_SIDE, description="Height and width of the network's input."
+    )
     train_eps: float
     eval_eps: float
     eval_step: float

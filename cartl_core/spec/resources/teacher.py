@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.spec.architecture import MOST_CLASSES, Architecture
-from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.attack import LARGEST_RADIUS
+from cartl_core.spec.base import ARRAY, SpecModel, refusal
 from cartl_core.spec.data_and_model import ModelSpec
-from cartl_core.spec.resources.common import Licence, Norm, PerChannel, ResourceName
+from cartl_core.spec.resources.common import Licence, Norm, ResourceName
 
 TeacherState = Literal["receiving", "checking", "verified", "unverified", "rejected"]
 TeacherRejection = Literal[
@@ -32,18 +33,36 @@ TeacherRejection = Literal[
 ]
 
 
+LAYOUT = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
+Mean = Annotated[float, Field(ge=-1000.0, le=1000.0)]
+Std = Annotated[float, Field(ge=1e-6, le=1000.0)]
+
+
 class Normalisation(SpecModel):
     """What is subtracted from each channel of an image in [0, 1], and what it is divided by."""
 
-    mean: PerChannel
-    std: PerChannel
+    mean: Annotated[tuple[Mean, ...], ARRAY, Field(min_length=1, max_length=3)]
+    std: Annotated[tuple[Std, ...], ARRAY, Field(min_length=1, max_length=3)]
+
+    @model_validator(mode="after")
+    def _of_the_same_channels(self) -> Self:
+        if len(self.mean) != len(self.std) or len(self.mean) == 2:
+            raise refusal("mean and std are of other channels", "a number each of 1 or 3 channels")
+        return self
 
 
 class TrainedAt(SpecModel):
     """The attack that a teacher was trained against, as its publisher says."""
 
     norm: Norm
-    eps: float = Field(ge=0.0, le=1000.0, description="In pixel units on [0, 1].")
+    eps: float = Field(ge=0.0, le=1000.0, description="In pixel units on [0, 1]; at most 1 in linf.")
+
+    @field_validator("eps")
+    @classmethod
+    def _within_the_images(cls, value: float, info: ValidationInfo) -> float:
+        if info.data.get("norm") == "linf" and value > LARGEST_RADIUS["linf"]:
+            raise refusal(f"{value:g} is more than an image has room for", "0 to 1 in linf")
+        return value
 
 
 class Published(SpecModel):
@@ -55,7 +74,7 @@ class Published(SpecModel):
 class Verify(SpecModel):
     """What a teacher is verified on: a data set whose classes are the teacher's outputs, in their order."""
 
-    dataset: str = Field(min_length=1, max_length=64, description="Name or id of a data set.")
+    dataset: ResourceName = Field(description="Name or id of a data set.")
     images: int = Field(default=1000, ge=50, le=100_000, description="Of its test images, stratified.")
 
 
@@ -64,11 +83,13 @@ class NewTeacher(SpecModel):
 
     name: ResourceName
     size: int = Field(ge=1, description="Bytes of the content.")
-    layout: str = Field(default="auto", max_length=64, description="`auto`, or a layout of the table.")
+    layout: Annotated[str, StringConstraints(pattern=LAYOUT)] = Field(
+        default="auto", description="`auto`, or a layout of the table."
+    )
     architecture: ModelSpec | None = Field(
         default=None, description="Where the file does not tell it: name, input size, stem."
     )
-    normalisation: Literal["none"] | Normalisation | None = Field(
+    normalisation: Normalisation | Literal["none"] | None = Field(
         default=None, description="`none`: the network takes images in [0, 1] as they are."
     )
     classes: int | None = Field(default=None, ge=1, le=MOST_CLASSES)
@@ -122,6 +143,10 @@ class FoundTeacher(SpecModel):
     blocks: Annotated[tuple[BlockSize, ...], ARRAY]
     methods: Annotated[tuple[str, ...], ARRAY] = Field(description="That work from it.")
     refused: dict[str, str] = Field(default={}, description="Other methods: why they do not.")
+    prefix: str = Field(default="", description="What stood before the names of all tensors, e.g. `module.`.")
+    normalisation_tensors: Annotated[tuple[str, ...], ARRAY] = Field(
+        default=(), description="Names of a mean and a deviation that the file held, prefix and all."
+    )
     verification: Verification | None = None
 
 

@@ -16,11 +16,12 @@ from PIL import Image
 from cartl_core.catalog import DATASETS
 from cartl_core.data import skipped_files
 from cartl_core.data.loading import load, read
-from cartl_core.data.sources.images import MODES, SKIPPED, SYSTEM_NAMES, read_image
+from cartl_core.data.sources.images import MODES, SKIPPED, read_image
 from cartl_core.data.splits import FileCounts
 from cartl_core.errors import DatasetInvalid
 from cartl_core.render.sentences.notices import notice
 from cartl_core.spec import DataSpec, ModelSpec
+from cartl_core.spec.resources.image_names import SYSTEM_NAMES
 from tests.core.data.test_sources import write_classes
 
 COLOUR = (200, 100, 50)

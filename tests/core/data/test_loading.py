@@ -12,7 +12,8 @@ from sklearn.datasets import load_digits
 from cartl_core.catalog import DATASETS
 from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data import Loaded, load
-from cartl_core.data.loading import network_input, read
+from cartl_core.data.loading import read
+from cartl_core.data.network_input import network_input
 from cartl_core.errors import DatasetInvalid, SpecError
 from cartl_core.spec import DataSpec, ModelSpec
 
@@ -34,7 +35,7 @@ def test_digits_are_split_once_and_for_all_as_the_catalog_says(tmp_path: Path) -
     first, second = digits(tmp_path), digits(tmp_path, seed=7)
     assert len(first.train) + len(first.validation) == facts.train_images
     assert len(first.test) == facts.test_images
-    assert torch.equal(first.test.images, second.test.images)
+    assert torch.equal(first.test.images.tensor(), second.test.images.tensor())
     shares = torch.bincount(first.test.labels) / torch.bincount(
         torch.cat([first.train.labels, first.test.labels])
     )
@@ -75,7 +76,7 @@ def test_positions_are_those_of_the_files(tmp_path: Path) -> None:
     ):
         index = split.index.numpy()
         assert (index[1:] > index[:-1]).all(), "in the files' order"
-        assert torch.equal(split.images, network_input(origin.images[index], 16, GREY))
+        assert torch.equal(split.images.tensor(), network_input(origin.images[index], 16, GREY))
         assert torch.equal(split.labels == 1, torch.from_numpy(origin.labels[index] == 8))
         assert split.digests == tuple(origin.digests[position] for position in index)
 
@@ -84,14 +85,14 @@ def test_classes_are_relabelled_by_their_place_in_the_list(tmp_path: Path) -> No
     forward, backward = digits(tmp_path, classes=(2, 7)), digits(tmp_path, classes=(7, 2))
     assert forward.class_names == ("2", "7")
     assert backward.class_names == ("7", "2")
-    assert torch.equal(forward.test.images, backward.test.images)
+    assert torch.equal(forward.test.images.tensor(), backward.test.images.tensor())
     assert torch.equal(forward.test.labels, 1 - backward.test.labels)
     assert forward.fingerprint != backward.fingerprint
 
 
 def test_what_is_kept_is_a_function_of_the_seed(tmp_path: Path) -> None:
     first, same, other = (digits(tmp_path, train_limit=200, seed=seed) for seed in (0, 0, 1))
-    assert torch.equal(first.train.images, same.train.images)
+    assert torch.equal(first.train.images.tensor(), same.train.images.tensor())
     assert first.fingerprint == same.fingerprint
     kept, others = ({*data.train.index.tolist(), *data.validation.index.tolist()} for data in (first, other))
     assert len(kept) == len(others) == 200
@@ -103,7 +104,7 @@ def test_what_is_kept_is_a_function_of_the_seed(tmp_path: Path) -> None:
 
 def test_a_limit_above_what_is_there_keeps_all(tmp_path: Path) -> None:
     whole, limited = digits(tmp_path), digits(tmp_path, train_limit=1_000_000)
-    assert torch.equal(whole.train.images, limited.train.images)
+    assert torch.equal(whole.train.images.tensor(), limited.train.images.tensor())
 
 
 def test_the_fingerprint_follows_content_and_shape(tmp_path: Path, write_idx: WriteIdx) -> None:
@@ -122,13 +123,15 @@ def test_grey_is_repeated_over_the_channels_and_resized(tmp_path: Path, write_id
     write_idx(tmp_path / "mnist")
     grey = mnist(tmp_path, model=ModelSpec(name="tiny", image_size=28, channels=1))
     colour = mnist(tmp_path, model=ModelSpec(name="tiny", image_size=28, channels=3))
-    assert torch.equal(grey.test.images.expand(-1, 3, -1, -1), colour.test.images)
+    assert torch.equal(grey.test.images.tensor().expand(-1, 3, -1, -1), colour.test.images.tensor())
     assert colour.mean == grey.mean * 3 == DATASETS["mnist"].mean * 3
     assert colour.std == DATASETS["mnist"].std * 3
     for size in (13, 32):
-        resized = mnist(tmp_path, model=ModelSpec(name="tiny", image_size=size, channels=3)).test.images
+        resized = mnist(
+            tmp_path, model=ModelSpec(name="tiny", image_size=size, channels=3)
+        ).test.images.tensor()
         assert resized.shape == (20, 3, size, size)
-        expected = v2.functional.resize(grey.test.images, [size, size], antialias=True)
+        expected = v2.functional.resize(grey.test.images.tensor(), [size, size], antialias=True)
         assert torch.allclose(resized[:, :1], expected, atol=1e-6)
         assert resized.min() >= 0
         assert resized.max() <= 1

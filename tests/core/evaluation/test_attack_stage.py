@@ -50,10 +50,10 @@ def measure(
 def test_outcomes_are_those_of_the_attack(network: Path, task: Any, workspace: Any) -> None:
     images = task().test
     model = load_network(network / NETWORK)
-    clean = ~misclassified(model(images.images), images.labels)
+    clean = ~misclassified(model(images.images.tensor()), images.labels)
     expected = ~run_pgd(
         model,
-        images.images,
+        images.images.tensor(),
         images.labels,
         ATTACK,
         randomness=AttackRandomness(
@@ -121,7 +121,9 @@ def test_validation_leaves_no_trace(network: Path, task: Any, workspace: Any) ->
     robust = robust_accuracy(model, split, ATTACK, limit=8, seed=0, ctx=ctx)
     assert 0 <= robust <= 1
     model.eval()
-    assert clean == pytest.approx((model(split.images).argmax(1) == split.labels).float().mean().item())
+    assert clean == pytest.approx(
+        (model(split.images.tensor()).argmax(1) == split.labels).float().mean().item()
+    )
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     assert isinstance(model, nn.Module)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cartl_core.data import ImageSet
 from cartl_core.evaluation.feature_displacement import (
     certified_distance,
     displacement,
@@ -141,6 +142,6 @@ def test_displacement_and_spread_are_what_they_say(non_expansive: nn.Sequential)
     other = images + 0.1 * torch.rand(images.shape, generator=generator(4))
     features, moved = lower(images).flatten(1), lower(other).flatten(1)
     torch.testing.assert_close(displacement(lower, other, images), (moved - features).norm(dim=1))
-    centre = mean_feature(lower, images, 3)
+    centre = mean_feature(lower, ImageSet.of(images), 3, torch.device("cpu"))
     torch.testing.assert_close(centre[0].flatten(), features.mean(0))
     torch.testing.assert_close(off_centre(lower, images, centre), (features - features.mean(0)).norm(dim=1))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cartl_core import __main__ as main_module
 from cartl_core.__main__ import main
+from cartl_core.commands import run as run_command
 from cartl_core.errors import ResumeMismatch
 from cartl_core.storage.stage_result import read_result
 from tests.core.run.conftest import REQUEST
@@ -97,7 +97,9 @@ def test_a_specification_may_begin_with_a_byte_order_mark(
     assert "freeze_depth" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--threads", "--checkpoint-seconds", "--silence-limit"])
+@pytest.mark.parametrize(
+    "option", ["--threads", "--checkpoint-seconds", "--silence-limit", "--scratch-bytes"]
+)
 @pytest.mark.parametrize("value", ["-1", "nan", "x", "1e99", "9" * 5000])
 def test_a_number_that_cannot_be_is_refused_by_its_option(
     write: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
@@ -163,7 +165,7 @@ def test_a_mistake_of_ours_is_told_without_its_words(
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError(f"nothing lies at {hidden}")
 
-    monkeypatch.setattr(main_module, "run", broken)
+    monkeypatch.setattr(run_command, "run", broken)
     assert main(arguments(write(), tmp_path / "out")) == 1
     said = capsys.readouterr()
     last = json.loads(said.out.splitlines()[-1])

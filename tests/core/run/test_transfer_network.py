@@ -128,7 +128,7 @@ def blocks() -> list[nn.Module]:
 
 def some(task: Any) -> tuple[torch.Tensor, torch.Tensor]:
     target = task(classes=4, seed=9, train=48)
-    return target.train.images, target.train.labels
+    return target.train.images.tensor(), target.train.labels
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -205,9 +205,9 @@ def test_a_digest_sees_every_field() -> None:
     [
         ({"eps": 1.5}, "eps"),
         ({"step": 1.5}, "step"),
-        ({"norm": "l2", "eps": 445.0}, "eps"),
+        ({"norm": "l2", "eps": 667.0}, "eps"),
         ({"norm": "l1", "eps": 1e6}, "eps"),
-        ({"norm": "l2", "eps": 2.0, "step": 445.0}, "step"),
+        ({"norm": "l2", "eps": 2.0, "step": 667.0}, "step"),
         ({"step": None}, "step"),
         ({"name": "fgsm"}, "name"),
         ({"loss": "hinge"}, "loss"),

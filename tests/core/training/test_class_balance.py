@@ -39,7 +39,9 @@ def unequal(target: Loaded) -> Loaded:
     train = target.train
     kept = torch.cat([(train.labels == label).nonzero()[: 10 - 3 * label] for label in range(3)]).squeeze(1)
     digests = tuple(train.digests[place] for place in kept.tolist())
-    return replace(target, train=Split(train.images[kept], train.labels[kept], train.index[kept], digests))
+    return replace(
+        target, train=Split(train.images.subset(kept), train.labels[kept], train.index[kept], digests)
+    )
 
 
 # --- weights ---------------------------------------------------------------------------------------
@@ -111,7 +113,8 @@ def test_a_students_loss_is_weighted(
     made = arm("vanilla", transfer={"class_weights": "inverse", "displacement": displacement})
     student = Student(made, teacher, 3, 0, workspace("student").context())
     job = transfer_task(student, target)
-    inputs, labels = job.inputs()
+    drawn, labels = job.inputs()
+    inputs = drawn[torch.arange(len(labels))]
     job.begin_epoch(0)
     student.network.eval()
     loss = job.objective(inputs, labels, STEP).total

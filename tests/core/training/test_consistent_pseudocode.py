@@ -15,6 +15,7 @@ from cartl_core.nn.files import load_network
 from cartl_core.training.gradient import StepContext
 from cartl_core.training.student import Student
 from cartl_core.training.transfer import transfer_task
+from tests.fixtures.students import training_inputs
 
 SEED = 3
 COUNT = 24
@@ -55,7 +56,7 @@ def test_loss_and_gradient_of_a_step_are_those_of_the_pseudocode(
     asked = arm("consistent", transfer={"displacement": {"weight": weight}})
     student = Student(asked, teacher, 4, SEED, workspace("a").context())
     training = transfer_task(student, task(classes=4, seed=9, train=COUNT))
-    inputs, labels = training.inputs()
+    inputs, labels = training_inputs(training)
     student.begin_epoch(0)
     upper = copy.deepcopy(student.upper)
     clean, apart = inputs[:, 0], (inputs[:, 1] - inputs[:, 0]).abs()
@@ -89,11 +90,11 @@ def test_what_is_found_once_is_that_of_the_pseudocode_at_the_attacks_own_radius(
     eps = asked.pretrain.attack.eps
     student = Student(asked, teacher, 4, SEED, workspace("a").context())
     target = task(classes=4, seed=9, train=COUNT)
-    inputs, _ = transfer_task(student, target).inputs()
+    inputs, _ = training_inputs(transfer_task(student, target))
     lower = load_network(teacher).split(asked.freeze_depth)[0].eval()
     for parameter in lower.parameters():
         parameter.requires_grad_(False)
-    images = target.train.images
+    images = target.train.images.tensor()
     moved = displaced(lower, images, target.train.index, eps)
     assert float((moved - images).abs().max()) == pytest.approx(eps, rel=1e-5)
     assert torch.allclose(inputs[:, 0], lower(images), atol=1e-5)
@@ -105,7 +106,7 @@ def test_the_climb_leaves_the_tail_as_it_was(arm: Any, teacher: Path, task: Any,
     """Eval mode and no trace: statistics move once a step, by the batch of both halves."""
     student = Student(arm("consistent"), teacher, 4, SEED, workspace("a").context())
     training = transfer_task(student, task(classes=4, seed=9, train=COUNT))
-    inputs, labels = training.inputs()
+    inputs, labels = training_inputs(training)
     student.begin_epoch(0)
     before = {name: buffer.clone() for name, buffer in student.upper.named_buffers() if "batches" in name}
     training.objective(inputs, labels, StepContext(SEED, 0, 0))

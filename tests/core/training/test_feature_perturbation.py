@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.data import Split
+from cartl_core.data import ImageSet, Split
 from cartl_core.errors import Interrupted
+from cartl_core.execution.scratch import Scratch
+from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.build import build_network
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.rng import generator
 from cartl_core.spec import DisplacementSpec
-from cartl_core.training.feature_perturbation import farthest_images, perturbed_features, perturbed_inputs
+from cartl_core.training import feature_perturbation as module
+from cartl_core.training.feature_perturbation import (
+    cached_features,
+    farthest_images,
+    perturbed_features,
+    perturbed_inputs,
+)
 
 SPEC = DisplacementSpec(eps=0.1, step=0.03, steps=10, copies=2)
 
 
 def split_of(images: Tensor) -> Split:
     count = len(images)
-    return Split(images, torch.zeros(count, dtype=torch.int64), torch.arange(count) + 7, (b"",) * count)
+    return Split(
+        ImageSet.of(images), torch.zeros(count, dtype=torch.int64), torch.arange(count) + 7, (b"",) * count
+    )
 
 
 @pytest.fixture
@@ -53,11 +65,11 @@ def test_images_stay_within_the_ball_and_features_go_farther_than_by_chance(
 ) -> None:
     ctx = workspace("a").context()
     moved = farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx)
-    assert float((moved - split.images).abs().max()) <= SPEC.eps + 1e-6
+    assert float((moved - split.images.tensor()).abs().max()) <= SPEC.eps + 1e-6
     assert float(moved.min()) >= 0 and float(moved.max()) <= 1
     signs = torch.rand(split.images.shape, generator=generator(5, "corners")).round() * 2 - 1
-    corners = (split.images + SPEC.eps * signs).clamp(0, 1)
-    clean = trunk(split.images)
+    corners = (split.images.tensor() + SPEC.eps * signs).clamp(0, 1)
+    clean = trunk(split.images.tensor())
     assert (feature_distance(trunk(moved), clean) > 1.25 * feature_distance(trunk(corners), clean)).all()
 
 
@@ -79,9 +91,9 @@ def test_neither_batches_nor_the_moment_count_and_nothing_is_left(
 
 def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, workspace: Any) -> None:
     found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=workspace("a").context())
-    assert found.cached
+    assert found.cached and isinstance(found.inputs, Tensor)
     assert found.inputs.shape[:2] == (20, 3)
-    torch.testing.assert_close(found.inputs[:, 0], trunk(split.images))
+    torch.testing.assert_close(found.inputs[:, 0], trunk(split.images.tensor()))
     one, other = (
         farthest_images(trunk, split, SPEC, copy=copy, seed=0, ctx=workspace("a").context())
         for copy in (0, 1)
@@ -91,15 +103,80 @@ def test_each_copy_has_its_own_start(trunk: nn.Module, split: Split, workspace: 
     assert not torch.equal(one, other)
 
 
-def test_what_does_not_fit_is_kept_as_images(
-    trunk: nn.Module, split: Split, workspace: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ctx = workspace("a").context()
-    monkeypatch.setattr("cartl_core.training.feature_perturbation.cached_features", lambda *_: None)
+def test_what_does_not_fit_is_kept_as_images(trunk: nn.Module, split: Split, workspace: Any) -> None:
+    ctx = replace(workspace("a").context(), scratch=Scratch(limit_bytes=0))
     found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=ctx)
     assert not found.cached
-    assert torch.equal(found.inputs[:, 0], split.images)
-    assert torch.equal(found.inputs[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx))
+    kept = found.inputs[torch.arange(20)]
+    assert torch.equal(kept[:, 0], split.images.tensor())
+    assert torch.equal(kept[:, 1], farthest_images(trunk, split, SPEC, copy=0, seed=0, ctx=ctx))
+
+
+def eager(trunk: nn.Module, split: Split, ctx: StageContext) -> tuple[Tensor, Tensor]:
+    """Images and features with their copies, all of them in memory, as they were found before."""
+    copies = [farthest_images(trunk, split, SPEC, copy=copy, seed=0, ctx=ctx) for copy in range(SPEC.copies)]
+    images = torch.stack([split.images.tensor(), *copies], dim=1)
+    with torch.no_grad():
+        found = [trunk(ctx.put(part)) for part in images.flatten(0, 1).split(module.BATCH)]
+    return images, torch.cat(found).unflatten(0, images.shape[:2])
+
+
+@pytest.mark.parametrize("batch", [7, 20, 256])
+@pytest.mark.parametrize("features_fit", [True, False])
+def test_in_scratch_files_they_have_the_bits_of_those_in_memory(
+    trunk: nn.Module,
+    split: Split,
+    workspace: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    features_fit: bool,
+) -> None:
+    monkeypatch.setattr(module, "BATCH", batch)
+    ctx = workspace("a").context()
+    expected = eager(trunk, split, ctx)[features_fit]
+    scratch = Scratch(tmp_path / "scratch", expected.numel() * 4 if features_fit else 0)
+    found = perturbed_inputs(trunk, split, SPEC, seed=0, ctx=replace(ctx, scratch=scratch))
+    assert found.cached == features_fit
+    assert torch.equal(found.inputs[torch.arange(20)], expected)
+    drawn = torch.tensor([3, 19, 3, 0])
+    assert torch.equal(found.inputs[drawn], expected[drawn])
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_features_without_copies_are_kept_up_to_the_limit(
+    trunk: nn.Module, split: Split, workspace: Any, tmp_path: Path
+) -> None:
+    ctx = workspace("a").context()
+    expected = trunk(ctx.put(split.images.tensor())).detach()
+    for spare, kept in ((0, True), (-1, False)):
+        scratch = Scratch(tmp_path / "scratch", expected.numel() * 4 + spare)
+        found = cached_features(trunk, split.images, replace(ctx, scratch=scratch))
+        assert (found is not None) == kept
+        if found is not None:
+            assert torch.equal(found, expected)
+
+
+def test_a_run_that_is_stopped_midway_leaves_no_file(
+    trunk: nn.Module, split: Split, workspace: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the third of four batches is attacked there is an array."""
+    monkeypatch.setattr(module, "BATCH", 5)
+    ctx, calls = replace(workspace("a").context(), scratch=Scratch(tmp_path / "scratch", 2**20)), 0
+    find = module._farthest
+
+    def stopped(*arguments: Any, **options: Any) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 2 * SPEC.copies + 1:
+            ctx.stop.request("interrupted")
+        return find(*arguments, **options)
+
+    monkeypatch.setattr(module, "_farthest", stopped)
+    with pytest.raises(Interrupted):
+        perturbed_inputs(trunk, split, SPEC, seed=0, ctx=ctx)
+    assert calls == 2 * SPEC.copies + 1
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_a_run_that_is_asked_to_stop_stops_here_too(trunk: nn.Module, split: Split, workspace: Any) -> None:

@@ -29,7 +29,7 @@ def test_a_linear_probe_is_a_linear_layer_trained_on_the_trunks_features(
 
     network = load_network(teacher).eval()
     with torch.no_grad():
-        features = network.penultimate(target.train.images)
+        features = network.penultimate(target.train.images.tensor())
     network.replace_head(4, generator(0, "head"))
     head, spec = nn.Linear(features.shape[1], 4), arm.transfer
     head.load_state_dict(network.head.state_dict())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.data import Split
+from cartl_core.data import ImageSet, Split
 from cartl_core.errors import Cancelled, Interrupted, LossNotFinite, OutOfMemory, WeightsNotFinite
 from cartl_core.events import EpochFinished
 from cartl_core.training.gradient import Loss, StepContext
@@ -171,5 +171,5 @@ def test_logits_that_are_not_finite_count_as_wrong_in_validation(workspace: Any)
             return torch.full((len(x), 3), float("nan"))
 
     labels = torch.zeros(4, dtype=torch.int64)
-    split = Split(torch.rand(4, 1, 2, 2), labels, torch.arange(4), (b"a", b"b", b"c", b"d"))
+    split = Split(ImageSet.of(torch.rand(4, 1, 2, 2)), labels, torch.arange(4), (b"a", b"b", b"c", b"d"))
     assert clean_accuracy(Spoiled(), split, workspace("a").context()) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from torch import nn
 
 from cartl_core.analysis.results import StudentResult
 from cartl_core.analysis.training_history import validation
+from cartl_core.data import ImageSet
 from cartl_core.errors import Interrupted, ResumeMismatch
 from cartl_core.events import EpochFinished
+from cartl_core.execution.scratch import Scratch
 from cartl_core.nn.files import load_network
 from cartl_core.nn.lipschitz import audit_tail
 from cartl_core.nn.neft import sigmas
@@ -88,7 +91,7 @@ def test_recalibration_is_a_cumulative_average(workspace: Any) -> None:
     layer = nn.BatchNorm2d(2)
     layer.running_mean = torch.tensor([5.0, -5.0])
     images = torch.rand(12, 2, 3, 3, generator=generator(3, "images"))
-    recalibrate(layer, images, 4, seed=0, ctx=workspace("a").context())
+    recalibrate(layer, ImageSet.of(images), 4, seed=0, ctx=workspace("a").context())
     expected = images.mean(dim=(0, 2, 3))
     torch.testing.assert_close(layer.running_mean, expected)
     assert layer.momentum == 0.1
@@ -98,7 +101,7 @@ def test_recalibration_is_a_cumulative_average(workspace: Any) -> None:
 def test_a_last_batch_of_one_image_does_not_break_recalibration(workspace: Any) -> None:
     layer = nn.BatchNorm2d(2)
     images = torch.rand(5, 2, 1, 1, generator=generator(3, "images"))
-    recalibrate(layer, images, 4, seed=0, ctx=workspace("a").context())
+    recalibrate(layer, ImageSet.of(images), 4, seed=0, ctx=workspace("a").context())
     torch.testing.assert_close(layer.running_mean, images.mean(dim=(0, 2, 3)))
 
 
@@ -228,14 +231,13 @@ def test_what_is_exported_is_proven_non_expansive(
     "name", ["cartl", "displaced", "displaced twice", "consistent", "distilled", "all at once"]
 )
 def test_cached_features_change_nothing_but_the_cost(
-    variant: Any, teacher: Path, task: Any, workspace: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    variant: Any, teacher: Path, task: Any, workspace: Any, name: str
 ) -> None:
     arm, target = variant(name), task(classes=4, seed=9)
     cached, plain = workspace("cached"), workspace("plain")
     transfer(arm, teacher, target, seed=0, ctx=cached.context())
-    for module in ("objective", "feature_perturbation"):
-        monkeypatch.setattr(f"cartl_core.training.{module}.cached_features", lambda *_: None)
-    transfer(arm, teacher, target, seed=0, ctx=plain.context())
+    nothing_fits = Scratch(limit_bytes=0)
+    transfer(arm, teacher, target, seed=0, ctx=replace(plain.context(), scratch=nothing_fits))
     one = load_network(cached.directory / NETWORK).state_dict()
     other = load_network(plain.directory / NETWORK).state_dict()
     for key in one:

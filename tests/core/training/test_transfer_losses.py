@@ -17,6 +17,7 @@ from cartl_core.training.gradient import StepContext
 from cartl_core.training.loop import fit
 from cartl_core.training.student import Student
 from cartl_core.training.transfer import transfer_task
+from tests.fixtures.students import training_inputs
 
 
 def test_the_lwf_loss_and_statistics_are_as_written_out(
@@ -54,7 +55,7 @@ def test_consistency_adds_the_divergence_of_answers_to_the_clean_cross_entropy(
     asked = {"displacement": {"steps": 1, "loss": "consistency", "weight": 2.0}}
     student = Student(arm("vanilla", transfer=asked), teacher, 4, 0, workspace("a").context())
     training_task = transfer_task(student, task(classes=4, seed=9))
-    inputs, labels = training_task.inputs()
+    inputs, labels = training_inputs(training_task)
     student.begin_epoch(0)
     aside = copy.deepcopy(student.upper)
     clean, moved = aside(torch.cat([inputs[:8, 0], inputs[:8, 1]])).log_softmax(1).chunk(2)
@@ -69,7 +70,7 @@ def test_consistent_tuning_asks_the_tail_itself_where_its_features_must_not_go(
     """Against the sum written out: a quarter of the displacement, to the sides of the tail's gradient."""
     student = Student(arm("consistent"), teacher, 4, 0, workspace("a").context())
     training_task = transfer_task(student, task(classes=4, seed=9))
-    inputs, labels = training_task.inputs()
+    inputs, labels = training_inputs(training_task)
     labels = labels[:8]
     student.begin_epoch(0)
     aside = copy.deepcopy(student.upper)
@@ -89,7 +90,7 @@ def test_the_tail_is_held_near_what_the_teachers_tail_makes_of_the_same_features
     arm, target = variant("distilled"), task(classes=4, seed=9)
     student = Student(arm, teacher, 4, 0, workspace("a").context())
     training_task = transfer_task(student, target)
-    inputs, labels = training_task.inputs()
+    inputs, labels = training_inputs(training_task)
     student.begin_epoch(0)
     aside = copy.deepcopy(student.upper)
     features = student.lower(target.train.images[:8])
@@ -142,7 +143,9 @@ def test_noise_is_added_to_what_the_tail_learns_from(
     seen: list[Tensor] = []
     student.lower.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     training_task = transfer_task(student, task(classes=4, seed=9))
-    assert training_task.inputs()[0].shape[1:] == images.shape[1:], "images, not features made of them once"
+    assert training_inputs(training_task)[0].shape[1:] == images.shape[1:], (
+        "images, not features made of them once"
+    )
     seen.clear()
     for step in (0, 1):
         training_task.objective(images, torch.zeros(16, dtype=torch.int64), StepContext(3, 0, step))
@@ -181,7 +184,7 @@ def test_the_loss_of_displaced_features_is_as_written_out(
     student = Student(arm, teacher, 4, 5, ctx)
     training_task = transfer_task(student, target)
     training_task.prologue()
-    inputs, labels = training_task.inputs()
+    inputs, labels = training_inputs(training_task)
     chosen, answers = inputs[:8], labels[:8]
     assert inputs.shape[:2] == (len(labels), 3)
     for epoch, taken in ((0, 0), (1, 1), (2, 0)):

@@ -66,6 +66,16 @@ def test_the_whole_work_is_bounded(tmp_path: Path) -> None:
     assert refused.value.allowed == "at most 1e-09 EFLOP"
 
 
+def test_displaced_inputs_must_fit_the_scratch_space(tmp_path: Path) -> None:
+    spec = make_spec(method="consistent")
+    check_size(spec, estimate(spec), Settings(data_dir=tmp_path))
+    with pytest.raises(SpecError, match="scratch space") as refused:
+        check_size(spec, estimate(spec), Settings(data_dir=tmp_path, scratch_bytes=100_000))
+    assert refused.value.field == "dataset.train_limit"
+    plain = make_spec(method="vanilla", baselines=[])
+    check_size(plain, estimate(plain), Settings(data_dir=tmp_path, scratch_bytes=0))
+
+
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
 @pytest.mark.parametrize("model", ["wrn-34-10", "wrn-28-4", "resnet50"])
 def test_every_preset_fits_the_defaults(preset: str, model: str, tmp_path: Path) -> None:

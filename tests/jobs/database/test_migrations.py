@@ -88,7 +88,7 @@ def test_constraints_and_indexes_agree(bare: Engine) -> None:
     partial = f"{bare.dialect.name}_where"
     conditions = {
         index["name"]: str(index["dialect_options"][partial])
-        for table in ("jobs", "job_events")
+        for table in ("jobs", "job_events", "datasets", "teachers")
         for index in found.get_indexes(table)
         if partial in index.get("dialect_options", {})
     }
@@ -99,7 +99,10 @@ def test_constraints_and_indexes_agree(bare: Engine) -> None:
         "ix_jobs_of_sweep",
         "ix_jobs_queue_of_owner",
         "ix_jobs_running_by_owner",
+        "uq_datasets_name",
+        "uq_teachers_name",
     }
+    assert "rejected" in conditions["uq_datasets_name"] and "rejected" in conditions["uq_teachers_name"]
     assert "'stage_finished'" in conditions["ix_job_events_counted"]
     assert "'queued'" in conditions["ix_jobs_claimable"] and "'running'" in conditions["ix_jobs_leases"]
 
@@ -150,6 +153,22 @@ def test_jobs_under_way_keep_what_they_have_lost(bare: Engine) -> None:
     with bare.connect() as connection:
         found = connection.execute(text("SELECT attempts_used, fruitless_attempts FROM jobs")).one()
     assert tuple(found) == (2, 2)
+
+
+def test_keys_of_jobs_outlive_those_of_data_sets(bare: Engine) -> None:
+    migrate(bare, "0014")
+    with bare.begin() as connection:
+        for key, made in (("a", "resource_id"), ("b", "resource_id")):
+            connection.exec_driver_sql(
+                f"INSERT INTO idempotency_keys (owner_id, key, body_digest, {made}, created_at) "
+                f"VALUES ('ann', '{key}', 'd', 'x', CURRENT_TIMESTAMP)"
+            )
+    downgrade(bare, "0013")
+    with bare.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM idempotency_keys")).scalar_one() == 0
+    assert not inspect(bare).has_table("datasets")
+    column = next(one for one in inspect(bare).get_columns("idempotency_keys") if one["name"] == "job_id")
+    assert column["nullable"] is False
 
 
 def test_a_database_that_lacks_migrations_is_told(bare: Engine) -> None:

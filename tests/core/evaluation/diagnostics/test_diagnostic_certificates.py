@@ -69,7 +69,7 @@ def test_the_audit_is_of_the_tail_and_of_the_whole(
     assert isinstance(found, Audit)
     network = load_network(stored / NETWORK)
     lower, upper = network.requires_grad_(False).split(depth)
-    features = lower(images.images)
+    features = lower(images.images.tensor())
     alone = audit_tail(upper, tuple(features.shape[1:]), generator(0))
     _, from_pixels = network.split(0)
     whole = audit_tail(from_pixels, tuple(images.images.shape[1:]), generator(0))
@@ -79,7 +79,9 @@ def test_the_audit_is_of_the_tail_and_of_the_whole(
     assert found.network.constant >= found.network.body_constant * alone.layers[-1].upper_bound * (1 - 1e-9)
     rows = read_rows(here.directory)
     radius = (
-        certified_distance(network.double()(images.images.double()), images.labels, network.head.weight)
+        certified_distance(
+            network.double()(images.images.tensor().double()), images.labels, network.head.weight
+        )
         / found.network.body_constant
     )
     for point in found.network.curve:
@@ -107,7 +109,7 @@ def test_smoothing_counts_what_certify_finds(stored: Path, task: Any, workspace:
     assert isinstance(found, SmoothingResult)
     single = certify(
         load_network(stored / NETWORK),
-        images.images,
+        images.images.tensor(),
         sigma=0.25,
         n0=20,
         n=60,

@@ -97,7 +97,7 @@ def test_what_is_found_covers_every_image(networks: Any, task: Any, workspace: A
     images, here = task().test, workspace("whole")
     found = run(networks, images, here)
     assert found.n == 20
-    assert found.total == pytest.approx(2 * float(images.images.sum()), rel=1e-5)
+    assert found.total == pytest.approx(2 * float(images.images.tensor().sum()), rel=1e-5)
     rows = read_rows(here.directory)
     assert torch.equal(rows["index"], images.index)
     assert found.logit == pytest.approx(float(rows["logit"].sum()))

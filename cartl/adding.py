@@ -1,0 +1,78 @@
+"""Sending content and waiting for its check, with a line that tells how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from cartl.answers import Answer
+from cartl.content import Content
+from cartl.problems import ServiceError, ServiceUnreachable
+from cartl.resources import Resources
+
+POLL_SECONDS = 1.0
+AWAY_SECONDS = 60.0
+"""A service that is waited for may be away for this long, e.g. while it is restarted."""
+TRIES = 3
+"""Of sending; what broke off is sent again from its first byte."""
+PAUSE_SECONDS = 2.0
+CONFLICT = 409
+
+
+def send(resources: Resources, ref: str, content: Content, console: Console) -> Answer:
+    """Send the content, with a progress bar on a terminal.
+
+    Raises:
+        ClientError: the service refused it, or could not be reached ``TRIES`` times in a row.
+    """
+    for again in range(TRIES, 0, -1):
+        try:
+            with _bar(content.size, console) as sent:
+                return resources.send_content(ref, content.chunks(sent), content.size)
+        except ServiceError as error:
+            if error.status != CONFLICT or again == TRIES:
+                raise
+            return resources.one(ref)  # the answer to an earlier try was lost
+        except ServiceUnreachable:
+            if again == 1:
+                raise
+            time.sleep(PAUSE_SECONDS)
+    raise AssertionError("the last try returns or raises")
+
+
+@contextmanager
+def _bar(size: int, console: Console) -> Iterator[Callable[[int], None]]:
+    """A bar that is told how many bytes were sent; nothing where there is no terminal."""
+    if not console.is_terminal:
+        yield lambda count: None
+        return
+    columns = (TextColumn("sending"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("sending", total=size)
+        yield lambda count: bar.advance(task, count)
+
+
+def wait_for_check(resources: Resources, ref: str, console: Console) -> Answer:
+    """The data set or teacher once it was checked, with a live line on a terminal.
+
+    Raises:
+        ServiceUnreachable: the service was away for longer than ``AWAY_SECONDS``.
+    """
+    seen, began = time.monotonic(), time.monotonic()
+    with console.status("checking") as line:
+        while True:
+            try:
+                found = resources.one(ref)
+                seen = time.monotonic()
+            except ServiceUnreachable:
+                if time.monotonic() - seen > AWAY_SECONDS:
+                    raise
+            else:
+                if found["state"] != "checking":
+                    return found
+            line.update(f"checking, {time.monotonic() - began:.0f} s")
+            time.sleep(POLL_SECONDS)

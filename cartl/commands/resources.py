@@ -1,0 +1,94 @@
+"""What the commands `cartl datasets` and `cartl teachers` have in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from cartl.adding import send, wait_for_check
+from cartl.address import id_in_path
+from cartl.answers import Answer
+from cartl.client import Client
+from cartl.commands.options import INTERRUPTED
+from cartl.content import content_of
+from cartl.resources import Resources
+from cartl.show_resources import show_list
+from cartl.words import printable
+
+USABLE = frozenset({"ready", "verified", "unverified", "finished"})
+"""States of a data set or teacher that jobs may name."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Print the id; do not wait for the check.")]
+Name = Annotated[str | None, typer.Option(help="Small letters, digits, _ and -; left out: the file's name.")]
+Licence = Annotated[str | None, typer.Option(help="What others may do with it, e.g. CC-BY-4.0.")]
+Ref = Annotated[str, typer.Argument(help="Its id, or its name.", metavar="ID|NAME")]
+Shared = Annotated[bool, typer.Option("--shared", help="Those that others share with you.")]
+Reader = Annotated[str, typer.Argument(help="Whose keys may see it.", metavar="OWNER")]
+Stop = Annotated[bool, typer.Option("--stop", help="Share it no more.")]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One of the two groups of commands."""
+
+    noun: str
+    of: Callable[[Client], Resources]
+    show: Callable[[Answer, Console], None]
+
+
+def add(
+    group: Group, client: Client, body: Mapping[str, Any], source: Path | None, *, wait: bool, as_json: bool
+) -> NoReturn:
+    """Announce it, send what ``source`` holds, wait for its check, show it; exits with 0 if it is usable."""
+    resources = group.of(client)
+    console = Console(stderr=as_json, highlight=False)
+    if source is None:
+        answer = resources.announce(body)
+    else:
+        with content_of(source) as content:
+            answer = resources.announce({**body, "size": content.size})
+            answer = send(resources, id_in_path(str(answer["id"])), content, console)
+    if not wait:
+        typer.echo(json.dumps(answer, indent=2) if as_json else printable(str(answer["id"])))
+        raise typer.Exit(0)
+    try:
+        answer = wait_for_check(resources, id_in_path(str(answer["id"])), console)
+    except KeyboardInterrupt:
+        typer.echo(f"the check goes on; `cartl {resources.path} show {answer['id']}` shows it", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    show(group, answer, as_json=as_json)
+    raise typer.Exit(0 if answer["state"] in USABLE else 1)
+
+
+def show(group: Group, answer: Answer, *, as_json: bool) -> None:
+    """One of them, as tables or as JSON."""
+    if as_json:
+        typer.echo(json.dumps(answer, indent=2))
+    else:
+        group.show(answer, Console(highlight=False))
+
+
+def show_all(group: Group, client: Client, *, shared: bool, as_json: bool) -> None:
+    """All of them, as a table or as JSON."""
+    found = list(group.of(client).all(shared=shared))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        show_list(found, Console(highlight=False))
+
+
+def share(resources: Resources, ref: str, reader: str, *, stop: bool) -> None:
+    """Share it, or no more."""
+    (resources.unshare if stop else resources.share)(ref, reader)
+
+
+def given(**options: object) -> dict[str, Any]:
+    """Those options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
