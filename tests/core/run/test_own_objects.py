@@ -108,6 +108,17 @@ def test_one_pixel_gives_another_fingerprint(tmp_path: Path) -> None:
     assert found[0] == found[1] != found[2]
 
 
+def test_several_data_sets_may_name_ones_own(tmp_path: Path) -> None:
+    own = checked_datasets({"mine": digits(tmp_path)})
+    several = ["digits", {"name": "mine", "classes": [0, 1]}]
+    asked = with_datasets({"kind": "evaluate", "datasets": several}, own)["datasets"]
+    assert asked[0] == "digits"
+    assert (asked[1].name, asked[1].classes, asked[1].facts.channels) == ("mine", (0, 1), 1)
+    with pytest.raises(SpecError) as refused:
+        with_datasets({"datasets": ["digits", {"name": "mine", "classes": "all"}]}, own)
+    assert refused.value.field == "datasets.1.classes"
+
+
 def test_a_network_of_ones_own_is_measured_on_data_of_ones_own(tmp_path: Path) -> None:
     model = ModelSpec(name="tiny", image_size=8, channels=1)
     network = build_network(model, 10, (0.5,), (0.5,), generator(0, "head"))
