@@ -24,6 +24,8 @@ from jobs.store import (
     tally,
     workers,
 )
+from jobs.store.tasks import task_counts
+from jobs.tables import TASK_STATES
 
 LIVE_SECONDS = 60.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,6 +38,7 @@ def exposition(session: Session, *, broker_answers: bool, free_bytes: Mapping[st
     live = workers(session, seen_within_seconds=LIVE_SECONDS)
     figures = _Figures(
         states=state_counts(session),
+        tasks=task_counts(session),
         claimable=claimable_count(session),
         tally=tally(session),
         workers=len(live),
@@ -51,6 +54,7 @@ def exposition(session: Session, *, broker_answers: bool, free_bytes: Mapping[st
 @dataclass(frozen=True, eq=False)  # the registry keeps it by identity
 class _Figures(Collector):
     states: Mapping[JobState, int]
+    tasks: Mapping[str, int]
     claimable: int
     tally: Tally
     workers: int
@@ -63,7 +67,9 @@ class _Figures(Collector):
         tally = self.tally
         states = {state.value: self.states.get(state, 0) for state in JobState}
         losses = {why: tally.recoveries.get(why, 0) for why in (*LOSSES, *tally.recoveries)}
+        tasks = {state: self.tasks.get(state, 0) for state in TASK_STATES}
         yield _gauge("cartl_jobs", "Jobs by state.", states, "state")
+        yield _gauge("cartl_tasks", "Checks of data sets and teachers, by state.", tasks, "state")
         yield _single("cartl_claimable_jobs", "Jobs that a worker could take now.", self.claimable)
         yield _single(
             "cartl_oldest_queued_seconds", "Age of the oldest queued job.", tally.oldest_queued_seconds

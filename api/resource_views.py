@@ -74,7 +74,7 @@ class DatasetView(View):
     def of(cls, row: Dataset) -> Self:
         """A row as it is shown."""
         found = None if row.found is None else FoundDataset.model_validate(row.found, strict=False)
-        facts = {name: getattr(found, name, None) for name in FoundDataset.model_fields}
+        facts = {name: getattr(found, name, None) for name in FoundDataset.model_fields.keys() & _shown(cls)}
         return cls(**_of_row(row), **facts)
 
 
@@ -150,7 +150,7 @@ class TeacherView(View):
     def of(cls, row: Teacher) -> Self:
         """A row as it is shown."""
         found = None if row.found is None else FoundTeacher.model_validate(row.found, strict=False)
-        facts = {name: getattr(found, name, None) for name in FoundTeacher.model_fields}
+        facts = {name: getattr(found, name, None) for name in FoundTeacher.model_fields.keys() & _shown(cls)}
         facts["architecture"] = None if row.found is None else row.found.get("architecture")
         told = row.asked.get("trained_at")
         return cls(
@@ -164,7 +164,9 @@ class TeacherView(View):
         """A teacher of jobs as it is shown."""
         return cls(
             **dict.fromkeys(
-                (*_UPLOADED, "name", "reason", "message", "sha256", "trained_at", "licence", "expires_at")
+                name
+                for name, field in cls.model_fields.items()
+                if field.is_required() and name not in _OF_STAGES
             ),
             id=stage.digest,
             origin="trained",
@@ -177,4 +179,8 @@ class TeacherView(View):
         )
 
 
-_UPLOADED = tuple(name for name in FoundTeacher.model_fields if name != "digest")
+_OF_STAGES = ("id", "origin", "state", "digest", "created_at")
+
+
+def _shown(view: type[View]) -> set[str]:
+    return set(view.model_fields)

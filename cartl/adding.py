@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from cartl.answers import Answer
 from cartl.content import Content
+from cartl.folder_archive import FolderArchive, Tell
 from cartl.problems import ServiceError, ServiceUnreachable
 from cartl.resources import Resources
 
@@ -31,8 +32,8 @@ def send(resources: Resources, ref: str, content: Content, console: Console) -> 
     """
     for again in range(TRIES, 0, -1):
         try:
-            with _bar(content.size, console) as sent:
-                return resources.send_content(ref, content.chunks(sent), content.size)
+            with _bar(content.size, console) as tell:
+                return resources.send_content(ref, content.chunks(tell), content.size)
         except ServiceError as error:
             if error.status != CONFLICT or again == TRIES:
                 raise
@@ -44,16 +45,23 @@ def send(resources: Resources, ref: str, content: Content, console: Console) -> 
     raise AssertionError("the last try returns or raises")
 
 
+def tell_skipped(content: Content, console: Console) -> None:
+    """Say how many files of a folder are not sent, and why."""
+    if isinstance(content, FolderArchive):
+        for reason, files in content.skipped_by_reason.items():
+            console.print(f"not sent, {reason}: {files} files", markup=False, soft_wrap=True)
+
+
 @contextmanager
-def _bar(size: int, console: Console) -> Iterator[Callable[[int], None]]:
+def _bar(size: int, console: Console) -> Iterator[Tell]:
     """A bar that is told how many bytes were sent; nothing where there is no terminal."""
     if not console.is_terminal:
-        yield lambda count: None
+        yield lambda given, size: None
         return
     columns = (TextColumn("sending"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("sending", total=size)
-        yield lambda count: bar.advance(task, count)
+        yield lambda given, size: bar.update(task, completed=given)
 
 
 def wait_for_check(resources: Resources, ref: str, console: Console) -> Answer:

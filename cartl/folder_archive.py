@@ -15,6 +15,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cartl.problems import NotUsable
@@ -88,9 +89,9 @@ class FolderArchive:
             raise FolderRefused(f"{visible(folder.name)} holds no images in class folders")
         return cls(tuple(files), tuple(skipped))
 
-    @property
+    @cached_property
     def size(self) -> int:
-        """Bytes of the archive."""
+        """Bytes of the archive; headers are made for it, so it is asked once."""
         return sum(len(file.header) + file.size + file.padding for file in self.files) + len(END)
 
     @property

@@ -17,7 +17,6 @@ from cartl_core.spec.visible_text import visible
 STYLES = {"ready": "green", "verified": "green", "unverified": "yellow", "rejected": "red", "changed": "red"}
 SHOWN_CLASSES = 20
 SHOWN_SKIPPED = 20
-MILLION = 1e6
 
 
 def show_list(rows: Iterable[Answer], console: Console) -> None:
@@ -98,7 +97,7 @@ def show_teacher(answer: Answer, console: Console) -> None:
     if found.blocks:
         table = _table(console, "block", "parameters", "multiply-adds")
         for block in found.blocks:
-            table.add_row(_text(block.name), _millions(block.parameters), _millions(block.macs))
+            table.add_row(_text(block.name), f"{block.parameters:,}", f"{block.macs:,}")
         console.print(table)
     if found.methods is not None:
         _say(console, f"methods: {', '.join(found.methods) or 'none'}")
@@ -145,7 +144,3 @@ def _say(console: Console, text: str) -> None:
 
 def _number(value: float | str | None) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _millions(count: int) -> str:
-    return f"{count / MILLION:.2f} M"

@@ -70,6 +70,30 @@ TRANSITIONS: dict[type[State], dict[tuple[State, Step], State]] = {
     TeacherState: TEACHER_TRANSITIONS,
 }
 
+REASONS: dict[str, str] = {
+    "archive_unsafe": "a member of the archive leads out of it, or is a link or a device; make it anew",
+    "archive_too_large": "more members, bytes, pixels, classes or folders than the deployment allows",
+    "unreadable": "no archive or array that can be read; the message says where it ends",
+    "too_few_classes": "a data set needs two classes with images: a folder each, at the top",
+    "too_few_images": "a class or a split has too few images that can be read",
+    "not_safetensors": "convert the file on your machine first: `cartl convert`",
+    "layout_unknown": "the names of its tensors are of no known layout; the message lists the nearest",
+    "layout_ambiguous": "several layouts have these names; say which with `layout` or `architecture`",
+    "tensor_missing": "the layout has a tensor that the file lacks",
+    "tensor_unknown": "the file has a tensor that the layout lacks",
+    "shape_differs": "a tensor has another shape than the layout says",
+    "not_finite": "a weight or a statistic is infinite or not a number",
+    "normalisation_needed": "the file does not tell how images are normalised; say so with `normalisation`",
+    "collapsed": "it gives every image the same class: padding, normalisation or layout is another",
+    "published_not_reproduced": "the measured interval does not hold the published accuracy",
+    "worker_lost": "the check died several times; look at the worker's log, then send it again",
+    "check_failed": "the check made a mistake; the worker's log has the trace",
+    "order_refused": "the data set to verify a teacher on has gone, or cannot be used any more",
+    "out_of_memory": "the check ran out of memory; the message says of how much",
+    "timeout": "the check took longer than a check may take",
+}
+"""Values of a data set's or teacher's ``reason``: stable, for programs to match on."""
+
 USABLE: frozenset[State] = frozenset({D.READY, T.VERIFIED, T.UNVERIFIED})
 """States in which a job may name it."""
 

@@ -34,6 +34,7 @@ SLOW = tuple(
     for place in (
         "api/test_upload_places.py",
         "api/test_front_door.py",
+        "api/test_resource_places.py",
         "core/catalog/test_network_file.py",
         "api/test_documents.py",
         "core/render/test_plots.py",
@@ -98,6 +99,7 @@ SLOW = tuple(
         "test_worker_health.py",
         "worker/host",
         "worker/supervision",
+        "worker/task_slot",
     )
 )
 # Fixtures that start a server. Tests of both databases are slow on PostgreSQL only.

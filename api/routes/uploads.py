@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Depends, Path, Request, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from pydantic import Field, WithJsonSchema
 
 from api.deps import (
@@ -27,8 +27,10 @@ from api.http.problems import Problem
 from api.openapi import problems
 from api.receiving import CONTENT, check_binary
 from api.schemas import STANDS_FOR, View
+from cartl_core.storage.store import Pending
 from jobs.files.reservations import RENEW_SECONDS, Reservation, release, renew, reserve
-from jobs.files.uploads import Incoming, forget_upload, store_upload, upload_of, uploads_of
+from jobs.files.stores import artifact_store
+from jobs.files.uploads import forget_upload, inspect_upload, store_upload, upload_of, uploads_of
 from jobs.tables import Upload
 
 router = APIRouter(tags=["uploads"])
@@ -100,10 +102,12 @@ async def create_upload(request: Request) -> Response:
     declared = declared_size(request)
     if declared > context.settings.max_upload_bytes:
         raise too_large(context.settings.max_upload_bytes)
-    async with _reserved(context, caller.owner, declared) as reservation:
-        with await run_in_threadpool(Incoming, context.settings) as incoming:
-            await _receive(request, context, incoming, reservation)
-            view = await run_in_threadpool(_keep, context, incoming, reservation)
+    async with (
+        _reserved(context, caller.owner, declared) as reservation,
+        contextmanager_in_threadpool(artifact_store(context.settings).pending()) as incoming,
+    ):
+        await _receive(request, context, incoming, reservation)
+        view = await run_in_threadpool(_keep, context, incoming, reservation)
     return Response(
         view.model_dump_json(), 201, {"Location": f"/uploads/{view.id}"}, media_type="application/json"
     )
@@ -130,7 +134,7 @@ async def _reserved(context: AppContext, owner: str, declared: int) -> AsyncIter
 
 
 async def _receive(
-    request: Request, context: AppContext, incoming: Incoming, reservation: Reservation
+    request: Request, context: AppContext, incoming: Pending, reservation: Reservation
 ) -> None:
     """Write the body as it comes, and keep its place while it does."""
 
@@ -149,8 +153,8 @@ async def _receive(
             renewed_at = time.monotonic()
 
 
-def _keep(context: AppContext, incoming: Incoming, reservation: Reservation) -> UploadView:
-    found = incoming.finish()
+def _keep(context: AppContext, incoming: Pending, reservation: Reservation) -> UploadView:
+    found = inspect_upload(incoming)
     with context.writing() as session:
         return UploadView.of(store_upload(session, context.settings, incoming, found, reservation))
 
@@ -175,5 +179,5 @@ def get_upload(upload_id: UploadId, caller: Reader, context: ContextDep) -> Uplo
 def delete_upload(upload_id: UploadId, caller: Submitter, context: ContextDep) -> None:
     """Gone, with its file; not while a job that measures it is queued or running."""
     with context.writing() as session:
-        path = forget_upload(session, context.settings, upload_id, caller.owner)
-    path.unlink(missing_ok=True)
+        key = forget_upload(session, upload_id, caller.owner)
+    artifact_store(context.settings).delete(key)

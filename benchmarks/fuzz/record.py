@@ -10,7 +10,8 @@ from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, Runtime
 from jobs import store
 from jobs.database.engine import make_engine, migrate, session_factory, transaction
-from jobs.files.artifacts import measure, output_directory, relative_path
+from jobs.files.artifacts import output_directory, relative_path
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store.keys import make_key
 from jobs.store.sweeps import submit_sweep
@@ -46,10 +47,10 @@ def prepare(settings: Settings, *, with_key: bool) -> str:
         store.record(session, claim, RuntimeResolved(runtime=RUNTIME))
         path = output_directory(settings, claim.job_id, claim.token) / "report.md"
         path.write_text("# Report\n", encoding="utf-8")
-        size, sha256 = measure(path)
         written = ArtifactWritten(name="report.md", path="report.md", media_type="text/markdown")
         where = relative_path(settings, path)
-        store.record_artifact(session, claim, written, path=where, size=size, sha256=sha256)
+        kept = artifact_store(settings).stat(where)
+        store.record_artifact(session, claim, written, path=where, size=kept.size, sha256=kept.sha256)
         store.complete(session, claim)
         plain, row = make_key("fuzz", "fuzz", ("read", "submit", "admin"))
         if with_key:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from cartl.adding import send, wait_for_check
+from cartl.adding import send, tell_skipped, wait_for_check
 from cartl.address import id_in_path
 from cartl.answers import Answer
 from cartl.client import Client
@@ -52,9 +52,10 @@ def add(
     if source is None:
         answer = resources.announce(body)
     else:
-        with content_of(source) as content:
-            answer = resources.announce({**body, "size": content.size})
-            answer = send(resources, id_in_path(str(answer["id"])), content, console)
+        content = content_of(source)
+        tell_skipped(content, console)
+        answer = resources.announce({**body, "size": content.size})
+        answer = send(resources, id_in_path(str(answer["id"])), content, console)
     if not wait:
         typer.echo(json.dumps(answer, indent=2) if as_json else printable(str(answer["id"])))
         raise typer.Exit(0)

@@ -27,10 +27,11 @@ from cartl_core.planning.plan import (
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import ArmReport, Notice, PairedComparison, Report, Teacher
 from cartl_core.report.comparisons import Retention
+from cartl_core.report.given_teacher import given
 from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
-from cartl_core.spec import AutoSpec
+from cartl_core.spec import AutoSpec, PretrainSpec
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
@@ -54,9 +55,9 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
     arms = [_student(student, plan, state) for student in plan.students]
     own, baselines = next(iter(arms), None), tuple(arm for arm in arms[1:] if arm is not None)
     teachers = tuple(
-        _teacher(teacher, trained, plan, state)
+        _teacher(teacher, teacher.pretrain, trained, plan, state)
         for teacher in plan.teachers
-        if (trained := state.teacher(teacher))
+        if teacher.pretrain and (trained := state.teacher(teacher))
     )
     chosen = _selection(plan, plan.spec.auto, state) if plan.spec.auto else None
     known = [arm for arm in (own, *baselines) if arm]
@@ -74,6 +75,7 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
             *_few_test_images(state),
         ),
         teachers=teachers,
+        given_teacher=given(plan.spec.teacher) if plan.spec.teacher else None,
         selection=chosen,
         student=own,
         baselines=baselines,
@@ -144,8 +146,10 @@ def _accumulation_steps(plan: TransferPlan, state: RunState) -> dict[str, int]:
     return found
 
 
-def _teacher(teacher: TeacherPlan, trained: TeacherResult, plan: TransferPlan, state: RunState) -> Teacher:
-    pretrain, test = teacher.pretrain, state.source
+def _teacher(
+    teacher: TeacherPlan, pretrain: PretrainSpec, trained: TeacherResult, plan: TransferPlan, state: RunState
+) -> Teacher:
+    test = state.source
     return Teacher(
         objective=pretrain.objective,
         digest=teacher.stage.digest,

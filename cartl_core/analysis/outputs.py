@@ -39,6 +39,8 @@ def transfer_networks(plan: TransferPlan, state: RunState) -> Iterator[Notice]:
     for student in plan.students[:1]:
         yield from _of_measured(_named(student, plan, "student"), student, state.target, state)
     for teacher in plan.teachers:
+        if teacher.pretrain is None:
+            continue  # given: nothing is measured of it
         name = NetworkName(
             role="teacher",
             method=None,

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from cartl_core.data.incoming.registered import FolderPack
 from cartl_core.data.packed import SPLITS, Pack
 from cartl_core.data.splits import FileCounts, PixelSource, Sizing
 from cartl_core.errors import DatasetInvalid
@@ -29,7 +30,7 @@ class PackedSplit:
         positions: (N,) of its images in the pack, ascending.
     """
 
-    pack: Pack
+    pack: Pack | FolderPack
     positions: NDArray[np.int64]
 
     @cached_property
@@ -47,7 +48,7 @@ class PackedSplit:
         positions = self.positions[chosen]
         whole = _all_of_size(self.pack, sizing.size)
         if whole is not None:
-            return whole, positions
+            return whole, self.pack.index.offset[positions] // (sizing.size**2 * whole.shape[3])
         return ResizedImages(self.pack, positions, sizing), np.arange(len(chosen))
 
 
@@ -62,8 +63,8 @@ class PackedArchive:
     files: FileCounts | None = None
 
 
-def archive_of_pack(pack: Pack) -> PackedArchive:
-    """What ``load`` takes of a pack: ``load(..., own={name: archive_of_pack(Pack.open(directory))})``.
+def archive_of_pack(pack: Pack | FolderPack) -> PackedArchive:
+    """What ``load`` takes of a pack: ``load(..., own={name: archive_of_pack(open_pack(directory))})``.
 
     Raises:
         DatasetInvalid: it has no training or no test image, or its index is not of its images and classes.
@@ -77,19 +78,22 @@ def archive_of_pack(pack: Pack) -> PackedArchive:
     return PackedArchive(splits["train"], validation, splits["test"])
 
 
-def _split(pack: Pack, name: SplitName) -> PackedSplit:
+def _split(pack: Pack | FolderPack, name: SplitName) -> PackedSplit:
     return PackedSplit(pack, (pack.index.split == SPLITS.index(name)).nonzero()[0])
 
 
-def _require_sound(pack: Pack) -> None:
+def _require_sound(pack: Pack | FolderPack) -> None:
     """The index is another file than the pixels: every image lies within them, every label has a class."""
     index = pack.index
     sides = np.minimum(index.height, index.width)
     ends = index.offset + index.height.astype(np.int64) * index.width * pack.found.channels
+    within = (
+        (ends <= len(pack.pixels)).all() if isinstance(pack, Pack) else len(pack.kept.paths) == len(index)
+    )
     sound = (
         (sides >= 1).all()
         and (index.offset >= 0).all()
-        and (ends <= len(pack.pixels)).all()
+        and within
         and (index.label >= 0).all()
         and (index.label < len(pack.found.classes)).all()
     )
@@ -97,14 +101,17 @@ def _require_sound(pack: Pack) -> None:
         raise DatasetInvalid("the kept images of the data set do not match their index")
 
 
-def _all_of_size(pack: Pack, size: int) -> NDArray[np.uint8] | None:
-    """The pack's pixels (N, S, S, C) where each image follows the one before and is S x S."""
+def _all_of_size(pack: Pack | FolderPack, size: int) -> NDArray[np.uint8] | None:
+    """The pack's pixels (M, S, S, C) where all images are S x S, in the order of the file.
+
+    An image that was left out may stand between them, so M is N or more.
+    """
     index, each = pack.index, size * size * pack.found.channels
-    count = len(index)
-    if not ((index.height == size) & (index.width == size)).all():
+    if isinstance(pack, FolderPack) or not ((index.height == size) & (index.width == size)).all():
         return None
-    if not np.array_equal(index.offset, np.arange(count, dtype=np.int64) * each):
+    if (index.offset % each).any():
         return None
+    count = len(pack.pixels) // each
     return np.asarray(pack.pixels[: count * each]).reshape(count, size, size, pack.found.channels)
 
 
@@ -117,7 +124,7 @@ class ResizedImages:
         positions: (N,) in the pack; position i of this is ``positions[i]``.
     """
 
-    def __init__(self, pack: Pack, positions: NDArray[np.int64], sizing: Sizing) -> None:
+    def __init__(self, pack: Pack | FolderPack, positions: NDArray[np.int64], sizing: Sizing) -> None:
         self._pack, self._positions, self._sizing = pack, positions, sizing
         self._each = (sizing.size, sizing.size, pack.found.channels)
         shape = (len(positions), *self._each)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cartl_core.catalog import DATASETS
 from cartl_core.catalog.layouts import TeacherRefused
+from cartl_core.data.incoming import FolderPack, open_pack
 from cartl_core.data.load_dataset import load_dataset
 from cartl_core.data.packed import SPLITS, Pack
 from cartl_core.data.packed_images import resized
@@ -55,7 +56,7 @@ def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestS
         TeacherRefused: its images are in colour, and the teacher sees grey.
         DatasetInvalid: the pack is not there, or damaged.
     """
-    kept = Pack.open(pack)
+    kept = open_pack(pack)
     _require_channels(verify.dataset, kept.found.channels, model)
     positions = np.flatnonzero(kept.index.split == SPLITS.index("test"))
     labels = torch.from_numpy(kept.index.label[positions].astype(np.int64))
@@ -71,7 +72,7 @@ def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestS
     )
 
 
-def _square(pack: Pack, position: int, model: ModelSpec) -> Tensor:
+def _square(pack: Pack | FolderPack, position: int, model: ModelSpec) -> Tensor:
     """(1, C, S, S) in [0, 1]: as a job on the same pack sees the image."""
     pixels = torch.from_numpy(np.array(resized(pack.image(position), model.image_size, "fit_crop")))
     image = pixels.permute(2, 0, 1)[None].float() / 255

@@ -22,18 +22,21 @@ from cartl_core.planning.plan import (
 from cartl_core.planning.stage_digests import RunSetting, StageKey
 from cartl_core.planning.stages import (
     Attacking,
+    Continuing,
     DataRef,
     Diagnosing,
     Importing,
+    Pretraining,
     StageSpec,
     Work,
     attacking,
+    continuing,
     diagnosing,
     importing,
     pretraining,
     transferring,
 )
-from cartl_core.spec import Arm, AttackSpec, AutoSpec, EvaluateSpec, JobSpec, Runtime
+from cartl_core.spec import Arm, AttackSpec, AutoSpec, EvaluateSpec, JobSpec, PretrainSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.statistics.candidate_selection import ModelSelection
 
@@ -90,7 +93,7 @@ def _measured_on(
 def plan_transfer(
     spec: JobSpec,
     *,
-    source: DataCounts,
+    source: DataCounts | None,
     target: DataCounts,
     runtime: Runtime,
     choice: ModelSelection | None = None,
@@ -98,6 +101,7 @@ def plan_transfer(
     """Teachers, students and what is measured of each; arms with equal teachers share one.
 
     Args:
+        source: None where no teacher is trained.
         choice: among the candidates, once they were compared.
     """
     layout = _Layout(spec, source, target, runtime)
@@ -126,7 +130,9 @@ def _dearest(auto: AutoSpec) -> ModelSelection:
 class _Layout:
     """A plan of a transfer while it grows: each teacher once."""
 
-    def __init__(self, spec: JobSpec, source: DataCounts, target: DataCounts, runtime: Runtime) -> None:
+    def __init__(
+        self, spec: JobSpec, source: DataCounts | None, target: DataCounts, runtime: Runtime
+    ) -> None:
         self.spec, self.source, self.target = spec, source, target
         self.setting = RunSetting(spec.seed, runtime, spec.evaluate.batch_size)
         self.teachers: dict[str, TeacherPlan] = {}
@@ -138,7 +144,7 @@ class _Layout:
         teachers = tuple(self.teachers.values())
         stages: list[StageSpec[Work]] = []
         for teacher in teachers:
-            stages += [teacher.stage, *teacher.measurements]
+            stages += [*teacher.stages, *teacher.measurements]
         for student in (*students, *candidates):
             stages += [student.stage, *student.measurements, *student.diagnostics]
         costs = {stage.digest: stage.cost for stage in stages}
@@ -184,22 +190,45 @@ class _Layout:
         return StudentPlan(stage, teacher, subject)
 
     def _teacher(self, arm: Arm) -> TeacherPlan:
-        stage = pretraining(
-            arm.pretrain,
-            arm.freeze_depth,
-            model=self.spec.model,
-            fingerprint=self.source.fingerprint,
-            images=self.source.train_images,
-            setting=self.setting,
-        )
-        if stage.digest not in self.teachers:
-            evaluate, source = self.spec.evaluate, self.source
-            tests = DataRef(
-                "source", "test", source.fingerprint, evaluate.source_test_limit, source.test_images
+        made = self._imported() if arm.pretrain is None else self._trained(arm.pretrain, arm.freeze_depth)
+        return self.teachers.setdefault(made.stage.digest, made)
+
+    def _imported(self) -> TeacherPlan:
+        return TeacherPlan(self._given_teacher())
+
+    def _given_teacher(self) -> StageSpec[Importing]:
+        assert self.spec.teacher is not None
+        images = self.target.train_images
+        sha256 = self.spec.teacher.sha256
+        return importing(sha256, images=images, setting=self.setting, label="the given teacher")
+
+    def _trained(self, pretrain: PretrainSpec, freeze_depth: int) -> TeacherPlan:
+        """A teacher that is trained on the source, from scratch or from the one that was given."""
+        source, evaluate = self.source, self.spec.evaluate
+        assert source is not None
+        start = self._given_teacher() if self.spec.teacher else None
+        stage: StageSpec[Pretraining] | StageSpec[Continuing]
+        if start is None:
+            stage = pretraining(
+                pretrain,
+                freeze_depth,
+                model=self.spec.model,
+                fingerprint=source.fingerprint,
+                images=source.train_images,
+                setting=self.setting,
             )
-            found = _measurements(evaluate.source_attacks, stage.key.label, stage.key, tests, self.setting)
-            self.teachers[stage.digest] = TeacherPlan(stage, found)
-        return self.teachers[stage.digest]
+        else:
+            stage = continuing(
+                pretrain,
+                freeze_depth,
+                start.key,
+                fingerprint=source.fingerprint,
+                images=source.train_images,
+                setting=self.setting,
+            )
+        tests = DataRef("source", "test", source.fingerprint, evaluate.source_test_limit, source.test_images)
+        found = _measurements(evaluate.source_attacks, stage.key.label, stage.key, tests, self.setting)
+        return TeacherPlan(stage, found, start)
 
     def _diagnostics(
         self, student: StudentPlan, students: Sequence[StudentPlan], tests: DataRef

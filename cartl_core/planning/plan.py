@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from cartl_core.planning.stages import (
     Attacking,
+    Continuing,
     Diagnosing,
     Importing,
     Pretraining,
     StageSpec,
     Transferring,
+    Work,
 )
 from cartl_core.spec import Arm, JobSpec, PretrainSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
@@ -37,20 +39,32 @@ class DataCounts:
 
 @dataclass(frozen=True)
 class TeacherPlan:
-    """A teacher, and what is measured of it on the source's test images."""
+    """A teacher, and what is measured of it on the source's test images.
 
-    stage: StageSpec[Pretraining]
-    measurements: tuple[StageSpec[Attacking], ...]
+    One that was given is imported, and nothing is measured of it. One whose training goes on here has its
+    import as ``start``.
+    """
+
+    stage: StageSpec[Pretraining] | StageSpec[Continuing] | StageSpec[Importing]
+    measurements: tuple[StageSpec[Attacking], ...] = ()
+    start: StageSpec[Importing] | None = None
 
     @property
-    def pretrain(self) -> PretrainSpec:
-        """Its settings."""
-        return self.stage.work.pretrain
+    def pretrain(self) -> PretrainSpec | None:
+        """The settings of its training; None where it is used as it was given."""
+        work = self.stage.work
+        return None if isinstance(work, Importing) else work.pretrain
 
     @property
     def freeze_depth(self) -> int | None:
         """The depth that it was made for; None when it serves every depth."""
-        return self.stage.work.freeze_depth
+        work = self.stage.work
+        return None if isinstance(work, Importing) else work.freeze_depth
+
+    @property
+    def stages(self) -> tuple[StageSpec[Work], ...]:
+        """What makes it, in order."""
+        return (self.start, self.stage) if self.start else (self.stage,)
 
 
 @dataclass(frozen=True)

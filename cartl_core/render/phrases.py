@@ -21,7 +21,7 @@ from cartl_core.report.curves import (
     RobustnessCurve,
 )
 from cartl_core.report.evidence import Reference
-from cartl_core.spec import AttackSpec, DataSpec, Method, TransferSpec
+from cartl_core.spec import AttackSpec, DataSpec, JobSpec, Method, TransferSpec
 
 MAX_NAMED_CLASSES = 10
 UNKNOWN = "not yet known"
@@ -52,6 +52,13 @@ def data(spec: DataSpec) -> str:
     if len(spec.classes) > MAX_NAMED_CLASSES:
         return f"{facts.title}, {len(spec.classes)} of {len(facts.classes)} classes"
     return f"{facts.title}, classes {', '.join(facts.classes[label] for label in spec.classes)}"
+
+
+def start(spec: JobSpec) -> str:
+    """What a transfer starts from, in short: its source's name, or its teacher's where it has none."""
+    if spec.source is not None:
+        return spec.source.name
+    return f"teacher {spec.teacher.name}" if spec.teacher else "no source"
 
 
 def method(name: Method | None) -> str:

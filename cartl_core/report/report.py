@@ -18,7 +18,9 @@ from cartl_core.report.comparisons import PairedComparison as PairedComparison
 from cartl_core.report.comparisons import Retention
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
+from cartl_core.report.exports import Export
 from cartl_core.report.gallery import Gallery
+from cartl_core.report.given_teacher import GivenTeacher
 from cartl_core.report.history import History
 from cartl_core.report.making import FrozenPart, LearnedFrom, StageOrigin
 from cartl_core.report.notices import Notice
@@ -188,7 +190,10 @@ class Report(Value):
         description="What to know before believing the figures, beside checks that failed and a promise that "
         "was not kept.",
     )
-    teachers: tuple[Teacher, ...] = ()
+    teachers: tuple[Teacher, ...] = Field(default=(), description="Those that were trained.")
+    given_teacher: GivenTeacher | None = Field(
+        default=None, description="The one that was given; null where the job trained its own."
+    )
     selection: Selection | None = Field(
         default=None, description="How `auto` was decided; null where nothing was left to choose."
     )
@@ -202,6 +207,9 @@ class Report(Value):
     )
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
+    )
+    exports: tuple[Export, ...] = Field(
+        default=(), description="Forms in which the job's own student was given back; of a complete report."
     )
     seconds: dict[str, float] = Field(
         default_factory=dict,

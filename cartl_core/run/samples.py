@@ -65,10 +65,10 @@ def of_evaluation(asked: DataSpec, evaluate: EvaluateSpec, seed: int, data: Load
     return Sample(data, asked, test, none_of(data.validation))
 
 
-def of_source(spec: JobSpec, data: Loaded) -> Sample:
+def of_source(asked: DataSpec, spec: JobSpec, data: Loaded) -> Sample:
     """The source's test images."""
     test = some_of(data.test, spec.evaluate.source_test_limit, spec.seed, "source test")
-    return Sample(data, spec.source, test, none_of(data.validation))
+    return Sample(data, asked, test, none_of(data.validation))
 
 
 def some_of(images: Split, limit: int | None, seed: int, purpose: str) -> Split:

@@ -13,23 +13,32 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator, 
 
 from cartl_core.errors import SpecError
 from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel, refusal
-from cartl_core.spec.data_and_model import DataSpec, DataSpecOrName, ModelSpec, Name, NewName, Tag
+from cartl_core.spec.data_and_model import (
+    DataName,
+    DataRequest,
+    DataRequestOrName,
+    DataSpecOrName,
+    ModelSpec,
+    Name,
+    NewName,
+    Sha256,
+    Tag,
+)
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
 
 MOST_DATASETS = 8
 ID = r"^[0-9a-f-]{1,64}$"
-SHA256 = r"^[0-9a-f]{64}$"
 Id = Annotated[str, StringConstraints(pattern=ID)]
-Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
 
 class NetworkRef(SpecModel):
-    """Which network: an upload's, or the student of an earlier job. Its digest says which bytes."""
+    """An upload, the student of an earlier job, or a teacher; the digest says which bytes."""
 
     upload: Id | None = Field(default=None, description="Id of an upload of yours.")
     job: Id | None = Field(default=None, description="Id of a job of yours that has succeeded.")
+    teacher: DataName | None = Field(default=None, description="Id or name of a teacher of yours.")
     arm: Literal["student"] = Field(default="student", description="Which network of that job.")
     sha256: Sha256 | None = Field(
         default=None, description="Of the network's file; where it is given, the file must have it."
@@ -37,8 +46,10 @@ class NetworkRef(SpecModel):
 
     @model_validator(mode="after")
     def _one_place(self) -> NetworkRef:
-        if self.upload is not None and self.job is not None:
-            raise refusal("it names an upload and a job", "one of the two")
+        places = ("upload", "job", "teacher")
+        named = [name for name in places if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise refusal(f"it names {' and '.join(named)}", f"one of {', '.join(places)}")
         return self
 
     @property
@@ -59,12 +70,12 @@ class EvaluateJobRequest(SpecModel):
     """What a person posts to have a network measured: which network, on which data set."""
 
     kind: Literal["evaluate"]
-    datasets: Annotated[tuple[DataSpecOrName, ...], OBJECTS] = Field(
+    datasets: Annotated[tuple[DataRequestOrName, ...], OBJECTS] = Field(
         default=(),
         max_length=MOST_DATASETS,
         description="In place of `dataset`: several, each measured by itself; the first is the headline's.",
     )
-    dataset: DataSpecOrName | None = Field(
+    dataset: DataRequestOrName | None = Field(
         default=None,
         validate_default=True,
         description="What it is measured on; as many classes as it has outputs.",
@@ -85,7 +96,7 @@ class EvaluateJobRequest(SpecModel):
 
     @field_validator("dataset")
     @classmethod
-    def _one_or_several(cls, dataset: DataSpec | None, info: ValidationInfo) -> DataSpec | None:
+    def _one_or_several(cls, dataset: DataRequest | None, info: ValidationInfo) -> DataRequest | None:
         if "datasets" in info.data and (dataset is None) != bool(info.data["datasets"]):
             told = "no data set is named" if dataset is None else "`datasets` names some as well"
             raise refusal(told, f"dataset, or datasets with 1 to {MOST_DATASETS} of them, not both")

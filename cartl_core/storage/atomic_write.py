@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+COPIED_BYTES = 1024 * 1024
+"""At once."""
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -86,6 +89,22 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` so that a crash leaves the old file or the new one, never a part."""
     with PendingFile(path.parent, f".{path.name}.") as file:
         file.write(content)
+        file.publish(path, mode=0o644)
+
+
+def place_whole(made: Path, path: Path) -> None:
+    """Give a finished file of the same file system its name; another file of that name is replaced."""
+    made.chmod(0o644)
+    sync_file(made)
+    made.replace(path)
+    sync_directory(path.parent)
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file to ``path``, whole or not at all; it is never held in memory."""
+    with source.open("rb") as content, PendingFile(path.parent, f".{path.name}.") as file:
+        while chunk := content.read(COPIED_BYTES):
+            file.write(chunk)
         file.publish(path, mode=0o644)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from cartl_core.errors import StageDamaged, describe_error
 from cartl_core.storage.atomic_write import write_whole
+from cartl_core.storage.directory_store import DirectoryStore
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.strict_json import ANSWER, read_file
 
@@ -28,7 +29,8 @@ def write_result(directory: Path, facts: dict[str, Any], files: Sequence[str] = 
     Raises:
         DiskFull: no space is left.
     """
-    content: dict[str, Any] = {"facts": facts, "files": {name: _sha256(directory / name) for name in files}}
+    store = DirectoryStore(directory)
+    content: dict[str, Any] = {"facts": facts, "files": {name: store.stat(name).sha256 for name in files}}
     content["seal"] = _seal(content)
     with disk_faults("a stage's result"):
         write_whole(directory / RESULT, json.dumps(content, indent=1, allow_nan=False).encode())
@@ -47,8 +49,9 @@ def read_result(directory: Path) -> dict[str, Any]:
         # Results of the first version have no seal.
         if not content.keys() <= KEYS or content.get("seal", _seal(content)) != _seal(content):
             raise StageDamaged(f"{RESULT} of a finished stage has changed since it was written")
+        store = DirectoryStore(directory)
         for name, expected in files.items():
-            if _sha256(directory / name) != expected:
+            if not store.verify(name, expected):
                 raise StageDamaged(f"{name} of a finished stage has changed since it was written")
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StageDamaged(f"a finished stage cannot be read back: {describe_error(error)}") from error
@@ -77,8 +80,3 @@ def discard(directory: Path) -> None:
 def _seal(content: dict[str, Any]) -> str:
     sealed = {name: value for name, value in content.items() if name != "seal"}
     return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

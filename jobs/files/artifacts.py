@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
 
+from cartl_core.storage.store import KeyRefused
 from jobs.errors import ArtifactNameRefused, ArtifactNotFound
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.tables import Artifact
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 LOGS = "logs"
-CHUNK = 1024 * 1024
 
 
 def check_name(name: str) -> str:
@@ -39,11 +39,12 @@ def relative_path(settings: Settings, path: Path) -> str:
     Raises:
         ArtifactNameRefused: it lies elsewhere, symbolic links resolved.
     """
-    root = settings.artifacts_dir.resolve()
-    resolved = path.resolve()
-    if not resolved.is_relative_to(root):
-        raise ArtifactNameRefused(f"{path.name} lies outside the artifacts directory", name=path.name)
-    return resolved.relative_to(root).as_posix()
+    try:
+        return artifact_store(settings).key_of(path)
+    except KeyRefused as error:
+        raise ArtifactNameRefused(
+            f"{path.name} lies outside the artifacts directory", name=path.name
+        ) from error
 
 
 def path_of(settings: Settings, artifact: Artifact) -> Path:
@@ -52,11 +53,18 @@ def path_of(settings: Settings, artifact: Artifact) -> Path:
     Raises:
         ArtifactNotFound: the row is there but the file is gone, or lies outside the directory.
     """
-    root = settings.artifacts_dir.resolve()
-    path = (root / artifact.path).resolve()
-    if not path.is_relative_to(root) or not path.is_file():
-        raise ArtifactNotFound(f"the file of artifact {artifact.name!r} is gone", name=artifact.name)
+    try:
+        path = artifact_store(settings).local(artifact.path)
+    except (FileNotFoundError, KeyRefused) as error:
+        raise file_gone(artifact) from error
+    if not path.is_file():
+        raise file_gone(artifact)
     return path
+
+
+def file_gone(artifact: Artifact) -> ArtifactNotFound:
+    """The error that says so."""
+    return ArtifactNotFound(f"the file of artifact {artifact.name!r} is gone", name=artifact.name)
 
 
 def logs_directory(settings: Settings, job_id: str) -> Path:
@@ -73,14 +81,3 @@ def log_files(settings: Settings, job_id: str) -> list[Path]:
     """The logs of a job's attempts, oldest first by the last time that each was written."""
     written = logs_directory(settings, job_id).glob("attempt-*.log")
     return sorted(written, key=lambda path: (path.stat().st_mtime_ns, path.name))
-
-
-def measure(path: Path) -> tuple[int, str]:
-    """Size in bytes and SHA-256 of a file, read in pieces."""
-    sha = hashlib.sha256()
-    size = 0
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            sha.update(chunk)
-            size += len(chunk)
-    return size, sha.hexdigest()

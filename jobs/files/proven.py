@@ -8,8 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs.errors import ArtifactDamaged, ArtifactNotFound
-from jobs.files.artifacts import measure, path_of
+from cartl_core.storage.directory_store import DirectoryStore
+from jobs.errors import ArtifactDamaged
+from jobs.files.artifacts import file_gone, path_of
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.tables import Artifact
 
@@ -29,22 +31,23 @@ class ProvenFiles:
         self._proven: OrderedDict[tuple[Path, str], tuple[tuple[int, ...], float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def holds(self, path: Path, sha256: str) -> bool:
-        """Whether the file has this digest.
+    def holds(self, store: DirectoryStore, key: str, sha256: str) -> bool:
+        """Whether the file of a key has this digest.
 
         Raises:
             OSError: it cannot be read.
         """
-        key, stamp = (path, sha256), _stamp(path)
+        path = store.local(key)
+        asked, stamp = (path, sha256), _stamp(path)
         with self._lock:
-            known = self._proven.get(key)
+            known = self._proven.get(asked)
         if known is not None and known[0] == stamp and self._clock() - known[1] < PROVEN_SECONDS:
             return True
-        if measure(path)[1] != sha256:
+        if not store.verify(key, sha256):
             return False
         with self._lock:
-            self._proven[key] = (stamp, self._clock())
-            self._proven.move_to_end(key)
+            self._proven[asked] = (stamp, self._clock())
+            self._proven.move_to_end(asked)
             while len(self._proven) > PROVEN_FILES:
                 self._proven.popitem(last=False)
         return True
@@ -68,11 +71,9 @@ def proven_path(settings: Settings, artifact: Artifact) -> Path:
     """
     path = path_of(settings, artifact)
     try:
-        whole = PROVEN.holds(path, artifact.sha256)
+        whole = PROVEN.holds(artifact_store(settings), artifact.path, artifact.sha256)
     except OSError as error:
-        raise ArtifactNotFound(
-            f"the file of artifact {artifact.name!r} is gone", name=artifact.name
-        ) from error
+        raise file_gone(artifact) from error
     if not whole:
         raise ArtifactDamaged(
             f"{artifact.name} was damaged after it was written: its SHA-256 is another; "

@@ -10,6 +10,9 @@ came: uploads that no job has measured. Everything else goes:
     stages, checkpoints    not used for so long             (rows, then directories)
     checkpoints            of stages that are finished      (rows, then files)
     uploads                that no job refers to, so old     (rows, then files)
+    tasks                  that ended so long ago            (rows, then their logs)
+    data sets, teachers    announced and not sent in time, or rejected so long ago; bytes of rejected ones
+                           after a day                        (rows, then files)
     directories            that no row names and no live claim writes
     idempotency keys       after ``KEY_HOURS``
 """
@@ -26,12 +29,16 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
+from cartl_core.storage.store import KeyRefused
 from jobs.database.dialect import FromNow
 from jobs.files.artifacts import LOGS
+from jobs.files.resource_retention import forget_resources, needed_trees
+from jobs.files.stores import TASKS, artifact_store, stage_store
 from jobs.files.uploads import forget_unused
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.change import is_in, locked
+from jobs.store.lost_tasks import forget_ended_tasks
 from jobs.store.stages import claim_directory
 from jobs.store.submit import key_expired
 from jobs.tables import (
@@ -40,6 +47,7 @@ from jobs.tables import (
     IdempotencyKey,
     Job,
     Stage,
+    Task,
     Upload,
 )
 
@@ -55,6 +63,9 @@ class Pruned:
     stages: int
     checkpoints: int
     uploads: int
+    tasks: int
+    resources: int
+    """Data sets and teachers."""
     idempotency_keys: int
     paths: tuple[Path, ...]
     size: int
@@ -73,6 +84,8 @@ def prune(
         stages, checkpoints = _forget_stages(session, older_than_days)
         checkpoints += _forget_superseded(session)
         uploads = forget_unused(session, FromNow(-DAY * older_than_days))
+        tasks = forget_ended_tasks(session, FromNow(-DAY * older_than_days))
+        resources = forget_resources(session, older_than_days)
         keys = session.execute(
             delete(IdempotencyKey).where(key_expired()).returning(IdempotencyKey.key)
         ).all()
@@ -88,8 +101,8 @@ def prune(
     size = sum(_size(path) for path in useless)
     if not dry_run:
         for path in useless:
-            _remove(path)
-    return Pruned(stages, checkpoints, uploads, len(keys), tuple(useless), size)
+            _remove(settings, path)
+    return Pruned(stages, checkpoints, uploads, tasks, resources, len(keys), tuple(useless), size)
 
 
 def _forget_stages(session: Session, days: float) -> tuple[int, int]:
@@ -155,7 +168,9 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
     needed |= {stages / path for path in session.scalars(select(Checkpoint.path))}
     needed |= {artifacts / path for path in session.scalars(select(Artifact.path))}
     needed |= {artifacts / path for path in session.scalars(select(Upload.path))}
+    needed |= {artifacts / tree for tree in needed_trees(session)}
     needed |= {artifacts / job_id / LOGS for job_id in session.scalars(select(Job.id))}
+    needed |= {artifacts / TASKS / task_id for task_id in session.scalars(select(Task.id))}
     claims = session.execute(select(Job.id, Job.token).where(is_in(Job, JobState.RUNNING))).all()
     needed |= {artifacts / job_id / str(token) for job_id, token in claims}
     written = {claim_directory(job_id, token) for job_id, token in claims}
@@ -183,8 +198,16 @@ def _size(path: Path) -> int:
     return sum(file.lstat().st_size for file in _files(path) if not file.is_dir())
 
 
-def _remove(path: Path) -> None:
+def _remove(settings: Settings, path: Path) -> None:
     """Remove a file or a directory, and its parent when that is empty then."""
+    store = next(
+        one
+        for one in (stage_store(settings), artifact_store(settings))
+        if path.parent.parent.resolve() == one.root
+    )
+    with suppress(KeyRefused):  # what has no key: temporaries that a crash has left
+        store.delete(store.key_of(path))
+        return
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

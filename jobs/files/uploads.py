@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
-from types import TracebackType
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from cartl_core.catalog.network_file import NetworkFile, inspect
+from cartl_core.storage.store import Pending
 from jobs.database.dialect import FromNow
 from jobs.errors import UploadInUse, UploadNotFound
 from jobs.files.reservations import Reservation, take
@@ -25,51 +22,18 @@ FOLDER = "uploads"
 """Below the artifacts directory, where jobs' directories are named by their ids."""
 
 
-class Incoming:
-    """A file under way: gone with the block unless it was kept."""
+def inspect_upload(incoming: Pending) -> NetworkFile:
+    """All of it is here: make it last, and see what it says of itself.
 
-    def __init__(self, settings: Settings) -> None:
-        self._folder = settings.artifacts_dir / FOLDER
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, name = tempfile.mkstemp(dir=self._folder, prefix=".incoming-")
-        self.path = Path(name)
-        self._file = os.fdopen(handle, "wb")
-
-    def __enter__(self) -> Incoming:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def write(self, chunk: bytes) -> None:
-        """Append to the file."""
-        self._file.write(chunk)
-
-    def finish(self) -> NetworkFile:
-        """All of it is here: make it last, and see what it says of itself.
-
-        Raises:
-            SpecError: it is no network.
-        """
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return inspect(self.path, field="body")
-
-    def keep(self, name: str) -> None:
-        """Give it its name, for good."""
-        self.path.replace(self._folder / name)
-        handle = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    Raises:
+        SpecError: it is no network.
+    """
+    incoming.finish()
+    return inspect(incoming.path, field="body")
 
 
 def store_upload(
-    session: Session, settings: Settings, incoming: Incoming, found: NetworkFile, reservation: Reservation
+    session: Session, settings: Settings, incoming: Pending, found: NetworkFile, reservation: Reservation
 ) -> Upload:
     """Write the row and give the file its name; a row that is not committed leaves a file for ``prune``.
 
@@ -78,18 +42,18 @@ def store_upload(
     """
     take(session, settings, reservation)
     upload_id = new_id()
-    name = f"{upload_id}.safetensors"
+    key = f"{FOLDER}/{upload_id}.safetensors"
     row = Upload(
         id=upload_id,
         owner_id=reservation.owner,
-        path=f"{FOLDER}/{name}",
+        path=key,
         sha256=found.sha256,
         size=found.size,
         architecture=found.architecture.model_dump(mode="json"),
     )
     session.add(row)
     session.flush()
-    incoming.keep(name)
+    incoming.publish(key)
     return row
 
 
@@ -112,8 +76,8 @@ def upload_of(session: Session, upload_id: str, owner: str) -> Upload:
     return found
 
 
-def forget_upload(session: Session, settings: Settings, upload_id: str, owner: str) -> Path:
-    """Delete the row; returns the file, to be removed once that is committed.
+def forget_upload(session: Session, upload_id: str, owner: str) -> str:
+    """Delete the row; returns the file's key, to be deleted once that is committed.
 
     Raises:
         UploadNotFound: there is none of this owner.
@@ -130,7 +94,7 @@ def forget_upload(session: Session, settings: Settings, upload_id: str, owner: s
         raise UploadInUse(f"job {user} is to measure it; cancel it first", job_id=user)
     session.delete(found)
     session.flush()
-    return settings.artifacts_dir / found.path
+    return found.path
 
 
 def forget_unused(session: Session, cutoff: FromNow) -> int:

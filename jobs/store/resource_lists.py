@@ -14,6 +14,7 @@ from jobs.resource_state import TeacherState
 from jobs.state import JobState
 from jobs.store.change import is_in
 from jobs.store.resource_kinds import R, ResourceKind, find_resource, living, shared_with
+from jobs.store.tasks import cancel_tasks
 from jobs.tables import Dataset, Job, Stage, Teacher
 
 Place = tuple[datetime, str]
@@ -55,13 +56,17 @@ def _older(
 
 
 def forget(session: Session, kind: ResourceKind[R], owner: str, named: str) -> str:
-    """Delete the row; returns the tree of its bytes in the store, to be deleted once that is committed.
+    """Delete the row and its tasks; returns the tree of its bytes in the store, to be deleted once that is
+    committed.
 
     Raises:
         ResourceNotFound: there is none of this owner.
         ResourceInUse: a job that names it is queued or running, or a teacher is verified on it.
     """
-    row = find_resource(session, kind, owner, named, lock=True)
+    resource_id = find_resource(session, kind, owner, named).id
+    # As a worker that stores a result does: the task first, or each would wait for the other.
+    cancel_tasks(session, resource_id)
+    row = find_resource(session, kind, owner, resource_id, lock=True)
     user = _user_of(session, kind, row)
     if user is not None:
         raise ResourceInUse(f"{kind.noun} {row.name!r} is in use: {user} names it and has not ended")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from cartl_core.errors import SpecError
@@ -52,6 +53,18 @@ def usable(session: Session, kind: ResourceKind[R], owner: str, named: str) -> R
         why = f": {found.message}" if found.message else ""
         raise kind.not_ready(f"{kind.noun} {found.name!r} is {found.state}{why}", state=found.state)
     return found
+
+
+def folders(session: Session) -> Sequence[Dataset]:
+    """Data sets that are folders of the server and that jobs may name."""
+    ready = select(Dataset).where(Dataset.root.is_not(None), Dataset.state == DatasetState.READY)
+    return session.execute(ready).scalars().all()
+
+
+def mark_changed(session: Session, dataset_id: str) -> bool:
+    """The folder is no longer as it was checked; False where that is known, or the data set is gone."""
+    message = "the folder has changed since it was checked; delete this data set and register it again"
+    return move(session, DATASET, dataset_id, DatasetState.CHANGED, message=message)
 
 
 def has_changed(dataset: Dataset) -> bool:

@@ -222,12 +222,6 @@ def task_counts(session: Session) -> dict[str, int]:
     return dict(session.execute(select(Task.state, func.count()).group_by(Task.state)).all())
 
 
-def newest_task(session: Session, parent_id: str) -> Task | None:
-    """The last task that was added for a parent, as it is now."""
-    own = select(Task).where(Task.parent_id == parent_id).order_by(Task.created_at.desc(), Task.id.desc())
-    return session.execute(own.limit(1).execution_options(populate_existing=True)).scalar_one_or_none()
-
-
 def is_in_state(state: str) -> ColumnElement[bool]:
     """Written out rather than bound, so that partial indexes serve it."""
     return Task.state == literal_column(f"'{state}'", String)

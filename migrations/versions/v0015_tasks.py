@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("lease_expires_at", TIME, nullable=True),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("max_attempts", sa.Integer(), server_default="3", nullable=False),
-        sa.Column("fraction", sa.Float(), server_default="0", nullable=False),
+        sa.Column("fraction", sa.Double(), server_default="0", nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=True),
         sa.Column("message", sa.Text(), nullable=True),
         sa.Column("created_at", TIME, nullable=False),

@@ -16,7 +16,8 @@ from api.main import create_app
 from cartl_core.events import ArtifactWritten, Event
 from jobs import store
 from jobs.database.engine import transaction
-from jobs.files.artifacts import measure, output_directory, relative_path
+from jobs.files.artifacts import output_directory, relative_path
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store import Claim
 from jobs.store.keys import make_key
@@ -88,11 +89,16 @@ class Worker:
     def write(self, claim: Claim, name: str, content: bytes, media_type: str) -> Path:
         path = output_directory(self.settings, claim.job_id, claim.token) / name
         path.write_bytes(content)
-        size, sha256 = measure(path)
+        kept = artifact_store(self.settings).stat(relative_path(self.settings, path))
         event = ArtifactWritten(name=name, path=name, media_type=media_type)
         with transaction(self.factory) as session:
             store.record_artifact(
-                session, claim, event, path=relative_path(self.settings, path), size=size, sha256=sha256
+                session,
+                claim,
+                event,
+                path=relative_path(self.settings, path),
+                size=kept.size,
+                sha256=kept.sha256,
             )
         return path
 

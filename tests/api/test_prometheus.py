@@ -18,6 +18,7 @@ from cartl_core.events import StageFinished
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.settings import Settings
+from jobs.store import tasks
 from tests.api.conftest import local_client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +29,7 @@ GIVEN = {"up"}
 
 @pytest.fixture
 def busy(client: TestClient, small: dict[str, Any], worker: Any) -> TestClient:
-    """One job running with a stage behind it, one lost once and queued, one more queued."""
+    """One job running with a stage behind it, one lost once and queued, one more queued; and two tasks."""
     for _ in range(3):
         client.post("/jobs", json=small)
     claim, lost = worker.claim(), worker.claim()
@@ -39,6 +40,9 @@ def busy(client: TestClient, small: dict[str, Any], worker: Any) -> TestClient:
     with transaction(worker.factory) as session:
         store.requeue_after_crash(session, lost)
         store.worker_started(session, worker_id="w1", host="h", pid=1, slots=2, version="0")
+        for parent in ("p1", "p2"):
+            tasks.add_task(session, "check_dataset", parent, "ann")
+        tasks.claim_task(session, "w1", 45.0, kinds=("check_dataset",))
     return client
 
 
@@ -54,6 +58,7 @@ def test_metrics_count_jobs_claims_and_recoveries(busy: TestClient) -> None:
     assert seen['cartl_jobs{state="queued"}'] == 2
     assert seen['cartl_jobs{state="running"}'] == 1
     assert seen['cartl_jobs{state="failed"}'] == 0
+    assert [seen[f'cartl_tasks{{state="{state}"}}'] for state in ("queued", "running", "failed")] == [1, 1, 0]
     assert seen["cartl_claimable_jobs"] == 2
     assert 0 <= seen["cartl_oldest_queued_seconds"] < 60
     assert seen["cartl_claims_total"] == 2

@@ -22,11 +22,13 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
+from cartl_core.storage.atomic_write import PendingFile
+from cartl_core.storage.directory_store import INCOMING
 from jobs.database.dialect import FromNow
 from jobs.errors import StorageFull, TooManyUploads
 from jobs.files.reservations import Reservation, release, reserve, take
 from jobs.files.space import is_disk_full
-from jobs.files.uploads import Incoming
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.tables import UploadReservation
 from tests.api.conftest import local_client
@@ -144,17 +146,18 @@ def test_room_on_the_disk_is_reserved_too(
 def test_a_disk_that_fills_during_an_upload_is_507(
     settings: Settings, network: bytes, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Incoming, chunk: bytes) -> None:
+    def full(self: PendingFile, chunk: bytes) -> None:
         # A device that is always full raises the system's own error.
         with Path("/dev/full").open("wb", buffering=0) as device:
             device.write(chunk)
 
-    monkeypatch.setattr(Incoming, "write", full)
+    monkeypatch.setattr(PendingFile, "write", full)
     with local_client(settings) as client:
         answer = client.post("/uploads", content=network, headers=BINARY)
     assert answer.status_code == 507 and answer.json()["type"] == "/problems/storage-full"
     assert "/dev" not in answer.text and "Errno" not in answer.text
-    assert list((settings.artifacts_dir / "uploads").iterdir()) == [] and places(factory) == []
+    assert list((settings.artifacts_dir / INCOMING).iterdir()) == [] and places(factory) == []
+    assert list(artifact_store(settings).list()) == []
 
 
 def test_little_room_refuses_uploads_and_is_told(

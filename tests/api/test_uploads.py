@@ -16,6 +16,7 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
+from cartl_core.storage.directory_store import INCOMING
 from jobs.database.dialect import FromNow
 from jobs.files.retention import prune
 from jobs.settings import Settings
@@ -35,7 +36,8 @@ def network(tmp_path: Path) -> bytes:
 
 
 def files(settings: Settings) -> list[Path]:
-    return sorted((settings.artifacts_dir / "uploads").glob("*"))
+    folders = (settings.artifacts_dir / name for name in ("uploads", INCOMING))
+    return sorted(path for folder in folders for path in folder.glob("*"))
 
 
 def asked(upload_id: str, **changes: Any) -> dict[str, Any]:
@@ -135,7 +137,8 @@ def test_prune_keeps_young_uploads_and_removes_what_was_left_half_way(
 ) -> None:
     client.post("/uploads", content=network, headers=BINARY)
     (kept,) = files(settings)
-    (settings.artifacts_dir / "uploads" / ".incoming-lost").write_bytes(b"half")
+    for lost in ("uploads/.incoming-lost", f"{INCOMING}/lost"):  # of an earlier version, and of this one
+        (settings.artifacts_dir / lost).write_bytes(b"half")
     monkeypatch.setattr("jobs.files.retention.SETTLED_SECONDS", -1.0)
     assert prune(factory, settings, older_than_days=0.01).uploads == 0
     assert files(settings) == [kept]

@@ -45,7 +45,9 @@ def _handler(service: ScriptedService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(length)) if length else None
+            sent = self.rfile.read(length)
+            is_json = self.headers.get("Content-Type") == "application/json"
+            body = json.loads(sent) if sent and is_json else sent or None
             asked = Asked(self.command, self.path, dict(self.headers), body)
             service.asked.append(asked)
             answer = service.reply(asked)
@@ -61,6 +63,12 @@ def _handler(service: ScriptedService) -> type[BaseHTTPRequestHandler]:
             self._answer()
 
         def do_POST(self) -> None:
+            self._answer()
+
+        def do_PUT(self) -> None:
+            self._answer()
+
+        def do_DELETE(self) -> None:
             self._answer()
 
         def log_message(self, *args: object) -> None:

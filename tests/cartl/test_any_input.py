@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,55 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cartl.adding
 import cartl.client
 import cartl.show
 import cartl.sweep
 from cartl.main import main
-
-SECRET = "s3cret"
-ANSWERS_BEFORE_IT_IS_GONE = 4
-
-
-class RawServer:
-    """Answers each connection with the same bytes, a few times; then with a 404."""
-
-    def __init__(self) -> None:
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self.answer = b""
-        self.asked = 0
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            with connection:
-                connection.settimeout(0.1)
-                try:
-                    received = connection.recv(65_536)
-                    while b"\r\n\r\n" not in received:
-                        received += connection.recv(65_536) or b"\r\n\r\n"
-                    self.asked += 1
-                    gone = self.asked > ANSWERS_BEFORE_IT_IS_GONE
-                    connection.sendall(http(b"{}", 404) if gone else self.answer)
-                    connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(
-                        65_536
-                    ):  # what was sent is read, or a reset may overtake the answer
-                        pass
-                except OSError:
-                    continue
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def http(body: bytes, status: int = 200, kind: str = "application/json", *more: str) -> bytes:
-    head = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *more, "", ""]
-    return "\r\n".join(head).encode() + body
+from tests.cartl.arguments import ADDRESSES, COMMANDS, FILES, KEYS, OF_RESOURCES, OPTIONS, SECRET
+from tests.cartl.raw_server import RawServer, http
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +53,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True, scope="module")
 def impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (cartl.show, cartl.sweep):
+        patch.setattr(cartl.adding, "PAUSE_SECONDS", 0.0)
+        for module in (cartl.show, cartl.sweep, cartl.adding):
             patch.setattr(module, "POLL_SECONDS", 0.0)
             patch.setattr(module, "AWAY_SECONDS", 0.0)
         patch.setattr(cartl.client, "RECONNECT_SECONDS", (0.0,))
@@ -127,55 +84,22 @@ def run(arguments: list[str], capsys: Any, **environment: str) -> tuple[int, str
     return code, text
 
 
-FILES = [
-    *("binary", "empty", "deep", "nan", "twice", "half", "huge", "list", "mark", "good", "folder", "circle"),
-    *("missing", "folder/missing", "binary/inside", "x" * 300, "a\x00b", "\udcff", "../..", ".", ""),
-]
-OPTIONS: dict[str, list[str]] = {
-    "--dataset": ["digits", "digits:0,1", "digits:" + "9" * 5000, ":", "\udcff", "x:1,,2"],
-    "--freeze-depth": ["1", "auto", "9" * 5000, "-1", "\udcff", "1e9"],
-    "--seed": ["0", "9" * 5000, "x"],
-    "--name": ["[/b]", "\udcff", "a\nb", "\x1b[2J"],
-    "--tag": ["a", "\udcff"],
-}
-COMMANDS = st.sampled_from(["submit", "evaluate", "sweep", "watch", "report", "jobs", "cancel", "retry"])
-ADDRESSES = st.sampled_from(
-    [
-        *(
-            "",
-            "http://",
-            "http://[::1",
-            "ftp://127.0.0.1",
-            "127.0.0.1:80",
-            "http://127.0.0.1:99999",
-            "é",
-            "//x",
-        ),
-        *(
-            "http://127.0.0.1:1",
-            f"http://me:{SECRET}@127.0.0.1:1",
-            f"http://me:{SECRET}@127.0.0.1:x",
-            "\udcff",
-        ),
-        *("http://127.0.0.1:1/\x00", "http://127.0.0.1:1/a b", "http:127.0.0.1", "http://[fe80::1%25x]:1"),
-    ]
-)
-KEYS = st.sampled_from(
-    ["k", f"{SECRET}\n", f"\r\n{SECRET}", f"{SECRET}é", f"{SECRET} x", f"{SECRET}\x00", f"{SECRET}\udcff"]
-)
-
-
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
     command = data.draw(COMMANDS)
-    arguments = [command]
-    if command != "jobs":
+    arguments = command.split()
+    if command != "jobs" and "list" not in arguments:
         name = data.draw(st.sampled_from(FILES))
         arguments.append(data.draw(st.sampled_from([str(files / name), name])))
     if command in ("submit", "evaluate"):
         for option in data.draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=3)):
             arguments += [option, data.draw(st.sampled_from(OPTIONS[option]))]
+    if "share" in arguments:
+        arguments.append(data.draw(st.sampled_from(["bob", "", "\udcff", "../x", "a" * 300])))
+    if "add" in arguments:
+        for option in data.draw(st.sets(st.sampled_from(list(OF_RESOURCES)), max_size=3)):
+            arguments += [option, *data.draw(st.sampled_from(OF_RESOURCES[option])).split(" ")]
     environment = {}
     address, key = data.draw(ADDRESSES), data.draw(KEYS)
     if data.draw(st.booleans()) or "\x00" in address + key:
@@ -215,6 +139,8 @@ JSON = st.recursive(
                     "detail",
                     "body",
                     "type",
+                    *("classes", "counts", "report", "defaults", "skipped", "warnings", "skipped_by_reason"),
+                    *("blocks", "methods", "refused", "verification", "clean", "robust", "layout", "label"),
                 ]
             ),
             inner,
@@ -224,8 +150,17 @@ JSON = st.recursive(
     max_leaves=8,
 )
 JOB = st.fixed_dictionaries(
-    {"id": st.just("j1"), "state": st.sampled_from(["running", "succeeded", "queued", "[/b]"])},
-    optional=dict.fromkeys(("data", "fraction", "spec", "name", "states", "jobs", "seconds_left"), JSON),
+    {
+        "id": st.just("j1"),
+        "state": st.sampled_from(["running", "succeeded", "queued", "[/b]", "checking", "ready"]),
+    },
+    optional=dict.fromkeys(
+        (
+            *("data", "fraction", "spec", "name", "states", "jobs", "seconds_left"),
+            *("classes", "counts", "report", "defaults", "blocks", "methods", "refused", "verification"),
+        ),
+        JSON,
+    ),
 )
 BODIES = st.builds(
     lambda value, cut: json.dumps(value).encode()[: None if cut else -1], JSON | JOB, st.booleans()
@@ -276,6 +211,14 @@ ASKING: list[list[str]] = [
         ["submit", "good", "--watch"],
     ),
     *(["submit", "good", "--dry-run"], ["sweep", "good"], ["sweep", "good", "--dry-run"]),
+    *([group, "list"] for group in ("datasets", "teachers")),
+    *([group, "list", "--json", "--shared"] for group in ("datasets", "teachers")),
+    *([group, "show", "x"] for group in ("datasets", "teachers")),
+    *([group, "delete", "x"] for group in ("datasets", "teachers")),
+    *([group, "share", "x", "bob"] for group in ("datasets", "teachers")),
+    *([group, "add", "binary"] for group in ("datasets", "teachers")),
+    *([group, "add", "binary", "--no-wait", "--json"] for group in ("datasets", "teachers")),
+    *(["datasets", "add", "--root", "/srv/a"], ["datasets", "add", "folder"]),
     *(["evaluate", "binary", "--dataset", "digits"], ["evaluate", "j1", "--dataset", "digits", "--watch"]),
 ]
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cartl_core.spec.resources.dataset import DatasetLimits
 from jobs.errors import SettingsInvalid
 from jobs.settings import Settings
 
@@ -67,3 +68,33 @@ def test_every_variable_refuses_nonsense_in_words_without_showing_it(
                     Settings.from_env()
                 except SettingsInvalid as error:
                     assert "CARTL_" in str(error) and "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize("roots", ["images", "/", "/srv:images", "/srv/..", "~/images"])
+def test_roots_of_data_sets_are_absolute_folders(monkeypatch: pytest.MonkeyPatch, roots: str) -> None:
+    monkeypatch.setenv("CARTL_DATA_ROOTS", roots)
+    with pytest.raises(SettingsInvalid, match="CARTL_DATA_ROOTS: absolute folders"):
+        Settings.from_env()
+
+
+def test_roots_of_data_sets_are_read_with_their_links_resolved(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("CARTL_DATA_ROOTS", f"{tmp_path}/link: /srv/images :")
+    assert Settings.from_env().root_folders == (tmp_path / "real", Path("/srv/images"))
+    assert Settings().model_copy(update={"data_roots": ""}).root_folders == ()
+
+
+def test_limits_of_data_sets_are_those_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().dataset_limits == DatasetLimits()
+    for name, value in (("BYTES", "4096"), ("ENTRIES", "7"), ("CLASSES", "5"), ("DEPTH", "3")):
+        monkeypatch.setenv(f"CARTL_MAX_DATASET_{name}", value)
+    limits = Settings.from_env().dataset_limits
+    assert (limits.archive_bytes, limits.entries, limits.classes, limits.depth) == (4096, 7, 5, 3)
+    for name, value in (("ENTRIES", "0"), ("CLASSES", "1"), ("DEPTH", "1000")):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"CARTL_MAX_DATASET_{name}", value)
+            with pytest.raises(SettingsInvalid, match=f"CARTL_MAX_DATASET_{name}"):
+                Settings.from_env()

@@ -27,6 +27,8 @@ REQUESTS = {
     "JobRequest": "[request of a job](specification.md#request-of-a-job)",
     "EvaluateJobRequest": "[request of an evaluation](specification.md#request-of-an-evaluation)",
     "SweepRequest": "[request of a sweep](specification.md#request-of-a-sweep)",
+    "NewDataset": "[announcement of a data set](specification.md#announcement-of-a-data-set)",
+    "NewTeacher": "[announcement of a teacher](specification.md#announcement-of-a-teacher)",
 }
 RESOLVED = {
     "JobSpec": "[resolved specification](specification.md#resolved-specification-of-a-job)",

@@ -6,6 +6,8 @@ from pydantic import BaseModel
 
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
+from cartl_core.spec.resources.dataset import NewDataset
+from cartl_core.spec.resources.teacher import NewTeacher
 from cartl_core.spec.sweep import SweepRequest
 from tools.reference.markdown import docstring
 from tools.reference.schema import Sections
@@ -25,6 +27,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "Request of a job": JobRequest,
     "Request of an evaluation": EvaluateJobRequest,
     "Request of a sweep": SweepRequest,
+    "Announcement of a data set": NewDataset,
+    "Announcement of a teacher": NewTeacher,
     "Resolved specification of a job": JobSpec,
     "Resolved specification of an evaluation": EvaluateJobSpec,
 }

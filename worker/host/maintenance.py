@@ -22,6 +22,9 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store import ReapResult, lost_tasks
 from jobs.store.lost_tasks import TasksTaken
+from jobs.store.resources import has_changed
+from jobs.tables import Dataset
+from worker.host.folder_watch import FolderWatch
 from worker.host.fork_lock import no_fork
 from worker.host.identity import Identity, is_alive, is_running, pid_space
 from worker.host.shutdown import ShutdownFlag
@@ -64,6 +67,7 @@ class Maintenance:
         self._notify = notify
         self._version = version
         self._keep_task_slot = keep_task_slot
+        self._folders = FolderWatch()
         self._registered = False
         self._rests_until = float("-inf")
         self._done = threading.Event()
@@ -87,6 +91,7 @@ class Maintenance:
             if self._registered:
                 self._keep_task_slot()
                 self._try(self._round)
+                self._look_at_a_folder()
             self._done.wait(self._settings.sweep_seconds)
 
     def _try(self, step: Callable[[sessionmaker[Session]], None]) -> bool:
@@ -137,6 +142,14 @@ class Maintenance:
         _tell_tasks("leases had expired:", reaped_tasks)
         if not self._shutdown.is_set:
             self._notify_idle_slots(factory)
+
+    def _look_at_a_folder(self) -> None:
+        """Mark one data set whose folder has changed; processes may be made while the folder is listed."""
+        due: list[Dataset | None] = []
+        self._try(lambda factory: due.append(self._folders.due(factory)))
+        dataset = due[0] if due else None
+        if dataset is not None and has_changed(dataset):
+            self._try(lambda factory: self._folders.mark(factory, dataset))
 
     def _wake_up(self, session: Session) -> None:
         """After a sleep (of this process, the machine, the database) leases have lapsed that nobody gave up.

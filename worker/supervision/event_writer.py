@@ -23,7 +23,8 @@ from cartl_core.events import (
 )
 from jobs import logs, store
 from jobs.errors import ArtifactNameRefused, LostClaim
-from jobs.files.artifacts import measure, relative_path
+from jobs.files.artifacts import relative_path
+from jobs.files.stores import artifact_store, stage_store
 from jobs.settings import Settings
 from worker.supervision.event_buffer import EventBuffer
 from worker.supervision.fenced_writer import FencedWriter, GaveUp
@@ -156,18 +157,18 @@ class EventWriter:
         )
 
     def _has(self, path: str) -> bool:
-        return (self._settings.stages_dir / path).exists()
+        return stage_store(self._settings).exists(path)
 
     def _write_artifact(self, event: ArtifactWritten) -> None:
         """Size and digest are taken from the file that is there, inside the claim's own directory."""
         file = (self._out / event.path).resolve()
         if not file.is_relative_to(self._out.resolve()):
             raise ArtifactNameRefused(name=event.path)
-        size, sha256 = measure(file)
         path = relative_path(self._settings, file)
+        written = artifact_store(self._settings).stat(path)
         self._once(
             event,
             lambda session: store.record_artifact(
-                session, self._claim, event, path=path, size=size, sha256=sha256
+                session, self._claim, event, path=path, size=written.size, sha256=written.sha256
             ),
         )

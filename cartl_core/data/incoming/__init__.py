@@ -1,8 +1,8 @@
 """Data sets that people bring: an archive, arrays or a folder is looked at, and becomes a pack.
 
-``check_dataset`` is the story. ``archive_format`` says what a file is; ``zip_members``, ``tar_members``,
-``folder_members`` and ``npz_arrays`` read it; ``decode`` makes pixels; ``collect`` keeps them; ``places``
-and ``splits`` say what is trained and tested on; ``findings`` and ``defaults`` say what was found.
+``check_dataset`` is the story. ``reading`` gives files and arrays one after another; ``decode`` makes pixels;
+``collect`` keeps them, and ``skipped`` names the rest; ``places`` and ``splits`` say what is trained and
+tested on; ``measure``, ``remarks`` and ``defaults`` say what was found.
 """
 
 from cartl_core.data.incoming.check import check_dataset

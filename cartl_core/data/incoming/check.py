@@ -10,11 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cartl_core.data.incoming.archive_format import ALLOWED, archive_members, is_zip
 from cartl_core.data.incoming.collect import Collected, Collection, Place
 from cartl_core.data.incoming.decode import decoding
 from cartl_core.data.incoming.defaults import defaults_of
-from cartl_core.data.incoming.folder_members import folder_members
 from cartl_core.data.incoming.gather import Gathered, Report, gather_arrays, gather_files
 from cartl_core.data.incoming.measure import (
     contradicting,
@@ -23,8 +21,10 @@ from cartl_core.data.incoming.measure import (
     mean_and_std,
     sizes_of,
 )
-from cartl_core.data.incoming.members import Meter
-from cartl_core.data.incoming.npz_arrays import is_npz
+from cartl_core.data.incoming.reading.archive_format import ALLOWED, archive_members, is_zip
+from cartl_core.data.incoming.reading.folder_members import folder_members
+from cartl_core.data.incoming.reading.members import Meter
+from cartl_core.data.incoming.reading.npz_arrays import is_npz
 from cartl_core.data.incoming.registered import keep_paths
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.data.incoming.remarks import Known, warnings_of
@@ -84,7 +84,7 @@ class _Seldom:
     """Passes progress on, but not for each of many files."""
 
     def __init__(self, report: Report) -> None:
-        self._report, self._last = report, -REPORT_SECONDS
+        self._report, self._last = report, float("-inf")
 
     def __call__(self, fraction: float) -> None:
         now = time.monotonic()

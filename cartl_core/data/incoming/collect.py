@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cartl_core.data.incoming.members import Stamp
+from cartl_core.data.incoming.reading.members import Stamp
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.data.splits import pixel_digest
 from cartl_core.spec.resources.dataset import SplitName
@@ -107,7 +107,7 @@ class Collection:
             self._expand()
         kept = _with_channels(image, self.channels)
         self._write(kept)
-        flat = kept.reshape(-1, self.channels)
+        sums, squares = sums_of(kept.reshape(-1, self.channels))
         self.images.append(
             Collected(
                 parts=parts,
@@ -116,8 +116,8 @@ class Collection:
                 offset=self._pixels,
                 digest=b"" if self._colour else pixel_digest(kept),
                 colour_digest=pixel_digest(_with_channels(image, COLOURS)),
-                sums=_sums(flat),
-                squares=_sums(SQUARES[flat]),
+                sums=sums,
+                squares=squares,
                 grey=grey,
                 stamp=stamp,
             )
@@ -135,7 +135,7 @@ class Collection:
     def _write(self, image: Bytes) -> None:
         if self._file:
             self._growth.to(self._growth.size + image.size)
-            self._file.write(np.ascontiguousarray(image).tobytes())
+            self._file.write(np.ascontiguousarray(image).data)
 
     def _expand(self) -> None:
         """Three channels for what was kept with one, from the last image to the first, in place."""
@@ -154,6 +154,8 @@ class Collection:
 
 
 SQUARES = np.arange(256, dtype=np.int64) ** 2
+PIXELS_AT_ONCE = 2**18
+"""Sums need eight bytes for each value."""
 
 
 def has_colour(image: Bytes) -> bool:
@@ -169,5 +171,11 @@ def _with_channels(image: Bytes, channels: int) -> Bytes:
     return image[..., :1] if channels == 1 else np.repeat(image[..., :1], channels, axis=2)
 
 
-def _sums(values: NDArray[np.generic]) -> tuple[int, ...]:
-    return tuple(int(total) for total in values.sum(axis=0, dtype=np.int64))
+def sums_of(pixels: Bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Sums of the values and of their squares, for each channel of pixels (N, C)."""
+    sums, squares = (np.zeros(pixels.shape[1], dtype=np.int64) for _ in range(2))
+    for start in range(0, len(pixels), PIXELS_AT_ONCE):
+        part = pixels[start : start + PIXELS_AT_ONCE]
+        sums += part.sum(axis=0, dtype=np.int64)
+        squares += SQUARES[part].sum(axis=0)
+    return tuple(sums.tolist()), tuple(squares.tolist())

@@ -48,7 +48,7 @@ _UNDECODABLE = (
 
 @dataclass(frozen=True)
 class Decoded:
-    """One image, and what had to be done to it (keys of ``findings.CHANGES``)."""
+    """One image, and what had to be done to it (keys of ``_CHANGES``)."""
 
     pixels: NDArray[np.uint8]
     """(H, W, 3)."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from cartl_core.data.incoming.collect import Collection, Place
 from cartl_core.data.incoming.decode import decode
-from cartl_core.data.incoming.members import Member, Meter
-from cartl_core.data.incoming.npz_arrays import opened_npz
 from cartl_core.data.incoming.places import place
+from cartl_core.data.incoming.reading.members import Member, Meter
+from cartl_core.data.incoming.reading.npz_arrays import opened_npz
 from cartl_core.data.incoming.rejection import Unusable
 from cartl_core.data.incoming.skipped import Skipped
 from cartl_core.spec.resources.image_names import skipped_by_name

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cartl_core.data.incoming.collect import Place
-from cartl_core.data.incoming.members import shown
+from cartl_core.data.incoming.reading.members import shown
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.spec.resources.dataset import SplitName
 from cartl_core.spec.visible_text import first_hidden

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from cartl_core.data.incoming.collect import Collected
 from cartl_core.data.incoming.decode import decode, decoding
-from cartl_core.data.incoming.folder_members import files_below
-from cartl_core.data.incoming.members import Meter, shown
+from cartl_core.data.incoming.reading.folder_members import files_below
+from cartl_core.data.incoming.reading.members import Meter, shown
 from cartl_core.data.incoming.rejection import Rejected, Unusable
 from cartl_core.data.packed import FOUND, Pack, PackIndex
 from cartl_core.data.splits import pixel_digest

@@ -21,7 +21,7 @@ class Rejected(CartlError):
 
 
 class Unusable(CartlError):
-    """One file is no image that can be used; ``reason`` is a key of ``findings.SKIPPED_IN_WORDS``."""
+    """One file is no image that can be used; ``reason`` is a key of ``skipped.SKIPPED_IN_WORDS``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

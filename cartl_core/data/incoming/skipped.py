@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cartl_core.data.incoming.members import shown
+from cartl_core.data.incoming.reading.members import shown
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.spec.resources.dataset import SkippedFile
 

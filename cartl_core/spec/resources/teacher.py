@@ -115,7 +115,7 @@ class BlockSize(SpecModel):
     macs: int = Field(ge=0, description="Multiply-adds of one image.")
 
 
-class Measured(SpecModel):
+class MeasuredShare(SpecModel):
     """A share of images with its 95 % interval (Wilson)."""
 
     value: float
@@ -128,8 +128,8 @@ class Verification(SpecModel):
 
     dataset: str
     n: int
-    clean: Measured
-    robust: Measured
+    clean: MeasuredShare
+    robust: MeasuredShare
     attack: str
 
 

@@ -20,6 +20,8 @@ from api.submission import nothing_found, submission_of
 from api.sweep_submission import sweep_of
 from cartl_core.spec import JobRequest
 from cartl_core.spec.existing_network import EvaluateJobRequest
+from cartl_core.spec.resources.dataset import NewDataset
+from cartl_core.spec.resources.teacher import NewTeacher
 from cartl_core.spec.sweep import SweepRequest
 from cartl_core.strict_json import SMALL
 from jobs.settings import Settings
@@ -34,6 +36,8 @@ OF_KIND: dict[str, tuple[Any, dict[str, Any], Callable[[bytes], object]]] = {
         lambda body: submission_of(body, SETTINGS, nothing_found),
     ),
     "sweep": (SweepRequest, {"base": LEAST, "grid": {"seed": [1, 2]}}, lambda body: sweep_of(body, SETTINGS)),
+    "data set": (NewDataset, {"name": "a", "size": 1}, lambda body: parse(NewDataset, body)),
+    "teacher": (NewTeacher, {"name": "a", "size": 1}, lambda body: parse(NewTeacher, body)),
     "key": (KeyRequest, {"owner": "ann"}, lambda body: parse(KeyRequest, body, SMALL)),
 }
 MIB = 1024 * 1024

@@ -18,6 +18,8 @@ from api.submission import prepare
 from cartl_core.spec import JobRequest
 from cartl_core.spec.existing_network import EvaluateJobRequest
 from cartl_core.spec.faults import fields_in, is_written
+from cartl_core.spec.resources.dataset import NewDataset
+from cartl_core.spec.resources.teacher import NewTeacher
 from cartl_core.spec.sweep import SweepRequest
 from jobs.settings import Settings
 
@@ -165,7 +167,9 @@ def test_the_field_is_the_one_to_change(change: dict[str, Any], field: str, said
     )
 
 
-@pytest.mark.parametrize("model", [JobRequest, EvaluateJobRequest, SweepRequest, KeyRequest])
+@pytest.mark.parametrize(
+    "model", [JobRequest, EvaluateJobRequest, SweepRequest, KeyRequest, NewDataset, NewTeacher]
+)
 def test_every_pattern_of_a_request_has_words(model: Any) -> None:
     def patterns(node: object) -> set[str]:
         if isinstance(node, list):

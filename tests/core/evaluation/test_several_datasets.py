@@ -19,6 +19,7 @@ from cartl_core.planning.make_plan import further_roles, plan_evaluation
 from cartl_core.planning.plan import DataCounts
 from cartl_core.render import html, markdown
 from cartl_core.report import FurtherData, Report
+from cartl_core.run.own_objects import Brought, checked_datasets
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime, digest
 from cartl_core.spec.existing_network import (
@@ -31,6 +32,7 @@ from cartl_core.spec.faults import first_fault
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from jobs.admission.estimate import estimated_evaluation
+from tests.core.run.test_own_objects import digits
 
 HIGH, LOW = ({"name": "digits", "classes": list(range(first, first + 5))} for first in (5, 0))
 MEASURED = {"test_limit": 60, "batch_size": 32}
@@ -210,3 +212,12 @@ def test_an_older_report_is_read_without_further_data_sets(go: Callable[..., Rep
     unfinished = report.model_copy(update={"further": (empty,)})
     for face in (markdown.render(unfinished), html.render(unfinished)):
         assert "not yet known" in face
+
+
+def test_one_of_several_may_be_ones_own(network: Path, tmp_path: Path) -> None:
+    brought = Brought(datasets=checked_datasets({"mine": digits(tmp_path)}))
+    own = {"name": "mine", "classes": LOW["classes"]}
+    request = EvaluateJobRequest.model_validate(written(datasets=[HIGH, own]))
+    spec = resolve_existing_network(request, inspect(network), "quick", brought.lookup)
+    assert (spec.further[0].dataset.name, spec.further[0].dataset.classes) == ("mine", (0, 1, 2, 3, 4))
+    brought.refuse_unused()

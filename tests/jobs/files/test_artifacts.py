@@ -10,11 +10,11 @@ from jobs.errors import ArtifactNameRefused, ArtifactNotFound
 from jobs.files.artifacts import (
     log_file,
     log_files,
-    measure,
     output_directory,
     path_of,
     relative_path,
 )
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.tables import Artifact
 
@@ -41,7 +41,8 @@ def test_each_claim_writes_into_its_own_directory(local: Settings) -> None:
 def test_a_file_is_read_back(local: Settings) -> None:
     file = output_directory(local, "job1", 1) / "x"
     file.write_bytes(b"abc" * 1000)
-    assert measure(file) == (3000, hashlib.sha256(b"abc" * 1000).hexdigest())
+    kept = artifact_store(local).stat(relative_path(local, file))
+    assert (kept.size, kept.sha256) == (3000, hashlib.sha256(b"abc" * 1000).hexdigest())
     assert path_of(local, row(relative_path(local, file))).read_bytes() == b"abc" * 1000
 
 

@@ -5,16 +5,24 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.orm import Session, sessionmaker
 from typer.testing import CliRunner
 
 from cartl_core.events import ArtifactWritten
+from cartl_core.spec.resources.dataset import NewDataset
 from jobs import store
 from jobs.__main__ import app
+from jobs.database.dialect import FromNow
+from jobs.database.engine import transaction
 from jobs.files.artifacts import log_file, output_directory, relative_path
 from jobs.files.retention import prune
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
-from jobs.tables import Checkpoint, IdempotencyKey, Stage
+from jobs.store import tasks
+from jobs.store.receiving import announce
+from jobs.store.resource_kinds import DATASET
+from jobs.tables import Checkpoint, IdempotencyKey, Stage, Task
 from tests.jobs.files.conftest import DIGEST
 
 Do = Callable[..., Any]
@@ -179,7 +187,29 @@ def test_the_command_says_what_went(settings: Settings, monkeypatch: pytest.Monk
     assert useless.exists()
     told = CliRunner().invoke(app, ["prune", "--older-than", "3"])
     assert (
-        "Removed 0 stages, 0 checkpoints, 0 uploads, 0 idempotency keys, 1 directories (0 bytes)."
-        in told.output
+        "Removed 0 stages, 0 checkpoints, 0 uploads, 0 tasks, 0 data sets and teachers, "
+        "0 idempotency keys, 1 directories (0 bytes)." in told.output
     )
     assert not useless.exists()
+
+
+def test_what_people_brought_stays_until_it_is_deleted_and_what_a_task_left_until_its_row_goes(
+    settings: Settings, factory: sessionmaker[Session], do: Do, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.files.retention.SETTLED_SECONDS", -1.0)
+    kept = artifact_store(settings)
+    new = NewDataset(name="own", size=1)
+    with transaction(factory) as session:
+        dataset_id = announce(session, settings, DATASET, "ann", new)[0].id
+    task_id = do(tasks.add_task, "check_dataset", dataset_id, "ann")
+    keys = [DATASET.key(dataset_id), DATASET.key(dataset_id, "pack/index.json"), f"tasks/{task_id}/log"]
+    for key in [*keys, "datasets/gone/content", "teachers/gone/content", "tasks/gone/log"]:
+        kept.put(key, b"1")
+    gone = prune(factory, settings, older_than_days=0.01)
+    assert sorted(path.name for path in gone.paths) == ["gone", "gone", "gone"]
+    assert sorted(kept.list()) == sorted(keys)
+    with transaction(factory) as session:
+        session.execute(update(Task).values(state="succeeded", finished_at=FromNow(-86_400)))
+    assert prune(factory, settings, older_than_days=2).tasks == 0
+    assert prune(factory, settings, older_than_days=0.5).tasks == 1
+    assert sorted(kept.list()) == sorted(keys[:2])

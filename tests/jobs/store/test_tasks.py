@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
+from cartl_core.spec.resources.dataset import NewDataset
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import transaction
@@ -17,6 +18,9 @@ from jobs.errors import LostClaim
 from jobs.settings import Settings
 from jobs.store import lost_tasks, tasks
 from jobs.store.lost_tasks import TasksTaken
+from jobs.store.receiving import announce, begin, finish
+from jobs.store.resource_kinds import DATASET, find_resource
+from jobs.store.resource_lists import forget
 from jobs.store.tasks import TaskClaim
 from tests.fixtures.tasks import KIND, Parents, TaskRecord
 
@@ -253,6 +257,44 @@ def test_the_tasks_of_a_dead_process_are_taken_before_their_lease_ends(
     assert (task_record.row(task_id).attempts, task_record.row(kept).state) == (1, "running")
 
 
+def test_a_worker_that_has_slept_keeps_its_own_tasks(task_record: TaskRecord, do: Do) -> None:
+    mine, other = task_record.add(), task_record.add("p2", "bob")
+    for worker_id in ("w1", "w2"):
+        task_record.claim(worker_id)
+    for task_id in (mine, other):
+        task_record.expire(task_id)
+    do(lost_tasks.keep_task_claims, worker_id="w1", lease_seconds=45.0)
+    assert do(lost_tasks.reap_tasks).requeued == (other,)
+
+
+def test_a_data_set_that_is_deleted_takes_its_check_along(
+    task_record: TaskRecord, settings: Settings, do: Do
+) -> None:
+    new = NewDataset(name="own", size=1)
+    row, _ = do(announce, settings, DATASET, "ann", new)
+    do(finish, do(begin, settings, DATASET, "ann", "own"), "0" * 64)
+    claim = task_record.claim()
+    assert claim.parent_id == row.id
+    assert do(forget, DATASET, "ann", "own") == f"datasets/{row.id}"
+    assert task_record.ids() == []
+    with pytest.raises(LostClaim):
+        do(tasks.finish_task, claim, {"state": "rejected"}, never_named)
+
+
+def test_the_real_handlers_tell_the_data_set(task_record: TaskRecord, settings: Settings, do: Do) -> None:
+    """Without a fixture in between: a check that fails three times rejects what it was to check."""
+    row, _ = do(announce, settings, DATASET, "ann", NewDataset(name="own", size=1))
+    do(finish, do(begin, settings, DATASET, "ann", "own"), "0" * 64)
+    claim = task_record.claim()
+    order = do(tasks.order_of_task, settings, claim)
+    assert (order["order"]["name"], order["content"]) == ("own", DATASET.key(row.id))
+    with pytest.raises(ValueError, match="state"):
+        do(tasks.finish_task, claim, {"found": None}, never_named)
+    assert do(tasks.fail_task, claim, "broken", reason="check_failed", final=True) == "failed"
+    found = do(find_resource, DATASET, "ann", "own")
+    assert (found.state, found.reason, found.message) == ("rejected", "check_failed", "broken")
+
+
 def test_what_a_process_does_not_know_that_it_holds_is_taken_from_it(task_record: TaskRecord, do: Do) -> None:
     task_id = task_record.add()
     do(tasks.claim_task, "w1", 45.0, kinds=(KIND,), supervisor_pid=7)
@@ -291,5 +333,3 @@ def test_ended_tasks_are_forgotten_after_a_time_and_others_never(
     assert do(lost_tasks.forget_ended_tasks, FromNow(-3600)) == 0
     assert do(lost_tasks.forget_ended_tasks, FromNow(1)) == 1
     assert task_record.ids() == [waiting]
-    assert do(tasks.newest_task, "p2").id == waiting
-    assert do(tasks.newest_task, "p1") is None

@@ -16,6 +16,7 @@ from jobs.database.engine import session_factory, transaction
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.tables import Worker as WorkerRow
+from tests.fixtures.tasks import TaskRecord
 from worker.host.identity import Identity, identity_of, pid_space
 from worker.host.maintenance import Maintenance
 from worker.host.shutdown import ShutdownFlag
@@ -190,3 +191,24 @@ def test_a_worker_that_ends_is_no_longer_among_the_living(
     until(lambda: bool(record.living_workers()))
     one.stop()
     assert record.living_workers() == []
+
+
+def test_a_task_with_an_expired_lease_is_queued_again_and_the_slot_for_tasks_is_kept(
+    task_record: TaskRecord, quick: Settings, factory: sessionmaker[Session], until: Fixture
+) -> None:
+    task_id = task_record.add()
+    task_record.claim("of-another-host", lease_seconds=1e-6)
+    kept: list[int] = []
+    one = Maintenance(
+        quick,
+        identity_of(os.getpid()),
+        ShutdownFlag(),
+        factory=lambda: factory,
+        notify=lambda: True,
+        version="0",
+        keep_task_slot=lambda: kept.append(1),
+    )
+    one.start()
+    until(lambda: task_record.row(task_id).state == "queued" and len(kept) > 1)
+    one.stop()
+    assert task_record.row(task_id).attempts == 1

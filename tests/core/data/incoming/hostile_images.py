@@ -27,6 +27,18 @@ def directory(file: bytes | bytearray) -> tuple[int, int]:
     return begin, struct.unpack_from("<H", file, begin)[0]
 
 
+def of_shared_tags(tags: int, size: int) -> bytes:
+    """A good TIFF with ``tags`` more tags, all of which claim the same ``size`` bytes."""
+    file = bytearray(encoded(COLOUR, "TIFF"))
+    begin, own = directory(file)
+    entries = bytes(file[begin + 2 : begin + 2 + 12 * own])
+    shared = len(file)
+    file += bytes(size)
+    file[4:8] = struct.pack("<L", len(file))
+    more = b"".join(struct.pack("<HHLL", 40_000 + tag, 7, size, shared) for tag in range(tags))
+    return bytes(file + struct.pack("<H", own + tags) + entries + more + bytes(4))
+
+
 def of_many_pages(pages: int) -> bytes:
     """A TIFF whose one page is followed by others with the same pixels, each of which leads to the next."""
     file = bytearray(encoded(COLOUR, "TIFF"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import lzma
 import tarfile
+import zlib
 from collections.abc import Callable
 
 from tests.core.data.incoming.contents import (
@@ -62,8 +63,6 @@ def hungry_xz() -> bytes:
     packed = bytearray(lzma.compress(tarred(pets()), filters=filters))
     at = packed.index(b"\x21\x01", 12) + 2
     packed[at] = 36
-    import zlib
-
     size = (packed[12] + 1) * 4
     packed[12 + size - 4 : 12 + size] = zlib.crc32(bytes(packed[12 : 12 + size - 4])).to_bytes(4, "little")
     return bytes(packed)

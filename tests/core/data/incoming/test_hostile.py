@@ -11,7 +11,7 @@ import pytest
 from cartl_core.data.incoming import check_dataset
 from tests.core.data.incoming.contents import ORDER, Case, pets, zipped
 from tests.core.data.incoming.hostile_arrays import ARRAYS
-from tests.core.data.incoming.hostile_images import IMAGES
+from tests.core.data.incoming.hostile_images import IMAGES, of_shared_tags
 from tests.core.data.incoming.hostile_tars import TARS
 from tests.core.data.incoming.hostile_zips import ZIPS
 
@@ -62,6 +62,19 @@ def test_a_hostile_content_or_file_has_its_reason_and_leaves_nothing(tmp_path: P
 
 def among_good_ones(case: Case) -> bytes:
     return zipped(pets() | {"cat/bad.png": case.content()})
+
+
+def test_tags_that_share_bytes_are_not_kept_once_for_each(tmp_path: Path) -> None:
+    """Two gigabytes, by a file of half a megabyte."""
+    content = of_shared_tags(tags=4000, size=500_000)
+    assert len(content) < 2**20
+    (tmp_path / "content").write_bytes(zipped(pets() | {"cat/x.tif": content}))
+    before, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = check_dataset(ORDER, tmp_path / "content", tmp_path / "out")
+    assert result.found is not None
+    assert result.found.report.taken == 25
+    assert time.process_time() - before < CPU_SECONDS
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory) * 1024 < MEMORY
 
 
 def test_there_are_enough_kinds() -> None:

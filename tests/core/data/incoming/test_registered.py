@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cartl_core.data.incoming import FolderPack, check_dataset, has_changed, open_pack
 from cartl_core.data.packed import Pack
+from cartl_core.data.packed_images import archive_of_pack
+from cartl_core.data.splits import Sizing
 from cartl_core.errors import DatasetInvalid
-from tests.core.data.incoming.contents import ORDER, Files, pets, picture, png, write_folder, zipped
+from cartl_core.execution.scratch import Scratch
+from tests.core.data.incoming.contents import ORDER, Files, encoded, pets, picture, png, write_folder, zipped
 
 FILES: Files = pets() | {"notes.txt": b"x", "cat/.hidden.png": b"x"}
 
@@ -119,3 +123,27 @@ def test_what_is_kept_must_be_whole(tmp_path: Path) -> None:
     (tmp_path / "out" / "pack" / "paths.json").write_text("{")
     with pytest.raises(DatasetInvalid, match="cannot be read"):
         open_pack(tmp_path / "out" / "pack")
+
+
+@pytest.mark.parametrize("size", [8, 9])
+def test_a_folder_a_pack_and_arrays_are_read_as_the_same_data_set(tmp_path: Path, size: int) -> None:
+    square = {
+        f"{kind}/{n:02}.png": encoded(Image.fromarray(picture(50 * label + n, (9, 9))), "PNG")
+        for label, kind in enumerate(("cat", "dog"))
+        for n in range(12)
+    }
+    root = write_folder(tmp_path / "root", square)
+    backwards = tmp_path / "content"
+    backwards.write_bytes(zipped(dict(reversed(square.items()))))
+    sources = []
+    for content, out in ((root, tmp_path / "one"), (backwards, tmp_path / "other")):
+        assert check_dataset(ORDER, content, out).state == "ready"
+        sources.append(archive_of_pack(open_pack(out / "pack")))
+    for split in ("train", "test"):
+        one, other = (getattr(source, split) for source in sources)
+        chosen = np.arange(len(one.labels))[::-1]
+        sizing = Sizing(size, "fit_crop", Scratch())
+        pixels = [taken[places] for taken, places in (s.pixels(chosen, sizing) for s in (one, other))]
+        assert np.array_equal(*pixels)
+        assert np.array_equal(one.labels, other.labels)
+        assert one.digests == other.digests

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cartl_core.data.incoming.members import shown
-from cartl_core.data.incoming.npy_header import NpyHeader
 from cartl_core.data.incoming.places import check_class_name
+from cartl_core.data.incoming.reading.members import shown
+from cartl_core.data.incoming.reading.npy_header import NpyHeader
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.spec.resources.dataset import DatasetLimits
 

@@ -12,11 +12,11 @@ from typing import TypeVar
 import numpy as np
 
 from cartl_core.data.incoming.collect import Bytes, Place
-from cartl_core.data.incoming.members import CHUNK, Meter, Readable, shown
-from cartl_core.data.incoming.npy_header import NpyHeader, read_header
-from cartl_core.data.incoming.npz_labels import Labels, Read, class_order, read_labels, read_texts
+from cartl_core.data.incoming.reading.members import CHUNK, Meter, Readable, shown
+from cartl_core.data.incoming.reading.npy_header import NpyHeader, read_header
+from cartl_core.data.incoming.reading.npz_labels import Labels, Read, class_order, read_labels, read_texts
+from cartl_core.data.incoming.reading.zip_members import DAMAGED, opened_zip
 from cartl_core.data.incoming.rejection import Rejected
-from cartl_core.data.incoming.zip_members import DAMAGED, opened_zip
 from cartl_core.spec.resources.dataset import DatasetLimits, SplitName
 
 SUFFIX = ".npy"

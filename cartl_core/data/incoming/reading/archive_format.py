@@ -6,10 +6,10 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cartl_core.data.incoming.members import Member, Meter
+from cartl_core.data.incoming.reading.members import Member, Meter
+from cartl_core.data.incoming.reading.tar_members import tar_members
+from cartl_core.data.incoming.reading.zip_members import zip_members
 from cartl_core.data.incoming.rejection import Rejected
-from cartl_core.data.incoming.tar_members import tar_members
-from cartl_core.data.incoming.zip_members import zip_members
 
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 ZIP = (b"PK\3\4", b"PK\5\6")

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from cartl_core.data.incoming.members import CHUNK, Member, Meter, Seen, safe_parts, shown
+from cartl_core.data.incoming.reading.members import CHUNK, Member, Meter, Seen, safe_parts, shown
+from cartl_core.data.incoming.reading.zip_directory import LEAST_ROOM, GuardedFile, read_directory
 from cartl_core.data.incoming.rejection import Rejected, Unusable
-from cartl_core.data.incoming.zip_directory import LEAST_ROOM, GuardedFile, read_directory
 
 METHODS = {zipfile.ZIP_STORED: "stored", zipfile.ZIP_DEFLATED: "deflated"}
 ENCRYPTED = 0x1 | 0x40 | 0x2000

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from cartl_core.data.incoming.members import LONGEST_NAME
+from cartl_core.data.incoming.reading.members import LONGEST_NAME
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.spec.resources.dataset import DatasetLimits
 

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from cartl_core.data.incoming.decompression import Unpacked
-from cartl_core.data.incoming.members import LONGEST_NAME, Member, Meter, Seen, safe_parts, shown
+from cartl_core.data.incoming.reading.decompression import Unpacked
+from cartl_core.data.incoming.reading.members import LONGEST_NAME, Member, Meter, Seen, safe_parts, shown
 from cartl_core.data.incoming.rejection import Rejected
 
 BLOCK = tarfile.BLOCKSIZE

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from cartl_core.data.incoming.members import Member, Meter, Stamp, safe_parts, shown
+from cartl_core.data.incoming.reading.members import Member, Meter, Stamp, safe_parts, shown
 from cartl_core.data.incoming.rejection import Rejected, Unusable
 
 

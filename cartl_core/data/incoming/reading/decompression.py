@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
-from cartl_core.data.incoming.members import CHUNK, Meter
+from cartl_core.data.incoming.reading.members import CHUNK, Meter
 from cartl_core.data.incoming.rejection import Rejected
 
 LZMA_MEMORY = 128 * 2**20
