@@ -10,6 +10,7 @@ from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.network_families import without_audit
 from cartl_core.planning.radii import check_radii
+from cartl_core.planning.several_datasets import on_each
 from cartl_core.spec import TeacherRequest
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, NetworkRef
 
@@ -32,6 +33,9 @@ def resolve_existing_network(
         SpecError: the file is another one than was asked for, it does not fit the data set, or a value is
             out of range.
     """
+    if request.datasets:
+        return on_each(request, lambda one: resolve_existing_network(one, found, default_preset, lookup))
+    assert request.dataset is not None
     preset = PRESETS[request.preset or default_preset]
     target = resolve_target(request.dataset, lookup)
     architecture = found.architecture

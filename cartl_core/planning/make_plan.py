@@ -41,18 +41,53 @@ from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
-def plan_evaluation(spec: EvaluateJobSpec, *, target: DataCounts, runtime: Runtime) -> EvaluationPlan:
-    """The existing network taken in, then every measurement and diagnostic of it."""
+def plan_evaluation(
+    spec: EvaluateJobSpec, *, target: DataCounts, runtime: Runtime, further: Sequence[DataCounts] = ()
+) -> EvaluationPlan:
+    """The existing network taken in, then every measurement and diagnostic of it.
+
+    Args:
+        target: the first data set.
+        further: the others, as ``spec.further`` has them.
+    """
     setting = RunSetting(spec.seed, runtime, spec.evaluate.batch_size)
     stage = importing(spec.network.file_digest, images=target.test_images, setting=setting)
-    tests = _test_images(spec.evaluate, target)
-    network = ExistingNetworkPlan(
-        stage,
-        measurements=_measurements(spec.evaluate.attacks, stage.key.label, stage.key, tests, setting),
-        diagnostics=_diagnostics(spec.evaluate, stage.key.label, stage.key, tests, setting),
+    network = _measured_on(_test_images(spec.evaluate, target), spec.evaluate, stage, setting)
+    others = tuple(
+        replace(
+            _measured_on(
+                _test_images(part.evaluate, counts, role), part.evaluate, stage, setting, part.dataset.name
+            ),
+            subject=role.replace("target", "student"),
+            role=role,
+        )
+        for role, part, counts in zip(further_roles(spec), spec.further, further, strict=True)
     )
-    stages: list[StageSpec[Work]] = [stage, *network.measurements, *network.diagnostics]
-    return EvaluationPlan(spec, network, {stage.digest: stage.cost for stage in stages})
+    stages: list[StageSpec[Work]] = [stage]
+    for plan in (network, *others):
+        stages += [*plan.measurements, *plan.diagnostics]
+    return EvaluationPlan(spec, network, {stage.digest: stage.cost for stage in stages}, others)
+
+
+def further_roles(spec: EvaluateJobSpec) -> tuple[str, ...]:
+    """What the data sets of ``spec.further`` are called in its plan: ``target-2``, ``target-3``."""
+    return tuple(f"target-{number}" for number in range(2, 2 + len(spec.further)))
+
+
+def _measured_on(
+    tests: DataRef,
+    evaluate: EvaluateSpec,
+    stage: StageSpec[Importing],
+    setting: RunSetting,
+    named: str | None = None,
+) -> ExistingNetworkPlan:
+    """The existing network on one data set, which labels of its stages name where there are several."""
+    subject = f"{stage.key.label}, {named}" if named else stage.key.label
+    return ExistingNetworkPlan(
+        stage,
+        measurements=_measurements(evaluate.attacks, subject, stage.key, tests, setting),
+        diagnostics=_diagnostics(evaluate, subject, stage.key, tests, setting),
+    )
 
 
 def plan_transfer(
@@ -211,8 +246,8 @@ class _Layout:
         )
 
 
-def _test_images(evaluate: EvaluateSpec, target: DataCounts) -> DataRef:
-    return DataRef("target", "test", target.fingerprint, evaluate.test_limit, target.test_images)
+def _test_images(evaluate: EvaluateSpec, target: DataCounts, role: str = "target") -> DataRef:
+    return DataRef(role, "test", target.fingerprint, evaluate.test_limit, target.test_images)
 
 
 def _measurements(

@@ -95,6 +95,8 @@ class ExistingNetworkPlan:
     measurements: tuple[StageSpec[Attacking], ...] = ()
     diagnostics: tuple[StageSpec[Diagnosing], ...] = ()
     subject: str = "student"
+    role: str = "target"
+    """Of the data set that it is measured on."""
 
 
 @dataclass(frozen=True)
@@ -124,16 +126,22 @@ class TransferPlan:
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """All stages of an evaluation; ``costs`` by digest."""
+    """All stages of an evaluation; ``costs`` by digest.
+
+    Attributes:
+        network: on the first data set.
+        further: the same network on the others, in the order of the specification.
+    """
 
     spec: EvaluateJobSpec
     network: ExistingNetworkPlan
     costs: dict[str, float]
+    further: tuple[ExistingNetworkPlan, ...] = ()
 
     @property
     def measured(self) -> tuple[ExistingNetworkPlan, ...]:
-        """The one network that is measured."""
-        return (self.network,)
+        """The one network, once for each data set that it is measured on."""
+        return (self.network, *self.further)
 
 
 NetworkPlan = StudentPlan | ExistingNetworkPlan

@@ -20,13 +20,13 @@ class DataRef:
     """Images that a stage measures on: by what a digest knows them, and how many there are.
 
     Attributes:
-        role: whose images these are in the job.
+        role: whose images these are in the job: `source`, `target`, or of a further test set `target-2`.
         fingerprint: of the whole data set.
         limit: at most so many images of the split; None takes all.
         images: how many that are.
     """
 
-    role: Literal["source", "target"]
+    role: str
     split: Literal["test", "validation"]
     fingerprint: str
     limit: int | None

@@ -36,7 +36,8 @@ from cartl_core.spec import (
     Objective,
     Runtime,
 )
-from cartl_core.spec.existing_network import AnySpec
+from cartl_core.spec.data_and_model import DataSpecOrName
+from cartl_core.spec.existing_network import MOST_DATASETS, AnySpec
 
 REPORT_SCHEMA: Final = 2
 
@@ -167,6 +168,15 @@ class ArmReport(Value):
     )
 
 
+class FurtherData(Value):
+    """The network of an evaluation on a further data set, as a job on it alone would report it."""
+
+    dataset: DataSpecOrName
+    warnings: tuple[Notice, ...] = Field(default=(), description="What to know before believing its figures.")
+    figures: Figures | None = None
+    checks: tuple[Check, ...] = ()
+
+
 class Report(Value):
     """The robustness report of one job."""
 
@@ -189,6 +199,12 @@ class Report(Value):
     )
     student: ArmReport | None = None
     baselines: tuple[ArmReport, ...] = ()
+    further: tuple[FurtherData, ...] = Field(
+        default=(),
+        max_length=MOST_DATASETS - 1,
+        description="Of an evaluation on several data sets: all but the first, whose figures are the "
+        "`student`'s.",
+    )
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
     )

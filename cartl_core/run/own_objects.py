@@ -83,7 +83,7 @@ class Brought:
             ArgumentInvalid: naming it.
         """
         for argument, names, where in (
-            ("datasets", self.datasets, "dataset or source"),
+            ("datasets", self.datasets, "dataset, datasets or source"),
             ("teachers", self.teachers, "teacher"),
         ):
             for name in names:

@@ -55,7 +55,7 @@ def publish(
             if not isinstance(stage.work.asked, GallerySpec)
         }
         attacks = run.state.attacks(network.measurements)
-        test = run.inputs.samples["target"].test
+        test = run.inputs.images(network.measurements[0].work.data)
         write_outcomes(out, network.subject, test, clean or (), attacks, rows, report)
     write_report(out, final, _worst_images(out, final, run), report)
     run.tell(final)

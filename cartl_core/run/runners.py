@@ -45,7 +45,8 @@ class Inputs:
     """What the stages of one run read.
 
     Attributes:
-        samples: the data by role, ``source`` and ``target``; an evaluation has no source.
+        samples: the data by role, ``source`` and ``target``; an evaluation has no source, and may have
+            further targets.
         file: the network that an evaluation measures, or the teacher that a transfer is given.
         directories: results of finished stages, by digest.
     """

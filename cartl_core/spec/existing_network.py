@@ -6,15 +6,16 @@ file was seen. ``request_class`` and ``spec_of`` tell the kinds of jobs apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.errors import SpecError
-from cartl_core.spec.base import ARRAY, SpecModel, refusal
+from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel, refusal
 from cartl_core.spec.data_and_model import (
     DataName,
+    DataRequest,
     DataRequestOrName,
     DataSpecOrName,
     ModelSpec,
@@ -27,6 +28,7 @@ from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
 
+MOST_DATASETS = 8
 ID = r"^[0-9a-f-]{1,64}$"
 Id = Annotated[str, StringConstraints(pattern=ID)]
 
@@ -68,8 +70,15 @@ class EvaluateJobRequest(SpecModel):
     """What a person posts to have a network measured: which network, on which data set."""
 
     kind: Literal["evaluate"]
-    dataset: DataRequestOrName = Field(
-        description="What it is measured on; as many classes as it has outputs."
+    datasets: Annotated[tuple[DataRequestOrName, ...], OBJECTS] = Field(
+        default=(),
+        max_length=MOST_DATASETS,
+        description="In place of `dataset`: several, each measured by itself; the first is the headline's.",
+    )
+    dataset: DataRequestOrName | None = Field(
+        default=None,
+        validate_default=True,
+        description="What it is measured on; as many classes as it has outputs.",
     )
     network: NetworkRef
     name: NewName | None = None
@@ -85,6 +94,21 @@ class EvaluateJobRequest(SpecModel):
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
+    @field_validator("dataset")
+    @classmethod
+    def _one_or_several(cls, dataset: DataRequest | None, info: ValidationInfo) -> DataRequest | None:
+        if "datasets" in info.data and (dataset is None) != bool(info.data["datasets"]):
+            told = "no data set is named" if dataset is None else "`datasets` names some as well"
+            raise refusal(told, f"dataset, or datasets with 1 to {MOST_DATASETS} of them, not both")
+        return dataset
+
+
+class FurtherTest(SpecModel):
+    """A further data set that the network is measured on, with radii and limits of its own."""
+
+    dataset: DataSpecOrName
+    evaluate: EvaluateSpec
+
 
 class EvaluateJobSpec(SpecModel):
     """A fully resolved evaluation; ``network.sha256`` is never null."""
@@ -97,9 +121,22 @@ class EvaluateJobSpec(SpecModel):
     network: NetworkRef
     model: ModelSpec
     evaluate: EvaluateSpec
+    further: Annotated[tuple[FurtherTest, ...], OBJECTS] = Field(
+        default=(),
+        max_length=MOST_DATASETS - 1,
+        exclude_if=lambda further: not further,
+        description="Of a request with several data sets: all but the first. Left out where there is none.",
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    def on_each(self) -> Iterator[EvaluateJobSpec]:
+        """The same on each data set alone, the first one first."""
+        alone = self.model_copy(update={"further": ()})
+        yield alone
+        for part in self.further:
+            yield alone.model_copy(update={"dataset": part.dataset, "evaluate": part.evaluate})
 
 
 AnyRequest = JobRequest | EvaluateJobRequest

@@ -135,9 +135,9 @@ def estimated_together(specs: Sequence[JobSpec]) -> Estimate:
 
 
 def estimated_evaluation(spec: EvaluateJobSpec) -> Estimate:
-    """The cost of measuring a network that exists."""
+    """The cost of measuring a network that exists, on every data set."""
     student = network_size(spec.model, classes_of(spec.dataset))
-    passes = _measurement_passes(spec, own=True)
+    passes = sum(_measurement_passes(alone, own=True) for alone in spec.on_each())
     return Estimate(
         seconds=START_SECONDS + 2 * passes * student.macs / FLOP_PER_SECOND,
         disk_bytes=student.parameters * BYTES_PER_NUMBER + REPORT_BYTES,

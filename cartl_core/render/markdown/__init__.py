@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.render import phrases, selection_phrases, sentences
+from cartl_core.render.markdown.further_data import further_data
 from cartl_core.render.markdown.measurements import (
     attacks,
     corruptions,
@@ -37,6 +38,7 @@ PARTS = (
     attacks,
     per_class,
     over_classes,
+    further_data,
     worst_images,
     corruptions,
     audit,
