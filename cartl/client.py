@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,13 +25,7 @@ from pydantic import BaseModel
 from cartl import answers
 from cartl.address import address_of, authorization, id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
-from cartl.problems import (
-    JobUnfinished,
-    NotUsable,
-    ServiceError,
-    ServiceUnreachable,
-    raise_for_problem,
-)
+from cartl.problems import JobUnfinished, NotUsable, ServiceError, ServiceUnreachable, raise_for_problem
 from cartl.resources import Resources
 from cartl.response_body import Ticking, whole_body
 
@@ -156,6 +151,24 @@ class Client:
         """The robustness report, as Markdown."""
         accept = {"Accept": "text/markdown"}
         return self._text(f"/jobs/{id_in_path(job_id)}/robustness", headers=accept)
+
+    def artifacts(self, job_id: str) -> list[Json]:
+        """The files of a job by name, size and SHA-256; none before they are written."""
+        path = f"/jobs/{id_in_path(job_id)}/artifacts"
+        found = self._json("GET", path, shape=answers.Page)["data"]
+        return [shaped(one, path, answers.Artifact) for one in found]
+
+    @contextmanager
+    def artifact(self, job_id: str, name: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """The answer to a GET of one file, its body still to come; ``headers`` may ask for a range."""
+        place = f"/jobs/{id_in_path(job_id)}/artifacts/{name}"
+        try:
+            with self._http.stream("GET", place, headers=headers) as response:
+                if not response.is_success:
+                    raise_for_problem(response, whole_body(response))
+                yield response
+        except httpx.TransportError as error:
+            raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
 
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None

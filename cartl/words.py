@@ -110,6 +110,10 @@ def _message(body: Json) -> str:
     return f"warning: {body['message']}"
 
 
+def _withheld(body: Json) -> str:
+    return f"withheld: {body['name']}: {body['message']}"
+
+
 def _failed(body: Json) -> str:
     return f"failed: {body.get('reason')} - {body.get('message')}"
 
@@ -130,6 +134,7 @@ LINES: dict[str, Callable[[dict[str, Any]], str]] = {
     "epoch_finished": _epoch,
     "candidate_chosen": _chosen,
     "attack_finished": _attack,
+    "export_withheld": _withheld,
     "warned": _message,
     "failed": _failed,
 }

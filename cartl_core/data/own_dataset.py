@@ -5,7 +5,7 @@ Shapes: N images (N, C, H, W) with C 1 or 3 and H = W; labels (N,) from 0 to K -
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -27,6 +27,8 @@ Array = Tensor | NDArray[Any]
 SIZES = range(SMALLEST_SIDE, LARGEST_SIDE + 1)
 """Height and width that a network may take."""
 MOST_CLASSES = 1000
+AT_ONCE = 256
+"""Images of a person's own that are looked at together."""
 KINDS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
 
 
@@ -144,8 +146,15 @@ def _counts(labels: NDArray[np.int64], classes: tuple[str, ...]) -> tuple[int, .
 
 def _statistics(archive: Archive, name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel of the training images on [0, 1], to four digits."""
-    pixels = archive.train.images.astype(np.float64) / archive.highest
-    mean, std = pixels.mean(axis=(0, 1, 2)).round(4), pixels.std(axis=(0, 1, 2)).round(4)
+    pixels = archive.train.images
+    count, axes = pixels[..., 0].size, (0, 1, 2)
+
+    def parts() -> Iterator[NDArray[np.float64]]:
+        return (part.astype(np.float64) / archive.highest for part in _parts(pixels))
+
+    exact = sum(part.sum(axis=axes) for part in parts()) / count
+    spread = np.sqrt(sum(((part - exact) ** 2).sum(axis=axes) for part in parts()) / count)
+    mean, std = exact.round(4), spread.round(4)
     if not std.all():
         raise ArgumentInvalid(f"datasets.{name}.train_images", "a channel is the same everywhere")
     return tuple(mean.tolist()), tuple(std.tolist())
@@ -190,15 +199,25 @@ def _in_bytes(train: Pixels, test: Pixels) -> tuple[Pixels, Pixels]:
     """Floats that are all exact 255ths as the bytes they were, so that an image in two data sets is seen."""
     if train.dtype == np.uint8:
         return train, test
-    bytes_of = [(pixels * 255).round().astype(np.uint8) for pixels in (train, test)]
-    if not all(map(_are_equal, bytes_of, (train, test))):
+    bytes_of = [_exact_bytes(pixels) for pixels in (train, test)]
+    if bytes_of[0] is None or bytes_of[1] is None:
         return train, test
     return bytes_of[0], bytes_of[1]
 
 
-def _are_equal(in_bytes: NDArray[np.uint8], floats: Pixels) -> bool:
-    """Whether loading makes the same floats of the bytes."""
-    return torch.equal(torch.from_numpy(in_bytes).float() / 255, torch.from_numpy(floats))
+def _exact_bytes(floats: Pixels) -> NDArray[np.uint8] | None:
+    """The bytes of which loading makes the same floats; None where there are none."""
+    found = np.empty(floats.shape, dtype=np.uint8)
+    for part, kept in zip(_parts(floats), _parts(found), strict=True):
+        kept[:] = (part * 255).round().astype(np.uint8)
+        if not torch.equal(torch.from_numpy(kept).float() / 255, torch.from_numpy(part)):
+            return None
+    return found
+
+
+def _parts(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Views of a few images each: what is computed of them is small."""
+    return (pixels[first : first + AT_ONCE] for first in range(0, len(pixels), AT_ONCE))
 
 
 def _labels(given: Array, images: int, classes: int, where: str) -> NDArray[np.int64]:

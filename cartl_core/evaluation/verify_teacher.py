@@ -15,6 +15,7 @@ from torch import Tensor
 
 from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified
 from cartl_core.catalog.layouts import TeacherRefused
+from cartl_core.data.image_set import ImageSet
 from cartl_core.nn.network import Network
 from cartl_core.render.numbers import radius
 from cartl_core.spec import AttackSpec
@@ -34,7 +35,7 @@ class TestSample:
 
     Attributes:
         dataset: its name.
-        images: (N, C, H, W) float32 in [0, 1].
+        images: N of them, made batch by batch.
         labels: (N,) int64, positions in the data set's classes.
         index: (N,) int64, positions in the test split.
         classes: how many the data set has.
@@ -42,7 +43,7 @@ class TestSample:
     """
 
     dataset: str
-    images: Tensor
+    images: ImageSet
     labels: Tensor
     index: Tensor
     classes: int

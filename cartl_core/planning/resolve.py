@@ -91,6 +91,7 @@ def resolve(request: JobRequest, default_preset: str = "quick", lookup: Lookup =
         auto=auto,
         evaluate=evaluate,
         baselines=_distinct(main, baselines, chosen=chosen),
+        exports=request.exports,
         device=request.device,
         precision=request.precision,
         seed=request.seed,

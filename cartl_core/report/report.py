@@ -18,6 +18,7 @@ from cartl_core.report.comparisons import PairedComparison as PairedComparison
 from cartl_core.report.comparisons import Retention
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
+from cartl_core.report.exports import Export
 from cartl_core.report.gallery import Gallery
 from cartl_core.report.given_teacher import GivenTeacher
 from cartl_core.report.history import History
@@ -190,6 +191,9 @@ class Report(Value):
     baselines: tuple[ArmReport, ...] = ()
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
+    )
+    exports: tuple[Export, ...] = Field(
+        default=(), description="Forms in which the job's own student was given back; of a complete report."
     )
     seconds: dict[str, float] = Field(
         default_factory=dict,

@@ -33,6 +33,7 @@ from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, Name
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.exports import ALL_EXPORTS, Exports
 from cartl_core.spec.given_teacher import TeacherSpec
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
@@ -74,6 +75,7 @@ class JobSpec(SpecModel):
     )
     evaluate: EvaluateSpec
     baselines: Annotated[tuple[Arm, ...], OBJECTS] = Field(default=(), max_length=8)
+    exports: Exports = ALL_EXPORTS
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

@@ -24,6 +24,7 @@ from cartl_core.spec.data_and_model import DataRequestOrName, ModelSpecOrName, N
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.exports import ALL_EXPORTS, Exports
 from cartl_core.spec.given_teacher import TeacherRequestOrId
 from cartl_core.spec.job import Preset
 from cartl_core.spec.training import Augmentation as Augmentation
@@ -199,4 +200,5 @@ class JobRequest(SpecModel):
         max_length=8,
         description="Where something is `auto`, the best plain candidate is there anyway.",
     )
+    exports: Exports = ALL_EXPORTS
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

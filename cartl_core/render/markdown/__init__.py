@@ -21,7 +21,7 @@ from cartl_core.render.markdown.methods import (
     teachers,
     what_was_kept,
 )
-from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, learned, norms
+from cartl_core.render.markdown.origin import evidence, exports, held_fixed, how_it_was_made, learned, norms
 from cartl_core.render.markdown.selection import selection
 from cartl_core.render.markdown.trust import audit, checks, smoothing
 from cartl_core.report import Report
@@ -47,6 +47,7 @@ PARTS = (
     held_fixed,
     learned,
     norms,
+    exports,
     evidence,
     how_it_was_made,
 )

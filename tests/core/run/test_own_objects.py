@@ -25,6 +25,7 @@ REQUEST: dict[str, Any] = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": [],
     "method": "consistent",
     "baselines": [],
     "device": "cpu",
