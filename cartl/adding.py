@@ -49,7 +49,8 @@ def tell_skipped(content: Content, console: Console) -> None:
     """Say how many files of a folder are not sent, and why."""
     if isinstance(content, FolderArchive):
         for reason, files in content.skipped_by_reason.items():
-            console.print(f"not sent, {reason}: {files} files", markup=False, soft_wrap=True)
+            counted = f"{files} file{'' if files == 1 else 's'}"
+            console.print(f"not sent, {reason}: {counted}", markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Options that take several numbers, as in `--mean 0.5 0.5 0.5`."""
+"""Options that take numbers as people write them: `--mean 0.5 0.5 0.5`, `--eps 8/255`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ def numbers(text: str | None, option: str) -> list[float] | None:
     if text is None:
         return None
     parts = text.split(",")
-    if not all(_is_number(part) and math.isfinite(float(part)) for part in parts) or len(parts) > MOST:
+    if not all(map(_is_finite, parts)) or len(parts) > MOST:
         raise typer.BadParameter("one number, or one for each of three channels", param_hint=option)
     return [float(part) for part in parts]
+
+
+def radius(text: str) -> float:
+    """`0.5`, or a share as in `8/255`.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    above, line, below = text.partition("/")
+    if not _is_finite(above) or (line and not (_is_finite(below) and float(below) > 0)):
+        raise typer.BadParameter(f"{text[:80]!a} is no number, and no share such as 8/255")
+    return float(above) / float(below) if line else float(above)
+
+
+def _is_finite(text: str) -> bool:
+    return _is_number(text) and math.isfinite(float(text))

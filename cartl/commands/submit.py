@@ -20,6 +20,9 @@ def submit(
     freeze_depth: Annotated[
         str | None, typer.Option(help="Leading blocks frozen, or auto.", metavar="NUMBER|auto")
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="One of `cartl teachers list`; left out: the job trains its own.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="What the teacher learns from.")] = None,
     model: Annotated[str | None, typer.Option(help="E.g. wrn-28-4, resnet18.")] = None,
     method: Annotated[str | None, typer.Option(help="E.g. cartl, vanilla or auto.")] = None,
@@ -39,6 +42,7 @@ def submit(
         {
             "dataset": asked.data(dataset) if dataset else None,
             "freeze_depth": asked.depth(freeze_depth) if freeze_depth else None,
+            "teacher": teacher,
             "source": asked.data(source) if source else None,
             "model": model,
             "method": method,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cartl.client import DEFAULT_URL, Client
-from cartl.commands.numbers import SeveralNumbers, numbers
+from cartl.commands.numbers import SeveralNumbers, numbers, radius
 from cartl.commands.options import Key, Url
 from cartl.commands.resources import (
     AsJson,
@@ -55,7 +55,12 @@ def add(
     ] = None,
     classes: Annotated[int | None, typer.Option(help="Outputs of its head.")] = None,
     norm: Annotated[str | None, typer.Option(help="It was trained against: linf, l2 or l1.")] = None,
-    eps: Annotated[float | None, typer.Option(help="The radius of that, in pixel units on [0, 1].")] = None,
+    eps: Annotated[
+        float | None,
+        typer.Option(
+            help="The radius of that, in pixel units on [0, 1].", parser=radius, metavar="NUMBER|8/255"
+        ),
+    ] = None,
     verify: Annotated[str | None, typer.Option(help="The data set to measure it on.")] = None,
     images: Annotated[int | None, typer.Option(help="How many of its test images.")] = None,
     clean: Annotated[

@@ -35,6 +35,8 @@ LEAST_SHARE = 0.25
 """Of its clean accuracy: a teacher whose robust accuracy is surely lower has nothing worth keeping."""
 LARGEST_ERROR = 0.03
 """The standard error from which on a choice among epochs is called unsure: some 280 images at one half."""
+ROUNDED = 1e-3
+"""Radii that differ by no more than this part of them are one, written with four digits: 0.03137 is 8/255."""
 WEAK_TEACHER = 0.2
 """A robust accuracy on its own source's test images below which a teacher is called weak."""
 _JUDGED_BY = {"best_clean": "clean", "best_robust": "robust", "pareto": "robust"}
@@ -191,7 +193,7 @@ def _beyond_the_teacher(spec: JobSpec) -> Iterator[Notice]:
     for arm in spec.arms:
         trained = arm.inner_eps * arm.farthest
         for attack in (*spec.evaluate.attacks, *spec.evaluate.source_attacks):
-            if attack.norm == "linf" and attack.eps > trained * (1 + 1e-9):
+            if attack.norm == "linf" and attack.eps > trained * (1 + ROUNDED):
                 yield AttackBeyondTeacher(attack=attack.label, eps=attack.eps, train_eps=trained)
 
 

@@ -73,6 +73,12 @@ def test_auto_is_typed_as_it_is_posted(service: Any, answer: Any) -> None:
     assert service.asked[0].body == {"dataset": "digits", "method": "auto", "freeze_depth": "auto"}
 
 
+def test_submit_names_a_teacher(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(201, {"id": "j1"})
+    run("submit", "--dataset", "birds", "--freeze-depth", "2", "--teacher", "robust", "--url", service.url)
+    assert service.asked[0].body == {"dataset": "birds", "freeze_depth": 2, "teacher": "robust"}
+
+
 def test_evaluate_posts_the_student_of_a_job(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(201, {"id": "j2"})
     result = run("evaluate", "j1", "--dataset", "digits:5,6", "--attacks", "pgd100", "--url", service.url)

@@ -142,6 +142,27 @@ def test_a_teacher_is_announced_as_it_was_typed(service: Any, answer: Any, tmp_p
         assert told in result.output, told
 
 
+@pytest.mark.parametrize(("typed", "eps"), [("8/255", 8 / 255), ("0.5", 0.5), ("4/255", 4 / 255), ("1", 1.0)])
+def test_a_radius_is_a_number_or_a_share(
+    service: Any, answer: Any, tmp_path: Path, typed: str, eps: float
+) -> None:
+    file = tmp_path / "strong.safetensors"
+    file.write_bytes(b"weights")
+    answering(service, answer, VERIFIED)
+    result = run(*("teachers", "add", str(file), "--norm", "linf", "--eps", typed, "--url", service.url))
+    assert result.exit_code == 0, result.output
+    assert service.asked[0].body["trained_at"] == {"norm": "linf", "eps": eps}
+
+
+@pytest.mark.parametrize("typed", ["", "/", "8/", "8/0", "/255", "8/255/2", "nan", "inf", "8/nan", "eight"])
+def test_what_is_no_radius_is_said_before_anything_is_asked(service: Any, tmp_path: Path, typed: str) -> None:
+    file = tmp_path / "strong.safetensors"
+    file.write_bytes(b"weights")
+    result = run("teachers", "add", str(file), "--norm", "linf", "--eps", typed, "--url", service.url)
+    assert result.exit_code == 2 and "--eps" in result.output
+    assert not service.asked
+
+
 def test_no_normalisation_is_said_by_its_name(service: Any, answer: Any, tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").write_bytes(b"w")
     answering(service, answer, VERIFIED)

@@ -108,3 +108,13 @@ def test_the_figure_that_chose_is_the_one_that_is_judged() -> None:
     """All 100 are right without an attack, which is sure; half of them hold, which is not."""
     assert not list(unsure_choices([student("best_clean", 100, 50)]))
     assert list(unsure_choices([student("best_robust", 100, 50)]))
+
+
+@pytest.mark.parametrize(
+    ("typed", "beyond"), [(0.03137, False), (0.0313725, False), (0.0314, False), (0.031, True)]
+)
+def test_a_radius_with_four_digits_is_the_radius_that_was_meant(job: Any, typed: float, beyond: bool) -> None:
+    attack = {"name": "pgd", "label": "pgd1", "eps": 8 / 255, "step": 0.01, "steps": 1}
+    spec = job(pretrain={"attack": {"eps": typed}}, evaluate={"attacks": [attack], "source_attacks": []})
+    said = {found.code for found in transfer_warnings(spec, [])}
+    assert ("attack_beyond_teacher" in said) is beyond
