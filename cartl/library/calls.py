@@ -59,7 +59,8 @@ class Call(Generic[T]):
     @property
     def safe(self) -> bool:
         """Whether asking twice does what asking once does: it changes nothing, or has a key of its own."""
-        return self.method == "GET" or self.keyed or self.path.endswith("/cancel")
+        changes_nothing = self.method == "GET" or "dry_run" in self.params
+        return changes_nothing or self.keyed or self.path.endswith("/cancel")
 
     @property
     def keyed(self) -> bool:
