@@ -40,7 +40,8 @@ class Comparison:
         return frame([row.record() for row in self.rows])
 
     def _repr_html_(self) -> str:
-        return comparison_html(self.rows, SAME if self.same_images else OTHER)
+        alone = len(self.rows) < 2
+        return comparison_html(self.rows, "" if alone else SAME if self.same_images else OTHER)
 
 
 def compare(found: Sequence[JobHandle | JobReport]) -> Comparison:
