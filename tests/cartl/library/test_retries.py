@@ -110,7 +110,7 @@ def test_nobody_there_ends_after_a_stated_number_of_tries(
     assert len(told.asked) == len(time.slept) + 1 <= Retries().tries
 
 
-SAFE = {
+SAFE: dict[str, tuple[calls.Call[Any], bool]] = {
     "job": (calls.job("j"), True),
     "report": (calls.report("j"), True),
     "submit": (calls.submit(b"{}", "key"), True),
