@@ -32,7 +32,7 @@ M = TypeVar("M", bound=BaseModel)
 JSON = {"Content-Type": "application/json"}
 MARKDOWN = {"Accept": "text/markdown"}
 IDEMPOTENCY_KEY = "Idempotency-Key"
-KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+KEY = re.compile(r"[!-~]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def cancel_sweep(sweep_id: str) -> Call[Sweep]:
 
 def _header(key: str) -> str:
     if not KEY.fullmatch(key):
-        raise NotUsable("an idempotency key has 1 to 255 printable ASCII characters")
+        raise NotUsable("an idempotency key has 1 to 255 printable ASCII characters, none of them a blank")
     return key
 
 

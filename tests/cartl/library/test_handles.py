@@ -107,6 +107,12 @@ def test_what_json_cannot_say_is_refused_before_anybody_is_asked(
         client.submit(SMALL, **fields)
 
 
+@pytest.mark.parametrize("key", [" ", "a b", "a\n", "\u00e4", "x" * 256])
+def test_an_idempotency_key_that_no_header_holds_is_refused(client: Client, key: str) -> None:
+    with pytest.raises(NotUsable, match="1 to 255 printable"):
+        client.submit(SMALL, idempotency_key=key)
+
+
 def test_waiting_ends_with_the_job(client: Client, worker: Worker, time: Any) -> None:
     job = client.submit(SMALL)
     story = iter([worker.claim, None, worker.complete])
