@@ -1,4 +1,4 @@
-"""Who is asking, and may they: API keys with scopes; without keys, this machine only.
+"""Who is asking, and may they: by an API key with scopes, or a browser's session; without keys, this machine.
 
 A service without a single key is **open**: it answers to this machine alone, as the owner ``local``, and
 checks ``Host`` and ``Origin`` so that no web page can speak for the person who has it open. The first key
@@ -8,17 +8,20 @@ ends that for good, also when it is revoked later.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import Request
-from sqlalchemy import exists, select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.orm import Session
 
 from api.http.addresses import is_loopback
+from api.http.cookies import demand_csrf, session_token
 from api.http.problems import Problem
 from api.http.proxies import came_through_a_proxy, comes_from_another_site, host_of
 from jobs.settings import Settings
 from jobs.store.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
 from jobs.store.watchers import Watcher
+from jobs.store.web_sessions import key_of_session
 from jobs.tables import ApiKey
 
 
@@ -67,19 +70,28 @@ def identify(request: Request, session: Session, settings: Settings) -> Caller:
     """The caller of ``request``.
 
     Raises:
-        Problem: no key where one is needed, a wrong one (401), or an open service that is asked from
-            elsewhere (403).
+        Problem: no key where one is needed, a wrong one (401), an open service that is asked from
+            elsewhere, or a change in a browser's name that no page of ours has asked for (403).
     """
     secret = _secret(request)
     if secret is not None:
         key = verify(session, secret)
         if key is None:
             raise _no_key("This API key is not known, or it has been revoked.")
-        return Caller(owner=key.owner_id, scopes=frozenset(key.scopes), key_id=key.id)
+        return caller_of(key)
+    token = session_token(request)
+    if token is not None and (key := key_of_session(session, token)) is not None:
+        demand_csrf(request, token)
+        return caller_of(key)
     if settings.require_key or _ever_had_a_key(session):
         raise _no_key("Send your API key as `Authorization: Bearer KEY`.")
     check_local(request)
     return LOCAL
+
+
+def caller_of(key: Row[Any]) -> Caller:
+    """Whoever shows a key that counts."""
+    return Caller(owner=key.owner_id, scopes=frozenset(key.scopes), key_id=key.id)
 
 
 def check_local(request: Request) -> None:

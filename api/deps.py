@@ -33,8 +33,11 @@ from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
 from api.readiness import Readiness
 from cartl_core.catalog.network_file import NetworkFile
+from cartl_core.planning.lookup import KnownDataset, KnownTeacher, Lookup
+from cartl_core.spec import DataRequest, TeacherRequest
 from cartl_core.spec.existing_network import NetworkRef
 from jobs.database.engine import VersionGuard, reading, transaction
+from jobs.files.brought import known_dataset, known_teacher
 from jobs.files.network_files import find_network
 from jobs.queue import notify_workers
 from jobs.settings import Settings
@@ -119,10 +122,19 @@ def _admit(request: Request, context: AppContext, session: Session) -> Caller:
     try:
         caller = identify(request, session, context.settings)
     except Problem:
-        context.rate_limit.take(f"address {origin_of(request.client.host if request.client else None)}")
+        count_failure(request, context)
         raise
     context.rate_limit.take(caller.bucket)
     return caller
+
+
+def count_failure(request: Request, context: AppContext) -> None:
+    """Somebody was not let in.
+
+    Raises:
+        Problem: too many failures from one address (429).
+    """
+    context.rate_limit.take(f"address {origin_of(request.client.host if request.client else None)}")
 
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
@@ -178,6 +190,20 @@ class SubmitRequest:
         """
         with self.context.reading() as session:
             return find_network(session, self.context.settings, ref, owner)
+
+    def lookup(self, owner: str) -> Lookup:
+        """Finds the data sets and teachers of ``owner``, and those that are shared with them."""
+        context = self.context
+
+        def dataset(asked: DataRequest, field: str) -> KnownDataset:
+            with context.reading() as session:
+                return known_dataset(session, owner, asked, field)
+
+        def teacher(asked: TeacherRequest) -> KnownTeacher:
+            with context.reading() as session:
+                return known_teacher(session, context.settings, owner, asked)
+
+        return Lookup(dataset, teacher)
 
 
 async def get_submit_request(request: Request) -> SubmitRequest:

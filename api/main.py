@@ -23,6 +23,7 @@ from api.http import error_handlers
 from api.http.addresses import is_loopback
 from api.http.computed_once import ComputedOnce
 from api.http.middleware import AddressLimit, HeadAsGet, KnownVersion
+from api.http.pages_for_browsers import PagesForBrowsers
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
 from api.readiness import READINESS_SECONDS, readiness
@@ -40,6 +41,8 @@ from api.routes import (
     teachers,
     uploads,
 )
+from api.routes.ui import PARTS as UI_PARTS
+from api.routes.ui.refusals import respond_for_people
 from cartl_core.spec.resources.dataset import NewDataset
 from cartl_core.spec.resources.teacher import NewTeacher
 from jobs import errors
@@ -128,11 +131,14 @@ def create_app(settings: Settings) -> FastAPI:
         pages,
     ):
         app.include_router(part.router)
+    for page in UI_PARTS:
+        app.include_router(page)
     app.state.documents = {}
-    error_handlers.install(app, KIND_OF_ERROR)
+    error_handlers.install(app, KIND_OF_ERROR, respond_for_people)
     openapi.install(app, keys.KeyRequest, NewDataset, NewTeacher)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
+    app.add_middleware(PagesForBrowsers)
     app.add_middleware(AddressLimit, most=settings.max_connections_per_address)
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=_networks(settings))
     app.add_middleware(KnownVersion)

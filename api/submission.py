@@ -13,6 +13,7 @@ from api.http.problems import FieldError, Problem, invalid, invalid_fields
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.existing_network import resolve_existing_network
+from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, digest
 from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec, NetworkRef, request_class
@@ -48,22 +49,25 @@ def nothing_found(ref: NetworkRef) -> NetworkFile:
     raise SpecError("network", "there is no such network")
 
 
-def submission_of(body: bytes, settings: Settings, find: Find) -> Submission:
+def submission_of(body: bytes, settings: Settings, find: Find, lookup: Lookup = CATALOG_ALONE) -> Submission:
     """The body as a job. Check it before a transaction is opened.
 
     Raises:
         Problem: the body is not JSON, or not a job that can run.
     """
-    return prepare(parse_json(body), settings, find)
+    return prepare(parse_json(body), settings, find, lookup)
 
 
-def prepare(value: object, settings: Settings, find: Find = nothing_found) -> Submission:
+def prepare(
+    value: object, settings: Settings, find: Find = nothing_found, lookup: Lookup = CATALOG_ALONE
+) -> Submission:
     """Validate, resolve and estimate a parsed body, and hold it to this deployment's limits.
 
     Args:
         value: the parsed body.
         settings: of the deployment.
         find: gives the network that an evaluation names.
+        lookup: gives the data sets and teachers that people brought.
 
     Raises:
         Problem: 422, with the fields and what is allowed there.
@@ -72,7 +76,7 @@ def prepare(value: object, settings: Settings, find: Find = nothing_found) -> Su
     try:
         kind = request_class(value)
         request = kind.model_validate(value)
-        spec = _resolved(request, settings, find)
+        spec = _resolved(request, settings, find, lookup)
         cost = estimate(spec)
         check_size(spec, cost, settings)
     except ValidationError as error:
@@ -82,10 +86,12 @@ def prepare(value: object, settings: Settings, find: Find = nothing_found) -> Su
     return Submission(request=request, spec=spec, estimate=cost)
 
 
-def _resolved(request: AnyRequest, settings: Settings, find: Find) -> JobSpec | EvaluateJobSpec:
+def _resolved(
+    request: AnyRequest, settings: Settings, find: Find, lookup: Lookup
+) -> JobSpec | EvaluateJobSpec:
     if isinstance(request, JobRequest):
-        return resolve(request, settings.default_preset)
-    return resolve_existing_network(request, find(request.network), settings.default_preset)
+        return resolve(request, settings.default_preset, lookup)
+    return resolve_existing_network(request, find(request.network), settings.default_preset, lookup)
 
 
 def _refused(error: SpecError, value: object, settings: Settings) -> Problem:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from api.http.body import parse
 from api.http.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
+from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import Cell, cells
 from cartl_core.spec import JobRequest, digest
@@ -36,7 +37,7 @@ class SweepSubmission:
         return digest(self.request)
 
 
-def sweep_of(body: bytes, settings: Settings) -> SweepSubmission:
+def sweep_of(body: bytes, settings: Settings, lookup: Lookup = CATALOG_ALONE) -> SweepSubmission:
     """The body as a sweep. Check it before a transaction is opened.
 
     Raises:
@@ -45,17 +46,17 @@ def sweep_of(body: bytes, settings: Settings) -> SweepSubmission:
     """
     request = parse(SweepRequest, body)
     try:
-        found = cells(request, settings.max_jobs_per_sweep, settings.default_preset)
+        found = cells(request, settings.max_jobs_per_sweep, settings.default_preset, lookup)
     except SpecError as error:
         raise _refused(error) from error
-    planned = tuple(_planned(cell, settings) for cell in found)
+    planned = tuple(_planned(cell, settings, lookup) for cell in found)
     return SweepSubmission(request, planned, estimate_together([one.spec for one in planned]))
 
 
-def _planned(cell: Cell, settings: Settings) -> Planned:
+def _planned(cell: Cell, settings: Settings, lookup: Lookup) -> Planned:
     try:
         request = JobRequest.model_validate(cell.request)
-        spec = resolve(request, settings.default_preset)
+        spec = resolve(request, settings.default_preset, lookup)
         cost = estimate(spec)
         check_size(spec, cost, settings)
     except ValidationError as error:

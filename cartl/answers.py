@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from cartl.problems import ServiceError
 from cartl_core.strict_json import ANSWER, JsonRefused, loads
@@ -151,6 +151,14 @@ class Event(Shape):
 
     number: int = 0
     type: str = ""
+
+
+class Artifact(Shape):
+    """A file of a job. Its name becomes a file's name here, so that it must be a plain one."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class Problem(Shape):

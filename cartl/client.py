@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -144,6 +145,24 @@ class Client:
         """The robustness report, as Markdown."""
         accept = {"Accept": "text/markdown"}
         return self._text(f"/jobs/{id_in_path(job_id)}/robustness", headers=accept)
+
+    def artifacts(self, job_id: str) -> list[Json]:
+        """The files of a job by name, size and SHA-256; none before they are written."""
+        path = f"/jobs/{id_in_path(job_id)}/artifacts"
+        found = self._json("GET", path, shape=answers.Page)["data"]
+        return [shaped(one, path, answers.Artifact) for one in found]
+
+    @contextmanager
+    def artifact(self, job_id: str, name: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """The answer to a GET of one file, its body still to come; ``headers`` may ask for a range."""
+        place = f"/jobs/{id_in_path(job_id)}/artifacts/{name}"
+        with (
+            exchange_errors(self.base_url, place),
+            self._http.stream("GET", place, headers=headers) as response,
+        ):
+            if not response.is_success:
+                raise_for_problem(response, whole_body(response))
+            yield response
 
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None

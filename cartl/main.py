@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from cartl.commands import convert, datasets, jobs, service, submit, teachers, watch
+from cartl.commands import convert, datasets, download, jobs, service, submit, teachers, watch
 from cartl.problems import ClientError
 from cartl.processes import StartError
 from cartl.words import printable
@@ -30,6 +30,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     submit.sweep,
     watch.watch,
     jobs.report,
+    download.download,
     jobs.jobs,
     jobs.cancel,
     jobs.retry,

@@ -20,7 +20,8 @@ def build(spec: Path | None, options: Mapping[str, object]) -> Json:
     given = {name: value for name, value in options.items() if value not in (None, [])}
     request = {**(read(spec) if spec else {}), **given}
     needed = ("dataset",) if request.get("kind") == "evaluate" else ("dataset", "freeze_depth")
-    missing = [name for name in needed if name not in request]
+    named = {*request, *(["dataset"] if "datasets" in request else [])}
+    missing = [name for name in needed if name not in named]
     if missing:
         flags = " and ".join(f"--{name.replace('_', '-')}" for name in missing)
         raise NotARequest(f"a job needs {flags}, or a SPEC.json that has it")

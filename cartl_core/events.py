@@ -12,7 +12,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from cartl_core.report import AttackResult
+from cartl_core.report.exports import WithheldReason
 from cartl_core.spec import Method, Runtime
+from cartl_core.spec.exports import ExportFormat
 
 StageKind = Literal["pretrain", "transfer", "evaluate"]
 
@@ -169,6 +171,16 @@ class ArtifactWritten(EventBase):
     media_type: str
 
 
+class ExportWithheld(EventBase):
+    """The student could not be given back in this form, or came out as another network; the job goes on."""
+
+    type: Literal["export_withheld"] = "export_withheld"
+    name: str = Field(description="The artifact that there is not.")
+    format: ExportFormat
+    reason: WithheldReason
+    message: str = Field(description="For people.")
+
+
 class Finished(EventBase):
     """The run has succeeded; nothing follows."""
 
@@ -207,6 +219,7 @@ Event = Annotated[
     | CheckpointWritten
     | StageStored
     | ArtifactWritten
+    | ExportWithheld
     | Finished
     | Failed
     | Stopped,

@@ -22,6 +22,15 @@ async def read_body(request: Request, limit: int) -> bytes:
         Problem: the content type is not JSON, or the body is too large.
     """
     _check_content_type(request)
+    return await read_bytes(request, limit)
+
+
+async def read_bytes(request: Request, limit: int) -> bytes:
+    """The body of ``request``, whatever it is.
+
+    Raises:
+        Problem: it has more than ``limit`` bytes.
+    """
     if declared_size(request) > limit:
         raise too_large(limit)
     chunks: list[bytes] = []

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +26,6 @@ from api.http.problems import (
     Problem,
     invalid,
     of_spec_error,
-    respond,
     storage_full,
     unavailable,
 )
@@ -104,12 +103,16 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def install(app: FastAPI, table: Mapping[type[Exception], str]) -> None:
+Respond = Callable[[Request, Problem], Response]
+
+
+def install(app: FastAPI, table: Mapping[type[Exception], str], respond: Respond) -> None:
     """Let ``app`` answer every error as a problem.
 
     Args:
         app: the application.
         table: errors of the lower layers -> name of the kind; their text becomes the detail.
+        respond: makes the response that tells a problem.
     """
 
     def framework(request: Request, error: Exception) -> Response:

@@ -22,8 +22,8 @@ from api.http.patterns import SWEEP
 from api.openapi import EXAMPLES, json_body, problems
 from api.schemas import DryRun, JobBrief, JobView, Page, View
 from api.submission import Submission, submission_of
-from cartl_core.spec import DatasetName, JobRequest, MethodOrAuto, digest
-from cartl_core.spec.data_and_model import TAG
+from cartl_core.spec import JobRequest, MethodOrAuto, digest
+from cartl_core.spec.data_and_model import TAG, DataName
 from cartl_core.spec.existing_network import EvaluateJobRequest
 from jobs import store
 from jobs.errors import BadCursor
@@ -69,7 +69,12 @@ def create_job(
     machine but what `runtime` will say.
     """
     context, (caller, body) = request.context, request.open()
-    submission = submission_of(body, context.settings, lambda ref: request.find_network(ref, caller.owner))
+    submission = submission_of(
+        body,
+        context.settings,
+        lambda ref: request.find_network(ref, caller.owner),
+        request.lookup(caller.owner),
+    )
     if dry_run:
         return _json(_dry_run(submission))
     with context.writing() as session:
@@ -137,7 +142,7 @@ def list_jobs(
     caller: Reader,
     context: ContextDep,
     state: JobState | None = None,
-    dataset: DatasetName | None = None,
+    dataset: DataName | None = None,
     method: MethodOrAuto | None = None,
     tag: Tag = None,
     sweep: SweepFilter = None,

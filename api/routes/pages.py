@@ -1,4 +1,4 @@
-"""The index, the documentation and the list of problems: for people, without a key."""
+"""The index, the documentation and the list of problems: open to all, without a key."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from api.http.negotiate import choose
 from api.http.problems import KINDS, Problem
 from api.schemas import View
-from api.web.pages import docs_page, index_page, problems_page
+from api.web.pages import docs_page, problems_page
 
 router = APIRouter(include_in_schema=False)
 
 JSON = "application/json"
-HTML = "text/html"
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -33,19 +31,15 @@ class Index(View):
     datasets: str = "/datasets"
     models: str = "/models"
     docs: str = "/docs"
+    pages: str = "/ui/jobs"
     openapi: str = "/openapi.json"
     ready: str = "/readyz"
 
 
 @router.get("/")
-def index(request: Request) -> Response:
-    """Where to go, as JSON or as a page."""
-    links = Index(version=request.app.version)
-    if choose(request.headers.get("accept"), (JSON, HTML)) == HTML:
-        return HTMLResponse(
-            index_page(links.model_dump(), str(request.base_url).rstrip("/")), headers=HEADERS
-        )
-    return JSONResponse(links.model_dump())
+def index(request: Request) -> JSONResponse:
+    """Where to go; a browser is sent to the pages."""
+    return JSONResponse(Index(version=request.app.version).model_dump())
 
 
 @router.get("/openapi.json")

@@ -58,11 +58,11 @@ def _known(session: Session, job_id: str, owner: str) -> Report:
     """The report alone, where there is one: the rest of a job's row is as large again."""
     stored = store.report_text(session, job_id, owner)
     if stored is None:
-        return _report(store.find(session, job_id, owner))
+        return report_of(store.find(session, job_id, owner))
     return read_report_text(stored)
 
 
-def _report(job: Job) -> Report:
+def report_of(job: Job) -> Report:
     """The stored report; before the run has reported anything, one with the request alone."""
     if job.report is not None:
         return read_report(job.report)
@@ -92,14 +92,14 @@ def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Requ
     before that: what is known so far, in tables."""
     with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
-        page = _written_page(session, job, context.settings)
+        page = written_page(session, job, context.settings)
     if page is not None:
         row, path = page
         return send_file(request, path, name=PAGE, media_type=row.media_type, etag=row.sha256)
-    return HTMLResponse(html.render(_report(job)), headers={**FRESH, **page_headers()})
+    return HTMLResponse(html.render(report_of(job)), headers={**FRESH, **page_headers()})
 
 
-def _written_page(session: Session, job: Job, settings: Settings) -> tuple[Artifact, Path] | None:
+def written_page(session: Session, job: Job, settings: Settings) -> tuple[Artifact, Path] | None:
     """The page that the run of a job that succeeded wrote; runs of earlier versions wrote none.
 
     A damaged one is not shown: the record has the report as well.

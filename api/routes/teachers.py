@@ -131,10 +131,11 @@ def list_teachers(
 def get_teacher(ref: Ref, caller: Reader, context: ContextDep) -> TeacherView:
     """Where it is, what it is, and what was measured of it. Yours, or shared with you."""
     with context.reading() as session:
-        return _view(session, caller.owner, ref)
+        return view_of(session, caller.owner, ref)
 
 
-def _view(session: Session, owner: str, ref: str) -> TeacherView:
+def view_of(session: Session, owner: str, ref: str) -> TeacherView:
+    """A teacher that the owner may see, trained or brought; raises ``ResourceNotFound``."""
     trained = trained_teacher(session, owner, ref)
     if trained is not None:
         return TeacherView.of_stage(trained)

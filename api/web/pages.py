@@ -21,12 +21,6 @@ def _page(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def index_page(links: dict[str, str], base: str) -> str:
-    """Where to go; ``base`` is the address that the person used."""
-    named = [(name, path) for name, path in links.items() if path.startswith("/")]
-    return _page("index.html", title=links["service"], links=named, base=base)
-
-
 def problems_page(kinds: Iterable[Kind]) -> str:
     """What these kinds of problem mean."""
     return _page("problems.html", title="Problems", kinds=kinds)

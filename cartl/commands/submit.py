@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -64,7 +64,10 @@ def evaluate(
         str,
         typer.Argument(help="A job whose student is measured, or a file to upload.", metavar="ID|FILE"),
     ],
-    dataset: Annotated[str, typer.Option(help="What it is measured on: NAME, or NAME:0,1,2 for classes.")],
+    dataset: Annotated[
+        list[str],
+        typer.Option(help="What it is measured on: NAME, or NAME:0,1,2 for classes; repeatable, at most 8."),
+    ],
     attacks: Annotated[str | None, typer.Option(help="An evaluation by name, e.g. quick or pgd100.")] = None,
     preset: Annotated[str | None, typer.Option(help="smoke, quick or paper.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
@@ -81,7 +84,7 @@ def evaluate(
         {
             "kind": "evaluate",
             "network": {} if file else {"job": network},
-            "dataset": asked.data(dataset),
+            **_measured_on(dataset),
             "evaluate": {"preset": attacks} if attacks else None,
             "preset": preset,
             "seed": seed,
@@ -96,6 +99,12 @@ def evaluate(
         typer.echo(answer["id"])
         if watch:
             watch_to_end(client, answer["id"])
+
+
+def _measured_on(datasets: list[str]) -> dict[str, Any]:
+    """One data set, or several."""
+    found = [asked.data(dataset) for dataset in datasets]
+    return {"dataset": found[0]} if len(found) == 1 else {"datasets": found}
 
 
 def sweep(

@@ -14,7 +14,7 @@ import httpx
 from cartl.client import DEFAULT_URL
 from cartl.connection import connection
 from cartl.library import calls
-from cartl.library.bodies import Request, encoded, network_of, plain, request_body
+from cartl.library.bodies import Request, encoded, evaluation, network_of, plain, request_body
 from cartl.library.job_handle import AsyncJobHandle
 from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import AsyncSweepHandle
@@ -77,7 +77,7 @@ class AsyncClient:
     async def evaluate(
         self,
         network: str | Path | Mapping[str, Any],
-        dataset: str | Mapping[str, Any],
+        dataset: str | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
         **fields: Any,
@@ -86,7 +86,7 @@ class AsyncClient:
         named = network_of(network)
         if isinstance(named, Path):
             named = {"upload": (await self._transport.ask(calls.upload(named))).id}
-        request = {"kind": "evaluate", "network": named, "dataset": dataset}
+        request = evaluation(named, dataset)
         return await self.submit(request, idempotency_key=idempotency_key, **fields)
 
     async def sweep(

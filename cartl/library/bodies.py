@@ -61,6 +61,12 @@ def encoded(body: Mapping[str, Any]) -> bytes:
         raise NotUsable(f"the request cannot be written as JSON: {error}") from error
 
 
+def evaluation(network: Mapping[str, Any], dataset: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """The request that has a network measured."""
+    measured_on = {} if dataset is None else {"dataset": dataset}
+    return {"kind": "evaluate", "network": network, **measured_on}
+
+
 def network_of(network: str | Path | Mapping[str, Any]) -> Path | dict[str, Any]:
     """The network of an evaluation: a file that is to be uploaded, or a reference.
 

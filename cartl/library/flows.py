@@ -133,12 +133,14 @@ def next_events(job_id: str, *, after: int, follow: bool, every: float) -> Flow[
 def downloading(job_id: str, name: str, folder: Path) -> Flow[tuple[Path, ...]]:
     """Files of a job, each one checked, in ``folder``; returns where they are."""
     there: Files = yield calls.files(job_id)
-    written = []
+    written: list[Path] = []
     for file in chosen(there.data, name):
         incoming = Incoming(file, folder)
+        written.append(incoming.target)
+        if incoming.there:
+            continue
         try:
-            path: Path = yield calls.file(job_id, incoming)
+            yield calls.file(job_id, incoming)
         finally:
             incoming.discard()
-        written.append(path)
     return tuple(written)

@@ -44,16 +44,16 @@ def report_html(
     state = "" if complete else "<p><em>Not complete: the job is at work, or ended early.</em></p>"
     listed = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
     warned = f"<p>Read first:</p><ul>{listed}</ul>" if listed else ""
-    headings = ("network", "clean accuracy", "robust accuracy", "attacks")
-    cells = [(row.network, _figure(row.clean), _figure(row.robust), row.attacks) for row in rows]
+    headings = ("network", "test images", "clean accuracy", "robust accuracy", "attacks")
+    cells = [(row.network, row.data, _figure(row.clean), _figure(row.robust), row.attacks) for row in rows]
     return f"<div><p><strong>{escape(opening)}</strong></p>{state}{warned}{_table(headings, cells)}</div>"
 
 
 def comparison_html(rows: Iterable[FigureRow], caption: str) -> str:
     """A row for each job."""
-    headings = ("job", "network", "clean accuracy", "robust accuracy", "attacks")
+    headings = ("job", "network", "test images", "clean accuracy", "robust accuracy", "attacks")
     cells = [
-        (row.name or row.job, row.network, _figure(row.clean), _figure(row.robust), row.attacks)
+        (row.name or row.job, row.network, row.data, _figure(row.clean), _figure(row.robust), row.attacks)
         for row in rows
     ]
     return f"<div>{_table(headings, cells)}<p>{escape(caption)}</p></div>"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
 from typing import BinaryIO
 
-from cartl.answers import not_the_service
+from cartl.downloads import is_there
 from cartl.library.values import File
 from cartl.problems import FileDamaged, NotUsable
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-"""Of a file that may be written: one path component without tricks, whatever the service says."""
 ALL = "all"
 
 
@@ -21,11 +18,7 @@ def chosen(files: tuple[File, ...], name: str) -> tuple[File, ...]:
 
     Raises:
         NotUsable: there is no such file.
-        ServiceError: a name is none that a file may have here.
     """
-    for file in files:
-        if not NAME.fullmatch(file.name):
-            raise not_the_service(f"it names a file {file.name[:80]!a}, which no file of a job is called")
     found = files if name == ALL else tuple(file for file in files if file.name == name)
     if name != ALL and not found:
         there = ", ".join(file.name for file in files) or "none yet"
@@ -44,10 +37,24 @@ class Incoming:
         self.name = file.name
         self._file = file
         self._folder = folder
-        self._part = folder / f".{file.name}.part"
+        self._part = folder / f".{file.name}.incoming"
         self._output: BinaryIO | None = None
         self._sum = hashlib.sha256()
         self._size = 0
+
+    @property
+    def target(self) -> Path:
+        """Where it will be."""
+        return self._folder / self.name
+
+    @property
+    def there(self) -> bool:
+        """Whether it is there already, equal to the letter.
+
+        Raises:
+            NotUsable: something else is there.
+        """
+        return is_there(self.target, self._file.sha256)
 
     def begin(self) -> None:
         """Begin anew: an attempt before this one broke off."""
@@ -80,9 +87,8 @@ class Incoming:
             raise FileDamaged(
                 f"{self.name} is not as the service keeps it (its SHA-256 differs); it was not stored"
             )
-        target = self._folder / self.name
-        self._part.replace(target)
-        return target
+        self._part.replace(self.target)
+        return self.target
 
     def discard(self) -> None:
         """Forget what came so far; after ``finish`` nothing is left to forget."""

@@ -40,7 +40,17 @@ class JobReport(Report):
     @field_validator("warnings", mode="before")
     @classmethod
     def _with_a_class(cls, found: Any) -> Any:
-        return [_known(one) for one in found] if isinstance(found, list | tuple) else found
+        return _known_ones(found)
+
+    @field_validator("further", mode="before")
+    @classmethod
+    def _likewise(cls, found: Any) -> Any:
+        if not isinstance(found, list | tuple):
+            return found
+        return [
+            {**one, "warnings": _known_ones(one.get("warnings", ()))} if isinstance(one, dict) else one
+            for one in found
+        ]
 
     @property
     def headline(self) -> str | None:
@@ -62,6 +72,10 @@ class JobReport(Report):
 
     def _repr_html_(self) -> str:
         return report_html(self.headline, self.text.warnings, self.rows, complete=self.complete)
+
+
+def _known_ones(notices: Any) -> Any:
+    return [_known(one) for one in notices] if isinstance(notices, list | tuple) else notices
 
 
 def _known(notice: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cartl_core.render import numbers, phrases
-from cartl_core.report import ArmReport, Interval, Report
+from cartl_core.report import ArmReport, Figures, Interval, Report
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class FigureRow:
         job: id of the job.
         name: of the job, as its owner gave it; empty without one.
         network: how it was made, e.g. `CARTL`.
+        data: data set and classes of the test images.
         clean: accuracy without an attack; None before it was measured.
         robust: accuracy in the worst case over all attacks; likewise.
         attacks: labels and radii of the attacks.
@@ -26,6 +27,7 @@ class FigureRow:
     job: str
     name: str
     network: str
+    data: str
     clean: Interval | None
     robust: Interval | None
     attacks: str
@@ -37,6 +39,7 @@ class FigureRow:
             "job": self.job,
             "name": self.name,
             "network": self.network,
+            "data": self.data,
             **_columns("clean", self.clean),
             **_columns("robust", self.robust),
             "attacks": self.attacks,
@@ -53,13 +56,15 @@ def _columns(name: str, found: Interval | None) -> dict[str, Any]:
 
 
 def rows_of(report: Report, job: str) -> tuple[FigureRow, ...]:
-    """The student of a report, then its baselines."""
-    student = (report.student,) if report.student else ()
-    return tuple(_row(arm, job, report.spec.name or "") for arm in (*student, *report.baselines))
+    """The student of a report on all its data sets, then its baselines."""
+    name, student = report.spec.name or "", report.student
+    further = [(student, one.figures) for one in report.further] if student else []
+    measured = [*([(student, student.figures)] if student else []), *further]
+    measured += [(arm, arm.figures) for arm in report.baselines]
+    return tuple(_row(arm, figures, job, name) for arm, figures in measured)
 
 
-def _row(arm: ArmReport, job: str, name: str) -> FigureRow:
-    figures = arm.figures
+def _row(arm: ArmReport, figures: Figures | None, job: str, name: str) -> FigureRow:
     attacks = (
         [f"{attack.label} ({numbers.radius(attack.eps)})" for attack in figures.attacks] if figures else []
     )
@@ -67,6 +72,7 @@ def _row(arm: ArmReport, job: str, name: str) -> FigureRow:
         job=job,
         name=name,
         network=phrases.arm(arm),
+        data=figures.data if figures else "",
         clean=figures.clean if figures else None,
         robust=figures.worst_case if figures else None,
         attacks=", ".join(attacks),

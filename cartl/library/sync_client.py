@@ -14,7 +14,7 @@ import httpx
 from cartl.client import DEFAULT_URL
 from cartl.connection import connection
 from cartl.library import calls
-from cartl.library.bodies import Request, encoded, network_of, plain, request_body
+from cartl.library.bodies import Request, encoded, evaluation, network_of, plain, request_body
 from cartl.library.job_handle import JobHandle
 from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import SweepHandle
@@ -89,7 +89,7 @@ class Client:
     def evaluate(
         self,
         network: str | Path | Mapping[str, Any],
-        dataset: str | Mapping[str, Any],
+        dataset: str | Mapping[str, Any] | None = None,
         *,
         idempotency_key: str | None = None,
         **fields: Any,
@@ -99,13 +99,13 @@ class Client:
         Args:
             network: a file, which is uploaded; the id of a job, whose student is measured; or a reference
                 as in ``POST /jobs``.
-            dataset: what it is measured on.
+            dataset: what it is measured on; of several give ``datasets=[...]`` in its place.
             fields: more of the request.
         """
         named = network_of(network)
         if isinstance(named, Path):
             named = {"upload": self._transport.ask(calls.upload(named)).id}
-        request = {"kind": "evaluate", "network": named, "dataset": dataset}
+        request = evaluation(named, dataset)
         return self.submit(request, idempotency_key=idempotency_key, **fields)
 
     def sweep(

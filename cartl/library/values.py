@@ -80,7 +80,7 @@ class EventPage(Value):
 class File(Value):
     """A file of a job."""
 
-    name: str
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", description="It becomes a file's here.")
     size: int = Field(ge=0, description="Bytes.")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     media_type: str = "application/octet-stream"

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from cartl_core.analysis.checks import judge
 from cartl_core.analysis.comparisons import compare
 from cartl_core.analysis.descriptions import settings_of
 from cartl_core.analysis.evidence import evidence
-from cartl_core.analysis.metrics import MinimalRadii, TestSet, figures, not_finite, worst_case
+from cartl_core.analysis.further_data import further_data
+from cartl_core.analysis.measured import checks_of, figures_of, measured_figures
+from cartl_core.analysis.metrics import TestSet, worst_case
 from cartl_core.analysis.outputs import existing_network, transfer_networks
 from cartl_core.analysis.over_classes import few_test_images
 from cartl_core.analysis.results import StudentResult, TeacherResult
 from cartl_core.analysis.retention import retention
-from cartl_core.analysis.run_state import Measurements, RunState
+from cartl_core.analysis.run_state import RunState
 from cartl_core.analysis.selection import decide, promise, selection
 from cartl_core.analysis.training_history import history_of, validation
 from cartl_core.analysis.warnings import evaluation_warnings, transfer_warnings
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.planning.plan import (
     EvaluationPlan,
-    NetworkPlan,
     Plan,
     StudentPlan,
     TeacherPlan,
     TransferPlan,
 )
 from cartl_core.planning.stage_digests import spec_digest
-from cartl_core.report import ArmReport, Figures, Notice, PairedComparison, Report, Teacher
-from cartl_core.report.checks import Check
+from cartl_core.report import ArmReport, Notice, PairedComparison, Report, Teacher
 from cartl_core.report.comparisons import Retention
+from cartl_core.report.given_teacher import given
 from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
-from cartl_core.spec import AutoSpec
+from cartl_core.spec import AutoSpec, PretrainSpec
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
@@ -55,9 +55,9 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
     arms = [_student(student, plan, state) for student in plan.students]
     own, baselines = next(iter(arms), None), tuple(arm for arm in arms[1:] if arm is not None)
     teachers = tuple(
-        _teacher(teacher, trained, plan, state)
+        _teacher(teacher, teacher.pretrain, trained, plan, state)
         for teacher in plan.teachers
-        if (trained := state.teacher(teacher))
+        if teacher.pretrain and (trained := state.teacher(teacher))
     )
     chosen = _selection(plan, plan.spec.auto, state) if plan.spec.auto else None
     known = [arm for arm in (own, *baselines) if arm]
@@ -75,6 +75,7 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
             *_few_test_images(state),
         ),
         teachers=teachers,
+        given_teacher=given(plan.spec.teacher) if plan.spec.teacher else None,
         selection=chosen,
         student=own,
         baselines=baselines,
@@ -113,6 +114,7 @@ def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> 
             *_few_test_images(state),
         ),
         student=own,
+        further=further_data(plan, state),
         seconds=dict(state.seconds),
     )
 
@@ -144,8 +146,10 @@ def _accumulation_steps(plan: TransferPlan, state: RunState) -> dict[str, int]:
     return found
 
 
-def _teacher(teacher: TeacherPlan, trained: TeacherResult, plan: TransferPlan, state: RunState) -> Teacher:
-    pretrain, test = teacher.pretrain, state.source
+def _teacher(
+    teacher: TeacherPlan, pretrain: PretrainSpec, trained: TeacherResult, plan: TransferPlan, state: RunState
+) -> Teacher:
+    test = state.source
     return Teacher(
         objective=pretrain.objective,
         digest=teacher.stage.digest,
@@ -156,7 +160,7 @@ def _teacher(teacher: TeacherPlan, trained: TeacherResult, plan: TransferPlan, s
         origin=state.origins[teacher.stage.digest],
         train_eps=pretrain.attack.eps * max(pretrain.radii),
         history=history_of(trained, pretrain),
-        figures=_measured(teacher.measurements, test, plan.spec.seed, state) if test else None,
+        figures=measured_figures(teacher.measurements, test, plan.spec.seed, state) if test else None,
     )
 
 
@@ -170,8 +174,8 @@ def _existing_network(plan: EvaluationPlan, state: RunState) -> ArmReport:
         history=None,
         reused=state.origins[network.stage.digest].reused,
         origin=state.origins[network.stage.digest],
-        figures=_figures(network, plan.spec.seed, state),
-        checks=_checks(network, state),
+        figures=figures_of(network, state.target, plan.spec.seed, state),
+        checks=checks_of(network, state),
     )
 
 
@@ -199,43 +203,10 @@ def _tuned(student: StudentPlan, trained: StudentResult, plan: TransferPlan, sta
         reused=state.origins[student.stage.digest].reused,
         origin=state.origins[student.stage.digest],
         tuned_layer_norms=trained.norms,
-        figures=_figures(student, plan.spec.seed, state),
+        figures=figures_of(student, state.target, plan.spec.seed, state),
         kept=_retention(student, state),
-        checks=_checks(student, state),
+        checks=checks_of(student, state),
         comparisons=_comparisons(student, plan, state),
-    )
-
-
-def _figures(network: NetworkPlan, seed: int, state: RunState) -> Figures | None:
-    """All that was measured of a network on the target's test images."""
-    found = _measured(
-        network.measurements,
-        state.target,
-        seed,
-        state,
-        minimal_radii=tuple(state.minimal_radii(network).values()),
-    )
-    values = {name: result.value for name, result in state.diagnostics(network).items()}
-    return found.model_copy(update=values) if found else None
-
-
-def _measured(
-    measurements: Measurements,
-    test: TestSet,
-    seed: int,
-    state: RunState,
-    minimal_radii: tuple[MinimalRadii, ...] = (),
-) -> Figures | None:
-    outputs, attacks = state.outputs(measurements), state.attacks(measurements)
-    if outputs is None:
-        return None
-    return figures(
-        test,
-        outputs.right,
-        attacks,
-        seed,
-        minimal_radii=minimal_radii,
-        not_finite=not_finite(outputs, attacks),
     )
 
 
@@ -246,16 +217,6 @@ def _retention(student: StudentPlan, state: RunState) -> Retention | None:
     if right is None or source_right is None:
         return None
     return retention((right, state.attacks(own)), (source_right, state.attacks(teacher)))
-
-
-def _checks(network: NetworkPlan, state: RunState) -> tuple[Check, ...]:
-    """What to think of the figures, once all of them are there."""
-    attacks, found = state.attacks(network.measurements), state.diagnostics(network)
-    asked = any(stage.work.name == CHECKS for stage in network.diagnostics)
-    if len(attacks) < len(network.measurements) - 1 or (asked and CHECKS not in found):
-        return ()
-    observations = found[CHECKS].observations if asked else None
-    return judge(observations, attacks, state.outputs(network.measurements))
 
 
 def _comparisons(baseline: StudentPlan, plan: TransferPlan, state: RunState) -> tuple[PairedComparison, ...]:
@@ -276,6 +237,3 @@ def _comparisons(baseline: StudentPlan, plan: TransferPlan, state: RunState) -> 
         worst_case(rival_clean, theirs, [baseline_radii[name] for name in both]),
     )
     return (robust, plain)
-
-
-CHECKS = "checks"

@@ -44,7 +44,10 @@ def _brief(value: object) -> str:
 
 def _flat(arm: Arm) -> dict[str, object]:
     """Every setting by its whole name: ``transfer.displacement.weight``."""
-    parts = {"pretrain": arm.pretrain.model_dump(), "transfer": arm.transfer.model_dump()}
+    parts = {
+        "pretrain": arm.pretrain.model_dump() if arm.pretrain else {},
+        "transfer": arm.transfer.model_dump(),
+    }
     return {"freeze_depth": arm.freeze_depth, **dict(_leaves(parts, ""))}
 
 

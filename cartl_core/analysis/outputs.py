@@ -12,7 +12,14 @@ from typing import Literal
 from cartl_core.analysis.descriptions import settings_of
 from cartl_core.analysis.metrics import Outputs, TestSet, not_finite
 from cartl_core.analysis.run_state import RunState
-from cartl_core.planning.plan import EvaluationPlan, NetworkPlan, StudentPlan, TeacherPlan, TransferPlan
+from cartl_core.planning.plan import (
+    EvaluationPlan,
+    ExistingNetworkPlan,
+    NetworkPlan,
+    StudentPlan,
+    TeacherPlan,
+    TransferPlan,
+)
 from cartl_core.report.notices import (
     NetworkName,
     NoBetterThanOneClass,
@@ -32,6 +39,8 @@ def transfer_networks(plan: TransferPlan, state: RunState) -> Iterator[Notice]:
     for student in plan.students[:1]:
         yield from _of_measured(_named(student, plan, "student"), student, state.target, state)
     for teacher in plan.teachers:
+        if teacher.pretrain is None:
+            continue  # given: nothing is measured of it
         name = NetworkName(
             role="teacher",
             method=None,
@@ -47,6 +56,11 @@ def transfer_networks(plan: TransferPlan, state: RunState) -> Iterator[Notice]:
 def existing_network(plan: EvaluationPlan, state: RunState) -> Iterator[Notice]:
     """What must be said of the network of an evaluation."""
     yield from _of_measured(EXISTING, plan.network, state.target, state)
+
+
+def on_further(network: ExistingNetworkPlan, test: TestSet, state: RunState) -> Iterator[Notice]:
+    """What must be said of it on a further data set."""
+    yield from _of_measured(EXISTING, network, test, state)
 
 
 EXISTING = NetworkName(role="student", method=None, settings=None, objective=None, freeze_depth=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, Outputs, TestSet, worst_case
@@ -24,6 +24,14 @@ from cartl_core.spec import AttackSpec, Runtime
 Measurements = Iterable[StageSpec[Attacking]]
 
 
+@dataclass(frozen=True)
+class FurtherTestSet:
+    """A further test set, and notices that come from its data."""
+
+    test: TestSet
+    remarks: tuple[Notice, ...] = ()
+
+
 @dataclass
 class RunState:
     """Grows by ``record`` alone; everything else reads it.
@@ -31,6 +39,7 @@ class RunState:
     Attributes:
         source: test images that teachers are measured on; None where nothing is trained.
         target: test images that students are measured on.
+        further: test sets of an evaluation on several, by role: all but the first.
         remarks: notices that come from the machine or the data rather than from the figures.
         results: of the finished stages, by digest.
         origins: who computed each finished stage, by digest.
@@ -42,6 +51,7 @@ class RunState:
     source: TestSet | None
     target: TestSet
     remarks: tuple[Notice, ...] = ()
+    further: Mapping[str, FurtherTestSet] = field(default_factory=dict)
     results: dict[str, StageResult] = field(default_factory=dict)
     origins: dict[str, StageOrigin] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)

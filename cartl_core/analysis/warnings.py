@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cartl_core.catalog import facts_of, share_of_classes
+from cartl_core.catalog import METHODS, facts_of, share_of_classes
+from cartl_core.catalog.data_facts import is_brought
 from cartl_core.report import ArmReport, Teacher
 from cartl_core.report.history import History
 from cartl_core.report.notices import (
     AttackBeyondTeacher,
+    CandidatesLeftOut,
     DataRole,
+    DefaultRadius,
     Notice,
     PartialData,
     Resized,
+    SourceStandsIn,
     SplitBatches,
     TeacherNotRobust,
+    TeacherRadiusUnknown,
+    TeacherUnverified,
     TeacherWithoutAttack,
+    TeacherWithoutDistance,
     UnsureEpoch,
     WeakTeacher,
 )
@@ -49,9 +56,11 @@ def transfer_warnings(
     """
     found = [
         *_of_teachers(spec, teachers),
+        *_of_the_given(spec),
+        *_of_brought_data(spec),
         *_beyond_the_teacher(spec),
         *_partial_data(spec, available or {}),
-        *_resized("source", spec.source, spec.model),
+        *(_resized("source", spec.source, spec.model) if spec.source else ()),
         *_resized("target", spec.dataset, spec.model),
         *unsure_choices(arms),
         *_split_batches(accumulation_steps or {}),
@@ -61,7 +70,7 @@ def transfer_warnings(
 
 def evaluation_warnings(spec: EvaluateJobSpec) -> tuple[Notice, ...]:
     """What a reader must know before believing the figures of an existing network."""
-    return tuple(_resized("target", spec.dataset, spec.model))
+    return (*_default_radius(spec), *_resized("target", spec.dataset, spec.model))
 
 
 def nothing_to_keep(clean: Interval, robust: Interval, classes: int) -> bool:
@@ -91,7 +100,7 @@ def not_robust(spec: JobSpec, teachers: Sequence[Teacher]) -> Iterator[Notice]:
 
 def is_not_robust(spec: JobSpec, teacher: Teacher) -> bool:
     """By its validation images, at the epoch that was kept."""
-    return nothing_to_keep(*_kept(teacher), _classes(spec.source))
+    return spec.source is not None and nothing_to_keep(*_kept(teacher), _classes(spec.source))
 
 
 def unsure_choices(arms: Sequence[ArmReport]) -> Iterator[Notice]:
@@ -134,9 +143,53 @@ def _weak(teachers: Sequence[Teacher]) -> Iterator[Notice]:
             yield WeakTeacher(objective=teacher.objective, robust=worst)
 
 
+def _of_the_given(spec: JobSpec) -> Iterator[Notice]:
+    """What is not known of a teacher that was given, and what it rules out."""
+    teacher = spec.teacher
+    if teacher is None:
+        return
+    if teacher.verification is None:
+        yield TeacherUnverified(teacher=teacher.name)
+    if teacher.eps_from == "target":
+        yield TeacherRadiusUnknown(teacher=teacher.name, eps=teacher.eps)
+    as_it_is = (arm.method for arm in spec.arms if arm.pretrain is None)
+    methods = tuple(dict.fromkeys(name for name in as_it_is if METHODS[name].objective == "fdm"))
+    if methods:
+        yield TeacherWithoutDistance(teacher=teacher.name, methods=methods)
+    if spec.auto is not None and spec.auto.left_out:
+        yield CandidatesLeftOut(left_out=spec.auto.left_out)
+
+
+def _of_brought_data(spec: JobSpec) -> Iterator[Notice]:
+    """What is a default on images that a person brought."""
+    if spec.source is not None and takes_default_source(spec):
+        yield SourceStandsIn(source=spec.source.name, target=spec.dataset.name)
+    yield from _default_radius(spec)
+
+
+def takes_default_source(spec: JobSpec) -> bool:
+    """Whether the teacher of a job on images that a person brought learns from a stand-in of the catalog."""
+    source = spec.source
+    return (
+        is_brought(spec.dataset)
+        and spec.teacher is None
+        and source is not None
+        and source.classes is None
+        and source.name == facts_of(spec.dataset).default_source
+    )
+
+
+def _default_radius(spec: JobSpec | EvaluateJobSpec) -> Iterator[Notice]:
+    """Where an attack is at the radius that these images have by default."""
+    eps = facts_of(spec.dataset).eval_eps
+    made = (attack.eps for attack in spec.evaluate.attacks if attack.norm == "linf")
+    if is_brought(spec.dataset) and eps in made:
+        yield DefaultRadius(target=spec.dataset.name, eps=eps)
+
+
 def _beyond_the_teacher(spec: JobSpec) -> Iterator[Notice]:
     for arm in spec.arms:
-        trained = arm.pretrain.attack.eps * max(arm.pretrain.radii)
+        trained = arm.inner_eps * arm.farthest
         for attack in (*spec.evaluate.attacks, *spec.evaluate.source_attacks):
             if attack.norm == "linf" and attack.eps > trained * (1 + 1e-9):
                 yield AttackBeyondTeacher(attack=attack.label, eps=attack.eps, train_eps=trained)
@@ -144,8 +197,10 @@ def _beyond_the_teacher(spec: JobSpec) -> Iterator[Notice]:
 
 def _partial_data(spec: JobSpec, available: Mapping[DataRole, int | None]) -> Iterator[Notice]:
     """Said where the limit leaves images out; a data set that has fewer is used whole."""
-    roles: tuple[tuple[DataRole, DataSpec], ...] = (("source", spec.source), ("target", spec.dataset))
-    for role, data in roles:
+    roles: dict[DataRole, DataSpec | None] = {"source": spec.source, "target": spec.dataset}
+    for role, data in roles.items():
+        if data is None:
+            continue
         counted = available.get(role)
         there = share_of_classes(data, facts_of(data).train_images) if counted is None else counted
         if data.train_limit is not None and data.train_limit < there:

@@ -6,7 +6,7 @@ Sources: the data sets' own papers for sizes and classes; Chen et al. (ICML 2021
 code for the schedules, normalisation and radii, except where a comment says otherwise.
 """
 
-from cartl_core.catalog.data_facts import OwnDataSpec, facts_of, share_of_classes
+from cartl_core.catalog.data_facts import facts_of, share_of_classes
 from cartl_core.catalog.evaluations import EVALUATIONS, EvaluationFacts
 from cartl_core.catalog.methods import (
     DISPLACEMENT_STEP,
@@ -48,7 +48,6 @@ __all__ = [
     "EvaluationFacts",
     "MethodFacts",
     "ModelFacts",
-    "OwnDataSpec",
     "PresetFacts",
     "consistent",
     "facts_of",

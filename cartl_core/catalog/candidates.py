@@ -88,13 +88,8 @@ def plain_ones(arms: Sequence[Arm]) -> tuple[bool, ...]:
     nearest: dict[int, float] = {}
     for arm in arms:
         if arm.method == PLAIN:
-            nearest[arm.freeze_depth] = min(_reach(arm), nearest.get(arm.freeze_depth, inf))
-    return tuple(arm.method == PLAIN and _reach(arm) <= max(1.0, nearest[arm.freeze_depth]) for arm in arms)
-
-
-def _reach(arm: Arm) -> float:
-    """The largest radius of its teacher's training, as a share of its inner attack's."""
-    return max(arm.pretrain.radii)
+            nearest[arm.freeze_depth] = min(arm.farthest, nearest.get(arm.freeze_depth, inf))
+    return tuple(arm.method == PLAIN and arm.farthest <= max(1.0, nearest[arm.freeze_depth]) for arm in arms)
 
 
 def depths_to_try(blocks: int) -> tuple[int, ...]:

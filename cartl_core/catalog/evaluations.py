@@ -84,7 +84,7 @@ STEPS_ACROSS = 4
 
 def validation_attack(arm: Arm) -> AttackSpec:
     """On a student: its own inner attack, or a cheap one at its teacher's radius if it has none."""
-    return arm.transfer.attack or student_attack(arm.pretrain.attack.eps)
+    return arm.transfer.attack or student_attack(arm.inner_eps)
 
 
 def student_attack(eps: float) -> AttackSpec:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from pathlib import Path
 
 from cartl_core.errors import SpecError
+from cartl_core.spec.data_and_model import DATA_NAME
 from cartl_core.strict_json import JsonRefused, read_file
 
 LONGEST_SECONDS = 1e9
@@ -29,6 +31,14 @@ def seconds(text: str) -> float:
     if not 0 <= number <= LONGEST_SECONDS:
         raise argparse.ArgumentTypeError(f"allowed: a number of seconds, 0 to {LONGEST_SECONDS:.0f}")
     return number
+
+
+def dataset(text: str) -> tuple[str, Path]:
+    """A data set's id or name, and the directory of its pack."""
+    name, equals, directory = text.partition("=")
+    if not (equals and directory and re.fullmatch(DATA_NAME, name)):
+        raise argparse.ArgumentTypeError("allowed: ID=DIR, the directory of a pack")
+    return name, Path(directory)
 
 
 def byte_count(text: str) -> int:

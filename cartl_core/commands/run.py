@@ -11,8 +11,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cartl_core.catalog.network_file import inspect
-from cartl_core.commands.arguments import byte_count, make_folders, read_json, seconds, threads
+from cartl_core.commands.arguments import byte_count, dataset, make_folders, read_json, seconds, threads
 from cartl_core.commands.exit_codes import FAILED, FINISHED, STOPPED, WRONG_SPEC
 from cartl_core.commands.progress import REPORTERS, stopped_by_signals
 from cartl_core.errors import (
@@ -28,6 +27,7 @@ from cartl_core.planning.resolve import resolve
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
+from cartl_core.run.own_objects import Brought, inspected, pack_in
 from cartl_core.run.pipeline import run
 from cartl_core.run.supervised import LOST_SUPERVISOR, Orders, SupervisedStageCache
 from cartl_core.spec import JobRequest, JobSpec, Runtime
@@ -48,6 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "spec", type=Path, metavar="SPEC.json", help="a job request, or a resolved specification"
     )
     parser.add_argument("--network", type=Path, help="the file that a job of kind evaluate measures")
+    parser.add_argument("--teacher", type=Path, help="the network file of the teacher that a job is given")
+    parser.add_argument(
+        "--dataset",
+        type=dataset,
+        action="append",
+        default=[],
+        metavar="ID=DIR",
+        help="a data set of your own by its id or name: the directory of its pack; repeatable",
+    )
     parser.add_argument("--out", type=Path, required=True, help="where report, weights and outcomes go")
     parser.add_argument("--stages", type=Path, help="where stages are kept (default: OUT/stages)")
     parser.add_argument(
@@ -100,7 +109,8 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
     """Run, and say how it ended: an event and an exit code."""
     started = time.monotonic()
     try:
-        spec = _read_spec(options.spec, options.network)
+        brought = Brought({name: pack_in(directory) for name, directory in options.dataset})
+        spec = _read_spec(options.spec, options.network, options.teacher, brought)
         make_folders(out=options.out, stages=options.stages or options.out / "stages")
         runtime, remarks = _runtime(spec, options)
         run(
@@ -115,7 +125,8 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
             checkpoint_seconds=options.checkpoint_seconds,
             download=not options.no_download,
             scratch_bytes=options.scratch_bytes,
-            network=options.network,
+            network=options.network or options.teacher,
+            own_data=brought.images,
             run_id=options.run_id,
         )
     except SpecError as error:
@@ -140,7 +151,9 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
     return FINISHED
 
 
-def _read_spec(path: Path, network: Path | None) -> JobSpec | EvaluateJobSpec:
+def _read_spec(
+    path: Path, network: Path | None, teacher: Path | None, brought: Brought
+) -> JobSpec | EvaluateJobSpec:
     """A request or a resolved specification, resolved; an evaluation by what its network's file says."""
     written = read_json(path, "spec")
     kind = request_class(written)
@@ -149,13 +162,15 @@ def _read_spec(path: Path, network: Path | None) -> JobSpec | EvaluateJobSpec:
     except ValidationError as error:
         raise first_fault(kind, error, written, whole="spec") from error
     if isinstance(request, JobRequest):
-        return resolve(request)
+        if teacher is not None and request.teacher is None:
+            raise SpecError("teacher", "the specification names none", allowed="--teacher beside a teacher")
+        files = {request.teacher.id: teacher} if request.teacher and teacher else {}
+        return resolve(request, lookup=Brought(brought.datasets, files).lookup)
     if network is None:
         raise SpecError("network", "an evaluation needs a file", allowed="--network FILE.safetensors")
-    try:
-        return resolve_existing_network(request, inspect(network))
-    except OSError as error:
-        raise SpecError("network", f"{network.name} cannot be read: {error.strerror}") from error
+    files = {request.network.teacher: network} if request.network.teacher else {}
+    lookup = Brought(brought.datasets, files).lookup
+    return resolve_existing_network(request, inspected(network, "network"), lookup=lookup)
 
 
 def _runtime(

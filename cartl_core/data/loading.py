@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cartl_core.catalog import DatasetFacts, OwnDataSpec, facts_of
+from cartl_core.catalog import DatasetFacts, facts_of
 from cartl_core.catalog.data_facts import draws_of
 from cartl_core.data.download import download as download_files
 from cartl_core.data.download import missing
@@ -51,7 +51,7 @@ def load(
         seed: of the job; decides which images are kept and which validate.
         download: fetch missing files from their publishers.
         field: the field of the request that ``data`` came from, for errors.
-        own: a person's own data sets, by their names in the request.
+        own: data sets that people brought, by fingerprint; images in memory by name.
         scratch: where resized images are kept; None is memory.
 
     Raises:
@@ -92,9 +92,12 @@ def load(
 
 
 def _source(data: DataSpec, data_root: Path, download: bool, own: Mapping[str, DataSource]) -> DataSource:
-    if isinstance(data, OwnDataSpec):
-        return own[data.name]
-    return read(data.name, data_root, download=download)
+    if data.facts is None:
+        return read(data.name, data_root, download=download)
+    found = own.get(data.fingerprint or data.name)
+    if found is None:
+        raise DatasetInvalid(f"the images of the data set {data.name} were not handed to this run")
+    return found
 
 
 def read(name: str, data_root: Path, *, download: bool = True) -> Archive:
@@ -200,12 +203,23 @@ def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
     return values * (channels // len(values))
 
 
+def _described(data: DataSpec) -> dict[str, object]:
+    """What is asked for of a data set; one that has a fingerprint is not known by its name."""
+    asked = {"name", "classes", "train_limit", "validation_fraction"}
+    if data.resize != "squash":
+        # A field that was added: left out where it has the value that stands for what was done before.
+        asked.add("resize")
+    told: dict[str, object] = data.model_dump(mode="json", include=asked)
+    if data.fingerprint is not None:
+        told["name"] = data.fingerprint
+    return told
+
+
 def _fingerprint(
     data: DataSpec, model: ModelSpec, facts: DatasetFacts, splits: tuple[_Selection, ...]
 ) -> str:
     shape = {
-        # A field that was added: left out where it has the value that stands for what was done before.
-        "data": data.model_dump(mode="json", exclude=None if data.resize != "squash" else {"resize"}),
+        "data": _described(data),
         "image_size": model.image_size,
         "channels": model.channels,
         "mean": facts.mean,

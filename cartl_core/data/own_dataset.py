@@ -5,8 +5,8 @@ Shapes: N images (N, C, H, W) with C 1 or 3 and H = W; labels (N,) from 0 to K -
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -14,20 +14,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cartl_core.catalog import DATASETS, DatasetFacts
+from cartl_core.catalog import DATASETS
+from cartl_core.catalog.data_facts import TEMPLATES
 from cartl_core.data.splits import Archive, Pixels, originals
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.spec import DatasetName
 from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
+from cartl_core.spec.resources.dataset import ClassCounts, DataFacts, DatasetDefaults, Sizes
 
 Array = Tensor | NDArray[Any]
 
 SIZES = range(SMALLEST_SIDE, LARGEST_SIDE + 1)
 """Height and width that a network may take."""
 MOST_CLASSES = 1000
+AT_ONCE = 256
+"""Images of a person's own that are looked at together."""
 KINDS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float32, torch.float64)
-TEMPLATES: dict[int, DatasetName] = {1: "fashion_mnist", 3: "cifar10"}
-"""By channels: whose radii and default source are taken over where ``like`` names no data set."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,8 @@ class Dataset:
         class_names: K distinct names, at least two.
         like: a data set of the catalog whose settings are taken over where the request leaves them open:
             radii, normalisation, augmentation, default source and the draws of validation images. None:
-            8/255 for colour images and 0.1 for grey ones, and the training images' own mean and deviation.
+            8/255 for colour images and 0.1 for grey ones, the training images' own mean and deviation, and
+            CIFAR-100 or Fashion-MNIST as the source.
         title: what reports call it; None is its name in the request.
     """
 
@@ -75,9 +78,8 @@ class Dataset:
 class CheckedDataset:
     """A ``Dataset`` that can be used, as the rest of the library takes it."""
 
-    facts: DatasetFacts
+    facts: DataFacts
     archive: Archive
-    like: DatasetName | None
 
 
 def check_dataset(name: str, given: Dataset) -> CheckedDataset:
@@ -106,10 +108,10 @@ def check_dataset(name: str, given: Dataset) -> CheckedDataset:
         originals(test, _labels(given.test_labels, len(test), len(classes), f"{where}.test_labels")),
         highest=255 if train.dtype == np.uint8 else 1,
     )
-    return CheckedDataset(_facts(name, given, classes, archive), archive, given.like)
+    return CheckedDataset(_facts(name, given, classes, archive), archive)
 
 
-def _facts(name: str, given: Dataset, classes: tuple[str, ...], archive: Archive) -> DatasetFacts:
+def _facts(name: str, given: Dataset, classes: tuple[str, ...], archive: Archive) -> DataFacts:
     _, size, _, channels = archive.train.images.shape
     template = DATASETS[given.like or TEMPLATES[channels]]
     if template.channels != channels:
@@ -117,24 +119,42 @@ def _facts(name: str, given: Dataset, classes: tuple[str, ...], archive: Archive
             f"datasets.{name}.like", f"{template.name} has other channels", allowed=f"one with {channels}"
         )
     mean, std = (template.mean, template.std) if given.like else _statistics(archive, name)
-    own = replace(
-        template,
-        name=name,
-        title=given.title or name,
+    return DataFacts(
+        channels=1 if channels == 1 else 3,
         classes=classes,
-        image_size=size,
-        train_images=len(archive.train.labels),
-        test_images=len(archive.test.labels),
+        counts=ClassCounts(
+            train=_counts(archive.train.labels, classes), test=_counts(archive.test.labels, classes)
+        ),
+        sizes=Sizes(min=(size, size), median=(size, size), max=(size, size)),
         mean=mean,
         std=std,
+        defaults=DatasetDefaults(
+            image_size=size,
+            train_eps=template.train_eps,
+            eval_eps=template.eval_eps,
+            eval_step=template.eval_step,
+            augmentation=template.augmentation if given.like else "none",
+        ),
+        title=given.title,
+        like=given.like,
     )
-    return own if given.like else replace(own, augmentation="none", consistency_weight=1.0)
+
+
+def _counts(labels: NDArray[np.int64], classes: tuple[str, ...]) -> tuple[int, ...]:
+    return tuple(np.bincount(labels, minlength=len(classes)).tolist())
 
 
 def _statistics(archive: Archive, name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel of the training images on [0, 1], to four digits."""
-    pixels = archive.train.images.astype(np.float64) / archive.highest
-    mean, std = pixels.mean(axis=(0, 1, 2)).round(4), pixels.std(axis=(0, 1, 2)).round(4)
+    pixels = archive.train.images
+    count, axes = pixels[..., 0].size, (0, 1, 2)
+
+    def parts() -> Iterator[NDArray[np.float64]]:
+        return (part.astype(np.float64) / archive.highest for part in _parts(pixels))
+
+    exact = sum(part.sum(axis=axes) for part in parts()) / count
+    spread = np.sqrt(sum(((part - exact) ** 2).sum(axis=axes) for part in parts()) / count)
+    mean, std = exact.round(4), spread.round(4)
     if not std.all():
         raise ArgumentInvalid(f"datasets.{name}.train_images", "a channel is the same everywhere")
     return tuple(mean.tolist()), tuple(std.tolist())
@@ -179,15 +199,25 @@ def _in_bytes(train: Pixels, test: Pixels) -> tuple[Pixels, Pixels]:
     """Floats that are all exact 255ths as the bytes they were, so that an image in two data sets is seen."""
     if train.dtype == np.uint8:
         return train, test
-    bytes_of = [(pixels * 255).round().astype(np.uint8) for pixels in (train, test)]
-    if not all(map(_are_equal, bytes_of, (train, test))):
+    bytes_of = [_exact_bytes(pixels) for pixels in (train, test)]
+    if bytes_of[0] is None or bytes_of[1] is None:
         return train, test
     return bytes_of[0], bytes_of[1]
 
 
-def _are_equal(in_bytes: NDArray[np.uint8], floats: Pixels) -> bool:
-    """Whether loading makes the same floats of the bytes."""
-    return torch.equal(torch.from_numpy(in_bytes).float() / 255, torch.from_numpy(floats))
+def _exact_bytes(floats: Pixels) -> NDArray[np.uint8] | None:
+    """The bytes of which loading makes the same floats; None where there are none."""
+    found = np.empty(floats.shape, dtype=np.uint8)
+    for part, kept in zip(_parts(floats), _parts(found), strict=True):
+        kept[:] = (part * 255).round().astype(np.uint8)
+        if not torch.equal(torch.from_numpy(kept).float() / 255, torch.from_numpy(part)):
+            return None
+    return found
+
+
+def _parts(pixels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Views of a few images each: what is computed of them is small."""
+    return (pixels[first : first + AT_ONCE] for first in range(0, len(pixels), AT_ONCE))
 
 
 def _labels(given: Array, images: int, classes: int, where: str) -> NDArray[np.int64]:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from cartl_core.catalog import DATASETS
 from cartl_core.catalog.layouts import TeacherRefused
-from cartl_core.data.incoming import FolderPack, open_pack
+from cartl_core.data.image_set import ImageSet
+from cartl_core.data.incoming import open_pack
 from cartl_core.data.load_dataset import load_dataset
-from cartl_core.data.packed import SPLITS, Pack
-from cartl_core.data.packed_images import resized
+from cartl_core.data.network_input import NetworkInput
+from cartl_core.data.packed_images import archive_of_pack
+from cartl_core.data.splits import Sizing
 from cartl_core.data.stratified import stratified
 from cartl_core.errors import DatasetMissing
 from cartl_core.evaluation.verify_teacher import TestSample
+from cartl_core.execution.scratch import Scratch
 from cartl_core.nn.rng import generator
 from cartl_core.spec import ModelSpec
 from cartl_core.spec.resources.teacher import Verify
 
 PURPOSE = "verify"
 """What the sample is drawn for."""
+WHITE = 255
 
 
 def of_catalog(verify: Verify, model: ModelSpec, *, data_root: Path, download: bool, seed: int) -> TestSample:
@@ -45,8 +48,14 @@ def of_catalog(verify: Verify, model: ModelSpec, *, data_root: Path, download: b
         download=download,
     ).test
     kept = _sample(test.labels, verify.images, seed)
-    images, labels, index = (part[kept] for part in (test.images, test.labels, test.index))
-    return TestSample(name, images, labels, index, len(facts.classes), facts.eval_eps)
+    return TestSample(
+        name,
+        test.images.subset(kept),
+        test.labels[kept],
+        test.index[kept],
+        len(facts.classes),
+        facts.eval_eps,
+    )
 
 
 def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestSample:
@@ -58,25 +67,18 @@ def of_pack(verify: Verify, model: ModelSpec, pack: Path, *, seed: int) -> TestS
     """
     kept = open_pack(pack)
     _require_channels(verify.dataset, kept.found.channels, model)
-    positions = np.flatnonzero(kept.index.split == SPLITS.index("test"))
-    labels = torch.from_numpy(kept.index.label[positions].astype(np.int64))
+    test = archive_of_pack(kept).test
+    labels = torch.from_numpy(test.labels)
     drawn = _sample(labels, verify.images, seed)
-    images = [_square(kept, int(position), model) for position in positions[drawn.numpy()]]
+    pixels, rows = test.pixels(drawn.numpy(), Sizing(model.image_size, "fit_crop", Scratch()))
     return TestSample(
         verify.dataset,
-        torch.cat(images),
+        ImageSet(NetworkInput(pixels, WHITE, model), torch.from_numpy(rows)),
         labels[drawn],
         drawn,
         len(kept.found.classes),
         kept.found.defaults.eval_eps,
     )
-
-
-def _square(pack: Pack | FolderPack, position: int, model: ModelSpec) -> Tensor:
-    """(1, C, S, S) in [0, 1]: as a job on the same pack sees the image."""
-    pixels = torch.from_numpy(np.array(resized(pack.image(position), model.image_size, "fit_crop")))
-    image = pixels.permute(2, 0, 1)[None].float() / 255
-    return image.repeat(1, model.channels // image.shape[1], 1, 1)
 
 
 def _sample(labels: Tensor, count: int, seed: int) -> Tensor:

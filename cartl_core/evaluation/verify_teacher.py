@@ -15,10 +15,11 @@ from torch import Tensor
 
 from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified
 from cartl_core.catalog.layouts import TeacherRefused
+from cartl_core.data.image_set import ImageSet
 from cartl_core.nn.network import Network
 from cartl_core.render.numbers import radius
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.resources.teacher import Measured, Published, TrainedAt, Verification
+from cartl_core.spec.resources.teacher import MeasuredShare, Published, TrainedAt, Verification
 from cartl_core.statistics.proportions import wilson
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -34,7 +35,7 @@ class TestSample:
 
     Attributes:
         dataset: its name.
-        images: (N, C, H, W) float32 in [0, 1].
+        images: N of them, made batch by batch.
         labels: (N,) int64, positions in the data set's classes.
         index: (N,) int64, positions in the test split.
         classes: how many the data set has.
@@ -42,7 +43,7 @@ class TestSample:
     """
 
     dataset: str
-    images: Tensor
+    images: ImageSet
     labels: Tensor
     index: Tensor
     classes: int
@@ -122,12 +123,12 @@ def attack_of(trained_at: TrainedAt | None, eval_eps: float) -> AttackSpec:
     return AttackSpec(label=f"pgd{STEPS}", norm=norm, eps=eps, step=eps / STEPS_ACROSS, steps=STEPS)
 
 
-def _measured(successes: int, n: int) -> Measured:
+def _measured(successes: int, n: int) -> MeasuredShare:
     interval = wilson(successes, n)
-    return Measured(value=interval.value, low=interval.low, high=interval.high)
+    return MeasuredShare(value=interval.value, low=interval.low, high=interval.high)
 
 
-def _require_learned(clean: Measured, labels: Tensor) -> None:
+def _require_learned(clean: MeasuredShare, labels: Tensor) -> None:
     commonest = float(torch.bincount(labels).max()) / len(labels)
     if clean.value <= commonest:
         raise TeacherRefused(
@@ -137,7 +138,7 @@ def _require_learned(clean: Measured, labels: Tensor) -> None:
         )
 
 
-def _require_reproduced(clean: Measured, published: Published | None, n: int) -> None:
+def _require_reproduced(clean: MeasuredShare, published: Published | None, n: int) -> None:
     if published is None or clean.low <= published.clean <= clean.high:
         return
     raise TeacherRefused(

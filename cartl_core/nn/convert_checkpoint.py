@@ -6,10 +6,10 @@ code to be unpickled is refused; docs/how-to/bring-a-teacher.md says what to do 
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -94,7 +94,7 @@ def _loaded(source: Path) -> object:
             raise ArgumentInvalid("file", f"{source.name} is no safetensors file: {error}") from error
     try:
         return torch.load(source, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise ArgumentInvalid(
             "file",
             f"{source.name} cannot be read without running code that it holds. If you trust it, save the "

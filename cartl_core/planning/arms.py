@@ -31,12 +31,15 @@ def build_arm(
     written: Sequence[Layer],
     preset: PresetFacts,
     where: str,
+    *,
+    given_within: float | None = None,
 ) -> Arm:
     """An arm with nothing left open.
 
     Args:
         written: over the defaults, the last one wins.
         where: path of the arm's settings, for errors.
+        given_within: its teacher is given as it is, and holds within this radius; None: it is trained.
 
     Raises:
         SpecError: a value is out of range or does not fit the others.
@@ -50,12 +53,13 @@ def build_arm(
     return Arm(
         method=facts.name,
         freeze_depth=freeze_depth,
-        pretrain=teacher,
+        pretrain=teacher if given_within is None else None,
         transfer=fit_head_epochs(
             build(TransferSpec, transfer, f"{where}transfer"),
             chosen=bool(written) and "lwf_head_epochs" in written[-1].transfer,
             where=where,
         ),
+        teacher_eps=given_within,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from cartl_core.catalog import METHODS, facts_of, model_facts
+from cartl_core.catalog import METHODS, facts_of
 from cartl_core.catalog.candidates import (
     CANDIDATES,
     PLAIN,
@@ -18,15 +18,15 @@ from cartl_core.catalog.candidates import (
 from cartl_core.catalog.evaluations import attack_settings
 from cartl_core.errors import SpecError
 from cartl_core.planning.evaluation import check_attack
+from cartl_core.planning.given_teacher import GivenTeacher
 from cartl_core.spec import (
     AttackSpec,
     AutoRequest,
     BaselineRequest,
     DataSpec,
     JobRequest,
-    ModelSpec,
 )
-from cartl_core.spec.arm import AUTO, MOST_CANDIDATES, Arm, AutoSpec
+from cartl_core.spec.arm import AUTO, MOST_CANDIDATES, Arm, AutoSpec, LeftOut
 from cartl_core.spec.faults import build
 
 Asked = CandidateFacts | BaselineRequest
@@ -45,8 +45,15 @@ def is_auto(request: JobRequest) -> bool:
     return AUTO in (request.method, request.freeze_depth)
 
 
-def resolve_auto(request: JobRequest, target: DataSpec, model: ModelSpec, make: Maker) -> AutoSpec | None:
+def resolve_auto(
+    request: JobRequest, target: DataSpec, blocks: int, make: Maker, teacher: GivenTeacher | None = None
+) -> AutoSpec | None:
     """The candidates of ``request``, each with all its settings; None where nothing is left to choose.
+
+    Args:
+        blocks: of the network, the head included.
+        make: makes the arms.
+        teacher: given; candidates of the catalog that it rules out are left out.
 
     Raises:
         SpecError: a candidate does not fit the job, or there are too many or none.
@@ -58,12 +65,16 @@ def resolve_auto(request: JobRequest, target: DataSpec, model: ModelSpec, make: 
             )
         return None
     asked = request.auto or AutoRequest()
+    rows, left_out = _from_catalog(request, teacher)
+    if asked.candidates is not None:
+        left_out = _still_left_out(asked, teacher)
     return AutoSpec(
         margin=asked.margin,
         lead=asked.lead,
         attack=_attack(asked, target),
         validation_images=asked.validation_images or VALIDATION_IMAGES,
-        candidates=_candidates(request, model_facts(model.name).blocks, make),
+        candidates=_candidates(request, rows, blocks, make),
+        left_out=left_out,
     )
 
 
@@ -76,10 +87,12 @@ def _attack(asked: AutoRequest, target: DataSpec) -> AttackSpec:
     return attack
 
 
-def _candidates(request: JobRequest, blocks: int, make: Maker) -> tuple[Arm, ...]:
+def _candidates(
+    request: JobRequest, catalog: tuple[CandidateFacts, ...], blocks: int, make: Maker
+) -> tuple[Arm, ...]:
     """Distinct arms in the order of the rows; plain transfer at each of their depths is among them."""
     found: dict[Arm, None] = {}
-    for asked, depth, where in _rows(request, blocks):
+    for asked, depth, where in _rows(request, catalog, blocks):
         found.setdefault(make(asked, depth, where))
     covered = {arm.freeze_depth for arm in found if arm.method == PLAIN}
     for depth in sorted({arm.freeze_depth for arm in found} - covered):
@@ -93,11 +106,13 @@ def _candidates(request: JobRequest, blocks: int, make: Maker) -> tuple[Arm, ...
     return tuple(found)
 
 
-def _rows(request: JobRequest, blocks: int) -> Iterator[tuple[Asked, int, str]]:
+def _rows(
+    request: JobRequest, catalog: tuple[CandidateFacts, ...], blocks: int
+) -> Iterator[tuple[Asked, int, str]]:
     """What is to be tried, at which depth, and where that was said."""
     written = request.auto.candidates if request.auto else None
     if written is None:
-        for row in _from_catalog(request):
+        for row in catalog:
             # Of a person's own method, or of a depth that nothing fits, the error says why.
             stays = request.method != AUTO or row.method == PLAIN
             allowed = METHODS[row.method].depths(blocks)
@@ -113,9 +128,30 @@ def _rows(request: JobRequest, blocks: int) -> Iterator[tuple[Asked, int, str]]:
         yield from ((asked, depth, where) for depth in depths)
 
 
-def _from_catalog(request: JobRequest) -> tuple[CandidateFacts, ...]:
-    """Every row; with a method of the person's own those of that method, and plain transfer."""
-    return CANDIDATES if request.method == AUTO else rows_of(request.method)
+def _from_catalog(
+    request: JobRequest, teacher: GivenTeacher | None
+) -> tuple[tuple[CandidateFacts, ...], tuple[LeftOut, ...]]:
+    """Every row; with a method of the person's own those of that method, and plain transfer.
+
+    And what a given teacher rules out of them. A method that a person named is not left out but refused.
+    """
+    if request.method != AUTO:
+        return rows_of(request.method), ()
+    kept, left_out = [], []
+    for row in CANDIDATES:
+        why = teacher.ruled_out(row) if teacher else None
+        if why is None:
+            kept.append(row)
+        else:
+            left_out.append(LeftOut(method=row.method, why=why))
+    return tuple(kept), tuple(left_out)
+
+
+def _still_left_out(asked: AutoRequest, teacher: GivenTeacher | None) -> tuple[LeftOut, ...]:
+    """What was left out when these candidates were resolved."""
+    if asked.left_out and teacher is None:
+        raise SpecError("auto.left_out", "no `teacher` is given", allowed="leave it out")
+    return asked.left_out
 
 
 def _depths(request: JobRequest, blocks: int) -> tuple[int, ...]:

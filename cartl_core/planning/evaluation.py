@@ -27,22 +27,31 @@ EXPECTED_OVER = 2.0
 """Expected robustness is the mean over radii up to this many times the evaluation's eps."""
 
 
+OF_TEACHERS: dict[str, Any] = {"source_attacks": (), "source_test_limit": None}
+"""What an evaluation has where no teacher is measured on a source."""
+
+
 def resolve_evaluation(
-    asked: BaseModel | None, source: DataSpec, target: DataSpec, preset: PresetFacts
+    asked: BaseModel | None, source: DataSpec | None, target: DataSpec, preset: PresetFacts
 ) -> EvaluateSpec:
     """Fill in everything that ``asked`` (an ``EvaluateOverrides``) leaves open.
+
+    Args:
+        source: what a teacher is measured on; None where none is.
 
     Raises:
         SpecError: a value is out of range, or an attack does not fit the data set.
     """
     written = asked.model_dump(exclude_unset=True) if asked else {}
     named = EVALUATIONS[written["preset"]] if written.get("preset") else None
-    target_facts, source_facts = facts_of(target), facts_of(source)
+    if source is None:
+        _refuse_of_teachers(asked)
+    target_facts = facts_of(target)
     settings: dict[str, Any] = {
         "attacks": _named(named, target) if named else _attacks(preset.attacks, target_facts),
-        "source_attacks": _attacks(preset.source_attacks, source_facts),
+        "source_attacks": _attacks(preset.source_attacks, facts_of(source)) if source else (),
         "test_limit": preset.test_limit,
-        "source_test_limit": preset.source_test_limit,
+        "source_test_limit": preset.source_test_limit if source else None,
         **{diagnostic: {} for diagnostic in (named.diagnostics if named else preset.diagnostics)},
         **written,
     }
@@ -57,7 +66,8 @@ def resolve_evaluation(
     checks = settings.pop("checks", None)
     evaluate = build(EvaluateSpec, settings, "evaluate")
     _check("attacks", evaluate.attacks, target)
-    _check("source_attacks", evaluate.source_attacks, source)
+    if source is not None:
+        _check("source_attacks", evaluate.source_attacks, source)
     if checks is not None:
         checks.setdefault("attack", attack_of_checks(evaluate.attacks, target_facts).model_dump())
         made = build(ChecksSpec, checks, "evaluate.checks")
@@ -65,6 +75,16 @@ def resolve_evaluation(
     if evaluate.curve is not None and (least := _lacking(evaluate.curve.loss, target)):
         raise _too_few("evaluate.curve.loss", "pgd", evaluate.curve.loss, least, target)
     return evaluate
+
+
+def _refuse_of_teachers(asked: BaseModel | None) -> None:
+    """What is measured of a teacher on its source, where there is none."""
+    for field, off in OF_TEACHERS.items():
+        written = getattr(asked, field, None)
+        if written is not None and written != off:
+            raise SpecError(
+                f"evaluate.{field}", "no teacher is measured on a source here", allowed="leave it out"
+            )
 
 
 def _attacks(rows: tuple[AttackRow, ...], data: DatasetFacts) -> tuple[AttackRow, ...]:

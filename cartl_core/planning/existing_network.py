@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cartl_core.catalog import PRESETS, facts_of
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
+from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.network_families import without_audit
 from cartl_core.planning.radii import check_radii
-from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
-
-OF_TEACHERS: dict[str, Any] = {"source_attacks": (), "source_test_limit": None}
+from cartl_core.planning.several_datasets import on_each
+from cartl_core.spec import TeacherRequest
+from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, NetworkRef
 
 
 def resolve_existing_network(
-    request: EvaluateJobRequest, found: NetworkFile, default_preset: str = "quick"
+    request: EvaluateJobRequest,
+    found: NetworkFile,
+    default_preset: str = "quick",
+    lookup: Lookup = CATALOG_ALONE,
 ) -> EvaluateJobSpec:
     """Fill in everything that ``request`` leaves open.
 
@@ -25,15 +27,20 @@ def resolve_existing_network(
         request: what a person wrote.
         found: the file that its ``network`` names.
         default_preset: where the request names none.
+        lookup: finds the data sets that people brought.
 
     Raises:
         SpecError: the file is another one than was asked for, it does not fit the data set, or a value is
             out of range.
     """
+    if request.datasets:
+        return on_each(request, lambda one: resolve_existing_network(one, found, default_preset, lookup))
+    assert request.dataset is not None
     preset = PRESETS[request.preset or default_preset]
-    target = resolve_target(request.dataset)
+    target = resolve_target(request.dataset, lookup)
     architecture = found.architecture
-    _same("network.sha256", request.network.sha256, found.sha256)
+    network = _by_id(request.network, lookup)
+    _same("network.sha256", network.sha256, found.sha256)
     _same("model", request.model, architecture.model)
     facts = facts_of(target)
     classes = len(target.classes or facts.classes)
@@ -45,11 +52,7 @@ def resolve_existing_network(
         )
     if facts.channels > architecture.model.channels:
         raise SpecError("dataset", f"{target.name} has colour images, the network takes one channel")
-    for field, off in OF_TEACHERS.items():
-        written = getattr(request.evaluate, field, None)
-        if written is not None and written != off:
-            raise SpecError(f"evaluate.{field}", "an evaluation has no teacher", allowed="leave it out")
-    evaluate = resolve_evaluation(request.evaluate, target, target, preset)
+    evaluate = resolve_evaluation(request.evaluate, None, target, preset)
     check_radii(evaluate, architecture.model)
     evaluate = without_audit(evaluate, request.evaluate, architecture.model.name)
     return EvaluateJobSpec(
@@ -57,13 +60,24 @@ def resolve_existing_network(
         tags=request.tags,
         preset=preset.name,
         dataset=target,
-        network=request.network.model_copy(update={"sha256": found.sha256}),
+        network=network.model_copy(update={"sha256": found.sha256}),
         model=architecture.model,
-        evaluate=evaluate.model_copy(update=OF_TEACHERS),
+        evaluate=evaluate,
         device=request.device,
         precision=request.precision,
         seed=request.seed,
     )
+
+
+def _by_id(network: NetworkRef, lookup: Lookup) -> NetworkRef:
+    """A teacher that was named stands in the specification by its id."""
+    if network.teacher is None:
+        return network
+    try:
+        known = lookup.teacher(TeacherRequest(id=network.teacher))
+    except SpecError as error:
+        raise SpecError("network.teacher", error.message, allowed=error.allowed) from error
+    return network.model_copy(update={"teacher": known.id})
 
 
 def _same(field: str, asked: object, found: object) -> None:

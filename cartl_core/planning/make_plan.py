@@ -22,39 +22,78 @@ from cartl_core.planning.plan import (
 from cartl_core.planning.stage_digests import RunSetting, StageKey
 from cartl_core.planning.stages import (
     Attacking,
+    Continuing,
     DataRef,
     Diagnosing,
+    Importing,
+    Pretraining,
     StageSpec,
     Work,
     attacking,
+    continuing,
     diagnosing,
     importing,
     pretraining,
     transferring,
 )
-from cartl_core.spec import Arm, AttackSpec, AutoSpec, EvaluateSpec, JobSpec, Runtime
+from cartl_core.spec import Arm, AttackSpec, AutoSpec, EvaluateSpec, JobSpec, PretrainSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
-def plan_evaluation(spec: EvaluateJobSpec, *, target: DataCounts, runtime: Runtime) -> EvaluationPlan:
-    """The existing network taken in, then every measurement and diagnostic of it."""
+def plan_evaluation(
+    spec: EvaluateJobSpec, *, target: DataCounts, runtime: Runtime, further: Sequence[DataCounts] = ()
+) -> EvaluationPlan:
+    """The existing network taken in, then every measurement and diagnostic of it.
+
+    Args:
+        target: the first data set.
+        further: the others, as ``spec.further`` has them.
+    """
     setting = RunSetting(spec.seed, runtime, spec.evaluate.batch_size)
     stage = importing(spec.network.file_digest, images=target.test_images, setting=setting)
-    tests = _test_images(spec.evaluate, target)
-    network = ExistingNetworkPlan(
-        stage,
-        measurements=_measurements(spec.evaluate.attacks, stage.key.label, stage.key, tests, setting),
-        diagnostics=_diagnostics(spec.evaluate, stage.key.label, stage.key, tests, setting),
+    network = _measured_on(_test_images(spec.evaluate, target), spec.evaluate, stage, setting)
+    others = tuple(
+        replace(
+            _measured_on(
+                _test_images(part.evaluate, counts, role), part.evaluate, stage, setting, part.dataset.name
+            ),
+            subject=role.replace("target", "student"),
+            role=role,
+        )
+        for role, part, counts in zip(further_roles(spec), spec.further, further, strict=True)
     )
-    stages: list[StageSpec[Work]] = [stage, *network.measurements, *network.diagnostics]
-    return EvaluationPlan(spec, network, {stage.digest: stage.cost for stage in stages})
+    stages: list[StageSpec[Work]] = [stage]
+    for plan in (network, *others):
+        stages += [*plan.measurements, *plan.diagnostics]
+    return EvaluationPlan(spec, network, {stage.digest: stage.cost for stage in stages}, others)
+
+
+def further_roles(spec: EvaluateJobSpec) -> tuple[str, ...]:
+    """What the data sets of ``spec.further`` are called in its plan: ``target-2``, ``target-3``."""
+    return tuple(f"target-{number}" for number in range(2, 2 + len(spec.further)))
+
+
+def _measured_on(
+    tests: DataRef,
+    evaluate: EvaluateSpec,
+    stage: StageSpec[Importing],
+    setting: RunSetting,
+    named: str | None = None,
+) -> ExistingNetworkPlan:
+    """The existing network on one data set, which labels of its stages name where there are several."""
+    subject = f"{stage.key.label}, {named}" if named else stage.key.label
+    return ExistingNetworkPlan(
+        stage,
+        measurements=_measurements(evaluate.attacks, subject, stage.key, tests, setting),
+        diagnostics=_diagnostics(evaluate, subject, stage.key, tests, setting),
+    )
 
 
 def plan_transfer(
     spec: JobSpec,
     *,
-    source: DataCounts,
+    source: DataCounts | None,
     target: DataCounts,
     runtime: Runtime,
     choice: ModelSelection | None = None,
@@ -62,6 +101,7 @@ def plan_transfer(
     """Teachers, students and what is measured of each; arms with equal teachers share one.
 
     Args:
+        source: None where no teacher is trained.
         choice: among the candidates, once they were compared.
     """
     layout = _Layout(spec, source, target, runtime)
@@ -90,7 +130,9 @@ def _dearest(auto: AutoSpec) -> ModelSelection:
 class _Layout:
     """A plan of a transfer while it grows: each teacher once."""
 
-    def __init__(self, spec: JobSpec, source: DataCounts, target: DataCounts, runtime: Runtime) -> None:
+    def __init__(
+        self, spec: JobSpec, source: DataCounts | None, target: DataCounts, runtime: Runtime
+    ) -> None:
         self.spec, self.source, self.target = spec, source, target
         self.setting = RunSetting(spec.seed, runtime, spec.evaluate.batch_size)
         self.teachers: dict[str, TeacherPlan] = {}
@@ -102,7 +144,7 @@ class _Layout:
         teachers = tuple(self.teachers.values())
         stages: list[StageSpec[Work]] = []
         for teacher in teachers:
-            stages += [teacher.stage, *teacher.measurements]
+            stages += [*teacher.stages, *teacher.measurements]
         for student in (*students, *candidates):
             stages += [student.stage, *student.measurements, *student.diagnostics]
         costs = {stage.digest: stage.cost for stage in stages}
@@ -148,22 +190,45 @@ class _Layout:
         return StudentPlan(stage, teacher, subject)
 
     def _teacher(self, arm: Arm) -> TeacherPlan:
-        stage = pretraining(
-            arm.pretrain,
-            arm.freeze_depth,
-            model=self.spec.model,
-            fingerprint=self.source.fingerprint,
-            images=self.source.train_images,
-            setting=self.setting,
-        )
-        if stage.digest not in self.teachers:
-            evaluate, source = self.spec.evaluate, self.source
-            tests = DataRef(
-                "source", "test", source.fingerprint, evaluate.source_test_limit, source.test_images
+        made = self._imported() if arm.pretrain is None else self._trained(arm.pretrain, arm.freeze_depth)
+        return self.teachers.setdefault(made.stage.digest, made)
+
+    def _imported(self) -> TeacherPlan:
+        return TeacherPlan(self._given_teacher())
+
+    def _given_teacher(self) -> StageSpec[Importing]:
+        assert self.spec.teacher is not None
+        images = self.target.train_images
+        sha256 = self.spec.teacher.sha256
+        return importing(sha256, images=images, setting=self.setting, label="the given teacher")
+
+    def _trained(self, pretrain: PretrainSpec, freeze_depth: int) -> TeacherPlan:
+        """A teacher that is trained on the source, from scratch or from the one that was given."""
+        source, evaluate = self.source, self.spec.evaluate
+        assert source is not None
+        start = self._given_teacher() if self.spec.teacher else None
+        stage: StageSpec[Pretraining] | StageSpec[Continuing]
+        if start is None:
+            stage = pretraining(
+                pretrain,
+                freeze_depth,
+                model=self.spec.model,
+                fingerprint=source.fingerprint,
+                images=source.train_images,
+                setting=self.setting,
             )
-            found = _measurements(evaluate.source_attacks, stage.key.label, stage.key, tests, self.setting)
-            self.teachers[stage.digest] = TeacherPlan(stage, found)
-        return self.teachers[stage.digest]
+        else:
+            stage = continuing(
+                pretrain,
+                freeze_depth,
+                start.key,
+                fingerprint=source.fingerprint,
+                images=source.train_images,
+                setting=self.setting,
+            )
+        tests = DataRef("source", "test", source.fingerprint, evaluate.source_test_limit, source.test_images)
+        found = _measurements(evaluate.source_attacks, stage.key.label, stage.key, tests, self.setting)
+        return TeacherPlan(stage, found, start)
 
     def _diagnostics(
         self, student: StudentPlan, students: Sequence[StudentPlan], tests: DataRef
@@ -181,8 +246,8 @@ class _Layout:
         )
 
 
-def _test_images(evaluate: EvaluateSpec, target: DataCounts) -> DataRef:
-    return DataRef("target", "test", target.fingerprint, evaluate.test_limit, target.test_images)
+def _test_images(evaluate: EvaluateSpec, target: DataCounts, role: str = "target") -> DataRef:
+    return DataRef(role, "test", target.fingerprint, evaluate.test_limit, target.test_images)
 
 
 def _measurements(

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from cartl_core.planning.stages import (
     Attacking,
+    Continuing,
     Diagnosing,
     Importing,
     Pretraining,
     StageSpec,
     Transferring,
+    Work,
 )
 from cartl_core.spec import Arm, JobSpec, PretrainSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
@@ -37,20 +39,32 @@ class DataCounts:
 
 @dataclass(frozen=True)
 class TeacherPlan:
-    """A teacher, and what is measured of it on the source's test images."""
+    """A teacher, and what is measured of it on the source's test images.
 
-    stage: StageSpec[Pretraining]
-    measurements: tuple[StageSpec[Attacking], ...]
+    One that was given is imported, and nothing is measured of it. One whose training goes on here has its
+    import as ``start``.
+    """
+
+    stage: StageSpec[Pretraining] | StageSpec[Continuing] | StageSpec[Importing]
+    measurements: tuple[StageSpec[Attacking], ...] = ()
+    start: StageSpec[Importing] | None = None
 
     @property
-    def pretrain(self) -> PretrainSpec:
-        """Its settings."""
-        return self.stage.work.pretrain
+    def pretrain(self) -> PretrainSpec | None:
+        """The settings of its training; None where it is used as it was given."""
+        work = self.stage.work
+        return None if isinstance(work, Importing) else work.pretrain
 
     @property
     def freeze_depth(self) -> int | None:
         """The depth that it was made for; None when it serves every depth."""
-        return self.stage.work.freeze_depth
+        work = self.stage.work
+        return None if isinstance(work, Importing) else work.freeze_depth
+
+    @property
+    def stages(self) -> tuple[StageSpec[Work], ...]:
+        """What makes it, in order."""
+        return (self.start, self.stage) if self.start else (self.stage,)
 
 
 @dataclass(frozen=True)
@@ -81,6 +95,8 @@ class ExistingNetworkPlan:
     measurements: tuple[StageSpec[Attacking], ...] = ()
     diagnostics: tuple[StageSpec[Diagnosing], ...] = ()
     subject: str = "student"
+    role: str = "target"
+    """Of the data set that it is measured on."""
 
 
 @dataclass(frozen=True)
@@ -110,16 +126,22 @@ class TransferPlan:
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """All stages of an evaluation; ``costs`` by digest."""
+    """All stages of an evaluation; ``costs`` by digest.
+
+    Attributes:
+        network: on the first data set.
+        further: the same network on the others, in the order of the specification.
+    """
 
     spec: EvaluateJobSpec
     network: ExistingNetworkPlan
     costs: dict[str, float]
+    further: tuple[ExistingNetworkPlan, ...] = ()
 
     @property
     def measured(self) -> tuple[ExistingNetworkPlan, ...]:
-        """The one network that is measured."""
-        return (self.network,)
+        """The one network, once for each data set that it is measured on."""
+        return (self.network, *self.further)
 
 
 NetworkPlan = StudentPlan | ExistingNetworkPlan

@@ -7,9 +7,9 @@ request gives the same spec everywhere. Errors name the field and what is allowe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cartl_core.catalog import METHODS, PRESETS, MethodFacts, PresetFacts, facts_of, model_facts
+from cartl_core.catalog import METHODS, PRESETS, DatasetFacts, MethodFacts, PresetFacts, facts_of, model_facts
 from cartl_core.catalog.candidates import CandidateFacts
 from cartl_core.errors import SpecError
 from cartl_core.planning.arms import build_arm
@@ -21,6 +21,14 @@ from cartl_core.planning.defaults import (
     transfer_defaults,
 )
 from cartl_core.planning.evaluation import resolve_evaluation
+from cartl_core.planning.given_teacher import (
+    GivenTeacher,
+    check_model,
+    find_teacher,
+    given_teacher,
+    refuse_pretraining,
+)
+from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.method_settings import (
     Layer,
     refuse_misplaced,
@@ -28,6 +36,7 @@ from cartl_core.planning.method_settings import (
     shared_layer,
     written_layer,
 )
+from cartl_core.planning.network_families import without_audit
 from cartl_core.planning.radii import check_radii
 from cartl_core.spec import (
     Arm,
@@ -40,33 +49,41 @@ from cartl_core.spec import (
 from cartl_core.spec.arm import AUTO
 
 
-def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
+def resolve(request: JobRequest, default_preset: str = "quick", lookup: Lookup = CATALOG_ALONE) -> JobSpec:
     """Fill in everything that ``request`` leaves open.
+
+    Args:
+        request: what a person wrote.
+        default_preset: where the request names none.
+        lookup: finds the data sets and teachers that people brought.
 
     Raises:
         SpecError: a value is unknown, out of range for this network or data set, or does not fit
             the method.
     """
     preset = PRESETS[request.preset or default_preset]
-    source, target = resolve_pair(request, preset)
-    model = resolve_model(request.model, source, target, preset)
-    ground = _Ground(source, target, model, preset)
+    ground = _ground(request, preset, lookup)
+    source, target = ground.source, ground.target
     main = None if is_auto(request) else _own_arm(request, ground)
-    auto = resolve_auto(request, target, model, _maker(request, ground))
+    auto = resolve_auto(request, target, ground.blocks, _maker(request, ground), ground.teacher)
     chosen = "baselines" in request.model_fields_set
     baselines = tuple(
         _baseline(request, baseline, index, ground)
         for index, baseline in enumerate(request.baselines if chosen or main else ())
     )
+    _refuse_idle_epochs(ground, (*(auto.candidates if auto else (main,)), *baselines))
     evaluate = resolve_evaluation(request.evaluate, source, target, preset)
-    check_radii(evaluate, model, auto)
+    check_radii(evaluate, ground.model, auto)
+    if ground.teacher is not None:
+        evaluate = without_audit(evaluate, request.evaluate, ground.model.name)
     return JobSpec(
         name=request.name,
         tags=request.tags,
         preset=preset.name,
         dataset=target,
         source=source,
-        model=model,
+        model=ground.model,
+        teacher=ground.teacher.spec if ground.teacher else None,
         method=request.method,
         freeze_depth=request.freeze_depth,
         pretrain=main.pretrain if main else None,
@@ -74,21 +91,23 @@ def resolve(request: JobRequest, default_preset: str = "quick") -> JobSpec:
         auto=auto,
         evaluate=evaluate,
         baselines=_distinct(main, baselines, chosen=chosen),
+        exports=request.exports,
         device=request.device,
         precision=request.precision,
         seed=request.seed,
     )
 
 
-def own_depth(request: JobRequest, default_preset: str = "quick") -> int | None:
+def own_depth(
+    request: JobRequest, default_preset: str = "quick", lookup: Lookup = CATALOG_ALONE
+) -> int | None:
     """The one freeze depth that the request's method has in its network; None where there is a choice.
 
     Raises:
         SpecError: the method is still to be chosen, or the network is not known.
     """
     preset = PRESETS[request.preset or default_preset]
-    model = resolve_model(request.model, *resolve_pair(request, preset), preset)
-    return METHODS[request.method].own_depth(model_facts(model.name).blocks)
+    return METHODS[request.method].own_depth(_ground(request, preset, lookup).blocks)
 
 
 def _distinct(main: Arm | None, baselines: tuple[Arm, ...], *, chosen: bool) -> tuple[Arm, ...]:
@@ -110,17 +129,47 @@ def _distinct(main: Arm | None, baselines: tuple[Arm, ...], *, chosen: bool) -> 
 class _Ground:
     """What is settled before any arm is made, and the same for all."""
 
-    source: DataSpec
+    source: DataSpec | None
     target: DataSpec
     model: ModelSpec
     preset: PresetFacts
+    blocks: int
+    teacher: GivenTeacher | None = None
+
+    @property
+    def taught_on(self) -> DatasetFacts:
+        """The data of the teacher's training, with the radius of that of a given one."""
+        facts = facts_of(self.source or self.target)
+        return replace(facts, train_eps=self.teacher.spec.eps) if self.teacher else facts
+
+
+def _ground(request: JobRequest, preset: PresetFacts, lookup: Lookup) -> _Ground:
+    if request.teacher is None:
+        source, target = resolve_pair(request, preset, lookup)
+        assert source is not None
+        model = resolve_model(request.model, source, target, preset)
+        return _Ground(source, target, model, preset, model_facts(model.name).blocks)
+    learns, target = resolve_pair(request, preset, lookup)
+    teacher = given_teacher(request.teacher, find_teacher(request.teacher, lookup), target)
+    if is_auto(request):
+        refuse_pretraining(request, None, "")
+    return _Ground(learns, target, check_model(request.model, teacher.spec), preset, teacher.blocks, teacher)
+
+
+def _refuse_idle_epochs(ground: _Ground, arms: Sequence[Arm | None]) -> None:
+    """Epochs that nobody would train are refused, not ignored."""
+    teacher = ground.teacher
+    if teacher is None or teacher.spec.fdm_epochs is None or any(arm and arm.pretrain for arm in arms):
+        return
+    users = ", ".join(name for name, facts in METHODS.items() if facts.objective == "fdm")
+    raise SpecError("teacher.fdm_epochs", "no method of this job uses them", allowed=f"beside {users}")
 
 
 def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground: _Ground) -> Arm:
     """A baseline follows the job's own overrides, less those that its method does not use."""
     where = f"baselines.{index}."
-    facts, blocks = METHODS[baseline.method], model_facts(ground.model.name).blocks
-    own = facts.own_depth(blocks)
+    facts = METHODS[baseline.method]
+    own = facts.own_depth(ground.blocks)
     depth = request.freeze_depth if own is None else own
     if baseline.freeze_depth is not None:
         depth = baseline.freeze_depth
@@ -128,11 +177,21 @@ def _baseline(request: JobRequest, baseline: BaselineRequest, index: int, ground
         raise SpecError(
             f"{where}freeze_depth",
             "`freeze_depth` is auto, chosen by the run, so a baseline needs one of its own",
-            allowed=f"0 to {blocks - 1}",
+            allowed=f"0 to {ground.blocks - 1}",
         )
     refuse_misplaced(baseline, facts, where)
     layers = [shared_layer(request, facts), written_layer(baseline, where)]
-    return _arm(facts, depth, ground, where, layers, inherited=baseline.freeze_depth is None)
+    arm = _arm(facts, depth, ground, where, layers, inherited=baseline.freeze_depth is None)
+    return _checked(baseline, arm, ground, where)
+
+
+def _checked(written: JobRequest | BaselineRequest, arm: Arm, ground: _Ground, where: str) -> Arm:
+    """The arm, once it is seen that nothing was written of a training that somebody else has done."""
+    if ground.teacher is not None:
+        refuse_pretraining(written, arm, where)
+    elif isinstance(written, BaselineRequest) and written.teacher_eps is not None:
+        raise SpecError(f"{where}teacher_eps", "no `teacher` is given", allowed="leave it out")
+    return arm
 
 
 def _own_arm(request: JobRequest, ground: _Ground) -> Arm:
@@ -141,7 +200,8 @@ def _own_arm(request: JobRequest, ground: _Ground) -> Arm:
     assert request.freeze_depth != AUTO
     facts = METHODS[request.method]
     refuse_misplaced(request, facts, "")
-    return _arm(facts, request.freeze_depth, ground, "", [written_layer(request)])
+    arm = _arm(facts, request.freeze_depth, ground, "", [written_layer(request)])
+    return _checked(request, arm, ground, "")
 
 
 def _maker(request: JobRequest, ground: _Ground) -> Maker:
@@ -158,7 +218,8 @@ def _maker(request: JobRequest, ground: _Ground) -> Maker:
             return _arm(facts, freeze_depth, ground, where, [job], row=asked)
         refuse_misplaced(asked, facts, where)
         layers = [job, written_layer(asked, where)]
-        return _arm(facts, freeze_depth, ground, where, layers, inherited=asked.freeze_depth is None)
+        arm = _arm(facts, freeze_depth, ground, where, layers, inherited=asked.freeze_depth is None)
+        return _checked(asked, arm, ground, where)
 
     return make
 
@@ -180,14 +241,23 @@ def _arm(
         written: the job's layer, then the arm's own, if it has one.
         inherited: the arm's depth is the job's.
     """
-    blocks = model_facts(ground.model.name).blocks
-    check_depth(freeze_depth, facts, ground.model.name, blocks, f"{where}freeze_depth", inherited=inherited)
-    return build_arm(facts, freeze_depth, _defaults(facts, ground, row), written, ground.preset, where)
+    if ground.teacher is not None:
+        ground.teacher.check_method(facts.name, f"{where}method")
+    name, blocks = ground.model.name, ground.blocks
+    check_depth(freeze_depth, facts, name, blocks, f"{where}freeze_depth", inherited=inherited)
+    defaults = _defaults(facts, ground, row)
+    if ground.teacher is None:
+        return build_arm(facts, freeze_depth, defaults, written, ground.preset, where)
+    given = None if ground.teacher.continues(facts) else ground.teacher.spec.eps
+    layers = [replace(layer, pretrain={}) for layer in written]
+    return build_arm(facts, freeze_depth, defaults, layers, ground.preset, where, given_within=given)
 
 
 def _defaults(facts: MethodFacts, ground: _Ground, row: CandidateFacts | None) -> Layer:
     """The preset's and the data's settings; a candidate's ``row`` of the catalog replaces its own."""
-    pretrain = pretrain_defaults(facts, facts_of(ground.source), ground.preset)
+    pretrain = pretrain_defaults(facts, ground.taught_on, ground.preset)
+    if ground.teacher is not None and ground.teacher.spec.fdm_epochs is not None:
+        pretrain["epochs"] = ground.teacher.spec.fdm_epochs
     transfer = transfer_defaults(facts, facts_of(ground.target), pretrain["attack"], ground.preset)
     if row is None:
         return Layer(pretrain, transfer)

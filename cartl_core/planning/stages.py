@@ -20,13 +20,13 @@ class DataRef:
     """Images that a stage measures on: by what a digest knows them, and how many there are.
 
     Attributes:
-        role: whose images these are in the job.
+        role: whose images these are in the job: `source`, `target`, or of a further test set `target-2`.
         fingerprint: of the whole data set.
         limit: at most so many images of the split; None takes all.
         images: how many that are.
     """
 
-    role: Literal["source", "target"]
+    role: str
     split: Literal["test", "validation"]
     fingerprint: str
     limit: int | None
@@ -39,6 +39,15 @@ class Pretraining:
 
     pretrain: PretrainSpec
     freeze_depth: int | None
+
+
+@dataclass(frozen=True)
+class Continuing:
+    """The training of the teacher ``start``, which was given, goes on; the rest as of ``Pretraining``."""
+
+    pretrain: PretrainSpec
+    freeze_depth: int | None
+    start: StageKey
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Diagnosing:
     data: DataRef
 
 
-Work = Pretraining | Transferring | Importing | Attacking | Diagnosing
+Work = Pretraining | Continuing | Transferring | Importing | Attacking | Diagnosing
 
 
 def networks_of(work: Work) -> tuple[StageKey, ...]:
@@ -91,6 +100,8 @@ def networks_of(work: Work) -> tuple[StageKey, ...]:
     match work:
         case Transferring():
             return (work.teacher,)
+        case Continuing():
+            return (work.start,)
         case Attacking():
             return (work.network,)
         case Diagnosing():
@@ -131,11 +142,7 @@ def pretraining(
         fingerprint: of the source.
         images: of the source's training split.
     """
-    settings = plain(pretrain)
-    settings["attack"].pop("label", None)
-    depth = None if pretrain.serves_every_depth else freeze_depth
-    if depth is not None:
-        settings["freeze_depth"] = depth
+    depth, settings = _of_a_teacher(pretrain, freeze_depth)
     key = stage_key(
         "pretrain",
         f"teacher ({pretrain.objective})",
@@ -146,6 +153,44 @@ def pretraining(
         source=fingerprint,
     )
     return StageSpec(Pretraining(pretrain, depth), key, teacher_cost(pretrain, images))
+
+
+def continuing(
+    pretrain: PretrainSpec,
+    freeze_depth: int,
+    start: StageKey,
+    *,
+    fingerprint: str,
+    images: int,
+    setting: RunSetting,
+) -> StageSpec[Continuing]:
+    """A given teacher, trained further; its network is in the digest of ``start``.
+
+    Args:
+        fingerprint: of the source.
+        images: of the source's training split.
+    """
+    depth, settings = _of_a_teacher(pretrain, freeze_depth)
+    key = stage_key(
+        "pretrain",
+        f"teacher ({pretrain.objective}, continued)",
+        setting,
+        shared=True,
+        pretrain=settings,
+        start=start,
+        source=fingerprint,
+    )
+    return StageSpec(Continuing(pretrain, depth, start), key, teacher_cost(pretrain, images))
+
+
+def _of_a_teacher(pretrain: PretrainSpec, freeze_depth: int) -> tuple[int | None, dict[str, Any]]:
+    """The depth that it is made for, None for every one; its settings as they go into a digest."""
+    settings = plain(pretrain)
+    settings["attack"].pop("label", None)
+    depth = None if pretrain.serves_every_depth else freeze_depth
+    if depth is not None:
+        settings["freeze_depth"] = depth
+    return depth, settings
 
 
 def transferring(
@@ -166,6 +211,8 @@ def transferring(
     """
     settings = plain(arm.transfer)
     settings.get("attack", {}).pop("label", None)
+    # Of a teacher that is trained here it is in the teacher's digest.
+    within: dict[str, Any] = {} if arm.teacher_eps is None else {"teacher_eps": arm.teacher_eps}
     key = stage_key(
         "transfer",
         label or f"student ({arm.method})",
@@ -174,13 +221,16 @@ def transferring(
         freeze_depth=arm.freeze_depth,
         teacher=teacher,
         target=fingerprint,
+        **within,
     )
     return StageSpec(Transferring(arm, teacher), key, student_cost(arm, model, images))
 
 
-def importing(sha256: str, *, images: int, setting: RunSetting) -> StageSpec[Importing]:
+def importing(
+    sha256: str, *, images: int, setting: RunSetting, label: str = "the given network"
+) -> StageSpec[Importing]:
     """A network that was made elsewhere; its cost is counted as one pass of the ``images`` measured on."""
-    key = stage_key("evaluate", "the given network", setting, given=sha256)
+    key = stage_key("evaluate", label, setting, given=sha256)
     return StageSpec(Importing(sha256), key, measurement_cost(None, images))
 
 

@@ -8,8 +8,9 @@ teacher alone. A value that no method of the sweep uses is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 
 from cartl_core.catalog import METHODS
 from cartl_core.errors import SpecError
+from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.method_settings import unused_by
 from cartl_core.planning.resolve import own_depth
 from cartl_core.spec import JobRequest
@@ -53,17 +55,22 @@ class Cell:
     def where(self, field: str) -> str:
         """The field of this job, as a field of the sweep."""
         for axis, place in self.places.items():
-            if field == ".".join(AXES[axis]):
+            path = ".".join(AXES[axis])
+            # A part that is refused whole is there because the grid has a field of it.
+            if field == path or path.startswith(f"{field}."):
                 return f"grid.{axis}.{place}"
         return "base" if field == "body" else f"base.{field}"
 
 
-def cells(request: SweepRequest, most: int, default_preset: str = "quick") -> tuple[Cell, ...]:
+def cells(
+    request: SweepRequest, most: int, default_preset: str = "quick", lookup: Lookup = CATALOG_ALONE
+) -> tuple[Cell, ...]:
     """The jobs of a sweep, all settings under the first seed first.
 
     Args:
         most: combinations allowed.
         default_preset: where the base names none.
+        lookup: finds the data sets and teachers that people brought.
 
     Raises:
         SpecError: there are more; a swept field is given in the base as well; a value that nothing uses.
@@ -81,9 +88,10 @@ def cells(request: SweepRequest, most: int, default_preset: str = "quick") -> tu
         raise SpecError("base.freeze_depth", "it is needed where the grid has none", allowed="a freeze depth")
     methods = axes.get("method", (request.base.method,))
     _refuse_idle(axes, methods)
+    only_depth = partial(_own_depth, default_preset=default_preset, lookup=lookup)
     found: dict[tuple[tuple[str, int], ...], Cell] = {}
     for places in product(*(range(len(values)) for values in axes.values())):
-        cell = _cell(base, axes, dict(zip(axes, places, strict=True)), methods, default_preset)
+        cell = _cell(base, axes, dict(zip(axes, places, strict=True)), methods, only_depth)
         found.setdefault(tuple(cell.places.items()), cell)
     return tuple(found.values())
 
@@ -93,7 +101,7 @@ def _cell(
     axes: Mapping[str, tuple[Any, ...]],
     places: Mapping[str, int],
     methods: tuple[str, ...],
-    default_preset: str,
+    only_depth: Callable[[Mapping[str, Any]], int],
 ) -> Cell:
     method = axes["method"][places["method"]] if "method" in axes else methods[0]
     unused = _unused(method)
@@ -105,7 +113,7 @@ def _cell(
     for axis, value in values.items():
         _put(request, AXES[axis], value)
     if DEPTH in unused:
-        request.setdefault("freeze_depth", _own_depth(request, default_preset))
+        request.setdefault("freeze_depth", only_depth(request))
     request.setdefault("baselines", [])
     return Cell(kept, request, ", ".join(f"{axis} {value}" for axis, value in values.items()) or method)
 
@@ -116,10 +124,11 @@ def _unused(method: str) -> frozenset[tuple[str, ...]]:
     return unused_by(method) | ({DEPTH} if facts.distilled or facts.head_only else frozenset())
 
 
-def _own_depth(request: Mapping[str, Any], default_preset: str) -> int:
+def _own_depth(request: Mapping[str, Any], *, default_preset: str, lookup: Lookup) -> int:
     """Of a job whose method has but one; whatever else is wrong with it is said when it is resolved."""
     try:
-        return own_depth(JobRequest.model_validate({**request, "freeze_depth": 0}), default_preset) or 0
+        asked = JobRequest.model_validate({**request, "freeze_depth": 0})
+        return own_depth(asked, default_preset, lookup) or 0
     except (SpecError, ValidationError):
         return 0
 

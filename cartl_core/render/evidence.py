@@ -101,7 +101,7 @@ def _subject(report: Report, block: Evidence) -> SubjectDocument:
         student_digest=subject.student_digest,
         teacher_digest=subject.teacher_digest,
         spec_digest=subject.spec_digest,
-        source=phrases.data(spec.source) if isinstance(spec, JobSpec) else None,
+        source=phrases.data(spec.source) if isinstance(spec, JobSpec) and spec.source else None,
         target=phrases.data(spec.dataset),
         target_fingerprint=subject.target_fingerprint,
         seed=subject.seed,

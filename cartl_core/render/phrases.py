@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from cartl_core.catalog import METHODS, facts_of
@@ -11,7 +11,7 @@ from cartl_core.render.check_sentences import check_advice, check_title, check_w
 from cartl_core.render.numbers import capital, count, duration, interval, listed, number, percent, radius
 from cartl_core.report import ArmReport, AttackResult, Figures, Teacher
 from cartl_core.report.certificates import Displacement, SmoothingResult
-from cartl_core.report.checks import CheckAttack
+from cartl_core.report.checks import Check, CheckAttack
 from cartl_core.report.comparisons import AttackPair
 from cartl_core.report.curves import (
     CorruptionResults,
@@ -21,7 +21,7 @@ from cartl_core.report.curves import (
     RobustnessCurve,
 )
 from cartl_core.report.evidence import Reference
-from cartl_core.spec import AttackSpec, DataSpec, Method, TransferSpec
+from cartl_core.spec import AttackSpec, DataSpec, JobSpec, Method, TransferSpec
 
 MAX_NAMED_CLASSES = 10
 UNKNOWN = "not yet known"
@@ -52,6 +52,13 @@ def data(spec: DataSpec) -> str:
     if len(spec.classes) > MAX_NAMED_CLASSES:
         return f"{facts.title}, {len(spec.classes)} of {len(facts.classes)} classes"
     return f"{facts.title}, classes {', '.join(facts.classes[label] for label in spec.classes)}"
+
+
+def start(spec: JobSpec) -> str:
+    """What a transfer starts from, in short: its source's name, or its teacher's where it has none."""
+    if spec.source is not None:
+        return spec.source.name
+    return f"teacher {spec.teacher.name}" if spec.teacher else "no source"
 
 
 def method(name: Method | None) -> str:
@@ -257,10 +264,12 @@ def status(found: str) -> str:
 
 def failed_checks(arms: Sequence[ArmReport]) -> tuple[str, ...]:
     """Of every method, what suggests that its figures deceive."""
-    return tuple(
-        f"A check of {phrases.arm(arm)} failed ({check_title(check)}): {check_words(check)} "
-        f"{check_advice(check) or ''}".strip()
-        for arm in arms
-        for check in arm.checks
-        if check.status == "failed"
-    )
+    return tuple(said for arm in arms for said in failed(phrases.arm(arm), arm.checks))
+
+
+def failed(name: str, checks: Sequence[Check]) -> Iterator[str]:
+    """Of the network that is called so, each check that failed."""
+    for check in checks:
+        if check.status == "failed":
+            said = f"A check of {name} failed ({check_title(check)}): {check_words(check)}"
+            yield f"{said} {check_advice(check) or ''}".strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from cartl_core.catalog import DATASETS, share_of_classes
+from cartl_core.catalog import facts_of, share_of_classes
 from cartl_core.render.sentences import notice
 from cartl_core.report import ArmReport, Report, Teacher
 from cartl_core.report.notices import (
@@ -69,13 +69,14 @@ def _of_the_spec(report: Report) -> Iterator[Notice]:
     spec, model = report.spec, report.spec.model
     sides: list[tuple[DataRole, DataSpec]] = [("target", spec.dataset)]
     if isinstance(spec, JobSpec):
-        sides.append(("source", spec.source))
+        if spec.source is not None:
+            sides.append(("source", spec.source))
         for arm in spec.arms:
-            trained = arm.pretrain.attack.eps * max(arm.pretrain.radii)
+            trained = arm.inner_eps * arm.farthest
             for attack in (*spec.evaluate.attacks, *spec.evaluate.source_attacks):
                 yield AttackBeyondTeacher(attack=attack.label, eps=attack.eps, train_eps=trained)
     for role, data in sides:
-        facts = DATASETS[data.name]
+        facts = facts_of(data)
         yield Resized(
             role=role,
             data_size=facts.image_size,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -23,6 +25,32 @@ def environment(package: str, folder: str = "templates") -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+    )
+
+
+def markdown_environment(package: str, folder: str = "templates") -> Environment:
+    """The same for templates of Markdown: text cannot begin a tag, and quotes stay as they are."""
+    made = environment(package, folder)
+    made.autoescape = False
+    made.finalize = _without_tags
+    made.filters["json"] = _quoted
+    made.filters["cell"] = lambda value: str(value).replace("|", "\\|").replace("\n", " ")
+    return made
+
+
+class _Quoted(str):
+    """Text in the quotes of JSON, which is YAML as well: a language without tags."""
+
+
+def _quoted(value: object) -> _Quoted:
+    return _Quoted(visible(json.dumps(value, ensure_ascii=False)))
+
+
+def _without_tags(value: object) -> object:
+    return (
+        visible(value).replace("<", "&lt;")
+        if isinstance(value, str) and not isinstance(value, _Quoted)
+        else value
     )
 
 

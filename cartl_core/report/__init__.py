@@ -5,6 +5,7 @@ from cartl_core.report.checks import Check, Checked
 from cartl_core.report.comparisons import PairedComparison, Retention
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
+from cartl_core.report.exports import Export
 from cartl_core.report.gallery import Gallery
 from cartl_core.report.history import History
 from cartl_core.report.notices import Notice
@@ -15,6 +16,7 @@ from cartl_core.report.report import (
     AttackResult,
     ClassResult,
     Figures,
+    FurtherData,
     Report,
     Teacher,
     Validation,
@@ -32,7 +34,9 @@ __all__ = [
     "ClassResult",
     "CorruptionResults",
     "Evidence",
+    "Export",
     "Figures",
+    "FurtherData",
     "Gallery",
     "History",
     "Interval",

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from cartl_core.report.values import Interval, Value
 from cartl_core.spec import Method, Objective
+from cartl_core.spec.arm import LeftOut
 
 DataRole = Literal["source", "target"]
 SkippedFor = Literal["hidden", "system_file", "folder", "no_image_suffix"]
@@ -95,6 +96,52 @@ class AttackBeyondTeacher(Value):
     attack: str = Field(description="Its label.")
     eps: float = Field(description="Its radius, in pixel units.")
     train_eps: float = Field(description="The largest radius of the teacher's training, likewise.")
+
+
+class SourceStandsIn(Value):
+    """The teacher of a job on images that a person brought learned from a data set of the catalog."""
+
+    code: Literal["source_stands_in"] = "source_stands_in"
+    source: str = Field(description="Name of the catalog's data set.")
+    target: str = Field(description="Name of the images that were brought.")
+
+
+class DefaultRadius(Value):
+    """A radius that nobody chose for these images: the default for images of their kind and size."""
+
+    code: Literal["default_radius"] = "default_radius"
+    target: str = Field(description="Name of the images that were brought.")
+    eps: float = Field(description="Of attacks in linf, in pixel units.")
+
+
+class TeacherRadiusUnknown(Value):
+    """Nobody says within which linf radius a given teacher was trained: that of the evaluation is taken."""
+
+    code: Literal["teacher_radius_unknown"] = "teacher_radius_unknown"
+    teacher: str = Field(description="Its name.")
+    eps: float = Field(description="The radius that was taken, in pixel units.")
+
+
+class TeacherUnverified(Value):
+    """Nothing was measured of a given teacher: whether it is robust, or read rightly, is not known."""
+
+    code: Literal["teacher_unverified"] = "teacher_unverified"
+    teacher: str = Field(description="Its name.")
+
+
+class TeacherWithoutDistance(Value):
+    """A method that wants a teacher trained with the feature distance was given one that may not be."""
+
+    code: Literal["teacher_without_distance"] = "teacher_without_distance"
+    teacher: str = Field(description="Its name.")
+    methods: tuple[Method, ...] = Field(min_length=1)
+
+
+class CandidatesLeftOut(Value):
+    """Candidates of the catalog that were not tried, because the teacher was given."""
+
+    code: Literal["candidates_left_out"] = "candidates_left_out"
+    left_out: tuple[LeftOut, ...] = Field(min_length=1)
 
 
 class PartialData(Value):
@@ -210,6 +257,12 @@ Notice = Annotated[
     | TeacherNotRobust
     | WeakTeacher
     | AttackBeyondTeacher
+    | SourceStandsIn
+    | DefaultRadius
+    | TeacherRadiusUnknown
+    | TeacherUnverified
+    | TeacherWithoutDistance
+    | CandidatesLeftOut
     | PartialData
     | Resized
     | UnsureEpoch

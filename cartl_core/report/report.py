@@ -18,7 +18,9 @@ from cartl_core.report.comparisons import PairedComparison as PairedComparison
 from cartl_core.report.comparisons import Retention
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.evidence import Evidence
+from cartl_core.report.exports import Export
 from cartl_core.report.gallery import Gallery
+from cartl_core.report.given_teacher import GivenTeacher
 from cartl_core.report.history import History
 from cartl_core.report.making import FrozenPart, LearnedFrom, StageOrigin
 from cartl_core.report.notices import Notice
@@ -34,7 +36,8 @@ from cartl_core.spec import (
     Objective,
     Runtime,
 )
-from cartl_core.spec.existing_network import AnySpec
+from cartl_core.spec.data_and_model import DataSpecOrName
+from cartl_core.spec.existing_network import MOST_DATASETS, AnySpec
 
 REPORT_SCHEMA: Final = 2
 
@@ -165,6 +168,15 @@ class ArmReport(Value):
     )
 
 
+class FurtherData(Value):
+    """The network of an evaluation on a further data set, as a job on it alone would report it."""
+
+    dataset: DataSpecOrName
+    warnings: tuple[Notice, ...] = Field(default=(), description="What to know before believing its figures.")
+    figures: Figures | None = None
+    checks: tuple[Check, ...] = ()
+
+
 class Report(Value):
     """The robustness report of one job."""
 
@@ -178,14 +190,26 @@ class Report(Value):
         description="What to know before believing the figures, beside checks that failed and a promise that "
         "was not kept.",
     )
-    teachers: tuple[Teacher, ...] = ()
+    teachers: tuple[Teacher, ...] = Field(default=(), description="Those that were trained.")
+    given_teacher: GivenTeacher | None = Field(
+        default=None, description="The one that was given; null where the job trained its own."
+    )
     selection: Selection | None = Field(
         default=None, description="How `auto` was decided; null where nothing was left to choose."
     )
     student: ArmReport | None = None
     baselines: tuple[ArmReport, ...] = ()
+    further: tuple[FurtherData, ...] = Field(
+        default=(),
+        max_length=MOST_DATASETS - 1,
+        description="Of an evaluation on several data sets: all but the first, whose figures are the "
+        "`student`'s.",
+    )
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
+    )
+    exports: tuple[Export, ...] = Field(
+        default=(), description="Forms in which the job's own student was given back; of a complete report."
     )
     seconds: dict[str, float] = Field(
         default_factory=dict,

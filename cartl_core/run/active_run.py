@@ -8,7 +8,8 @@ from pathlib import Path
 from cartl_core.analysis.build_report import build_report
 from cartl_core.analysis.metrics import AttackRecord, attack_result
 from cartl_core.analysis.results import AttackOutcomes
-from cartl_core.analysis.run_state import RunState
+from cartl_core.analysis.run_state import FurtherTestSet, RunState
+from cartl_core.data import skipped_files
 from cartl_core.events import AttackFinished
 from cartl_core.planning.plan import NetworkPlan, Plan
 from cartl_core.planning.stages import Attacking, StageSpec, Work
@@ -47,6 +48,11 @@ class ActiveRun:
             source.for_report() if source else None,
             samples["target"].for_report(),
             remarks,
+            {
+                role: FurtherTestSet(sample.for_report(), tuple(skipped_files("target", sample.data)))
+                for role, sample in samples.items()
+                if role not in ("source", "target")
+            },
         )
         self.report = services.report
         self._meter = Meter(plan.costs, services.report)

@@ -11,6 +11,7 @@ from cartl_core.events import (
     CandidateChosen,
     EpochFinished,
     Event,
+    ExportWithheld,
     Failed,
     Finished,
     Progress,
@@ -60,6 +61,8 @@ class Console:
                 self._say(f"{event.subject} under {event.result.label}: {robust} robust")
             case CandidateChosen():
                 self._say(event.words)
+            case ExportWithheld():
+                self._say(f"{event.name} is withheld: {event.message}")
             case Warned():
                 self._say(f"Warning: {event.message}")
             case Finished():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cartl_core.data import skipped_files
-from cartl_core.planning.make_plan import plan_evaluation
+from cartl_core.planning.make_plan import further_roles, plan_evaluation
 from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
 from cartl_core.run.samples import Loader, of_evaluation
@@ -27,10 +27,19 @@ def run_evaluation(
         file: the network that is measured.
         remarks: notices that are known before the start.
     """
-    data = load(spec.dataset)
-    target, remarks = of_evaluation(spec, data), (*remarks, *skipped_files("target", data))
-    plan = plan_evaluation(spec, target=target.for_plan(), runtime=services.runtime)
-    run = ActiveRun(plan, {"target": target}, services, file=file, remarks=remarks)
+    samples = {"target": of_evaluation(spec.dataset, spec.evaluate, spec.seed, load(spec.dataset))}
+    for place, (role, part) in enumerate(zip(further_roles(spec), spec.further, strict=True), start=1):
+        data = load(part.dataset, field=f"datasets.{place}")
+        samples[role] = of_evaluation(part.dataset, part.evaluate, spec.seed, data)
+    target, *further = samples.values()
+    plan = plan_evaluation(
+        spec,
+        target=target.for_plan(),
+        further=[sample.for_plan() for sample in further],
+        runtime=services.runtime,
+    )
+    remarks = (*remarks, *skipped_files("target", target.data))
+    run = ActiveRun(plan, samples, services, file=file, remarks=remarks)
     run.make(plan.network.stage)
     evaluate_all(run)
     diagnose_all(run)

@@ -16,7 +16,8 @@ from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
 from cartl_core.run.evaluation_run import run_evaluation
-from cartl_core.run.publish import publish
+from cartl_core.run.exports.export_student import export_student
+from cartl_core.run.publish import Exporter, publish
 from cartl_core.run.stage_runner import Services
 from cartl_core.run.transfer_run import run_transfer
 from cartl_core.spec import JobSpec, Runtime
@@ -41,6 +42,7 @@ def run(
     own_data: Mapping[str, DataSource] | None = None,
     run_id: str | None = None,
     scratch_bytes: int = DEFAULT_SCRATCH_BYTES,
+    exporter: Exporter | None = export_student,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -54,11 +56,12 @@ def run(
         remarks: notices for the report that are known before the start.
         checkpoint_seconds: the longest time between two checkpoints.
         download: fetch a data set that is missing.
-        network: the file that an evaluation measures.
-        own_data: a person's own data sets, by their names in ``spec``.
+        network: the file that an evaluation measures, or that of the teacher which a transfer is given.
+        own_data: data sets that people brought, by fingerprint; images in memory by their names in ``spec``.
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
         scratch_bytes: of one array that the run keeps beside its results, in a file without a name: displaced
             inputs, cached features, resized images.
+        exporter: gives the student back in the forms that are asked for; None: its weights alone.
 
     Raises:
         SpecError: the machine cannot run this specification.
@@ -88,7 +91,7 @@ def run(
     )
     match spec:
         case JobSpec():
-            done = run_transfer(spec, loader, services, remarks)
+            done = run_transfer(spec, loader, services, network, remarks)
         case EvaluateJobSpec():
             done = run_evaluation(spec, loader, services, network, remarks)
-    return publish(out, done)
+    return publish(out, done, services, exporter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import safetensors.torch
@@ -15,26 +15,38 @@ from cartl_core.evaluation.diagnostics.worst_images import shown
 from cartl_core.events import ArtifactWritten, Reporter
 from cartl_core.planning.plan import TransferPlan
 from cartl_core.render import html, markdown
+from cartl_core.render.cards import model_card, robustbench
 from cartl_core.render.evidence import document
 from cartl_core.render.plots import Pixels, draw
 from cartl_core.report import Report
+from cartl_core.report.exports import Export
 from cartl_core.report.gallery import Gallery
 from cartl_core.run.active_run import ActiveRun
-from cartl_core.spec import GallerySpec
+from cartl_core.run.exports.export_student import export_student
+from cartl_core.run.stage_runner import Services
+from cartl_core.spec import GallerySpec, JobSpec
 from cartl_core.storage.atomic_write import copy_whole, write_whole
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK
 
+Exporter = Callable[[Path, ActiveRun, Path, Services], tuple[Export, ...]]
+"""Folder, run, the student's network file, services: as ``export_student`` takes them."""
 
-def publish(out: Path, run: ActiveRun) -> Report:
+
+def publish(
+    out: Path, run: ActiveRun, services: Services, exporter: Exporter | None = export_student
+) -> Report:
     """Write everything for the person below ``out``, tell of it, and give the complete report.
 
     Args:
         run: its stages are all done.
+        exporter: None writes the student's weights alone, and no model card.
     """
     final, report = run.known(complete=True), run.report
     if isinstance(run.plan, TransferPlan):
-        write_student(out, run.directory(run.plan.students[0].stage) / NETWORK, report)
+        final = _give_back(
+            out, run, run.directory(run.plan.students[0].stage) / NETWORK, services, final, exporter
+        )
     for network in run.plan.measured:
         clean = run.state.clean(network.measurements)
         rows = {
@@ -43,7 +55,7 @@ def publish(out: Path, run: ActiveRun) -> Report:
             if not isinstance(stage.work.asked, GallerySpec)
         }
         attacks = run.state.attacks(network.measurements)
-        test = run.inputs.samples["target"].test
+        test = run.inputs.images(network.measurements[0].work.data)
         write_outcomes(out, network.subject, test, clean or (), attacks, rows, report)
     write_report(out, final, _worst_images(out, final, run), report)
     run.tell(final)
@@ -57,6 +69,33 @@ def _worst_images(out: Path, final: Report, run: ActiveRun) -> Pixels | None:
         return None
     (stage,) = (own for own in run.plan.measured[0].diagnostics if isinstance(own.work.asked, GallerySpec))
     return write_gallery(out, gallery, read_rows(run.directory(stage)), run.report)
+
+
+def _give_back(
+    out: Path, run: ActiveRun, student: Path, services: Services, final: Report, exporter: Exporter | None
+) -> Report:
+    """The student in every form that is asked for; the report with what was measured of them."""
+    write_student(out, student, run.report)
+    if exporter is None:
+        return final
+    exports = exporter(out, run, student, services)
+    return write_cards(out, final.model_copy(update={"exports": exports}), run.report)
+
+
+def write_cards(out: Path, final: Report, report: Reporter) -> Report:
+    """``model-card.md`` and ``robustbench.json``, where they are asked for; the report with them among its
+    exports."""
+    asked = final.spec.exports if isinstance(final.spec, JobSpec) else ()
+    made: list[Export] = []
+    if "robustbench" in asked:
+        made.append(Export(name="robustbench.json", format="robustbench"))
+        content = robustbench.render(final)
+        _write(out, made[-1].name, content.encode(), "application/json", report)
+    if "card" in asked:
+        made.append(Export(name="model-card.md", format="card"))
+        content = model_card.render(final)
+        _write(out, made[-1].name, content.encode(), "text/markdown; charset=utf-8", report)
+    return final.model_copy(update={"exports": (*final.exports, *made)})
 
 
 SAFETENSORS = "application/octet-stream"

@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cartl_core.catalog.network_file import inspect
-from cartl_core.data.own_dataset import CheckedDataset, Dataset
+from cartl_core.data.own_dataset import Dataset
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.events import Event, Reporter
 from cartl_core.nn.network import Network
@@ -17,7 +16,13 @@ from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.report import Report
 from cartl_core.run import pipeline
-from cartl_core.run.own_objects import checked_datasets, with_datasets, with_network
+from cartl_core.run.own_objects import (
+    Brought,
+    checked_datasets,
+    checked_teachers,
+    inspected,
+    with_network,
+)
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
 from cartl_core.spec.faults import first_fault
@@ -37,7 +42,8 @@ def run(
     out: str | Path,
     data_root: str | Path = "data",
     network: str | Path | None = None,
-    datasets: Mapping[str, Dataset] | None = None,
+    datasets: Mapping[str, Dataset | str | Path] | None = None,
+    teachers: Mapping[str, str | Path] | None = None,
     networks: Mapping[str, Network | str | Path] | None = None,
     download: bool = True,
     report: Reporter = quiet,
@@ -51,8 +57,10 @@ def run(
         out: folder for the report, the student's weights and, in ``stages``, everything computed.
         data_root: the folder that holds the data sets, or gets them.
         network: the file that an evaluation measures; only for ``kind: evaluate``.
-        datasets: images of your own, by the names that ``dataset`` or ``source`` of ``request``, then a
-            mapping, have for them.
+        datasets: images of your own, by the names that ``dataset`` or ``source`` of ``request`` have for
+            them: in memory, or the directory of a pack.
+        teachers: network files, by the name or id that ``teacher`` of ``request``, or the ``teacher`` of its
+            ``network``, has for one.
         networks: networks of your own, by the name that ``network`` of a request of ``kind: evaluate`` has
             for one: in memory, or the path of a file.
         download: fetch a data set that is missing.
@@ -64,10 +72,11 @@ def run(
     """
     out, stop = Path(out), StopFlag()
     file = None if network is None else Path(network)
-    own = checked_datasets(datasets or {})
-    if own or networks:
-        request, file = _with_own(request, own, networks or {}, file, out)
-    spec = _resolved(request, file)
+    brought = Brought(checked_datasets(datasets or {}), checked_teachers(teachers or {}))
+    if networks:
+        request, file = _with_networks(request, networks, file, out)
+    spec = _resolved(request, file, brought)
+    brought.refuse_unused()
     return pipeline.run(
         spec,
         cache=LocalStageCache(out / "stages", report, stop),
@@ -76,43 +85,51 @@ def run(
         report=report,
         stop=stop,
         download=download,
-        network=file,
-        own_data={name: dataset.archive for name, dataset in own.items()},
+        network=file or _file_of_teacher(spec, brought),
+        own_data=brought.images,
     )
 
 
-def _with_own(
-    request: Request,
-    own: Mapping[str, CheckedDataset],
-    networks: Mapping[str, Network | str | Path],
-    file: Path | None,
-    out: Path,
+def _with_networks(
+    request: Request, networks: Mapping[str, Network | str | Path], file: Path | None, out: Path
 ) -> tuple[Request, Path | None]:
-    """The request with a person's own objects in the place of their names, and the file to measure."""
+    """The request with no name in the place of a person's own network, and the file to measure."""
     if not isinstance(request, Mapping):
         raise ArgumentInvalid(
             "request", f"is a {type(request).__name__}", allowed="a mapping, which may name your own objects"
         )
-    if networks and file is not None:
+    if file is not None:
         raise ArgumentInvalid("network", "networks has it already", allowed="either of them")
-    request, own_file = with_network(with_datasets(request, own), networks, out)
-    return request, own_file or file
+    return with_network(request, networks, out)
 
 
-def _resolved(request: Request, network: Path | None) -> JobSpec | EvaluateJobSpec:
+def _file_of_teacher(spec: JobSpec | EvaluateJobSpec, brought: Brought) -> Path | None:
+    match spec:
+        case JobSpec():
+            asked = spec.teacher.id if spec.teacher else None
+        case EvaluateJobSpec():
+            asked = spec.network.teacher
+    return None if asked is None else brought.teachers.get(asked)
+
+
+def _resolved(request: Request, network: Path | None, brought: Brought) -> JobSpec | EvaluateJobSpec:
     match request:
         case JobSpec() | EvaluateJobSpec():
+            # What was handed over is held to what the specification says of it.
+            if brought.datasets or brought.teachers:
+                return _resolved(request.model_dump(mode="json"), network, brought)
             return request
         case JobRequest():
-            return resolve(request)
+            return resolve(request, lookup=brought.lookup)
         case EvaluateJobRequest():
-            if network is None:
+            file = network or brought.take_network(request.network)
+            if file is None:
                 raise ArgumentInvalid(
                     "network", "an evaluation needs a file", allowed="the path of a network"
                 )
-            return resolve_existing_network(request, inspect(network))
+            return resolve_existing_network(request, inspected(file, "network"), lookup=brought.lookup)
         case Mapping():
-            return _resolved(_request(request), network)
+            return _resolved(_request(request), network, brought)
         case _:
             raise ArgumentInvalid(
                 "request", f"is a {type(request).__name__}", allowed="a JobRequest, a JobSpec or a mapping"

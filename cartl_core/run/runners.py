@@ -25,6 +25,7 @@ from cartl_core.evaluation.existing_network import import_network
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.stages import (
     Attacking,
+    Continuing,
     DataRef,
     Diagnosing,
     Importing,
@@ -35,7 +36,7 @@ from cartl_core.planning.stages import (
 from cartl_core.run.samples import Sample, some_of
 from cartl_core.spec import ModelSpec
 from cartl_core.storage.stage_result import NETWORK, read_result
-from cartl_core.training.pretrain import pretrain
+from cartl_core.training.pretrain import continue_pretraining, pretrain
 from cartl_core.training.transfer import transfer
 
 
@@ -44,8 +45,9 @@ class Inputs:
     """What the stages of one run read.
 
     Attributes:
-        samples: the data by role, ``source`` and ``target``; an evaluation has no source.
-        file: the network that an evaluation measures.
+        samples: the data by role, ``source`` and ``target``; an evaluation has no source, and may have
+            further targets.
+        file: the network that an evaluation measures, or the teacher that a transfer is given.
         directories: results of finished stages, by digest.
     """
 
@@ -76,6 +78,12 @@ class Runner(Generic[W]):
 def _pretrain(work: Pretraining, inputs: Inputs, ctx: StageContext) -> None:
     source, depth = inputs.samples["source"].data, work.freeze_depth or 0
     pretrain(work.pretrain, depth, inputs.model, source, seed=inputs.seed, ctx=ctx)
+
+
+def _continue(work: Continuing, inputs: Inputs, ctx: StageContext) -> None:
+    start = inputs.directories[work.start.digest] / NETWORK
+    source, depth = inputs.samples["source"].data, work.freeze_depth or 0
+    continue_pretraining(work.pretrain, depth, start, source, seed=inputs.seed, ctx=ctx)
 
 
 def _transfer(work: Transferring, inputs: Inputs, ctx: StageContext) -> None:
@@ -113,7 +121,7 @@ def _diagnose(work: Diagnosing, inputs: Inputs, ctx: StageContext) -> None:
     )
 
 
-def _read_teacher(work: Pretraining, inputs: Inputs, directory: Path) -> TeacherResult:
+def _read_teacher(work: Pretraining | Continuing, inputs: Inputs, directory: Path) -> TeacherResult:
     return _parsed(TeacherResult, directory)
 
 
@@ -151,6 +159,7 @@ def _read_diagnostic(work: Diagnosing, inputs: Inputs, directory: Path) -> Diagn
 
 RUNNERS: dict[type[Work], Runner[Any]] = {
     Pretraining: Runner(_pretrain, _read_teacher),
+    Continuing: Runner(_continue, _read_teacher),
     Transferring: Runner(_transfer, _read_student),
     Importing: Runner(_import, _read_import),
     Attacking: Runner(_attack, _read_attack),

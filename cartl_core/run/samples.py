@@ -13,8 +13,7 @@ from cartl_core.data.stratified import stratified
 from cartl_core.nn.rng import generator
 from cartl_core.planning.plan import DataCounts
 from cartl_core.render import phrases
-from cartl_core.spec import DataSpec, JobSpec
-from cartl_core.spec.existing_network import EvaluateJobSpec
+from cartl_core.spec import DataSpec, EvaluateSpec, JobSpec
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,16 @@ def of_target(spec: JobSpec, data: Loaded) -> Sample:
     return Sample(data, spec.dataset, test, some_of(data.validation, limit, spec.seed, "target validation"))
 
 
-def of_evaluation(spec: EvaluateJobSpec, data: Loaded) -> Sample:
-    """The test images of an evaluation."""
-    test = some_of(data.test, spec.evaluate.test_limit, spec.seed, "target test")
-    return Sample(data, spec.dataset, test, none_of(data.validation))
+def of_evaluation(asked: DataSpec, evaluate: EvaluateSpec, seed: int, data: Loaded) -> Sample:
+    """The test images of an evaluation on one data set."""
+    test = some_of(data.test, evaluate.test_limit, seed, "target test")
+    return Sample(data, asked, test, none_of(data.validation))
 
 
-def of_source(spec: JobSpec, data: Loaded) -> Sample:
+def of_source(asked: DataSpec, spec: JobSpec, data: Loaded) -> Sample:
     """The source's test images."""
     test = some_of(data.test, spec.evaluate.source_test_limit, spec.seed, "source test")
-    return Sample(data, spec.source, test, none_of(data.validation))
+    return Sample(data, asked, test, none_of(data.validation))
 
 
 def some_of(images: Split, limit: int | None, seed: int, purpose: str) -> Split:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from cartl_core.attacks.arguments import check_radius, check_seed
 from cartl_core.catalog import COLOUR_EPS, DATASETS
+from cartl_core.catalog.data_facts import TEMPLATES
 from cartl_core.data import ImageSet, Split
-from cartl_core.data.own_dataset import TEMPLATES
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.events import Reporter
 from cartl_core.execution.checkpoint import NoCheckpoints

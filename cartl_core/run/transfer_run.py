@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from cartl_core.analysis.build_report import choice_of
-from cartl_core.data import keep_apart, left_out, skipped_files
+from cartl_core.analysis.warnings import takes_default_source
+from cartl_core.data import Loaded, keep_apart, left_out, skipped_files
+from cartl_core.errors import DatasetMissing
 from cartl_core.events import CandidateChosen
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import TransferPlan
@@ -13,34 +16,35 @@ from cartl_core.planning.scratch import check_scratch
 from cartl_core.render import sentences
 from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all
-from cartl_core.run.samples import Loader, of_source, of_target
+from cartl_core.run.samples import Loader, Sample, of_source, of_target
 from cartl_core.run.stage_runner import Services
-from cartl_core.spec import AutoSpec, JobSpec
+from cartl_core.spec import AutoSpec, DataSpec, JobSpec
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
 def run_transfer(
-    spec: JobSpec, load: Loader, services: Services, remarks: tuple[Notice, ...] = ()
+    spec: JobSpec,
+    load: Loader,
+    services: Services,
+    file: Path | None = None,
+    remarks: tuple[Notice, ...] = (),
 ) -> ActiveRun:
     """Run a transfer to its last stage; the report is not published yet.
 
     Args:
         load: gives the data of a part of the specification.
+        file: of the teacher, where one is given.
         remarks: notices that are known before the start.
 
     Raises:
         SpecError: a student needs more scratch space than there may be.
     """
-    source, target = load(spec.source, field="source"), load(spec.dataset)
-    source, count = keep_apart(source, target)
-    if count:
-        remarks = (*remarks, left_out(source, target, count))
-    remarks = (*remarks, *skipped_files("source", source), *skipped_files("target", target))
-    samples = {"source": of_source(spec, source), "target": of_target(spec, target)}
+    samples, found = images_of(spec, load)
+    source = samples.get("source")
     plan_after = partial(
         plan_transfer,
         spec,
-        source=samples["source"].for_plan(),
+        source=source.for_plan() if source else None,
         target=samples["target"].for_plan(),
         runtime=services.runtime,
     )
@@ -48,10 +52,10 @@ def run_transfer(
     check_scratch(
         (student.arm for student in plan.trained),
         spec.model,
-        images=len(target.train),
+        images=len(samples["target"].data.train),
         limit_bytes=services.scratch_bytes,
     )
-    run = ActiveRun(plan, samples, services, remarks=remarks)
+    run = ActiveRun(plan, samples, services, file=file, remarks=(*remarks, *found))
     train(run, plan)
     if spec.auto is not None:
         choice = choose(run, plan, spec.auto)
@@ -66,10 +70,42 @@ def run_transfer(
     return run
 
 
+def images_of(spec: JobSpec, load: Loader) -> tuple[dict[str, Sample], tuple[Notice, ...]]:
+    """The images by role, no image in both, and what must be said of them."""
+    if spec.source is None:
+        target = load(spec.dataset)
+        return {"target": of_target(spec, target)}, skipped_files("target", target)
+    source, target = load_source(spec, spec.source, load), load(spec.dataset)
+    source, count = keep_apart(source, target)
+    said = (left_out(source, target, count),) if count else ()
+    samples = {"source": of_source(spec.source, spec, source), "target": of_target(spec, target)}
+    return samples, (*said, *skipped_files("source", source), *skipped_files("target", target))
+
+
+def load_source(spec: JobSpec, source: DataSpec, load: Loader) -> Loaded:
+    """The images that a teacher learns from.
+
+    Raises:
+        DatasetMissing: they are not there; where nobody chose that source, it says what else there is.
+    """
+    try:
+        return load(source, field="source")
+    except DatasetMissing as error:
+        if not takes_default_source(spec):
+            raise
+        raise DatasetMissing(
+            f"{error} {source.name} stands in as the source of images of your own. Fetch its files, or "
+            "start from a robust teacher that somebody has published (`teacher` of the job), which needs no "
+            "source and serves better",
+            **error.values,
+        ) from error
+
+
 def train(run: ActiveRun, plan: TransferPlan) -> None:
     """Every teacher and student of the plan that is not there yet."""
     for teacher in plan.teachers:
-        run.make(teacher.stage)
+        for stage in teacher.stages:
+            run.make(stage)
     for student in plan.trained:
         run.make(student.stage)
 

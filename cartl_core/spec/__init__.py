@@ -17,6 +17,8 @@ from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec
 from cartl_core.spec.data_and_model import (
+    DataRequest,
+    DataRequestOrName,
     DatasetName,
     DataSpec,
     DataSpecOrName,
@@ -28,6 +30,7 @@ from cartl_core.spec.data_and_model import (
 )
 from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec, EvaluationPreset
+from cartl_core.spec.given_teacher import TeacherRequest, TeacherSpec
 from cartl_core.spec.job import JobSpec, Preset, Runtime, canonical_json, digest, without_defaults
 from cartl_core.spec.request import (
     AttackOverrides,
@@ -82,6 +85,8 @@ __all__ = [
     "CorruptionsSpec",
     "CurveOverrides",
     "CurveSpec",
+    "DataRequest",
+    "DataRequestOrName",
     "DataSpec",
     "DataSpecOrName",
     "DatasetName",
@@ -115,6 +120,8 @@ __all__ = [
     "SmoothingSpec",
     "SpecModel",
     "Tag",
+    "TeacherRequest",
+    "TeacherSpec",
     "TrainingSpec",
     "TransferOverrides",
     "TransferSpec",

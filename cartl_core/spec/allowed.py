@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from cartl_core.spec.attack import LABEL_PATTERN
-from cartl_core.spec.data_and_model import NAME, TAG
-from cartl_core.spec.existing_network import ID, SHA256
+from cartl_core.spec.data_and_model import DATA_NAME, NAME, SHA256, TAG
+from cartl_core.spec.existing_network import ID
 from cartl_core.spec.resources.common import RESOURCE_NAME
 
 _NUMBERS = {"integer", "number"}
@@ -24,6 +24,7 @@ PATTERNS = {
     RESOURCE_NAME: "1 to 64 small letters, digits, _ and -, the first a letter or a digit",
     LABEL_PATTERN: "1 to 64 small letters, digits and _ . -, the first a letter or a digit",
     ID: "1 to 64 characters: digits, a to f and -, as an id was printed",
+    DATA_NAME: "1 to 64 letters, digits and . _ -, the first a letter or a digit",
     SHA256: "64 characters: digits and a to f",
 }
 """What the patterns of specifications say, in words."""

@@ -18,8 +18,35 @@ class Arm(SpecModel):
 
     method: Method
     freeze_depth: int = Field(ge=0, description="Leading blocks frozen.")
-    pretrain: PretrainSpec
+    pretrain: PretrainSpec | None = Field(
+        description="Of its teacher, or of the teacher's further training; null: a teacher that was given, "
+        "as it is."
+    )
     transfer: TransferSpec
+    teacher_eps: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Where `pretrain` is null: the radius in linf that its teacher is taken to hold within.",
+    )
+
+    @property
+    def inner_eps(self) -> float:
+        """The radius of its teacher's training in linf, pixel units.
+
+        Raises:
+            ValueError: nobody has said it.
+        """
+        if self.pretrain is not None:
+            return self.pretrain.attack.eps
+        if self.teacher_eps is None:
+            raise ValueError("an arm without a pretraining needs the radius of its teacher")
+        return self.teacher_eps
+
+    @property
+    def farthest(self) -> float:
+        """The largest radius of its teacher's training, as a share of ``inner_eps``."""
+        return max(self.pretrain.radii) if self.pretrain is not None else 1.0
 
 
 AUTO: Literal["auto"] = "auto"
@@ -46,6 +73,15 @@ def _one_fault(source: Any, handler: GetCoreSchemaHandler) -> Any:
 FreezeDepth = Annotated[Annotated[int, Field(ge=0)] | Literal["auto"], GetPydanticSchema(_one_fault)]
 
 
+class LeftOut(SpecModel):
+    """A candidate of the catalog that the teacher which was given rules out."""
+
+    method: Method
+    why: Literal["another_teacher", "refused"] = Field(
+        description="It needs a teacher that is trained otherwise, or the network's family refuses it."
+    )
+
+
 class AutoSpec(SpecModel):
     """The candidates, and how one of them is chosen (see ``cartl_core.statistics.candidate_selection``)."""
 
@@ -62,4 +98,9 @@ class AutoSpec(SpecModel):
         min_length=1,
         max_length=MOST_CANDIDATES,
         description="Plain transfer (`vanilla`) at every depth that occurs is among them.",
+    )
+    left_out: Annotated[tuple[LeftOut, ...], ARRAY] = Field(
+        default=(),
+        max_length=MOST_CANDIDATES,
+        description="Candidates of the catalog that the given teacher rules out.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
@@ -14,13 +14,16 @@ from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
 from cartl_core.spec.base import SpecModel as SpecModel
+from cartl_core.spec.base import refusal
 from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
+from cartl_core.spec.datasets import DATASETS
 from cartl_core.spec.datasets import DatasetName as DatasetName
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
+from cartl_core.spec.resources.dataset import DataFacts
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
 from cartl_core.spec.training import FeatureDistance as FeatureDistance
@@ -49,15 +52,26 @@ NewName = Annotated[Name, VISIBLE]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=TAG)]
 
 
+DATA_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Names of the catalog, of data sets and teachers that people bring, and their ids."""
+DataName = Annotated[str, StringConstraints(pattern=DATA_NAME)]
+SHA256 = r"^[0-9a-f]{64}$"
+Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
+
 Resize = Literal["fit_crop", "squash"]
 """How an image that is not square becomes square: scaled until its shorter side fits and cropped about its
 centre, or each side scaled for itself."""
 
 
-class DataSpec(SpecModel):
-    """Which images of which data set. A bare string stands for the whole data set."""
+class DataRequest(SpecModel):
+    """Which images of which data set. A bare string stands for the whole data set of that name."""
 
-    name: DatasetName
+    name: DataName | None = Field(
+        default=None, description=f"{', '.join(DATASETS)}, or the name of a data set of your own."
+    )
+    id: DataName | None = Field(
+        default=None, description="Of a data set of your own, or of one that is shared with you."
+    )
     classes: Annotated[tuple[Label, ...], ARRAY, Field(min_length=2, max_length=1000)] | None = Field(
         default=None,
         description="Labels kept, distinct; class i of the task is classes[i]. Null keeps all.",
@@ -75,18 +89,40 @@ class DataSpec(SpecModel):
     resize: Resize = Field(
         default="squash",
         description="How images that are not square meet the network's input: `fit_crop` keeps their "
-        "proportions and crops the centre, `squash` keeps all of them and not their proportions.",
+        "proportions and crops the centre, as is done with a data set of your own unless it is asked "
+        "otherwise; `squash` keeps all of them and not their proportions.",
     )
+    fingerprint: Sha256 | None = Field(
+        default=None,
+        description="Of a data set of your own; where it is given, the data set must have it.",
+    )
+    facts: DataFacts | None = Field(
+        default=None,
+        description="Of a data set of your own, as a specification keeps them; looked up anew at each "
+        "request.",
+    )
+
+    @model_validator(mode="after")
+    def _names_one(self) -> DataRequest:
+        if self.name is None and self.id is None:
+            raise refusal("it names no data set", "a `name`, or the `id` of a data set of your own")
+        return self
+
+
+class DataSpec(DataRequest):
+    """Which images of which data set, looked up: ``fingerprint`` and ``facts`` are null of the catalog's."""
+
+    name: DataName
 
 
 def _named(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
-# Serialised as what it is: a person's own data set is a ``DataSpec`` of another class.
-DataSpecOrName = Annotated[
-    SerializeAsAny[DataSpec], BeforeValidator(_named, json_schema_input_type=DatasetName | DataSpec)
+DataRequestOrName = Annotated[
+    DataRequest, BeforeValidator(_named, json_schema_input_type=DataName | DataRequest)
 ]
+DataSpecOrName = Annotated[DataSpec, BeforeValidator(_named, json_schema_input_type=DataName | DataSpec)]
 
 
 class ModelSpec(SpecModel):

@@ -6,29 +6,39 @@ file was seen. ``request_class`` and ``spec_of`` tell the kinds of jobs apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.errors import SpecError
-from cartl_core.spec.base import ARRAY, SpecModel, refusal
-from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpec, Name, NewName, Tag
+from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel, refusal
+from cartl_core.spec.data_and_model import (
+    DataName,
+    DataRequest,
+    DataRequestOrName,
+    DataSpecOrName,
+    ModelSpec,
+    Name,
+    NewName,
+    Sha256,
+    Tag,
+)
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
 
+MOST_DATASETS = 8
 ID = r"^[0-9a-f-]{1,64}$"
-SHA256 = r"^[0-9a-f]{64}$"
 Id = Annotated[str, StringConstraints(pattern=ID)]
-Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
 
 
 class NetworkRef(SpecModel):
-    """Which network: an upload's, or the student of an earlier job. Its digest says which bytes."""
+    """An upload, the student of an earlier job, or a teacher; the digest says which bytes."""
 
     upload: Id | None = Field(default=None, description="Id of an upload of yours.")
     job: Id | None = Field(default=None, description="Id of a job of yours that has succeeded.")
+    teacher: DataName | None = Field(default=None, description="Id or name of a teacher of yours.")
     arm: Literal["student"] = Field(default="student", description="Which network of that job.")
     sha256: Sha256 | None = Field(
         default=None, description="Of the network's file; where it is given, the file must have it."
@@ -36,8 +46,10 @@ class NetworkRef(SpecModel):
 
     @model_validator(mode="after")
     def _one_place(self) -> NetworkRef:
-        if self.upload is not None and self.job is not None:
-            raise refusal("it names an upload and a job", "one of the two")
+        places = ("upload", "job", "teacher")
+        named = [name for name in places if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise refusal(f"it names {' and '.join(named)}", f"one of {', '.join(places)}")
         return self
 
     @property
@@ -58,7 +70,16 @@ class EvaluateJobRequest(SpecModel):
     """What a person posts to have a network measured: which network, on which data set."""
 
     kind: Literal["evaluate"]
-    dataset: DataSpecOrName = Field(description="What it is measured on; as many classes as it has outputs.")
+    datasets: Annotated[tuple[DataRequestOrName, ...], OBJECTS] = Field(
+        default=(),
+        max_length=MOST_DATASETS,
+        description="In place of `dataset`: several, each measured by itself; the first is the headline's.",
+    )
+    dataset: DataRequestOrName | None = Field(
+        default=None,
+        validate_default=True,
+        description="What it is measured on; as many classes as it has outputs.",
+    )
     network: NetworkRef
     name: NewName | None = None
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
@@ -73,6 +94,21 @@ class EvaluateJobRequest(SpecModel):
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
 
+    @field_validator("dataset")
+    @classmethod
+    def _one_or_several(cls, dataset: DataRequest | None, info: ValidationInfo) -> DataRequest | None:
+        if "datasets" in info.data and (dataset is None) != bool(info.data["datasets"]):
+            told = "no data set is named" if dataset is None else "`datasets` names some as well"
+            raise refusal(told, f"dataset, or datasets with 1 to {MOST_DATASETS} of them, not both")
+        return dataset
+
+
+class FurtherTest(SpecModel):
+    """A further data set that the network is measured on, with radii and limits of its own."""
+
+    dataset: DataSpecOrName
+    evaluate: EvaluateSpec
+
 
 class EvaluateJobSpec(SpecModel):
     """A fully resolved evaluation; ``network.sha256`` is never null."""
@@ -85,9 +121,22 @@ class EvaluateJobSpec(SpecModel):
     network: NetworkRef
     model: ModelSpec
     evaluate: EvaluateSpec
+    further: Annotated[tuple[FurtherTest, ...], OBJECTS] = Field(
+        default=(),
+        max_length=MOST_DATASETS - 1,
+        exclude_if=lambda further: not further,
+        description="Of a request with several data sets: all but the first. Left out where there is none.",
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    def on_each(self) -> Iterator[EvaluateJobSpec]:
+        """The same on each data set alone, the first one first."""
+        alone = self.model_copy(update={"further": ()})
+        yield alone
+        for part in self.further:
+            yield alone.model_copy(update={"dataset": part.dataset, "evaluate": part.evaluate})
 
 
 AnyRequest = JobRequest | EvaluateJobRequest

@@ -33,6 +33,8 @@ from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, Name
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.exports import ALL_EXPORTS, Exports
+from cartl_core.spec.given_teacher import TeacherSpec
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
 from cartl_core.spec.training import FeatureDistance as FeatureDistance
@@ -54,17 +56,26 @@ class JobSpec(SpecModel):
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     preset: Preset
     dataset: DataSpecOrName
-    source: DataSpecOrName
+    source: DataSpecOrName | None = Field(
+        description="What the teacher learns from; null where it was given and learns no further."
+    )
     model: ModelSpecOrName
+    teacher: TeacherSpec | None = Field(
+        default=None, description="Given, instead of trained; `model` is then its own."
+    )
     method: MethodOrAuto
     freeze_depth: FreezeDepth
-    pretrain: PretrainSpec | None = Field(description="Null where the candidates of `auto` have their own.")
+    pretrain: PretrainSpec | None = Field(
+        description="Null where the candidates of `auto` have their own, and of a teacher that is used as it "
+        "is."
+    )
     transfer: TransferSpec | None = Field(description="Null where the candidates of `auto` have their own.")
     auto: AutoSpec | None = Field(
         default=None, description="How `auto` is decided; null where nothing is left to choose."
     )
     evaluate: EvaluateSpec
     baselines: Annotated[tuple[Arm, ...], OBJECTS] = Field(default=(), max_length=8)
+    exports: Exports = ALL_EXPORTS
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
@@ -81,13 +92,14 @@ class JobSpec(SpecModel):
         Raises:
             ValueError: a run has to choose it first.
         """
-        if self.method == "auto" or self.freeze_depth == "auto" or not (self.pretrain and self.transfer):
+        if self.method == "auto" or self.freeze_depth == "auto" or self.transfer is None:
             raise ValueError("method or freeze_depth is auto: a run chooses among the candidates")
         return Arm(
             method=self.method,
             freeze_depth=self.freeze_depth,
             pretrain=self.pretrain,
             transfer=self.transfer,
+            teacher_eps=self.teacher.eps if self.teacher and self.pretrain is None else None,
         )
 
     @property

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from cartl_core.spec.arm import DEFAULT_LEAD, DEFAULT_MARGIN, LEAD, MOST_CANDIDATES, FreezeDepth
+from cartl_core.spec.arm import DEFAULT_LEAD, DEFAULT_MARGIN, LEAD, MOST_CANDIDATES, FreezeDepth, LeftOut
 from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
 from cartl_core.spec.arm import Method as Method
@@ -20,10 +20,12 @@ from cartl_core.spec.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
 from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
 from cartl_core.spec.curve import CurveSpec as CurveSpec
-from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, NewName, Tag
+from cartl_core.spec.data_and_model import DataRequestOrName, ModelSpecOrName, NewName, Tag
 from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
 from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.exports import ALL_EXPORTS, Exports
+from cartl_core.spec.given_teacher import TeacherRequestOrId
 from cartl_core.spec.job import Preset
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
@@ -105,6 +107,12 @@ class BaselineRequest(SpecModel):
     freeze_depth: int | None = Field(default=None, ge=0)
     pretrain: PretrainOverrides | None = None  # type: ignore[valid-type]
     transfer: TransferOverrides | None = None  # type: ignore[valid-type]
+    teacher_eps: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Of a resolved specification: the radius of the teacher that was given.",
+    )
 
 
 def _baseline(value: Any) -> Any:
@@ -155,20 +163,30 @@ class AutoRequest(SpecModel):
         description="Instead of the catalog's. One without a depth stands for one at every depth that is "
         "tried; plain transfer is added at every depth where it is missing.",
     )
+    left_out: Annotated[tuple[LeftOut, ...], ARRAY] = Field(
+        default=(),
+        max_length=MOST_CANDIDATES,
+        description="Of a resolved specification: what `candidates` of the catalog were left out.",
+    )
 
 
 class JobRequest(SpecModel):
     """What a person posts: a target data set and a freeze depth, and whatever else they choose."""
 
     kind: Literal["transfer"] = "transfer"
-    dataset: DataSpecOrName = Field(description="The target: a name, or a name with classes and limits.")
+    dataset: DataRequestOrName = Field(description="The target: a name, or a name with classes and limits.")
     freeze_depth: FreezeDepth = Field(
         description="Leading blocks frozen, 0 to the model's blocks - 1; `auto` tries several."
     )
     name: NewName | None = None
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
-    source: DataSpecOrName | None = Field(default=None, description="What the teacher learns from.")
+    source: DataRequestOrName | None = Field(default=None, description="What the teacher learns from.")
     model: ModelSpecOrName | None = None
+    teacher: TeacherRequestOrId | None = Field(
+        default=None,
+        description="One that you have brought, instead of one that the job trains: `model` and `pretrain` "
+        "are then its own, and a `source` is for its `fdm_epochs` alone.",
+    )
     method: MethodOrAuto = Field(default="cartl", description="`auto` tries several.")
     auto: AutoRequest | None = Field(default=None, description="Only beside a method or a depth `auto`.")
     preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
@@ -182,4 +200,5 @@ class JobRequest(SpecModel):
         max_length=8,
         description="Where something is `auto`, the best plain candidate is there anyway.",
     )
+    exports: Exports = ALL_EXPORTS
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

@@ -92,6 +92,14 @@ def write_whole(path: Path, content: bytes) -> None:
         file.publish(path, mode=0o644)
 
 
+def place_whole(made: Path, path: Path) -> None:
+    """Give a finished file of the same file system its name; another file of that name is replaced."""
+    made.chmod(0o644)
+    sync_file(made)
+    made.replace(path)
+    sync_directory(path.parent)
+
+
 def copy_whole(source: Path, path: Path) -> None:
     """Copy a file to ``path``, whole or not at all; it is never held in memory."""
     with source.open("rb") as content, PendingFile(path.parent, f".{path.name}.") as file:

@@ -78,18 +78,17 @@ def perturbed_inputs(
         moved = [_farthest(surrogate, part, spec, copy=copy, seed=seed, ctx=ctx) for copy in copies]
         return torch.stack([part.images.tensor(), *moved], dim=1)
 
-    begun = together(0)
-    shape = (len(split), *begun.shape[1:2], *_features(lower, begun[:1].flatten(0, 1), ctx).shape[1:])
+    shape = (len(split), 1 + spec.copies, *_features(lower, split.images[:1], ctx).shape[1:])
     if not ctx.scratch.fits(shape, torch.float32):
         moved = ctx.scratch.zeros((len(split), spec.copies, *split.images.shape[1:]))
         for first in range(0, len(split), BATCH):
-            moved[first : first + BATCH] = (together(first) if first else begun)[:, 1:]
+            moved[first : first + BATCH] = together(first)[:, 1:]
         return PerturbedInputs(PerturbedImages(split.images, moved), cached=False)
     kept = ctx.scratch.zeros(shape)
     for first in range(0, len(split), BATCH):
-        images = (together(first) if first else begun).flatten(0, 1)
-        found = [_features(lower, part, ctx) for part in images.split(BATCH)]
-        kept[first : first + BATCH] = torch.cat(found).view(-1, *shape[1:])
+        parts = together(first).flatten(0, 1).split(BATCH)
+        found = torch.cat([_features(lower, part, ctx) for part in parts])
+        kept[first : first + BATCH] = found.view(-1, *shape[1:])
     return PerturbedInputs(kept, cached=True)
 
 

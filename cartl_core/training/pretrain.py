@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from cartl_core.attacks import perturb
 from cartl_core.data import Loaded
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.build import build_network
-from cartl_core.nn.files import save_network
+from cartl_core.nn.files import load_network, save_network
 from cartl_core.nn.losses import cross_entropy, fdm_loss, feature_distance, feature_spread
 from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
@@ -40,6 +41,27 @@ def pretrain(
     network = build_network(
         model, len(source.class_names), source.mean, source.std, generator(seed, "network")
     )
+    _train(network, spec, freeze_depth, source, seed=seed, ctx=ctx)
+
+
+def continue_pretraining(
+    spec: PretrainSpec, freeze_depth: int, start: Path, source: Loaded, *, seed: int, ctx: StageContext
+) -> None:
+    """Train the network in the file ``start`` further, and write it likewise.
+
+    Its head is kept where it has an output for each class of the source, else it gets a new one. Its
+    normalisation stays.
+    """
+    network = load_network(start)
+    classes = len(source.class_names)
+    if network.head.out_features != classes:
+        network.replace_head(classes, generator(seed, "network"))
+    _train(network, spec, freeze_depth, source, seed=seed, ctx=ctx)
+
+
+def _train(
+    network: Network, spec: PretrainSpec, freeze_depth: int, source: Loaded, *, seed: int, ctx: StageContext
+) -> None:
     ctx.install(network)
     weights = class_weights(spec.class_weights, source.train.labels, len(source.class_names), ctx.device)
     objective = adversarial(network, spec.attack, spec.radii, weights)

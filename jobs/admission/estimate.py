@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from cartl_core.catalog import DATASETS, model_facts, share_of_classes
+from cartl_core.catalog import facts_of, model_facts, share_of_classes
 from cartl_core.catalog.candidates import plain_ones
 from cartl_core.catalog.evaluations import validation_attack
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
@@ -106,14 +106,19 @@ def estimated(spec: JobSpec) -> Estimate:
 def estimated_together(specs: Sequence[JobSpec]) -> Estimate:
     """The cost of all of ``specs``, arms with equal teachers sharing one, within a job and across jobs."""
     teachers = {
-        (_teacher_key(arm), spec.source, spec.model, spec.seed): (arm, spec)
+        (_teacher_key(arm, arm.pretrain), spec.source, spec.model, spec.teacher, spec.seed): (
+            arm.pretrain,
+            spec.source,
+            spec,
+        )
         for spec in specs
         for arm in spec.arms
+        if arm.pretrain is not None and spec.source is not None
     }
     macs = passes = 0.0
     disk = len(specs) * REPORT_BYTES
-    for arm, spec in teachers.values():
-        size, made = network_size(spec.model, classes_of(spec.source)), _teacher_passes(arm.pretrain, spec)
+    for pretrain, source, spec in teachers.values():
+        size, made = network_size(spec.model, classes_of(source)), _teacher_passes(pretrain, source, spec)
         macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(1, size)
     for spec in specs:
         size = network_size(spec.model, classes_of(spec.dataset))
@@ -130,9 +135,9 @@ def estimated_together(specs: Sequence[JobSpec]) -> Estimate:
 
 
 def estimated_evaluation(spec: EvaluateJobSpec) -> Estimate:
-    """The cost of measuring a network that exists."""
+    """The cost of measuring a network that exists, on every data set."""
     student = network_size(spec.model, classes_of(spec.dataset))
-    passes = _measurement_passes(spec, own=True)
+    passes = sum(_measurement_passes(alone, own=True) for alone in spec.on_each())
     return Estimate(
         seconds=START_SECONDS + 2 * passes * student.macs / FLOP_PER_SECOND,
         disk_bytes=student.parameters * BYTES_PER_NUMBER + REPORT_BYTES,
@@ -144,25 +149,23 @@ def estimated_evaluation(spec: EvaluateJobSpec) -> Estimate:
 
 def classes_of(data: DataSpec) -> int:
     """How many classes the task has."""
-    return len(data.classes or DATASETS[data.name].classes)
+    return len(data.classes or facts_of(data).classes)
 
 
 def training_images(data: DataSpec) -> int:
     """Images that are trained on: the classes' share, limited, less the validation part."""
-    return ceil(
-        _share(data, DATASETS[data.name].train_images, data.train_limit) * (1 - data.validation_fraction)
-    )
+    return ceil(_share(data, facts_of(data).train_images, data.train_limit) * (1 - data.validation_fraction))
 
 
 def validation_images(data: DataSpec) -> int:
     """Images that were taken out of the training images for selection."""
-    kept = _share(data, DATASETS[data.name].train_images, data.train_limit)
+    kept = _share(data, facts_of(data).train_images, data.train_limit)
     return kept - training_images(data)
 
 
 def test_images(data: DataSpec, limit: int | None) -> int:
     """Images that are attacked."""
-    return _share(data, DATASETS[data.name].test_images, limit)
+    return _share(data, facts_of(data).test_images, limit)
 
 
 def _share(data: DataSpec, images: int, limit: int | None) -> int:
@@ -171,16 +174,16 @@ def _share(data: DataSpec, images: int, limit: int | None) -> int:
     return kept if limit is None else min(kept, limit)
 
 
-def _teacher_key(arm: Arm) -> tuple[PretrainSpec, int | None]:
+def _teacher_key(arm: Arm, pretrain: PretrainSpec) -> tuple[PretrainSpec, int | None]:
     """Arms with equal keys share a teacher."""
-    return arm.pretrain, None if arm.pretrain.serves_every_depth else arm.freeze_depth
+    return pretrain, None if pretrain.serves_every_depth else arm.freeze_depth
 
 
-def _teacher_passes(pretrain: PretrainSpec, spec: JobSpec) -> float:
+def _teacher_passes(pretrain: PretrainSpec, source: DataSpec, spec: JobSpec) -> float:
     trained = 2 if pretrain.objective == "fdm" else 1
     a_step = ATTACK_STEP * pretrain.attack.steps + TRAINING_STEP * trained
-    an_epoch = training_images(spec.source) * a_step + _validation(pretrain, spec.source, pretrain.attack)
-    measured = test_images(spec.source, spec.evaluate.source_test_limit)
+    an_epoch = training_images(source) * a_step + _validation(pretrain, source, pretrain.attack)
+    measured = test_images(source, spec.evaluate.source_test_limit)
     return pretrain.epochs * an_epoch + _evaluation(spec.evaluate.source_attacks, measured)
 
 
@@ -231,7 +234,7 @@ def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:
 
 def _validation(training: TrainingSpec, data: DataSpec, attack: AttackSpec) -> float:
     """All validation images are classified, some of them attacked."""
-    there = _share(data, DATASETS[data.name].train_images, data.train_limit) - training_images(data)
+    there = _share(data, facts_of(data).train_images, data.train_limit) - training_images(data)
     steps = SHARE_OF_STEPS * ATTACK_STEP * attack.steps
     return FORWARD * there + steps * min(there, training.validate_images)
 

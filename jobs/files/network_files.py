@@ -12,26 +12,41 @@ from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.errors import SpecError
 from cartl_core.spec.existing_network import NetworkRef
 from cartl_core.storage.store import KeyRefused
+from jobs.errors import ResourceNotFound
+from jobs.files.brought import teacher_file
 from jobs.files.proven import PROVEN
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
+from jobs.store.resource_kinds import NETWORK, TEACHER
+from jobs.store.resources import teacher_of
 from jobs.tables import Artifact, Job, Upload
 
 STUDENT = "student.safetensors"
 MISSING = {
     "network.job": "there is no such job, or it has no student yet",
     "network.upload": "there is no such upload",
+    "network.teacher": "there is no such teacher",
 }
 
 
 NOTHING_NAMED = "it names no network"
-WAYS = "the id of an upload in `upload`, or of a job that has succeeded in `job`"
+WAYS = "the id of an upload in `upload`, of a job that has succeeded in `job`, or of a teacher in `teacher`"
 
 
 def file_of(session: Session, ref: NetworkRef, owner: str) -> str | None:
     """The file that ``ref`` names, relative to the artifacts directory; what others own does not exist."""
+    if ref.teacher is not None:
+        return TEACHER.key(ref.teacher, NETWORK)
     found = _kept_file(session, ref, owner)
     return None if found is None else found[0]
+
+
+def _of_teacher(session: Session, settings: Settings, named: str, owner: str) -> NetworkFile:
+    try:
+        row = teacher_of(session, owner, named)
+    except ResourceNotFound as error:
+        raise SpecError("network.teacher", MISSING["network.teacher"], allowed=WAYS) from error
+    return teacher_file(settings, row, field="network.teacher")
 
 
 def _kept_file(session: Session, ref: NetworkRef, owner: str) -> tuple[str, str] | None:
@@ -54,6 +69,8 @@ def find_network(session: Session, settings: Settings, ref: NetworkRef, owner: s
     Raises:
         SpecError: there is no such file of this owner, it is no network, or not the file that was kept.
     """
+    if ref.teacher is not None:
+        return _of_teacher(session, settings, ref.teacher, owner)
     if ref.upload is None and ref.job is None:
         raise SpecError("network", NOTHING_NAMED, allowed=WAYS)
     field = "network.job" if ref.upload is None else "network.upload"

@@ -16,6 +16,7 @@ from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
 from jobs.database.dialect import FromNow, Now
 from jobs.errors import LostClaim
+from jobs.files.brought import packs_of, teacher_of_spec
 from jobs.files.network_files import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
@@ -40,6 +41,10 @@ class Claim:
     """None at the first claim: the child resolves it and tells; later attempts must use it."""
     network: str | None = None
     """What an evaluation measures: its path relative to the artifacts directory; None when it is gone."""
+    packs: tuple[tuple[str, str], ...] = ()
+    """The data sets that people brought: their ids, and where their packs are, relative likewise."""
+    teacher: str | None = None
+    """The network file of the teacher that a transfer is given, relative likewise."""
 
     @property
     def fence(self) -> ColumnElement[bool]:
@@ -126,6 +131,8 @@ def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
         spec=spec,
         runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
         network=network,
+        packs=packs_of(spec),
+        teacher=teacher_of_spec(spec),
     )
 
 

@@ -32,7 +32,7 @@ from cartl_core.strict_json import SMALL, loads
 from jobs.database.dialect import HasTag, UtcTime
 from jobs.errors import ArtifactNotFound, BadCursor, JobNotFound
 from jobs.state import JobState
-from jobs.store.change import job_of, printable, seen_by, shared_with
+from jobs.store.change import is_in, job_of, printable, seen_by, shared_with
 from jobs.tables import Artifact, Job, JobEvent, Metric
 
 LARGE = (Job.request, Job.spec, Job.report, Job.runtime, Job.estimate)
@@ -254,3 +254,13 @@ def state_counts(session: Session, owner: str | None = None) -> dict[JobState, i
         counted = counted.where(Job.owner_id == owner)
     found = dict(session.execute(counted).all())
     return {state: found.get(state, 0) for state in JobState}
+
+
+def running_by_worker(session: Session) -> dict[str, int]:
+    """How many jobs each worker runs; workers without one are left out."""
+    counted = (
+        select(Job.worker_id, func.count())
+        .where(is_in(Job, JobState.RUNNING), Job.worker_id.is_not(None))
+        .group_by(Job.worker_id)
+    )
+    return {str(worker): count for worker, count in session.execute(counted)}

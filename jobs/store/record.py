@@ -14,6 +14,7 @@ from cartl_core.events import (
     CandidateChosen,
     EpochFinished,
     Event,
+    ExportWithheld,
     Progress,
     ReportUpdated,
     RuntimeResolved,
@@ -52,6 +53,7 @@ COLUMNS: dict[type, Callable[[Any], dict[str, Any]]] = {
     AttackFinished: _nothing,
     CandidateChosen: _nothing,
     ReportUpdated: _nothing,
+    ExportWithheld: _nothing,
     Warned: _nothing,
 }
 

@@ -55,6 +55,31 @@ def usable(session: Session, kind: ResourceKind[R], owner: str, named: str) -> R
     return found
 
 
+def hold_named(session: Session, spec: dict[str, Any]) -> None:
+    """Let nobody delete what a specification names until this transaction, which writes its job, has ended.
+
+    Raises:
+        DatasetNotReady: a data set was deleted since it was looked up.
+        TeacherNotReady: a teacher was.
+    """
+    parts = [spec.get("dataset"), spec.get("source"), *(spec.get("datasets") or ())]
+    datasets = {part["id"] for part in parts if isinstance(part, dict) and part.get("id")}
+    given, network = spec.get("teacher"), spec.get("network")
+    teachers = {given["id"]} if isinstance(given, dict) and given.get("id") else set()
+    if isinstance(network, dict) and network.get("teacher"):
+        teachers.add(network["teacher"])
+    _hold(session, DATASET, datasets)
+    _hold(session, TEACHER, teachers)
+
+
+def _hold(session: Session, kind: ResourceKind[R], ids: set[str]) -> None:
+    if not ids:
+        return
+    held = select(kind.table.id).where(kind.table.id.in_(ids)).with_for_update(read=True)
+    if set(session.scalars(held)) != ids:
+        raise kind.not_ready(f"a {kind.noun} that the job names was deleted meanwhile")
+
+
 def folders(session: Session) -> Sequence[Dataset]:
     """Data sets that are folders of the server and that jobs may name."""
     ready = select(Dataset).where(Dataset.root.is_not(None), Dataset.state == DatasetState.READY)

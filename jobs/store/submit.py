@@ -18,6 +18,7 @@ from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, To
 from jobs.state import JobState, Move, sources
 from jobs.store.change import append, is_in, job_of, move, plain
 from jobs.store.observe import queued_ahead
+from jobs.store.resources import hold_named
 from jobs.tables import IdempotencyKey, Job, JobEvent
 
 KEY_HOURS = 24
@@ -63,8 +64,12 @@ def enqueue(
     """Write a job and its first event, ``submitted``; also gives its place, as ``queue_position`` would.
 
     Nobody else knows the job yet, so its first event needs no guard, and its number is 1.
+
+    Raises:
+        DatasetNotReady, TeacherNotReady: what the job names was deleted since it was looked up.
     """
     stored = plain(spec)
+    hold_named(session, stored)
     row: dict[str, Any] = {
         "id": new_id(),
         "owner_id": owner,

@@ -1,6 +1,6 @@
 """The SQL tables, by aggregate."""
 
-from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation
+from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation, WebSession
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
@@ -36,5 +36,6 @@ __all__ = [
     "TeacherShare",
     "Upload",
     "UploadReservation",
+    "WebSession",
     "Worker",
 ]

@@ -1,4 +1,4 @@
-"""Tables of who may do what: keys, shares, idempotency keys, uploads and places for them."""
+"""Tables of who may do what: keys, sessions of browsers, shares, idempotency keys, uploads."""
 
 from __future__ import annotations
 
@@ -54,6 +54,17 @@ class ApiKey(Base):
     scopes: Mapped[list[str]] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())
     revoked_at: Mapped[datetime | None] = mapped_column()
+
+
+class WebSession(Base):
+    """A browser that has signed in with a key; only the SHA-256 of the cookie's value is kept."""
+
+    __tablename__ = "web_sessions"
+
+    hash: Mapped[str] = mapped_column(ID, primary_key=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+    expires_at: Mapped[datetime] = mapped_column()
 
 
 class JobShare(Base):

@@ -90,6 +90,30 @@ def test_what_is_wrong_is_named(client: TestClient, made: str, changes: dict[str
     assert field in [error["field"] for error in answer.json()["errors"]]
 
 
+def test_a_student_is_measured_on_several_data_sets(client: TestClient, made: str) -> None:
+    other = {"name": "digits", "classes": [0, 1, 2, 3, 4]}
+    body = asked(made) | {"datasets": [FIVE, other]}
+    refused = client.post("/jobs", json=body)
+    assert refused.status_code == 422
+    assert [error["field"] for error in refused.json()["errors"]] == ["dataset"]
+    del body["dataset"]
+    answer = client.post("/jobs", json=body)
+    assert answer.status_code == 201, answer.text
+    spec = answer.json()["spec"]
+    assert spec["dataset"]["classes"] == FIVE["classes"]
+    assert [part["dataset"]["classes"] for part in spec["further"]] == [other["classes"]]
+    one = client.post("/jobs", json=asked(made)).json()
+    assert "further" not in one["spec"]
+    costs = [job["estimate"]["forward_passes"] for job in (answer.json(), one)]
+    assert costs[0] > 1.9 * costs[1]
+    report = client.get(answer.json()["links"]["robustness"]).json()
+    assert report["complete"] is False and report["further"] == []
+    too_many = client.post("/jobs", json=body | {"datasets": [FIVE] * 9})
+    assert [error["field"] for error in too_many.json()["errors"]] == ["datasets"]
+    twice = client.post("/jobs", json=body | {"datasets": [FIVE, FIVE]})
+    assert [error["field"] for error in twice.json()["errors"]] == ["datasets.1"]
+
+
 def test_a_job_without_a_student_has_none(client: TestClient) -> None:
     job_id = client.post("/jobs", json=SMALL).json()["id"]
     answer = client.post("/jobs", json=asked(job_id))

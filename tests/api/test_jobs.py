@@ -130,7 +130,7 @@ def test_jobs_are_filtered_by_tag_method_data_set_and_state(
         ("limit=201", "limit", "1 to 200"),
         ("limit=two", "limit", None),
         ("state=lost", "state", "'queued', 'running', 'succeeded', 'failed' or 'cancelled'"),
-        ("dataset=imagenet", "dataset", "'digits'"),
+        ("dataset=image%20net", "dataset", "letters, digits and . _ -"),
         ("method=magic", "method", "'cartl'"),
         ("tag=%00", "tag", "letters, digits and . _ : = -"),
         ("cursor=nonsense", "cursor", "next_cursor"),

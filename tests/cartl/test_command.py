@@ -85,6 +85,18 @@ def test_evaluate_posts_the_student_of_a_job(service: Any, answer: Any) -> None:
     }
 
 
+def test_evaluate_posts_several_data_sets(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(201, {"id": "j2"})
+    several = ["--dataset", "digits:5,6", "--dataset", "mnist"]
+    result = run("evaluate", "j1", *several, "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, "j2\n")
+    assert service.asked[0].body == {
+        "kind": "evaluate",
+        "network": {"job": "j1"},
+        "datasets": [{"name": "digits", "classes": [5, 6]}, "mnist"],
+    }
+
+
 def test_evaluate_uploads_a_file(service: Any, answer: Any, tmp_path: Path) -> None:
     file = tmp_path / "student.safetensors"
     file.write_text('{"not": "judged here"}')

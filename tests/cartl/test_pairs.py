@@ -13,6 +13,7 @@ import pytest
 from cartl import fashion, pairs
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest
+from tests.fixtures.requests import source_of
 
 CONTENT = {name: f"content of {name}".encode() for name in fashion.DIGESTS}
 
@@ -184,5 +185,5 @@ def test_every_pair_is_a_valid_request_with_the_plain_baseline(pair: pairs.Pair)
     assert spec.method == "consistent"
     assert [arm.method for arm in spec.baselines] == ["vanilla", "cartl"]
     assert spec.freeze_depth == 2
-    assert set(spec.source.classes or ()).isdisjoint(spec.dataset.classes or ())
+    assert set(source_of(spec).classes or ()).isdisjoint(spec.dataset.classes or ())
     assert "demo" in spec.tags

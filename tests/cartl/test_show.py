@@ -142,8 +142,8 @@ def test_every_event_of_the_library_is_told_or_kept_quiet() -> None:
     """A new event must be given words, or be declared the service's own business."""
     from typing import get_args
 
-    from cartl.words import LINES, QUIET
     from cartl_core.events import Event
+    from cartl_core.render.event_lines import LINES, QUIET
 
     union, _ = get_args(Event)
     kinds = {member.model_fields["type"].default for member in get_args(union)}

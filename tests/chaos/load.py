@@ -37,6 +37,7 @@ def requests(variants: int, epochs: int) -> list[dict[str, Any]]:
             "freeze_depth": 1,
             "model": "tiny",
             "preset": "smoke",
+            "exports": [],
             "baselines": [],
             "seed": variant // 2,
             "pretrain": {"epochs": epochs},

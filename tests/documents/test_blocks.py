@@ -95,10 +95,12 @@ JOB = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": ["onnx"],
     "baselines": [],
     "evaluate": {"preset": "quick"},
 }
-EVALUATING = "docs/how-to/evaluate-a-network.md"
+ABOUT_A_JOB = {"docs/how-to/evaluate-a-network.md", "docs/how-to/take-your-model-home.md"}
+"""Pages for whom `ID` is a job that has succeeded."""
 
 
 def followed(block: Block) -> bool:
@@ -135,7 +137,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def service(settings: Settings) -> Iterator[Running]:
     with Service(settings), Client(settings.url) as client:
         job = client.submit(JOB)["id"]
-        assert client.wait(job, timeout=120, every=0.2)["state"] == "succeeded"
+        assert client.wait(job, timeout=240, every=0.2)["state"] == "succeeded"
         yield Running(settings.url, job, settings.data_dir)
 
 
@@ -154,7 +156,7 @@ def environment(folder: Path, url: str) -> dict[str, str]:
 def run_block(block: Block, folder: Path, service: Running) -> None:
     text = block.text.replace("http://127.0.0.1:8000", service.url)
     with Client(service.url) as client:
-        if block.page == EVALUATING:
+        if block.page in ABOUT_A_JOB:
             text = re.sub(r"\bID\b", service.job, text)
         elif re.search(r"\bID\b", text):
             text = re.sub(r"\bID\b", newest(client), text)

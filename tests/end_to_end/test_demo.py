@@ -20,6 +20,7 @@ SMALL_REQUEST = {
     "source": {"name": "digits", "classes": [0, 1, 2, 3, 4], "train_limit": 60},
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": [],
     "pretrain": {"epochs": 1},
     "transfer": {"epochs": 1},
     "evaluate": {"test_limit": 20, "source_test_limit": 20},

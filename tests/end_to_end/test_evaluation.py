@@ -15,7 +15,14 @@ from tests.fixtures.workers import Worker
 
 FIVE = {"name": "digits", "classes": [5, 6, 7, 8, 9]}
 MEASURED = {"test_limit": 60}
-TRANSFER = {"dataset": FIVE, "freeze_depth": 2, "model": "tiny", "preset": "smoke", "baselines": []}
+TRANSFER = {
+    "dataset": FIVE,
+    "freeze_depth": 2,
+    "model": "tiny",
+    "preset": "smoke",
+    "exports": [],
+    "baselines": [],
+}
 SECONDS = 200.0
 BINARY = {"Content-Type": "application/octet-stream"}
 

@@ -20,6 +20,7 @@ BODY: dict[str, Any] = {
         "freeze_depth": 2,
         "model": "tiny",
         "preset": "smoke",
+        "exports": [],
     },
     "grid": {"method": ["vanilla", "neft"]},
     "margin": 1.0,

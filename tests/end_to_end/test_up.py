@@ -113,8 +113,20 @@ def test_a_job_from_post_to_report_and_nothing_left_after_ctrl_c(tmp_path: Path)
             assert report["complete"] is True
             assert report["student"]["figures"]["n"] == report["baselines"][0]["figures"]["n"] == 20
             assert client.robustness_markdown(job["id"]).startswith("# Robustness report")
-            with pytest.raises(ServiceError, match="freeze_depth"):
-                client.submit({**SMALL_JOB, "freeze_depth": 99})
+            withheld = {export["format"]: export["withheld"] for export in report["exports"]}
+            assert withheld == dict.fromkeys(("safetensors", "pt2", "onnx", "robustbench", "card"))
+            types = {one["name"]: one["media_type"] for one in client.artifacts(job["id"])}
+            assert types["student.onnx"] == types["student.pt2"] == "application/octet-stream"
+            assert types["model-card.md"].startswith("text/markdown")
+        bring = [*COMMAND, "download", job["id"], "--format", "onnx", "--out", str(tmp_path / "mine")]
+        url = {"CARTL_URL": f"http://127.0.0.1:{port}"}
+        subprocess.run(bring, env=environment() | url, check=True, capture_output=True, timeout=100)
+        assert {path.name for path in (tmp_path / "mine").iterdir()} == {"student.onnx", "classes.json"}
+        with (
+            Client(f"http://127.0.0.1:{port}") as client,
+            pytest.raises(ServiceError, match="freeze_depth"),
+        ):
+            client.submit({**SMALL_JOB, "freeze_depth": 99})
         family = descendants(up.pid)
         assert len(family) >= 2
         up.send_signal(signal.SIGINT)

@@ -15,6 +15,7 @@ from cartl_core.nn.rng import generator
 from cartl_core.spec import DataSpec
 from cartl_core.storage.stage_result import NETWORK
 from cartl_core.training.pretrain import pretrain
+from tests.fixtures.requests import pretrain_of
 from tests.golden.files import DATA
 from tests.golden.tiny import TINY, arm, context
 
@@ -32,7 +33,7 @@ def digits(folder: Path) -> Split:
 def train(folder: Path) -> bytes:
     """The file of a network trained on digits against attacks; for ``tests.golden.record`` alone."""
     data = load(DIGITS, model=TINY, data_root=folder, seed=0, download=False)
-    settings = arm("vanilla", pretrain={"epochs": EPOCHS, "batch_size": 64}).pretrain
+    settings = pretrain_of(arm("vanilla", pretrain={"epochs": EPOCHS, "batch_size": 64}))
     here = context(folder / "trained")
     pretrain(settings, 0, TINY, data, seed=0, ctx=here)
     state = load_network(here.directory / NETWORK).state_dict()

@@ -12,6 +12,7 @@ from cartl_core.planning.stages import pretraining, transferring
 from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.training.pretrain import pretrain
 from cartl_core.training.transfer import transfer
+from tests.fixtures.requests import pretrain_of
 from tests.golden.tiny import (
     RUNTIME,
     TINY,
@@ -134,7 +135,7 @@ def compute(folder: Path) -> dict[str, Any]:
     source, target = task(classes=3, seed=1), task(classes=4, seed=2)
     teachers: dict[str, Any] = {}
     for name, settings in TEACHERS.items():
-        found = arm(OWNERS[settings["objective"]], pretrain={"epochs": STEPS, **settings}).pretrain
+        found = pretrain_of(arm(OWNERS[settings["objective"]], pretrain={"epochs": STEPS, **settings}))
         here = context(folder / f"teacher {len(teachers)}")
         pretrain(found, 2, TINY, source, seed=0, ctx=here)
         stage = pretraining(found, 2, model=TINY, fingerprint="source", images=1, setting=SETTING)
@@ -153,7 +154,7 @@ def compute(folder: Path) -> dict[str, Any]:
         here = context(folder / f"student {len(students)}")
         transfer(found_arm, first, target, seed=0, ctx=here)
         trained = pretraining(
-            found_arm.pretrain, depth, model=TINY, fingerprint="source", images=1, setting=SETTING
+            pretrain_of(found_arm), depth, model=TINY, fingerprint="source", images=1, setting=SETTING
         )
         tuned = transferring(
             found_arm, trained.key, model=TINY, fingerprint="target", images=1, setting=SETTING

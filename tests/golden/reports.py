@@ -105,6 +105,7 @@ def make(folder: Path) -> dict[str, tuple[Any, list[str]]]:
             runtime=RUNTIME,
             download=False,
             network=network if name == "evaluation" else None,
+            exporter=None,
         )
         written = sorted(path.name for path in (folder / name).iterdir())
         found[name] = without_times(json.loads(report.model_dump_json())), written

@@ -60,6 +60,7 @@ DIGEST_KEYS = {
     "transfer",
     "freeze_depth",
     "teacher",
+    "start",
     "target",
     "given",
     "network",

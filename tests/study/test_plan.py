@@ -33,7 +33,7 @@ def test_every_cell_of_the_plan_can_be_built() -> None:
         assert arm.freeze_depth == (0 if arm.method == "lwf" else pair.blocks - cell.k)
         assert arm.transfer.select == "last"
         teacher = COMMITTED.teachers[COMMITTED.methods[cell.method].teacher]
-        assert arm.pretrain.attack.eps == teacher.get("attack_eps", pair.eps)
+        assert arm.inner_eps == teacher.get("attack_eps", pair.eps)
 
 
 def test_counted_seeds_are_not_those_of_tuning() -> None:
@@ -73,6 +73,7 @@ def in_radii(attack: AttackSpec, eps: float) -> list[float]:
 def essence(arm: Arm) -> str:
     """What tells an arm from plain transfer, whatever the length and pace of its training."""
     teacher, student = arm.pretrain, arm.transfer
+    assert teacher is not None
     moved = student.displacement
     return str(
         [

@@ -60,6 +60,10 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
         command.append("--no-download")
     if claim.network is not None:
         command += ["--network", str(settings.artifacts_dir / claim.network)]
+    for dataset, pack in claim.packs:
+        command += ["--dataset", f"{dataset}={settings.artifacts_dir / pack}"]
+    if claim.teacher is not None:
+        command += ["--teacher", str(settings.artifacts_dir / claim.teacher)]
     if claim.runtime is not None:
         runtime = out / "runtime.json"
         runtime.write_text(claim.runtime.model_dump_json(indent=1), encoding="utf-8")

@@ -15,6 +15,7 @@ from cartl_core.catalog.networks import layout_of
 from cartl_core.errors import SpecError
 from cartl_core.spec.architecture import MOST_CLASSES, Architecture
 from cartl_core.spec.data_and_model import ModelSpec
+from cartl_core.spec.resources.teacher import ToldArchitecture
 from cartl_core.strict_json import shown
 
 ENOUGH = 0.5
@@ -42,14 +43,14 @@ def recognise(
     found: Mapping[str, FoundTensor],
     *,
     layout: str = "auto",
-    architecture: ModelSpec | None = None,
+    architecture: ToldArchitecture | None = None,
     classes: int | None = None,
 ) -> Recognised:
     """The network of ours that a file with these tensors holds.
 
     Args:
         layout: a name of ``LAYOUTS``, the beginning of several, or ``auto``.
-        architecture: what the file does not tell: fields that are not set are read off the file.
+        architecture: what the file does not tell; what is null is read off the file, or the layout's own.
         classes: how many outputs it is said to have.
 
     Raises:
@@ -67,7 +68,9 @@ def recognise(
     return Recognised(row, model, outputs, tensors, stripped.prefix, stripped.means, stripped.deviations)
 
 
-def _row_and_size(shapes: Shapes, layout: str, architecture: ModelSpec | None) -> tuple[FileLayout, str]:
+def _row_and_size(
+    shapes: Shapes, layout: str, architecture: ToldArchitecture | None
+) -> tuple[FileLayout, str]:
     rows = _likeliest(shapes, layout)
     if architecture is not None:
         for row in rows:
@@ -110,16 +113,21 @@ def _likeliest(shapes: Shapes, layout: str) -> list[FileLayout]:
     return [row for row in rows if known[row.name] == most]
 
 
-def _model(row: FileLayout, name: str, shapes: Shapes, told: ModelSpec | None) -> ModelSpec:
+def _model(row: FileLayout, name: str, shapes: Shapes, told: ToldArchitecture | None) -> ModelSpec:
     stem = shapes.get(row.stem, ())
     channels = stem[1] if len(stem) > 1 and stem[1] in (1, 3) else 3
-    written = told.model_dump(exclude_unset=True) if told is not None else {}
-    side = written.get("image_size", row.image_size(shapes))
+    if told is not None and told.channels not in (None, channels):
+        raise TeacherRefused(
+            "shape_differs",
+            f"architecture.channels: {told.channels} is told, the tensor {row.stem!r} is {list(stem)}",
+        )
+    side = (told.image_size if told is not None else None) or row.image_size(shapes)
+    stride = (told.stem_stride if told is not None else None) or 1
     try:
         return ModelSpec.model_validate(
             {
                 "image_size": side,
-                "stem_stride": written.get("stem_stride", 1),
+                "stem_stride": stride,
                 "name": name,
                 "channels": channels,
             }

@@ -56,7 +56,7 @@ def title(report: Report) -> str:
     target = facts_of(spec.dataset).title
     if not isinstance(spec, JobSpec):
         return f"{numbers.capital(phrases.method(None))} on {target}"
-    source = facts_of(spec.source).title
+    source = facts_of(spec.source).title if spec.source else phrases.start(spec)
     between = f"within {target}" if source == target else f"from {source} to {target}"
     return f"{numbers.capital(selection_phrases.subject(report))} {between}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.render import phrases, selection_phrases, sentences
+from cartl_core.render.markdown.further_data import further_data
 from cartl_core.render.markdown.measurements import (
     attacks,
     corruptions,
@@ -15,12 +16,13 @@ from cartl_core.render.markdown.measurements import (
 )
 from cartl_core.render.markdown.methods import (
     against_baselines,
+    given_teacher,
     on_the_way,
     side_by_side,
     teachers,
     what_was_kept,
 )
-from cartl_core.render.markdown.origin import evidence, held_fixed, how_it_was_made, learned, norms
+from cartl_core.render.markdown.origin import evidence, exports, held_fixed, how_it_was_made, learned, norms
 from cartl_core.render.markdown.selection import selection
 from cartl_core.render.markdown.trust import audit, checks, smoothing
 from cartl_core.report import Report
@@ -36,15 +38,18 @@ PARTS = (
     attacks,
     per_class,
     over_classes,
+    further_data,
     worst_images,
     corruptions,
     audit,
     smoothing,
+    given_teacher,
     teachers,
     on_the_way,
     held_fixed,
     learned,
     norms,
+    exports,
     evidence,
     how_it_was_made,
 )
@@ -60,7 +65,7 @@ def _title(report: Report) -> Iterator[str]:
     spec = report.spec
     if isinstance(spec, JobSpec):
         about = selection_phrases.subject(report)
-        yield f"# Robustness report: {about}, {spec.source.name} to {spec.dataset.name}"
+        yield f"# Robustness report: {about}, {phrases.start(spec)} to {spec.dataset.name}"
     else:
         yield f"# Robustness report: {phrases.method(None)} on {spec.dataset.name}"
     yield ""

@@ -104,13 +104,25 @@ def _comparison_row(arm: ArmReport, comparison: PairedComparison) -> tuple[str, 
     )
 
 
+def given_teacher(report: Report) -> Iterator[str]:
+    """The teacher that the job was given, where it was."""
+    if report.given_teacher is None:
+        return
+    yield f"## {sentences.GIVEN_TEACHER}"
+    yield ""
+    for term, words in sentences.about_given_teacher(report.given_teacher):
+        yield f"- {numbers.capital(term)}: {words}."
+    yield ""
+
+
 def teachers(report: Report) -> Iterator[str]:
     """The pretrained networks on their own source."""
-    if not report.teachers or not isinstance(report.spec, JobSpec):
+    source = report.spec.source if isinstance(report.spec, JobSpec) else None
+    if not report.teachers or source is None:
         return
     yield "## The teachers, on their source"
     yield ""
-    yield f"Source: {phrases.data(report.spec.source)}."
+    yield f"Source: {phrases.data(source)}."
     yield ""
     yield from table(
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.catalog import METHODS
+from cartl_core.render import exports as given_back
 from cartl_core.render import phrases, selection_phrases, sentences
 from cartl_core.render.evidence import document
 from cartl_core.render.markdown.methods import arms_of
@@ -47,6 +48,29 @@ def norms(report: Report) -> Iterator[str]:
     yield ""
     yield phrases.layer_norms(norms, arm.transfer)
     yield ""
+
+
+def exports(report: Report) -> Iterator[str]:
+    """The forms in which the student was given back."""
+    if not report.exports:
+        return
+    yield "## The student, to take home"
+    yield ""
+    yield given_back.NOTE
+    yield ""
+    yield from table(
+        given_back.COLUMNS,
+        (
+            (
+                f"[{row.name}]({row.link})" if row.link else row.name,
+                row.format,
+                row.difference,
+                row.robust,
+                row.n,
+            )
+            for row in given_back.rows(report)
+        ),
+    )
 
 
 def evidence(report: Report) -> Iterator[str]:

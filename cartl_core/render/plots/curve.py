@@ -58,7 +58,7 @@ def _line(axes: Axes, found: RobustnessCurve, name: str, colour: str, marker: st
 def _marks(axes: Axes, report: Report, norm: str, end: float) -> None:
     """The radii of the figures, and the one that the teacher was trained at, as far as the axis goes."""
     evaluated = {attack.eps for attack in report.spec.evaluate.attacks if attack.norm == norm}
-    trained = {own.pretrain.attack.eps} if norm == "linf" and (own := report.own_arm) else set()
+    trained = {own.inner_eps} if norm == "linf" and (own := report.own_arm) else set()
     for eps in sorted(evaluated | trained):
         if eps >= end:
             continue

@@ -6,6 +6,8 @@ from cartl_core.render import numbers, phrases
 from cartl_core.report.notices import (
     AboutNetwork,
     AttackBeyondTeacher,
+    CandidatesLeftOut,
+    DefaultRadius,
     FewTestImages,
     FilesSkipped,
     ImagesLeftOut,
@@ -18,9 +20,13 @@ from cartl_core.report.notices import (
     PartialData,
     Resized,
     RuntimeChanged,
+    SourceStandsIn,
     SplitBatches,
     TeacherNotRobust,
+    TeacherRadiusUnknown,
+    TeacherUnverified,
     TeacherWithoutAttack,
+    TeacherWithoutDistance,
     UnsureEpoch,
     WeakTeacher,
 )
@@ -55,6 +61,39 @@ def notice(found: Notice) -> str:
                 f"{numbers.radius(found.train_eps)} that the teacher was trained at: beyond its teacher's "
                 "radius a student can be less robust than plain transfer."
             )
+        case SourceStandsIn():
+            return (
+                f"The teacher learned from {found.source}, which stands in for images like those of "
+                f"{found.target}. A robust teacher that somebody has published, trained on more and larger "
+                "images, serves better: it is given as `teacher` and needs no source."
+            )
+        case DefaultRadius():
+            return (
+                f"Eps {numbers.radius(found.eps)} is the default for images of the kind and size of "
+                f"{found.target}: nobody has studied which changes of these images are too small to matter. "
+                "Give the attacks a radius of your own where you know it."
+            )
+        case TeacherRadiusUnknown():
+            return (
+                f"No linf radius is known that the teacher {found.teacher} was trained within, so by "
+                f"default it is the evaluation's eps {numbers.radius(found.eps)}. Where it was "
+                "trained within a smaller one, the student cannot be expected to hold so far."
+            )
+        case TeacherUnverified():
+            return (
+                f"The teacher {found.teacher} was not verified: nobody has measured whether it is robust, or "
+                "whether its file was read as its publisher meant it. Verify it on a data set whose "
+                "classes are its outputs."
+            )
+        case TeacherWithoutDistance():
+            methods = numbers.listed([phrases.method(name) for name in found.methods])
+            return (
+                f"{numbers.capital(methods)} started from the teacher {found.teacher} as it is. The method's "
+                "own teacher is trained with a feature distance at the freeze depth, which is not known of "
+                "this one; `fdm_epochs` of the teacher adds that training, on a source."
+            )
+        case CandidatesLeftOut():
+            return _candidates_left_out(found)
         case PartialData():
             return (
                 f"{numbers.count(found.used)} of {'about ' if found.approximate else ''}"
@@ -91,6 +130,22 @@ def notice(found: Notice) -> str:
             )
         case OtherNotice():
             return found.text
+
+
+_LEFT_OUT_FOR = {
+    "another_teacher": "they need a teacher that is trained otherwise than the one that was given",
+    "refused": "the given teacher's network does not allow them",
+}
+
+
+def _candidates_left_out(found: CandidatesLeftOut) -> str:
+    reasons = []
+    for why, words in _LEFT_OUT_FOR.items():
+        methods = dict.fromkeys(phrases.method(row.method) for row in found.left_out if row.why == why)
+        count = sum(row.why == why for row in found.left_out)
+        if count:
+            reasons.append(f"{count} with {numbers.listed(list(methods))}, because {words}")
+    return f"Candidates of the catalog were not tried: {'; '.join(reasons)}."
 
 
 def about_network(found: AboutNetwork) -> str:

@@ -6,7 +6,7 @@ from cartl_core.render import numbers, phrases
 from cartl_core.render.sentences.comparisons import p_value
 from cartl_core.render.sentences.notices import notice
 from cartl_core.render.sentences.selection import promise
-from cartl_core.report import ArmReport, PairedComparison, Report
+from cartl_core.report import ArmReport, FurtherData, PairedComparison, Report
 from cartl_core.report.notices import AboutNetwork, OutputsNotFinite
 
 
@@ -59,6 +59,12 @@ def read_first(report: Report) -> tuple[str, ...]:
         *phrases.failed_checks(report.baselines),
     )
     return tuple(dict.fromkeys(found))
+
+
+def on_further(found: FurtherData) -> tuple[str, ...]:
+    """What must be known before the figures on a further data set are believed."""
+    checks = phrases.failed(phrases.method(None), found.checks)
+    return tuple(dict.fromkeys((*map(notice, found.warnings), *checks)))
 
 
 def _about_networks(report: Report) -> tuple[AboutNetwork, ...]:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.datasets import DatasetName
 from cartl_core.spec.resources.common import Licence, PerChannel, ResourceName
 from cartl_core.spec.training import Augmentation
 
@@ -97,12 +98,15 @@ class DatasetReport(SpecModel):
     warnings: Annotated[tuple[DatasetWarning, ...], ARRAY] = ()
 
 
+Side = Annotated[tuple[int, int], ARRAY]
+
+
 class Sizes(SpecModel):
     """Height and width in pixels: the smallest, the median and the largest image by its shorter side."""
 
-    min: tuple[int, int]
-    median: tuple[int, int]
-    max: tuple[int, int]
+    min: Side
+    median: Side
+    max: Side
 
 
 class DatasetDefaults(SpecModel):
@@ -131,6 +135,47 @@ class FoundDataset(SpecModel):
     std: PerChannel
     defaults: DatasetDefaults
     report: DatasetReport
+
+
+class ClassCounts(SpecModel):
+    """Images of each class, in the order of the classes, by split."""
+
+    train: Annotated[tuple[int, ...], ARRAY]
+    val: Annotated[tuple[int, ...], ARRAY] | None = Field(
+        default=None, description="Null where the content has no such split."
+    )
+    test: Annotated[tuple[int, ...], ARRAY]
+
+
+class DataFacts(SpecModel):
+    """What a specification keeps of a data set that a person brought."""
+
+    channels: Literal[1, 3]
+    classes: Annotated[tuple[str, ...], ARRAY] = Field(min_length=2, max_length=1000)
+    counts: ClassCounts
+    sizes: Sizes
+    mean: PerChannel
+    std: PerChannel
+    defaults: DatasetDefaults
+    title: str | None = Field(default=None, description="What reports call it; null: its name.")
+    like: DatasetName | None = Field(
+        default=None,
+        description="Of images in memory: the data set of the catalog whose settings and draws they repeat.",
+    )
+
+    @classmethod
+    def of(cls, found: FoundDataset) -> DataFacts:
+        """Those of a data set that is ready."""
+        counts = {str(split): images for split, images in found.counts.items()}
+        return cls(
+            channels=found.channels,
+            classes=found.classes,
+            counts=ClassCounts(train=counts["train"], val=counts.get("val"), test=counts["test"]),
+            sizes=found.sizes,
+            mean=found.mean,
+            std=found.std,
+            defaults=found.defaults,
+        )
 
 
 class DatasetCheckResult(SpecModel):

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.spec.architecture import MOST_CLASSES, Architecture
-from cartl_core.spec.attack import LARGEST_RADIUS
+from cartl_core.spec.attack import LARGEST_RADIUS, LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.base import ARRAY, SpecModel, refusal
-from cartl_core.spec.data_and_model import ModelSpec
+from cartl_core.spec.data_and_model import Name
 from cartl_core.spec.resources.common import Licence, Norm, ResourceName
 
 TeacherState = Literal["receiving", "checking", "verified", "unverified", "rejected"]
@@ -78,6 +78,19 @@ class Verify(SpecModel):
     images: int = Field(default=1000, ge=50, le=100_000, description="Of its test images, stratified.")
 
 
+class ToldArchitecture(SpecModel):
+    """What a person says of a network; null: as the file tells it, or its layout has it."""
+
+    name: Name = Field(description="A network of the catalog, or its own library's name of it.")
+    image_size: int | None = Field(
+        default=None, ge=SMALLEST_SIDE, le=LARGEST_SIDE, description="Height and width of the input, pixels."
+    )
+    channels: Literal[1, 3] | None = None
+    stem_stride: Literal[1, 2, 4] | None = Field(
+        default=None, description="Of a CIFAR ResNet whose first convolution has another stride than 1."
+    )
+
+
 class NewTeacher(SpecModel):
     """What a person posts before the bytes of a teacher."""
 
@@ -86,7 +99,7 @@ class NewTeacher(SpecModel):
     layout: Annotated[str, StringConstraints(pattern=LAYOUT)] = Field(
         default="auto", description="`auto`, or a layout of the table."
     )
-    architecture: ModelSpec | None = Field(
+    architecture: ToldArchitecture | None = Field(
         default=None, description="Where the file does not tell it: name, input size, stem."
     )
     normalisation: Normalisation | Literal["none"] | None = Field(
@@ -115,7 +128,7 @@ class BlockSize(SpecModel):
     macs: int = Field(ge=0, description="Multiply-adds of one image.")
 
 
-class Measured(SpecModel):
+class MeasuredShare(SpecModel):
     """A share of images with its 95 % interval (Wilson)."""
 
     value: float
@@ -128,8 +141,8 @@ class Verification(SpecModel):
 
     dataset: str
     n: int
-    clean: Measured
-    robust: Measured
+    clean: MeasuredShare
+    robust: MeasuredShare
     attack: str
 
 

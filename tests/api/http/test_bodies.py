@@ -54,7 +54,11 @@ INVALID: dict[str, tuple[dict[str, Any], str, str]] = {
     "a depth above the blocks": ({"freeze_depth": 5}, "freeze_depth", "1 to 4"),
     "a huge depth": ({"freeze_depth": 10**30}, "freeze_depth", "1 to 4"),
     "no depth for cartl": ({"freeze_depth": 0}, "freeze_depth", "1 to 4"),
-    "unknown data set": ({"dataset": "imagenet"}, "dataset", ", ".join(DATASETS)),
+    "unknown data set": (
+        {"dataset": "imagenet"},
+        "dataset",
+        f"{', '.join(DATASETS)}, or the name or id of a data set of your own",
+    ),
     "unknown data set inside": ({"dataset": {"name": "imagenet"}}, "dataset.name", ", ".join(DATASETS)),
     "unknown class": ({"dataset": {"name": "digits", "classes": [8, 10]}}, "dataset.classes", "0 to 9"),
     "unknown network": ({"model": "wrn-17-2"}, "model", "wrn-16-2"),

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 import cartl
 from cartl import Client, ClientError, JobReport, Retries, ServiceError
+from cartl_core.report import FurtherData, Report
 from cartl_core.report.notices import OtherNotice
 from tests.fixtures.reports import full_report
 
@@ -26,6 +27,23 @@ ROOT = Path(__file__).resolve().parents[3]
 def answered(**changes: Any) -> dict[str, Any]:
     text = {"headline": "It keeps.", "warnings": ["Beware."]}
     return {**full_report().model_dump(mode="json"), "text": text, **changes}
+
+
+def evaluated_on_two() -> Report:
+    """An evaluation with a further data set, about which there is something to say."""
+    report = full_report()
+    assert report.student and report.student.figures
+    figures = report.student.figures.model_copy(update={"data": "mnist"})
+    further = FurtherData(dataset=report.spec.dataset, warnings=report.warnings, figures=figures)
+    return report.model_copy(update={"further": (further,), "baselines": ()})
+
+
+def test_a_network_on_several_data_sets_has_a_row_for_each(kind: str, scripted: Any, script: Any) -> None:
+    answer = {**evaluated_on_two().model_dump(mode="json"), "text": {}}
+    answer["further"][0]["warnings"].append({"code": "cosmic_rays"})
+    report = read(kind, scripted, script, answer)
+    assert [row.data for row in report.rows] == ["digits, classes 5, 6, 7", "mnist"]
+    assert report.further[0].warnings[-1] == OtherNotice(text="cosmic rays")
 
 
 def read(kind: str, scripted: Any, script: Any, answer: dict[str, Any]) -> JobReport:

@@ -85,8 +85,8 @@ def test_a_report_has_its_figures_with_intervals() -> None:
     assert student and student.figures and student.figures.worst_case
     assert len(found.rows) == 1 + 1 + len(report.baselines)
     worst = student.figures.worst_case
-    assert found.rows[1][2] == f"{numbers.interval(worst)}, n = {worst.n}"
-    assert "8/255" in found.rows[1][3]
+    assert found.rows[1][3] == f"{numbers.interval(worst)}, n = {worst.n}"
+    assert "8/255" in found.rows[1][4]
     assert unescape(report._repr_html_()).count(str(report.headline)) == 1
     assert all(warning in unescape(report._repr_html_()) for warning in report.text.warnings)
 
@@ -136,7 +136,7 @@ def test_nothing_measured_is_no_row_and_no_error() -> None:
     assert "Nothing was measured yet" in empty._repr_html_() and "Not complete" in empty._repr_html_()
     assert compare([empty]).rows == ()
     assert Cells(compare([])._repr_html_()).rows == [
-        ["job", "network", "clean accuracy", "robust accuracy", "attacks"]
+        ["job", "network", "test images", "clean accuracy", "robust accuracy", "attacks"]
     ]
 
 

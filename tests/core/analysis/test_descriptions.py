@@ -30,7 +30,7 @@ def test_students_of_one_method_are_told_apart_by_their_depth_and_their_teacher_
     auto = resolved(preset="quick", model="wrn-16-2", method="auto", freeze_depth="auto").auto
     assert auto is not None
     plain, deeper, *_, farther, last = [arm for arm in auto.candidates if arm.method in ("vanilla", "neft")]
-    assert (farther.freeze_depth, last.pretrain.radii) == (4, (1.5,))
+    assert (farther.freeze_depth, last.farthest) == (4, 1.5)
     assert list(differing_students([plain, deeper]).values()) == ["freeze_depth 2", "freeze_depth 4"]
     assert list(differing_students([deeper, farther]).values()) == ["pretrain.radii 1", "pretrain.radii 1.5"]
     assert differing_students([plain, farther])[farther] == "freeze_depth 4, pretrain.radii 1.5"

@@ -16,6 +16,7 @@ from cartl_core.catalog.networks import layout_of
 from cartl_core.errors import SpecError
 from cartl_core.spec import ModelSpec
 from cartl_core.spec.methods import METHODS
+from cartl_core.spec.resources.teacher import NewTeacher, TeacherCheckOrder, ToldArchitecture
 
 Found = dict[str, FoundTensor]
 SIDES = {"timm-vit": 224, "timm-swin": 224, "timm-convnext": 224, "imagenet-resnet": 224}
@@ -48,7 +49,7 @@ def test_every_network_is_known_in_its_layout_by_names_and_shapes(name: str, cha
     for layout in layouts:
         found = file_of(name, layout, classes=11, channels=channels)
         side = SIDES.get(model_facts(name).family, 32)
-        told = ModelSpec(name=name, image_size=side)
+        told = ToldArchitecture(name=name, image_size=side)
         there = recognise(found, layout=layout, architecture=told)
         assert (there.model.name, there.classes, there.model.channels) == (name, 11, channels)
         assert there.model.image_size == side
@@ -86,7 +87,7 @@ def test_without_being_told_a_network_of_the_same_tensors_is_found(name: str) ->
 )
 def test_a_network_may_be_named_as_its_own_library_names_it(layout: str, told: str | None) -> None:
     found = file_of("torchvision-resnet50", "torchvision-resnet")
-    architecture = None if told is None else ModelSpec(name=told)
+    architecture = None if told is None else ToldArchitecture(name=told)
     if layout.startswith("torchvision") and told == "resnet50":
         # Ours of that name has a 3x3 stem, and comes under torchvision's names as well.
         with pytest.raises(TeacherRefused, match=r"'conv1.weight' is F32 \[64, 3, 7, 7\], .*\[64, 3, 3, 3\]"):
@@ -95,6 +96,15 @@ def test_a_network_may_be_named_as_its_own_library_names_it(layout: str, told: s
     there = recognise(found, layout=layout, architecture=architecture)
     library = "timm" if "timm" in f"{layout}{told}" else "torchvision"
     assert there.model.name == f"{library}-resnet50" and there.model.image_size == 224
+
+
+def test_what_is_not_told_stays_open_when_an_order_is_written_and_read() -> None:
+    told = {"name": "teacher", "size": 1, "architecture": {"name": "resnet50"}}
+    order = TeacherCheckOrder(new=NewTeacher.model_validate(told), sha256="0")
+    read = TeacherCheckOrder.model_validate_json(order.model_dump_json())
+    found = file_of("torchvision-resnet50", "torchvision-resnet")
+    there = recognise(found, layout="timm", architecture=read.new.architecture)
+    assert (there.model.image_size, there.model.stem_stride) == (224, 1)
 
 
 def without(name: str) -> Callable[[Found], Found]:
@@ -146,7 +156,7 @@ ODD: dict[str, tuple[str, Callable[[Found], Found], dict[str, Any], str, str]] =
     "a network of another layout": (
         WRN,
         dict,
-        {"architecture": ModelSpec(name="torchvision-resnet18")},
+        {"architecture": ToldArchitecture(name="torchvision-resnet18")},
         "layout_unknown",
         "does not come in the layout robustbench-wrn",
     ),
@@ -202,21 +212,35 @@ ODD: dict[str, tuple[str, Callable[[Found], Found], dict[str, Any], str, str]] =
     "another input than told": (
         VIT,
         dict,
-        {"architecture": ModelSpec(name="vit_tiny_patch16_224", image_size=96)},
+        {"architecture": ToldArchitecture(name="vit_tiny_patch16_224", image_size=96)},
         "shape_differs",
         "'pos_embed'",
     ),
     "an input that is no multiple": (
         VIT,
         dict,
-        {"architecture": ModelSpec(name="vit_tiny_patch16_224", image_size=100)},
+        {"architecture": ToldArchitecture(name="vit_tiny_patch16_224", image_size=100)},
         "layout_unknown",
         "multiples of 16",
+    ),
+    "other channels than told": (
+        WRN,
+        dict,
+        {"architecture": ToldArchitecture(name="wrn-10-2-relu", channels=1)},
+        "shape_differs",
+        "architecture.channels",
+    ),
+    "a stride of a stem of its own": (
+        RESNET,
+        dict,
+        {"architecture": ToldArchitecture(name="torchvision-resnet18", stem_stride=2)},
+        "layout_unknown",
+        "stem of its own",
     ),
     "a deeper network than told": (
         WRN,
         dict,
-        {"architecture": ModelSpec(name="wrn-16-2-relu")},
+        {"architecture": ToldArchitecture(name="wrn-16-2-relu")},
         "tensor_missing",
         "block1.layer.1",
     ),

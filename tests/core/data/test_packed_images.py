@@ -12,7 +12,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cartl_core.catalog import OwnDataSpec
 from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data import Loaded, keep_apart, load
 from cartl_core.data.network_input import network_input
@@ -22,8 +21,8 @@ from cartl_core.data.splits import Sizing
 from cartl_core.errors import DatasetInvalid, SpecError
 from cartl_core.execution.scratch import Scratch
 from cartl_core.spec import DataSpec, ModelSpec
-from cartl_core.spec.datasets import DATASETS
 from cartl_core.spec.resources.dataset import (
+    DataFacts,
     DatasetDefaults,
     DatasetReport,
     FoundDataset,
@@ -44,6 +43,14 @@ def picture(height: int, width: int, channels: int = 3, seed: int = 0) -> Image:
     return image.clip(0, 255).astype(np.uint8)
 
 
+def counts_of(labels: Sequence[int], splits: Sequence[SplitName]) -> dict[SplitName, tuple[int, ...]]:
+    both = list(zip(labels, splits, strict=True))
+    return {
+        split: tuple(both.count((label, split)) for label in range(len(CLASSES)))
+        for split in dict.fromkeys(splits)
+    }
+
+
 def pack_of(
     folder: Path, images: Sequence[Image], labels: Sequence[int], splits: Sequence[SplitName]
 ) -> Pack:
@@ -56,7 +63,7 @@ def pack_of(
         fingerprint=fingerprint_of(CLASSES, index),
         channels=1 if channels == 1 else 3,
         classes=CLASSES,
-        counts={},
+        counts=counts_of(labels, splits),
         sizes=Sizes(min=(1, 1), median=(8, 8), max=(9, 9)),
         mean=(0.5,) * channels,
         std=(0.2,) * channels,
@@ -82,16 +89,8 @@ def uneven(
     ), images
 
 
-def own(pack: Pack, **settings: Any) -> OwnDataSpec:
-    channels = pack.found.channels
-    facts = replace(
-        DATASETS["cifar10" if channels == 3 else "fashion_mnist"],
-        name="pets",
-        classes=CLASSES,
-        mean=pack.found.mean,
-        std=pack.found.std,
-    )
-    return OwnDataSpec(name="pets", facts=facts, **{"resize": "fit_crop", **settings})
+def own(pack: Pack, **settings: Any) -> DataSpec:
+    return DataSpec(name="pets", facts=DataFacts.of(pack.found), **{"resize": "fit_crop", **settings})
 
 
 def loaded(pack: Pack, model: ModelSpec, scratch: Scratch | None = None, **settings: Any) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -19,12 +20,22 @@ CLASSES = 7
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
+def _robustbench() -> Path:
+    """Where `make install` puts it, or where it is installed otherwise."""
+    folder = Path(sys.prefix) / "judges" / "robustbench"
+    if folder.is_dir():
+        return folder
+    package = importlib.util.find_spec("robustbench")
+    assert package is not None and package.submodule_search_locations, (
+        "`make install` installs tests/judges.txt"
+    )
+    return Path(package.submodule_search_locations[0])
+
+
 @cache
 def robustbench(module: str) -> ModuleType:
     """A file of its architectures alone: the package itself needs what is not installed."""
-    package = importlib.util.find_spec("robustbench")
-    assert package is not None and package.submodule_search_locations, "make install gives tests/judges.txt"
-    path = Path(package.submodule_search_locations[0]) / "model_zoo" / "architectures" / f"{module}.py"
+    path = _robustbench() / "model_zoo" / "architectures" / f"{module}.py"
     spec = importlib.util.spec_from_file_location(f"judge_{module}", path)
     assert spec is not None and spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)

@@ -149,5 +149,6 @@ def test_a_file_that_is_not_there_and_a_folder_that_cannot_be_written(
 ) -> None:
     assert main(["convert", str(tmp_path / "a.pth"), str(tmp_path / "a.safetensors")]) == 1
     save_file(weights(), tmp_path / "b.safetensors")
+    (tmp_path / "no").write_bytes(b"a file, no folder")
     assert main(["convert", str(tmp_path / "b.safetensors"), str(tmp_path / "no" / "a.safetensors")]) == 1
     assert capsys.readouterr().err.count("\n") == 2

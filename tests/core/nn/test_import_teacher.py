@@ -43,6 +43,7 @@ def difference(one: Tensor, other: Tensor) -> float:
 
 @pytest.mark.parametrize("judge", JUDGES.values(), ids=JUDGES.keys())
 def test_a_network_comes_in_as_its_own_class_computes_it(judge: Judge, tmp_path: Path) -> None:
+    torch.manual_seed(0)
     theirs = scrambled(judge.make(), seed=1)
     torch.save(theirs.state_dict(), tmp_path / "theirs.pth")
     convert_checkpoint(tmp_path / "theirs.pth", tmp_path / "theirs.safetensors")
@@ -56,8 +57,8 @@ def test_a_network_comes_in_as_its_own_class_computes_it(judge: Judge, tmp_path:
         found = network(images)
     assert (teacher.layout, network.arch.model.name) == (judge.layout, judge.model)
     assert network.arch.classes == CLASSES and difference(found, expected) < CLOSE
-    # Far from equal where the weights are: the logits depend on the images.
-    assert float((expected[0] - expected[1]).abs().max()) > 1e-3
+    # The logits depend on the images far more than they may differ.
+    assert difference(expected[0], expected[1]) > 20 * CLOSE
 
     save_network(tmp_path / "ours.safetensors", network)
     with torch.no_grad():

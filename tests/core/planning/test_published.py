@@ -23,6 +23,7 @@ from cartl_core.catalog.published import (
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import Arm, JobRequest, JobSpec, PretrainSpec, TransferSpec
 from tests.core.planning.test_recipes import PUBLISHED, recipe
+from tests.fixtures.requests import pretrain_of, source_of
 
 METHOD_PAGE = Path(__file__).parents[3] / "docs/explanation/method.md"
 OURS = {"validate_images", "select_margin", "radii", "fdm_layers", "schedule"}
@@ -55,14 +56,14 @@ def differing(settings: BaseModel, published: PublishedTraining) -> dict[str, tu
 
 def check(spec: JobSpec, arm: Arm) -> None:
     teacher, student = TEACHERS[METHODS[arm.method].objective], STUDENTS[arm.method]
-    assert differing(arm.pretrain, teacher) == {}
+    assert differing(pretrain_of(arm), teacher) == {}
     assert differing(arm.transfer, student) == {}
-    assert arm.pretrain.augmentation == AUGMENTATION[spec.source.name]
+    assert pretrain_of(arm).augmentation == AUGMENTATION[source_of(spec).name]
     assert arm.transfer.augmentation == AUGMENTATION[spec.dataset.name]
     covered = (
         OURS | {"augmentation", "objective"} | ({"trunk_statistics"} if arm.freeze_depth == 0 else set())
     )
-    for settings, published in ((arm.pretrain, teacher), (arm.transfer, student)):
+    for settings, published in ((pretrain_of(arm), teacher), (arm.transfer, student)):
         for name in type(settings).model_fields.keys() - published.settings.keys() - covered:
             value, tried = getattr(settings, name), dict(published.tried)
             off = name in SWITCHED_OFF and value is None

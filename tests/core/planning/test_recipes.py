@@ -15,7 +15,7 @@ from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data.download import DOWNLOADS
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec
-from tests.fixtures.requests import pretrain_of, transfer_of
+from tests.fixtures.requests import pretrain_of, source_of, transfer_of
 
 FOLDER = Path(__file__).parents[3] / "recipes"
 COLOUR = 8 / 255
@@ -44,8 +44,8 @@ def test_there_is_a_file_for_each_pair_of_the_authors_and_no_other() -> None:
 def test_a_recipe_is_the_published_one(name: str) -> None:
     model, k, eps, step, steps, augmentation = PUBLISHED[name]
     spec = recipe(name)
-    assert f"{spec.source.name}-to-{spec.dataset.name}" == name
-    assert (spec.source.train_limit, spec.dataset.train_limit, spec.evaluate.test_limit) == (None,) * 3
+    assert f"{source_of(spec).name}-to-{spec.dataset.name}" == name
+    assert (source_of(spec).train_limit, spec.dataset.train_limit, spec.evaluate.test_limit) == (None,) * 3
     assert (spec.model.name, spec.model.stem_stride, spec.model.image_size, spec.model.channels) == (
         model,
         1,
@@ -73,7 +73,7 @@ def test_a_recipe_is_the_published_one(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_baselines_of_a_recipe_are_plain_transfer_and_the_strongest_other_method(name: str) -> None:
     plain, rival = recipe(name).baselines
-    assert (plain.method, plain.pretrain.objective, plain.transfer.epochs) == ("vanilla", "at", 100)
+    assert (plain.method, pretrain_of(plain).objective, plain.transfer.epochs) == ("vanilla", "at", 100)
     assert (rival.method, rival.freeze_depth, rival.pretrain) == ("lwf", 0, plain.pretrain)
     tuned = rival.transfer
     assert (tuned.epochs, tuned.lwf_head_epochs, tuned.lr_schedule) == (52, 25, "constant")
@@ -87,7 +87,7 @@ def test_a_recipe_says_what_preset_paper_says(name: str) -> None:
     """Written out so that it can be read and kept; the preset must stay the published schedule as well."""
     spec = recipe(name)
     asked: dict[str, Any] = {
-        "source": spec.source.name,
+        "source": source_of(spec).name,
         "dataset": spec.dataset.name,
         "freeze_depth": spec.freeze_depth,
         "preset": "paper",

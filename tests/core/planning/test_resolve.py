@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cartl_core.catalog import DATASETS, METHODS, PRESETS, MethodFacts, model_facts
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import FeatureDistance, JobRequest, JobSpec
-from tests.fixtures.requests import depth_for, pretrain_of, resolved, transfer_of
+from tests.fixtures.requests import depth_for, pretrain_of, resolved, source_of, transfer_of
 
 
 @pytest.mark.parametrize(("preset", "method", "dataset"), list(product(PRESETS, METHODS, DATASETS)))
@@ -24,7 +24,7 @@ def test_every_preset_method_and_data_set(preset: str, method: str, dataset: str
     spec = resolved(preset, dataset=dataset, freeze_depth=depth_for(method, blocks), method=method)
     facts = METHODS[method]
     assert (spec.preset, spec.method, spec.dataset.name) == (preset, method, dataset)
-    assert spec.source.name == DATASETS[dataset].default_source
+    assert source_of(spec).name == DATASETS[dataset].default_source
     assert pretrain_of(spec).objective == facts.objective
     assert (pretrain_of(spec).fdm_weight is not None) == (facts.objective == "fdm")
     assert (transfer_of(spec).beta is not None) == facts.nonexpansive
@@ -38,9 +38,11 @@ def test_every_preset_method_and_data_set(preset: str, method: str, dataset: str
         "running" if preset == "paper" and not facts.fixed_features and method != "vanilla" else "teacher"
     )
     assert (transfer_of(spec).displacement is not None) == facts.displaced
-    assert pretrain_of(spec).attack.eps == DATASETS[spec.source.name].train_eps
+    assert pretrain_of(spec).attack.eps == DATASETS[source_of(spec).name].train_eps
     assert {attack.eps for attack in spec.evaluate.attacks} == {DATASETS[dataset].eval_eps}
-    assert {attack.eps for attack in spec.evaluate.source_attacks} == {DATASETS[spec.source.name].eval_eps}
+    assert {attack.eps for attack in spec.evaluate.source_attacks} == {
+        DATASETS[source_of(spec).name].eval_eps
+    }
     assert [arm.method for arm in spec.baselines] == ([] if method == "vanilla" else ["vanilla"])
     assert again(spec) == spec
 

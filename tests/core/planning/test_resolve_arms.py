@@ -89,7 +89,7 @@ def test_a_baseline_follows_what_does_not_go_with_displaced_features(method: str
 def test_a_baseline_follows_the_job_but_for_what_defines_a_method(method: str) -> None:
     spec, plain = resolved(**CHANGED, baselines=[method]), resolved(baselines=[method])
     arm, untouched = spec.baselines[0], plain.baselines[0]
-    assert arm.pretrain.attack == pretrain_of(spec).attack, "teachers are compared at one radius"
+    assert pretrain_of(arm).attack == pretrain_of(spec).attack, "teachers are compared at one radius"
     for part, fields in CHANGED.items():
         for field in fields:
             got = getattr(getattr(arm, part), field)
@@ -108,7 +108,7 @@ def test_a_baselines_own_settings_win() -> None:
     spec = resolved(**CHANGED, baselines=[own])
     arm = spec.baselines[0]
     assert (arm.transfer.beta, arm.transfer.epochs, arm.transfer.lr) == (0.2, 9, 0.02)
-    assert (arm.pretrain.attack.steps, arm.pretrain.attack.eps) == (1, 0.07)
+    assert (pretrain_of(arm).attack.steps, pretrain_of(arm).attack.eps) == (1, 0.07)
     assert (transfer_of(spec).beta, transfer_of(spec).epochs) == (0.9, 13)
 
 

@@ -15,6 +15,7 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.arm import MOST_CANDIDATES, Method
+from tests.fixtures.requests import pretrain_of
 
 LEAST: dict[str, Any] = {"dataset": "fashion_mnist", "method": "auto", "freeze_depth": "auto"}
 
@@ -58,8 +59,8 @@ def test_both_auto_tries_every_row_at_every_depth() -> None:
 def test_two_teachers_serve_every_depth_and_the_second_is_trained_within_a_larger_radius() -> None:
     spec = resolved(model="wrn-16-2")
     assert spec.auto is not None
-    assert all(arm.pretrain.serves_every_depth for arm in spec.auto.candidates)
-    near, far = dict.fromkeys(arm.pretrain for arm in spec.auto.candidates)
+    assert all(pretrain_of(arm).serves_every_depth for arm in spec.auto.candidates)
+    near, far = dict.fromkeys(pretrain_of(arm) for arm in spec.auto.candidates)
     assert (near.radii, far.radii) == ((1.0,), (1.5,))
     assert far.model_copy(update={"radii": near.radii}) == near
     methods = {arm.method for arm in spec.auto.candidates if arm.pretrain == far}
@@ -70,7 +71,7 @@ def test_from_a_teacher_of_a_larger_radius_plain_transfer_is_a_challenger() -> N
     spec = resolved(model="wrn-16-2")
     assert spec.auto is not None
     assert rivals(spec) == [0, 1, 2]
-    assert [arm.pretrain.radii for arm in spec.auto.candidates if arm.method == PLAIN] == [(1.0,)] * 3 + [
+    assert [pretrain_of(arm).radii for arm in spec.auto.candidates if arm.method == PLAIN] == [(1.0,)] * 3 + [
         (1.5,)
     ] * 3
     # Where the job's own teacher is trained within it, it is the rival again, and there is but one teacher.
@@ -131,7 +132,7 @@ def test_a_method_of_ones_own_is_tried_beside_plain_transfer(method: Method) -> 
     assert tried(spec) == [(name, depth) for name in methods for depth in depths]
     assert spec.auto is not None
     assert len({arm.pretrain for arm in spec.auto.candidates}) <= 2
-    assert all(arm.pretrain.radii == (1.0,) for arm in spec.auto.candidates)
+    assert all(pretrain_of(arm).radii == (1.0,) for arm in spec.auto.candidates)
 
 
 def test_a_depth_of_ones_own_tries_the_methods_that_it_allows() -> None:
@@ -145,7 +146,7 @@ def test_adversarial_tuning_is_tried_within_a_quarter_and_half_of_the_teachers_r
     spec = resolved(method="adversarial", model="wrn-16-2")
     assert spec.auto is not None
     attacks = {arm.transfer.attack for arm in spec.auto.candidates if arm.method == "adversarial"}
-    eps = spec.auto.candidates[0].pretrain.attack.eps
+    eps = pretrain_of(spec.auto.candidates[0]).attack.eps
     found = {(attack.eps, attack.step, attack.steps) for attack in attacks if attack}
     assert found == {(share * eps, 0.75 * share * eps, 2) for share in (0.25, 0.5)}
 
@@ -164,7 +165,7 @@ def test_what_the_job_says_holds_for_all_and_what_its_method_says_for_that_one()
     for arm in spec.auto.candidates:
         assert arm.transfer.epochs == 7
         assert arm.transfer.beta == (0.3 if arm.method == "cartl" else None)
-        assert arm.pretrain.fdm_layers == "trunk"
+        assert pretrain_of(arm).fdm_layers == "trunk"
 
 
 def test_candidates_of_ones_own() -> None:

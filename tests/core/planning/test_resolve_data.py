@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cartl_core.catalog import METHODS, model_facts
-from tests.fixtures.requests import refusal, resolved
+from tests.fixtures.requests import refusal, resolved, source_of
 
 
 @pytest.mark.parametrize("model", ["tiny", "wrn-28-10", "wrn-34-10", "resnet18"])
@@ -36,15 +36,15 @@ def test_a_baselines_depth_follows_the_job_or_its_own_method() -> None:
 
 def test_a_subset_takes_the_other_classes_as_its_source() -> None:
     spec = resolved(dataset={"name": "fashion_mnist", "classes": [6, 9, 7, 8]})
-    assert spec.source.name == "fashion_mnist"
-    assert spec.source.classes == (0, 1, 2, 3, 4, 5)
+    assert source_of(spec).name == "fashion_mnist"
+    assert source_of(spec).classes == (0, 1, 2, 3, 4, 5)
     assert spec.dataset.classes == (6, 9, 7, 8), "the order is the user's"
-    assert (spec.dataset.train_limit, spec.source.train_limit) == (6_000, 10_000)
+    assert (spec.dataset.train_limit, source_of(spec).train_limit) == (6_000, 10_000)
 
 
 def test_a_subset_that_leaves_one_class_takes_the_catalogs_source() -> None:
     spec = resolved(dataset={"name": "fashion_mnist", "classes": list(range(9))})
-    assert (spec.source.name, spec.source.classes) == ("mnist", None)
+    assert (source_of(spec).name, source_of(spec).classes) == ("mnist", None)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_shared_classes_are_refused(dataset: Any, source: Any, shared: str) -> N
 
 def test_disjoint_classes_of_one_data_set_are_allowed() -> None:
     spec = resolved(dataset={"name": "mnist", "classes": [1, 2]}, source={"name": "mnist", "classes": [3, 4]})
-    assert (spec.dataset.classes, spec.source.classes) == ((1, 2), (3, 4))
+    assert (spec.dataset.classes, source_of(spec).classes) == ((1, 2), (3, 4))
 
 
 @pytest.mark.parametrize("field", ["dataset", "source"])

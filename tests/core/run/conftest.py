@@ -24,6 +24,7 @@ REQUEST = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": [],
     "baselines": [],
     "pretrain": {"epochs": 3},
 }
@@ -65,6 +66,7 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Run:
             stop=flag,
             runtime=runtime,
             checkpoint_seconds=0.0,
+            exporter=None,
         )
 
     return start

@@ -68,6 +68,7 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Callable[..., Report]:
             stop=flag,
             runtime=runtime,
             checkpoint_seconds=0.0,
+            exporter=None,
         )
 
     return start

@@ -16,14 +16,16 @@ from cartl_core.data.loading import load, read
 from cartl_core.events import StageFinished
 from cartl_core.nn.build import build_network
 from cartl_core.nn.rng import generator
+from cartl_core.planning.resolve import resolve
 from cartl_core.report import Report
-from cartl_core.run.own_objects import checked_datasets, with_datasets
-from cartl_core.spec import ModelSpec
+from cartl_core.run.own_objects import Brought, checked_datasets
+from cartl_core.spec import DataRequest, JobRequest, ModelSpec
 
 REQUEST: dict[str, Any] = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": [],
     "method": "consistent",
     "baselines": [],
     "device": "cpu",
@@ -101,10 +103,11 @@ def test_one_pixel_gives_another_fingerprint(tmp_path: Path) -> None:
     images[:, 0, 0, 0] = 0.5
     found = []
     for given in (data, digits(tmp_path), digits(tmp_path, train_images=images)):
-        own = checked_datasets({"mine": given})
-        asked = with_datasets({"dataset": "mine"}, own)["dataset"]
-        archives = {"mine": own["mine"].archive}
-        found.append(load(asked, model, data_root=tmp_path, seed=0, own=archives).fingerprint)
+        brought = Brought(checked_datasets({"mine": given}))
+        asked = resolve(
+            JobRequest(dataset=DataRequest(name="mine"), freeze_depth=2), lookup=brought.lookup
+        ).dataset
+        found.append(load(asked, model, data_root=tmp_path, seed=0, own=brought.images).fingerprint)
     assert found[0] == found[1] != found[2]
 
 
@@ -193,7 +196,11 @@ def test_names_are_free_and_used(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"datasets.mine: is a dict; allowed: a cartl_core.Dataset"):
         cartl_core.run(REQUEST, out=out, datasets={"mine": {}})  # type: ignore[dict-item]
     with pytest.raises(SpecError, match=r"request: is a JobRequest; allowed: a mapping"):
+        cartl_core.run(cartl_core.JobRequest.model_validate(REQUEST), out=out, networks={"net": network})
+    with pytest.raises(SpecError, match=r"datasets.mine: the request names it nowhere"):
         cartl_core.run(cartl_core.JobRequest.model_validate(REQUEST), out=out, datasets={"mine": data})
+    with pytest.raises(SpecError, match=r"teachers.robust: the request names it nowhere"):
+        cartl_core.run(REQUEST, out=out, teachers={"robust": "no-such-file"})
     evaluation = {"kind": "evaluate", "dataset": "digits", "network": "net"}
     with pytest.raises(SpecError, match=r"networks.net: is a Linear; .*evaluate_robustness measures any"):
         cartl_core.run(evaluation, out=out, networks={"net": torch.nn.Linear(2, 2)})  # type: ignore[dict-item]

@@ -27,6 +27,7 @@ def test_the_report_names_what_was_passed_over(tmp_path: Path) -> None:
         "dataset": {"name": "cifar10", "validation_fraction": 0.5},
         "network": "net",
         "preset": "smoke",
+        "exports": [],
         "device": "cpu",
         "evaluate": {"preset": "quick"},
     }
@@ -39,7 +40,12 @@ def test_the_report_names_what_was_passed_over(tmp_path: Path) -> None:
 
 
 def spec_of(limit: int) -> JobSpec:
-    request = {"dataset": {"name": "cifar10", "train_limit": limit}, "freeze_depth": 2, "preset": "smoke"}
+    request = {
+        "dataset": {"name": "cifar10", "train_limit": limit},
+        "freeze_depth": 2,
+        "preset": "smoke",
+        "exports": [],
+    }
     return cartl_core.resolve(JobRequest.model_validate(request))
 
 

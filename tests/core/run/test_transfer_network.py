@@ -104,7 +104,7 @@ def test_a_job_s_student_is_made_again_from_its_teacher(tmp_path: Path) -> None:
         freeze_depth=2,
         validation=data.validation,
         index=data.train.index,
-        eps=spec.arm.pretrain.attack.eps,
+        eps=spec.arm.inner_eps,
         settings=settings_of(spec.arm),
         seed=spec.seed,
         device="cpu",

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from cartl_core.catalog import DATASETS
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import (
     AttackSpec,
-    DataSpec,
+    DataRequest,
     JobRequest,
     JobSpec,
     Runtime,
@@ -133,13 +134,13 @@ def test_every_fault_names_its_field(changes: dict[str, Any], field: str) -> Non
 
 
 def test_two_faults_are_both_named() -> None:
-    assert faults('{"dataset": "imagenet", "freeze_depth": true}') == ["dataset.name", "freeze_depth"]
+    assert faults('{"dataset": "image net", "freeze_depth": true}') == ["dataset.name", "freeze_depth"]
 
 
 def test_a_bare_name_stands_for_the_whole() -> None:
     request = JobRequest.model_validate({**LEAST, "source": "mnist", "model": "tiny", "baselines": ["neft"]})
-    assert request.dataset == DataSpec(name="fashion_mnist")
-    assert request.source == DataSpec(name="mnist")
+    assert request.dataset == DataRequest(name="fashion_mnist")
+    assert request.source == DataRequest(name="mnist")
     assert request.model is not None
     assert request.model.name == "tiny"
     assert request.baselines[0].method == "neft"
@@ -170,8 +171,9 @@ def test_json_schemas_can_be_drawn(kind: type[JobRequest] | type[JobSpec] | type
 def test_the_schema_of_a_data_set_allows_a_name_and_an_object() -> None:
     schema = JobRequest.model_json_schema()
     offered = json.dumps(schema["properties"]["dataset"])
-    assert "DataSpec" in offered
-    assert '"fashion_mnist"' in json.dumps(schema)
+    assert "DataRequest" in offered
+    described = schema["$defs"]["DataRequest"]["properties"]["name"]["description"]
+    assert all(name in described for name in DATASETS)
 
 
 JSON = st.recursive(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from cartl_core.data import Loaded, Split
+from cartl_core.data import Loaded
 from cartl_core.errors import Interrupted
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import load_network
@@ -29,6 +29,7 @@ from cartl_core.training.gradient import StepContext
 from cartl_core.training.pretrain import adversarial, pretrain
 from cartl_core.training.student import Student
 from cartl_core.training.transfer import transfer, transfer_task
+from tests.fixtures.students import training_inputs
 
 LABELS = torch.tensor([0] * 12 + [1] * 4 + [2] * 3 + [3])
 STEP = StepContext(seed=0, epoch=0, step=0)
@@ -38,10 +39,7 @@ def unequal(target: Loaded) -> Loaded:
     """The same data with ever fewer training images of each class."""
     train = target.train
     kept = torch.cat([(train.labels == label).nonzero()[: 10 - 3 * label] for label in range(3)]).squeeze(1)
-    digests = tuple(train.digests[place] for place in kept.tolist())
-    return replace(
-        target, train=Split(train.images.subset(kept), train.labels[kept], train.index[kept], digests)
-    )
+    return replace(target, train=train.at(kept))
 
 
 # --- weights ---------------------------------------------------------------------------------------
@@ -113,8 +111,7 @@ def test_a_students_loss_is_weighted(
     made = arm("vanilla", transfer={"class_weights": "inverse", "displacement": displacement})
     student = Student(made, teacher, 3, 0, workspace("student").context())
     job = transfer_task(student, target)
-    drawn, labels = job.inputs()
-    inputs = drawn[torch.arange(len(labels))]
+    inputs, labels = training_inputs(job)
     job.begin_epoch(0)
     student.network.eval()
     loss = job.objective(inputs, labels, STEP).total

@@ -20,6 +20,7 @@ from cartl_core.spec import JobSpec, Runtime
 from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.training.pretrain import pretrain
 from cartl_core.training.transfer import transfer
+from tests.fixtures.requests import pretrain_of
 
 JOB = Path(__file__).parent / "golden_job.json"
 
@@ -70,9 +71,9 @@ def test_losses_of_the_first_two_steps(spec: JobSpec, workspace: Any, task: Any,
     source, target = task(classes=3, seed=1, train=16), task(classes=4, seed=2, train=16)
     found: dict[str, tuple[float, ...]] = {}
     for arm in spec.arms:
-        name = f"teacher ({arm.pretrain.objective})"
+        name = f"teacher ({pretrain_of(arm).objective})"
         teacher = workspace(f"teacher of {arm.method}")
-        pretrain(arm.pretrain, arm.freeze_depth, tiny, source, seed=0, ctx=teacher.context())
+        pretrain(pretrain_of(arm), arm.freeze_depth, tiny, source, seed=0, ctx=teacher.context())
         found[name] = losses(teacher.directory)
         student = workspace(f"student of {arm.method}")
         transfer(arm, teacher.directory / NETWORK, target, seed=0, ctx=student.context())

@@ -25,6 +25,7 @@ from jobs.admission.estimate import (
 )
 from jobs.admission.network_size import Size, block_sizes, network_size
 from tests.factories import HALF, make_spec
+from tests.fixtures.requests import source_of
 
 SHAPES = [(8, 1, 1), (28, 1, 2), (32, 3, 1)]
 
@@ -82,10 +83,10 @@ def spec(**fields: Any) -> JobSpec:
 
 def test_images_are_counted_as_they_are_used() -> None:
     quick = spec()
-    assert (classes_of(quick.source), classes_of(quick.dataset)) == (6, 4)
-    assert (training_images(quick.source), training_images(quick.dataset)) == (9000, 5400)
+    assert (classes_of(source_of(quick)), classes_of(quick.dataset)) == (6, 4)
+    assert (training_images(source_of(quick)), training_images(quick.dataset)) == (9000, 5400)
     whole = spec(preset="paper")
-    assert (training_images(whole.source), training_images(whole.dataset)) == (32_400, 21_600)
+    assert (training_images(source_of(whole)), training_images(whole.dataset)) == (32_400, 21_600)
 
 
 def test_a_job_costs_what_its_parts_cost() -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from cartl_core.events import (
     CheckpointWritten,
     EpochFinished,
+    ExportWithheld,
     Finished,
     Progress,
     StageStored,
@@ -88,6 +89,16 @@ def test_text_and_numbers_that_databases_refuse(submit: Any, do: Do, claim: Call
     assert told[1].body["message"].startswith("a\ufffdb ")
     assert do(store.find, job_id).message == "x\ufffdy"
     assert [series.points for series in do(store.metrics_of, job_id)] == [((1, 1.0),)]
+
+
+def test_a_withheld_export_is_told(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
+    job_id = submit()
+    mine = claim()
+    withheld = ExportWithheld(name="student.onnx", format="onnx", reason="failed", message="no such operator")
+    do(store.record, mine, withheld)
+    (told,) = do(store.events_after, job_id, 2)
+    assert (told.type, told.body) == ("export_withheld", withheld.model_dump(exclude={"type"}))
+    assert do(store.find, job_id).state == "running"
 
 
 def test_ends_and_stages_are_not_recorded_as_told(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:
