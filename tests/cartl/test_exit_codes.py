@@ -70,11 +70,11 @@ def test_a_watched_job_ends_as_it_did(ended: Any, service: Any, answer: Any, sta
     assert ended("watch", "j1", "--url", service.url) == code
 
 
-ERRORS = {
+ERRORS: dict[ClientError, int] = {
     NotUsable("x"): 2,
     NotARequest("x"): 2,
     ServiceUnreachable("http://h", "x"): 4,
-    ServiceError(404, {}): 1,
+    ServiceError(404, {"title": "x"}): 1,
     FileDamaged("x"): 1,
     JobUnfinished("x"): 1,
     ClientError("x"): 1,
@@ -82,6 +82,6 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_every_error_has_a_code_with_a_meaning(error: Exception) -> None:
+def test_every_error_has_a_code_with_a_meaning(error: ClientError) -> None:
     assert exit_codes.of_error(error) == ERRORS[error]
     assert ERRORS[error] in exit_codes.MEANINGS
