@@ -83,10 +83,11 @@ def sweep_table_html(table: SweepTable) -> str:
                 numbers.number(row.setting.beta),
                 numbers.number(row.setting.fdm_weight),
                 str(len(row.seeds)),
-                *(_mean(validation.clean if validation else None),),
-                *(_mean(validation.robust if validation else None),),
+                _mean(validation.clean if validation else None),
+                _mean(validation.robust if validation else None),
                 " and ".join(chosen),
-                *(_mean(test.clean if test else None), _mean(test.robust if test else None)),
+                _mean(test.clean if test else None),
+                _mean(test.robust if test else None),
             )
         )
     return _table(headings, cells)

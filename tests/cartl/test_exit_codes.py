@@ -65,7 +65,7 @@ def test_a_refusal_is_1(ended: Any, service: Any, answer: Any) -> None:
 
 @pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 3)])
 def test_a_watched_job_ends_as_it_did(ended: Any, service: Any, answer: Any, state: str, code: int) -> None:
-    job = {"id": "j1", "state": state}
+    job: dict[str, Any] = {"id": "j1", "state": state}
     service.reply = lambda asked: answer(200, {"data": []} if "events" in asked.path else job)
     assert ended("watch", "j1", "--url", service.url) == code
 
