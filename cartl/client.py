@@ -1,11 +1,12 @@
-"""The Python client: jobs in, progress and robustness reports out.
+"""The client of the commands: jobs in, progress and robustness reports out.
 
     client = Client("http://127.0.0.1:8000")
     job = client.submit({"dataset": "fashion_mnist", "freeze_depth": 2})
     client.wait(job["id"])
     report = client.robustness(job["id"])
 
-Answers are the service's JSON objects. Errors are ``ServiceError`` (it refused) and
+Answers are the service's JSON objects, and nothing is asked twice; ``cartl.library`` has the client of
+notebooks and scripts, with typed answers and retries. Errors are ``ServiceError`` (it refused) and
 ``ServiceUnreachable`` (nobody answered).
 """
 
@@ -23,9 +24,15 @@ from httpx_sse import EventSource, SSEError
 from pydantic import BaseModel
 
 from cartl import answers
-from cartl.address import address_of, authorization, id_in_path
+from cartl.address import id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
-from cartl.problems import JobUnfinished, NotUsable, ServiceError, ServiceUnreachable, raise_for_problem
+from cartl.connection import connection, exchange_errors, proxy_errors
+from cartl.problems import (
+    JobUnfinished,
+    ServiceError,
+    ServiceUnreachable,
+    raise_for_problem,
+)
 from cartl.resources import Resources
 from cartl.response_body import Ticking, whole_body
 
@@ -33,9 +40,7 @@ Json = dict[str, Any]
 Tick = Callable[[], None]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # A stream that says nothing for this long is opened again where it broke off.
 STREAM_SILENCE_SECONDS = 30.0
 ACCESS_ENDED = "access_ended"
@@ -57,21 +62,10 @@ class Client:
         *,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        url = address_of(base_url)
-        self.base_url = str(url.copy_with(userinfo=b"")).rstrip("/")
-        try:
-            self._http = httpx.Client(
-                base_url=url,
-                headers=authorization(key),
-                timeout=TIMEOUT,
-                transport=transport,
-                # A service on this machine must not be asked of a proxy that the environment names.
-                trust_env=url.host not in LOOPBACK,
-            )
-        except (ValueError, ImportError, httpx.InvalidURL) as error:
-            raise NotUsable(
-                "the environment names a proxy that cannot be used (HTTP_PROXY and the like)"
-            ) from error
+        reached = connection(base_url, key)
+        self.base_url = reached.base_url
+        with proxy_errors():
+            self._http = httpx.Client(transport=transport, **reached.options)
 
     def __enter__(self) -> Client:
         return self
@@ -162,13 +156,13 @@ class Client:
     def artifact(self, job_id: str, name: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
         """The answer to a GET of one file, its body still to come; ``headers`` may ask for a range."""
         place = f"/jobs/{id_in_path(job_id)}/artifacts/{name}"
-        try:
-            with self._http.stream("GET", place, headers=headers) as response:
-                if not response.is_success:
-                    raise_for_problem(response, whole_body(response))
-                yield response
-        except httpx.TransportError as error:
-            raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
+        with (
+            exchange_errors(self.base_url, place),
+            self._http.stream("GET", place, headers=headers) as response,
+        ):
+            if not response.is_success:
+                raise_for_problem(response, whole_body(response))
+            yield response
 
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None
@@ -282,14 +276,10 @@ class Client:
         Raises:
             ClientError: nobody answered, or not as a service does that does what was asked.
         """
-        try:
-            with self._http.stream(method, path, **options) as response:
-                body = whole_body(response)
-        except httpx.TransportError as error:
-            raise ServiceUnreachable(self.base_url, str(error) or type(error).__name__) from error
-        except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise not_the_service(f"{path} answered what cannot be read") from error
-        except UnicodeEncodeError as error:
-            raise NotUsable("what was typed holds characters that are no text") from error
+        with (
+            exchange_errors(self.base_url, path),
+            self._http.stream(method, path, **options) as response,
+        ):
+            body = whole_body(response)
         raise_for_problem(response, body)
         return body

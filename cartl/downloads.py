@@ -60,9 +60,7 @@ def download(client: Client, job_id: str, artifact: Json, folder: Path, told: To
         OSError: the file cannot be written.
     """
     place, part = folder / artifact["name"], folder / f".{artifact['name']}.part"
-    if place.exists():
-        if not place.is_file() or _sha256(place) != artifact["sha256"]:
-            raise NotUsable(f"{place} is there and is another file; move it, or give another --out")
+    if is_there(place, artifact["sha256"]):
         told(artifact["size"])
         return False
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,6 +71,19 @@ def download(client: Client, job_id: str, artifact: Json, folder: Path, told: To
         part.unlink()
         raise NotUsable(f"what came of {artifact['name']} is not what the service has; try again")
     part.replace(place)
+    return True
+
+
+def is_there(place: Path, sha256: str) -> bool:
+    """Whether the file is at ``place`` already, equal to the letter.
+
+    Raises:
+        NotUsable: something else is there.
+    """
+    if not place.exists():
+        return False
+    if not place.is_file() or _sha256(place) != sha256:
+        raise NotUsable(f"{place} is there and is another file; move it, or give another folder (--out)")
     return True
 
 

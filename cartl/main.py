@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import typer
 
+from cartl import exit_codes
 from cartl.commands import convert, datasets, download, jobs, service, submit, teachers, watch
 from cartl.problems import ClientError
 from cartl.processes import StartError
@@ -60,13 +61,14 @@ def main() -> None:
     try:
         app()
     except (ClientError, StartError) as error:
-        _end(str(error))
+        _end(str(error), exit_codes.of_error(error))
     except OSError as error:  # a file or folder that was named, or a full disk
         _end(
-            ": ".join(str(part) for part in (error.filename, error.strerror or type(error).__name__) if part)
+            ": ".join(str(part) for part in (error.filename, error.strerror or type(error).__name__) if part),
+            exit_codes.FAILED,
         )
 
 
-def _end(why: str) -> NoReturn:
+def _end(why: str, code: int) -> NoReturn:
     typer.echo(f"cartl: {printable(why)}", err=True)
-    sys.exit(1)
+    sys.exit(code)

@@ -4,6 +4,8 @@ ClientError
 |-- ServiceUnreachable      nobody answered
 |-- NotUsable               an address, a key, a name or a file that was given cannot be used
 |-- JobUnfinished           the job did not end in the time that was given
+|-- NotInstalled            a package that is needed for this alone is missing
+|-- FileDamaged             a file that was downloaded is not the one that the service keeps
 `-- ServiceError            it answered with a problem
 """
 
@@ -37,6 +39,14 @@ class NotUsable(ClientError):
 
 class JobUnfinished(ClientError):
     """The job is still at work."""
+
+
+class NotInstalled(ClientError):
+    """A package that is needed for this alone is missing; the message says which to install."""
+
+
+class FileDamaged(ClientError):
+    """A file that was downloaded is not the one that the service keeps."""
 
 
 class ServiceError(ClientError):

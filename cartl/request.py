@@ -7,11 +7,11 @@ from pathlib import Path
 
 from cartl.address import ID
 from cartl.client import Json
-from cartl.problems import ClientError
+from cartl.problems import NotUsable
 from cartl_core.strict_json import read_file
 
 
-class NotARequest(ClientError):
+class NotARequest(NotUsable):
     """What was typed cannot be made into a request."""
 
 

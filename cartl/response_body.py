@@ -10,16 +10,35 @@ from cartl.answers import not_the_service
 from cartl_core.strict_json import ANSWER
 
 
-def whole_body(response: httpx.Response) -> bytes:
-    """All of it, within bounds: what answers may never end, or unpack to very much."""
-    pieces: list[bytes] = []
-    size = 0
-    for piece in response.iter_bytes():
-        size += len(piece)
-        if size > ANSWER.size:
+class Body:
+    """A body as it comes, within bounds: what answers may never end, or unpack to very much."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        """Take the next piece.
+
+        Raises:
+            ServiceError: it is more than any answer has.
+        """
+        self._size += len(piece)
+        if self._size > ANSWER.size:
             raise not_the_service(f"it answered more than {ANSWER.size} bytes")
-        pieces.append(piece)
-    return b"".join(pieces)
+        self._pieces.append(piece)
+
+    def whole(self) -> bytes:
+        """All that came."""
+        return b"".join(self._pieces)
+
+
+def whole_body(response: httpx.Response) -> bytes:
+    """All of it, within bounds."""
+    body = Body()
+    for piece in response.iter_bytes():
+        body.write(piece)
+    return body.whole()
 
 
 class Ticking(httpx.SyncByteStream):

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import TextIO
 
 from cartl.client import Client
+from cartl.extras import missing, what_to_install
 from cartl.log_files import tail
 from cartl.problems import ClientError
 from cartl.processes import Process, StartError, run_within, start
@@ -109,9 +110,11 @@ class Service:
         """Migrate, start API and worker, and return when the service is ready.
 
         Raises:
-            StartError: the data directory or the port is taken, a process ended, or nobody
-                answered in time; the message has the end of the log.
+            StartError: an extra is not installed, the data directory or the port is taken, a process
+                ended, or nobody answered in time; the message has the end of the log.
         """
+        if lacking := missing(("api", "worker")):
+            raise StartError(what_to_install(lacking))
         self.grace = {"worker": self.settings.worker_grace_seconds, "api": API_GRACE_SECONDS}
         try:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
 from cartl_core.commands import COMMANDS
+from cartl_core.compat.openmp import bound_spinning
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     given = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is None:
+        # This process is the command's own, and no command has loaded torch yet.
+        bound_spinning(os.environ)
     options = command_line(next(iter(given), None)).parse_args(given)
     code: int = options.command(options)
     return code

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from cartl.client import DEFAULT_URL, Client
-from cartl.commands.options import INTERRUPTED, JobId, Key, Url
+from cartl.commands.options import JobId, Key, Url
 from cartl.downloads import Format, files_of
 from cartl.downloads import download as bring
+from cartl.exit_codes import INTERRUPTED
 
 
 def download(

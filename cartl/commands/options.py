@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share, and the exit code of an interrupted one."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-INTERRUPTED = 130
 DATA_DIR = Path(".cartl")
 
 Url = Annotated[str, typer.Option(envvar="CARTL_URL", help="Where the service answers.")]

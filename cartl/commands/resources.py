@@ -15,8 +15,8 @@ from cartl.adding import send, tell_skipped, wait_for_check
 from cartl.address import id_in_path
 from cartl.answers import Answer
 from cartl.client import Client
-from cartl.commands.options import INTERRUPTED
 from cartl.content import content_of
+from cartl.exit_codes import INTERRUPTED
 from cartl.resources import Resources
 from cartl.show_resources import show_list
 from cartl.words import printable

@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 
 from cartl import demo as demonstration
-from cartl.commands.options import DATA_DIR, INTERRUPTED, DataDir, Key
+from cartl.commands.options import DATA_DIR, DataDir, Key
+from cartl.exit_codes import INTERRUPTED
 from cartl.up import Service, Settings, free_port
 
 PRIVATE = 0o077

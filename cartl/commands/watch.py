@@ -8,8 +8,10 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from cartl import exit_codes
 from cartl.client import DEFAULT_URL, Client, Json
-from cartl.commands.options import INTERRUPTED, JobId, Key, Url
+from cartl.commands.options import JobId, Key, Url
+from cartl.exit_codes import INTERRUPTED
 from cartl.show import follow, show_outcome, show_report
 from cartl.sweep import follow_sweep
 
@@ -20,7 +22,7 @@ def watch(
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Show a job until it ends; the exit code is 0 when it succeeded."""
+    """Show a job until it ends; exits with 0 when it succeeded, 1 when it failed, 3 when cancelled."""
     with Client(url, key) as client:
         if as_json:
             for event in client.events(job):
@@ -50,9 +52,9 @@ def watch_sweep_to_end(client: Client, sweep_id: str) -> NoReturn:
         typer.echo(f"the jobs go on; `cartl sweep {sweep_id}` shows them again", err=True)
         raise typer.Exit(INTERRUPTED) from None
     show_report(client.sweep_markdown(sweep_id), console)
-    raise typer.Exit(0 if ended["states"].get("succeeded") == ended["jobs"] else 1)
+    raise typer.Exit(exit_codes.of_sweep(ended["states"], ended["jobs"]))
 
 
 def exit_by(job: Json) -> NoReturn:
-    """Exit with 0 for a job that succeeded, else with 1."""
-    raise typer.Exit(0 if job["state"] == "succeeded" else 1)
+    """Exit as the job ended: 0, 1 where it failed, 3 where it was cancelled."""
+    raise typer.Exit(exit_codes.of_job(job["state"]))

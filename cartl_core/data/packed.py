@@ -49,7 +49,7 @@ class PackIndex:
     @classmethod
     def read(cls, directory: Path) -> PackIndex:
         """As it was written. Raises ``OSError``, ``ValueError`` or ``KeyError`` where it is damaged."""
-        with np.load(directory / INDEX, allow_pickle=False) as arrays:
+        with np.load(directory / INDEX) as arrays:
             return cls(**{name: arrays[name] for name in cls.__dataclass_fields__})
 
 

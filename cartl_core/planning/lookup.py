@@ -121,5 +121,9 @@ class Lookup:
     dataset: Callable[[DataRequest, str], KnownDataset] = no_datasets
     teacher: Callable[[TeacherRequest], KnownTeacher] = no_teachers
 
+    def __repr__(self) -> str:
+        """By the names of its functions, so that documents of it are the same each time."""
+        return f"Lookup({', '.join(getattr(one, '__name__', '...') for one in (self.dataset, self.teacher))})"
+
 
 CATALOG_ALONE = Lookup()

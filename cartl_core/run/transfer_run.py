@@ -94,9 +94,9 @@ def load_source(spec: JobSpec, source: DataSpec, load: Loader) -> Loaded:
         if not takes_default_source(spec):
             raise
         raise DatasetMissing(
-            f"{error} {source.name} stands in as the source of images of your own. Fetch its files, or "
-            "start from a robust teacher that somebody has published (`teacher` of the job), which needs no "
-            "source and serves better",
+            f"{source.name} stands in as the source of images of your own, and its files are missing. Start "
+            "from a robust teacher that somebody has published (`teacher` of the job), which needs no source "
+            f"and serves better, or fetch its files: {error}",
             **error.values,
         ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.errors import SpecError
 from cartl_core.planning.lookup import KnownDataset, KnownTeacher, unknown_dataset, unknown_teacher
-from cartl_core.spec import DataRequest, JobSpec, TeacherRequest
+from cartl_core.spec import DataRequest, DataSpec, JobSpec, TeacherRequest
 from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.spec.resources.dataset import DataFacts, FoundDataset
 from cartl_core.spec.resources.teacher import FoundTeacher, NewTeacher
@@ -98,7 +99,11 @@ def _refused(error: SpecError, why: ResourceNotFound) -> SpecError:
 
 def packs_of(spec: JobSpec | EvaluateJobSpec) -> tuple[tuple[str, str], ...]:
     """The data sets that people brought which a job reads: ids, and the keys of their packs in the store."""
-    named = (spec.dataset, spec.source) if isinstance(spec, JobSpec) else (spec.dataset,)
+    named: Iterable[DataSpec | None]
+    if isinstance(spec, JobSpec):
+        named = (spec.dataset, spec.source)
+    else:
+        named = (spec.dataset, *(one.dataset for one in spec.further))
     ids = dict.fromkeys(data.id for data in named if data is not None and data.id is not None)
     return tuple((id_, DATASET.key(id_, PACK)) for id_ in ids)
 

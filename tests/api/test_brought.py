@@ -220,3 +220,18 @@ def test_a_sweep_works_from_a_teacher(client: TestClient, brought: Callable[...,
     weights = {"base": {**FROM_TEACHER, "method": "cartl"}, "grid": {"fdm_weight": [0.1, 0.2]}}
     answer = client.post("/sweeps", json=weights)
     assert answer.json()["errors"][0]["field"] == "grid.fdm_weight.0"
+
+
+def test_each_of_several_data_sets_brings_its_pack(
+    client: TestClient, brought: Callable[..., None], worker: Worker
+) -> None:
+    brought()
+    asked = {
+        "kind": "evaluate",
+        "datasets": [{"name": "digits", "classes": [0, 1, 2]}, "birds"],
+        "network": {"teacher": "robust"},
+        "preset": "smoke",
+    }
+    answer = client.post("/jobs", json=asked)
+    assert answer.status_code == 201, answer.text
+    assert worker.claim().packs == ((DATASET_ID, f"datasets/{DATASET_ID}/pack"),)

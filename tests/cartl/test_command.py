@@ -127,7 +127,7 @@ def test_a_dry_run_prints_what_it_would_become(service: Any, answer: Any) -> Non
     assert json.loads(result.stdout) == {"spec": {"seed": 0}}
 
 
-@pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1)])
+@pytest.mark.parametrize(("state", "code"), [("succeeded", 0), ("failed", 1), ("cancelled", 3)])
 def test_watching_ends_with_the_jobs_fate(service: Any, answer: Any, state: str, code: int) -> None:
     job = {"id": "j1", "state": state, "reason": "because"}
     service.reply = lambda asked: answer(200, {"data": []}) if "events" in asked.path else answer(200, job)

@@ -39,7 +39,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cartl.sweep.time.sleep", lambda seconds: None)
 
 
-@pytest.mark.parametrize(("last", "code"), [({"succeeded": 2}, 0), ({"succeeded": 1, "failed": 1}, 1)])
+@pytest.mark.parametrize(
+    ("last", "code"),
+    [
+        ({"succeeded": 2}, 0),
+        ({"succeeded": 1, "failed": 1}, 1),
+        ({"cancelled": 1, "failed": 1}, 1),
+        ({"succeeded": 1, "cancelled": 1}, 3),
+    ],
+)
 def test_it_posts_watches_and_prints_the_table(
     service: Any, answer: Any, file: str, last: dict[str, int], code: int
 ) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 PATIENCE = 180_000
 """Milliseconds, for what must come however busy the machine is."""
-SHOTS = Path(os.environ.get("CARTL_SCREENSHOTS", ""))
+SHOTS = Path(os.environ.get("SCREENSHOTS", ""))
 
 
 @contextmanager

@@ -39,6 +39,7 @@ PURPOSES = {
     "search",
     "smoothing",
     "start",
+    "test split",
     "validated",
     "validation",
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.reference.catalog import catalog_page
+from tools.reference.client import client_page
 from tools.reference.commands import commands_page
 from tools.reference.events import events_page
 from tools.reference.http_api import http_api_page
@@ -27,6 +28,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "catalog.md": catalog_page,
     "commands.md": commands_page,
     "library.md": library_page,
+    "client.md": client_page,
     "settings.md": settings_page,
     "states.md": states_page,
     "report.md": report_page,

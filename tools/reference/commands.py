@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+from cartl.exit_codes import MEANINGS
 from cartl.main import app as cartl_app
 from cartl_core.__main__ import command_line
 from jobs.__main__ import app as jobs_app
@@ -21,6 +22,8 @@ INTRODUCTION = """\
 deployment. `python -m cartl_core` is the library as a command. `python -m api` and `python -m worker` start
 the two processes of a service; they take no arguments and read the [settings](settings.md).
 
+`cartl` ends with one of these codes:
+
 """
 
 
@@ -31,7 +34,8 @@ def commands_page() -> str:
         _typer_chapter("python -m jobs", jobs_app),
         _argparse_chapter(command_line()),
     )
-    return (INTRODUCTION + "".join(chapters)).rstrip() + "\n"
+    codes = table(("code", "meaning"), [(str(number), meaning) for number, meaning in MEANINGS.items()])
+    return (INTRODUCTION + codes + "".join(chapters)).rstrip() + "\n"
 
 
 def _typer_chapter(program: str, app: typer.Typer) -> str:

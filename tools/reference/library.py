@@ -47,28 +47,32 @@ def _section(name: str, found: Any) -> str:
         return f"{head}{docs}\n\nIts fields: [{page}]({page}).\n\n"
     if inspect.isclass(found) and issubclass(found, Exception):
         return f"{head}{docs}\n\n"
-    return f"{head}```text\n{_signature(name, found)}\n\n{docs}\n```\n\n"
+    return f"{head}```text\n{signature(name, found)}\n\n{docs}\n```\n\n"
 
 
-def _signature(name: str, found: Callable[..., Any]) -> str:
+def signature(name: str, found: Callable[..., Any]) -> str:
     """A line for each parameter."""
     signature = inspect.signature(found)
     lines, starred = [], False
     for parameter in signature.parameters.values():
+        if parameter.name == "self":
+            continue
         if parameter.kind is parameter.KEYWORD_ONLY and not starred:
             lines.append("    *,")
             starred = True
         lines.append(f"    {_parameter(parameter)},")
     returned = signature.return_annotation
     ending = "" if returned is signature.empty or inspect.isclass(found) else f" -> {_type(returned)}"
-    return "\n".join([f"{name.removeprefix('attacks.')}(", *lines, f"){ending}"])
+    opening = f"{name.removeprefix('attacks.')}("
+    return "\n".join([opening, *lines, f"){ending}"]) if lines else f"{opening}){ending}"
 
 
 def _parameter(parameter: inspect.Parameter) -> str:
     default = parameter.default
     shown = getattr(default, "__name__", repr(default))
     ending = "" if default is parameter.empty else f" = {shown}"
-    return f"{parameter.name}: {_type(parameter.annotation)}{ending}"
+    stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+    return f"{stars}{parameter.name}: {_type(parameter.annotation)}{ending}"
 
 
 def _type(annotation: object) -> str:

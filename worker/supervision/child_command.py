@@ -8,17 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cartl_core.compat.openmp import bound_spinning
 from jobs.files.artifacts import log_file, output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
 
 SECRET_PREFIX = "CARTL_"
 """The deployment's settings hold passwords; a run needs none of them."""
-
-SPIN_COUNT = "10000"
-"""Rounds that a thread of OpenMP spins before it sleeps: beside a busy neighbour a run is then slowed by a
-factor of about ten and not of sixty, and alone by a few per cent at most (docs/explanation/benchmarks.md)."""
-WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 
 @dataclass(frozen=True)
@@ -89,6 +85,5 @@ def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, s
     kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
     if settings.device == "cpu":
         kept["CUDA_VISIBLE_DEVICES"] = ""
-    if not any(name in kept for name in WAITING):
-        kept["GOMP_SPINCOUNT"] = SPIN_COUNT
+    bound_spinning(kept)
     return kept

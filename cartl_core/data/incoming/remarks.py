@@ -34,6 +34,10 @@ def _images(count: int) -> str:
     return f"{count:,} image{'s' * (count != 1)}"
 
 
+def _they(count: int) -> str:
+    return "It was" if count == 1 else "They were"
+
+
 def _named(names: Sequence[str]) -> str:
     more = len(names) - MOST_CLASSES_NAMED
     return ", ".join(names[:MOST_CLASSES_NAMED]) + (f" and {more} more" if more > 0 else "")
@@ -51,8 +55,9 @@ def _few_test_images(known: Known, _: DatasetReport) -> str | None:
     widest = wilson(least // 2, least)
     points = round(100 * (widest.high - widest.low))
     named = _named([f"{name} ({count})" for count, name in few])
+    have = "has" if len(few) == 1 else "have"
     return (
-        f"{len(few)} of {len(known.classes)} classes have fewer than {FEW_IMAGES} test images: {named}. "
+        f"{len(few)} of {len(known.classes)} classes {have} fewer than {FEW_IMAGES} test images: {named}. "
         f"The 95 % interval of an accuracy on {_images(least)} is up to {points} points "
         "wide, so figures of single classes say little; the mean over all test images is not concerned."
     )
@@ -72,29 +77,37 @@ def _imbalance(known: Known, _: DatasetReport) -> str | None:
 
 
 def _shared(_: Known, report: DatasetReport) -> str | None:
-    if not report.shared_train_test:
+    count = report.shared_train_test
+    if not count:
         return None
+    are = "is a test image" if count == 1 else "are test images"
     return (
-        f"{_images(report.shared_train_test)} of training or validation are test images, too. "
-        "They were left out there, so that tests stay honest."
+        f"{_images(count)} of training or validation {are}, too. "
+        f"{_they(count)} left out there, so that tests stay honest."
     )
 
 
 def _shared_with_validation(_: Known, report: DatasetReport) -> str | None:
     count = report.skipped_by_reason.get("also_in_val", 0)
-    return f"{_images(count)} of training validate, too, and were left out of training." if count else None
+    if not count:
+        return None
+    both = "validates, too, and was" if count == 1 else "validate, too, and were"
+    return f"{_images(count)} of training {both} left out of training."
 
 
 def _duplicates(_: Known, report: DatasetReport) -> str | None:
-    if not report.duplicates:
+    count = report.duplicates
+    if not count:
         return None
-    return f"{_images(report.duplicates)} equal an earlier one of their split. They were kept."
+    equal = "equals an earlier one of its split" if count == 1 else "equal an earlier one of their split"
+    return f"{_images(count)} {equal}. {_they(count)} kept."
 
 
 def _contradicting(known: Known, _: DatasetReport) -> str | None:
     if not known.contradicting:
         return None
-    return f"{_images(known.contradicting)} lie in more than one class: no network can tell them right."
+    lie, them = ("lies", "it") if known.contradicting == 1 else ("lie", "them")
+    return f"{_images(known.contradicting)} {lie} in more than one class: no network can tell {them} right."
 
 
 def _without_images(known: Known, _: DatasetReport) -> str | None:
@@ -116,12 +129,14 @@ def _drawn(known: Known, _: DatasetReport) -> str | None:
 def _mixed(known: Known, _: DatasetReport) -> str | None:
     if not known.mixed:
         return None
-    return f"{_images(known.mixed)} without colour were given three equal channels, as others have colours."
+    was = "was" if known.mixed == 1 else "were"
+    return f"{_images(known.mixed)} without colour {was} given three equal channels, as others have colours."
 
 
 def _change(name: str, said: str) -> Callable[[Known, DatasetReport], str | None]:
     def warning(known: Known, _: DatasetReport) -> str | None:
-        return said.format(_images(known.changes[name])) if known.changes[name] else None
+        count = known.changes[name]
+        return said.format(_images(count), "was" if count == 1 else "were") if count else None
 
     return warning
 
@@ -137,9 +152,9 @@ WARNINGS: dict[str, Callable[[Known, DatasetReport], str | None]] = {
     "duplicates": _duplicates,
     "grey_among_colours": _mixed,
     "transparent": _change("transparent", "{} had transparent pixels, which are shown over white."),
-    "cmyk": _change("cmyk", "{} in CMYK were converted to RGB without a colour profile."),
-    "sixteen_bits": _change("sixteen_bits", "{} of 16 bits were divided by 257."),
-    "rotated": _change("rotated", "{} were turned upright as their EXIF data say."),
+    "cmyk": _change("cmyk", "{} in CMYK {} converted to RGB without a colour profile."),
+    "sixteen_bits": _change("sixteen_bits", "{} of 16 bits {} divided by 257."),
+    "rotated": _change("rotated", "{} {} turned upright, as EXIF data say."),
 }
 """By code: what is said, or None where there is nothing to say."""
 

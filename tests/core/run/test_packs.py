@@ -104,8 +104,9 @@ def test_a_source_that_stands_in_and_is_missing_names_both_ways(tmp_path: Path) 
         )
     said = str(caught.value)
     assert "fashion_mnist stands in as the source" in said
-    assert "Fetch its files" in said
     assert "robust teacher that somebody has published" in said
+    assert "or fetch its files: fashion_mnist is not under the data root" in said
+    assert said.endswith("--data-root DIR")  # a command to copy: nothing stands behind it
 
 
 def test_the_command_takes_packs_and_teachers(tmp_path: Path) -> None:

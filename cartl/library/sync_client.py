@@ -1,0 +1,140 @@
+"""The client of scripts and notebooks."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from cartl.client import DEFAULT_URL
+from cartl.connection import connection
+from cartl.library import calls
+from cartl.library.bodies import Request, encoded, evaluation, network_of, plain, request_body
+from cartl.library.job_handle import JobHandle
+from cartl.library.retrying import Retries
+from cartl.library.sweep_handle import SweepHandle
+from cartl.library.transports import Transport
+from cartl.library.values import Estimate
+
+
+def new_key() -> str:
+    """An Idempotency-Key that nobody has used."""
+    return uuid.uuid4().hex
+
+
+class Client:
+    """A connection to one service. Also a context manager that closes it.
+
+    >>> with Client("http://127.0.0.1:8000") as client:                  # doctest: +SKIP
+    ...     job = client.submit(dataset="digits", freeze_depth=3)
+    ...     print(job.wait().report().headline)
+
+    Every error is a ``ClientError``, of disks ``OSError``.
+
+    Args:
+        url: address of the service.
+        key: its API key, where it asks for one.
+        retries: how patient it is; ``Retries(tries=1)`` asks once.
+        transport: what carries requests instead of the network.
+        clock: seconds, from any beginning.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        key: str | None = None,
+        *,
+        retries: Retries | None = None,
+        transport: httpx.BaseTransport | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._transport = Transport(connection(url, key), retries or Retries(), transport, clock, sleep)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._transport.close()
+
+    def submit(
+        self, request: Request | None = None, /, *, idempotency_key: str | None = None, **fields: Any
+    ) -> JobHandle:
+        """Post a job. It is made once, however often the connection breaks.
+
+        Args:
+            request: a mapping, or a ``cartl_core.JobRequest``.
+            idempotency_key: a text of your own that stands for this job; a fresh one each time by default.
+            fields: of the request, e.g. ``dataset="digits", freeze_depth=3``; they win over ``request``.
+        """
+        call = calls.submit(request_body(request, fields), idempotency_key or new_key())
+        return JobHandle(self._transport, self._transport.ask(call))
+
+    def estimate(self, request: Request | None = None, /, **fields: Any) -> Estimate:
+        """What a job would cost; nothing is stored."""
+        return self._transport.ask(calls.dry_run("/jobs", request_body(request, fields))).estimate
+
+    def evaluate(
+        self,
+        network: str | Path | Mapping[str, Any],
+        dataset: str | Mapping[str, Any] | None = None,
+        *,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> JobHandle:
+        """Have a network measured; nothing is trained.
+
+        Args:
+            network: a file, which is uploaded; the id of a job, whose student is measured; or a reference
+                as in ``POST /jobs``.
+            dataset: what it is measured on; of several give ``datasets=[...]`` in its place.
+            fields: more of the request.
+        """
+        named = network_of(network)
+        if isinstance(named, Path):
+            named = {"upload": self._transport.ask(calls.upload(named)).id}
+        request = evaluation(named, dataset)
+        return self.submit(request, idempotency_key=idempotency_key, **fields)
+
+    def sweep(
+        self,
+        base: Request,
+        grid: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> SweepHandle:
+        """Post one job (``base``) and what is varied of it (``grid``)."""
+        body = encoded(plain({"base": base, "grid": grid, **fields}))
+        call = calls.submit_sweep(body, idempotency_key or new_key())
+        return SweepHandle(self._transport, self._transport.ask(call))
+
+    def job(self, job_id: str) -> JobHandle:
+        """A job that is there."""
+        return JobHandle(self._transport, self._transport.ask(calls.job(job_id)))
+
+    def jobs(self, **filters: str | int | None) -> Iterator[JobHandle]:
+        """Jobs, newest first, page by page; filters as in ``GET /jobs`` (state, dataset, method, tag)."""
+        cursor: str | None = None
+        while True:
+            page = self._transport.ask(calls.jobs(filters, cursor))
+            yield from (JobHandle(self._transport, job) for job in page.data)
+            if page.next_cursor in (None, cursor):
+                return
+            cursor = page.next_cursor
+
+    def open_sweep(self, sweep_id: str) -> SweepHandle:
+        """A sweep that is there."""
+        return SweepHandle(self._transport, self._transport.ask(calls.sweep(sweep_id)))

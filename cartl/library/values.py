@@ -1,0 +1,120 @@
+"""What the service answers, as typed values.
+
+A field that a newer service adds does not break an older client: values of jobs, events, files and sweeps
+keep it (`model_extra`). States are plain text for the same reason.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cartl.client import TERMINAL
+from cartl_core.statistics.sweep_summary import SweepTable
+
+
+class Value(BaseModel):
+    """A frozen answer, or a part of one; further fields are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+
+class Estimate(Value):
+    """What a job is expected to cost."""
+
+    seconds: float | None = Field(default=None, description="Wall time of the whole run.")
+    disk_bytes: int | None = None
+
+
+class Job(Value):
+    """Where a job is, and what it runs."""
+
+    id: str
+    state: str = Field(description="`queued`, `running`, `succeeded`, `failed` or `cancelled`.")
+    name: str | None = None
+    reason: str | None = Field(default=None, description="Stable code of why it ended so.")
+    message: str | None = Field(default=None, description="What went wrong, for people.")
+    stage: str | None = None
+    stage_label: str | None = None
+    fraction: float | None = Field(default=None, description="Done, of the whole run, 0 to 1.")
+    seconds_left: float | None = None
+    queue_position: int | None = None
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    spec: dict[str, Any] = Field(default_factory=dict, description="The whole resolved specification.")
+    spec_digest: str = ""
+    estimate: Estimate | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has succeeded, failed or been cancelled."""
+        return self.state in TERMINAL
+
+
+class JobPage(Value):
+    """A page of a list of jobs."""
+
+    data: tuple[Job, ...]
+    next_cursor: str | None = None
+
+
+class Event(Value):
+    """One thing that happened to a job. Numbers run 1, 2, 3 ... without gaps."""
+
+    number: int = Field(ge=1)
+    type: str
+    at: datetime | None = None
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class EventPage(Value):
+    """Events after the one that was named."""
+
+    data: tuple[Event, ...]
+    finished: bool = Field(default=False, description="The job has ended, and no event is left.")
+
+
+class File(Value):
+    """A file of a job."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", description="It becomes a file's here.")
+    size: int = Field(ge=0, description="Bytes.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    media_type: str = "application/octet-stream"
+
+
+class Files(Value):
+    """The files of a job."""
+
+    data: tuple[File, ...]
+
+
+class Upload(Value):
+    """A network's file that the service has."""
+
+    id: str
+
+
+class DryRun(Value):
+    """What a request would become; nothing was stored."""
+
+    estimate: Estimate
+
+
+class Sweep(Value):
+    """Where the jobs of a sweep are, and what they have found so far."""
+
+    id: str
+    name: str | None = None
+    jobs: int = 0
+    states: dict[str, int] = Field(default_factory=dict, description="How many of its jobs are where.")
+    fraction: float | None = Field(default=None, description="Done, of all jobs, 0 to 1.")
+    table: SweepTable
+
+    @property
+    def ended(self) -> bool:
+        """Whether no job of it is left to run."""
+        return not any(count for state, count in self.states.items() if state not in TERMINAL)
