@@ -187,7 +187,7 @@ def test_the_class_that_the_teacher_came_from_computes_the_same(
     network = robustbench("wide_resnet").WideResNet(10, len(CLASSES), 1)
     network.load_state_dict(load_file(path), strict=True)
     network.eval()
-    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+    with safe_open(path, "pt") as file:
         header = file.metadata()
     images, labels = seen(desk.album.folder / "test")
     mean, std = (torch.tensor(json.loads(header[name])).view(1, 3, 1, 1) for name in ("mean", "std"))
