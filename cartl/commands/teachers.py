@@ -58,7 +58,9 @@ def add(
     eps: Annotated[
         float | None,
         typer.Option(
-            help="The radius of that, in pixel units on [0, 1].", parser=radius, metavar="NUMBER|8/255"
+            help="The radius of that, in pixel units on [0, 1]; also as 8/255.",
+            parser=radius,
+            metavar="NUMBER|8/255",
         ),
     ] = None,
     verify: Annotated[str | None, typer.Option(help="The data set to measure it on.")] = None,
