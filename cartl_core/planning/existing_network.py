@@ -12,8 +12,8 @@ from cartl_core.planning.network_families import without_audit
 from cartl_core.planning.radii import check_radii
 from cartl_core.planning.several_datasets import on_each
 from cartl_core.spec import TeacherRequest
-from cartl_core.spec.given_teacher import TeacherFacts
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, NetworkRef
+from cartl_core.spec.given_teacher import TeacherFacts
 
 
 def resolve_existing_network(

@@ -55,7 +55,8 @@ def render(report: Report) -> str:
         tags=TAGS,
         rows=_rows(figures) if figures else (),
         licences=licences,
-        license_name=", ".join(f"{one.declared} ({one.role})" for one in licences if one.declared) or UNDECLARED,
+        license_name=", ".join(f"{one.declared} ({one.role})" for one in licences if one.declared)
+        or UNDECLARED,
         files={export.format: export.name for export in report.exports if export.withheld is None},
         withheld=[export for export in report.exports if export.withheld is not None],
         warnings=sentences.read_first(report),
