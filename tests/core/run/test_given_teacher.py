@@ -29,6 +29,7 @@ SMALL: dict[str, Any] = {
     "dataset": TARGET,
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": [],
     "method": "consistent",
     "baselines": [],
     "device": "cpu",
