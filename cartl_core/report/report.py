@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from cartl_core.report.acceptance import CriterionVerdict
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import Check, Checked
 from cartl_core.report.comparisons import PairedComparison as PairedComparison
@@ -204,6 +205,10 @@ class Report(Value):
         max_length=MOST_DATASETS - 1,
         description="Of an evaluation on several data sets: all but the first, whose figures are the "
         "`student`'s.",
+    )
+    acceptance: tuple[CriterionVerdict, ...] = Field(
+        default=(),
+        description="On each criterion of the specification's `accept`; of a complete report.",
     )
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."
