@@ -34,6 +34,7 @@ from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec, PretrainSpec
+from cartl_core.spec.threat_model import threat_models
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
@@ -47,7 +48,13 @@ def build_report(plan: Plan, state: RunState, *, complete: bool) -> Report:
     if not complete:
         return known
     verdicts = _acceptance(plan, known, state)
-    return known.model_copy(update={"evidence": evidence(known), "acceptance": verdicts})
+    return known.model_copy(
+        update={
+            "evidence": evidence(known),
+            "acceptance": verdicts,
+            "threat_models": threat_models(plan.spec.evaluate.attacks),
+        }
+    )
 
 
 def _acceptance(plan: Plan, known: Report, state: RunState) -> tuple[CriterionVerdict, ...]:

@@ -39,6 +39,7 @@ from cartl_core.spec import (
 )
 from cartl_core.spec.data_and_model import DataSpecOrName
 from cartl_core.spec.existing_network import MOST_DATASETS, AnySpec
+from cartl_core.spec.threat_model import ThreatModel
 
 REPORT_SCHEMA: Final = 2
 
@@ -190,6 +191,9 @@ class Report(Value):
         default=(),
         description="What to know before believing the figures, beside checks that failed and a promise that "
         "was not kept.",
+    )
+    threat_models: tuple[ThreatModel, ...] = Field(
+        default=(), description="Whom the attacks on the student stand for, one a norm; of a complete report."
     )
     teachers: tuple[Teacher, ...] = Field(default=(), description="Those that were trained.")
     given_teacher: GivenTeacher | None = Field(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cartl_core.render import phrases, selection_phrases, sentences
 from cartl_core.render.markdown.acceptance import acceptance
+from cartl_core.render.markdown.adversary import adversary
 from cartl_core.render.markdown.further_data import further_data
 from cartl_core.render.markdown.measurements import (
     attacks,
@@ -36,6 +37,7 @@ PARTS = (
     what_was_kept,
     against_baselines,
     checks,
+    adversary,
     curve,
     attacks,
     per_class,
