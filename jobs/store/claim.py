@@ -18,11 +18,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
 from jobs.database.dialect import FromNow, Now
+from jobs.devices import Slot
 from jobs.errors import LostClaim
 from jobs.files.brought import packs_of, teacher_of_spec
 from jobs.files.network_files import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
+from jobs.store.slots import note_claim
 from jobs.tables import Job, JobEvent, Stage
 
 OWNERS_TRIED = 32
@@ -48,6 +50,8 @@ class Claim:
     """The data sets that people brought: their ids, and where their packs are, relative likewise."""
     teacher: str | None = None
     """The network file of the teacher that a transfer is given, relative likewise."""
+    device: str | None = None
+    """Id of the one device that the run may see, e.g. ``cuda:1``; None where no slot was named."""
 
     @property
     def fence(self) -> ColumnElement[bool]:
@@ -72,11 +76,12 @@ def claim(
     lease_seconds: float,
     max_running: int | None = None,
     supervisor_pid: int | None = None,
+    slot: Slot | None = None,
 ) -> Claim | None:
     """Take the best claimable job, or None when there is none.
 
     ``supervisor_pid`` is the process of the worker that will run it: should it die, ``free_orphans``
-    finds the job.
+    finds the job. ``slot`` is where it will run.
 
     Claimable: queued, ``not_before`` passed, not waiting for a stage that a running job computes, and its
     owner has fewer than ``max_running`` running jobs. Rows that another claim holds are passed over
@@ -90,7 +95,7 @@ def claim(
             guard = Job.id == _best_of(owner, priority if of_best_priority else None)
             if max_running is not None:
                 guard = and_(guard, _running_of(owner) < max_running)
-            claimed = _take(session, guard, worker_id, supervisor_pid, lease_seconds)
+            claimed = _take(session, guard, worker_id, supervisor_pid, lease_seconds, slot)
             if claimed is not None:
                 return claimed
     return None
@@ -102,13 +107,15 @@ def _take(
     worker_id: str,
     supervisor_pid: int | None,
     lease_seconds: float,
+    slot: Slot | None,
 ) -> Claim | None:
+    device = None if slot is None else slot.device.id
     claimed = move(
         session,
         guard,
         Move.CLAIM,
         "claimed",
-        {"worker": worker_id},
+        {"worker": worker_id} | ({} if device is None else {"device": device}),
         token=Job.token + 1,
         worker_id=worker_id,
         supervisor_pid=supervisor_pid,
@@ -118,10 +125,15 @@ def _take(
         waiting_for=None,
         not_before=None,
     )
-    return None if claimed is None else _claim_of(session, claimed, worker_id)
+    if claimed is None:
+        return None
+    claim = _claim_of(session, claimed, worker_id, device)
+    if slot is not None:
+        note_claim(session, worker_id, slot, claim.job_id, claim.token)
+    return claim
 
 
-def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
+def _claim_of(session: Session, claimed: JobEvent, worker_id: str, device: str | None) -> Claim:
     job = session.get_one(Job, claimed.job_id, populate_existing=True)
     spec = spec_of(job.spec)
     network = None if isinstance(spec, JobSpec) else file_of(session, spec.network, job.owner_id)
@@ -136,6 +148,7 @@ def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
         network=network,
         packs=packs_of(spec),
         teacher=teacher_of_spec(spec),
+        device=device,
     )
 
 

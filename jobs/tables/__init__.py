@@ -6,7 +6,7 @@ from jobs.tables.job import COUNTED_EVENTS, OF_ANYBODY, STATES, DeletedJob, Job,
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.task import TASK_STATES, Task
-from jobs.tables.worker import Directory, Lock, Worker
+from jobs.tables.worker import Directory, Lock, Worker, WorkerSlot
 
 __all__ = [
     "COUNTED_EVENTS",
@@ -40,4 +40,5 @@ __all__ = [
     "UploadReservation",
     "WebSession",
     "Worker",
+    "WorkerSlot",
 ]
