@@ -197,7 +197,7 @@ def test_a_file_of_ours_tells_all_by_itself(tmp_path: Path) -> None:
         assert torch.equal(teacher.network(images), network(images))
 
 
-@pytest.mark.parametrize("name", ["WideResNet-10-2", "DMWideResNet-10-2", "DMPreActResNet-18", "resnet18"])
+@pytest.mark.parametrize("name", ["WideResNet-10-2", "DMWideResNet-10-2", "resnet18"])
 def test_their_layers_are_audited_and_made_nonexpansive(name: str, tmp_path: Path) -> None:
     """The proven constant holds for random pairs of inputs, padding and max-pooling included."""
     judge = JUDGES[name]
@@ -206,7 +206,7 @@ def test_their_layers_are_audited_and_made_nonexpansive(name: str, tmp_path: Pat
         state, tmp_path / "theirs.safetensors", normalisation=TOLD, architecture=judge.architecture
     )
     network, draw = teacher.network, generator(0, "audit")
-    shape = (3, 32, 32)
+    shape = (3, 16, 16)
     constant = audit_tail(network.split(0)[1], shape, draw).tail_constant
     images = torch.rand(8, *shape)
     moved = images + 1e-3 * torch.randn(images.shape)
