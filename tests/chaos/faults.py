@@ -1,4 +1,4 @@
-"""What can happen to the service: a table of faults; the plan of a campaign that strikes them; its outcome."""
+"""What can happen to the service, as a table of faults; the plan of a campaign and its outcome."""
 
 from __future__ import annotations
 
