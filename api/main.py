@@ -40,6 +40,7 @@ from api.routes import (
     sweeps,
     teachers,
     uploads,
+    webhooks,
 )
 from api.routes.ui import PARTS as UI_PARTS
 from api.routes.ui.refusals import respond_for_people
@@ -66,6 +67,8 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.UploadNotFound: "not-found",
     errors.UploadInUse: "wrong-state",
     errors.TooManyUploads: "too-many-uploads",
+    errors.WebhookNotFound: "not-found",
+    errors.TooManyWebhooks: "too-many-webhooks",
     errors.NoSpace: "no-space",
     errors.StorageFull: "storage-full",
     errors.ResourceNotFound: "not-found",
@@ -97,6 +100,7 @@ TAGS = [
     {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask."},
+    {"name": "webhooks", "description": "Whom the service calls when something happens to your jobs."},
     {"name": "health", "description": "For probes and Prometheus."},
 ]
 
@@ -127,6 +131,7 @@ def create_app(settings: Settings) -> FastAPI:
         teachers,
         catalog,
         keys,
+        webhooks,
         health,
         pages,
     ):
@@ -135,7 +140,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(page)
     app.state.documents = {}
     error_handlers.install(app, KIND_OF_ERROR, respond_for_people)
-    openapi.install(app, keys.KeyRequest, NewDataset, NewTeacher)
+    openapi.install(app, keys.KeyRequest, webhooks.WebhookRequest, NewDataset, NewTeacher)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
     app.add_middleware(PagesForBrowsers)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.spec import Preset
@@ -16,6 +16,7 @@ from cartl_core.spec.faults import WHOLE, Fault, faults_of
 from cartl_core.spec.resources.dataset import GIB, DatasetLimits
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
+from jobs.sink_settings import SinkSettings
 
 PREFIX = "CARTL_"
 SQLITE_NAME = "cartl.sqlite3"
@@ -30,7 +31,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Bytes = Annotated[int, Field(ge=1024, le=2**50)]
 
 
-class Settings(BaseSettings):
+class Settings(SinkSettings):
     """One value for api, worker and the administrator's command. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(

@@ -4,6 +4,7 @@ from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadR
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
+from jobs.tables.sink import TrackedJob, Webhook, WebhookDelivery
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.task import TASK_STATES, Task
 from jobs.tables.worker import Directory, Lock, Worker
@@ -34,8 +35,11 @@ __all__ = [
     "Task",
     "Teacher",
     "TeacherShare",
+    "TrackedJob",
     "Upload",
     "UploadReservation",
     "WebSession",
+    "Webhook",
+    "WebhookDelivery",
     "Worker",
 ]
