@@ -28,8 +28,8 @@ class SinkSettings(BaseSettings):
     mlflow_experiment: Label = Field(default="cartl", description="Of MLflow, made when it is not there.")
     wandb_mode: Literal["off", "offline", "online"] = Field(
         default="off",
-        description="`offline`: jobs are written as runs of Weights & Biases, for `wandb sync`; `online`: they "
-        "are sent, with `WANDB_API_KEY` of the worker.",
+        description="`offline`: jobs are written as runs of Weights & Biases, for `wandb sync`; `online`: "
+        "they are sent, with `WANDB_API_KEY` of the worker.",
     )
     wandb_project: Label = Field(default="cartl", description="Of Weights & Biases.")
     wandb_entity: str = Field(
@@ -53,8 +53,8 @@ class SinkSettings(BaseSettings):
     webhooks: bool = Field(default=False, description="May owners register webhooks, and are they called?")
     webhook_hosts: str = Field(
         default="",
-        description="Names, addresses and networks, with commas, that webhooks may go to although they are not "
-        "public, and without TLS.",
+        description="Names, addresses and networks, with commas, that webhooks may go to although they are "
+        "not public, and without TLS.",
     )
     max_webhooks_per_owner: int = Field(default=10, ge=1, le=1000, description="Registered at a time.")
     webhook_seconds: float = Field(

@@ -26,7 +26,8 @@ from jobs.settings import Settings
 from worker.host.identity import identity_of
 from worker.host.maintenance import Maintenance
 from worker.host.shutdown import LEEWAY_SECONDS, ShutdownFlag, end_after
-from worker.host.task_slot_process import COMMAND, TaskSlotProcess
+from worker.host.task_slot_process import COMMAND, Companions, TaskSlotProcess
+from worker.sinks.switched_on import sink_processes
 from worker.supervision.child_command import Prepare, prepare
 from worker.tasks import run_jobs
 
@@ -46,7 +47,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence
     app = make_celery(settings, consumer=True)
     app.conf.worker_pool_start_method = "fork"  # the shutdown flag is shared by inheritance
     shutdown = ShutdownFlag()
-    slot = TaskSlotProcess(task_slot)
+    beside = Companions([TaskSlotProcess(task_slot), *sink_processes(settings)])
 
     @app.task(name=WAKE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def wake(job_id: str | None = None) -> None:
@@ -55,7 +56,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence
 
     def begin_shutdown(**_: Any) -> None:
         shutdown.set()
-        slot.ask_to_end()
+        beside.ask_to_end()
         end_after(settings.stop_grace_seconds + LEEWAY_SECONDS)
 
     def configure_logs(**_: Any) -> None:
@@ -66,7 +67,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence
     signals.setup_logging.connect(configure_logs, weak=False)
     signals.worker_shutting_down.connect(begin_shutdown, weak=False)
     signals.worker_process_init.connect(_outlive_main, weak=False)
-    app.steps["worker"].add(_maintenance_step(settings, shutdown, slot))
+    app.steps["worker"].add(_maintenance_step(settings, shutdown, beside))
     return app
 
 
@@ -79,9 +80,7 @@ def _outlive_main(**_: Any) -> None:
     set_pdeathsig(signal.SIGTERM)
 
 
-def _maintenance_step(
-    settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProcess
-) -> type[bootsteps.Step]:
+def _maintenance_step(settings: Settings, shutdown: ShutdownFlag, beside: Companions) -> type[bootsteps.Step]:
     """A step of the worker's start: after the pool has forked, before the broker is connected to."""
 
     class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -92,7 +91,7 @@ def _maintenance_step(
             self._maintenance: Maintenance | None = None
 
         def start(self, parent: Any) -> None:
-            self._maintenance = _maintenance(settings, shutdown, slot)
+            self._maintenance = _maintenance(settings, shutdown, beside)
             self._maintenance.start()
             signals.worker_shutdown.connect(self._end, weak=False)
 
@@ -104,14 +103,14 @@ def _maintenance_step(
             """Called before the pool's jobs have let go: the maintenance goes on until they have."""
 
         def _end(self, **_: Any) -> None:
-            slot.end()
+            beside.end()
             if self._maintenance is not None:
                 self._maintenance.stop()
 
     return MaintenanceStep
 
 
-def _maintenance(settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProcess) -> Maintenance:
+def _maintenance(settings: Settings, shutdown: ShutdownFlag, beside: Companions) -> Maintenance:
     celery = make_celery(settings)
 
     @lru_cache(maxsize=1)
@@ -125,7 +124,7 @@ def _maintenance(settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProce
         factory=factory,
         notify=lambda: notify_workers(celery),
         version=__version__,
-        keep_task_slot=slot.keep,
+        keep_companions=beside.keep,
     )
 
 

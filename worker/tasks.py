@@ -18,6 +18,7 @@ from jobs.errors import DatabaseMismatch, DirectoryMismatch
 from jobs.files.directory_id import check_directories
 from jobs.settings import Settings
 from jobs.store import Claim
+from jobs.store.tracked_jobs import follow
 from worker.host.identity import identity_of
 from worker.host.shutdown import ShutdownFlag
 from worker.supervision.child_command import Prepare, prepare
@@ -65,6 +66,8 @@ def _claim(context: SupervisorContext) -> Claim | None:
                 max_running=context.settings.max_running_per_owner,
                 supervisor_pid=os.getpid(),
             )
+            if claim is not None:
+                follow(session, claim.job_id, context.settings.trackers)
             check_directories(session, context.settings)
             check_within(session)
     except (DatabaseMismatch, DirectoryMismatch) as error:

@@ -11,7 +11,7 @@ came: uploads that no job has measured. Everything else goes:
     checkpoints            of stages that are finished      (rows, then files)
     uploads                that no job refers to, so old     (rows, then files)
     tasks                  that ended so long ago            (rows, then their logs)
-    deliveries             of webhooks, that ended so long ago
+    deliveries             of webhooks, made so long ago
     data sets, teachers    announced and not sent in time, or rejected so long ago; bytes of rejected ones
                            after a day                        (rows, then files)
     directories            that no row names and no live claim writes

@@ -1,4 +1,4 @@
-"""How far trackers have come with jobs: followed from a claim on, moved on batch by batch, put off, ended.
+"""How far trackers have come with jobs: followed from a claim on, moved on batch by batch, ended.
 
 A tracker reads the events that are stored anyway, in a process of its own, so a job never waits for it. The
 row says from which event it goes on, after a restart too.
@@ -86,7 +86,10 @@ def move_on(session: Session, tracked: Tracked, *, number: int, run: str | None)
 
 
 def put_off(session: Session, tracked: Tracked) -> bool:
-    """The tracker has failed; it tries again later. False: it has failed so often that this was the last time."""
+    """An attempt begins, and counts as failed until ``move_on``: the next one is later.
+
+    False: this one is the last.
+    """
     failures = tracked.failures + 1
     again = failures < MOST_FAILURES
     delay = min(FIRST_DELAY * 2.0**tracked.failures, LONGEST_DELAY)

@@ -115,8 +115,9 @@ def record_outcome(session: Session, sending: Sending, outcome: Outcome) -> str 
 
 
 def forget_old_deliveries(session: Session, cutoff: FromNow) -> int:
-    """Delete the log of what was delivered or given up before ``cutoff``; how many."""
-    old = delete(WebhookDelivery).where(WebhookDelivery.finished_at <= cutoff).returning(WebhookDelivery.id)
+    """Delete deliveries from before ``cutoff``; how many. One that is still owed then was not sent for as
+    long, since webhooks are switched off: it is of no use any more."""
+    old = delete(WebhookDelivery).where(WebhookDelivery.created_at <= cutoff).returning(WebhookDelivery.id)
     return len(session.execute(old.execution_options(synchronize_session=False)).all())
 
 

@@ -16,7 +16,7 @@ from jobs.webhooks.message import EVENT_OF_MOVE, Message, MessageJob
 
 
 def announce(session: Session, taken: Move, event: JobEvent) -> None:
-    """Owe a message to each webhook of the job's owner that wants it. One indexed read where there is none."""
+    """Owe a message to each webhook of the job's owner that wants it; one indexed read where none does."""
     kind = EVENT_OF_MOVE.get(taken)
     if kind is None:
         return

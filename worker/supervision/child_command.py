@@ -13,8 +13,8 @@ from jobs.files.artifacts import log_file, output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
 
-SECRET_PREFIX = "CARTL_"
-"""The deployment's settings hold passwords; a run needs none of them."""
+SECRET_PREFIXES = ("CARTL_", "MLFLOW_", "WANDB_")
+"""Settings of the deployment and of its trackers hold passwords; a run needs none of them."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, s
 
     Threads that wait for each other do not spin for long, unless somebody has set how they wait.
     """
-    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
+    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIXES)}
     if settings.device == "cpu":
         kept["CUDA_VISIBLE_DEVICES"] = ""
     bound_spinning(kept)
