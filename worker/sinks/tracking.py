@@ -33,7 +33,7 @@ JOBS = 20
 """Of one round."""
 LEASE_MARGIN_SECONDS = 30.0
 
-PASSWORD = re.compile(r"://[^/@\s]*@")
+PASSWORD = re.compile(r"://[^/\s]*@")
 
 log = logging.getLogger(__name__)
 

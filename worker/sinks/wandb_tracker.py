@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ class WandbTracker:
     def __init__(self, settings: Settings) -> None:
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        logging.getLogger("wandb").setLevel(logging.WARNING)  # it would tell each step of its start
         self._mode = settings.wandb_mode
         self._patience = settings.tracker_seconds / 2
         self._project = settings.wandb_project
@@ -65,7 +68,7 @@ class WandbTracker:
             resume="allow",
             name=batch.title,
             tags=list(batch.tags),
-            config={**batch.parameters, "owner": batch.owner},
+            config={**{name: _typed(text) for name, text in batch.parameters.items()}, "owner": batch.owner},
             reinit="create_new",
             settings=wandb.Settings(
                 mode=self._mode,
@@ -76,6 +79,7 @@ class WandbTracker:
                 save_code=False,
                 x_disable_stats=True,
                 x_disable_machine_info=True,
+                x_save_requirements=False,
             ),
         )
         self._runs[batch.job_id] = run
@@ -93,6 +97,14 @@ class WandbTracker:
             run.define_metric(f"{series}/*", step_metric=axis)
         values: dict[str, Any] = {point.path: point.value for point in points}
         run.log({**values, axis: step})
+
+
+def _typed(text: str) -> Any:
+    """A parameter as a number, a truth or a list, where it is one: W&B compares and plots them."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _steps(points: tuple[Point, ...]) -> list[list[Point]]:

@@ -22,8 +22,14 @@ def end_process() -> None:
 class Watchdog:
     """Calls ``end`` when something takes longer than ``seconds``."""
 
-    def __init__(self, seconds: float, end: Callable[[], None] = end_process) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        end: Callable[[], None] = end_process,
+        timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
+    ) -> None:
         self._seconds = seconds
+        self._make_timer = timer
         self._end = end
         self._timer: threading.Timer | None = None
         self._what = ""
@@ -45,7 +51,7 @@ class Watchdog:
             self._start()
 
     def _start(self) -> None:
-        self._timer = threading.Timer(self._seconds, self._bark)
+        self._timer = self._make_timer(self._seconds, self._bark)
         self._timer.daemon = True
         self._timer.start()
 
