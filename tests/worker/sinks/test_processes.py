@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from jobs.database.dialect import FromNow
 from jobs.database.engine import reading, transaction
 from jobs.state import JobState
 from jobs.tables import TrackedJob, WebhookDelivery
@@ -52,7 +53,7 @@ def test_a_hanging_receiver_and_a_failing_tracker_hold_up_neither_a_job_nor_a_sh
     in_state(second, JobState.SUCCEEDED)
     assert states(factory) == {"pending"}
     no_folder.unlink()
-    until(lambda: (no_folder / second / "teacher_fdm").is_dir())
+    until(lambda: is_tracked_when_due(factory, no_folder / second / "teacher_fdm"))
     family = children(worker.process.pid)
     worker.process.send_signal(signal.SIGTERM)
     worker.wait()
@@ -61,6 +62,13 @@ def test_a_hanging_receiver_and_a_failing_tracker_hold_up_neither_a_job_nor_a_sh
     log = worker.log.read_text()
     assert "tensorboard has failed: NotADirectoryError" in log or "FileExistsError" in log
     assert "Traceback" not in log
+
+
+def is_tracked_when_due(factory: sessionmaker[Session], folder: Path) -> bool:
+    """Whether the folder is there; what is put off is due at once."""
+    with transaction(factory) as session:
+        session.execute(update(TrackedJob).values(next_at=FromNow(-1)))
+    return folder.is_dir()
 
 
 def failures(factory: sessionmaker[Session], job_id: str) -> int:
