@@ -41,6 +41,7 @@ from api.routes import (
     teachers,
     uploads,
     webhooks,
+    workers,
 )
 from api.routes.ui import PARTS as UI_PARTS
 from api.routes.ui.refusals import respond_for_people
@@ -101,7 +102,7 @@ TAGS = [
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask."},
     {"name": "webhooks", "description": "Whom the service calls when something happens to your jobs."},
-    {"name": "health", "description": "For probes and Prometheus."},
+    {"name": "health", "description": "For probes and Prometheus; workers and their devices."},
 ]
 
 
@@ -132,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         catalog,
         keys,
         webhooks,
+        workers,
         health,
         pages,
     ):

@@ -1,6 +1,6 @@
 """Webhooks with their deliveries, and how far trackers have come.
 
-Revision: 0019, after 0016
+Revision: 0019, after 0020
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from jobs.database.dialect import json_type
 
 revision = "0019"
-down_revision = "0016"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
