@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, StringConstraints, field_validator
 from pydantic_settings import BaseSettings
 
+from cartl_core.spec.data_and_model import NAME
 from jobs.webhooks.address import parse_hosts
+from jobs.written_values import absolute
 
 MLFLOW_SCHEMES = ("http", "https", "file")
 
-Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9._/ -]+$")]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NAME)]
 """Name of an experiment or a project of a tracker."""
 
 
@@ -72,7 +74,7 @@ class SinkSettings(BaseSettings):
     @field_validator("wandb_dir", "tensorboard_dir")
     @classmethod
     def _absolute(cls, folder: Path | None) -> Path | None:
-        return None if folder is None else folder.absolute()
+        return None if folder is None else absolute(folder)
 
     @field_validator("webhook_hosts")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.deps import AppContext, ContextDep, Reader, Submitter
 from api.http.body import parse, read_body
+from api.http.patterns import SWEEP
 from api.http.paging import Cursor, Item, Limit, check_limit, cut, read_place
 from api.http.problems import FieldError, Problem, invalid
 from api.openapi import json_body, problems
@@ -25,7 +26,7 @@ from jobs.webhooks.url import ALLOWED, LONGEST_URL, read_target
 
 router = APIRouter(tags=["webhooks"])
 
-WebhookId = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-f]+$", description="Id of a webhook.")]
+WebhookId = Annotated[str, Path(pattern=SWEEP, description="Id of a webhook.")]
 
 
 class WebhookRequest(BaseModel):

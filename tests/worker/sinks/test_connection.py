@@ -111,7 +111,7 @@ def test_a_name_that_nobody_knows_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_receiver_that_does_not_answer_is_left_in_time(receiver: Receiver) -> None:
-    receiver.answer = lambda handler: receiver.gone.wait(LONG) and None
+    receiver.answer = lambda handler: receiver.gone.wait(LONG)
     assert ask(receiver.url(), seconds=SHORT).error == TOO_SLOW
 
 
@@ -144,7 +144,7 @@ def test_an_answer_without_end_is_not_read_to_it(receiver: Receiver) -> None:
     "answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n", b"HTTP/1.1 200 OK\r\nX"]
 )
 def test_nonsense_is_a_failure(receiver: Receiver, answer: bytes) -> None:
-    receiver.answer = lambda handler: handler.wfile.write(answer) and None
+    receiver.answer = lambda handler: handler.wfile.write(answer)
     outcome = ask(receiver.url())
     assert outcome.status is None and outcome.error is not None and not outcome.delivered
 

@@ -34,7 +34,7 @@ def test_a_hanging_receiver_and_a_failing_tracker_hold_up_neither_a_job_nor_a_sh
     until: Fixture,
     tmp_path: Path,
 ) -> None:
-    receiver.answer = lambda handler: receiver.gone.wait(LONG) and None
+    receiver.answer = lambda handler: receiver.gone.wait(LONG)
     with transaction(factory) as session:
         register(session, "ada", receiver.url(), EVENTS, most=1)
     no_folder = tmp_path / "no-folder"
