@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.deps import AppContext, ContextDep, Reader, Submitter
 from api.http.body import parse, read_body
-from api.http.patterns import SWEEP
 from api.http.paging import Cursor, Item, Limit, check_limit, cut, read_place
+from api.http.patterns import SWEEP
 from api.http.problems import FieldError, Problem, invalid
 from api.openapi import json_body, problems
 from api.schemas import Page, View
