@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.errors import SpecError
+from cartl_core.spec.acceptance import EvaluationAcceptSpec
 from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel, refusal
 from cartl_core.spec.data_and_model import (
     DataName,
@@ -27,7 +28,7 @@ from cartl_core.spec.data_and_model import (
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.given_teacher import TeacherFacts
 from cartl_core.spec.job import JobSpec, Preset
-from cartl_core.spec.request import EvaluateOverrides, JobRequest
+from cartl_core.spec.request import PRIORITY, EvaluateOverrides, JobRequest, Priority
 
 MOST_DATASETS = 8
 ID = r"^[0-9a-f-]{1,64}$"
@@ -94,6 +95,11 @@ class EvaluateJobRequest(SpecModel):
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
     evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
+    accept: EvaluationAcceptSpec | None = Field(
+        default=None,
+        description="What the network must reach on the first data set, fixed before the run; the report has "
+        "a verdict on each criterion.",
+    )
     model: ModelSpec | None = Field(
         default=None, description="The network's own; where it is given, the file must have it."
     )
@@ -102,6 +108,7 @@ class EvaluateJobRequest(SpecModel):
         default="auto", description="Of training, so of nothing here: evaluation is always fp32."
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    priority: Priority = Field(default=0, description=PRIORITY)
 
     @field_validator("dataset")
     @classmethod
@@ -130,6 +137,9 @@ class EvaluateJobSpec(SpecModel):
     network: NetworkRef
     model: ModelSpec
     evaluate: EvaluateSpec
+    accept: EvaluationAcceptSpec | None = Field(
+        default=None, description="What the network must reach on `dataset`."
+    )
     further: Annotated[tuple[FurtherTest, ...], OBJECTS] = Field(
         default=(),
         max_length=MOST_DATASETS - 1,
@@ -142,8 +152,8 @@ class EvaluateJobSpec(SpecModel):
 
     def on_each(self) -> Iterator[EvaluateJobSpec]:
         """The same on each data set alone, the first one first."""
-        alone = self.model_copy(update={"further": ()})
-        yield alone
+        alone = self.model_copy(update={"further": (), "accept": None})
+        yield self.model_copy(update={"further": ()})
         for part in self.further:
             yield alone.model_copy(update={"dataset": part.dataset, "evaluate": part.evaluate})
 
