@@ -56,12 +56,26 @@ class JobLinks(View):
         return cls(self=base, **parts)
 
 
+class SecondsRange(BaseModel):
+    """Where the wall time of a run lies."""
+
+    low: float = Field(ge=0, description="One run in ten takes less.")
+    likely: float = Field(ge=0)
+    high: float = Field(ge=0, description="One run in ten takes more.")
+
+
 class EstimateView(BaseModel):
-    """What a job is expected to cost; a guess from counted images and measured rates."""
+    """What a job is expected to cost, from its counted passes and the rates that stages have shown."""
 
     model_config = ConfigDict(extra="allow")
 
-    seconds: float = Field(ge=0, description="Wall time of the whole run on the machine named by `assumes`.")
+    seconds: float = Field(ge=0, description="Likely wall time of the whole run: `likely` of the range.")
+    seconds_range: SecondsRange | None = Field(default=None, description="Null in jobs of earlier versions.")
+    basis: str | None = Field(
+        default=None, description="`measured on 12 stages`, or `first guess` where nothing was measured yet."
+    )
+    measured_stages: int | None = Field(default=None, ge=0, description="How many the time stands on.")
+    assumes: str | None = Field(default=None, description="What the time takes for granted, for people.")
     disk_bytes: int = Field(ge=0)
 
 
@@ -119,6 +133,7 @@ class JobView(JobBrief):
     message: str | None = Field(description="What went wrong, for people.")
     stage_label: str | None
     seconds_left: float | None
+    images_per_second: float | None = Field(description="Through the stage at work, lately.")
     estimated_finish: datetime | None
     queue_position: int | None = Field(
         description="1 goes next; 101 is 101 or later; null when it is not queued."
@@ -136,13 +151,14 @@ class JobView(JobBrief):
     estimate: EstimateView
 
     @classmethod
-    def whole(cls, job: Job, queue_position: int | None) -> Self:
+    def whole(cls, job: Job, queue_position: int | None, images_per_second: float | None = None) -> Self:
         """A row with all that a person may know of it."""
         return cls(
             **cls.columns_of(job),
             message=job.message,
             stage_label=job.stage_label,
             seconds_left=job.seconds_left,
+            images_per_second=images_per_second,
             estimated_finish=_estimated_finish(job),
             queue_position=queue_position,
             waiting_for=job.waiting_for,

@@ -74,6 +74,7 @@ def create_job(
         context.settings,
         lambda ref: request.find_network(ref, caller.owner),
         request.lookup(caller.owner),
+        context.rates.measured(),
     )
     if dry_run:
         return _json(_dry_run(submission))
@@ -134,7 +135,7 @@ def _json(
 
 
 def _view(session: Session, job: Job) -> JobView:
-    return JobView.whole(job, store.queue_position(session, job))
+    return JobView.whole(job, store.queue_position(session, job), store.pace_of(session, job))
 
 
 @router.get("/jobs", summary="List jobs, newest first", responses=problems())

@@ -42,11 +42,13 @@ def publish(
         run: its stages are all done.
         exporter: None writes the student's weights alone, and no model card.
     """
+    run.publishing(0.0)
     final, report = run.known(complete=True), run.report
     if isinstance(run.plan, TransferPlan):
         final = _give_back(
             out, run, run.directory(run.plan.students[0].stage) / NETWORK, services, final, exporter
         )
+    run.publishing(0.5)
     for network in run.plan.measured:
         clean = run.state.clean(network.measurements)
         rows = {
@@ -58,6 +60,7 @@ def publish(
         test = run.inputs.images(network.measurements[0].work.data)
         write_outcomes(out, network.subject, test, clean or (), attacks, rows, report)
     write_report(out, final, _worst_images(out, final, run), report)
+    run.publishing(1.0)
     run.tell(final)
     return final
 

@@ -35,6 +35,7 @@ from jobs.store.observe import (
     report_text,
     state_counts,
 )
+from jobs.store.rates import measured_rates, newest_rate, pace_of
 from jobs.store.record import record
 from jobs.store.run import (
     LOSSES,
@@ -91,8 +92,11 @@ __all__ = [
     "hold_lock",
     "keep_claims",
     "list_jobs",
+    "measured_rates",
     "metrics_of",
+    "newest_rate",
     "overview",
+    "pace_of",
     "queue_position",
     "readers",
     "reap_expired",

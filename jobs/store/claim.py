@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from cartl_core.planning.rates import MeasuredRate
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
 from jobs.database.dialect import FromNow, Now
@@ -20,6 +21,7 @@ from jobs.files.brought import packs_of, teacher_of_spec
 from jobs.files.network_files import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
+from jobs.store.rates import measured_rates
 from jobs.tables import Job, JobEvent, Stage
 
 OWNERS_TRIED = 32
@@ -45,6 +47,8 @@ class Claim:
     """The data sets that people brought: their ids, and where their packs are, relative likewise."""
     teacher: str | None = None
     """The network file of the teacher that a transfer is given, relative likewise."""
+    rates: tuple[MeasuredRate, ...] = ()
+    """What is known of the time that stages take, on any machine."""
 
     @property
     def fence(self) -> ColumnElement[bool]:
@@ -114,6 +118,7 @@ def _take(
         started_at=func.coalesce(Job.started_at, Now()),
         waiting_for=None,
         not_before=None,
+        seconds_left=Job.estimate["seconds"].as_float(),
     )
     return None if claimed is None else _claim_of(session, claimed, worker_id)
 
@@ -133,6 +138,7 @@ def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
         network=network,
         packs=packs_of(spec),
         teacher=teacher_of_spec(spec),
+        rates=measured_rates(session),
     )
 
 

@@ -3,6 +3,7 @@
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation, WebSession
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
+from jobs.tables.rate import JobPace, StageRate
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.task import TASK_STATES, Task
@@ -25,11 +26,13 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobEvent",
+    "JobPace",
     "JobShare",
     "Lock",
     "Metric",
     "Resource",
     "Stage",
+    "StageRate",
     "Sweep",
     "Task",
     "Teacher",

@@ -1,0 +1,118 @@
+"""What is expected of a run before it computes: the seconds of each stage, by the rates that are known."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+
+from cartl_core.planning.costs import Cost, macs_of_a_pass, size_class
+from cartl_core.planning.plan import Plan
+from cartl_core.planning.rates import Machine, MeasuredRate, Rates, rates_on
+from cartl_core.planning.work import PUBLISH, START
+from cartl_core.spec import Runtime
+
+NINE_TENTHS = 1.28
+"""Standard deviations from the middle of a normal distribution to its last tenth."""
+STARTED_AT = 19
+"""Place of a process's start among the fields of /proc/self/stat that follow its name."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a run is told of time.
+
+    Attributes:
+        rates: that earlier runs have measured, on any machine.
+        began: when its process was started, by ``time.monotonic``; None: what is before the first stage is
+            not measured.
+    """
+
+    rates: Sequence[MeasuredRate] = ()
+    began: float | None = None
+
+
+def process_began() -> float:
+    """When this process was started, by ``time.monotonic``; now, where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        ticks = int(fields[STARTED_AT])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        age = 0.0
+    return time.monotonic() - max(0.0, age)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a stage before it runs.
+
+    Attributes:
+        seconds: predicted; more than 0.
+        macs: multiply-adds of all its passes.
+        images: that go through the network.
+        batches: the same passes, of a batch each.
+    """
+
+    kind: str
+    seconds: float
+    macs: float = 0.0
+    images: float = 0.0
+    batches: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunForecast:
+    """What is expected of a whole run.
+
+    Attributes:
+        stages: by digest.
+        start: seconds before the first stage.
+        publishing: seconds after the last one.
+        size_class: of the network, see ``cartl_core.planning.costs``.
+        measured: whether any of it was measured on this machine before.
+        spreads: of the kinds that were, see ``Forecast``.
+    """
+
+    stages: Mapping[str, Expected]
+    start: float = 0.0
+    publishing: float = 0.0
+    size_class: int = 0
+    measured: bool = False
+    spreads: Mapping[str, float] | None = None
+
+
+def expect(costs: Mapping[str, Cost], macs_of_a_pass: float, rates: Rates) -> RunForecast:
+    """What ``rates`` tell of a run's stages.
+
+    Args:
+        costs: of every stage, by digest.
+        macs_of_a_pass: multiply-adds of one image's pass through the run's network.
+    """
+    size = size_class(macs_of_a_pass)
+    known = {cost.kind: rates.rate_of(cost.kind, size) for cost in costs.values()}
+    return RunForecast(
+        stages={
+            digest: Expected(
+                cost.kind,
+                rates.seconds(cost, macs_of_a_pass).likely,
+                cost.passes * macs_of_a_pass,
+                cost.images,
+                cost.batches,
+            )
+            for digest, cost in costs.items()
+        },
+        start=rates.seconds(Cost(START, 0, 0), macs_of_a_pass).likely,
+        publishing=rates.seconds(Cost(PUBLISH, 0, 0), macs_of_a_pass).likely,
+        size_class=size,
+        measured=rates.measured,
+        spreads={kind: log(rate.high / rate.likely) / NINE_TENTHS for kind, rate in known.items() if rate},
+    )
+
+
+def expectation(plan: Plan, runtime: Runtime, timing: Timing) -> RunForecast:
+    """What is expected of a plan on the machine that it runs on."""
+    return expect(plan.costs, macs_of_a_pass(plan.spec.model), rates_on(Machine.of(runtime), timing.rates))
