@@ -11,6 +11,8 @@ ALLOWED = 1.5
 """A prediction is right that is at most this factor above or below the truth."""
 AIM = 0.8
 """Of a run's length for which it is to be right."""
+LOOKS = 200
+"""So often somebody looks at what was told last, evenly over a run."""
 
 
 @dataclass
@@ -18,9 +20,9 @@ class Record:
     """One job as it was watched.
 
     Attributes:
-        points: (seconds since it was first seen to run, seconds left as answered; None: not told).
-        seconds: from then to its end.
-        estimate: of the answer to its submission.
+        points: (seconds since it began, seconds left as told; None: not told), in order.
+        seconds: of the whole run.
+        estimate: made before it.
     """
 
     name: str
@@ -44,26 +46,34 @@ def share_within(record: Record, allowed: float = ALLOWED) -> float:
     """Of the run's length, for how much of it what was last answered was right."""
     if record.seconds <= 0:
         return 0.0
-    ends = [*(t for t, _ in record.points[1:]), record.seconds]
-    right = sum(
-        end - t
-        for (t, left), end in zip(record.points, ends, strict=True)
-        if factor(left, record.seconds - t) <= allowed
-    )
-    return right / record.seconds
+    found = factors(record)
+    return sum(one <= allowed for one in found) / len(found)
+
+
+def factors(record: Record) -> list[float]:
+    """Of what was last told, at ``LOOKS`` moments that lie evenly over the run."""
+    told = iter(record.points)
+    following = next(told, None)
+    left: float | None = None
+    found = []
+    for look in range(LOOKS):
+        now = record.seconds * (look + 0.5) / LOOKS
+        while following is not None and following[0] <= now:
+            left, following = following[1], next(told, None)
+        found.append(factor(left, record.seconds - now))
+    return found
 
 
 def row(record: Record) -> dict[str, Any]:
     """What is kept of a job: its length, how right the time left was, what was estimated before."""
     span = record.estimate.get("seconds_range") or {}
-    factors = [factor(left, record.seconds - t) for t, left in record.points if t < record.seconds]
     return {
         "name": record.name,
         "kind": record.kind,
         "state": record.state,
         "seconds": round(record.seconds, 1),
         "share_within": round(share_within(record), 3),
-        "median_factor": round(median(factors), 2) if factors else None,
+        "median_factor": round(median(factors(record)), 2),
         "estimate": span,
         "basis": record.estimate.get("basis"),
         "within_range": bool(span) and span["low"] <= record.seconds <= span["high"],

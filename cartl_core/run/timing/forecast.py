@@ -22,6 +22,8 @@ NOISE = 1.5
 """The same of what one second of computing shows."""
 PATIENCE = 5.0
 """Seconds of computing that count as if they had gone as predicted, while the last minute is not over."""
+MOST_OFF = log(1e4)
+"""A prediction is off by no more."""
 MOST = 20.0
 """By which the last minute may differ from the rest of the run."""
 
@@ -58,7 +60,7 @@ class Forecast:
         """Of each kind that was computed; of all others under the empty name."""
         machine_variance = MACHINE_SPREAD[self.measured] ** 2
         seen = {
-            kind: (log(share.taken / share.predicted), self._variance(kind), NOISE**2 / share.taken)
+            kind: (_ratio(share), self._variance(kind), NOISE**2 / share.taken)
             for kind, share in self._done.items()
             if share.taken > 0 and share.predicted > 0
         }
@@ -91,6 +93,11 @@ class Forecast:
         if taken <= 0 or expected <= 0:
             return 1.0
         return min(MOST, max(1 / MOST, (taken + patience) / (expected + patience)))
+
+
+def _ratio(share: Share) -> float:
+    """Logarithm of how many times longer it took, within bounds."""
+    return max(-MOST_OFF, min(MOST_OFF, log(share.taken) - log(share.predicted)))
 
 
 def _taken(past: Mapping[str, Share]) -> float:
