@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from cartl_core.spec.arm import AUTO, FreezeDepth
 from jobs.state import JobState
-from jobs.store import MetricSeries
+from jobs.store import MetricSeries, Pace
 from jobs.tables import Artifact, Job, JobEvent
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ class JobView(JobBrief):
 
     message: str | None = Field(description="What went wrong, for people.")
     stage_label: str | None
-    seconds_left: float | None
+    seconds_left: float | None = Field(description="From now on; before the first stage, as estimated.")
     images_per_second: float | None = Field(description="Through the stage at work, lately.")
     estimated_finish: datetime | None
     queue_position: int | None = Field(
@@ -151,15 +151,15 @@ class JobView(JobBrief):
     estimate: EstimateView
 
     @classmethod
-    def whole(cls, job: Job, queue_position: int | None, images_per_second: float | None = None) -> Self:
+    def whole(cls, job: Job, queue_position: int | None, pace: Pace = Pace()) -> Self:  # noqa: B008
         """A row with all that a person may know of it."""
         return cls(
             **cls.columns_of(job),
             message=job.message,
             stage_label=job.stage_label,
-            seconds_left=job.seconds_left,
-            images_per_second=images_per_second,
-            estimated_finish=_estimated_finish(job),
+            seconds_left=pace.seconds_left,
+            images_per_second=pace.images_per_second,
+            estimated_finish=_estimated_finish(job, pace),
             queue_position=queue_position,
             waiting_for=job.waiting_for,
             cancel_requested=job.cancel_requested_at is not None,
@@ -175,11 +175,11 @@ class JobView(JobBrief):
         )
 
 
-def _estimated_finish(job: Job) -> datetime | None:
-    """The last heartbeat plus what the run said was left."""
-    if job.state != JobState.RUNNING or job.heartbeat_at is None or job.seconds_left is None:
+def _estimated_finish(job: Job, pace: Pace) -> datetime | None:
+    """Now, plus what is left."""
+    if job.state != JobState.RUNNING or pace.seconds_left is None:
         return None
-    return job.heartbeat_at + timedelta(seconds=job.seconds_left)
+    return datetime.now(UTC) + timedelta(seconds=pace.seconds_left)
 
 
 class DryRun(View):

@@ -6,6 +6,7 @@ go from run to run as a worker hands them on, the newest sixteen of each kind.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -29,10 +30,11 @@ from cartl_core.spec.sweep import SweepRequest
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from jobs.admission.estimate import estimate
-from jobs.store.rates import KEPT_OF_EACH
+from jobs.store.rates import KEPT_OF_EACH, aged
 
 MOST_IN_A_SWEEP = 8
 STUDENT = "student.safetensors"
+EVERY_SECONDS = 0.5
 
 
 class Measured:
@@ -71,6 +73,24 @@ def watched(asked: tuple[Asked, ...], work: Path, seconds: float) -> Iterator[Re
                 return
             students[name] = work / f"out-{len(students)}"
             yield _run(name, spec, network, students[name], work / "stages", measured)
+
+
+def seen(told: list[tuple[float, float | None]], seconds: float) -> list[tuple[float, float | None]]:
+    """What a service would answer twice a second: what was told last, less the time since.
+
+    Args:
+        told: (when, seconds left), the first at 0.
+        seconds: of the whole run.
+    """
+    found: list[tuple[float, float | None]] = []
+    following = iter([*told, (math.inf, None)])
+    (at, left), (until, then) = next(following), next(following)
+    for look in range(math.ceil(seconds / EVERY_SECONDS)):
+        now = look * EVERY_SECONDS
+        while until <= now:
+            (at, left), (until, then) = (until, then), next(following)
+        found.append((now, None if left is None else aged(left, now - at)))
+    return found
 
 
 def _specs(
@@ -121,5 +141,6 @@ def _run(
         exporter=None,
     )
     record.seconds, record.state = time.monotonic() - began, "succeeded"
+    record.points = seen(record.points, record.seconds)
     record.load = os.getloadavg()[0]
     return record

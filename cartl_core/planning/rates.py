@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from cartl_core.planning.costs import Cost, size_class
-from cartl_core.planning.work import HEAD, IMPORT, PUBLISH, START
+from cartl_core.planning.work import EXPORT, HEAD, IMPORT, PUBLISH, START
 from cartl_core.spec import Runtime
 
 # WRN-16-2, stem stride 2, 28x28x1: 137 ms for 128 images forth and back to the input (two cores of a
@@ -29,13 +29,15 @@ STAGE_SECONDS = 0.1
 """What a stage takes besides: its networks are read, its result is written."""
 BATCH_SECONDS = 0.002
 """What a pass of a batch takes besides, however small the network."""
-FIXED_SECONDS = {START: 5.0, PUBLISH: 3.0, HEAD: 0.2, IMPORT: 0.1}
+FIXED_SECONDS = {START: 5.0, EXPORT: 10.0, PUBLISH: 3.0, HEAD: 0.2, IMPORT: 0.1}
 """The same for kinds that differ. On the machine above a smoke job took 8.8 s of processor time, nearly all
 of it for a process that starts, torch, reading data and a report."""
 GUESS_SPREAD = 3.0
 """A first guess is this factor above or below what it turns out to be, in most cases."""
 KIN_SPREAD = 1.8
 """So is one that is corrected by stages of other kinds or sizes."""
+OUTSIDE = (START, EXPORT, PUBLISH)
+"""Kinds that say nothing of how fast stages are, nor these of them."""
 FEWEST_SPREAD = 1.15
 TENTH, NINE_TENTHS = 0.1, 0.9
 
@@ -161,9 +163,7 @@ class Rates:
     def __init__(self, device: str, measured: Iterable[MeasuredRate] = ()) -> None:
         self.device = device
         self._measured = {(rate.kind, rate.size_class): rate for rate in measured}
-        likely = [
-            log(rate.likely) for (kind, _), rate in self._measured.items() if kind not in (START, PUBLISH)
-        ]
+        likely = [log(rate.likely) for (kind, _), rate in self._measured.items() if kind not in OUTSIDE]
         self._machine = exp(median(likely)) if likely else None
 
     @property
@@ -183,7 +183,7 @@ class Rates:
         if kin:
             near = min(kin, key=lambda rate: (abs(rate.size_class - size), rate.size_class))
             return _around(near.likely, KIN_SPREAD)
-        if kind in (START, PUBLISH) or self._machine is None:
+        if kind in OUTSIDE or self._machine is None:
             return _around(1.0, GUESS_SPREAD)
         return _around(self._machine, KIN_SPREAD)
 

@@ -16,8 +16,8 @@ from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
 TEACHER, STUDENT, HEAD, IMPORT, CLEAN = "teacher", "student", "head", "import", "clean"
-START, PUBLISH = "start", "publish"
-"""Of every run: all that is before its first stage, and all that is after its last one."""
+START, EXPORT, PUBLISH = "start", "export", "publish"
+"""Of a run: what is before its first stage, and after its last one: other forms of the student, the report."""
 
 
 def of_teacher(pretrain: PretrainSpec, images: Images) -> Cost:
@@ -48,6 +48,12 @@ def of_diagnostic(name: str, asked: DiagnosticSpec, images: int, batch_size: int
     """A diagnostic."""
     count = looked_at(asked, images)
     return _in_batches(f"diagnostic-{name}", diagnostic_cost(name, asked, images), count, count, batch_size)
+
+
+def outside_stages(*, exports: bool) -> tuple[Cost, ...]:
+    """What a run does before its first stage and after its last one; ``exports``: its student has forms."""
+    kinds = (START, EXPORT, PUBLISH) if exports else (START, PUBLISH)
+    return tuple(Cost(kind, 0.0, 0.0) for kind in kinds)
 
 
 def _in_batches(kind: str, passes: float, shown: float, images: int, batch_size: int) -> Cost:

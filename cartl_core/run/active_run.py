@@ -93,9 +93,9 @@ class ActiveRun:
         self.plan = plan
         self._meter.replan(self._expect(plan))
 
-    def publishing(self, fraction: float) -> None:
-        """All stages are done, and ``fraction`` of what is made for the person."""
-        self._meter.publish(fraction)
+    def after_stages(self, kind: str | None) -> None:
+        """All stages are done, and work of this kind begins; None: nothing is left."""
+        self._meter.after_stages(kind)
 
     def known(self, *, complete: bool = False) -> Report:
         """The report as far as it is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cartl_core.data import load
@@ -84,7 +85,7 @@ def run(
         checkpoint_seconds,
         run_id or f"{out.resolve()} {spec_digest(spec)}",
         scratch_bytes,
-        timing,
+        timing if exporter else replace(timing, exports=False),
     )
     loader = functools.partial(
         load,

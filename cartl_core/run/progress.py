@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from cartl_core.events import Progress, Reporter, StageMeasured
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.planning.work import PUBLISH, START
+from cartl_core.planning.work import START
 from cartl_core.run.timing.expected import Expected, RunForecast
 from cartl_core.run.timing.forecast import Forecast
 
@@ -50,7 +50,10 @@ class Meter:
         self._began = began
         self._forecast = Forecast(expected.measured, expected.spreads or {})
         self._fractions = dict.fromkeys(expected.stages, 0.0)
-        self._published = 0.0
+        self._over: frozenset[str] = frozenset()
+        """Kinds of work after the last stage that are done."""
+        self._after: tuple[str, float] | None = None
+        """Of those the one at work: since when."""
         self._mark = clock()
         """Until here all time has been counted."""
         self._begun: tuple[float, float] | None = None
@@ -91,15 +94,17 @@ class Meter:
         self._mark, self._begun = now, None
         self._tell(key)
 
-    def publish(self, fraction: float) -> None:
-        """``fraction`` of what follows the last stage is done."""
+    def after_stages(self, kind: str | None) -> None:
+        """All stages are done, and work of ``kind`` begins; None: nothing is left."""
+        if self._after is not None and kind == self._after[0]:
+            return
         now = self._clock()
-        if self._begun is None:
-            self._begun = (now, 0.0)
-        self._published = fraction
+        if self._after is not None:
+            self._measured(Expected(self._after[0], 0.0), 1.0, now - self._after[1])
+        kinds = [*self._expected.after]
+        self._over = frozenset(kinds if kind is None else kinds[: kinds.index(kind)] if kind in kinds else ())
+        self._after = None if kind is None else (kind, now)
         self._images.clear()
-        if fraction == 1.0:
-            self._measured(Expected(PUBLISH, 0.0), 1.0, now - self._begun[0])
         self._tell(REPORT)
 
     def _count(self, key: StageKey, fraction: float, now: float) -> None:
@@ -134,8 +139,9 @@ class Meter:
         self._told_at = self._clock()
         expected, stages = self._expected, self._expected.stages
         done = {digest: stage.seconds * self._fractions[digest] for digest, stage in stages.items()}
-        whole = sum(stage.seconds for stage in stages.values()) + expected.start + expected.publishing
-        so_far = sum(done.values()) + expected.start + expected.publishing * self._published
+        outside = expected.start + sum(expected.after.values())
+        whole = outside + sum(stage.seconds for stage in stages.values())
+        so_far = outside - self._after_left() + sum(done.values())
         self._report(
             Progress(
                 stage=key.kind,
@@ -152,8 +158,11 @@ class Meter:
             (stage.seconds - done[digest]) * factors.get(stage.kind, factors[""])
             for digest, stage in self._expected.stages.items()
         )
-        left += self._expected.publishing * (1 - self._published)
+        left += self._after_left()
         return max(0.0, left * self._forecast.pace_now(factors))
+
+    def _after_left(self) -> float:
+        return sum(seconds for kind, seconds in self._expected.after.items() if kind not in self._over)
 
     def _images_per_second(self, key: StageKey) -> float | None:
         stage = self._expected.stages.get(key.digest)

@@ -15,16 +15,15 @@ from cartl_core.catalog import facts_of, share_of_classes
 from cartl_core.catalog.candidates import plain_ones
 from cartl_core.planning.costs import Cost, Images, macs_of_a_pass, size_class
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
-from cartl_core.planning.rates import MACS_PER_SECOND, MeasuredRate, Rates, Span, rates_for
+from cartl_core.planning.rates import MACS_PER_SECOND, OUTSIDE, MeasuredRate, Rates, Span, rates_for
 from cartl_core.planning.work import (
     IMPORT,
-    PUBLISH,
-    START,
     of_attack,
     of_diagnostic,
     of_import,
     of_student,
     of_teacher,
+    outside_stages,
 )
 from cartl_core.spec import Arm, AttackSpec, DataSpec, EvaluateSpec, JobSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
@@ -129,7 +128,7 @@ def estimated_together(specs: Sequence[JobSpec], measured: Sequence[MeasuredRate
         images = images_of(spec.dataset)
         work += [_Work(of_student(arm, spec.model, images), spec.model) for arm in trained]
         work += [_Work(cost, spec.model) for cost in _target_costs(spec)]
-        work += _of_every_run(spec.model)
+        work += _outside(spec)
         disk += _disk(len(trained), network_size(spec.model, classes_of(spec.dataset)))
     return _summed(work, disk, len(teachers), rates_for(specs[0].device, measured))
 
@@ -139,14 +138,16 @@ def estimated_evaluation(spec: EvaluateJobSpec, measured: Sequence[MeasuredRate]
     costs = [
         cost for alone in spec.on_each() for cost in _measurements(alone.evaluate, alone.dataset, own=True)
     ]
-    work = [_Work(cost, spec.model) for cost in (of_import(), *costs)] + _of_every_run(spec.model)
+    work = [_Work(cost, spec.model) for cost in (of_import(), *costs)] + _outside(spec)
     student = network_size(spec.model, classes_of(spec.dataset))
     disk = student.parameters * BYTES_PER_NUMBER + REPORT_BYTES
     return _summed(work, disk, 0, rates_for(spec.device, measured))
 
 
-def _of_every_run(model: ModelSpec) -> list[_Work]:
-    return [_Work(Cost(kind, 0, 0), model) for kind in (START, PUBLISH)]
+def _outside(spec: JobSpec | EvaluateJobSpec) -> list[_Work]:
+    """Before the first stage and after the last one."""
+    exports = isinstance(spec, JobSpec) and bool(spec.exports)
+    return [_Work(cost, spec.model) for cost in outside_stages(exports=exports)]
 
 
 def _summed(work: Sequence[_Work], disk: int, teachers: int, rates: Rates) -> Estimate:
@@ -177,7 +178,7 @@ def _basis(stages: int) -> str:
 
 def _assumes(rates: Rates, unknown: Iterable[str]) -> str:
     """What the time takes for granted."""
-    never = sorted(set(unknown) - {START, PUBLISH, IMPORT})
+    never = sorted(set(unknown) - {*OUTSIDE, IMPORT})
     rate = MACS_PER_SECOND[rates.device] / GIGA
     if not rates.measured:
         known = f"a first guess for {rates.device}, about {rate:.0f} billion multiply-adds a second"

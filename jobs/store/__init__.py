@@ -35,7 +35,7 @@ from jobs.store.observe import (
     report_text,
     state_counts,
 )
-from jobs.store.rates import measured_rates, newest_rate, pace_of
+from jobs.store.rates import Pace, measured_rates, newest_rate, pace_of
 from jobs.store.record import record
 from jobs.store.run import (
     LOSSES,
@@ -71,6 +71,7 @@ __all__ = [
     "LOSSES",
     "Claim",
     "MetricSeries",
+    "Pace",
     "ReapResult",
     "RenewResult",
     "StageVerdict",

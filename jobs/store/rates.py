@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from cartl_core.events import StageMeasured
 from cartl_core.planning.rates import Machine, MeasuredRate, Measurement, summarise
 from jobs.database.dialect import Now, insert_if_new
+from jobs.state import JobState
 from jobs.tables import Job, JobPace, StageRate
 
 KEPT_OF_EACH = 16
 """Rows of one machine, kind of work and size of network: the newest."""
 KEPT_IN_ALL = 4096
 NAME_LENGTH = 200
+LEAST_SHARE = 0.1
+"""Of a time left that was told, what stays of it however long nothing new is told."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a job goes: ``seconds_left`` from now on, and images through the stage at work."""
+
+    seconds_left: float | None = None
+    images_per_second: float | None = None
 
 
 def keep(session: Session, machine: Machine, event: StageMeasured) -> None:
@@ -66,9 +80,22 @@ def note_pace(session: Session, job_id: str, images_per_second: float | None) ->
         insert_if_new(session, JobPace, job_id=job_id, images_per_second=images_per_second)
 
 
-def pace_of(session: Session, job: Job) -> float | None:
-    """Images a second of a job that runs; None of one that does not."""
-    if job.state != "running":
-        return None
-    found = select(JobPace.images_per_second).where(JobPace.job_id == job.id)
-    return session.execute(found).scalar_one_or_none()
+def pace_of(session: Session, job: Job) -> Pace:
+    """How a running job goes at this moment; of one that does not run nothing is told."""
+    if job.state != JobState.RUNNING:
+        return Pace()
+    row = session.execute(
+        select(JobPace.images_per_second, JobPace.at).where(JobPace.job_id == job.id)
+    ).one_or_none()
+    if row is None:
+        told_at, images = job.started_at, None
+    else:
+        told_at, images = row.at, row.images_per_second
+    if job.seconds_left is None or told_at is None:
+        return Pace(job.seconds_left, images)
+    return Pace(aged(job.seconds_left, (datetime.now(UTC) - told_at).total_seconds()), images)
+
+
+def aged(told: float, seconds: float) -> float:
+    """The time left that was ``told`` so many seconds ago: less by these, and not nothing before the end."""
+    return max(told - max(seconds, 0.0), LEAST_SHARE * told)

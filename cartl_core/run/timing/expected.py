@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 from pathlib import Path
 
 from cartl_core.planning.costs import Cost, macs_of_a_pass, size_class
 from cartl_core.planning.plan import Plan
 from cartl_core.planning.rates import Machine, MeasuredRate, Rates, rates_on
-from cartl_core.planning.work import PUBLISH, START
-from cartl_core.spec import Runtime
+from cartl_core.planning.work import outside_stages
+from cartl_core.spec import JobSpec, Runtime
 
 NINE_TENTHS = 1.28
 """Standard deviations from the middle of a normal distribution to its last tenth."""
@@ -29,10 +29,12 @@ class Timing:
         rates: that earlier runs have measured, on any machine.
         began: when its process was started, by ``time.monotonic``; None: what is before the first stage is
             not measured.
+        exports: whether the student is given back in the forms that the job asks for.
     """
 
     rates: Sequence[MeasuredRate] = ()
     began: float | None = None
+    exports: bool = True
 
 
 def process_began() -> float:
@@ -71,7 +73,7 @@ class RunForecast:
     Attributes:
         stages: by digest.
         start: seconds before the first stage.
-        publishing: seconds after the last one.
+        after: seconds after the last one, by the kind of work, in order.
         size_class: of the network, see ``cartl_core.planning.costs``.
         measured: whether any of it was measured on this machine before.
         spreads: of the kinds that were, see ``Forecast``.
@@ -79,19 +81,23 @@ class RunForecast:
 
     stages: Mapping[str, Expected]
     start: float = 0.0
-    publishing: float = 0.0
+    after: Mapping[str, float] = field(default_factory=dict)
     size_class: int = 0
     measured: bool = False
     spreads: Mapping[str, float] | None = None
 
 
-def expect(costs: Mapping[str, Cost], macs_of_a_pass: float, rates: Rates) -> RunForecast:
+def expect(
+    costs: Mapping[str, Cost], macs_of_a_pass: float, rates: Rates, *, exports: bool = False
+) -> RunForecast:
     """What ``rates`` tell of a run's stages.
 
     Args:
         costs: of every stage, by digest.
         macs_of_a_pass: multiply-adds of one image's pass through the run's network.
+        exports: whether the student is given back in other forms.
     """
+    first, *last = outside_stages(exports=exports)
     size = size_class(macs_of_a_pass)
     known = {cost.kind: rates.rate_of(cost.kind, size) for cost in costs.values()}
     return RunForecast(
@@ -105,8 +111,8 @@ def expect(costs: Mapping[str, Cost], macs_of_a_pass: float, rates: Rates) -> Ru
             )
             for digest, cost in costs.items()
         },
-        start=rates.seconds(Cost(START, 0, 0), macs_of_a_pass).likely,
-        publishing=rates.seconds(Cost(PUBLISH, 0, 0), macs_of_a_pass).likely,
+        start=rates.seconds(first, macs_of_a_pass).likely,
+        after={cost.kind: rates.seconds(cost, macs_of_a_pass).likely for cost in last},
         size_class=size,
         measured=rates.measured,
         spreads={kind: log(rate.high / rate.likely) / NINE_TENTHS for kind, rate in known.items() if rate},
@@ -115,4 +121,6 @@ def expect(costs: Mapping[str, Cost], macs_of_a_pass: float, rates: Rates) -> Ru
 
 def expectation(plan: Plan, runtime: Runtime, timing: Timing) -> RunForecast:
     """What is expected of a plan on the machine that it runs on."""
-    return expect(plan.costs, macs_of_a_pass(plan.spec.model), rates_on(Machine.of(runtime), timing.rates))
+    exports = timing.exports and isinstance(plan.spec, JobSpec) and bool(plan.spec.exports)
+    rates = rates_on(Machine.of(runtime), timing.rates)
+    return expect(plan.costs, macs_of_a_pass(plan.spec.model), rates, exports=exports)

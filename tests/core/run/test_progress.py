@@ -107,7 +107,7 @@ def test_each_computed_stage_and_both_ends_of_a_run_are_measured() -> None:
         "2": Expected("clean", 1.0, macs=1e9),
     }
     meter = Meter(
-        RunForecast(stages, start=5.0, publishing=3.0, size_class=17),
+        RunForecast(stages, start=5.0, after={"export": 9.0, "publish": 3.0}, size_class=17),
         events.append,
         began=3.0,
         clock=lambda: now[0],
@@ -116,14 +116,20 @@ def test_each_computed_stage_and_both_ends_of_a_run_are_measured() -> None:
     now[0] = 27.0
     meter.finish(ONE)
     meter.finish(TWO)
-    meter.publish(0.0)
-    assert told(events).seconds_left and told(events).fraction < 1
-    now[0] = 30.0
-    meter.publish(1.0)
+    meter.after_stages("export")
+    before = told(events).seconds_left or 0
+    now[0] = 29.0
+    meter.after_stages("publish")
+    meter.after_stages("publish")
+    assert told(events).seconds_left == pytest.approx(before / 4), "three of twelve seconds"
+    assert told(events).fraction < 1
+    now[0] = 32.0
+    meter.after_stages(None)
     assert (told(events).fraction, told(events).seconds_left) == (1.0, 0.0)
     assert [event for event in events if isinstance(event, StageMeasured)] == [
         StageMeasured(kind="start", size_class=17, macs=0, batches=0, seconds=4.0),
         StageMeasured(kind="teacher", size_class=17, macs=6e9, batches=30, seconds=20.0),
+        StageMeasured(kind="export", size_class=17, macs=0, batches=0, seconds=2.0),
         StageMeasured(kind="publish", size_class=17, macs=0, batches=0, seconds=3.0),
     ]
 

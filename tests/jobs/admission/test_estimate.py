@@ -253,7 +253,7 @@ def slower(job: JobSpec, factor: float, *kinds: str) -> Any:
 
 def test_an_estimate_follows_what_stages_have_shown() -> None:
     job = spec(baselines=())
-    kinds = ("teacher", "student", "clean", "attack-pgd", "start", "publish")
+    kinds = ("teacher", "student", "clean", "attack-pgd", "start", "export", "publish")
     diagnostics = tuple(f"diagnostic-{name}" for name in job.evaluate.diagnostics)
     known = estimate(job, slower(job, 10.0, *kinds, *diagnostics))
     guessed = estimate(job)

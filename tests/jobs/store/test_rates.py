@@ -81,16 +81,24 @@ def test_a_running_job_says_how_many_images_go_through(
     job_id = submit(estimate={"seconds": 90.0})
     mine = claim()
     job = do(store.find, job_id)
-    assert (job.seconds_left, do(store.pace_of, job)) == (90.0, None), "at first what was estimated"
+    pace = do(store.pace_of, job)
+    assert job.seconds_left == 90.0, "at first what was estimated"
+    assert 9.0 <= pace.seconds_left <= 90.0 and pace.images_per_second is None
     for images in (12.5, 7.0, None):
         moved = Progress(
             stage="transfer", label="s", fraction=0.5, seconds_left=7.0, images_per_second=images
         )
         do(store.record, mine, moved)
-        assert do(store.pace_of, do(store.find, job_id)) == images
+        assert do(store.pace_of, do(store.find, job_id)).images_per_second == images
     do(store.record, mine, moved.model_copy(update={"images_per_second": 3.0}))
     do(store.complete, mine)
-    assert do(store.pace_of, do(store.find, job_id)) is None, "of a job that has ended nothing is told"
+    assert do(store.pace_of, do(store.find, job_id)) == store.Pace(), (
+        "of a job that has ended nothing is told"
+    )
+
+
+def test_a_time_left_that_was_told_runs_down_and_is_nothing_only_at_the_end() -> None:
+    assert [rates.aged(60.0, seconds) for seconds in (-5.0, 0.0, 20.0, 54.0, 1e6)] == [60, 60, 40, 6, 6]
 
 
 def test_estimates_read_the_table_once_in_a_while(factory: sessionmaker[Session]) -> None:
