@@ -17,7 +17,7 @@ from cartl_core.spec.diagnostics import DiagnosticSpec
 
 TEACHER, STUDENT, HEAD, IMPORT, CLEAN = "teacher", "student", "head", "import", "clean"
 START, EXPORT, PUBLISH = "start", "export", "publish"
-"""Of a run: what is before its first stage, and after its last one: other forms of the student, the report."""
+"""Of a run: what is before its first stage, and after its last one: forms of the student, the report."""
 
 
 def of_teacher(pretrain: PretrainSpec, images: Images) -> Cost:

@@ -14,7 +14,7 @@ from math import exp, log
 
 MINUTE = 60.0
 """Seconds of computing: as far back as the machine's pace of now is measured."""
-MACHINE_SPREAD = {True: 0.4, False: 1.2}
+MACHINE_SPREAD = {True: 0.2, False: 1.2}
 """Standard deviation of the logarithm of the machine's factor: where it was measured, and where not."""
 KIND_SPREAD = 0.6
 """The same of the factor of a kind that was never measured."""
