@@ -72,7 +72,7 @@ class EstimateView(BaseModel):
     seconds: float = Field(ge=0, description="Likely wall time of the whole run: `likely` of the range.")
     seconds_range: SecondsRange | None = Field(default=None, description="Null in jobs of earlier versions.")
     basis: str | None = Field(
-        default=None, description="`measured on 12 stages`, or `first guess` where nothing was measured yet."
+        default=None, description="`measured on 12 stages`, `measured on other networks`, or `first guess`."
     )
     measured_stages: int | None = Field(default=None, ge=0, description="How many the time stands on.")
     assumes: str | None = Field(default=None, description="What the time takes for granted, for people.")

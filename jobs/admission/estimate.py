@@ -35,6 +35,7 @@ BYTES_PER_NUMBER = 4
 COPIES_PER_STAGE = 1 + 2 * 5
 REPORT_BYTES = 1_000_000
 FIRST_GUESS = "first guess"
+CARRIED_OVER = "measured on other networks"
 GIGA = 1e9
 
 
@@ -45,7 +46,7 @@ class Estimate:
     Attributes:
         span: wall time of the whole run, in seconds; never 0.
         disk_bytes: stages and artifacts.
-        basis: `measured on 12 stages`, or `first guess`.
+        basis: `measured on 12 stages`, `measured on other networks`, or `first guess`.
         measured_stages: how many stages of earlier jobs the time stands on.
         assumes: what it takes for granted, for people.
         teachers: distinct ones that are trained.
@@ -163,7 +164,7 @@ def _summed(work: Sequence[_Work], disk: int, teachers: int, rates: Rates) -> Es
     return Estimate(
         span=seconds,
         disk_bytes=disk,
-        basis=_basis(stages),
+        basis=_basis(stages, rates),
         measured_stages=stages,
         assumes=_assumes(rates, [kind for (kind, _), rate in found.items() if rate is None]),
         teachers=teachers,
@@ -172,8 +173,10 @@ def _summed(work: Sequence[_Work], disk: int, teachers: int, rates: Rates) -> Es
     )
 
 
-def _basis(stages: int) -> str:
-    return f"measured on {stages} {'stage' if stages == 1 else 'stages'}" if stages else FIRST_GUESS
+def _basis(stages: int, rates: Rates) -> str:
+    if stages:
+        return f"measured on {stages} {'stage' if stages == 1 else 'stages'}"
+    return CARRIED_OVER if rates.measured else FIRST_GUESS
 
 
 def _assumes(rates: Rates, unknown: Iterable[str]) -> str:

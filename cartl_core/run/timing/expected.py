@@ -75,7 +75,7 @@ class RunForecast:
         start: seconds before the first stage.
         after: seconds after the last one, by the kind of work, in order.
         size_class: of the network, see ``cartl_core.planning.costs``.
-        measured: whether any of it was measured on this machine before.
+        measured: whether any of it was measured before, on this machine with a network of this size.
         spreads: of the kinds that were, see ``Forecast``.
     """
 
@@ -114,7 +114,7 @@ def expect(
         start=rates.seconds(first, macs_of_a_pass).likely,
         after={cost.kind: rates.seconds(cost, macs_of_a_pass).likely for cost in last},
         size_class=size,
-        measured=rates.measured,
+        measured=any(known.values()),
         spreads={kind: log(rate.high / rate.likely) / NINE_TENTHS for kind, rate in known.items() if rate},
     )
 
