@@ -41,6 +41,7 @@ from api.routes import (
     sweeps,
     teachers,
     uploads,
+    workers,
 )
 from api.routes.ui import PARTS as UI_PARTS
 from api.routes.ui.refusals import respond_for_people
@@ -98,7 +99,7 @@ TAGS = [
     {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask."},
-    {"name": "health", "description": "For probes and Prometheus."},
+    {"name": "health", "description": "For probes and Prometheus; workers and their devices."},
 ]
 
 
@@ -128,6 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
         teachers,
         catalog,
         keys,
+        workers,
         health,
         pages,
     ):

@@ -1,6 +1,6 @@
 """Measured rates of stages, and the pace of running jobs.
 
-Revision: 0018, after 0016
+Revision: 0018, after 0017
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
