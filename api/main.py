@@ -26,6 +26,7 @@ from api.http.middleware import AddressLimit, HeadAsGet, KnownVersion
 from api.http.pages_for_browsers import PagesForBrowsers
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
+from api.known_rates import KnownRates
 from api.readiness import READINESS_SECONDS, readiness
 from api.routes import (
     catalog,
@@ -180,6 +181,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             quota=QueueQuota(settings.max_queued_per_owner),
             readiness=ComputedOnce(lambda: readiness(engine, celery, settings), READINESS_SECONDS),
             version_guard=VersionGuard(),
+            rates=KnownRates(sessions),
             rate_limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
         )
         await run_in_threadpool(refuse_an_open_network, settings)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartl_core.compat.openmp import bound_spinning
+from cartl_core.planning.rates import RATES
 from jobs.devices import visible_gpu
 from jobs.files.artifacts import log_file, output_directory
 from jobs.settings import Settings
@@ -66,6 +67,10 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
         runtime = out / "runtime.json"
         runtime.write_text(claim.runtime.model_dump_json(indent=1), encoding="utf-8")
         command += ["--runtime", str(runtime)]
+    if claim.rates:
+        rates = out / "rates.json"
+        rates.write_bytes(RATES.dump_json(claim.rates))
+        command += ["--rates", str(rates)]
     return Launch(
         command=tuple(command),
         environment=environment(settings, os.environ, claim.device),
