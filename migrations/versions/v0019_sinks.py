@@ -1,6 +1,6 @@
 """Webhooks with their deliveries, and how far trackers have come.
 
-Revision: 0019, after 0020
+Revision: 0019, after 0018
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from jobs.database.dialect import json_type
 
 revision = "0019"
-down_revision = "0020"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 
