@@ -54,6 +54,7 @@ def page(
     *,
     caller: Caller | None = None,
     here: str = "",
+    open_to_all: bool = False,
     status: int = 200,
     **values: Any,
 ) -> Response:
@@ -62,8 +63,10 @@ def page(
     Args:
         caller: who looks; None shows no navigation.
         here: the place of the navigation that it belongs to.
+        open_to_all: it shows the navigation to everybody, and whoever is signed in may act on it.
     """
-    token = session_token(request) if caller is not None and caller.key_id is not None else None
+    acts = open_to_all or (caller is not None and caller.key_id is not None)
+    token = session_token(request) if acts else None
     text = (
         _environment()
         .get_template(template)
@@ -72,6 +75,7 @@ def page(
             csrf=csrf_token(token) if token else None,
             places=PLACES,
             here=here,
+            open_to_all=open_to_all,
             narrow=values.pop("narrow", False),
             **values,
         )
@@ -80,6 +84,11 @@ def page(
     if request.headers.get(LIVE) == digest:
         return Response(status_code=204, headers={LIVE: digest, "Cache-Control": "no-store"})
     return HTMLResponse(text, status, headers={**HEADERS, LIVE: digest})
+
+
+def part(template: str, **values: Any) -> str:
+    """A part of a page that is made elsewhere."""
+    return _environment().get_template(template).render(**values)
 
 
 def _bytes(count: int) -> str:

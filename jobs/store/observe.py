@@ -223,6 +223,13 @@ def queue_position(session: Session, job: Job) -> int | None:
     return 1 + min(sum(session.execute(_AHEAD, place).one()), MOST_AHEAD)
 
 
+def queue_positions(session: Session) -> dict[str, int]:
+    """``queue_position`` of the first ``MOST_AHEAD`` queued jobs, by id: one query for a list."""
+    next_first = (Job.priority.desc(), Job.created_at, Job.id)
+    first = select(Job.id).where(is_in(Job, JobState.QUEUED)).order_by(*next_first).limit(MOST_AHEAD)
+    return {job_id: place for place, job_id in enumerate(session.execute(first).scalars(), start=1)}
+
+
 def queued_ahead(jobs: FromClause, *ahead: ColumnElement[bool]) -> ScalarSelect[int]:
     """Queued rows of ``jobs`` that are ahead, ``MOST_AHEAD`` at most: a long queue is not read whole."""
     queued = jobs.c.state == literal_column(f"'{JobState.QUEUED}'", String)

@@ -17,6 +17,7 @@ from api.web.render import page
 from api.web.waiting import Capacity, why_waiting
 from jobs import store
 from jobs.state import JobState
+from jobs.store.observe import MOST_AHEAD, queue_positions, running_by_worker
 from jobs.tables import Job
 
 BEATS_BEFORE_DEAD = 6
@@ -50,15 +51,14 @@ class Visit:
         """Of the workers that are heard of now."""
         horizon = BEATS_BEFORE_DEAD * self.context.settings.sweep_seconds
         slots = sum(worker.slots for worker in store.workers(session, seen_within_seconds=horizon))
-        return Capacity(slots, store.state_counts(session).get(JobState.RUNNING, 0))
+        return Capacity(slots, sum(running_by_worker(session).values()))
 
     def waiting(self, session: Session, jobs: list[Job], capacity: Capacity) -> dict[str, str]:
         """Of each job that waits, why."""
-        now = datetime.now(UTC)
+        now, queued = datetime.now(UTC), [job for job in jobs if job.state == JobState.QUEUED]
+        places = queue_positions(session) if queued else {}
         reasons = (
-            (job.id, why_waiting(job, store.queue_position(session, job), capacity, now))
-            for job in jobs
-            if job.state == JobState.QUEUED
+            (job.id, why_waiting(job, places.get(job.id, MOST_AHEAD + 1), capacity, now)) for job in queued
         )
         return {job_id: reason for job_id, reason in reasons if reason is not None}
 
