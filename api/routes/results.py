@@ -90,8 +90,8 @@ def report_of(job: Job) -> Report:
 )
 def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Request) -> Response:
     """The robustness report as HTML. Of a job that succeeded: the file with its figures that the run wrote;
-    before that: what is known so far, in tables. With `Accept: text/html` a line above it leads to the job, and
-    says how far that is."""
+    before that: what is known so far, in tables. With `Accept: text/html` a line above it leads to the job
+    and says how far that is."""
     with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
         page = written_page(session, job, context.settings)

@@ -42,7 +42,12 @@ LIVE = "x-live"
 def _environment() -> Environment:
     found = environment("api.web")
     found.filters.update(
-        duration=numbers.duration, bytes=_bytes, count=numbers.count, json=_json, percent=numbers.percent
+        duration=numbers.duration,
+        bytes=_bytes,
+        count=numbers.count,
+        json=_json,
+        percent=numbers.percent,
+        radius=numbers.radius,
     )
     found.globals["static"] = address_of
     return found

@@ -11,6 +11,8 @@ function read(input) {
   if (input.type === "checkbox") return "item" in input.dataset ? (input.checked ? input.value : undefined) : input.checked;
   const text = input.value.trim();
   if (text === "") return undefined;
+  const ratio = /^(\d+(?:\.\d+)?)\/(\d+)$/.exec(text);
+  if (input.dataset.kind === "number" && ratio) return Number(ratio[1]) / Number(ratio[2]);
   if (input.dataset.kind === "number" && !Number.isNaN(Number(text))) return Number(text);
   if (input.dataset.kind === "depth") return text === "auto" ? text : Number(text);
   if (input.dataset.kind === "list") return text.split(",").map((part) => part.trim()).filter(Boolean);

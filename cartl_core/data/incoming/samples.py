@@ -21,8 +21,8 @@ GREY = 128
 def write_samples(directory: Path, pack: Pack | FolderPack) -> None:
     """Write the sheet of samples beside the pack; none where an image has changed under the check.
 
-    A row of ``SAMPLES_A_CLASS`` images for each class in the order of labels, spread over its training images,
-    and never more rows than ``rows_of_samples`` says.
+    A row of ``SAMPLES_A_CLASS`` images for each class in the order of labels, spread over its training
+    images; no more rows than ``rows_of_samples`` says.
     """
     rows = rows_of_samples(len(pack.found.classes))
     mode = "L" if pack.found.channels == 1 else "RGB"
