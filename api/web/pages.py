@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment
+from markupsafe import Markup, escape
 
 from api.http.problems import Kind
 from cartl_core.render.templating import environment
 
+CODE = re.compile("`([^`]+)`")
+
 
 @cache
 def _environment() -> Environment:
-    return environment(__package__, ".")
+    found = environment(__package__, ".")
+    found.filters["code"] = _code
+    return found
+
+
+def _code(text: str) -> Markup:
+    """Text whose words in backticks are code."""
+    return Markup(CODE.sub(r"<code>\1</code>", escape(text)))
 
 
 def _page(template: str, **values: Any) -> str:

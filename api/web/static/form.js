@@ -142,7 +142,12 @@ export function startForm(form) {
   }
 
   const send = (request) => ({ method: "POST", body: JSON.stringify(request), headers: { "Content-Type": "application/json" } });
-  const soon = () => { clearTimeout(timer); timer = setTimeout(look, WAIT_MILLISECONDS); };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, WAIT_MILLISECONDS);
+    // What is copied is never older than what is seen.
+    try { tellCode(requestOf(form)); } catch { /* no JSON yet: `look` says so */ }
+  };
 
   form.addEventListener("input", (event) => {
     if (event.target.dataset.path) touched.add(event.target.dataset.path);
