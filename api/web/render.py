@@ -17,6 +17,7 @@ from api.http.cookies import csrf_token, session_token
 from api.web.assets import address_of
 from cartl_core.render import numbers
 from cartl_core.render.templating import environment
+from cartl_core.spec.request import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 PLACES = (
     ("Jobs", "/ui/jobs"),
@@ -49,7 +50,11 @@ def _environment() -> Environment:
         percent=numbers.percent,
         radius=numbers.radius,
     )
-    found.globals["static"] = address_of
+    found.globals |= {
+        "static": address_of,
+        "least_priority": LOWEST_PRIORITY,
+        "most_priority": HIGHEST_PRIORITY,
+    }
     return found
 
 

@@ -25,8 +25,9 @@ from cartl_core.spec.data_and_model import (
     Tag,
 )
 from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.given_teacher import TeacherFacts
 from cartl_core.spec.job import JobSpec, Preset
-from cartl_core.spec.request import EvaluateOverrides, JobRequest
+from cartl_core.spec.request import PRIORITY, EvaluateOverrides, JobRequest, Priority
 
 MOST_DATASETS = 8
 ID = r"^[0-9a-f-]{1,64}$"
@@ -43,6 +44,12 @@ class NetworkRef(SpecModel):
     sha256: Sha256 | None = Field(
         default=None, description="Of the network's file; where it is given, the file must have it."
     )
+    facts: TeacherFacts | None = Field(
+        default=None,
+        exclude_if=lambda facts: facts is None,
+        description="Of a teacher, as a specification keeps them; looked up anew at each request. Left out "
+        "of other networks.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> NetworkRef:
@@ -50,6 +57,8 @@ class NetworkRef(SpecModel):
         named = [name for name in places if getattr(self, name) is not None]
         if len(named) > 1:
             raise refusal(f"it names {' and '.join(named)}", f"one of {', '.join(places)}")
+        if self.facts is not None and self.teacher is None:
+            raise refusal("it has the `facts` of a teacher, and names none", "`facts` beside `teacher`")
         return self
 
     @property
@@ -93,6 +102,7 @@ class EvaluateJobRequest(SpecModel):
         default="auto", description="Of training, so of nothing here: evaluation is always fp32."
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    priority: Priority = Field(default=0, description=PRIORITY)
 
     @field_validator("dataset")
     @classmethod

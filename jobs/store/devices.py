@@ -58,6 +58,6 @@ def devices(session: Session) -> tuple[Device, ...]:
 
 def running_jobs(session: Session, owner: str) -> Sequence[Job]:
     """Of ``owner``: the jobs that run, the eldest first, without their large columns."""
-    shown = load_only(Job.id, Job.name, Job.worker_id, Job.fraction, Job.stage_label, raiseload=True)
+    shown = load_only(Job.id, Job.name, Job.fraction, Job.stage_label, raiseload=True)
     chosen = select(Job).where(is_in(Job, JobState.RUNNING), Job.owner_id == owner)
     return session.execute(chosen.options(shown).order_by(Job.started_at, Job.id)).scalars().all()

@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -17,8 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cartl.up import free_port
-from tests.fixtures.browser import CHROMIUM, Visitor, browser, visitor
+from tests.fixtures.browser import CHROMIUM, Visitor, browser, service, visitor
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)")
 
@@ -30,42 +25,10 @@ SMALL = {
     "pretrain": {"epochs": 1},
     "transfer": {"epochs": 1},
     "evaluate": {"test_limit": 20, "checks": None, "corruptions": None},
+    "exports": [],
 }
 """What keeps a job of the smallest preset short, as the form takes it: JSON for what has no input."""
 SHOTS = Path(os.environ.get("SCREENSHOTS", ""))
-
-
-@contextmanager
-def service(data_dir: Path, database_url: str) -> Iterator[tuple[str, str]]:
-    """A service with keys: its address, and a key."""
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("CARTL_")}
-    settings |= {
-        "CARTL_DATA_DIR": str(data_dir),
-        "CARTL_DATABASE_URL": database_url,
-        "CARTL_THREADS": "1",
-        "CARTL_DOWNLOAD": "false",
-        "PYTHONUNBUFFERED": "1",
-    }
-    jobs = [sys.executable, "-m", "jobs"]
-    subprocess.run([*jobs, "migrate"], env=settings, check=True, capture_output=True)
-    made = subprocess.run(
-        [*jobs, "keys", "create", "--owner", "ada"], env=settings, check=True, capture_output=True, text=True
-    )
-    key = re.search(r"cartl_[0-9a-f]+_\S+", made.stdout)
-    assert key is not None
-    port = free_port()
-    command = [sys.executable, "-m", "cartl", "up", "--data-dir", str(data_dir), "--port", str(port)]
-    up = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert up.stdout is not None
-    for line in up.stdout:
-        if "Ctrl-C" in line:
-            break
-    try:
-        yield f"http://127.0.0.1:{port}", key[0]
-    finally:
-        up.terminate()
-        up.wait(120)
-        up.stdout.close()
 
 
 def photographs(folder: Path) -> Path:
@@ -121,6 +84,7 @@ def test_a_person_gets_from_images_to_a_report(new_postgres_database: str, tmp_p
         jobs_are_compared(desk)
         third = again(desk, second, "third")
         a_job_is_cancelled(desk, third)
+        a_job_is_deleted(desk, third)
         an_operation_is_tried(desk, first)
         sign_in(phone, key)
         found = {"job": first, **made(base, key)}
@@ -304,6 +268,14 @@ def a_job_is_cancelled(desk: Visitor, job: str) -> None:
     expect(page.locator("#head")).to_contain_text(re.compile("cancelled|succeeded"), timeout=PATIENCE)
     page = desk.open("/ui/jobs")
     desk.judge("jobs")
+
+
+def a_job_is_deleted(desk: Visitor, job: str) -> None:
+    """From its row, which is gone without a reload."""
+    row = desk.page.locator(f"#job-{job}")
+    row.get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0, timeout=PATIENCE)
+    assert desk.page.context.request.get(f"{desk.base}/jobs/{job}").status == 404
 
 
 def an_operation_is_tried(desk: Visitor, job: str) -> None:

@@ -16,8 +16,8 @@ from api.deps import AppContext, ContextDep, Reader
 from api.web.render import page
 from api.web.waiting import Capacity, why_waiting
 from jobs import store
-from jobs.state import JobState
-from jobs.store.observe import MOST_AHEAD, queue_positions, running_by_worker
+from jobs.store.observe import running_by_worker
+from jobs.store.queue_order import queue_positions
 from jobs.tables import Job
 
 BEATS_BEFORE_DEAD = 6
@@ -55,10 +55,9 @@ class Visit:
 
     def waiting(self, session: Session, jobs: list[Job], capacity: Capacity) -> dict[str, str]:
         """Of each job that waits, why."""
-        now, queued = datetime.now(UTC), [job for job in jobs if job.state == JobState.QUEUED]
-        places = queue_positions(session) if queued else {}
+        now, places = datetime.now(UTC), queue_positions(session, jobs)
         reasons = (
-            (job.id, why_waiting(job, places.get(job.id, MOST_AHEAD + 1), capacity, now)) for job in queued
+            (job.id, why_waiting(job, places[job.id], capacity, now)) for job in jobs if job.id in places
         )
         return {job_id: reason for job_id, reason in reasons if reason is not None}
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Response
 from api.routes.ui.visit import BEATS_BEFORE_DEAD, VisitDep
 from jobs import store
 from jobs.store.devices import devices, running_jobs
-from jobs.store.observe import running_by_worker
+from jobs.store.slots import slots_of
 from jobs.tables import Job, Worker
 
 router = APIRouter(include_in_schema=False)
@@ -19,17 +19,20 @@ REMEMBERED_SECONDS = 7 * 86400.0
 
 
 @dataclass(frozen=True)
-class ShownWorker:
-    """A worker with what it does.
+class ShownSlot:
+    """A place for one run, on one device; ``job`` is the one that runs there, where it is of who looks."""
 
-    Attributes:
-        running: jobs of everybody; ``own`` are those of who looks.
-        alive: it was heard of lately.
-    """
+    device: str
+    busy: bool
+    job: Job | None
+
+
+@dataclass(frozen=True)
+class ShownWorker:
+    """A worker with its slots; ``alive`` where it was heard of lately."""
 
     worker: Worker
-    running: int
-    own: tuple[Job, ...]
+    slots: tuple[ShownSlot, ...]
     alive: bool
 
 
@@ -39,14 +42,13 @@ def list_workers(visit: VisitDep) -> Response:
     horizon = BEATS_BEFORE_DEAD * visit.context.settings.sweep_seconds
     with visit.reading() as session:
         alive = {worker.id for worker in store.workers(session, seen_within_seconds=horizon)}
-        running = running_by_worker(session)
-        own: dict[str | None, list[Job]] = defaultdict(list)
-        for job in running_jobs(session, visit.caller.owner):
-            own[job.worker_id].append(job)
-        shown = [
-            ShownWorker(worker, running.get(worker.id, 0), tuple(own[worker.id]), worker.id in alive)
-            for worker in store.workers(session, seen_within_seconds=REMEMBERED_SECONDS)
-        ]
+        own = {job.id: job for job in running_jobs(session, visit.caller.owner)}
+        workers = store.workers(session, seen_within_seconds=REMEMBERED_SECONDS)
+        slots: dict[str, list[ShownSlot]] = defaultdict(list)
+        for slot in slots_of(session, [worker.id for worker in workers]):
+            job = own.get(slot.job_id or "")
+            slots[slot.worker_id].append(ShownSlot(slot.device, slot.job_id is not None, job))
+        shown = [ShownWorker(worker, tuple(slots[worker.id]), worker.id in alive) for worker in workers]
         used = devices(session)
     shown.sort(key=lambda one: (not one.alive, one.worker.host, one.worker.id))
     return visit.page(

@@ -126,6 +126,7 @@ export function startForm(form) {
       if (mine !== asked) return;
       estimate.textContent = `About ${duration(found.estimate.seconds)} of computing, ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk.`;
       form.querySelector("#assumes").textContent = `It assumes ${found.estimate.assumes ?? "nothing"}.`;
+      tellData(found.data ?? []);
       form.dataset.network = found.spec.model?.name ?? "";
       draw();
     } catch (problem) {
@@ -133,6 +134,20 @@ export function startForm(form) {
       estimate.textContent = "No estimate yet.";
       tell(problem.problem, all);
     }
+  }
+
+  // Whether each data set is there, comes by itself, or has to be fetched.
+  function tellData(needed) {
+    const lines = needed.filter((one) => one.state !== "present").map((one) => {
+      const line = document.createElement("li");
+      const size = one.size ? `${(one.size / 1e6).toFixed(0)} MB` : "its files";
+      const words = { download: `will be downloaded first: ${size}${one.host ? ` from ${one.host}` : ""}`, missing: "is missing, so the job would fail. Fetch it:", unknown: "lies with the workers, if anywhere" };
+      line.append(`${one.name} ${words[one.state] ?? one.state} `);
+      if (one.state === "missing" && one.command) line.append(Object.assign(document.createElement("code"), { textContent: one.command }));
+      return line;
+    });
+    form.querySelector("#data-there").replaceChildren(...lines);
+    form.querySelector("#data-there").hidden = !lines.length;
   }
 
   function tellCode(request) {

@@ -12,7 +12,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.events import EpochFinished, Progress, RuntimeResolved, StageFinished, StageStarted
+from cartl_core.spec.request import HIGHEST_PRIORITY
 from jobs import store
+from jobs.devices import ONE_CPU, Slot
 from jobs.settings import Settings
 from tests.api.conftest import Worker, local_client
 from tests.api.resources import accept_dataset, announce, send
@@ -198,14 +200,30 @@ def test_samples_are_a_picture_of_the_pack_for_those_who_may_see_it(
 def test_workers_are_shown_with_what_they_do_and_what_jobs_ran_on(
     browser: TestClient, worker: Worker, factory: sessionmaker[Session]
 ) -> None:
-    job_id = submit_job(factory, "local")
+    submit_job(factory, "local")
     claim = worker.claim()
     worker.tell(claim, RuntimeResolved(runtime=make_runtime(device_name="A card of ours")))
     with factory.begin() as session:
-        store.worker_started(session, worker_id=claim.worker_id, host="host", pid=1, slots=2, version="1")
+        store.worker_started(
+            session, worker_id=claim.worker_id, host="host", pid=1, slots=(Slot(0, ONE_CPU[0]),), version="1"
+        )
     page = browser.get("/ui/workers").text
-    for words in ("1 of 2", job_id, "A card of ours", "host"):
+    for words in ("cpu:0", "free", "A card of ours", "host"):
         assert words in page
+
+
+def test_a_job_that_waits_has_a_priority_and_one_that_has_ended_is_deleted(
+    browser: TestClient, factory: sessionmaker[Session]
+) -> None:
+    job_id = submit_job(factory, "local", priority=HIGHEST_PRIORITY)
+    page = browser.get("/ui/jobs").text
+    assert f"data-body='{{\"priority\": {HIGHEST_PRIORITY - 1}}}'" in page
+    assert ("Later" in page, "Sooner" in page, "Delete" in page) == (True, False, False)
+    with factory.begin() as session:
+        store.request_cancel(session, job_id, "local")
+    page = browser.get("/ui/jobs").text
+    assert f'data-post="/jobs/{job_id}" data-method="DELETE"' in page
+    assert "Later" not in page
 
 
 def test_jobs_are_filtered_by_their_data(browser: TestClient, factory: sessionmaker[Session]) -> None:
