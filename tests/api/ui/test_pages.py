@@ -162,7 +162,8 @@ def test_the_form_begins_with_the_request_of_a_job(browser: TestClient, small: d
     assert inputs["transfer.lr"] == "0.5"
     start = text.index('id="more"')
     more = text[text.index(">", start) + 1 : text.index("</textarea>", start)]
-    assert json.loads(more.replace("&#34;", '"')) == {"baselines": asked["baselines"]}
+    left = {"baselines": asked["baselines"], "exports": asked["exports"]}
+    assert json.loads(more.replace("&#34;", '"')) == left
 
 
 def test_a_browser_that_asks_for_the_service_gets_pages_and_a_program_json(
