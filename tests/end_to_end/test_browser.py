@@ -79,7 +79,7 @@ def test_a_person_gets_from_images_to_a_report(new_postgres_database: str, tmp_p
         desk.judge("job")
         the_report_is_in_its_place(desk, first)
         files_are_taken_away(desk, first, tmp_path)
-        second = again(desk, first, "second", method="vanilla")
+        second = again(desk, first, "second", method="neft")
         expect(page.locator("#head")).to_contain_text("succeeded", timeout=PATIENCE)
         jobs_are_compared(desk)
         third = again(desk, second, "third")
