@@ -50,11 +50,9 @@ def _environment() -> Environment:
         percent=numbers.percent,
         radius=numbers.radius,
     )
-    found.globals |= {
-        "static": address_of,
-        "least_priority": LOWEST_PRIORITY,
-        "most_priority": HIGHEST_PRIORITY,
-    }
+    found.globals.update(
+        static=address_of, lowest_priority=LOWEST_PRIORITY, highest_priority=HIGHEST_PRIORITY
+    )
     return found
 
 

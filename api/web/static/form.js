@@ -64,6 +64,28 @@ function duration(seconds) {
   return `${(seconds / 86400).toFixed(1)} days`;
 }
 
+// Of each data set that the job needs: there, to be downloaded, or missing with what fetches it.
+function tellNeeded(form, data) {
+  form.querySelector("#needed").replaceChildren(...data.map((one) => {
+    const size = one.size ? ` (${(one.size / 1e6).toFixed(0)} MB)` : "";
+    const words = {
+      present: "its files are there.",
+      download: `will be downloaded${size} from ${one.host ?? "its publishers"}; that needs a network.`,
+      missing: "its files are missing, so the job would fail. This fetches them: ",
+      unknown: "the workers know whether its files are there. This fetches them: ",
+    };
+    const item = document.createElement("li");
+    item.className = one.state;
+    item.textContent = `${one.name} (${one.field}): ${words[one.state] ?? one.state}`;
+    if (one.command && one.state !== "download") {
+      const command = document.createElement("code");
+      command.textContent = one.command;
+      item.append(command);
+    }
+    return item;
+  }));
+}
+
 export function startForm(form) {
   const estimate = form.querySelector("#estimate");
   const general = form.querySelector("#general-fault");
@@ -126,28 +148,15 @@ export function startForm(form) {
       if (mine !== asked) return;
       estimate.textContent = `About ${duration(found.estimate.seconds)} of computing, ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk.`;
       form.querySelector("#assumes").textContent = `It assumes ${found.estimate.assumes ?? "nothing"}.`;
-      tellData(found.data ?? []);
+      tellNeeded(form, found.data ?? []);
       form.dataset.network = found.spec.model?.name ?? "";
       draw();
     } catch (problem) {
       if (mine !== asked) return;
       estimate.textContent = "No estimate yet.";
+      tellNeeded(form, []);
       tell(problem.problem, all);
     }
-  }
-
-  // Whether each data set is there, comes by itself, or has to be fetched.
-  function tellData(needed) {
-    const lines = needed.filter((one) => one.state !== "present").map((one) => {
-      const line = document.createElement("li");
-      const size = one.size ? `${(one.size / 1e6).toFixed(0)} MB` : "its files";
-      const words = { download: `will be downloaded first: ${size}${one.host ? ` from ${one.host}` : ""}`, missing: "is missing, so the job would fail. Fetch it:", unknown: "lies with the workers, if anywhere" };
-      line.append(`${one.name} ${words[one.state] ?? one.state} `);
-      if (one.state === "missing" && one.command) line.append(Object.assign(document.createElement("code"), { textContent: one.command }));
-      return line;
-    });
-    form.querySelector("#data-there").replaceChildren(...lines);
-    form.querySelector("#data-there").hidden = !lines.length;
   }
 
   function tellCode(request) {

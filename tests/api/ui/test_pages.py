@@ -12,7 +12,6 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.events import EpochFinished, Progress, RuntimeResolved, StageFinished, StageStarted
-from cartl_core.spec.request import HIGHEST_PRIORITY
 from jobs import store
 from jobs.devices import ONE_CPU, Slot
 from jobs.settings import Settings
@@ -211,20 +210,6 @@ def test_workers_are_shown_with_what_they_do_and_what_jobs_ran_on(
     page = browser.get("/ui/workers").text
     for words in ("cpu:0", "free", "A card of ours", "host"):
         assert words in page
-
-
-def test_a_job_that_waits_has_a_priority_and_one_that_has_ended_is_deleted(
-    browser: TestClient, factory: sessionmaker[Session]
-) -> None:
-    job_id = submit_job(factory, "local", priority=HIGHEST_PRIORITY)
-    page = browser.get("/ui/jobs").text
-    assert f"data-body='{{\"priority\": {HIGHEST_PRIORITY - 1}}}'" in page
-    assert ("Later" in page, "Sooner" in page, "Delete" in page) == (True, False, False)
-    with factory.begin() as session:
-        store.request_cancel(session, job_id, "local")
-    page = browser.get("/ui/jobs").text
-    assert f'data-post="/jobs/{job_id}" data-method="DELETE"' in page
-    assert "Later" not in page
 
 
 def test_jobs_are_filtered_by_their_data(browser: TestClient, factory: sessionmaker[Session]) -> None:
