@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,8 +11,10 @@ from fastapi import APIRouter, Query, Request, Response
 from api.auth import Caller
 from api.deps import ContextDep, Reader, SubmitRequestDep, Submitter
 from api.http.body import parse
+from api.http.files import send_file
 from api.http.idempotency import announced_as, idempotency_key
 from api.http.paging import Cursor, Item, Limit, check_limit, cut, read_place
+from api.http.problems import Problem
 from api.openapi import json_body, problems
 from api.receiving import CONTENT, SENT, Ref, announced, check_size, create, delete, receive
 from api.resource_views import CatalogDatasetView, DatasetView, fractions
@@ -19,6 +22,8 @@ from api.schemas import Page
 from cartl_core.errors import SpecError
 from cartl_core.spec.datasets import DATASETS
 from cartl_core.spec.resources.dataset import NewDataset
+from cartl_core.spec.resources.samples import SAMPLES
+from jobs.files.brought import sheet_of_samples
 from jobs.files.root_folders import allowed_root, stamp_of
 from jobs.settings import Settings
 from jobs.store.receiving import Folder
@@ -30,6 +35,7 @@ router = APIRouter(tags=["data sets"])
 AnyDataset = CatalogDatasetView | DatasetView
 IdempotencyKey = Annotated[str | None, idempotency_key("data set")]
 Shared = Annotated[bool, Query(description="Those that others share with you, instead of yours.")]
+PNG = "image/png"
 FIRST = datetime.max.replace(tzinfo=UTC)
 """When the catalog's were made, for the order of the list: before all others, in the catalog's order."""
 
@@ -134,6 +140,33 @@ def get_dataset(ref: Ref, caller: Reader, context: ContextDep) -> AnyDataset:
     with context.reading() as session:
         row = find_resource(session, DATASET, caller.owner, ref, shared=True)
         return DatasetView.of(row, fractions(session, [row]).get(row.id, 0.0))
+
+
+@router.get(
+    "/datasets/{id}/samples",
+    summary="Some images of each class",
+    response_class=Response,
+    responses={
+        **problems(404, 416),
+        200: {"description": "A PNG with a row of small images for each class", "content": {PNG: {}}},
+        206: {"description": "The bytes asked for with Range", "content": {PNG: {}}},
+        304: {"description": "Not changed since the ETag in If-None-Match"},
+    },
+)
+def get_samples(ref: Ref, caller: Reader, context: ContextDep, request: Request) -> Response:
+    """Eight training images of each class, of the first hundred classes, 64 pixels each.
+
+    The check of a data set makes it; those of the catalog, and those checked before, have none (404).
+    """
+    if ref in DATASETS:
+        raise Problem("not-found", "Data sets of the catalog have no samples.")
+    with context.reading() as session:
+        row = find_resource(session, DATASET, caller.owner, ref, shared=True)
+    path = sheet_of_samples(context.settings, row.id)
+    if path is None:
+        raise Problem("not-found", "This data set has no samples yet, or was checked before they were made.")
+    etag = hashlib.sha256(f"{row.id} {row.sha256} {path.stat().st_mtime_ns}".encode()).hexdigest()
+    return send_file(request, path, name=SAMPLES, media_type=PNG, etag=etag)
 
 
 @router.delete("/datasets/{id}", status_code=204, summary="Delete a data set", responses=problems(404, 409))

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
+from markupsafe import Markup
 
 from api.http.problems import KINDS, Problem
 from api.schemas import View
 from api.web.pages import docs_page, problems_page
+from api.web.render import page
 
 router = APIRouter(include_in_schema=False)
 
@@ -50,10 +52,19 @@ def openapi(request: Request) -> Response:
 
 
 @router.get("/docs")
-def docs(request: Request) -> HTMLResponse:
-    """The API for people."""
-    page = _made_once(request, "docs", lambda: docs_page(request.app.openapi()))
-    return HTMLResponse(page, headers=HEADERS)
+def docs(request: Request) -> Response:
+    """The API for people, with a form to try each operation."""
+    body = _made_once(request, "docs", lambda: docs_page(request.app.openapi()))
+    return page(
+        request,
+        "docs.html",
+        title=request.app.title,
+        version=request.app.version,
+        summary=request.app.summary,
+        here="/docs",
+        open_to_all=True,
+        body=Markup(body.decode()),
+    )
 
 
 @router.get("/problems")

@@ -12,6 +12,7 @@ from api.deps import ContextDep, JobId, Reader, ReadRequestDep
 from api.http.files import page_headers, send_file
 from api.http.negotiate import choose
 from api.openapi import problems
+from api.report_page import asked_by_a_person, report_for_people
 from api.report_view import RobustnessReport
 from api.schemas import Artifacts, ArtifactView
 from cartl_core.render import html, markdown
@@ -89,10 +90,14 @@ def report_of(job: Job) -> Report:
 )
 def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Request) -> Response:
     """The robustness report as HTML. Of a job that succeeded: the file with its figures that the run wrote;
-    before that: what is known so far, in tables."""
+    before that: what is known so far, in tables. With `Accept: text/html` a line above it leads to the job
+    and says how far that is."""
     with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
         page = written_page(session, job, context.settings)
+    if asked_by_a_person(request):
+        text = html.render(report_of(job)) if page is None else page[1].read_text(encoding="utf-8")
+        return report_for_people(request, job, text, written=page is not None)
     if page is not None:
         row, path = page
         return send_file(request, path, name=PAGE, media_type=row.media_type, etag=row.sha256)

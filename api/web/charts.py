@@ -41,6 +41,8 @@ class Frame:
     x_high: float
     y_low: float
     y_high: float
+    x_marks: tuple[float, ...] | None = None
+    """Values of x with a mark; None spreads them evenly."""
 
     def x(self, value: float) -> float:
         """In pixels from the left."""
@@ -55,7 +57,7 @@ class Frame:
     @property
     def x_ticks(self) -> tuple[float, ...]:
         """Values with a mark on the axis."""
-        return _ticks(self.x_low, self.x_high)
+        return self.x_marks if self.x_marks is not None else _ticks(self.x_low, self.x_high)
 
     @property
     def y_ticks(self) -> tuple[float, ...]:
@@ -64,8 +66,10 @@ class Frame:
 
 
 def frame_of_lines(lines: Sequence[Line]) -> Frame:
-    """From 0 to the largest radius, from 0 to 1."""
-    return Frame(0.0, max((point[0] for line in lines for point in line.points), default=1.0), 0.0, 1.0)
+    """From 0 to the largest radius, from 0 to 1; marked are radii that were measured."""
+    radii = sorted({0.0, *(point[0] for line in lines for point in line.points)})
+    apart = -(-len(radii) // (TICKS + 1))
+    return Frame(0.0, radii[-1] or 1.0, 0.0, 1.0, tuple(sorted(radii[::-1][::apart])))
 
 
 def frame_of_dots(dots: Sequence[Dot]) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
@@ -9,10 +10,15 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from cartl_core.render import numbers
+
 Kind = Literal["text", "choice", "number", "boolean", "list", "labels", "depth"]
 
 LONGEST_HELP = 160
 NUMBERS = (int, float)
+RADII = ("eps", "step")
+"""Ends of the names of radii and of steps within them, in pixel units."""
+RADIUS = re.compile(r"(\d+)/255")
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ def value_at(written: Mapping[str, Any], path: str) -> str:
         if not isinstance(at, Mapping) or part not in at:
             return ""
         at = at[part]
+    if path.endswith(RADII) and isinstance(at, float) and (found := RADIUS.fullmatch(numbers.radius(at))):
+        return found[0] if int(found[1]) / 255 == at else str(at)
     if isinstance(at, bool):
         return str(at).lower()
     if isinstance(at, list):

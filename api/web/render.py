@@ -43,7 +43,12 @@ LIVE = "x-live"
 def _environment() -> Environment:
     found = environment("api.web")
     found.filters.update(
-        duration=numbers.duration, bytes=_bytes, count=numbers.count, json=_json, percent=numbers.percent
+        duration=numbers.duration,
+        bytes=_bytes,
+        count=numbers.count,
+        json=_json,
+        percent=numbers.percent,
+        radius=numbers.radius,
     )
     found.globals.update(
         static=address_of, lowest_priority=LOWEST_PRIORITY, highest_priority=HIGHEST_PRIORITY
@@ -57,6 +62,7 @@ def page(
     *,
     caller: Caller | None = None,
     here: str = "",
+    open_to_all: bool = False,
     status: int = 200,
     **values: Any,
 ) -> Response:
@@ -65,8 +71,10 @@ def page(
     Args:
         caller: who looks; None shows no navigation.
         here: the place of the navigation that it belongs to.
+        open_to_all: it shows the navigation to everybody, and whoever is signed in may act on it.
     """
-    token = session_token(request) if caller is not None and caller.key_id is not None else None
+    acts = open_to_all or (caller is not None and caller.key_id is not None)
+    token = session_token(request) if acts else None
     text = (
         _environment()
         .get_template(template)
@@ -75,6 +83,7 @@ def page(
             csrf=csrf_token(token) if token else None,
             places=PLACES,
             here=here,
+            open_to_all=open_to_all,
             narrow=values.pop("narrow", False),
             **values,
         )
@@ -83,6 +92,11 @@ def page(
     if request.headers.get(LIVE) == digest:
         return Response(status_code=204, headers={LIVE: digest, "Cache-Control": "no-store"})
     return HTMLResponse(text, status, headers={**HEADERS, LIVE: digest})
+
+
+def part(template: str, **values: Any) -> str:
+    """A part of a page that is made elsewhere."""
+    return _environment().get_template(template).render(**values)
 
 
 def _bytes(count: int) -> str:

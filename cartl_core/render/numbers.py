@@ -25,7 +25,7 @@ def points(difference: float) -> str:
 
 
 def radius(eps: float) -> str:
-    """A radius in pixel units; as n/255 where it is one."""
+    """A radius or a step in pixel units; as n/255 where it is one."""
     levels = eps * 255
     if 1 <= levels <= 255 and abs(levels - round(levels)) < 1e-6:
         return f"{round(levels)}/255"

@@ -14,6 +14,7 @@ from cartl_core.planning.lookup import KnownDataset, KnownTeacher, unknown_datas
 from cartl_core.spec import DataRequest, DataSpec, JobSpec, TeacherRequest
 from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.spec.resources.dataset import DataFacts, FoundDataset
+from cartl_core.spec.resources.samples import SAMPLES
 from cartl_core.spec.resources.teacher import FoundTeacher, NewTeacher
 from jobs.errors import ResourceNotFound
 from jobs.files.stores import artifact_store
@@ -47,6 +48,14 @@ def _dataset(row: Dataset, told: dict[str, object]) -> KnownDataset:
     found = FoundDataset.model_validate(told, strict=False)
     facts = DataFacts.of(found, licence=row.asked.get("licence"))
     return KnownDataset(row.id, row.name, found.fingerprint, facts)
+
+
+def sheet_of_samples(settings: Settings, dataset_id: str) -> Path | None:
+    """The picture of some images of each class; None where the check made none, or has not ended."""
+    try:
+        return artifact_store(settings).local(DATASET.key(dataset_id, f"{PACK}/{SAMPLES}"))
+    except FileNotFoundError:
+        return None
 
 
 def known_teacher(session: Session, settings: Settings, owner: str, asked: TeacherRequest) -> KnownTeacher:

@@ -7,10 +7,14 @@ that one. A place told here is an estimate: it takes the jobs of others in order
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
 from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    Row,
     ScalarSelect,
     Select,
     String,
@@ -32,6 +36,8 @@ from jobs.store.change import append, job_of
 from jobs.tables import Job
 
 MOST_AHEAD = 100
+LOOKED_AT = 1000
+"""Queued jobs that a list is told places from."""
 
 
 def queue_position(session: Session, job: Job) -> int | None:
@@ -49,6 +55,37 @@ def queue_position(session: Session, job: Job) -> int | None:
         "itself": job.id,
     }
     return 1 + session.execute(_AHEAD, place).scalar_one()
+
+
+def queue_positions(session: Session, jobs: Iterable[Job]) -> dict[str, int]:
+    """``queue_position`` of several jobs by one query; those that are not queued are left out.
+
+    The ``LOOKED_AT`` eldest queued jobs are looked at: what is behind them is behind ``MOST_AHEAD`` as well,
+    or nearly all of what is ahead of it has a higher priority and is younger.
+    """
+    queued = [job for job in jobs if job.state == JobState.QUEUED]
+    if not queued:
+        return {}
+    eldest = (
+        select(Job.owner_id, Job.priority, Job.created_at, Job.id)
+        .where(_queued(Job.__table__))
+        .order_by(Job.created_at, Job.id)
+        .limit(LOOKED_AT)
+    )
+    rows = session.execute(eldest).all()
+    return {job.id: 1 + min(_count_ahead(job, rows), MOST_AHEAD) for job in queued}
+
+
+def _count_ahead(job: Job, rows: Sequence[Row[tuple[str, int, datetime, str]]]) -> int:
+    """As ``_AHEAD`` counts."""
+    age = (job.created_at, job.id)
+    own = [row for row in rows if row.owner_id == job.owner_id]
+    until = max([age, *((row.created_at, row.id) for row in own if row.priority > job.priority)])
+    before = sum(row.owner_id != job.owner_id and (row.created_at, row.id) <= until for row in rows)
+    return before + sum(
+        row.priority > job.priority or (row.priority == job.priority and (row.created_at, row.id) < age)
+        for row in own
+    )
 
 
 def set_priority(session: Session, job_id: str, owner: str, priority: int) -> Job:

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from cartl_core.events import Progress
 from cartl_core.render import sentences
 from cartl_core.report import Report
 from cartl_core.report.notices import RuntimeChanged
@@ -170,3 +171,31 @@ def test_what_nobody_offers_is_406(client: TestClient, job: dict[str, Any], acce
     answer = client.get(job["links"]["robustness"], headers={"Accept": accept})
     assert answer.status_code == 406
     assert answer.json()["type"] == "/problems/not-acceptable"
+
+
+def test_a_person_reads_the_report_below_a_line_that_leads_to_the_job(
+    client: TestClient, job: dict[str, Any], worker: Any
+) -> None:
+    people = {"Accept": "text/html,*/*;q=0.8"}
+    claim = worker.claim()
+    worker.tell(
+        claim,
+        report_event(report_of(job, complete=False, told="so far")),
+        Progress(stage="pretrain", label="teacher (at)", fraction=0.25, seconds_left=90.0),
+    )
+    running = client.get(job["links"]["report"], headers=people)
+    for words in ("25 %", "teacher (at)", "1 min 30 s left", f"/ui/jobs/{job['id']}/files"):
+        assert words in running.text
+    assert running.headers["refresh"] == "15"
+    assert running.headers["content-security-policy"].startswith("default-src 'none'")
+    written = b"<!doctype html><body><main>with figures</main></body>"
+    worker.write(claim, "report.html", written, "text/html; charset=utf-8")
+    worker.complete(claim)
+    assert client.get(job["links"]["report"]).content == written
+    done = client.get(job["links"]["report"], headers=people)
+    assert f'href="/jobs/{job["id"]}/robustness"' in done.text
+    assert done.text.endswith("<main>with figures</main></body>")
+    assert "refresh" not in done.headers
+    assert done.headers["content-security-policy"].startswith("sandbox")
+    again = client.get(job["links"]["report"], headers=people | {"If-None-Match": done.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")

@@ -1,59 +1,46 @@
-"""A person in a browser, with keys on and PostgreSQL: sign in, submit, watch, read, compare, take away."""
+"""A person in a browser, with keys on and PostgreSQL: bring images, submit, watch, read, compare, cancel."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
-from cartl.up import free_port
-from tests.fixtures.browser import CHROMIUM, Visitor, browser, visitor
+from tests.fixtures.browser import CHROMIUM, Visitor, browser, service, visitor
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)")
 
 PATIENCE = 180_000
 """Milliseconds, for what must come however busy the machine is."""
+KINDS = ("bar", "cross", "ring")
+EACH = 40
+SMALL = {
+    "pretrain": {"epochs": 1},
+    "transfer": {"epochs": 1},
+    "evaluate": {"test_limit": 20, "checks": None, "corruptions": None},
+    "exports": [],
+}
+"""What keeps a job of the smallest preset short, as the form takes it: JSON for what has no input."""
 SHOTS = Path(os.environ.get("SCREENSHOTS", ""))
 
 
-@contextmanager
-def service(data_dir: Path, database_url: str) -> Iterator[tuple[str, str]]:
-    """A service with keys: its address, and a key."""
-    settings = {name: value for name, value in os.environ.items() if not name.startswith("CARTL_")}
-    settings |= {
-        "CARTL_DATA_DIR": str(data_dir),
-        "CARTL_DATABASE_URL": database_url,
-        "CARTL_THREADS": "1",
-        "CARTL_DOWNLOAD": "false",
-        "PYTHONUNBUFFERED": "1",
-    }
-    jobs = [sys.executable, "-m", "jobs"]
-    subprocess.run([*jobs, "migrate"], env=settings, check=True, capture_output=True)
-    made = subprocess.run(
-        [*jobs, "keys", "create", "--owner", "ada"], env=settings, check=True, capture_output=True, text=True
-    )
-    key = re.search(r"cartl_[0-9a-f]+_\S+", made.stdout)
-    assert key is not None
-    port = free_port()
-    command = [sys.executable, "-m", "cartl", "up", "--data-dir", str(data_dir), "--port", str(port)]
-    up = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert up.stdout is not None
-    for line in up.stdout:
-        if "Ctrl-C" in line:
-            break
-    try:
-        yield f"http://127.0.0.1:{port}", key[0]
-    finally:
-        up.terminate()
-        up.wait(120)
-        up.stdout.close()
+def photographs(folder: Path) -> Path:
+    """A folder for each class with grey images of 8 x 8."""
+    draws = np.random.default_rng(0)
+    for label, kind in enumerate(KINDS):
+        (folder / kind).mkdir(parents=True)
+        for number in range(EACH):
+            pixels = draws.integers(0, 90, (8, 8), dtype=np.uint8)
+            pixels[1 + 2 * label : 3 + 2 * label] = 255
+            Image.fromarray(pixels).save(folder / kind / f"{number}.png")
+    return folder
 
 
 def sign_in(window: Visitor, key: str, path: str = "/ui/jobs") -> Page:
@@ -64,28 +51,16 @@ def sign_in(window: Visitor, key: str, path: str = "/ui/jobs") -> Page:
     return page
 
 
-def submit(window: Visitor, name: str, seed: str) -> str:
-    """By the form; the id of the job."""
-    page = window.open("/ui/jobs/new")
-    for label, choice in (("Data set (target)", "digits"), ("Source of the teacher", "digits")):
-        page.get_by_label(label).select_option(choice)
-    page.get_by_label("Its classes").nth(0).fill("5 6 7 8 9")
-    page.get_by_label("Its classes").nth(1).fill("0 1 2 3 4")
-    page.get_by_label("Network", exact=True).select_option("tiny")
-    page.get_by_label("Preset", exact=True).select_option("smoke")
-    page.get_by_label("Freeze depth", exact=True).fill("1")
-    page.get_by_role("slider", name="Freeze line").press("ArrowRight")
-    expect(page.get_by_label("Freeze depth", exact=True)).to_have_value("2")
+def submit(page: Page, name: str) -> str:
+    """The form as it is, under a name; the id of the job."""
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("Seed", exact=True).fill(seed)
-    page.get_by_label("cartl", exact=True).uncheck()
     expect(page.locator("#estimate")).to_contain_text("of computing", timeout=PATIENCE)
     page.get_by_role("button", name="Submit the job").click()
     page.wait_for_url(re.compile(r"/ui/jobs/[0-9a-f]{32}$"), timeout=PATIENCE)
     return page.url.rpartition("/")[2]
 
 
-def test_a_person_gets_from_data_to_a_report(new_postgres_database: str, tmp_path: Path) -> None:
+def test_a_person_gets_from_images_to_a_report(new_postgres_database: str, tmp_path: Path) -> None:
     shots = SHOTS if SHOTS.name else tmp_path / "screenshots"
     with service(tmp_path / "data", new_postgres_database) as (base, key), browser() as chromium:
         desk, phone = visitor(chromium, base, shots), visitor(chromium, base, shots, phone=True, dark=True)
@@ -94,22 +69,27 @@ def test_a_person_gets_from_data_to_a_report(new_postgres_database: str, tmp_pat
         page = sign_in(desk, key)
         expect(page.get_by_text("You have no jobs yet.")).to_be_visible()
         desk.judge("no-jobs")
-        the_form_names_what_is_wrong_at_its_field(desk)
-        # With one seed: the same test images are drawn.
-        first, second = submit(desk, "first", "1"), submit(desk, "second", "1")
-        page = desk.open(f"/ui/jobs/{first}")
-        expect(page.locator("#head")).to_contain_text("succeeded", timeout=PATIENCE)
+        images_are_added_in_the_form(desk, photographs(tmp_path / "shapes"))
+        first = a_job_is_made_by_the_form(desk)
+        # Without a reload: the page keeps itself up to date.
+        for state in ("running", "succeeded"):
+            expect(page.locator("#head")).to_contain_text(state, timeout=PATIENCE)
         expect(page.locator(".chart canvas").first).to_be_visible(timeout=PATIENCE)
+        expect(page.locator("#stages svg").first).to_be_attached()
         desk.judge("job")
         the_report_is_in_its_place(desk, first)
         files_are_taken_away(desk, first, tmp_path)
-        page = desk.open(f"/ui/jobs/{second}")
+        second = again(desk, first, "second", method="neft")
         expect(page.locator("#head")).to_contain_text("succeeded", timeout=PATIENCE)
         jobs_are_compared(desk)
-        a_job_is_cancelled(desk, submit(desk, "third", "3"))
+        third = again(desk, second, "third")
+        a_job_is_cancelled(desk, third)
+        a_job_is_deleted(desk, third)
+        an_operation_is_tried(desk, first)
         sign_in(phone, key)
+        found = {"job": first, **made(base, key)}
         for name, path in PLACES.items():
-            phone.open(path.format(job=first))
+            phone.open(path.format(**found))
             phone.page.wait_for_load_state("networkidle")
             phone.judge(f"phone-{name}")
         desk.page.get_by_role("button", name="Sign out").click()
@@ -124,24 +104,128 @@ PLACES = {
     "job": "/ui/jobs/{job}",
     "robustness": "/ui/jobs/{job}/robustness",
     "files": "/ui/jobs/{job}/files",
+    "log": "/ui/jobs/{job}/log",
     "specification": "/ui/jobs/{job}/specification",
     "compare": "/ui/compare?job={job}",
     "sweeps": "/ui/sweeps",
+    "sweep": "/ui/sweeps/{sweep}",
     "datasets": "/ui/datasets",
-    "dataset": "/ui/datasets/digits",
+    "dataset": "/ui/datasets/shapes",
+    "catalog-dataset": "/ui/datasets/digits",
     "teachers": "/ui/teachers",
+    "teacher": "/ui/teachers/{teacher}",
     "workers": "/ui/workers",
+    "nothing": "/ui/datasets/nothing",
+    "docs": "/docs#create_job",
+    "problems": "/problems",
 }
 
 
-def the_form_names_what_is_wrong_at_its_field(desk: Visitor) -> None:
+def made(base: str, key: str) -> dict[str, str]:
+    """A sweep that has not begun, and the teacher that the first job has trained."""
+    headers = {"Authorization": f"Bearer {key}"}
+    grid = {"base": {"dataset": "digits", "preset": "smoke"}, "grid": {"freeze_depth": [1, 2]}}
+    with httpx.Client(base_url=base, headers=headers, timeout=60) as client:
+        sweep = client.post("/sweeps", json=grid)
+        assert sweep.status_code == 201, sweep.text
+        client.post(f"/sweeps/{sweep.json()['id']}/cancel").raise_for_status()
+        teachers = client.get("/teachers").json()["data"]
+    return {"sweep": sweep.json()["id"], "teacher": teachers[0]["id"]}
+
+
+def images_are_added_in_the_form(desk: Visitor, folder: Path) -> None:
     page = desk.open("/ui/jobs/new")
-    page.get_by_label("Data set (target)").select_option("digits")
-    page.get_by_label("Freeze depth", exact=True).fill("99")
-    expect(
-        page.locator(".field", has=page.get_by_label("Freeze depth", exact=True)).locator(".fault")
-    ).to_contain_text("allowed", timeout=PATIENCE)
+    page.get_by_text("Add images of your own").click()
+    page.get_by_label("or a folder").set_input_files(folder)
+    expect(page.get_by_text(f"{EACH * len(KINDS)} files")).to_be_visible()
+    expect(page.get_by_label("Name it")).to_have_value("shapes")
+    page.get_by_label("Part for tests").fill("7")
+    page.get_by_role("button", name="Add and choose them").click()
+    field = page.locator(".field", has=page.get_by_label("Part for tests"))
+    expect(field.locator(".fault")).to_be_visible(timeout=PATIENCE)
+    page.get_by_label("Part for tests").fill("")
+    page.get_by_role("button", name="Add and choose them").click()
+    expect(page.get_by_text("shapes is ready and chosen.")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_label("Data set (target)")).to_have_value("shapes")
+
+
+def a_job_is_made_by_the_form(desk: Visitor) -> str:
+    page = desk.page
+    page.get_by_label("Source of the teacher").select_option("digits")
+    page.get_by_label("Network", exact=True).select_option("tiny")
+    page.get_by_label("Preset", exact=True).select_option("smoke")
+    depth = page.get_by_label("Freeze depth", exact=True)
+    depth.fill("99")
+    wrong = page.locator(".field", has=depth).locator(".fault")
+    expect(wrong).to_contain_text("allowed", timeout=PATIENCE)
     desk.judge("form")
+    depth.fill("1")
+    expect(wrong).to_have_count(0, timeout=PATIENCE)
+    line = page.get_by_role("slider", name="Freeze line")
+    line.press("ArrowRight")
+    expect(depth).to_have_value("2")
+    line.scroll_into_view_if_needed()
+    place, first_block = line.bounding_box(), page.locator("#blocks button").first.bounding_box()
+    assert place is not None
+    assert first_block is not None
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(first_block["x"] + 1, place["y"] + 20, steps=4)
+    expect(depth).to_have_value("0")
+    page.mouse.move(first_block["x"] + first_block["width"] + 3, place["y"] + 20, steps=4)
+    page.mouse.up()
+    expect(depth).to_have_value("1")
+    page.get_by_label("cartl", exact=True).uncheck()
+    page.get_by_text("Anything else, as JSON").click()
+    page.get_by_label("Fields of the request that have no place above").fill(json.dumps(SMALL))
+    the_same_request_is_copied(page)
+    return submit(page, "first")
+
+
+def the_same_request_is_copied(page: Page) -> None:
+    """What is copied is the request that will be sent."""
+    expect(page.locator("#estimate")).to_contain_text("of computing", timeout=PATIENCE)
+    copied = {}
+    for kind in ("JSON", "curl", "Python"):
+        page.get_by_role("button", name=f"Copy as {kind}").click()
+        expect(page.get_by_text("Copied.").last).to_be_visible()
+        copied[kind] = page.evaluate("navigator.clipboard.readText()")
+    request = json.loads(copied["JSON"])
+    assert (request["dataset"], request["freeze_depth"]) == ("shapes", 1)
+    assert json.loads(copied["curl"].partition("-d '")[2].rpartition("'")[0]) == request
+    asked: list[dict[str, object]] = []
+    program = copied["Python"].replace("from cartl import Client", "")
+    exec(program.partition("    print")[0], {"Client": _recording(asked)})  # noqa: S102 - what the page made
+    assert asked == [request]
+
+
+def _recording(asked: list[dict[str, object]]) -> object:
+    """In the place of the client's class: notes what is submitted."""
+
+    class Recorder:
+        def __init__(self, url: str, key: str | None) -> None:
+            assert url.startswith("http")
+
+        def __enter__(self) -> Recorder:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+
+        def submit(self, request: dict[str, object]) -> None:
+            asked.append(request)
+
+    return Recorder
+
+
+def again(desk: Visitor, job: str, name: str, **changes: str) -> str:
+    """The request of another job, changed, and submitted."""
+    page = desk.open(f"/ui/jobs/{job}")
+    page.get_by_role("link", name="Again with changes").click()
+    page.wait_for_url("**/ui/jobs/new?from=*")
+    expect(page.get_by_label("Data set (target)")).to_have_value("shapes")
+    for path, value in changes.items():
+        page.locator(f'[data-path="{path}"]').select_option(value)
+    return submit(page, name)
 
 
 def the_report_is_in_its_place(desk: Visitor, job: str) -> None:
@@ -184,3 +268,23 @@ def a_job_is_cancelled(desk: Visitor, job: str) -> None:
     expect(page.locator("#head")).to_contain_text(re.compile("cancelled|succeeded"), timeout=PATIENCE)
     page = desk.open("/ui/jobs")
     desk.judge("jobs")
+
+
+def a_job_is_deleted(desk: Visitor, job: str) -> None:
+    """From its row, which is gone without a reload."""
+    row = desk.page.locator(f"#job-{job}")
+    row.get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0, timeout=PATIENCE)
+    assert desk.page.context.request.get(f"{desk.base}/jobs/{job}").status == 404
+
+
+def an_operation_is_tried(desk: Visitor, job: str) -> None:
+    """From its documentation, with the session."""
+    page = desk.open("/docs#get_job")
+    operation = page.locator("#get_job")
+    operation.get_by_role("textbox", name="job_id").fill(job)
+    operation.get_by_role("button", name="Send GET").click()
+    answer = operation.locator("[data-answer]")
+    expect(answer).to_contain_text("200 OK", timeout=PATIENCE)
+    expect(answer.locator("pre")).to_contain_text(job)
+    desk.judge("docs")

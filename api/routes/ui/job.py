@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -14,14 +15,17 @@ from api.deps import ContextDep, JobId, Submitter
 from api.http.files import send_file
 from api.http.problems import Problem
 from api.logs import log_tail
+from api.report_page import UNFINISHED, report_for_people
 from api.routes.results import report_of, written_page
 from api.routes.ui.visit import Visit, VisitDep
 from api.schemas import View
 from api.shared_links import LinkInvalid, make_link, read_link
+from api.web.timeline import WHOLE, stages_over_time
 from cartl_core.render import html, sentences
-from cartl_core.render.event_lines import duration, event_line
+from cartl_core.render.event_lines import event_line
 from jobs import store
 from jobs.settings import Settings
+from jobs.state import JobState
 from jobs.tables import Job, JobEvent
 
 router = APIRouter(include_in_schema=False)
@@ -29,6 +33,8 @@ router = APIRouter(include_in_schema=False)
 EVENTS_SHOWN = 40
 EVENTS_READ = 2000
 LOG_LINES = 500
+TAKEN_AWAY = (".html", ".md", ".json", ".safetensors")
+"""Ends of the names of files that stand beside the report; the others are under Files."""
 FRAMED = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
     "frame-ancestors 'self'",
@@ -85,7 +91,8 @@ def show_progress(job_id: JobId, visit: VisitDep) -> Response:
         waiting=waiting,
         headline=_headline(job),
         pace=pace,
-        stages=stages_in(newest),
+        stages=stages_over_time(newest, datetime.now(UTC), running=job.state == JobState.RUNNING),
+        whole=WHOLE,
         events=[
             {"number": event.number, "at": event.at, "words": words}
             for event in reversed(newest)
@@ -102,31 +109,13 @@ def _headline(job: Job) -> str | None:
     return sentences.headline(report_of(job)) if job.report is not None else None
 
 
-def stages_in(events: Sequence[JobEvent]) -> list[dict[str, str]]:
-    """Each stage that began, in order, with its state and what is said of it."""
-    found: dict[str, dict[str, str]] = {}
-    for event in events:
-        label = event.body.get("label")
-        if not isinstance(label, str):
-            continue
-        if event.type == "stage_started":
-            found[label] = {"label": label, "state": "computing", "words": "at work"}
-        elif event.type == "stage_finished":
-            seconds = event.body.get("seconds")
-            took = duration(seconds) if isinstance(seconds, int | float) else ""
-            words = "found, computed before" if event.body.get("reused") else f"done in {took}"
-            found[label] = {"label": label, "state": "finished", "words": words}
-        elif event.type == "epoch_finished" and label in found:
-            found[label]["words"] = f"epoch {event.body.get('epoch')} of {event.body.get('epochs')}"
-    return list(found.values())
-
-
 @router.get("/ui/jobs/{job_id}/robustness")
 def show_robustness(job_id: JobId, visit: VisitDep) -> Response:
     """The report in its place."""
     with visit.reading() as session:
         job = store.overview(session, job_id, visit.caller.owner)
-    return _page(visit, job, "job_robustness.html", mine=job.owner_id == visit.caller.owner)
+        files = [row for row in store.artifacts_of(session, job_id) if row.name.endswith(TAKEN_AWAY)]
+    return _page(visit, job, "job_robustness.html", mine=job.owner_id == visit.caller.owner, files=files)
 
 
 @router.get("/ui/jobs/{job_id}/report")
@@ -199,4 +188,6 @@ def follow_link(token: str, request: Request, context: ContextDep) -> Response:
             job = store.find(session, job_id, owner)
         except LinkInvalid as error:
             raise Problem("not-found", str(error)) from error
+        if job.state in UNFINISHED:
+            return report_for_people(request, job, html.render(report_of(job)), written=False, links=False)
         return _report_page(request, session, job, context.settings)

@@ -1,4 +1,4 @@
-"""The list of jobs, and the workers."""
+"""The list of jobs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,18 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Response
 
 from api.http.paging import Cursor
-from api.routes.ui.visit import BEATS_BEFORE_DEAD, VisitDep
+from api.routes.ui.visit import VisitDep
 from cartl_core.catalog import METHODS
 from cartl_core.spec.arm import AUTO
-from cartl_core.spec.data_and_model import TAG
+from cartl_core.spec.data_and_model import DATA_NAME, TAG
 from jobs import store
 from jobs.errors import BadCursor
 from jobs.state import JobState
-from jobs.store.observe import running_by_worker
 
 router = APIRouter(include_in_schema=False)
 
 PAGE = 50
-REMEMBERED_SECONDS = 7 * 86400.0
-TAG_PATTERN = re.compile(TAG)
+PATTERNS = {"tag": re.compile(TAG), "dataset": re.compile(DATA_NAME)}
 FILTERS = (("state", tuple(JobState)), ("method", (*METHODS, AUTO, "given")))
 
 Choice = Annotated[str, Query(max_length=64)]
@@ -34,11 +32,12 @@ def list_jobs(
     state: Choice = "",
     method: Choice = "",
     tag: Annotated[str, Query(max_length=64)] = "",
+    dataset: Annotated[str, Query(max_length=64)] = "",
     shared: Annotated[str, Query(max_length=8)] = "",
     cursor: Cursor = None,
 ) -> Response:
     """Newest first, fifty a page; filters that mean nothing filter nothing."""
-    given = {"state": state, "method": method, "tag": tag, "shared": shared}
+    given = {"state": state, "method": method, "tag": tag, "dataset": dataset, "shared": shared}
     chosen = {name: value for name, value in given.items() if value and _means_something(name, value)}
     with visit.reading() as session:
         try:
@@ -48,6 +47,7 @@ def list_jobs(
                 state=JobState(chosen["state"]) if "state" in chosen else None,
                 method=chosen.get("method"),
                 tag=chosen.get("tag"),
+                dataset=chosen.get("dataset"),
                 shared="shared" in chosen,
                 cursor=cursor,
                 limit=PAGE,
@@ -72,28 +72,7 @@ def list_jobs(
 
 def _means_something(name: str, value: str) -> bool:
     known = dict(FILTERS).get(name)
-    return value in known if known is not None else name != "tag" or bool(TAG_PATTERN.fullmatch(value))
-
-
-@router.get("/ui/workers")
-def list_workers(visit: VisitDep) -> Response:
-    """Those that are heard of, then those of the last week."""
-    horizon = BEATS_BEFORE_DEAD * visit.context.settings.sweep_seconds
-    with visit.reading() as session:
-        alive = {worker.id for worker in store.workers(session, seen_within_seconds=horizon)}
-        running = running_by_worker(session)
-        rows = [
-            {
-                "id": worker.id,
-                "host": worker.host,
-                "slots": worker.slots,
-                "version": worker.version,
-                "started_at": worker.started_at,
-                "heartbeat_at": worker.heartbeat_at,
-                "alive": worker.id in alive,
-                "running": running.get(worker.id, 0),
-            }
-            for worker in store.workers(session, seen_within_seconds=REMEMBERED_SECONDS)
-        ]
-    rows.sort(key=lambda row: (not row["alive"], row["host"], row["id"]))
-    return visit.page("workers.html", title="Workers", here="/ui/workers", workers=rows)
+    if known is not None:
+        return value in known
+    pattern = PATTERNS.get(name)
+    return pattern is None or bool(pattern.fullmatch(value))

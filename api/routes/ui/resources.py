@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -12,17 +13,29 @@ from api.routes.teachers import view_of as teacher_view
 from api.routes.ui.visit import VisitDep
 from cartl_core.catalog.layouts import LAYOUTS
 from cartl_core.spec.datasets import DATASETS
+from cartl_core.spec.resources.samples import SAMPLE_PIXELS, SAMPLES_A_CLASS, rows_of_samples
+from jobs.files.brought import sheet_of_samples
 from jobs.store.resource_kinds import DATASET, TEACHER, find_resource
 from jobs.store.resource_lists import page_of, trained_teachers
 
 router = APIRouter(include_in_schema=False)
 
 SHOWN = 200
-DATASET_SETTINGS = '{"test_fraction": 0.2, "split_seed": 0}'
 TEACHER_SETTINGS = """{
   "normalisation": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
   "trained_at": {"norm": "linf", "eps": 0.0157}
 }"""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture with a row of samples for each of the first classes; lengths in pixels."""
+
+    url: str
+    rows: int
+    row_height: int
+    width: int
+    height: int
 
 
 @router.get("/ui/datasets")
@@ -39,7 +52,6 @@ def list_datasets(visit: VisitDep) -> Response:
         here="/ui/datasets",
         datasets=views,
         catalog=catalog,
-        settings=DATASET_SETTINGS,
         live=visit.live,
     )
 
@@ -48,7 +60,7 @@ def list_datasets(visit: VisitDep) -> Response:
 def show_dataset(ref: Ref, visit: VisitDep) -> Response:
     """What was found while every file was looked at."""
     view: DatasetView
-    mine = False
+    mine = samples = False
     if ref in DATASETS:
         view = CatalogDatasetView.of_facts(DATASETS[ref])
     else:
@@ -56,6 +68,7 @@ def show_dataset(ref: Ref, visit: VisitDep) -> Response:
             row = find_resource(session, DATASET, visit.caller.owner, ref, shared=True)
             view = DatasetView.of(row, fractions(session, [row]).get(row.id, 0.0))
             mine = row.owner_id == visit.caller.owner
+        samples = sheet_of_samples(visit.context.settings, row.id) is not None
     return visit.page(
         "dataset.html",
         title=view.name,
@@ -63,8 +76,15 @@ def show_dataset(ref: Ref, visit: VisitDep) -> Response:
         one=view,
         classes=_classes(view),
         mine=mine,
+        sheet=_sheet(view) if samples else None,
         live=visit.live,
     )
+
+
+def _sheet(view: DatasetView) -> Sheet:
+    rows = rows_of_samples(len(view.classes or ()))
+    width = SAMPLES_A_CLASS * SAMPLE_PIXELS
+    return Sheet(f"/datasets/{view.id}/samples", rows, SAMPLE_PIXELS, width, rows * SAMPLE_PIXELS)
 
 
 def _classes(view: DatasetView) -> list[dict[str, Any]]:

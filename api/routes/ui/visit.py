@@ -16,7 +16,8 @@ from api.deps import AppContext, ContextDep, Reader
 from api.web.render import page
 from api.web.waiting import Capacity, why_waiting
 from jobs import store
-from jobs.state import JobState
+from jobs.store.observe import running_by_worker
+from jobs.store.queue_order import queue_positions
 from jobs.tables import Job
 
 BEATS_BEFORE_DEAD = 6
@@ -50,15 +51,13 @@ class Visit:
         """Of the workers that are heard of now."""
         horizon = BEATS_BEFORE_DEAD * self.context.settings.sweep_seconds
         slots = sum(worker.slots for worker in store.workers(session, seen_within_seconds=horizon))
-        return Capacity(slots, store.state_counts(session).get(JobState.RUNNING, 0))
+        return Capacity(slots, sum(running_by_worker(session).values()))
 
     def waiting(self, session: Session, jobs: list[Job], capacity: Capacity) -> dict[str, str]:
         """Of each job that waits, why."""
-        now = datetime.now(UTC)
+        now, places = datetime.now(UTC), queue_positions(session, jobs)
         reasons = (
-            (job.id, why_waiting(job, store.queue_position(session, job), capacity, now))
-            for job in jobs
-            if job.state == JobState.QUEUED
+            (job.id, why_waiting(job, places[job.id], capacity, now)) for job in jobs if job.id in places
         )
         return {job_id: reason for job_id, reason in reasons if reason is not None}
 

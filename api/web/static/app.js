@@ -1,5 +1,6 @@
 // Pages that keep themselves up to date, buttons that ask the service, curves. No framework, no build step.
 import { drawCurves } from "./curves.js";
+import { startDocs } from "./docs.js";
 import { startForm } from "./form.js";
 import { startUpload } from "./upload.js";
 
@@ -97,7 +98,9 @@ export async function refresh() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const old of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(old.id);
-    if (fresh) take(old, fresh);
+    // The first row of a list, say: the page is another one.
+    if (fresh?.tagName !== old.tagName) return window.location.reload();
+    take(old, fresh);
   }
   tellTimes();
 }
@@ -143,7 +146,16 @@ for (const frame of document.querySelectorAll("iframe.report")) {
   frame.addEventListener("load", fit);
   window.addEventListener("resize", fit);
   fit();
-  if (frame.dataset.reload) setInterval(() => frame.contentWindow.location.reload(), 1000 * frame.dataset.reload);
+  if (!frame.dataset.reload) continue;
+  const again = () => frame.contentWindow.location.reload();
+  const timer = setInterval(again, 1000 * frame.dataset.reload);
+  // Once more when the job has ended: what says that it has not is gone.
+  const watched = document.getElementById(frame.dataset.until);
+  new MutationObserver(() => {
+    if (document.getElementById(frame.dataset.until).childElementCount) return;
+    clearInterval(timer);
+    again();
+  }).observe(watched.parentElement, { childList: true });
 }
 
 tellTimes();
@@ -156,3 +168,4 @@ for (const place of document.querySelectorAll("[data-curves]")) {
 }
 for (const form of document.querySelectorAll("form[data-job-form]")) startForm(form);
 for (const form of document.querySelectorAll("form[data-upload]")) startUpload(form);
+if (document.querySelector("[data-docs]")) startDocs();

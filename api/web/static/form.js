@@ -1,5 +1,9 @@
 // The form of a new job: values by their path in the request, an estimate as one types, faults at their fields.
 import { ask, toast } from "./app.js";
+import { clearFaults, markFault, wordsOf } from "./faults.js";
+import { drawBlocks } from "./freeze_line.js";
+import { asCurl, asJson, asPython } from "./same_request.js";
+import { startUpload } from "./upload.js";
 
 const WAIT_MILLISECONDS = 400;
 
@@ -7,6 +11,8 @@ function read(input) {
   if (input.type === "checkbox") return "item" in input.dataset ? (input.checked ? input.value : undefined) : input.checked;
   const text = input.value.trim();
   if (text === "") return undefined;
+  const ratio = /^(\d+(?:\.\d+)?)\/(\d+)$/.exec(text);
+  if (input.dataset.kind === "number" && ratio) return Number(ratio[1]) / Number(ratio[2]);
   if (input.dataset.kind === "number" && !Number.isNaN(Number(text))) return Number(text);
   if (input.dataset.kind === "depth") return text === "auto" ? text : Number(text);
   if (input.dataset.kind === "list") return text.split(",").map((part) => part.trim()).filter(Boolean);
@@ -88,21 +94,17 @@ export function startForm(form) {
   let asked = 0;
 
   function clear() {
-    for (const field of form.querySelectorAll(".field.wrong")) {
-      field.classList.remove("wrong");
-      field.querySelector(".fault")?.remove();
-      field.querySelector("[data-path]")?.removeAttribute("aria-invalid");
-    }
+    clearFaults(form);
     general.hidden = true;
   }
 
   function tell(problem, all) {
     const others = [];
     for (const fault of problem?.errors ?? []) {
-      const words = fault.message + (fault.allowed ? ` (allowed: ${fault.allowed})` : "");
+      const words = wordsOf(fault);
       const input = nearest(fault.field);
       if (!input) others.push(`${fault.field}: ${words}`);
-      else if (all || touched.has(input.dataset.path) || input.value) mark(input, words);
+      else if (all || touched.has(input.dataset.path) || input.value) markFault(input, words);
     }
     if (others.length || !problem?.errors?.length) {
       general.textContent = others.join("\n") || problem?.detail || "The service refused.";
@@ -118,25 +120,21 @@ export function startForm(form) {
     return null;
   }
 
-  function mark(input, words) {
-    const field = input.closest(".field");
-    if (!field || field.querySelector(".fault")) return;
-    field.classList.add("wrong");
-    input.setAttribute("aria-invalid", "true");
-    const note = document.createElement("span");
-    note.className = "fault";
-    note.textContent = words;
-    field.append(note);
-    field.closest("details")?.setAttribute("open", "");
-  }
-
   function parsed() {
     try {
       return requestOf(form);
     } catch {
-      mark(form.querySelector("#more"), "This is no JSON.");
+      markFault(form.querySelector("#more"), "This is no JSON.");
       return null;
     }
+  }
+
+  // A data set that was just added here is the one that is meant.
+  function choose(added) {
+    const select = form.querySelector('[data-path="dataset.name"]');
+    if (![...select.options].some((one) => one.value === added.name)) select.add(new Option(added.name), 1);
+    select.value = added.name;
+    look();
   }
 
   async function look(all = false) {
@@ -152,7 +150,8 @@ export function startForm(form) {
       estimate.textContent = `About ${duration(found.estimate.seconds)} (${duration(low)} to ${duration(high)}, ${found.estimate.basis}), ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk.`;
       form.querySelector("#assumes").textContent = `It assumes ${found.estimate.assumes ?? "nothing"}.`;
       tellNeeded(form, found.data ?? []);
-      form.dataset.spec = JSON.stringify(found.spec);
+      form.dataset.network = found.spec.model?.name ?? "";
+      draw();
     } catch (problem) {
       if (mine !== asked) return;
       estimate.textContent = "No estimate yet.";
@@ -162,16 +161,18 @@ export function startForm(form) {
   }
 
   function tellCode(request) {
-    const base = location.origin;
-    const json = JSON.stringify(request, null, 2);
-    form.querySelector("#as-json").value = json;
-    form.querySelector("#as-curl").value = `curl -s ${base}/jobs -H "Authorization: Bearer $CARTL_KEY" -H 'Content-Type: application/json' -d '${JSON.stringify(request).replaceAll("'", "'\\''")}'`;
-    const python = json.replace(/\btrue\b/g, "True").replace(/\bfalse\b/g, "False").replace(/\bnull\b/g, "None");
-    form.querySelector("#as-python").value = `import os\n\nfrom cartl import Client\n\nclient = Client("${base}", os.environ.get("CARTL_KEY"))\njob = client.submit(${python})\nprint(job["id"])\n`;
+    form.querySelector("#as-json").value = asJson(request);
+    form.querySelector("#as-curl").value = asCurl(request, location.origin);
+    form.querySelector("#as-python").value = asPython(request, location.origin);
   }
 
   const send = (request) => ({ method: "POST", body: JSON.stringify(request), headers: { "Content-Type": "application/json" } });
-  const soon = () => { clearTimeout(timer); timer = setTimeout(look, WAIT_MILLISECONDS); };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(look, WAIT_MILLISECONDS);
+    // What is copied is never older than what is seen.
+    try { tellCode(requestOf(form)); } catch { /* no JSON yet: `look` says so */ }
+  };
 
   form.addEventListener("input", (event) => {
     if (event.target.dataset.path) touched.add(event.target.dataset.path);
@@ -195,80 +196,9 @@ export function startForm(form) {
       button.disabled = false;
     }
   });
-  drawBlocks(form, soon);
+  const draw = drawBlocks(form, soon);
+  for (const place of form.querySelectorAll("[data-upload]")) startUpload(place, choose);
   const began = form.querySelector("#began-with");
   if (began) look(true);
   else look();
-}
-
-// The network as its blocks: those before the line are frozen. The line is dragged, or moved with the arrow keys.
-function drawBlocks(form, changed) {
-  const place = form.querySelector("#blocks");
-  const depth = form.querySelector('[data-path="freeze_depth"]');
-  const model = form.querySelector("#model");
-  const teacher = form.querySelector('[data-path="teacher"]');
-  const words = form.querySelector("#blocks-words");
-  const known = JSON.parse(document.getElementById("models-data").textContent);
-
-  function draw() {
-    const name = teacher?.value ? `teacher ${teacher.value}` : model.value || form.querySelector("#default-model").value;
-    const blocks = known[name] ?? 0;
-    place.replaceChildren();
-    place.closest(".field-blocks").hidden = !blocks || depth.value === "auto";
-    if (!blocks) return;
-    const frozen = Math.min(Number(depth.value) || 0, blocks - 1);
-    for (let index = 0; index < blocks; index += 1) {
-      if (index === frozen) place.append(line(frozen, blocks));
-      const block = document.createElement("button");
-      block.type = "button";
-      block.className = index < frozen ? "frozen" : "tuned";
-      block.textContent = index === blocks - 1 ? "head" : `${index + 1}`;
-      block.setAttribute("aria-label", `Block ${index + 1}${index === blocks - 1 ? ", the head" : ""}: ${index < frozen ? "frozen" : "tuned"}. Put the freeze line ${index < frozen ? "before" : "behind"} it.`);
-      block.disabled = index === blocks - 1;
-      block.addEventListener("click", () => set(index < frozen ? index : index + 1, blocks));
-      place.append(block);
-    }
-    words.textContent = `${frozen} of ${blocks} blocks frozen, ${blocks - frozen} tuned.`;
-  }
-
-  function line(frozen, blocks) {
-    const handle = document.createElement("span");
-    handle.className = "line";
-    handle.tabIndex = 0;
-    handle.setAttribute("role", "slider");
-    handle.setAttribute("aria-label", "Freeze line");
-    handle.setAttribute("aria-valuemin", "0");
-    handle.setAttribute("aria-valuemax", String(blocks - 1));
-    handle.setAttribute("aria-valuenow", String(frozen));
-    handle.addEventListener("keydown", (event) => {
-      const step = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-      if (!step) return;
-      event.preventDefault();
-      set(frozen + step, blocks);
-      place.querySelector(".line").focus();
-    });
-    handle.addEventListener("pointerdown", (event) => {
-      event.preventDefault();
-      const move = (at) => {
-        const edges = [...place.querySelectorAll("button")].map((block) => block.getBoundingClientRect());
-        const passed = edges.filter((edge) => at.clientX > edge.left + edge.width / 2).length;
-        if (Math.min(passed, blocks - 1) !== (Number(depth.value) || 0)) set(passed, blocks);
-      };
-      const stop = () => { window.removeEventListener("pointermove", move); window.removeEventListener("pointerup", stop); };
-      window.addEventListener("pointermove", move);
-      window.addEventListener("pointerup", stop);
-    });
-    return handle;
-  }
-
-  function set(value, blocks) {
-    depth.value = String(Math.max(0, Math.min(value, blocks - 1)));
-    draw();
-    changed();
-  }
-
-  depth.addEventListener("input", draw);
-  model.addEventListener("input", draw);
-  teacher?.addEventListener("input", draw);
-  draw();
 }

@@ -25,9 +25,10 @@ from cartl_core.data.incoming.reading.archive_format import ALLOWED, archive_mem
 from cartl_core.data.incoming.reading.folder_members import folder_members
 from cartl_core.data.incoming.reading.members import Meter
 from cartl_core.data.incoming.reading.npz_arrays import is_npz
-from cartl_core.data.incoming.registered import keep_paths
+from cartl_core.data.incoming.registered import keep_paths, open_pack
 from cartl_core.data.incoming.rejection import Rejected
 from cartl_core.data.incoming.remarks import Known, warnings_of
+from cartl_core.data.incoming.samples import write_samples
 from cartl_core.data.incoming.splits import IN_TEST, assign, lacking
 from cartl_core.data.packed import FOUND, IMAGES, SPLITS, PackIndex, fingerprint_of
 from cartl_core.spec.resources.dataset import (
@@ -73,6 +74,7 @@ def check_dataset(
             directory.mkdir()
             found = _look(order, content, directory, _Seldom(report))
             (directory / FOUND).write_text(found.model_dump_json(), encoding="utf-8")
+            write_samples(directory, open_pack(directory))
             directory.rename(out / PACK)
     except Rejected as rejected:
         return DatasetCheckResult(state="rejected", reason=rejected.reason, message=rejected.message)

@@ -24,6 +24,7 @@ from cartl_core.render import (
 )
 from cartl_core.render.evidence import document
 from cartl_core.render.html import bars, views
+from cartl_core.render.html.cell_labels import labelled
 from cartl_core.render.templating import environment
 
 FILTERS: dict[str, Callable[..., str]] = {
@@ -64,6 +65,7 @@ def page_environment() -> Environment:
     found.filters.update(FILTERS)
     found.globals.update(MODULES)
     found.globals["evidence_document"] = document
+    found.globals["labelled"] = labelled
     # The style sheet is this program's own text; inside <style> nothing is an entity.
     found.globals["style"] = Markup(files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -12,6 +14,7 @@ from cartl_core.report import Report
 from cartl_core.report.curves import RobustnessCurve
 
 HEIGHT = 3.8
+TICKS = 6
 BEYOND = 1.06
 """The axis ends a little beyond the last point that is drawn."""
 
@@ -29,6 +32,8 @@ def curve(report: Report) -> Figure | None:
     # A curve of a network that gets nothing right ends where it begins.
     end = BEYOND * max(point.eps for _, found in drawn for point in found.points) or 1.0
     axes.set_xlim(0, end)
+    radii = _some({point.eps for _, found in drawn for point in found.points})
+    axes.set_xticks(radii, [numbers.radius(eps) for eps in radii])
     _marks(axes, report, norm, end)
     axes.set_ylim(0, 100)
     axes.set_xlabel(f"radius eps, {norm}, pixel units on [0, 1]")
@@ -37,6 +42,13 @@ def curve(report: Report) -> Figure | None:
     columns = legend_columns([name for name, _ in drawn], 4)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=LEGEND_POINTS, frameon=False)
     return figure
+
+
+def _some(radii: Iterable[float]) -> list[float]:
+    """Of the radii that were measured, so many as have room on the axis, the largest among them."""
+    found = sorted(radii)
+    apart = -(-len(found) // TICKS)
+    return sorted(found[::-1][::apart])
 
 
 def _line(axes: Axes, found: RobustnessCurve, name: str, colour: str, marker: str) -> None:

@@ -11,10 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
-from cartl_core.events import EpochFinished, Progress, StageFinished, StageStarted
+from cartl_core.events import EpochFinished, Progress, RuntimeResolved, StageFinished, StageStarted
+from jobs import store
+from jobs.devices import ONE_CPU, Slot
 from jobs.settings import Settings
 from tests.api.conftest import Worker, local_client
-from tests.factories import submit_job
+from tests.api.resources import accept_dataset, announce, send
+from tests.factories import make_runtime, submit_job
 
 PAGES = ("", "/robustness", "/report", "/files", "/log", "/specification")
 HTML = {"Accept": "text/html"}
@@ -158,7 +161,8 @@ def test_the_form_begins_with_the_request_of_a_job(browser: TestClient, small: d
     assert inputs["transfer.lr"] == "0.5"
     start = text.index('id="more"')
     more = text[text.index(">", start) + 1 : text.index("</textarea>", start)]
-    assert json.loads(more.replace("&#34;", '"')) == {"baselines": asked["baselines"]}
+    left = {"baselines": asked["baselines"], "exports": asked["exports"]}
+    assert json.loads(more.replace("&#34;", '"')) == left
 
 
 def test_a_browser_that_asks_for_the_service_gets_pages_and_a_program_json(
@@ -170,3 +174,45 @@ def test_a_browser_that_asks_for_the_service_gets_pages_and_a_program_json(
         assert (sent.status_code, sent.headers["location"].startswith("/ui/jobs")) == (303, True), path
         assert browser.get(path, headers={"Accept": "*/*"}).json()
         assert browser.get(path, headers={"Accept": "application/json"}).json()
+
+
+def test_samples_are_a_picture_of_the_pack_for_those_who_may_see_it(
+    browser: TestClient, settings: Settings, factory: sessionmaker[Session]
+) -> None:
+    path = announce(browser, "datasets")
+    send(browser, path)
+    accept_dataset(factory, path)
+    assert browser.get(f"{path}/samples").status_code == 404
+    assert "Some training images" not in browser.get(f"/ui{path}").text
+    pack = settings.artifacts_dir / path.lstrip("/") / "pack"
+    pack.mkdir()
+    (pack / "samples.png").write_bytes(b"\x89PNG")
+    answer = browser.get(f"{path}/samples")
+    assert (answer.content, answer.headers["content-type"]) == (b"\x89PNG", "image/png")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].startswith("sandbox")
+    tag = {"If-None-Match": answer.headers["etag"]}
+    assert browser.get(f"{path}/samples", headers=tag).status_code == 304
+    assert f'href="{path}/samples"' in browser.get(f"/ui{path}").text
+    assert browser.get("/datasets/digits/samples").status_code == 404
+
+
+def test_workers_are_shown_with_what_they_do_and_what_jobs_ran_on(
+    browser: TestClient, worker: Worker, factory: sessionmaker[Session]
+) -> None:
+    submit_job(factory, "local")
+    claim = worker.claim()
+    worker.tell(claim, RuntimeResolved(runtime=make_runtime(device_name="A card of ours")))
+    with factory.begin() as session:
+        store.worker_started(
+            session, worker_id=claim.worker_id, host="host", pid=1, slots=(Slot(0, ONE_CPU[0]),), version="1"
+        )
+    page = browser.get("/ui/workers").text
+    for words in ("cpu:0", "free", "A card of ours", "host"):
+        assert words in page
+
+
+def test_jobs_are_filtered_by_their_data(browser: TestClient, factory: sessionmaker[Session]) -> None:
+    job_id = submit_job(factory, "local")
+    assert job_id in browser.get("/ui/jobs?dataset=digits").text
+    assert job_id not in browser.get("/ui/jobs?dataset=mnist").text

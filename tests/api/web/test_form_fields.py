@@ -17,6 +17,8 @@ def test_values_are_found_by_their_path() -> None:
         path: value_at(WRITTEN, path)
         for path in ("transfer.lr", "transfer.attack.eps", "tags", "on", "no", "transfer", "transfer.lr.x")
     }
+    radii = {"eps": 8 / 255, "step": 0.0314, "lr": 0.2}
+    assert [value_at(radii, name) for name in radii] == ["8/255", "0.0314", "0.2"]
     assert found == {
         "transfer.lr": "0.5",
         "transfer.attack.eps": "0.1",

@@ -7,8 +7,10 @@ from importlib.resources import files
 
 import pytest
 from jinja2 import UndefinedError
+from markupsafe import Markup
 
 from cartl_core.render.figure import COLOURS
+from cartl_core.render.html.cell_labels import labelled
 from cartl_core.render.html.environment import page_environment
 
 STYLE = files("cartl_core.render.html").joinpath("style.css").read_text()
@@ -53,7 +55,7 @@ def test_attributes_without_quotes_are_seen(fault: str) -> None:
     assert unquoted_values('<p class="a {{ x["y"] }}"{% if a < b %} id="b"{% endif %}>{{ x }}</p>') == []
 
 
-def test_only_the_style_sheet_is_taken_as_markup() -> None:
+def test_only_the_style_sheet_and_rows_of_templates_are_taken_as_markup() -> None:
     package = files("cartl_core.render")
     sources = [*package.joinpath("html").iterdir(), package.joinpath("templating.py")]
     lines = [
@@ -63,8 +65,18 @@ def test_only_the_style_sheet_is_taken_as_markup() -> None:
         for line in file.read_text(encoding="utf-8").splitlines()
         if "Markup(" in line
     ]
-    assert len(lines) == 1
-    assert '"style.css"' in lines[0]
+    (labels,) = (line for line in lines if '"style.css"' not in line)
+    assert len(lines) == 2
+    assert "_row(one, columns)" in labels
+
+
+def test_cells_name_their_columns_whatever_those_are_called() -> None:
+    rows = Markup('<tr><th scope="row">{}</th><td class="number">1</td><td colspan="2">x</td><td>2</td></tr>')
+    found = labelled(rows.format("<td>"), ["method", 'a "b" <c>', "wide", "wider", "last"])
+    assert found == (
+        '<tr><th scope="row">&lt;td&gt;</th><td class="number" data-label="a &#34;b&#34; &lt;c&gt;">1</td>'
+        '<td colspan="2" data-label="wide">x</td><td data-label="last">2</td></tr>'
+    )
 
 
 def contrast(one: str, other: str) -> float:

@@ -17,6 +17,7 @@ from jobs import store
 from jobs.database.engine import reading, transaction
 from jobs.errors import JobEnded, JobNotFound
 from jobs.store import Claim
+from jobs.store.queue_order import queue_positions
 from jobs.tables import Job
 from tests.factories import claim_if_any, claim_job, submit_job
 
@@ -89,10 +90,13 @@ def test_a_place_follows_the_priority(submit: Any, do: Do) -> None:
     first, bobs, second = submit(), submit(owner="bob"), submit()
 
     def places() -> list[int | None]:
-        return [
+        found = [
             do(lambda session, one: store.queue_position(session, store.find(session, one)), job_id)
             for job_id in (first, bobs, second)
         ]
+        together = do(lambda session: queue_positions(session, session.scalars(select(Job)).all()))
+        assert [together.get(job_id) for job_id in (first, bobs, second)] == found, "a list asks once"
+        return found
 
     assert places() == [1, 2, 3]
     assert do(store.set_priority, second, "ann", 1).priority == 1
