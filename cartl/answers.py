@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from cartl.problems import ServiceError
+from cartl.problems import NotTheService
 from cartl_core.strict_json import ANSWER, JsonRefused, loads
 
 S = TypeVar("S", bound="Shape")
@@ -210,6 +210,6 @@ def shaped(value: object, what: str, shape: type[S]) -> Answer:
     return Answer(value)
 
 
-def not_the_service(detail: str) -> ServiceError:
+def not_the_service(detail: str) -> NotTheService:
     """Something answers there, but not as this service does."""
-    return ServiceError(502, {"title": "Not the service", "detail": detail})
+    return NotTheService(detail)

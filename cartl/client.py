@@ -27,7 +27,9 @@ from cartl import answers
 from cartl.address import id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
 from cartl.connection import connection, exchange_errors, proxy_errors
+from cartl.patience import Patience
 from cartl.problems import (
+    ClientError,
     JobUnfinished,
     ServiceError,
     ServiceUnreachable,
@@ -45,7 +47,8 @@ TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
 STREAM_SILENCE_SECONDS = 30.0
 ACCESS_ENDED = "access_ended"
 """The message that ends a stream whose reader may see the job no more."""
-RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+RECONNECT_SECONDS = 0.2
+"""Before a stream that ended well is opened again."""
 
 
 def _no_tick() -> None:
@@ -217,29 +220,32 @@ class Client:
 
         A stream that breaks is opened again with Last-Event-ID, so no event is lost or doubled.
         ``tick`` is called at every sign of life and at every pause; what it raises ends the stream.
+
+        Raises:
+            ClientError: the service was never reached, was away for longer than ``patience.AWAY_SECONDS``,
+                or refused.
         """
-        number, failures = after, 0
+        number, finished, patience = after, False, Patience()
         while True:
             tick()
-            finished = self._is_over(job_id)
+            pause = RECONNECT_SECONDS
             try:
+                finished = self.job(job_id)["state"] in TERMINAL
+                patience.reached()
                 for event in self._stream(job_id, number, tick):
-                    number, failures = event["number"], 0
+                    number = event["number"]
+                    patience.reached()
                     yield event
                 if finished:
                     return
             except httpx.ReadTimeout:
                 if finished:
                     return
-            except httpx.TransportError:
-                failures += 1
-            time.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
-
-    def _is_over(self, job_id: str) -> bool:
-        try:
-            return bool(self.job(job_id)["state"] in TERMINAL)
-        except ServiceUnreachable:
-            return False
+            except httpx.TransportError as error:
+                pause = patience.pause(ServiceUnreachable(self.base_url, str(error)))
+            except ClientError as error:
+                pause = patience.pause(error)
+            time.sleep(pause)
 
     def _stream(self, job_id: str, after: int, tick: Tick) -> Iterator[Json]:
         path = f"/jobs/{id_in_path(job_id)}/events"

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import cartl.adding
 import cartl.client
+import cartl.patience
 import cartl.show
 import cartl.sweep
 from cartl.exit_codes import MEANINGS
@@ -57,8 +58,9 @@ def impatient() -> Iterator[None]:
         patch.setattr(cartl.adding, "PAUSE_SECONDS", 0.0)
         for module in (cartl.show, cartl.sweep, cartl.adding):
             patch.setattr(module, "POLL_SECONDS", 0.0)
-            patch.setattr(module, "AWAY_SECONDS", 0.0)
-        patch.setattr(cartl.client, "RECONNECT_SECONDS", (0.0,))
+        patch.setattr(cartl.patience, "AWAY_SECONDS", 0.0)
+        patch.setattr(cartl.patience, "PAUSES", (0.0,))
+        patch.setattr(cartl.client, "RECONNECT_SECONDS", 0.0)
         yield
 
 
