@@ -146,6 +146,54 @@ class Teacher(Resource):
     verification: Verification | None = None
 
 
+class Model(Shape):
+    """A network of the catalog."""
+
+    name: str = ""
+    family: str = ""
+    blocks: int = 0
+    freeze_depth_min: int = 0
+    freeze_depth_max: int = 0
+
+
+class Method(Shape):
+    """A way to transfer."""
+
+    name: str = ""
+    title: str = ""
+    objective: str = ""
+    head_only: bool = False
+
+
+class Catalog(Shape):
+    """What may be asked for."""
+
+    methods: list[dict[str, JsonValue]] = []
+
+
+class Key(Shape):
+    """An API key, without its secret."""
+
+    id: str = ""
+    owner: str = ""
+    name: str = ""
+    scopes: list[str] = []
+    created_at: str | None = None
+    revoked_at: str | None = None
+
+
+class Worker(Shape):
+    """A worker process."""
+
+    id: str = ""
+    host: str | None = None
+    slots: int = 0
+    version: str = ""
+    running: int | None = None
+    started_at: str | None = None
+    heartbeat_at: str | None = None
+
+
 class Event(Shape):
     """One event of a job."""
 

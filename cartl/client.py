@@ -13,40 +13,35 @@ notebooks and scripts, with typed answers and retries. Errors are ``ServiceError
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
-from httpx_sse import EventSource, SSEError
 from pydantic import BaseModel
 
 from cartl import answers
 from cartl.address import id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
 from cartl.connection import connection, exchange_errors, proxy_errors
+from cartl.event_stream import Tick as Tick
+from cartl.event_stream import stream_events
 from cartl.patience import Patience
 from cartl.problems import (
     ClientError,
     JobUnfinished,
-    ServiceError,
     ServiceUnreachable,
     raise_for_problem,
 )
 from cartl.resources import Resources
-from cartl.response_body import Ticking, whole_body
+from cartl.response_body import whole_body
 
 Json = dict[str, Any]
-Tick = Callable[[], None]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
-# A stream that says nothing for this long is opened again where it broke off.
-STREAM_SILENCE_SECONDS = 30.0
-ACCESS_ENDED = "access_ended"
-"""The message that ends a stream whose reader may see the job no more."""
 RECONNECT_SECONDS = 0.2
 """Before a stream that ended well is opened again."""
 
@@ -167,6 +162,28 @@ class Client:
                 raise_for_problem(response, whole_body(response))
             yield response
 
+    def log(self, job_id: str, *, lines: int) -> str:
+        """The last lines of the run's own log, oldest first; empty before it starts."""
+        return self._text(f"/jobs/{id_in_path(job_id)}/logs", params={"tail": lines})
+
+    def rows(self, path: str, shape: type[Shape]) -> list[Answer]:
+        """The rows of a list that comes whole, such as `/models`."""
+        found = self._json("GET", path, shape=answers.Page)["data"]
+        return [shaped(one, path, shape) for one in found]
+
+    def methods(self) -> list[Answer]:
+        """Methods of transfer."""
+        found = self._json("GET", "/attacks", shape=answers.Catalog)["methods"]
+        return [shaped(one, "/attacks", answers.Method) for one in found]
+
+    def create_key(self, body: Mapping[str, Any]) -> Json:
+        """Make a key; its ``secret`` is in this answer alone. The key that asks needs the scope admin."""
+        return self._json("POST", "/keys", shape=answers.Key, json=body)
+
+    def revoke_key(self, key_id: str) -> None:
+        """Have a key refused from now on."""
+        self._send("DELETE", f"/keys/{id_in_path(key_id)}")
+
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None
     ) -> Json:
@@ -232,7 +249,7 @@ class Client:
             try:
                 finished = self.job(job_id)["state"] in TERMINAL
                 patience.reached()
-                for event in self._stream(job_id, number, tick):
+                for event in stream_events(self._http, job_id, number, tick):
                     number = event["number"]
                     patience.reached()
                     yield event
@@ -246,29 +263,6 @@ class Client:
             except ClientError as error:
                 pause = patience.pause(error)
             time.sleep(pause)
-
-    def _stream(self, job_id: str, after: int, tick: Tick) -> Iterator[Json]:
-        path = f"/jobs/{id_in_path(job_id)}/events"
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        timeout = httpx.Timeout(STREAM_SILENCE_SECONDS)
-        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
-            if not response.is_success:
-                raise_for_problem(response, whole_body(response))
-            if (
-                response.status_code == httpx.codes.NO_CONTENT
-            ):  # the job has ended, and its last event was sent
-                return
-            assert isinstance(response.stream, httpx.SyncByteStream)
-            response.stream = Ticking(response.stream, tick)
-            try:
-                for message in EventSource(response).iter_sse():
-                    if message.event == ACCESS_ENDED:
-                        problem = read_answer(message.data.encode(), path, answers.Problem)
-                        raise ServiceError(problem["status"], problem)
-                    if message.data:  # a comment after an event comes as a message of nothing
-                        yield read_answer(message.data.encode(), path, answers.Event)
-            except (SSEError, httpx.DecodingError) as error:  # a proxy's page, say: it would come again
-                raise not_the_service(f"{path} answered no event stream") from error
 
     def _json(self, method: str, path: str, *, shape: type[Shape] = Shape, **options: Any) -> Answer:
         return read_answer(self._send(method, path, **options), path, shape)

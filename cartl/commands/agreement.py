@@ -1,0 +1,73 @@
+"""Before something is posted: what it will cost, and whether a person wants that."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import typer
+
+from cartl.client import Json
+from cartl.exit_codes import FAILED
+from cartl.problems import NotUsable
+from cartl.terminal.job_page import cost
+from cartl.terminal.output import Output
+from cartl.words import doing, duration
+
+LONG_SECONDS = 24 * 3600.0
+"""A job that may take longer is asked about."""
+
+
+def cost_of(answer: Json) -> str:
+    """What a job, a sweep or a dry run is expected to cost; empty where that is not known."""
+    estimate = answer.get("estimate")
+    return cost(estimate) if isinstance(estimate, dict) else ""
+
+
+def objections(answer: Json) -> Iterator[str]:
+    """What a person should know before this is queued."""
+    estimate = answer.get("estimate")
+    seconds = estimate.get("seconds") if isinstance(estimate, dict) else None
+    if isinstance(seconds, int | float) and seconds > LONG_SECONDS:
+        yield f"it will take about {duration(seconds)} on this service"
+
+
+def agree(answer: Json, output: Output, *, yes: bool) -> None:
+    """Ask on a terminal where there is an objection; return when it may be posted.
+
+    Raises:
+        NotUsable: there is one, and nobody can be asked.
+        Exit: the answer was no.
+    """
+    found = list(objections(answer))
+    for one in found:
+        output.say(f"warning: {one}")
+    if not found or yes:
+        return
+    if output.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NotUsable(f"{'; '.join(found)}; nothing was submitted. With --yes it is")
+    if not typer.confirm("Submit it all the same?", err=True):
+        typer.echo("nothing was submitted", err=True)
+        raise typer.Exit(FAILED)
+
+
+def tell_posted(answer: Json, output: Output) -> None:
+    """The id of a job on standard output; beside it what it costs and what can be done next."""
+    job = str(answer["id"])
+    output.answer(answer, lambda console: typer.echo(job), [job])
+    if output.as_json:
+        return
+    estimate = cost_of(answer)
+    state = doing(answer) if answer.get("state") else "queued"
+    output.say(f"{state}; {estimate} once it runs" if estimate else state)
+    output.say(
+        f"next: `cartl watch {job}` shows it, `cartl report {job}` what it has found, `cartl cancel` ends it"
+    )
+
+
+def tell_dry_run(answer: Json, output: Output) -> None:
+    """What it would become, as JSON: it is long, and made to be read by programs."""
+    Output(as_json=True).answer(answer, lambda console: None)
+    estimate = cost_of(answer)
+    if estimate and not output.as_json:
+        output.say(f"nothing was submitted; it would cost {estimate}")
