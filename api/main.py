@@ -40,6 +40,7 @@ from api.routes import (
     sweeps,
     teachers,
     uploads,
+    workers,
 )
 from api.routes.ui import PARTS as UI_PARTS
 from api.routes.ui.refusals import respond_for_people
@@ -127,6 +128,7 @@ def create_app(settings: Settings) -> FastAPI:
         teachers,
         catalog,
         keys,
+        workers,
         health,
         pages,
     ):
