@@ -44,11 +44,16 @@ def agree(answer: Json, output: Output, *, yes: bool) -> None:
         output.say(f"warning: {one}")
     if not found or yes:
         return
-    if output.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if output.as_json or not can_ask():
         raise NotUsable(f"{'; '.join(found)}; nothing was submitted. With --yes it is")
     if not typer.confirm("Submit it all the same?", err=True):
         typer.echo("nothing was submitted", err=True)
         raise typer.Exit(FAILED)
+
+
+def can_ask() -> bool:
+    """Whether a person sits there."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def tell_posted(answer: Json, output: Output) -> None:
@@ -60,9 +65,8 @@ def tell_posted(answer: Json, output: Output) -> None:
     estimate = cost_of(answer)
     state = doing(answer) if answer.get("state") else "queued"
     output.say(f"{state}; {estimate} once it runs" if estimate else state)
-    output.say(
-        f"next: `cartl watch {job}` shows it, `cartl report {job}` what it has found, `cartl cancel` ends it"
-    )
+    further = f"`cartl watch {job}` shows it, `cartl report {job}` what it has found"
+    output.say(f"next: {further}, `cartl cancel {job}` ends it")
 
 
 def tell_dry_run(answer: Json, output: Output) -> None:

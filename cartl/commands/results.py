@@ -10,11 +10,7 @@ from rich.console import Console
 
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import AsJson, JobId, Key, Quiet, Url
-from cartl.library.retrying import Retries
-from cartl.library.sync_client import Client as TypedClient
-from cartl.paired_jobs import side_by_side
 from cartl.show import show_report
-from cartl.terminal.comparison import as_csv, show_comparison
 from cartl.terminal.output import Output
 
 MOST = 12
@@ -56,6 +52,12 @@ def compare(
     """
     if not 2 <= len(dict.fromkeys(jobs)) <= MOST:
         raise typer.BadParameter(f"two to {MOST} different jobs", param_hint="ID...")
+    # Only this command needs the models of reports, and each start would pay for them.
+    from cartl.library.retrying import Retries
+    from cartl.library.sync_client import Client as TypedClient
+    from cartl.paired_jobs import side_by_side
+    from cartl.terminal.comparison import as_csv, show_comparison
+
     with TypedClient(url, key, retries=Retries(tries=1)) as client:
         found = side_by_side(client, jobs)
     if csv:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cartl.main import app
-from cartl.problems import ClientError
+from cartl.problems import ClientError, NotUsable
 from cartl.request import NotARequest, build, data
 
 
@@ -57,7 +57,8 @@ def test_submit_posts_and_prints_the_id(service: Any, answer: Any) -> None:
         *("--baseline", "vanilla", "--url", service.url, "--key", "secret"),
     )
     assert (result.exit_code, result.stdout) == (0, "j1\n")
-    (asked,) = service.asked
+    tried, asked = service.asked
+    assert (tried.path, asked.path, tried.body) == ("/jobs?dry_run=true", "/jobs", asked.body)
     assert asked.body == {
         "dataset": {"name": "digits", "classes": [0, 1]},
         "freeze_depth": 2,
@@ -109,7 +110,7 @@ def test_evaluate_uploads_a_file(service: Any, answer: Any, tmp_path: Path) -> N
     service.reply = lambda asked: answer(201, {"id": "u1" if asked.path == "/uploads" else "j3"})
     result = run("evaluate", str(file), "--dataset", "digits", "--url", service.url)
     assert (result.exit_code, result.stdout) == (0, "j3\n")
-    uploaded, posted = service.asked
+    uploaded, _, posted = service.asked
     assert uploaded.path == "/uploads"
     assert uploaded.headers["Content-Type"] == "application/octet-stream"
     assert posted.body["network"] == {"upload": "u1"}
@@ -144,6 +145,50 @@ def test_events_as_json_lines(service: Any, answer: Any) -> None:
     )
     result = run("watch", "j1", "--json", "--url", service.url)
     assert (result.exit_code, result.stdout) == (0, '{"number": 1}\n')
+
+
+DAYS = {"estimate": {"seconds": 3 * 86_400.0, "disk_bytes": 30e6}}
+
+
+def dear(answer: Any) -> Any:
+    """A service on which a job takes days."""
+    return lambda asked: answer(200, DAYS) if "dry_run" in asked.path else answer(201, {"id": "j1", **DAYS})
+
+
+def test_a_job_of_days_is_not_submitted_where_nobody_can_be_asked(service: Any, answer: Any) -> None:
+    service.reply = dear(answer)
+    with pytest.raises(NotUsable, match=r"about 72 h .*; nothing was submitted. With --yes it is"):
+        run("submit", "--dataset", "digits", "--freeze-depth", "2", "--url", service.url)
+    assert [asked.path for asked in service.asked] == ["/jobs?dry_run=true"]
+
+
+def test_with_yes_it_is_and_its_cost_and_what_comes_next_are_said_beside_the_id(
+    service: Any, answer: Any
+) -> None:
+    service.reply = dear(answer)
+    typed = ["submit", "--dataset", "digits", "--freeze-depth", "2", "--url", service.url, "--yes"]
+    result = run(*typed)
+    assert (result.exit_code, result.stdout) == (0, "j1\n")
+    assert result.stderr.splitlines() == [
+        "warning: it will take about 72 h 00 min on this service",
+        "queued; about 72 h 00 min, 30.0 MB of disk once it runs",
+        "next: `cartl watch j1` shows it, `cartl report j1` what it has found, `cartl cancel j1` ends it",
+    ]
+    assert run(*typed, "--quiet").output == "j1\n"
+    assert json.loads(run(*typed, "--json").stdout) == {"id": "j1", **DAYS}
+
+
+@pytest.mark.parametrize(("said", "posted"), [("y\n", 1), ("n\n", 0)])
+def test_on_a_terminal_it_asks(
+    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, said: str, posted: int
+) -> None:
+    monkeypatch.setattr("cartl.commands.agreement.can_ask", lambda: True)
+    service.reply = dear(answer)
+    typed = ["submit", "--dataset", "digits", "--freeze-depth", "2", "--url", service.url]
+    result = CliRunner().invoke(app, typed, input=said)
+    assert result.exit_code == 1 - posted
+    assert sum(asked.path == "/jobs" for asked in service.asked) == posted
+    assert "Submit it all the same?" in result.stderr
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
