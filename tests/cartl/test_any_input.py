@@ -16,11 +16,22 @@ from hypothesis import strategies as st
 import cartl.adding
 import cartl.client
 import cartl.patience
+import cartl.run_log
 import cartl.show
 import cartl.sweep
 from cartl.exit_codes import MEANINGS
 from cartl.main import main
-from tests.cartl.arguments import ADDRESSES, COMMANDS, FILES, KEYS, OF_RESOURCES, OPTIONS, SECRET
+from tests.cartl.arguments import (
+    ADDRESSES,
+    COMMANDS,
+    FILES,
+    KEYS,
+    OF_RESOURCES,
+    OPTIONS,
+    SECRET,
+    TEXTS,
+    WITHOUT_ARGUMENTS,
+)
 from tests.cartl.raw_server import RawServer, http
 
 
@@ -56,7 +67,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cartl.adding, "PAUSE_SECONDS", 0.0)
-        for module in (cartl.show, cartl.sweep, cartl.adding):
+        patch.setattr("webbrowser.open", lambda page: False)
+        for module in (cartl.show, cartl.sweep, cartl.adding, cartl.run_log):
             patch.setattr(module, "POLL_SECONDS", 0.0)
         patch.setattr(cartl.patience, "AWAY_SECONDS", 0.0)
         patch.setattr(cartl.patience, "PAUSES", (0.0,))
@@ -92,9 +104,20 @@ def run(arguments: list[str], capsys: Any, **environment: str) -> tuple[int, str
 def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
     command = data.draw(COMMANDS)
     arguments = command.split()
-    if command != "jobs" and "list" not in arguments:
-        name = data.draw(st.sampled_from(FILES))
-        arguments.append(data.draw(st.sampled_from([str(files / name), name])))
+    if command not in WITHOUT_ARGUMENTS and "list" not in arguments and "--over-http" not in arguments:
+        for _ in range(1 + (command == "compare")):
+            name = data.draw(st.sampled_from(FILES))
+            arguments.append(data.draw(st.sampled_from([str(files / name), name])))
+    if "--over-http" in arguments:
+        arguments += [
+            "--owner",
+            data.draw(st.sampled_from(TEXTS)),
+            "--scope",
+            data.draw(st.sampled_from(TEXTS)),
+        ]
+    arguments += data.draw(st.sampled_from([[], ["--json"], ["--quiet"]]))
+    if command.startswith("logs") and "--quiet" in arguments:
+        arguments.remove("--quiet")
     if command in ("submit", "evaluate"):
         for option in data.draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=3)):
             arguments += [option, data.draw(st.sampled_from(OPTIONS[option]))]
@@ -144,6 +167,8 @@ JSON = st.recursive(
                     "type",
                     *("classes", "counts", "report", "defaults", "skipped", "warnings", "skipped_by_reason"),
                     *("blocks", "methods", "refused", "verification", "clean", "robust", "layout", "label"),
+                    *("estimate", "seconds", "disk_bytes", "text", "headline", "waiting_for", "tags"),
+                    *("slots", "running", "scopes", "secret", "family", "freeze_depth_max", "sha256", "size"),
                 ]
             ),
             inner,
@@ -161,6 +186,7 @@ JOB = st.fixed_dictionaries(
         (
             *("data", "fraction", "spec", "name", "states", "jobs", "seconds_left"),
             *("classes", "counts", "report", "defaults", "blocks", "methods", "refused", "verification"),
+            *("estimate", "text", "secret", "waiting_for", "tags", "priority", "attempts_used"),
         ),
         JSON,
     ),
@@ -207,6 +233,11 @@ ASKING: list[list[str]] = [
         ["retry", "j1"],
         ["report", "j1"],
     ),
+    *([name] for name in ("models", "methods", "workers", "open")),
+    *(["keys", "list"], ["keys", "create", "--over-http"], ["keys", "revoke", "k1"]),
+    *(["show", "j1"], ["open", "j1"], ["logs", "j1"], ["logs", "j1", "-f"], ["logs", "j1", "--json"]),
+    *(["compare", "j1", "j2"], ["compare", "j1", "j2", "--csv"], ["report", "j1", "--quiet"]),
+    *(["submit", "good", "--yes", "--watch", "--quiet"], ["submit", "good", "--json"]),
     *(
         ["report", "j1", "--format", "json"],
         ["sweep", "s1"],
