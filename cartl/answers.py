@@ -29,6 +29,17 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
 
+class NeededData(Shape):
+    """A data set that a job needs, and whether its files are there."""
+
+    field: str = ""
+    name: str = ""
+    state: str = ""
+    size: int | None = None
+    host: str | None = None
+    command: str | None = None
+
+
 class Job(Shape):
     """A job, whole or as a list has it."""
 
@@ -45,6 +56,13 @@ class Job(Shape):
     spec: dict[str, JsonValue] | None = None
     spec_digest: str = ""
     estimate: dict[str, JsonValue] | None = None
+    data: list[NeededData] | None = None
+
+
+class NeedsData(Shape):
+    """What an answer says of them."""
+
+    data: list[NeededData] | None = None
 
 
 class Sweep(Shape):

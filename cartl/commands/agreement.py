@@ -7,13 +7,16 @@ from collections.abc import Iterator
 
 import typer
 
+from cartl.answers import NeededData, NeedsData
 from cartl.client import Json
 from cartl.exit_codes import FAILED
 from cartl.problems import NotUsable
 from cartl.terminal.job_page import cost
 from cartl.terminal.output import Output
-from cartl.words import doing, duration
+from cartl.words import byte_count, doing, duration
 
+MISSING, DOWNLOAD = "missing", "download"
+"""What an answer says of the files of a data set: no job will get them, or this one will."""
 LONG_SECONDS = 24 * 3600.0
 """A job that may take longer is asked about."""
 
@@ -30,6 +33,24 @@ def objections(answer: Json) -> Iterator[str]:
     seconds = estimate.get("seconds") if isinstance(estimate, dict) else None
     if isinstance(seconds, int | float) and seconds > LONG_SECONDS:
         yield f"it will take about {duration(seconds)} on this service"
+    for one in _needed_data(answer):
+        if one.state == MISSING:
+            how = f"; get them with `{one.command}`" if one.command else ""
+            yield f"the files of {one.name} ({one.field}) are not there, and will not be downloaded{how}"
+
+
+def _needed_data(answer: Json) -> list[NeededData]:
+    """The data sets that a job needs; a service of an earlier version says nothing of them."""
+    return NeedsData.model_validate(answer).data or []
+
+
+def tell_downloads(answer: Json, output: Output) -> None:
+    """Which data sets the job downloads before it begins."""
+    for one in _needed_data(answer):
+        if one.state == DOWNLOAD:
+            size = f", {byte_count(one.size)}" if one.size is not None else ""
+            host = f" from {one.host}" if one.host else ""
+            output.say(f"{one.name} ({one.field}) is downloaded first{size}{host}")
 
 
 def agree(answer: Json, output: Output, *, yes: bool) -> None:
@@ -65,6 +86,7 @@ def tell_posted(answer: Json, output: Output) -> None:
     estimate = cost_of(answer)
     state = doing(answer) if answer.get("state") else "queued"
     output.say(f"{state}; {estimate} once it runs" if estimate else state)
+    tell_downloads(answer, output)
     further = f"`cartl watch {job}` shows it, `cartl report {job}` what it has found"
     output.say(f"next: {further}, `cartl cancel {job}` ends it")
 

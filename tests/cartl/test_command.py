@@ -178,6 +178,24 @@ def test_with_yes_it_is_and_its_cost_and_what_comes_next_are_said_beside_the_id(
     assert json.loads(run(*typed, "--json").stdout) == {"id": "j1", **DAYS}
 
 
+MNIST = {"field": "source", "name": "mnist"}
+
+
+def test_a_job_whose_data_are_missing_is_refused_with_what_fetches_them(service: Any, answer: Any) -> None:
+    data = [{**MNIST, "state": "missing", "size": None, "host": None, "command": "cartl fetch mnist"}]
+    service.reply = lambda asked: answer(200, {"data": data})
+    with pytest.raises(NotUsable, match=r"files of mnist \(source\) are not there.*`cartl fetch mnist`"):
+        run("submit", "--dataset", "digits", "--freeze-depth", "3", "--url", service.url)
+
+
+def test_what_a_job_downloads_first_is_said(service: Any, answer: Any) -> None:
+    data = [{**MNIST, "state": "download", "size": 11_600_000, "host": "example.org", "command": None}]
+    service.reply = lambda asked: answer(201, {"id": "j1", "data": data})
+    result = run("submit", "--dataset", "digits", "--freeze-depth", "3", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, "j1\n")
+    assert "mnist (source) is downloaded first, 11.6 MB from example.org" in result.stderr
+
+
 @pytest.mark.parametrize(("said", "posted"), [("y\n", 1), ("n\n", 0)])
 def test_on_a_terminal_it_asks(
     service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, said: str, posted: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def test_before_the_first_start_there_is_no_database(programs: dict[str, Done], 
 def test_a_disk_with_little_room(
     place: Place, monkeypatch: pytest.MonkeyPatch, free: int, status: str
 ) -> None:
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: type("Usage", (), {"free": free}))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": free}))
     (found,) = machine.disks(place)
     assert found.status == status and ("cartl prune" in found.to_do) is (status != "ok")
 

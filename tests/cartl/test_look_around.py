@@ -103,7 +103,12 @@ def test_a_page_is_opened_where_there_is_a_browser_and_its_address_is_printed(
     known: Any, monkeypatch: pytest.MonkeyPatch, has_browser: bool
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda page: not opened.append(page))
+
+    def opens(page: str) -> bool:
+        opened.append(page)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", opens)
     monkeypatch.setattr("cartl.commands.about._has_browser", lambda: has_browser)
     page = f"{known.url}/ui/jobs/j1"
     assert run(known, "open", "j1").stdout == f"{page}\n"
