@@ -98,7 +98,7 @@ TAGS = [
     {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask."},
-    {"name": "health", "description": "For probes and Prometheus."},
+    {"name": "health", "description": "For probes and Prometheus; workers and their devices."},
 ]
 
 

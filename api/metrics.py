@@ -24,6 +24,7 @@ from jobs.store import (
     tally,
     workers,
 )
+from jobs.store.slots import device_counts
 from jobs.store.tasks import task_counts
 from jobs.tables import TASK_STATES
 
@@ -43,6 +44,7 @@ def exposition(session: Session, *, broker_answers: bool, free_bytes: Mapping[st
         tally=tally(session),
         workers=len(live),
         slots=sum(worker.slots for worker in live),
+        devices=device_counts(session, seen_within_seconds=LIVE_SECONDS),
         broker_answers=broker_answers,
         free_bytes=free_bytes,
     )
@@ -59,6 +61,7 @@ class _Figures(Collector):
     tally: Tally
     workers: int
     slots: int
+    devices: Mapping[tuple[str, bool], int]
     broker_answers: bool
     free_bytes: Mapping[str, int]
 
@@ -85,6 +88,7 @@ class _Figures(Collector):
         )
         yield _single("cartl_workers", "Workers heard of in the last minute.", self.workers)
         yield _single("cartl_slots", "Runs that they can do at a time.", self.slots)
+        yield _slots_by_device(self.devices)
         yield _single(
             "cartl_last_heartbeat_timestamp_seconds",
             "When any worker was last heard of, in Unix time; 0 when none ever was.",
@@ -98,6 +102,18 @@ class _Figures(Collector):
         yield _single("cartl_broker_up", "1 when the broker answers, else 0.", float(self.broker_answers))
         yield _gauge("cartl_free_bytes", "Room on the disk, by what is kept there.", self.free_bytes, "place")
         yield from _stage_durations(tally)
+
+
+def _slots_by_device(devices: Mapping[tuple[str, bool], int]) -> Metric:
+    family = GaugeMetricFamily(
+        "cartl_device_slots",
+        "Slots of the workers heard of in the last minute, by device and whether a job runs there.",
+        labels=("device", "state"),
+    )
+    for device in sorted({device for device, _ in devices}):
+        for busy, state in ((True, "busy"), (False, "idle")):
+            family.add_metric((device, state), devices.get((device, busy), 0))
+    return family
 
 
 def _stage_durations(tally: Tally) -> Iterator[Metric]:

@@ -15,6 +15,7 @@ from cartl.folder_archive import FolderArchive, Tell
 from cartl.patience import Patience
 from cartl.problems import ClientError, ServiceError, ServiceUnreachable
 from cartl.resources import Resources
+from cartl.words import percent
 
 POLL_SECONDS = 1.0
 TRIES = 3
@@ -71,7 +72,7 @@ def wait_for_check(resources: Resources, ref: str, console: Console) -> Answer:
         ClientError: the service was never reached, refused, or was away for longer than
             ``patience.AWAY_SECONDS``.
     """
-    patience, began = Patience(), time.monotonic()
+    patience, began, said = Patience(), time.monotonic(), "checking"
     with console.status("checking") as line:
         while True:
             pause = POLL_SECONDS
@@ -83,5 +84,7 @@ def wait_for_check(resources: Resources, ref: str, console: Console) -> Answer:
             else:
                 if found["state"] != "checking":
                     return found
-            line.update(f"checking, {time.monotonic() - began:.0f} s")
+                done = found.get("fraction")
+                said = f"checking, {percent(done)} done" if done else "checking"
+            line.update(f"{said}, {time.monotonic() - began:.0f} s")
             time.sleep(pause)

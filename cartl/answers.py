@@ -83,6 +83,7 @@ class Resource(Shape):
     state: str = ""
     reason: str | None = None
     message: str | None = None
+    fraction: float | None = None
     licence: str | None = None
 
 
@@ -200,14 +201,22 @@ class Key(Shape):
     revoked_at: str | None = None
 
 
+class Slot(Shape):
+    """A place for one run."""
+
+    number: int = 0
+    device: str = ""
+    busy: bool = False
+    job: str | None = None
+
+
 class Worker(Shape):
     """A worker process."""
 
     id: str = ""
     host: str | None = None
-    slots: int = 0
+    slots: list[Slot] = []
     version: str = ""
-    running: int | None = None
     started_at: str | None = None
     heartbeat_at: str | None = None
 

@@ -119,11 +119,15 @@ class Client:
 
     def jobs(self, **filters: str | int | None) -> Iterator[Json]:
         """Jobs, newest first, page by page; filters as in ``GET /jobs`` (state, dataset, method, tag)."""
+        return self.pages("/jobs", answers.Job, **filters)
+
+    def pages(self, path: str, shape: type[Shape], **filters: str | int | None) -> Iterator[Answer]:
+        """The rows of a list that comes in pages."""
         params = {name: value for name, value in filters.items() if value is not None}
         while True:
-            page = self._json("GET", "/jobs", shape=answers.Page, params=params)
-            yield from (shaped(job, "/jobs", answers.Job) for job in page["data"])
-            if not page.get("next_cursor"):
+            page = self._json("GET", path, shape=answers.Page, params=params)
+            yield from (shaped(one, path, shape) for one in page["data"])
+            if page.get("next_cursor") in (None, "", params.get("cursor")):
                 return
             params["cursor"] = page["next_cursor"]
 

@@ -32,6 +32,7 @@ POLL_SECONDS = 0.1
 API_GRACE_SECONDS = 5.0
 # As in the service's own settings: how long a worker may take to checkpoint and let go.
 WORKER_GRACE_SECONDS = 30.0
+GPUS = re.compile(r"\d{1,3}(,\d{1,3}){0,63}")
 SECONDS = re.compile(r"\d{1,6}(\.\d{1,6})?")
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
 
@@ -43,6 +44,8 @@ class Settings:
     data_dir: Path
     host: str = "127.0.0.1"
     port: int = 8000
+    gpus: str | None = None
+    """`all`, `none`, or numbers with commas; None: as the environment says, by default all it sees."""
     inherited: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -81,7 +84,28 @@ class Settings:
             "CARTL_HOST": self.host,
             "CARTL_PORT": str(self.port),
             "PYTHONUNBUFFERED": "1",
+            **self.devices,
         }
+
+    @property
+    def devices(self) -> dict[str, str]:
+        """The settings of the devices, as far as ``gpus`` decides them.
+
+        Raises:
+            StartError: it is no list of GPUs.
+        """
+        match self.gpus:
+            case None:
+                return {}
+            case "all":
+                return {"CARTL_DEVICE": "cuda", "CARTL_DEVICES": "auto"}
+            case "none":
+                return {"CARTL_DEVICE": "cpu", "CARTL_DEVICES": "auto"}
+            case listed if GPUS.fullmatch(listed):
+                named = ",".join(f"cuda:{number}" for number in listed.split(","))
+                return {"CARTL_DEVICE": "cuda", "CARTL_DEVICES": named}
+            case _:
+                raise StartError("--gpus is no list of GPUs; allowed: all, none, or numbers, e.g. 0,1")
 
 
 class Service:

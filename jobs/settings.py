@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
@@ -14,8 +13,10 @@ from cartl_core.spec import Preset
 from cartl_core.spec.architecture import MOST_CLASSES
 from cartl_core.spec.faults import WHOLE, Fault, faults_of
 from cartl_core.spec.resources.dataset import GIB, DatasetLimits
+from jobs.devices import AUTO, ONE_CPU, Slot, parse_devices, slots_on
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
+from jobs.written_values import absolute, paths_in, with_scheme
 
 PREFIX = "CARTL_"
 SQLITE_NAME = "cartl.sqlite3"
@@ -57,10 +58,15 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="What runs compute on; `auto`: a GPU where one is seen."
     )
-    threads: int | None = Field(
-        default=None, ge=1, le=4096, description="Threads of a run; unset: the cores / slots."
+    devices: str = Field(
+        default=AUTO,
+        description="Those of a worker, one slot on each: `cpu` and `cuda:N`, with commas; `auto`: every GPU "
+        "that is seen, else `cpu`.",
     )
-    slots: int = Field(default=1, ge=1, le=1024, description="Runs at a time in one worker.")
+    threads: int | None = Field(
+        default=None, ge=1, le=4096, description="Threads of a run; unset: the cores / slots of the worker."
+    )
+    slots: int = Field(default=1, ge=1, le=1024, description="Runs at a time on each device of a worker.")
     download: bool = Field(default=True, description="May a run download a data set that is missing?")
 
     lease_seconds: Seconds = Field(
@@ -182,6 +188,15 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise SettingsInvalid("\n".join(map(_in_words, faults_of(cls, error)))) from error
 
+    @field_validator("devices")
+    @classmethod
+    def _are_devices(cls, listed: str, info: ValidationInfo) -> str:
+        """Of the kind that ``device`` lets runs compute on."""
+        wanted, devices = info.data.get("device", AUTO), parse_devices(listed)
+        if wanted != AUTO and any(device.kind != wanted for device in devices):
+            raise ValueError(f"CARTL_DEVICE is {wanted}, so no others are expected")
+        return listed.strip()
+
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, listed: str) -> str:
@@ -193,8 +208,8 @@ class Settings(BaseSettings):
     @classmethod
     def _are_folders(cls, listed: str) -> str:
         """Absolute paths, none of them the root of the file system; they need not be there yet."""
-        for path in _paths_in(listed):
-            if not path.is_absolute() or _absolute(path) == Path(path.anchor):
+        for path in paths_in(listed):
+            if not path.is_absolute() or absolute(path) == Path(path.anchor):
                 raise ValueError("absolute folders, with `:` between them, are expected, and not `/` itself")
         return listed
 
@@ -203,7 +218,7 @@ class Settings(BaseSettings):
     def _inside_the_data_directory(cls, values: dict[str, object]) -> dict[str, object]:
         """What is left out lies in the data directory, which is made absolute."""
         given = {name: value for name, value in values.items() if value not in (None, "")}
-        data_dir = _absolute(given.get("data_dir", ".cartl"))
+        data_dir = absolute(given.get("data_dir", ".cartl"))
         defaults: dict[str, object] = {
             "database_url": f"sqlite:///{data_dir / SQLITE_NAME}",
             "broker_url": "filesystem://",
@@ -212,18 +227,18 @@ class Settings(BaseSettings):
             "stages_dir": data_dir / "stages",
         }
         for name in ("data_root", "artifacts_dir", "stages_dir"):
-            defaults[name] = _absolute(given.pop(name, defaults[name]))
+            defaults[name] = absolute(given.pop(name, defaults[name]))
         return {**defaults, **given, "data_dir": data_dir}
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        return _with_scheme(url, DATABASES)
+        return with_scheme(url, DATABASES)
 
     @field_validator("broker_url")
     @classmethod
     def _known_broker(cls, url: str) -> str:
-        return _with_scheme(url, BROKERS)
+        return with_scheme(url, BROKERS)
 
     @property
     def broker_dir(self) -> Path:
@@ -231,9 +246,14 @@ class Settings(BaseSettings):
         return self.data_dir / "broker"
 
     @property
+    def worker_slots(self) -> tuple[Slot, ...]:
+        """Of a worker that has these settings; while its devices are `auto`, as without a GPU."""
+        return slots_on(parse_devices(self.devices) or ONE_CPU, self.slots)
+
+    @property
     def root_folders(self) -> tuple[Path, ...]:
         """The folders of ``data_roots``, links resolved."""
-        return tuple(map(_absolute, _paths_in(self.data_roots)))
+        return tuple(map(absolute, paths_in(self.data_roots)))
 
     @property
     def dataset_limits(self) -> DatasetLimits:
@@ -251,34 +271,6 @@ class Settings(BaseSettings):
         """Create the data directory and its parts, for this user only."""
         for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-
-def _paths_in(listed: str) -> tuple[Path, ...]:
-    return tuple(Path(part.strip()) for part in listed.split(":") if part.strip())
-
-
-def _absolute(written: object) -> Path:
-    """A folder as it was written, absolute.
-
-    Raises:
-        ValueError: it names nobody's home, or goes in a circle.
-    """
-    try:
-        return Path(str(written)).expanduser().resolve()
-    except RuntimeError as error:
-        raise ValueError("a folder is in nobody's home, or behind links that go in a circle") from error
-
-
-def _with_scheme(url: str, known: tuple[str, ...]) -> str:
-    """``url``, once it was seen to be one; what is said of it shows none of it."""
-    try:
-        parts = urlsplit(url)
-        right = parts.scheme.partition("+")[0] in known and "://" in url and (parts.port or 0) >= 0
-    except ValueError:
-        right = False
-    if not right:
-        raise ValueError(f"it is no URL that begins with {', '.join(f'{scheme}://' for scheme in known)}")
-    return url
 
 
 def _in_words(fault: Fault) -> str:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from jobs.__main__ import app
 from jobs.database.engine import make_engine, session_factory, transaction
+from jobs.devices import ONE_CPU, slots_on
 from jobs.settings import Settings
 from jobs.store import worker_started, worker_stopped
 
@@ -29,7 +30,7 @@ def check() -> tuple[int, str]:
 
 def start_worker(host: str) -> None:
     with transaction(session_factory(make_engine(Settings.from_env()))) as session:
-        worker_started(session, worker_id="w", host=host, pid=1, slots=1, version="0")
+        worker_started(session, worker_id="w", host=host, pid=1, slots=slots_on(ONE_CPU, 1), version="0")
 
 
 def test_a_worker_of_another_host_does_not_count() -> None:

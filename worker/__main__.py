@@ -16,6 +16,7 @@ from jobs.files.directory_id import check_directories
 from jobs.files.private import keep_private
 from jobs.settings import Settings
 from worker.app import make_app
+from worker.host.devices import with_devices
 from worker.host.identity import identity_of
 
 log = logging.getLogger("worker")
@@ -28,7 +29,7 @@ def arguments(settings: Settings, name: str) -> list[str]:
         "worker",
         f"--hostname=cartl@{name}",
         "--pool=prefork",
-        f"--concurrency={settings.slots}",
+        f"--concurrency={len(settings.worker_slots)}",
         f"--loglevel={settings.log_level}",
         "--without-gossip",
         "--without-mingle",
@@ -47,6 +48,7 @@ def main() -> int:
     except (DatabaseMismatch, DirectoryMismatch) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    settings = with_devices(settings)
     make_app(settings).worker_main(arguments(settings, identity_of(os.getpid()).worker_id))
     return 0
 

@@ -23,9 +23,11 @@ from jobs.database.engine import make_engine, session_factory
 from jobs.files.private import keep_private
 from jobs.queue import WAKE_TASK, make_celery, notify_workers
 from jobs.settings import Settings
+from worker.host.devices import with_devices
 from worker.host.identity import identity_of
 from worker.host.maintenance import Maintenance
 from worker.host.shutdown import LEEWAY_SECONDS, ShutdownFlag, end_after
+from worker.host.slot_locks import SlotLocks
 from worker.host.task_slot_process import COMMAND, TaskSlotProcess
 from worker.supervision.child_command import Prepare, prepare
 from worker.tasks import run_jobs
@@ -39,19 +41,24 @@ def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence
     """The application with its one task, its maintenance, and a flag that is set on shutdown.
 
     Args:
-        settings: of this process, which the processes that it starts read from the environment.
+        settings: of this process, which the processes that it starts read from the environment. Where its
+            devices are `auto`, they are looked for.
         prepare: says what process runs a job.
         task_slot: the command of the process that does tasks.
+
+    Raises:
+        SettingsInvalid: a GPU is asked for that is not seen.
     """
+    settings = with_devices(settings)
     app = make_celery(settings, consumer=True)
     app.conf.worker_pool_start_method = "fork"  # the shutdown flag is shared by inheritance
-    shutdown = ShutdownFlag()
+    shutdown, locks = ShutdownFlag(), SlotLocks(settings.worker_slots)
     slot = TaskSlotProcess(task_slot)
 
     @app.task(name=WAKE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def wake(job_id: str | None = None) -> None:
         log.debug("notified of job %s", job_id)
-        run_jobs(settings, shutdown, prepare)
+        run_jobs(settings, shutdown, prepare, locks)
 
     def begin_shutdown(**_: Any) -> None:
         shutdown.set()

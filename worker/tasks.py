@@ -14,12 +14,14 @@ from sqlalchemy.exc import DBAPIError
 from cartl_core.errors import describe_error
 from jobs import logs, store
 from jobs.database.engine import check_within, make_engine, session_factory, transaction
+from jobs.devices import Slot
 from jobs.errors import DatabaseMismatch, DirectoryMismatch
 from jobs.files.directory_id import check_directories
 from jobs.settings import Settings
 from jobs.store import Claim
 from worker.host.identity import identity_of
 from worker.host.shutdown import ShutdownFlag
+from worker.host.slot_locks import SlotLocks
 from worker.supervision.child_command import Prepare, prepare
 from worker.supervision.fenced_writer import AWAY, first_line
 from worker.supervision.supervisor import Supervisor, SupervisorContext
@@ -27,11 +29,25 @@ from worker.supervision.supervisor import Supervisor, SupervisorContext
 log = logging.getLogger(__name__)
 
 
-def run_jobs(settings: Settings, shutdown: ShutdownFlag, prepare: Prepare = prepare) -> int:
-    """Run jobs in this pool process until nothing is claimable or the worker shuts down.
+def run_jobs(
+    settings: Settings, shutdown: ShutdownFlag, prepare: Prepare = prepare, locks: SlotLocks | None = None
+) -> int:
+    """Run jobs in this pool process, in one slot, until nothing is claimable or the worker shuts down.
 
     Returns how many were run. The engine is made here: connections do not survive a fork.
+
+    Args:
+        locks: of the worker's slots; None: this process alone has them.
     """
+    with (locks or SlotLocks(settings.worker_slots)).taken() as slot:
+        if slot is None:
+            log.warning("nothing claimed: every slot is taken by another process of this worker")
+            return 0
+        with logs.about(device=slot.device.id):
+            return _run_in(slot, settings, shutdown, prepare)
+
+
+def _run_in(slot: Slot, settings: Settings, shutdown: ShutdownFlag, prepare: Prepare) -> int:
     engine = make_engine(settings)
     ran = 0
     try:
@@ -42,9 +58,9 @@ def run_jobs(settings: Settings, shutdown: ShutdownFlag, prepare: Prepare = prep
                 shutting_down=lambda: bool(terminated) or shutdown.is_set,
                 prepare=prepare,
             )
-            while not context.shutting_down() and (claim := _claim(context)) is not None:
+            while not context.shutting_down() and (claim := _claim(context, slot)) is not None:
                 with logs.about(job=claim.job_id, attempt=claim.attempt, token=claim.token):
-                    log.info("job %s claimed", claim.job_id)
+                    log.info("job %s claimed on %s", claim.job_id, slot.device.id)
                     Supervisor(context, claim).run()
                 ran += 1
     finally:
@@ -52,7 +68,7 @@ def run_jobs(settings: Settings, shutdown: ShutdownFlag, prepare: Prepare = prep
     return ran
 
 
-def _claim(context: SupervisorContext) -> Claim | None:
+def _claim(context: SupervisorContext, slot: Slot) -> Claim | None:
     """The next job; None too when the database is away: maintenance notifies again."""
     worker_id = identity_of(os.getppid()).worker_id
     try:
@@ -64,6 +80,7 @@ def _claim(context: SupervisorContext) -> Claim | None:
                 lease_seconds=context.settings.lease_seconds,
                 max_running=context.settings.max_running_per_owner,
                 supervisor_pid=os.getpid(),
+                slot=slot,
             )
             check_directories(session, context.settings)
             check_within(session)

@@ -26,8 +26,8 @@ def methods(as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_UR
 
 
 def workers(as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None) -> None:
-    """List workers that were heard of lately: how many runs each can do, and does."""
+    """List workers that are heard of: the device of each slot, and what it does."""
     with Client(url, key) as client:
-        found = client.rows("/workers", answers.Worker)
+        found = list(client.pages("/workers", answers.Worker))
     ids = (str(row["id"]) for row in found)
     Output(as_json, quiet).answer(found, lambda console: show_workers(found, console), ids)

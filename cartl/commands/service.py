@@ -26,6 +26,10 @@ def up(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
     data_dir: DataDir = DATA_DIR,
+    gpus: Annotated[
+        str | None,
+        typer.Option(help="`all`, `none`, or numbers, e.g. `0,1`; one run on each. Default: all it sees."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -34,7 +38,7 @@ def up(
     With --json or --quiet its address is printed once it answers.
     """
     os.umask(PRIVATE)
-    settings = Settings(data_dir.absolute(), host, port or free_port())
+    settings = Settings(data_dir.absolute(), host, port or free_port(), gpus)
     output = Output(as_json, quiet)
     try:
         with Service(settings) as service:

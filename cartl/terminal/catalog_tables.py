@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from cartl.answers import Slot, Worker
 from cartl.client import Json
 from cartl.terminal.tables import show_rows
 
@@ -39,20 +40,27 @@ def show_methods(rows: Sequence[Json], console: Console) -> None:
 
 
 def show_workers(rows: Sequence[Json], console: Console) -> None:
-    """Workers that were heard of lately."""
+    """Workers that are heard of, a row for each slot."""
     cells = [
         (
             str(row["id"]),
             str(row.get("host") or ""),
-            "" if row.get("running") is None else str(row["running"]),
-            str(row.get("slots", "")),
+            slot.device,
+            _doing(slot),
             str(row.get("version") or ""),
             str(row.get("heartbeat_at") or ""),
         )
         for row in rows
+        for slot in Worker.model_validate(row).slots or [Slot()]
     ]
-    headings = ("id", "host", "running", "slots", "version", "last heard of")
-    show_rows(console, headings, cells, "no worker was heard of: queued jobs wait until one starts")
+    headings = ("id", "host", "device", "doing", "version", "last heard of")
+    show_rows(console, headings, cells, "no worker is heard of: queued jobs wait until one starts")
+
+
+def _doing(slot: Slot) -> str:
+    if not slot.busy:
+        return "idle"
+    return f"job {slot.job}" if slot.job else "a job of another owner"
 
 
 def show_keys(rows: Sequence[Json], console: Console) -> None:

@@ -13,6 +13,7 @@ from cartl_core.planning.radii import check_radii
 from cartl_core.planning.several_datasets import on_each
 from cartl_core.spec import TeacherRequest
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, NetworkRef
+from cartl_core.spec.given_teacher import TeacherFacts
 
 
 def resolve_existing_network(
@@ -39,7 +40,7 @@ def resolve_existing_network(
     preset = PRESETS[request.preset or default_preset]
     target = resolve_target(request.dataset, lookup)
     architecture = found.architecture
-    network = _by_id(request.network, lookup)
+    network = _looked_up(request.network, lookup)
     _same("network.sha256", network.sha256, found.sha256)
     _same("model", request.model, architecture.model)
     facts = facts_of(target)
@@ -69,15 +70,23 @@ def resolve_existing_network(
     )
 
 
-def _by_id(network: NetworkRef, lookup: Lookup) -> NetworkRef:
-    """A teacher that was named stands in the specification by its id."""
+def _looked_up(network: NetworkRef, lookup: Lookup) -> NetworkRef:
+    """A teacher that was named stands in the specification by its id, with what is known of it."""
     if network.teacher is None:
         return network
     try:
         known = lookup.teacher(TeacherRequest(id=network.teacher))
     except SpecError as error:
         raise SpecError("network.teacher", error.message, allowed=error.allowed) from error
-    return network.model_copy(update={"teacher": known.id})
+    facts = TeacherFacts(
+        name=known.name,
+        digest=known.digest,
+        layout=known.layout,
+        trained_at=known.trained_at,
+        verification=known.verification,
+        licence=known.licence,
+    )
+    return network.model_copy(update={"teacher": known.id, "facts": facts})
 
 
 def _same(field: str, asked: object, found: object) -> None:

@@ -192,7 +192,8 @@ class Report(Value):
     )
     teachers: tuple[Teacher, ...] = Field(default=(), description="Those that were trained.")
     given_teacher: GivenTeacher | None = Field(
-        default=None, description="The one that was given; null where the job trained its own."
+        default=None,
+        description="The one that was given, or that an evaluation measures; null where there is none.",
     )
     selection: Selection | None = Field(
         default=None, description="How `auto` was decided; null where nothing was left to choose."

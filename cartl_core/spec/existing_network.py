@@ -25,6 +25,7 @@ from cartl_core.spec.data_and_model import (
     Tag,
 )
 from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.given_teacher import TeacherFacts
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
 
@@ -43,6 +44,12 @@ class NetworkRef(SpecModel):
     sha256: Sha256 | None = Field(
         default=None, description="Of the network's file; where it is given, the file must have it."
     )
+    facts: TeacherFacts | None = Field(
+        default=None,
+        exclude_if=lambda facts: facts is None,
+        description="Of a teacher, as a specification keeps them; looked up anew at each request. Left out "
+        "of other networks.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> NetworkRef:
@@ -50,6 +57,8 @@ class NetworkRef(SpecModel):
         named = [name for name in places if getattr(self, name) is not None]
         if len(named) > 1:
             raise refusal(f"it names {' and '.join(named)}", f"one of {', '.join(places)}")
+        if self.facts is not None and self.teacher is None:
+            raise refusal("it has the `facts` of a teacher, and names none", "`facts` beside `teacher`")
         return self
 
     @property

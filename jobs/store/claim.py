@@ -1,8 +1,11 @@
 """Which job goes next, decided in SQL at the moment of the claim.
 
-Order: highest priority, then the owner with the fewest running jobs, then the oldest. The queue may
-hold tens of thousands of jobs, so nothing here reads it whole: the owners that have queued jobs are
-walked along an index, and of each only its best claimable job is looked at.
+Owners take turns: the one with the fewest running jobs goes next, then the one whose best job is the oldest.
+Of an owner the best job is the one with the highest priority, then the oldest. A priority therefore chooses
+among its owner's jobs alone; a newer job that its owner prefers waits for the older ones of other owners.
+
+The queue may hold tens of thousands of jobs, so nothing here reads it whole: the owners that have queued
+jobs are walked along an index, and of each only its best claimable job is looked at.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
 from jobs.database.dialect import FromNow, Now
+from jobs.devices import Slot
 from jobs.errors import LostClaim
 from jobs.files.brought import packs_of, teacher_of_spec
 from jobs.files.network_files import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
+from jobs.store.slots import note_claim
 from jobs.tables import Job, JobEvent, Stage
 
 OWNERS_TRIED = 32
@@ -45,6 +50,8 @@ class Claim:
     """The data sets that people brought: their ids, and where their packs are, relative likewise."""
     teacher: str | None = None
     """The network file of the teacher that a transfer is given, relative likewise."""
+    device: str | None = None
+    """Id of the one device that the run may see, e.g. ``cuda:1``; None where no slot was named."""
 
     @property
     def fence(self) -> ColumnElement[bool]:
@@ -69,11 +76,12 @@ def claim(
     lease_seconds: float,
     max_running: int | None = None,
     supervisor_pid: int | None = None,
+    slot: Slot | None = None,
 ) -> Claim | None:
     """Take the best claimable job, or None when there is none.
 
     ``supervisor_pid`` is the process of the worker that will run it: should it die, ``free_orphans``
-    finds the job.
+    finds the job. ``slot`` is where it will run.
 
     Claimable: queued, ``not_before`` passed, not waiting for a stage that a running job computes, and its
     owner has fewer than ``max_running`` running jobs. Rows that another claim holds are passed over
@@ -87,7 +95,7 @@ def claim(
             guard = Job.id == _best_of(owner, priority if of_best_priority else None)
             if max_running is not None:
                 guard = and_(guard, _running_of(owner) < max_running)
-            claimed = _take(session, guard, worker_id, supervisor_pid, lease_seconds)
+            claimed = _take(session, guard, worker_id, supervisor_pid, lease_seconds, slot)
             if claimed is not None:
                 return claimed
     return None
@@ -99,13 +107,15 @@ def _take(
     worker_id: str,
     supervisor_pid: int | None,
     lease_seconds: float,
+    slot: Slot | None,
 ) -> Claim | None:
+    device = None if slot is None else slot.device.id
     claimed = move(
         session,
         guard,
         Move.CLAIM,
         "claimed",
-        {"worker": worker_id},
+        {"worker": worker_id} | ({} if device is None else {"device": device}),
         token=Job.token + 1,
         worker_id=worker_id,
         supervisor_pid=supervisor_pid,
@@ -115,10 +125,15 @@ def _take(
         waiting_for=None,
         not_before=None,
     )
-    return None if claimed is None else _claim_of(session, claimed, worker_id)
+    if claimed is None:
+        return None
+    claim = _claim_of(session, claimed, worker_id, device)
+    if slot is not None:
+        note_claim(session, worker_id, slot, claim.job_id, claim.token)
+    return claim
 
 
-def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
+def _claim_of(session: Session, claimed: JobEvent, worker_id: str, device: str | None) -> Claim:
     job = session.get_one(Job, claimed.job_id, populate_existing=True)
     spec = spec_of(job.spec)
     network = None if isinstance(spec, JobSpec) else file_of(session, spec.network, job.owner_id)
@@ -133,6 +148,7 @@ def _claim_of(session: Session, claimed: JobEvent, worker_id: str) -> Claim:
         network=network,
         packs=packs_of(spec),
         teacher=teacher_of_spec(spec),
+        device=device,
     )
 
 
@@ -156,7 +172,7 @@ def _owners_in_order(max_running: int | None) -> Select[str, int]:
     ranked = select(best.c.owner_id, priority).where(best.c.id.is_not(None))
     if max_running is not None:
         ranked = ranked.where(running < max_running)
-    return ranked.order_by(priority.desc(), running, created_at, best.c.id).limit(OWNERS_TRIED)
+    return ranked.order_by(running, created_at, best.c.id).limit(OWNERS_TRIED)
 
 
 def _best_of(owner: str, priority: int | None) -> ScalarSelect[str]:

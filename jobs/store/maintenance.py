@@ -9,9 +9,11 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, tuple_,
 from sqlalchemy.orm import Session
 
 from jobs.database.dialect import FromNow, Now, insert_if_new
+from jobs.devices import Slot
 from jobs.state import JobState
 from jobs.store.change import locked
 from jobs.store.run import end_lost_attempt
+from jobs.store.slots import add_slots
 from jobs.tables import Job, Lock, Worker
 
 
@@ -79,14 +81,15 @@ def worker_started(
     worker_id: str,
     host: str,
     pid: int,
-    slots: int,
+    slots: Sequence[Slot],
     version: str,
     pid_space: str | None = None,
 ) -> Worker:
-    """Write a worker's row. ``pid_space``: where its process id means something."""
-    worker = Worker(id=worker_id, host=host, pid=pid, pid_space=pid_space, slots=slots, version=version)
+    """Write a worker's row and those of its slots. ``pid_space``: where its process id means something."""
+    worker = Worker(id=worker_id, host=host, pid=pid, pid_space=pid_space, slots=len(slots), version=version)
     session.add(worker)
     session.flush()
+    add_slots(session, worker_id, slots)
     return worker
 
 

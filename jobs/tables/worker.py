@@ -1,10 +1,10 @@
-"""Tables of the workers and of named leases."""
+"""Tables of the workers, their slots, and of named leases."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import String
+from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from jobs.database.dialect import Now
@@ -26,6 +26,22 @@ class Worker(Base):
     started_at: Mapped[datetime] = mapped_column(insert_default=Now())
     heartbeat_at: Mapped[datetime] = mapped_column(insert_default=Now())
     stopped_at: Mapped[datetime | None] = mapped_column()
+
+
+class WorkerSlot(Base):
+    """A place for one run in a worker, on one device.
+
+    Its job is the one that it was last claimed for: the slot is busy while that job runs under that token.
+    """
+
+    __tablename__ = "worker_slots"
+
+    worker_id: Mapped[str] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    device: Mapped[str] = mapped_column(String(32))
+    """E.g. ``cuda:1``: the worker's second GPU."""
+    job_id: Mapped[str | None] = mapped_column(ID)
+    token: Mapped[int | None] = mapped_column()
 
 
 class Directory(Base):

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cartl_core.events import StageFinished
 from jobs import store
 from jobs.database.engine import transaction
+from jobs.devices import ONE_CPU, slots_on
 from jobs.settings import Settings
 from jobs.store import tasks
 from tests.api.conftest import local_client
@@ -39,7 +40,9 @@ def busy(client: TestClient, small: dict[str, Any], worker: Any) -> TestClient:
         )
     with transaction(worker.factory) as session:
         store.requeue_after_crash(session, lost)
-        store.worker_started(session, worker_id="w1", host="h", pid=1, slots=2, version="0")
+        store.worker_started(
+            session, worker_id="w1", host="h", pid=1, slots=slots_on(ONE_CPU, 2), version="0"
+        )
         for parent in ("p1", "p2"):
             tasks.add_task(session, "check_dataset", parent, "ann")
         tasks.claim_task(session, "w1", 45.0, kinds=("check_dataset",))

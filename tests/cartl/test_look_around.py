@@ -34,7 +34,15 @@ ANSWERS: dict[str, Any] = {
     "/jobs/j1/artifacts": {"data": [{"name": "report.html", "size": 2_500_000, "sha256": "0" * 64}]},
     "/models": {"data": [{"name": "tiny", "family": "wrn", "blocks": 4, "freeze_depth_max": 3}]},
     "/attacks": {"methods": [{"name": "cartl", "title": "CARTL", "objective": "fdm"}]},
-    "/workers": {"data": [{"id": "w1", "host": "h", "slots": 2, "running": 1, "version": "0.1.0"}]},
+    "/workers": {
+        "data": [
+            {
+                "id": "w1",
+                "host": "h",
+                "slots": [{"device": "cuda:1", "busy": True, "job": "j9"}, {"device": "cuda:2"}],
+            }
+        ]
+    },
     "/keys": {"data": [{"id": "k1", "owner": "ada", "name": "[/b]", "scopes": ["read"]}]},
     "/readyz": {"status": "ready"},
 }
@@ -73,7 +81,7 @@ def test_a_job_is_shown_with_why_it_waits_what_it_costs_and_its_files(known: Any
     [
         (["models"], "tiny", "0 to 3"),
         (["methods"], "cartl", "fdm"),
-        (["workers"], "w1", "0.1.0"),
+        (["workers"], "w1", "job j9"),
         (["keys", "list"], "k1", "[/b]"),
     ],
 )

@@ -17,7 +17,7 @@ from tests.worker.fake_task_slot import register
 from worker.__main__ import arguments
 from worker.app import make_app
 from worker.host.identity import identity_of
-from worker.supervision.child_command import Launch
+from worker.supervision.child_command import Launch, environment
 
 FAKE_CHILD = Path(__file__).with_name("fake_child.py")
 FAKE_TASK_SLOT = (sys.executable, "-m", "tests.worker.fake_task_slot")
@@ -28,7 +28,7 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     scenario = (claim.spec.name or "succeed") if claim.token == 1 else "succeed"
     return Launch(
         command=(sys.executable, str(FAKE_CHILD), scenario, str(out), str(settings.stages_dir)),
-        environment=dict(os.environ),
+        environment=environment(settings, os.environ, claim.device),
         out=out,
         log=out.parent / "logs" / f"attempt-{claim.attempt}.log",
     )

@@ -118,7 +118,7 @@ class Maintenance:
                     host=me.host,
                     pid=me.pid,
                     pid_space=self._pid_space,
-                    slots=self._settings.slots,
+                    slots=self._settings.worker_slots,
                     version=self._version,
                 )
 

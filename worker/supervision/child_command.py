@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartl_core.compat.openmp import bound_spinning
+from jobs.devices import visible_gpu
 from jobs.files.artifacts import log_file, output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
 
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 SECRET_PREFIX = "CARTL_"
 """The deployment's settings hold passwords; a run needs none of them."""
 
@@ -66,7 +68,7 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
         command += ["--runtime", str(runtime)]
     return Launch(
         command=tuple(command),
-        environment=environment(settings, os.environ),
+        environment=environment(settings, os.environ, claim.device),
         out=out,
         log=log_file(settings, claim.job_id, claim.attempt),
     )
@@ -74,16 +76,19 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
 
 def threads(settings: Settings) -> int:
     """CPU threads of one run: as set, else an equal share of the cores that this process may use."""
-    return settings.threads or max(1, len(os.sched_getaffinity(0)) // settings.slots)
+    return settings.threads or max(1, len(os.sched_getaffinity(0)) // len(settings.worker_slots))
 
 
-def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The worker's environment without the deployment's settings; a CPU deployment sees no GPU.
+def environment(
+    settings: Settings, inherited: Mapping[str, str], device: str | None = None
+) -> dict[str, str]:
+    """The worker's environment without the deployment's settings; a run sees no GPU but that of its slot.
 
-    Threads that wait for each other do not spin for long, unless somebody has set how they wait.
+    Without a ``device`` it sees what the worker does, and in a CPU deployment none. Threads that wait for
+    each other do not spin for long, unless somebody has set how they wait.
     """
     kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
-    if settings.device == "cpu":
-        kept["CUDA_VISIBLE_DEVICES"] = ""
+    if device is not None or settings.device == "cpu":
+        kept[VISIBLE] = visible_gpu(device, inherited.get(VISIBLE))
     bound_spinning(kept)
     return kept

@@ -15,6 +15,7 @@ from cartl_core.events import StageFinished
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import transaction
+from jobs.devices import ONE_CPU, slots_on
 from jobs.store import Claim
 from jobs.tables import Job, JobEvent
 
@@ -53,7 +54,7 @@ def test_ages_go_by_the_databases_clock(
     with transaction(factory) as session:
         session.execute(update(Job).where(Job.id == queued).values(created_at=FromNow(-120)))
         session.execute(update(Job).where(Job.id == running).values(heartbeat_at=FromNow(-50)))
-    do(store.worker_started, worker_id="w9", host="h", pid=1, slots=2, version="0")
+    do(store.worker_started, worker_id="w9", host="h", pid=1, slots=slots_on(ONE_CPU, 2), version="0")
     seen = do(store.tally)
     assert 120 <= seen.oldest_queued_seconds < 180
     assert 50 <= seen.longest_silence_seconds < 110

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import transaction
+from jobs.devices import ONE_CPU, slots_on
 from jobs.store import Claim, ReapResult
 from jobs.tables import Worker
 
@@ -51,7 +52,7 @@ def test_expired_leases_are_requeued_failed_or_cancelled(
 def test_a_worker_that_has_slept_sweeps_nothing_and_keeps_its_own_claims(
     factory: sessionmaker[Session], submit: Any, do: Do, expire: Callable[[str], None]
 ) -> None:
-    do(store.worker_started, worker_id="sleeper", host="here", pid=1, slots=3, version="0")
+    do(store.worker_started, worker_id="sleeper", host="here", pid=1, slots=slots_on(ONE_CPU, 3), version="0")
     jobs = {}
     for pid in (11, 12):
         submit()
@@ -123,7 +124,7 @@ DEAD, MAIN, OTHER_MAIN, POOL = 10, 20, 30, 21
 @pytest.fixture
 def worker(do: Do) -> Callable[..., None]:
     def start(worker_id: str, pid: int, pid_space: str | None = HERE) -> None:
-        facts = {"host": "same name", "slots": 2, "version": "0"}
+        facts = {"host": "same name", "slots": slots_on(ONE_CPU, 2), "version": "0"}
         do(store.worker_started, worker_id=worker_id, pid=pid, pid_space=pid_space, **facts)
 
     return start
@@ -207,8 +208,8 @@ def test_a_process_that_asks_for_work_runs_nothing_whatever_the_record_says(
 
 
 def test_workers_come_beat_and_go(do: Do) -> None:
-    first = do(store.worker_started, worker_id="a", host="h", pid=1, slots=2, version="1")
-    do(store.worker_started, worker_id="b", host="h", pid=2, slots=1, version="1")
+    first = do(store.worker_started, worker_id="a", host="h", pid=1, slots=slots_on(ONE_CPU, 2), version="1")
+    do(store.worker_started, worker_id="b", host="h", pid=2, slots=slots_on(ONE_CPU, 1), version="1")
     do(store.worker_beat, "a")
     beaten = do(store.workers)
     assert [worker.id for worker in beaten] == ["a", "b"]

@@ -14,6 +14,7 @@ from cartl_core.spec.resources.dataset import NewDataset
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import transaction
+from jobs.devices import ONE_CPU, slots_on
 from jobs.errors import LostClaim
 from jobs.settings import Settings
 from jobs.store import lost_tasks, tasks
@@ -248,7 +249,15 @@ def test_the_tasks_of_a_dead_process_are_taken_before_their_lease_ends(
 ) -> None:
     task_id, kept = task_record.add(), task_record.add("p2")
     for name, pid in (("dead", 11), ("alive", 12)):
-        do(store.worker_started, worker_id=name, host="h", pid=pid, slots=1, version="0", pid_space="here")
+        do(
+            store.worker_started,
+            worker_id=name,
+            host="h",
+            pid=pid,
+            slots=slots_on(ONE_CPU, 1),
+            version="0",
+            pid_space="here",
+        )
         do(tasks.claim_task, name, 45.0, kinds=(KIND,), supervisor_pid=pid)
     taken = do(lost_tasks.free_orphan_tasks, pid_space="elsewhere", is_alive=lambda pid: False)
     assert taken == TasksTaken()

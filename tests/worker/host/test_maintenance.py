@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import session_factory, transaction
+from jobs.devices import ONE_CPU, slots_on
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.tables import Worker as WorkerRow
@@ -157,7 +158,7 @@ def test_jobs_of_dead_processes_are_freed_at_once_but_not_a_living_neighbours(
                 host=who.host,
                 pid=who.pid,
                 pid_space=space,
-                slots=1,
+                slots=slots_on(ONE_CPU, 1),
                 version="0",
             )
         jobs[who] = record.submit()

@@ -57,11 +57,21 @@ def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: py
     assert "--no-download" in prepare(settings.model_copy(update={"download": False}), claim).command
 
 
+def test_a_run_sees_the_gpu_of_its_slot_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    settings = Settings(data_dir=tmp_path, devices="cuda:0,cuda:1")
+    claim = Claim(
+        job_id="j", owner="ada", token=1, attempt=1, worker_id="w", spec=spec(), runtime=None, device="cuda:1"
+    )
+    assert prepare(settings, claim).environment["CUDA_VISIBLE_DEVICES"] == "5"
+
+
 def test_slots_share_the_cores(tmp_path: Path) -> None:
     cores = len(os.sched_getaffinity(0))
     assert threads(Settings(data_dir=tmp_path)) == cores
     assert threads(Settings(data_dir=tmp_path, slots=cores)) == 1
     assert threads(Settings(data_dir=tmp_path, slots=1000)) == 1
+    assert threads(Settings(data_dir=tmp_path, devices="cpu,cpu")) == max(1, cores // 2)
 
 
 def test_the_command_line_has_one_pool_process_a_slot(tmp_path: Path) -> None:

@@ -175,6 +175,27 @@ def test_a_job_that_is_notified_three_times_is_claimed_once(
     assert record.types(job_id).count("claimed") == 1
 
 
+def test_two_declared_devices_have_a_run_each_and_a_killed_one_frees_its_own(
+    record: Fixture, start_fake: Fixture, in_state: Fixture, until: Fixture
+) -> None:
+    def device_of(job_id: str) -> str:
+        claims = [event.body["device"] for event in record.events(job_id) if event.type == "claimed"]
+        return str(claims[-1])
+
+    first, second, third = (record.submit(name="obey") for _ in range(3))
+    worker = start_fake(devices="cpu,cpu")
+    for job_id in (first, second):
+        until(lambda job_id=job_id: "epoch_finished" in record.types(job_id))
+    assert {device_of(first), device_of(second)} == {"cpu:0", "cpu:1"}
+    assert record.job(third).state == JobState.QUEUED
+    for run in worker.runs():
+        assert b"CUDA_VISIBLE_DEVICES=\0" in (Path("/proc") / str(run) / "environ").read_bytes()
+    os.kill(record.job(second).supervisor_pid, signal.SIGKILL)
+    until(lambda: record.job(second).attempts_used == 1)
+    until(lambda: record.job(third).state == JobState.RUNNING)
+    assert device_of(third) != device_of(first)
+
+
 def test_jobs_run_though_every_notification_was_lost(
     record: Fixture, start_fake: Fixture, in_state: Fixture
 ) -> None:

@@ -1,0 +1,89 @@
+"""The slots of workers: which device each is on, and which job it was last claimed for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, insert, literal, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from jobs.database.dialect import FromNow, UtcTime
+from jobs.devices import Slot
+from jobs.state import JobState
+from jobs.store.change import is_in
+from jobs.tables import Job, Worker, WorkerSlot
+
+
+@dataclass(frozen=True)
+class SlotState:
+    """One slot; ``job_id`` and ``owner`` of the job that runs there, None while it is idle."""
+
+    worker_id: str
+    number: int
+    device: str
+    job_id: str | None
+    owner: str | None
+
+
+def add_slots(session: Session, worker_id: str, slots: Sequence[Slot]) -> None:
+    """Write the slots of a worker that signs on."""
+    rows = [{"worker_id": worker_id, "number": slot.number, "device": slot.device.id} for slot in slots]
+    if rows:
+        session.execute(insert(WorkerSlot), rows)
+
+
+def note_claim(session: Session, worker_id: str, slot: Slot, job_id: str, token: int) -> None:
+    """The slot was claimed for a job; it is busy while that job runs under that token.
+
+    A worker that has not signed on yet has no rows; its slot is shown as idle until its next claim.
+    """
+    session.execute(
+        update(WorkerSlot)
+        .where(WorkerSlot.worker_id == worker_id, WorkerSlot.number == slot.number)
+        .values(job_id=job_id, token=token)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def live_workers(
+    session: Session, *, seen_within_seconds: float, limit: int, before: tuple[datetime, str] | None = None
+) -> Sequence[Worker]:
+    """Workers that are heard of, by start and id, newest first; ``before``: only those after this place."""
+    chosen = select(Worker).where(_is_live(seen_within_seconds))
+    if before is not None:
+        at, worker_id = before
+        chosen = chosen.where(
+            tuple_(Worker.started_at, Worker.id) < tuple_(literal(at, UtcTime()), literal(worker_id))
+        )
+    ordered = chosen.order_by(Worker.started_at.desc(), Worker.id.desc()).limit(limit)
+    return session.execute(ordered).scalars().all()
+
+
+def slots_of(session: Session, worker_ids: Collection[str]) -> list[SlotState]:
+    """The slots of these workers, by worker and number."""
+    chosen = _slots().where(WorkerSlot.worker_id.in_(worker_ids))
+    rows = session.execute(chosen.order_by(WorkerSlot.worker_id, WorkerSlot.number))
+    return [SlotState(*row) for row in rows]
+
+
+def device_counts(session: Session, *, seen_within_seconds: float) -> Counter[tuple[str, bool]]:
+    """How many slots of the workers that are heard of lie on each device id and are busy, or are not."""
+    live = _slots().join(Worker, Worker.id == WorkerSlot.worker_id).where(_is_live(seen_within_seconds))
+    states = (SlotState(*row) for row in session.execute(live))
+    return Counter((state.device, state.job_id is not None) for state in states)
+
+
+def _is_live(seen_within_seconds: float) -> ColumnElement[bool]:
+    return and_(Worker.stopped_at.is_(None), Worker.heartbeat_at > FromNow(-seen_within_seconds))
+
+
+def _slots() -> Select[str, int, str, str | None, str | None]:
+    runs_there = and_(
+        Job.id == WorkerSlot.job_id, Job.token == WorkerSlot.token, is_in(Job, JobState.RUNNING)
+    )
+    return select(WorkerSlot.worker_id, WorkerSlot.number, WorkerSlot.device, Job.id, Job.owner_id).outerjoin(
+        Job, runs_there
+    )
