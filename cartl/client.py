@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from cartl import answers
+from cartl import answers, catalog_answers
 from cartl.address import id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
 from cartl.connection import connection, exchange_errors, proxy_errors
@@ -139,6 +139,15 @@ class Client:
         """Queue a failed or cancelled job again; it goes on from its checkpoints."""
         return self._json("POST", f"/jobs/{id_in_path(job_id)}/retry", shape=answers.Job)
 
+    def set_priority(self, job_id: str, priority: int) -> Json:
+        """Let a job that waits go before the others of its owner, or behind them."""
+        body = {"priority": priority}
+        return self._json("PATCH", f"/jobs/{id_in_path(job_id)}", shape=answers.Job, json=body)
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its files."""
+        self._send("DELETE", f"/jobs/{id_in_path(job_id)}")
+
     def robustness(self, job_id: str) -> Json:
         """The robustness report; ``complete`` is false while the job is at work."""
         return self._json("GET", f"/jobs/{id_in_path(job_id)}/robustness")
@@ -170,19 +179,14 @@ class Client:
         """The last lines of the run's own log, oldest first; empty before it starts."""
         return self._text(f"/jobs/{id_in_path(job_id)}/logs", params={"tail": lines})
 
-    def rows(self, path: str, shape: type[Shape]) -> list[Answer]:
-        """The rows of a list that comes whole, such as `/models`."""
-        found = self._json("GET", path, shape=answers.Page)["data"]
-        return [shaped(one, path, shape) for one in found]
-
     def methods(self) -> list[Answer]:
         """Methods of transfer."""
-        found = self._json("GET", "/attacks", shape=answers.Catalog)["methods"]
-        return [shaped(one, "/attacks", answers.Method) for one in found]
+        found = self._json("GET", "/attacks", shape=catalog_answers.Catalog)["methods"]
+        return [shaped(one, "/attacks", catalog_answers.Method) for one in found]
 
     def create_key(self, body: Mapping[str, Any]) -> Json:
         """Make a key; its ``secret`` is in this answer alone. The key that asks needs the scope admin."""
-        return self._json("POST", "/keys", shape=answers.Key, json=body)
+        return self._json("POST", "/keys", shape=catalog_answers.Key, json=body)
 
     def revoke_key(self, key_id: str) -> None:
         """Have a key refused from now on."""

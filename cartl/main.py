@@ -52,6 +52,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "open": about.open_page,
     "cancel": jobs.cancel,
     "retry": jobs.retry,
+    "priority": jobs.priority,
+    "delete": jobs.delete,
     "models": catalog.models,
     "methods": catalog.methods,
     "workers": catalog.workers,
@@ -68,8 +70,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
 GROUPS: dict[str, typer.Typer] = {"datasets": datasets.app, "teachers": teachers.app, "keys": keys.app}
 """Commands that have commands of their own."""
 
+SETTINGS = {"priority": {"ignore_unknown_options": True}}
+"""Of commands that are parsed otherwise: a priority below 0 is no option."""
+
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, context_settings=SETTINGS.get(name))(command)
 for name, group in GROUPS.items():
     app.add_typer(group, name=name)
 

@@ -63,12 +63,23 @@ def agree(answer: Json, output: Output, *, yes: bool) -> None:
     found = list(objections(answer))
     for one in found:
         output.say(f"warning: {one}")
-    if not found or yes:
+    if found:
+        ask("Submit it all the same?", f"{'; '.join(found)}; nothing was submitted", output, yes=yes)
+
+
+def ask(question: str, refusal: str, output: Output, *, yes: bool) -> None:
+    """Return when a person wants it; ``refusal`` says why nothing is done where nobody can be asked.
+
+    Raises:
+        NotUsable: nobody can.
+        Exit: the answer was no.
+    """
+    if yes:
         return
     if output.as_json or not can_ask():
-        raise NotUsable(f"{'; '.join(found)}; nothing was submitted. With --yes it is")
-    if not typer.confirm("Submit it all the same?", err=True):
-        typer.echo("nothing was submitted", err=True)
+        raise NotUsable(f"{refusal}; with --yes it is done without a question")
+    if not typer.confirm(question, err=True):
+        typer.echo("nothing was done", err=True)
         raise typer.Exit(FAILED)
 
 

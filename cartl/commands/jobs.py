@@ -1,4 +1,4 @@
-"""Commands about jobs that are there: `jobs`, `show`, `cancel` and `retry`."""
+"""Commands about jobs that are there: `jobs`, `show`, `cancel`, `retry`, `priority` and `delete`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from cartl.client import DEFAULT_URL, Client, Json
-from cartl.commands.options import AsJson, JobId, Key, Quiet, Url
+from cartl.commands.agreement import ask
+from cartl.commands.options import AsJson, JobId, Key, Quiet, Url, Yes
 from cartl.show import show_jobs
 from cartl.terminal.job_page import show_job
 from cartl.terminal.output import Output
+from cartl_core.spec.request import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 
 def jobs(
@@ -59,6 +61,49 @@ def retry(
     """Queue a failed or cancelled job again; it goes on from its checkpoints."""
     with Client(url, key) as client:
         _tell_state(client.retry(job), Output(as_json, quiet))
+
+
+def priority(
+    job: JobId,
+    priority: Annotated[
+        int,
+        typer.Argument(
+            help="Higher goes first; 0 is the usual.",
+            metavar=f"{LOWEST_PRIORITY}..{HIGHEST_PRIORITY}",
+            min=LOWEST_PRIORITY,
+            max=HIGHEST_PRIORITY,
+        ),
+    ],
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Let a job of yours that waits go before your others, or behind them."""
+    with Client(url, key) as client:
+        answer = client.set_priority(job, priority)
+    Output(as_json, quiet).line(answer, f"{answer['id']} priority {answer.get('priority', priority)}")
+
+
+def delete(
+    jobs: Annotated[list[str], typer.Argument(help="Jobs that have ended.", metavar="ID...")],
+    yes: Yes = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
+    """Delete jobs that have ended, with their reports and files; asks first."""
+    output = Output(as_json, quiet)
+    counted = "this job" if len(jobs) == 1 else f"these {len(jobs)} jobs"
+    with Client(url, key) as client:
+        ask(f"Delete {counted} for good?", "nothing was deleted", output, yes=yes)
+        for job in jobs:
+            client.delete(job)
+            if not (as_json or quiet):
+                output.line(None, f"deleted {job}")
+    if as_json:
+        output.answer({"deleted": jobs}, lambda console: None)
 
 
 def _tell_state(answer: Json, output: Output) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cartl import answers
+from cartl import catalog_answers
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import DATA_DIR, AsJson, DataDir, Key, Quiet, Url
 from cartl.programs import RECORD
@@ -58,9 +58,9 @@ def create(
 
 @app.command("list")
 def list_all(as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None) -> None:
-    """List keys that count, without their secrets."""
+    """List your keys that count, without their secrets; with an admin key those of all owners."""
     with Client(url, key) as client:
-        found = client.rows("/keys", answers.Key)
+        found = list(client.pages("/keys", catalog_answers.Key))
     Output(as_json, quiet).answer(
         found, lambda console: show_keys(found, console), (str(one["id"]) for one in found)
     )
@@ -74,7 +74,7 @@ def revoke(
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Revoke a key: it is refused from now on."""
+    """Revoke a key of yours: it is refused from now on."""
     with Client(url, key) as client:
         client.revoke_key(key_id)
     Output(as_json, quiet).line({"revoked": key_id}, f"revoked {key_id}")

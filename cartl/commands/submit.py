@@ -30,6 +30,9 @@ def submit(
     preset: Annotated[str | None, typer.Option(help="smoke, quick or paper.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="A method beside it; repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="Among your jobs, -10 to 10; higher goes first.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="For you.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="For filters; repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would become.")] = False,
@@ -57,6 +60,7 @@ def submit(
             "preset": preset,
             "baselines": baseline,
             "seed": seed,
+            "priority": priority,
             "name": name,
             "tags": tag,
         },

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from cartl.answers import Slot, Worker
+from cartl.catalog_answers import Slot, Worker
 from cartl.client import Json
 from cartl.terminal.tables import show_rows
 
@@ -72,7 +72,8 @@ def show_keys(rows: Sequence[Json], console: Console) -> None:
             ", ".join(map(str, row.get("scopes") or ())),
             str(row.get("name") or ""),
             str(row.get("created_at") or ""),
+            "this one asks" if row.get("in_use") else "",
         )
         for row in rows
     ]
-    show_rows(console, ("id", "owner", "scopes", "name", "made at"), cells, "no keys")
+    show_rows(console, ("id", "owner", "scopes", "name", "made at", ""), cells, "no keys")

@@ -33,7 +33,19 @@ OF_RESOURCES: dict[str, list[str]] = {
     "--split-seed": ["9" * 5000],
     "--root": ["/srv", "\udcff", ""],
 }
-ABOUT_A_JOB = ("watch", "report", "show", "cancel", "retry", "open", "logs", "logs -f", "download")
+ABOUT_A_JOB = (
+    "watch",
+    "report",
+    "show",
+    "cancel",
+    "retry",
+    "open",
+    "logs",
+    "logs -f",
+    "download",
+    "priority",
+    "delete",
+)
 WITHOUT_ARGUMENTS = ("jobs", "models", "methods", "workers", "keys list")
 COMMANDS = st.sampled_from(
     [

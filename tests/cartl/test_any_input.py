@@ -114,6 +114,8 @@ def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
         for _ in range(1 + (command == "compare")):
             name = data.draw(st.sampled_from(FILES))
             arguments.append(data.draw(st.sampled_from([str(files / name), name])))
+    if command == "priority":
+        arguments.append(data.draw(st.sampled_from(["-3", "11", "9" * 5000, "x", "\udcff", "--"])))
     if "--over-http" in arguments:
         arguments += [
             "--owner",
@@ -151,6 +153,7 @@ ASKING: list[list[str]] = [
         ["report", "j1"],
     ),
     *([name] for name in ("models", "methods", "workers", "open")),
+    *(["priority", "j1", "-2"], ["delete", "j1", "--yes"], ["delete", "j1", "j2", "--json", "--yes"]),
     *(["keys", "list"], ["keys", "create", "--over-http"], ["keys", "revoke", "k1"]),
     *(["show", "j1"], ["open", "j1"], ["logs", "j1"], ["logs", "j1", "-f"], ["logs", "j1", "--json"]),
     *(["compare", "j1", "j2"], ["compare", "j1", "j2", "--csv"], ["report", "j1", "--quiet"]),

@@ -170,7 +170,7 @@ def dear(answer: Any) -> Any:
 
 def test_a_job_of_days_is_not_submitted_where_nobody_can_be_asked(service: Any, answer: Any) -> None:
     service.reply = dear(answer)
-    with pytest.raises(NotUsable, match=r"about 72 h .*; nothing was submitted. With --yes it is"):
+    with pytest.raises(NotUsable, match=r"about 72 h .*; nothing was submitted; with --yes"):
         run("submit", "--dataset", "digits", "--freeze-depth", "2", "--url", service.url)
     assert [asked.path for asked in service.asked] == ["/jobs?dry_run=true"]
 
@@ -227,6 +227,32 @@ def test_cancel_and_retry_say_the_new_state(service: Any, answer: Any, verb: str
     service.reply = lambda asked: answer(200, {"id": "j1", "state": "queued"})
     assert run(verb, "j1", "--url", service.url).stdout == "j1 queued\n"
     assert [(asked.method, asked.path) for asked in service.asked] == [("POST", f"/jobs/j1/{verb}")]
+
+
+def test_a_priority_may_be_below_zero(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(200, {"id": "j1", "state": "queued", **asked.body})
+    assert run("priority", "j1", "-5", "--url", service.url).stdout == "j1 priority -5\n"
+    (asked,) = service.asked
+    assert (asked.method, asked.path, asked.body) == ("PATCH", "/jobs/j1", {"priority": -5})
+    for wrong in ("11", "x", "--high"):
+        assert run("priority", "j1", wrong, "--url", service.url).exit_code == 2
+    assert len(service.asked) == 1
+
+
+def test_jobs_are_deleted_when_that_is_wanted(
+    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.reply = lambda asked: answer(204, "", "text/plain")
+    with pytest.raises(NotUsable, match="nothing was deleted; with --yes"):
+        run("delete", "j1", "--url", service.url)
+    monkeypatch.setattr("cartl.commands.agreement.can_ask", lambda: True)
+    refused = CliRunner().invoke(app, ["delete", "j1", "--url", service.url], input="n\n")
+    assert (refused.exit_code, service.asked) == (1, [])
+    assert run("delete", "j1", "j2", "--yes", "--url", service.url).stdout == "deleted j1\ndeleted j2\n"
+    assert [(asked.method, asked.path) for asked in service.asked] == [
+        ("DELETE", "/jobs/j1"),
+        ("DELETE", "/jobs/j2"),
+    ]
 
 
 def test_a_report_in_either_format(service: Any, answer: Any) -> None:
