@@ -24,6 +24,7 @@ from cartl.commands import (
     service,
     submit,
     teachers,
+    verify,
     watch,
 )
 from cartl.problems import ClientError
@@ -60,6 +61,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "fetch": local.fetch,
     "convert": local.convert,
     "run": local.run,
+    "verify": verify.verify,
     "prune": local.prune,
     "doctor": doctor.doctor,
     "version": about.version,

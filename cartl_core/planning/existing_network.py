@@ -5,6 +5,7 @@ from __future__ import annotations
 from cartl_core.catalog import PRESETS, facts_of
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
+from cartl_core.planning.acceptance import check_acceptance
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
@@ -55,6 +56,7 @@ def resolve_existing_network(
         raise SpecError("dataset", f"{target.name} has colour images, the network takes one channel")
     evaluate = resolve_evaluation(request.evaluate, None, target, preset)
     check_radii(evaluate, architecture.model)
+    check_acceptance(request.accept, evaluate)
     evaluate = without_audit(evaluate, request.evaluate, architecture.model.name)
     return EvaluateJobSpec(
         name=request.name,
@@ -64,6 +66,7 @@ def resolve_existing_network(
         network=network.model_copy(update={"sha256": found.sha256}),
         model=architecture.model,
         evaluate=evaluate,
+        accept=request.accept,
         device=request.device,
         precision=request.precision,
         seed=request.seed,

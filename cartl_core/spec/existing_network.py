@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.errors import SpecError
+from cartl_core.spec.acceptance import EvaluationAcceptSpec
 from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel, refusal
 from cartl_core.spec.data_and_model import (
     DataName,
@@ -94,6 +95,11 @@ class EvaluateJobRequest(SpecModel):
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
     evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
+    accept: EvaluationAcceptSpec | None = Field(
+        default=None,
+        description="What the network must reach on the first data set, fixed before the run; the report has "
+        "a verdict on each criterion.",
+    )
     model: ModelSpec | None = Field(
         default=None, description="The network's own; where it is given, the file must have it."
     )
@@ -131,6 +137,9 @@ class EvaluateJobSpec(SpecModel):
     network: NetworkRef
     model: ModelSpec
     evaluate: EvaluateSpec
+    accept: EvaluationAcceptSpec | None = Field(
+        default=None, description="What the network must reach on `dataset`."
+    )
     further: Annotated[tuple[FurtherTest, ...], OBJECTS] = Field(
         default=(),
         max_length=MOST_DATASETS - 1,
@@ -143,8 +152,8 @@ class EvaluateJobSpec(SpecModel):
 
     def on_each(self) -> Iterator[EvaluateJobSpec]:
         """The same on each data set alone, the first one first."""
-        alone = self.model_copy(update={"further": ()})
-        yield alone
+        alone = self.model_copy(update={"further": (), "accept": None})
+        yield self.model_copy(update={"further": ()})
         for part in self.further:
             yield alone.model_copy(update={"dataset": part.dataset, "evaluate": part.evaluate})
 

@@ -18,10 +18,10 @@ HEAD = ("argument", "default", "meaning")
 INTRODUCTION = """\
 # Commands
 
-`cartl` speaks HTTP and needs neither database nor torch; [a how-to page](../how-to/use-the-command.md) shows
-it at work. `python -m jobs` looks after the record of a deployment. `python -m cartl_core` is the library as a
-command. `python -m api` and `python -m worker` start the two processes of a service; they take no arguments
-and read the [settings](settings.md).
+`cartl` speaks HTTP and needs neither database nor torch; [a how-to page](../how-to/use-the-command.md)
+shows it at work. `python -m jobs` looks after the record of a deployment. `python -m cartl_core` is the
+library as a command. `python -m api` and `python -m worker` start the two processes of a service; they take
+no arguments and read the [settings](settings.md).
 
 `cartl` ends with one of these codes:
 
