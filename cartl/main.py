@@ -62,6 +62,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "convert": local.convert,
     "run": local.run,
     "verify": verify.verify,
+    "sign": verify.sign,
     "prune": local.prune,
     "doctor": doctor.doctor,
     "version": about.version,

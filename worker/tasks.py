@@ -19,6 +19,7 @@ from jobs.errors import DatabaseMismatch, DirectoryMismatch
 from jobs.files.directory_id import check_directories
 from jobs.settings import Settings
 from jobs.store import Claim
+from jobs.store.tracked_jobs import follow
 from worker.host.identity import identity_of
 from worker.host.shutdown import ShutdownFlag
 from worker.host.slot_locks import SlotLocks
@@ -82,6 +83,8 @@ def _claim(context: SupervisorContext, slot: Slot) -> Claim | None:
                 supervisor_pid=os.getpid(),
                 slot=slot,
             )
+            if claim is not None:
+                follow(session, claim.job_id, context.settings.trackers)
             check_directories(session, context.settings)
             check_within(session)
     except (DatabaseMismatch, DirectoryMismatch) as error:

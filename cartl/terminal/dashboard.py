@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cartl.client import TERMINAL, Json
 from cartl.terminal.tables import safe
-from cartl.words import STATE_STYLES, doing, duration, event_line, percent
+from cartl.words import STATE_STYLES, doing, duration, event_line, percent, time_left
 
 MOST_STAGES = 30
 """Older ones are dropped: a job of ``auto`` has many."""
@@ -113,7 +113,7 @@ class Dashboard:
         if left is not None and self._away is None:
             left = max(left - (self._clock() - self._seen), 0.0)
         row = Table.grid(padding=(0, 1))
-        told = f"{duration(left)} left" if left is not None and job["state"] not in TERMINAL else ""
+        told = "" if job["state"] in TERMINAL else time_left({**job, "seconds_left": left})
         row.add_row(ProgressBar(total=1.0, completed=fraction, width=BAR_WIDTH), percent(fraction), told)
         return row
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from cartl.client import Json
 from cartl.terminal.tables import safe, say, show_facts, show_rows
-from cartl.words import STATE_STYLES, byte_count, doing, duration, outcome, percent
+from cartl.words import STATE_STYLES, byte_count, doing, duration, expected, outcome, percent
 
 SHOWN_CLASSES = 20
 
@@ -58,10 +58,18 @@ def cost(estimate: Json) -> str:
     """`about 12 min 30 s, 30.0 MB of disk`, as far as it is known."""
     seconds, disk = estimate.get("seconds"), estimate.get("disk_bytes")
     parts = [
-        f"about {duration(seconds)}" if _is_number(seconds) else "",
+        _expected(estimate) if _is_number(seconds) else "",
         f"{size(disk)} of disk" if _is_number(disk) else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _expected(estimate: Json) -> str:
+    """A range where the service gives one, else one figure."""
+    span = _object(estimate.get("seconds_range"))
+    if span and all(_is_number(span.get(name)) for name in ("low", "likely", "high")):
+        return expected(estimate)
+    return f"about {duration(estimate['seconds'])}"
 
 
 def size(count: Any) -> str:

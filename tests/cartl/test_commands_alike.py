@@ -18,6 +18,7 @@ from tools.reference.commands import leaves
 WITHOUT: dict[str, set[str]] = {
     "demo": {"--json", "--quiet"},  # it shows what there is, and its report is a file
     "completion": {"--json", "--quiet"},  # a script for a shell, and nothing else
+    "sign": {"--json", "--quiet"},  # it writes a file
     "logs": {"--quiet"},  # a log is all words
 }
 COMMANDS: dict[str, Any] = dict(leaves(typer.main.get_command(app)))

@@ -1,4 +1,4 @@
-"""What can happen to the service: a table of faults; the plan of a campaign that strikes them; its outcome."""
+"""What can happen to the service: a table of faults; a campaign's plan that strikes them; its outcome."""
 
 from __future__ import annotations
 
