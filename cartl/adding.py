@@ -12,13 +12,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from cartl.answers import Answer
 from cartl.content import Content
 from cartl.folder_archive import FolderArchive, Tell
-from cartl.problems import ServiceError, ServiceUnreachable
+from cartl.patience import Patience
+from cartl.problems import ClientError, ServiceError, ServiceUnreachable
 from cartl.resources import Resources
 from cartl.words import percent
 
 POLL_SECONDS = 1.0
-AWAY_SECONDS = 60.0
-"""A service that is waited for may be away for this long, e.g. while it is restarted."""
 TRIES = 3
 """Of sending; what broke off is sent again from its first byte."""
 PAUSE_SECONDS = 2.0
@@ -70,21 +69,22 @@ def wait_for_check(resources: Resources, ref: str, console: Console) -> Answer:
     """The data set or teacher once it was checked, with a live line on a terminal.
 
     Raises:
-        ServiceUnreachable: the service was away for longer than ``AWAY_SECONDS``.
+        ClientError: the service was never reached, refused, or was away for longer than
+            ``patience.AWAY_SECONDS``.
     """
-    seen, began, said = time.monotonic(), time.monotonic(), "checking"
+    patience, began, said = Patience(), time.monotonic(), "checking"
     with console.status("checking") as line:
         while True:
+            pause = POLL_SECONDS
             try:
                 found = resources.one(ref)
-                seen = time.monotonic()
-            except ServiceUnreachable:
-                if time.monotonic() - seen > AWAY_SECONDS:
-                    raise
+                patience.reached()
+            except ClientError as error:
+                pause = patience.pause(error)
             else:
                 if found["state"] != "checking":
                     return found
                 done = found.get("fraction")
                 said = f"checking, {percent(done)} done" if done else "checking"
             line.update(f"{said}, {time.monotonic() - began:.0f} s")
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)

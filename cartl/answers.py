@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from cartl.problems import ServiceError
+from cartl.problems import NotTheService
 from cartl_core.strict_json import ANSWER, JsonRefused, loads
 
 S = TypeVar("S", bound="Shape")
@@ -27,6 +27,17 @@ class Shape(BaseModel):
     """An object: other fields may be there, and those that are named may be left out."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+
+class NeededData(Shape):
+    """A data set that a job needs, and whether its files are there."""
+
+    field: str = ""
+    name: str = ""
+    state: str = ""
+    size: int | None = None
+    host: str | None = None
+    command: str | None = None
 
 
 class Job(Shape):
@@ -46,6 +57,13 @@ class Job(Shape):
     spec: dict[str, JsonValue] | None = None
     spec_digest: str = ""
     estimate: dict[str, JsonValue] | None = None
+    data: list[NeededData] | None = None
+
+
+class NeedsData(Shape):
+    """What an answer says of them."""
+
+    data: list[NeededData] | None = None
 
 
 class Sweep(Shape):
@@ -212,6 +230,6 @@ def shaped(value: object, what: str, shape: type[S]) -> Answer:
     return Answer(value)
 
 
-def not_the_service(detail: str) -> ServiceError:
+def not_the_service(detail: str) -> NotTheService:
     """Something answers there, but not as this service does."""
-    return ServiceError(502, {"title": "Not the service", "detail": detail})
+    return NotTheService(detail)

@@ -13,39 +13,37 @@ notebooks and scripts, with typed answers and retries. Errors are ``ServiceError
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import httpx
-from httpx_sse import EventSource, SSEError
 from pydantic import BaseModel
 
-from cartl import answers
+from cartl import answers, catalog_answers
 from cartl.address import id_in_path
 from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
 from cartl.connection import connection, exchange_errors, proxy_errors
+from cartl.event_stream import Tick as Tick
+from cartl.event_stream import stream_events
+from cartl.patience import Patience
 from cartl.problems import (
+    ClientError,
     JobUnfinished,
-    ServiceError,
     ServiceUnreachable,
     raise_for_problem,
 )
 from cartl.resources import Resources
-from cartl.response_body import Ticking, whole_body
+from cartl.response_body import whole_body
 
 Json = dict[str, Any]
-Tick = Callable[[], None]
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
-# A stream that says nothing for this long is opened again where it broke off.
-STREAM_SILENCE_SECONDS = 30.0
-ACCESS_ENDED = "access_ended"
-"""The message that ends a stream whose reader may see the job no more."""
-RECONNECT_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+RECONNECT_SECONDS = 0.2
+"""Before a stream that ended well is opened again."""
 
 
 def _no_tick() -> None:
@@ -121,11 +119,15 @@ class Client:
 
     def jobs(self, **filters: str | int | None) -> Iterator[Json]:
         """Jobs, newest first, page by page; filters as in ``GET /jobs`` (state, dataset, method, tag)."""
+        return self.pages("/jobs", answers.Job, **filters)
+
+    def pages(self, path: str, shape: type[Shape], **filters: str | int | None) -> Iterator[Answer]:
+        """The rows of a list that comes in pages."""
         params = {name: value for name, value in filters.items() if value is not None}
         while True:
-            page = self._json("GET", "/jobs", shape=answers.Page, params=params)
-            yield from (shaped(job, "/jobs", answers.Job) for job in page["data"])
-            if not page.get("next_cursor"):
+            page = self._json("GET", path, shape=answers.Page, params=params)
+            yield from (shaped(one, path, shape) for one in page["data"])
+            if page.get("next_cursor") in (None, "", params.get("cursor")):
                 return
             params["cursor"] = page["next_cursor"]
 
@@ -136,6 +138,15 @@ class Client:
     def retry(self, job_id: str) -> Json:
         """Queue a failed or cancelled job again; it goes on from its checkpoints."""
         return self._json("POST", f"/jobs/{id_in_path(job_id)}/retry", shape=answers.Job)
+
+    def set_priority(self, job_id: str, priority: int) -> Json:
+        """Let a job that waits go before the others of its owner, or behind them."""
+        body = {"priority": priority}
+        return self._json("PATCH", f"/jobs/{id_in_path(job_id)}", shape=answers.Job, json=body)
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its files."""
+        self._send("DELETE", f"/jobs/{id_in_path(job_id)}")
 
     def robustness(self, job_id: str) -> Json:
         """The robustness report; ``complete`` is false while the job is at work."""
@@ -163,6 +174,23 @@ class Client:
             if not response.is_success:
                 raise_for_problem(response, whole_body(response))
             yield response
+
+    def log(self, job_id: str, *, lines: int) -> str:
+        """The last lines of the run's own log, oldest first; empty before it starts."""
+        return self._text(f"/jobs/{id_in_path(job_id)}/logs", params={"tail": lines})
+
+    def methods(self) -> list[Answer]:
+        """Methods of transfer."""
+        found = self._json("GET", "/attacks", shape=catalog_answers.Catalog)["methods"]
+        return [shaped(one, "/attacks", catalog_answers.Method) for one in found]
+
+    def create_key(self, body: Mapping[str, Any]) -> Json:
+        """Make a key; its ``secret`` is in this answer alone. The key that asks needs the scope admin."""
+        return self._json("POST", "/keys", shape=catalog_answers.Key, json=body)
+
+    def revoke_key(self, key_id: str) -> None:
+        """Have a key refused from now on."""
+        self._send("DELETE", f"/keys/{id_in_path(key_id)}")
 
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None
@@ -217,52 +245,32 @@ class Client:
 
         A stream that breaks is opened again with Last-Event-ID, so no event is lost or doubled.
         ``tick`` is called at every sign of life and at every pause; what it raises ends the stream.
+
+        Raises:
+            ClientError: the service was never reached, was away for longer than ``patience.AWAY_SECONDS``,
+                or refused.
         """
-        number, failures = after, 0
+        number, finished, patience = after, False, Patience()
         while True:
             tick()
-            finished = self._is_over(job_id)
+            pause = RECONNECT_SECONDS
             try:
-                for event in self._stream(job_id, number, tick):
-                    number, failures = event["number"], 0
+                finished = self.job(job_id)["state"] in TERMINAL
+                patience.reached()
+                for event in stream_events(self._http, job_id, number, tick):
+                    number = event["number"]
+                    patience.reached()
                     yield event
                 if finished:
                     return
             except httpx.ReadTimeout:
                 if finished:
                     return
-            except httpx.TransportError:
-                failures += 1
-            time.sleep(RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)])
-
-    def _is_over(self, job_id: str) -> bool:
-        try:
-            return bool(self.job(job_id)["state"] in TERMINAL)
-        except ServiceUnreachable:
-            return False
-
-    def _stream(self, job_id: str, after: int, tick: Tick) -> Iterator[Json]:
-        path = f"/jobs/{id_in_path(job_id)}/events"
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
-        timeout = httpx.Timeout(STREAM_SILENCE_SECONDS)
-        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
-            if not response.is_success:
-                raise_for_problem(response, whole_body(response))
-            if (
-                response.status_code == httpx.codes.NO_CONTENT
-            ):  # the job has ended, and its last event was sent
-                return
-            assert isinstance(response.stream, httpx.SyncByteStream)
-            response.stream = Ticking(response.stream, tick)
-            try:
-                for message in EventSource(response).iter_sse():
-                    if message.event == ACCESS_ENDED:
-                        problem = read_answer(message.data.encode(), path, answers.Problem)
-                        raise ServiceError(problem["status"], problem)
-                    if message.data:  # a comment after an event comes as a message of nothing
-                        yield read_answer(message.data.encode(), path, answers.Event)
-            except (SSEError, httpx.DecodingError) as error:  # a proxy's page, say: it would come again
-                raise not_the_service(f"{path} answered no event stream") from error
+            except httpx.TransportError as error:
+                pause = patience.pause(ServiceUnreachable(self.base_url, str(error)))
+            except ClientError as error:
+                pause = patience.pause(error)
+            time.sleep(pause)
 
     def _json(self, method: str, path: str, *, shape: type[Shape] = Shape, **options: Any) -> Answer:
         return read_answer(self._send(method, path, **options), path, shape)

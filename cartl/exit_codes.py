@@ -10,9 +10,9 @@ SUCCEEDED, FAILED, USAGE, CANCELLED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 1
 
 MEANINGS: dict[int, str] = {
     SUCCEEDED: "all is well; of a job that was watched: it succeeded",
-    FAILED: "the service refused, a job that was watched failed, or a verified report is not accepted",
-    USAGE: "an argument, an option, a file, the address or the key cannot be used",
-    CANCELLED: "a job that was watched was cancelled",
+    FAILED: "the service refused; a job that was watched, a row of `cartl doctor` or `cartl verify` failed",
+    USAGE: "an argument, an option, a file, the address or the key cannot be used, or --yes is missing",
+    CANCELLED: "a job that was watched was cancelled; of `cartl run`: it was stopped and can go on",
     UNREACHABLE: "no service answers at the address",
     INTERRUPTED: "Ctrl-C; jobs go on",
 }

@@ -135,7 +135,11 @@ def _files(folder: Path, inside: Path) -> Iterator[Path]:
 
 
 def _check_link(path: Path, inside: Path) -> None:
-    if not path.resolve().is_relative_to(inside):
+    try:
+        target = path.resolve()
+    except (RuntimeError, OSError) as error:
+        raise FolderRefused(f"{_name_of(path, inside)} is a link that leads round in a circle") from error
+    if not target.is_relative_to(inside):
         raise FolderRefused(f"{_name_of(path, inside)} is a link that leads out of the folder")
     if not path.is_file():
         raise FolderRefused(f"{_name_of(path, inside)} is a link that leads to no file")

@@ -7,6 +7,7 @@ ClientError
 |-- NotInstalled            a package that is needed for this alone is missing
 |-- FileDamaged             a file that was downloaded is not the one that the service keeps
 `-- ServiceError            it answered with a problem
+    `-- NotTheService       what answers is not this service, or another version of it
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ class ServiceError(ClientError):
         self.status = status
         self.problem = problem
         super().__init__("\n".join(_sentences(status, problem)))
+
+
+class NotTheService(ServiceError):
+    """Something answers there, but not as this service does."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(502, {"title": "Not the service", "detail": detail})
 
 
 def _sentences(status: int, problem: dict[str, Any]) -> list[str]:

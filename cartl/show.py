@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
+from rich.live import Live
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from cartl.client import TERMINAL, Client, Json, Tick
-from cartl.problems import ServiceUnreachable
+from cartl.patience import Patience
+from cartl.problems import ClientError
+from cartl.terminal.dashboard import Dashboard
+from cartl.terminal.tables import ID_WIDTH, PLAIN_WIDTH
 from cartl.words import (
     STATE_STYLES,
     doing,
@@ -28,42 +33,37 @@ from cartl.words import (
 from cartl_core.spec.visible_text import visible
 
 POLL_SECONDS = 1.0
-# A watched service may be away for this long, e.g. while it is restarted.
-AWAY_SECONDS = 60.0
 PLAIN_EVERY_SECONDS = 30.0
-ID_WIDTH = 32
+DRAWN_PER_SECOND = 4
 STATE_WIDTH = max(map(len, STATE_STYLES))
-# Of a table that goes into a file or a pipe, which has no width of its own.
-PLAIN_WIDTH = 200
 
 
 class View(Protocol):
     """Something that shows a job at work."""
 
-    def line(self, text: str) -> None:
-        """Show a line that stays."""
+    def event(self, event: Json) -> None:
+        """Show what happened."""
 
     def progress(self, job: Json) -> None:
         """Show where the job is now."""
 
+    def away(self, seconds: float) -> None:
+        """Show that the service has not answered for so long."""
 
-class LiveView:
-    """A progress bar at the bottom, lines above it."""
+
+class BarView:
+    """A progress bar alone, for programs that wait."""
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._task = bar.add_task("waiting for a worker", total=1.0, left="")
-
-    def line(self, text: str) -> None:
-        """Print above the bar."""
-        self._bar.console.print(text, markup=False, highlight=False)
 
     def progress(self, job: Json) -> None:
         """Move the bar."""
         self._bar.update(
             self._task,
             completed=job.get("fraction") or 0.0,
-            description=doing(job),
+            description=escape(printable(doing(job))),
             left=time_left(job),
         )
 
@@ -74,13 +74,19 @@ class PlainView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last = ("", 0.0)
+        self._is_away = False
 
-    def line(self, text: str) -> None:
-        """Print it."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+    def event(self, event: Json) -> None:
+        """Print it, if it is anything to a person."""
+        text = event_line(event)
+        if text:
+            self._line(text)
 
     def progress(self, job: Json) -> None:
         """Print it when the last such line is old, or said something else."""
+        if self._is_away:
+            self._is_away = False
+            self._line("the service answers again")
         now = doing(job)
         said, at = self._last
         if job["state"] in TERMINAL or (now == said and time.monotonic() - at < PLAIN_EVERY_SECONDS):
@@ -88,15 +94,34 @@ class PlainView:
         self._last = (now, time.monotonic())
         left = time_left(job)
         done = f"[{percent(job['fraction'])}] " if job.get("fraction") is not None else ""
-        self.line(f"{done}{now}" + (f", {left}" if left else ""))
+        self._line(f"{done}{now}" + (f", {left}" if left else ""))
+
+    def away(self, seconds: float) -> None:
+        """Say it once."""
+        if not self._is_away:
+            self._is_away = True
+            self._line("the service does not answer; trying again")
+
+    def _line(self, text: str) -> None:
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+class NoView:
+    """Shows nothing."""
+
+    def event(self, event: Json) -> None:
+        """Nothing."""
+
+    def progress(self, job: Json) -> None:
+        """Nothing."""
+
+    def away(self, seconds: float) -> None:
+        """Nothing."""
 
 
 @contextmanager
-def view(console: Console) -> Iterator[View]:
-    """The view that fits ``console``; left, the bar is gone."""
-    if not console.is_terminal:
-        yield PlainView(console)
-        return
+def bar_view(console: Console) -> Iterator[BarView]:
+    """A bar; left, it is gone."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -104,37 +129,51 @@ def view(console: Console) -> Iterator[View]:
         TextColumn("{task.fields[left]}"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        yield LiveView(bar)
+        yield BarView(bar)
+
+
+@contextmanager
+def view(console: Console) -> Iterator[View]:
+    """The view that fits ``console``: a page that is drawn again, or lines; its last state stays."""
+    if console.quiet:
+        yield NoView()
+    elif not console.is_terminal:
+        yield PlainView(console)
+    else:
+        page = Dashboard()
+        with Live(page, console=console, refresh_per_second=DRAWN_PER_SECOND) as live:
+            page.draw = live.refresh
+            yield page
 
 
 def follow(client: Client, job_id: str, console: Console, tick: Tick = lambda: None) -> Json:
     """Show a job until it ends; returns it in its terminal state.
 
-    ``tick`` is called about once a second; what it raises ends the watching.
+    A service that goes away, such as for a restart, is asked again after growing pauses, from the last event
+    on. ``tick`` is called about once a second; what it raises ends the watching.
 
     Raises:
-        ServiceUnreachable: the service was away for longer than a minute.
+        ClientError: the service was never reached, refused, or was away for longer than
+            ``patience.AWAY_SECONDS``.
     """
-    after, seen = 0, time.monotonic()
+    after, patience = 0, Patience()
     with view(console) as shown:
         while True:
             tick()
+            pause = POLL_SECONDS
             try:
                 job = client.job(job_id)
+                patience.reached()
                 for event in client.past_events(job_id, after=after):
                     after = event["number"]
-                    text = event_line(event)
-                    if text:
-                        shown.line(text)
+                    shown.event(event)
                 shown.progress(job)
-                seen = time.monotonic()
-            except ServiceUnreachable:
-                if time.monotonic() - seen > AWAY_SECONDS:
-                    raise
-            else:
                 if job["state"] in TERMINAL:
                     return job
-            time.sleep(POLL_SECONDS)
+            except ClientError as error:
+                pause = patience.pause(error)
+                shown.away(patience.away_seconds)
+            time.sleep(pause)
 
 
 def show_report(markdown: str, console: Console) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cartl import answers
 from cartl.answers import Answer
-from cartl.show import ID_WIDTH, PLAIN_WIDTH
+from cartl.terminal.tables import empty_table, safe, say
 from cartl.words import printable
 from cartl_core.spec.visible_text import visible
 
@@ -21,17 +20,16 @@ SHOWN_SKIPPED = 20
 
 def show_list(rows: Iterable[Answer], console: Console) -> None:
     """A row each: id, name, state, where it comes from, and what it is."""
-    shown = _table(console, "id", "name", "state", "origin", "what it is")
-    shown.columns[0].no_wrap, shown.columns[0].min_width = True, ID_WIDTH
+    shown = empty_table(console, "id", "name", "state", "origin", "what it is")
     for row in rows:
         state = str(row["state"])
         name = str(row.get("name") or row.get("label") or "")
         cells = (str(row.get("origin") or ""), _what(row))
         shown.add_row(
-            _text(str(row["id"])),
-            _text(name),
+            safe(str(row["id"])),
+            safe(name),
             Text(printable(state), STYLES.get(state, "")),
-            *map(_text, cells),
+            *map(safe, cells),
         )
     console.print(shown)
 
@@ -52,19 +50,19 @@ def show_dataset(answer: Answer, console: Console) -> None:
     if found.classes is not None and found.counts:
         _counts(found.classes, found.counts, console)
     if found.defaults:
-        told = _table(console, "default", "value")
+        told = empty_table(console, "default", "value")
         for name, value in found.defaults.items():
-            told.add_row(_text(name), _text(_number(value)))
+            told.add_row(safe(name), safe(_number(value)))
         console.print(told)
     if found.report is not None:
         _report(found.report, console)
 
 
 def _counts(classes: list[str], counts: dict[str, list[int]], console: Console) -> None:
-    table = _table(console, "class", *counts)
+    table = empty_table(console, "class", *counts)
     for number, name in enumerate(classes[:SHOWN_CLASSES]):
         cells = (str(split[number]) if number < len(split) else "" for split in counts.values())
-        table.add_row(_text(name), *cells)
+        table.add_row(safe(name), *cells)
     if len(classes) > SHOWN_CLASSES:
         table.add_row(f"... {len(classes) - SHOWN_CLASSES} more")
     table.add_row("all", *(str(sum(split)) for split in counts.values()))
@@ -72,20 +70,20 @@ def _counts(classes: list[str], counts: dict[str, list[int]], console: Console) 
 
 
 def _report(report: answers.Looked, console: Console) -> None:
-    _say(console, f"{report.files} files: {report.taken} images taken")
+    say(console, f"{report.files} files: {report.taken} images taken")
     if report.skipped_by_reason:
-        table = _table(console, "skipped because", "files")
+        table = empty_table(console, "skipped because", "files")
         for reason, files in report.skipped_by_reason.items():
-            table.add_row(_text(reason), str(files))
+            table.add_row(safe(reason), str(files))
         console.print(table)
     for skipped in report.skipped[:SHOWN_SKIPPED]:
-        _say(console, f"  skipped {skipped.path}: {skipped.reason}")
+        say(console, f"  skipped {skipped.path}: {skipped.reason}")
     if report.duplicates:
-        _say(console, f"{report.duplicates} images occur more than once")
+        say(console, f"{report.duplicates} images occur more than once")
     if report.shared_train_test:
-        _say(console, f"{report.shared_train_test} test images are training images, too")
+        say(console, f"{report.shared_train_test} test images are training images, too")
     for warning in report.warnings:
-        _say(console, f"warning: {warning.message}")
+        say(console, f"warning: {warning.message}")
 
 
 def show_teacher(answer: Answer, console: Console) -> None:
@@ -93,25 +91,25 @@ def show_teacher(answer: Answer, console: Console) -> None:
     found = answers.Teacher.model_validate(answer)
     _head(found, console)
     if found.layout:
-        _say(console, f"layout: {found.layout}")
+        say(console, f"layout: {found.layout}")
     if found.blocks:
-        table = _table(console, "block", "parameters", "multiply-adds")
+        table = empty_table(console, "block", "parameters", "multiply-adds")
         for block in found.blocks:
-            table.add_row(_text(block.name), f"{block.parameters:,}", f"{block.macs:,}")
+            table.add_row(safe(block.name), f"{block.parameters:,}", f"{block.macs:,}")
         console.print(table)
     if found.methods is not None:
-        _say(console, f"methods: {', '.join(found.methods) or 'none'}")
+        say(console, f"methods: {', '.join(found.methods) or 'none'}")
     for method, why in (found.refused or {}).items():
-        _say(console, f"not {method}: {why}")
+        say(console, f"not {method}: {why}")
     if found.verification is not None:
         _verification(found.verification, console)
 
 
 def _verification(measured: answers.Verification, console: Console) -> None:
-    _say(console, f"measured on {measured.n} images of {measured.dataset}:")
-    table = _table(console, "accuracy", "value", "95 % interval")
+    say(console, f"measured on {measured.n} images of {measured.dataset}:")
+    table = empty_table(console, "accuracy", "value", "95 % interval")
     for name, share in (("clean", measured.clean), (measured.attack, measured.robust)):
-        table.add_row(_text(name), f"{share.value:.1%}", f"{share.low:.1%} to {share.high:.1%}")
+        table.add_row(safe(name), f"{share.value:.1%}", f"{share.low:.1%} to {share.high:.1%}")
     console.print(table)
 
 
@@ -121,25 +119,7 @@ def _head(found: answers.Resource, console: Console) -> None:
     style = STYLES.get(found.state, "")
     console.print(Text(printable(visible(f"{line} - {why}" if why else line)), style), soft_wrap=True)
     if found.licence:
-        _say(console, f"licence: {found.licence}")
-
-
-def _table(console: Console, *headings: str) -> Table:
-    if not console.is_terminal:
-        console.width = PLAIN_WIDTH
-    table = Table(box=None)
-    for heading in headings:
-        table.add_column(_text(heading))
-    return table
-
-
-def _text(text: str) -> Text:
-    """Text that may look like markup, or steer a terminal."""
-    return Text(printable(visible(text)))
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(_text(text), soft_wrap=True)
+        say(console, f"licence: {found.licence}")
 
 
 def _number(value: float | str | None) -> str:

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.status import Status
 
 from cartl.client import TERMINAL, Client, Json
-from cartl.problems import ServiceUnreachable
-from cartl.show import AWAY_SECONDS
+from cartl.patience import Patience
+from cartl.problems import ClientError
 from cartl.words import STATE_STYLES, percent
 
 POLL_SECONDS = 2.0
@@ -20,27 +20,28 @@ def follow_sweep(client: Client, sweep_id: str, console: Console) -> Json:
     """Show a sweep until all its jobs have ended; returns it then.
 
     Raises:
-        ServiceUnreachable: the service was away for longer than a minute.
+        ClientError: the service was never reached, refused, or was away for longer than
+            ``patience.AWAY_SECONDS``.
     """
-    said, seen = "", time.monotonic()
+    said, patience = "", Patience()
     with _status(console) as status:
         while True:
+            pause = POLL_SECONDS
             try:
                 sweep = client.sweep(sweep_id)
-                seen = time.monotonic()
-            except ServiceUnreachable:
-                if time.monotonic() - seen > AWAY_SECONDS:
-                    raise
+                patience.reached()
+            except ClientError as error:
+                pause = patience.pause(error)
             else:
                 now = where(sweep)
                 if status is not None:
                     status.update(f"{now}, {percent(sweep['fraction'])} done")
-                elif now != said:
+                elif now != said and not console.quiet:
                     console.print(now, markup=False, soft_wrap=True)
                 said = now
                 if all_ended(sweep):
                     return sweep
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause)
 
 
 def where(sweep: Json) -> str:
@@ -55,4 +56,4 @@ def all_ended(sweep: Json) -> bool:
 
 
 def _status(console: Console) -> AbstractContextManager[Status | None]:
-    return console.status("looking") if console.is_terminal else nullcontext(None)
+    return console.status("looking") if console.is_terminal and not console.quiet else nullcontext(None)

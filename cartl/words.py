@@ -60,3 +60,11 @@ def outcome(job: Json) -> str:
     """How a job ended, with the reason when it did not succeed."""
     why = [str(job[key]) for key in ("reason", "message") if job.get(key)]
     return " - ".join([f"job {job['id']} {job['state']}", *why])
+
+
+def byte_count(size: float) -> str:
+    """`512 bytes`, `30.0 MB`, `1.2 GB`: in powers of 1000."""
+    for unit, bytes_of_it in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if size >= bytes_of_it:
+            return f"{size / bytes_of_it:,.1f} {unit}"
+    return f"{size:.0f} bytes"

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from cartl.client import DEFAULT_URL, Client
-from cartl.commands.options import Key, Url
+from cartl.commands.options import AsJson, Key, Quiet, Url
 from cartl.commands.resources import (
-    AsJson,
     Group,
     Licence,
     Name,
@@ -27,6 +26,7 @@ from cartl.commands.resources import (
 from cartl.commands.resources import add as add_to
 from cartl.content import name_for
 from cartl.show_resources import show_dataset
+from cartl.terminal.output import Output
 
 app = typer.Typer(help="Your own images: add, list, show, delete and share them.", no_args_is_help=True)
 DATASETS = Group("data set", lambda client: client.datasets, show_dataset)
@@ -55,6 +55,7 @@ def add(
     licence: Licence = None,
     no_wait: NoWait = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
@@ -74,34 +75,51 @@ def add(
         licence=licence,
     )
     with Client(url, key) as client:
-        add_to(DATASETS, client, body, source, wait=not no_wait, as_json=as_json)
+        add_to(DATASETS, client, body, source, wait=not no_wait, output=Output(as_json, quiet))
 
 
 @app.command("list")
 def list_all(
-    shared: Shared = False, as_json: AsJson = False, url: Url = DEFAULT_URL, key: Key = None
+    shared: Shared = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
 ) -> None:
     """List data sets: the catalog's, and yours, newest first."""
     with Client(url, key) as client:
-        show_all(DATASETS, client, shared=shared, as_json=as_json)
+        show_all(DATASETS, client, shared=shared, output=Output(as_json, quiet))
 
 
 @app.command("show")
-def show_one(ref: Ref, as_json: AsJson = False, url: Url = DEFAULT_URL, key: Key = None) -> None:
+def show_one(
+    ref: Ref, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+) -> None:
     """Show a data set: classes, counts, what was skipped and why, warnings, defaults."""
     with Client(url, key) as client:
-        show(DATASETS, client.datasets.one(ref), as_json=as_json)
+        show(DATASETS, client.datasets.one(ref), Output(as_json, quiet))
 
 
 @app.command()
-def delete(ref: Ref, url: Url = DEFAULT_URL, key: Key = None) -> None:
+def delete(
+    ref: Ref, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+) -> None:
     """Delete a data set, with its bytes."""
     with Client(url, key) as client:
         client.datasets.delete(ref)
+    Output(as_json, quiet).line({"deleted": ref}, f"deleted {ref}")
 
 
 @app.command("share")
-def share_one(ref: Ref, owner: Reader, stop: Stop = False, url: Url = DEFAULT_URL, key: Key = None) -> None:
+def share_one(
+    ref: Ref,
+    owner: Reader,
+    stop: Stop = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
     """Let another owner see a data set, and name it in jobs."""
     with Client(url, key) as client:
-        share(client.datasets, ref, owner, stop=stop)
+        share(client.datasets, ref, owner, stop=stop, output=Output(as_json, quiet))

@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
 from cartl.client import DEFAULT_URL, Client
-from cartl.commands.options import JobId, Key, Url
+from cartl.commands.options import AsJson, JobId, Key, Quiet, Url
 from cartl.downloads import Format, files_of
 from cartl.downloads import download as bring
 from cartl.exit_codes import INTERRUPTED
+from cartl.terminal.output import Output
 
 
 def download(
@@ -23,6 +24,8 @@ def download(
         str, typer.Option(help=f"One of {', '.join(get_args(Format))}.")
     ] = "all",
     out: Annotated[Path, typer.Option(help="The folder that they go into.")] = Path(),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
@@ -30,20 +33,24 @@ def download(
     wanted = next((known for known in get_args(Format) if known == format), None)
     if wanted is None:
         raise typer.BadParameter(f"one of {', '.join(get_args(Format))}", param_hint="--format")
-    console = Console(stderr=True)
+    console, output, here = Console(stderr=True, quiet=quiet), Output(as_json, quiet), []
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     try:
         with (
             Client(url, key) as client,
-            Progress(*columns, console=console, disable=not console.is_terminal) as bar,
+            Progress(*columns, console=console, disable=not console.is_terminal or quiet) as bar,
         ):
             for artifact in files_of(client, job, wanted):
                 told = partial(_tell, bar, bar.add_task(artifact["name"], total=artifact["size"]))
                 fresh = bring(client, job, artifact, out, told)
-                typer.echo(f"{out / artifact['name']}{'' if fresh else ' (was there)'}")
+                place = out / artifact["name"]
+                here.append({"path": str(place), "fresh": fresh, **artifact})
+                if not (as_json or quiet):
+                    typer.echo(f"{place}{'' if fresh else ' (was there)'}")
     except KeyboardInterrupt:
         typer.echo("interrupted; the same command goes on from here", err=True)
         raise typer.Exit(INTERRUPTED) from None
+    output.answer(here, lambda console: None, (one["path"] for one in here))
 
 
 def _tell(bar: Progress, task: TaskID, here: int) -> None:

@@ -15,3 +15,6 @@ JobId = Annotated[str, typer.Argument(help="The job's id.", metavar="ID")]
 DataDir = Annotated[
     Path, typer.Option(envvar="CARTL_DATA_DIR", help="Holds everything: database, teachers, reports.")
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No words; of an answer its ids or names alone.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it costs much, or is lost.")]

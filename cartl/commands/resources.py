@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,11 @@ from cartl.content import content_of
 from cartl.exit_codes import INTERRUPTED
 from cartl.resources import Resources
 from cartl.show_resources import show_list
-from cartl.words import printable
+from cartl.terminal.output import Output
 
 USABLE = frozenset({"ready", "verified", "unverified", "finished"})
 """States of a data set or teacher that jobs may name."""
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the service's answer as JSON.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Print the id; do not wait for the check.")]
 Name = Annotated[str | None, typer.Option(help="Small letters, digits, _ and -; left out: the file's name.")]
 Licence = Annotated[str | None, typer.Option(help="What others may do with it, e.g. CC-BY-4.0.")]
@@ -44,11 +42,11 @@ class Group:
 
 
 def add(
-    group: Group, client: Client, body: Mapping[str, Any], source: Path | None, *, wait: bool, as_json: bool
+    group: Group, client: Client, body: Mapping[str, Any], source: Path | None, *, wait: bool, output: Output
 ) -> NoReturn:
     """Announce it, send what ``source`` holds, wait for its check, show it; exits with 0 if it is usable."""
     resources = group.of(client)
-    console = Console(stderr=as_json, highlight=False)
+    console = Console(stderr=output.as_json, highlight=False, quiet=output.quiet)
     if source is None:
         answer = resources.announce(body)
     else:
@@ -57,37 +55,33 @@ def add(
         answer = resources.announce({**body, "size": content.size})
         answer = send(resources, id_in_path(str(answer["id"])), content, console)
     if not wait:
-        typer.echo(json.dumps(answer, indent=2) if as_json else printable(str(answer["id"])))
+        output.line(answer, str(answer["id"]), str(answer["id"]))
         raise typer.Exit(0)
     try:
         answer = wait_for_check(resources, id_in_path(str(answer["id"])), console)
     except KeyboardInterrupt:
         typer.echo(f"the check goes on; `cartl {resources.path} show {answer['id']}` shows it", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    show(group, answer, as_json=as_json)
+    show(group, answer, output)
     raise typer.Exit(0 if answer["state"] in USABLE else 1)
 
 
-def show(group: Group, answer: Answer, *, as_json: bool) -> None:
-    """One of them, as tables or as JSON."""
-    if as_json:
-        typer.echo(json.dumps(answer, indent=2))
-    else:
-        group.show(answer, Console(highlight=False))
+def show(group: Group, answer: Answer, output: Output) -> None:
+    """One of them, as tables, as JSON, or its state alone."""
+    output.answer(answer, lambda console: group.show(answer, console), [str(answer["state"])])
 
 
-def show_all(group: Group, client: Client, *, shared: bool, as_json: bool) -> None:
-    """All of them, as a table or as JSON."""
+def show_all(group: Group, client: Client, *, shared: bool, output: Output) -> None:
+    """All of them, as a table, as JSON, or their ids alone."""
     found = list(group.of(client).all(shared=shared))
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    else:
-        show_list(found, Console(highlight=False))
+    output.answer(found, lambda console: show_list(found, console), (str(one["id"]) for one in found))
 
 
-def share(resources: Resources, ref: str, reader: str, *, stop: bool) -> None:
-    """Share it, or no more."""
+def share(resources: Resources, ref: str, reader: str, *, stop: bool, output: Output) -> None:
+    """Share it, or no more, and say so."""
     (resources.unshare if stop else resources.share)(ref, reader)
+    said = f"{ref} is {'no longer ' if stop else ''}shared with {reader}"
+    output.line({"ref": ref, "owner": reader, "shared": not stop}, said)
 
 
 def given(**options: object) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from cartl import demo as demonstration
-from cartl.commands.options import DATA_DIR, DataDir, Key
+from cartl.commands.options import DATA_DIR, AsJson, DataDir, Key, Quiet
 from cartl.exit_codes import INTERRUPTED
+from cartl.terminal.output import Output
 from cartl.up import Service, Settings, free_port
 
 PRIVATE = 0o077
@@ -28,29 +30,37 @@ def up(
         str | None,
         typer.Option(help="`all`, `none`, or numbers, e.g. `0,1`; one run on each. Default: all it sees."),
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Start the service and leave it running; Ctrl-C ends it cleanly."""
+    """Start the service and leave it running; Ctrl-C ends it cleanly.
+
+    With --json or --quiet its address is printed once it answers.
+    """
     os.umask(PRIVATE)
     settings = Settings(data_dir.absolute(), host, port or free_port(), gpus)
-    console = Console(highlight=False)
+    output = Output(as_json, quiet)
     try:
         with Service(settings) as service:
-            for line in _welcome(settings):
-                console.print(line, markup=False, soft_wrap=True)
+            told = {"url": settings.url, "data_dir": str(settings.data_dir), "logs": str(settings.logs)}
+            output.answer(told, lambda console: _welcome(settings, console), [settings.url])
+            sys.stdout.flush()
             service.watch()
     except KeyboardInterrupt:
-        console.print("stopped")
+        if not (as_json or quiet):
+            typer.echo("stopped")
 
 
-def _welcome(settings: Settings) -> tuple[str, ...]:
-    return (
+def _welcome(settings: Settings, console: Console) -> None:
+    for line in (
         f"The service is up: {settings.url} (its documentation: {settings.url}/docs)",
         f"Everything is kept in {settings.data_dir}; logs are in {settings.logs}",
         "Try:",
         f"  curl -s {settings.url}/jobs -H 'Content-Type: application/json' -d '{EXAMPLE}'",
         f"  curl -s -H 'Accept: text/markdown' {settings.url}/jobs/ID/robustness",
         "Ctrl-C ends it.",
-    )
+    ):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def demo(

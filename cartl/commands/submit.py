@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cartl import request as asked
-from cartl.client import DEFAULT_URL, Client
-from cartl.commands.options import Key, Url
+from cartl.client import DEFAULT_URL, Client, Json
+from cartl.commands.agreement import agree, cost_of, tell_dry_run, tell_posted
+from cartl.commands.options import AsJson, Key, Quiet, Url, Yes
 from cartl.commands.watch import watch_sweep_to_end, watch_to_end
+from cartl.terminal.output import Output
 
 
 def submit(
@@ -29,14 +30,24 @@ def submit(
     preset: Annotated[str | None, typer.Option(help="smoke, quick or paper.")] = None,
     baseline: Annotated[list[str] | None, typer.Option(help="A method beside it; repeatable.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="Among your jobs, -10 to 10; higher goes first.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="For you.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="For filters; repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would become.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Then show it until it ends.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Post a job: SPEC.json, or --dataset and --freeze-depth; options win over the file."""
+    """Post a job: SPEC.json, or --dataset and --freeze-depth; options win over the file.
+
+    Its id is printed, and beside it what it will cost. Before a job of more than a day, or one whose data are
+    not there, it asks; where nobody can be asked, it refuses without --yes.
+    """
     request = asked.build(
         spec,
         {
@@ -49,18 +60,26 @@ def submit(
             "preset": preset,
             "baselines": baseline,
             "seed": seed,
+            "priority": priority,
             "name": name,
             "tags": tag,
         },
     )
+    output = Output(as_json, quiet)
     with Client(url, key) as client:
-        answer = client.submit(request, dry_run=dry_run)
         if dry_run:
-            typer.echo(json.dumps(answer, indent=2))
-            return
-        typer.echo(answer["id"])
-        if watch:
-            watch_to_end(client, answer["id"])
+            tell_dry_run(client.submit(request, dry_run=True), output)
+        else:
+            _post(client, request, output, yes=yes, watch=watch)
+
+
+def _post(client: Client, request: Json, output: Output, *, yes: bool, watch: bool) -> None:
+    """Post a job once its cost is agreed to."""
+    agree(client.submit(request, dry_run=True), output, yes=yes)
+    answer = client.submit(request)
+    tell_posted(answer, output)
+    if watch:
+        watch_to_end(client, answer["id"], quiet=output.quiet or output.as_json)
 
 
 def evaluate(
@@ -81,6 +100,9 @@ def evaluate(
     name: Annotated[str | None, typer.Option(help="For you.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="For filters; repeatable.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Then show it until it ends.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
@@ -102,10 +124,7 @@ def evaluate(
     with Client(url, key) as client:
         if file:
             request["network"] = {"upload": client.upload(file)["id"]}
-        answer = client.submit(request)
-        typer.echo(answer["id"])
-        if watch:
-            watch_to_end(client, answer["id"])
+        _post(client, request, Output(as_json, quiet), yes=yes, watch=watch)
 
 
 def _measured_on(datasets: list[str]) -> dict[str, Any]:
@@ -120,6 +139,9 @@ def sweep(
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count and estimate its jobs.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Print the id; do not wait for the end.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
@@ -128,13 +150,25 @@ def sweep(
     The exit code is 0 when every job succeeded.
     """
     file = asked.file_or_id(sweep)
+    output = Output(as_json, quiet)
     with Client(url, key) as client:
         if dry_run:
             request = asked.read(file or Path(sweep))
-            typer.echo(json.dumps(client.submit_sweep(request, dry_run=True), indent=2))
+            tell_dry_run(client.submit_sweep(request, dry_run=True), output)
             return
-        sweep_id = client.submit_sweep(asked.read(file))["id"] if file else sweep
+        posted = _post_sweep(client, asked.read(file), output, yes=yes) if file else None
+        sweep_id = str(posted["id"]) if posted else sweep
         if detach:
-            typer.echo(sweep_id)
+            output.line(posted or client.sweep(sweep_id), sweep_id, sweep_id)
             return
-        watch_sweep_to_end(client, sweep_id)
+        watch_sweep_to_end(client, sweep_id, as_json=as_json, quiet=quiet)
+
+
+def _post_sweep(client: Client, request: Json, output: Output, *, yes: bool) -> Json:
+    """Post a sweep once its cost is agreed to."""
+    dry_run = client.submit_sweep(request, dry_run=True)
+    agree(dry_run, output, yes=yes)
+    estimate = cost_of(dry_run)
+    if estimate:
+        output.say(f"all its jobs together: {estimate}")
+    return client.submit_sweep(request)

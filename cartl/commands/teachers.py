@@ -9,9 +9,8 @@ import typer
 
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.numbers import SeveralNumbers, numbers, radius
-from cartl.commands.options import Key, Url
+from cartl.commands.options import AsJson, Key, Quiet, Url
 from cartl.commands.resources import (
-    AsJson,
     Group,
     Licence,
     Name,
@@ -28,6 +27,7 @@ from cartl.commands.resources import (
 from cartl.commands.resources import add as add_to
 from cartl.content import name_for
 from cartl.show_resources import show_teacher
+from cartl.terminal.output import Output
 
 app = typer.Typer(
     help="Robust networks to learn from: add, list, show, delete and share them.", no_args_is_help=True
@@ -71,6 +71,7 @@ def add(
     licence: Licence = None,
     no_wait: NoWait = False,
     as_json: AsJson = False,
+    quiet: Quiet = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
@@ -90,7 +91,7 @@ def add(
         licence=licence,
     )
     with Client(url, key) as client:
-        add_to(TEACHERS, client, body, source, wait=not no_wait, as_json=as_json)
+        add_to(TEACHERS, client, body, source, wait=not no_wait, output=Output(as_json, quiet))
 
 
 def _normalisation(named: str | None, mean: str | None, std: str | None) -> Any:
@@ -102,29 +103,46 @@ def _normalisation(named: str | None, mean: str | None, std: str | None) -> Any:
 
 @app.command("list")
 def list_all(
-    shared: Shared = False, as_json: AsJson = False, url: Url = DEFAULT_URL, key: Key = None
+    shared: Shared = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
 ) -> None:
     """List teachers: those that jobs have trained, and those that you brought, newest first."""
     with Client(url, key) as client:
-        show_all(TEACHERS, client, shared=shared, as_json=as_json)
+        show_all(TEACHERS, client, shared=shared, output=Output(as_json, quiet))
 
 
 @app.command("show")
-def show_one(ref: Ref, as_json: AsJson = False, url: Url = DEFAULT_URL, key: Key = None) -> None:
+def show_one(
+    ref: Ref, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+) -> None:
     """Show a teacher: blocks, the methods that work from it, and what was measured."""
     with Client(url, key) as client:
-        show(TEACHERS, client.teachers.one(ref), as_json=as_json)
+        show(TEACHERS, client.teachers.one(ref), Output(as_json, quiet))
 
 
 @app.command()
-def delete(ref: Ref, url: Url = DEFAULT_URL, key: Key = None) -> None:
+def delete(
+    ref: Ref, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+) -> None:
     """Delete a teacher, with its bytes."""
     with Client(url, key) as client:
         client.teachers.delete(ref)
+    Output(as_json, quiet).line({"deleted": ref}, f"deleted {ref}")
 
 
 @app.command("share")
-def share_one(ref: Ref, owner: Reader, stop: Stop = False, url: Url = DEFAULT_URL, key: Key = None) -> None:
+def share_one(
+    ref: Ref,
+    owner: Reader,
+    stop: Stop = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
+) -> None:
     """Let another owner see a teacher, and name it in jobs."""
     with Client(url, key) as client:
-        share(client.teachers, ref, owner, stop=stop)
+        share(client.teachers, ref, owner, stop=stop, output=Output(as_json, quiet))

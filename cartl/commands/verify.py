@@ -9,8 +9,10 @@ import typer
 from pydantic import ValidationError
 
 from cartl import signing
+from cartl.commands.options import AsJson, Quiet
 from cartl.exit_codes import FAILED
 from cartl.problems import NotUsable
+from cartl.terminal.output import Output
 from cartl.words import printable
 from cartl_core.analysis.acceptance.outcomes_file import (
     OutcomesInvalid,
@@ -41,18 +43,21 @@ def verify(
         Path | None,
         typer.Option(help="The operator's public key in PEM: the files must be as they were signed."),
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Compute a report's figures and verdicts again from its stored outcomes; 0 where all criteria pass.
+    """Compute a report's figures and verdicts again from its stored outcomes.
 
-    1 means that a criterion failed or is undecided, that there is none, or that the report says something
-    else than its outcomes; 2 that a file is missing or damaged.
+    The exit code is 0 where all criteria pass; 1 means that a criterion failed or is undecided, that there is
+    none, or that the report says something else than its outcomes; 2 that a file is missing or damaged.
     """
     path = report / REPORT if report.is_dir() else report
     written = _read(path)
     found = _verified(written, path.parent)
-    for line in _lines(found):
-        typer.echo(printable(line))
-    signed = key is None or _is_signed(path, key, written, found)
+    lines = _lines(found)
+    told = {"accepted": found.accepted, "lines": lines}
+    Output(as_json, quiet).answer(told, lambda console: typer.echo(printable("\n".join(lines))))
+    signed = key is None or _is_signed(path, key, written, found, beside=as_json or quiet)
     if not found.accepted or not signed:
         raise typer.Exit(FAILED)
 
@@ -76,15 +81,15 @@ def sign(
     typer.echo(signing.sign(folder, signing.statement(folder, report, found, image), key))
 
 
-def _is_signed(path: Path, key: Path, report: Report, found: Verification) -> bool:
+def _is_signed(path: Path, key: Path, report: Report, found: Verification, *, beside: bool) -> bool:
     needed = (path.name, *(outcomes_name(subject) for subject in subjects(report)))
     try:
         signed = signing.check(path.parent, key, needed, found)
     except signing.SignatureInvalid as error:
-        typer.echo(printable(f"signature: {error}"))
+        typer.echo(printable(f"signature: {error}"), err=beside)
         return False
     absent = f"; not here: {', '.join(signed.absent)}" if signed.absent else ""
-    typer.echo(printable(f"signature: {len(signed.here)} files are as they were signed{absent}"))
+    typer.echo(printable(f"signature: {len(signed.here)} files are as they were signed{absent}"), err=beside)
     return True
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cartl.library.html import job_html
 from cartl.library.values import Job
-from cartl.show import view
+from cartl.show import bar_view
 
 Show = Callable[[Job], None]
 
@@ -27,7 +27,7 @@ def progress(wanted: bool, base_url: str, console: Console | None = None) -> Ite
     if not (wanted and console.is_terminal):
         yield lambda job: None
         return
-    with view(console) as shown:
+    with bar_view(console) as shown:
         yield lambda job: shown.progress(job.model_dump())
 
 

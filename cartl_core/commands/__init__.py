@@ -34,5 +34,6 @@ COMMANDS = {
         "verify_teacher", "take in a teacher's file, whatever its layout, and measure it"
     ),
     "convert": Command("convert", "turn a .pth file into safetensors, without running code of it"),
+    "machine": Command("machine", "say what this machine computes on, and which data sets lie here, as JSON"),
     "check-dataset": Command("check_dataset", "look at a data set that a person brings, and pack it"),
 }

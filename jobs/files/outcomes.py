@@ -1,53 +1,15 @@
-"""Which test images a network got right, as its run wrote it, read without torch: for comparing two jobs.
-
-The file is safetensors (``cartl_core.run.publish.write_outcomes``). Only what a comparison needs is read: the
-positions of the images, and of each attack one byte an image.
-"""
+"""Which test images a network got right, as its run wrote it, for comparing two jobs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cartl_core.statistics.proportions import mcnemar, paired_difference
-from cartl_core.strict_json import JsonRefused, Limits, loads
+from cartl_core.analysis.paired_outcomes import STUDENT as STUDENT
+from cartl_core.analysis.paired_outcomes import Difference as Difference
+from cartl_core.analysis.paired_outcomes import Outcomes as Outcomes
+from cartl_core.analysis.paired_outcomes import differences as differences
+from cartl_core.analysis.paired_outcomes import parse_outcomes
 from jobs.errors import ArtifactDamaged
-
-STUDENT = "outcomes-student.safetensors"
-CLEAN, INDEX, ROBUST = "clean", "index", "robust."
-LENGTH_BYTES = 8
-LIMITS = Limits(size=1024 * 1024, values=100_000, items=10_000, depth=4)
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """One network on its test images.
-
-    Attributes:
-        index: bytes of the images' positions, equal where the images are.
-        right: by ``clean`` or an attack's label, a byte an image, 1 where it was right.
-    """
-
-    index: bytes
-    right: dict[str, bytes]
-
-    @property
-    def attacks(self) -> frozenset[str]:
-        """Labels of the attacks."""
-        return frozenset(self.right) - {CLEAN}
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first network minus the second on the same images; ``p_value`` of McNemar's exact test."""
-
-    what: str
-    n: int
-    difference: float
-    low: float
-    high: float
-    p_value: float
 
 
 def read_outcomes(path: Path) -> Outcomes:
@@ -56,42 +18,7 @@ def read_outcomes(path: Path) -> Outcomes:
     Raises:
         ArtifactDamaged: it is no such file.
     """
-    content = path.read_bytes()
-    length = int.from_bytes(content[:LENGTH_BYTES], "little")
-    data = content[LENGTH_BYTES + length :]
     try:
-        header: Any = loads(content[LENGTH_BYTES : LENGTH_BYTES + length], LIMITS)
-        spans = {
-            name: data[slice(*told["data_offsets"])] for name, told in header.items() if _is_wanted(name)
-        }
-        right = {name.removeprefix(ROBUST): span for name, span in spans.items() if name != INDEX}
-        return Outcomes(spans[INDEX], right)
-    except (JsonRefused, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactDamaged(f"{path.name} cannot be read") from error
-
-
-def _is_wanted(name: str) -> bool:
-    return name in (CLEAN, INDEX) or name.startswith(ROBUST)
-
-
-def differences(first: Outcomes, second: Outcomes) -> tuple[Difference, ...]:
-    """Without an attack, and under all attacks that both were measured with; none where images differ."""
-    if first.index != second.index:
-        return ()
-    shared = sorted(first.attacks & second.attacks)
-    found = [_difference("clean", first.right[CLEAN], second.right[CLEAN])]
-    if shared:
-        what = f"robust against {', '.join(shared)}"
-        found.append(_difference(what, *(_all_of(one, shared) for one in (first, second))))
-    return tuple(found)
-
-
-def _all_of(outcomes: Outcomes, attacks: list[str]) -> bytes:
-    return bytes(map(min, zip(*(outcomes.right[label] for label in attacks), strict=True)))
-
-
-def _difference(what: str, first: bytes, second: bytes) -> Difference:
-    pairs = list(zip(first, second, strict=True))
-    only_first, only_second = pairs.count((1, 0)), pairs.count((0, 1))
-    value, low, high = paired_difference(only_first, only_second, len(pairs))
-    return Difference(what, len(pairs), value, low, high, mcnemar(only_first, only_second))
+        return parse_outcomes(path.read_bytes())
+    except ValueError as error:
+        raise ArtifactDamaged(f"{path.name} cannot be read: {error}") from error

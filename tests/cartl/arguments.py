@@ -9,6 +9,7 @@ FILES = [
     *("binary", "empty", "deep", "nan", "twice", "half", "huge", "list", "mark", "good", "folder", "circle"),
     *("missing", "folder/missing", "binary/inside", "x" * 300, "a\x00b", "\udcff", "../..", ".", ""),
 ]
+TEXTS = ["ada", "", "\udcff", "a\nb", "\x1b[2J", "[/b]", "x" * 300]
 RESOURCE_COMMANDS = ("add", "list", "show", "delete", "share")
 OPTIONS: dict[str, list[str]] = {
     "--dataset": ["digits", "digits:0,1", "digits:" + "9" * 5000, ":", "\udcff", "x:1,,2"],
@@ -32,9 +33,24 @@ OF_RESOURCES: dict[str, list[str]] = {
     "--split-seed": ["9" * 5000],
     "--root": ["/srv", "\udcff", ""],
 }
+ABOUT_A_JOB = (
+    "watch",
+    "report",
+    "show",
+    "cancel",
+    "retry",
+    "open",
+    "logs",
+    "logs -f",
+    "download",
+    "priority",
+    "delete",
+)
+WITHOUT_ARGUMENTS = ("jobs", "models", "methods", "workers", "keys list")
 COMMANDS = st.sampled_from(
     [
-        *("submit", "evaluate", "sweep", "watch", "report", "jobs", "cancel", "retry"),
+        *("submit", "evaluate", "sweep", "compare", "keys create --over-http", "keys revoke"),
+        *(*ABOUT_A_JOB, *WITHOUT_ARGUMENTS),
         *(f"{group} {verb}" for group in ("datasets", "teachers") for verb in RESOURCE_COMMANDS),
     ]
 )

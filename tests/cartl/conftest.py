@@ -65,6 +65,9 @@ def _handler(service: ScriptedService) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._answer()
 
+        def do_PATCH(self) -> None:
+            self._answer()
+
         def do_PUT(self) -> None:
             self._answer()
 

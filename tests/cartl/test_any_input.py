@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -10,17 +9,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import cartl.adding
 import cartl.client
+import cartl.main
+import cartl.patience
+import cartl.run_log
 import cartl.show
 import cartl.sweep
 from cartl.exit_codes import MEANINGS
-from cartl.main import main
-from tests.cartl.arguments import ADDRESSES, COMMANDS, FILES, KEYS, OF_RESOURCES, OPTIONS, SECRET
-from tests.cartl.raw_server import RawServer, http
+from cartl.main import app, main
+from tests.cartl.arguments import (
+    ADDRESSES,
+    COMMANDS,
+    FILES,
+    KEYS,
+    OF_RESOURCES,
+    OPTIONS,
+    SECRET,
+    TEXTS,
+    WITHOUT_ARGUMENTS,
+)
+from tests.cartl.raw_server import RawServer
+from tests.cartl.server_answers import ANSWERS
+
+COMMAND = typer.main.get_command(app)
+"""Made once: that takes longer than most of what follows."""
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +72,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cartl.adding, "PAUSE_SECONDS", 0.0)
-        for module in (cartl.show, cartl.sweep, cartl.adding):
+        patch.setattr("webbrowser.open", lambda page: False)
+        for module in (cartl.show, cartl.sweep, cartl.adding, cartl.run_log):
             patch.setattr(module, "POLL_SECONDS", 0.0)
-            patch.setattr(module, "AWAY_SECONDS", 0.0)
-        patch.setattr(cartl.client, "RECONNECT_SECONDS", (0.0,))
+        patch.setattr(cartl.patience, "AWAY_SECONDS", 0.0)
+        patch.setattr(cartl.patience, "PAUSES", (0.0,))
+        patch.setattr(cartl.client, "RECONNECT_SECONDS", 0.0)
         yield
 
 
@@ -66,6 +85,7 @@ def run(arguments: list[str], capsys: Any, **environment: str) -> tuple[int, str
     """Exit code and all that was said; any exception but the end of the program comes out of here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["cartl", *arguments])
+        patch.setattr(cartl.main, "app", COMMAND)
         for name in [name for name in os.environ if name.startswith("CARTL_")]:
             patch.delenv(name)
         for name, value in environment.items():
@@ -90,9 +110,22 @@ def run(arguments: list[str], capsys: Any, **environment: str) -> tuple[int, str
 def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
     command = data.draw(COMMANDS)
     arguments = command.split()
-    if command != "jobs" and "list" not in arguments:
-        name = data.draw(st.sampled_from(FILES))
-        arguments.append(data.draw(st.sampled_from([str(files / name), name])))
+    if command not in WITHOUT_ARGUMENTS and "list" not in arguments and "--over-http" not in arguments:
+        for _ in range(1 + (command == "compare")):
+            name = data.draw(st.sampled_from(FILES))
+            arguments.append(data.draw(st.sampled_from([str(files / name), name])))
+    if command == "priority":
+        arguments.append(data.draw(st.sampled_from(["-3", "11", "9" * 5000, "x", "\udcff", "--"])))
+    if "--over-http" in arguments:
+        arguments += [
+            "--owner",
+            data.draw(st.sampled_from(TEXTS)),
+            "--scope",
+            data.draw(st.sampled_from(TEXTS)),
+        ]
+    arguments += data.draw(st.sampled_from([[], ["--json"], ["--quiet"]]))
+    if command.startswith("logs") and "--quiet" in arguments:
+        arguments.remove("--quiet")
     if command in ("submit", "evaluate"):
         for option in data.draw(st.sets(st.sampled_from(list(OPTIONS)), max_size=3)):
             arguments += [option, data.draw(st.sampled_from(OPTIONS[option]))]
@@ -110,92 +143,6 @@ def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
     run(arguments, capsys, **environment)
 
 
-JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 3)
-    | st.floats()
-    | st.sampled_from(["running", "queued", "succeeded", "[/b]", "\x1b[2J", "x" * 300, "", 1e300, -1e300]),
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "id",
-                    "state",
-                    "data",
-                    "number",
-                    "next_cursor",
-                    "states",
-                    "jobs",
-                    "fraction",
-                    "seconds_left",
-                    "spec",
-                    "stage_label",
-                    "queue_position",
-                    "name",
-                    "reason",
-                    "errors",
-                    "title",
-                    "detail",
-                    "body",
-                    "type",
-                    *("classes", "counts", "report", "defaults", "skipped", "warnings", "skipped_by_reason"),
-                    *("blocks", "methods", "refused", "verification", "clean", "robust", "layout", "label"),
-                ]
-            ),
-            inner,
-            max_size=4,
-        )
-    ),
-    max_leaves=8,
-)
-JOB = st.fixed_dictionaries(
-    {
-        "id": st.just("j1"),
-        "state": st.sampled_from(["running", "succeeded", "queued", "[/b]", "checking", "ready"]),
-    },
-    optional=dict.fromkeys(
-        (
-            *("data", "fraction", "spec", "name", "states", "jobs", "seconds_left"),
-            *("classes", "counts", "report", "defaults", "blocks", "methods", "refused", "verification"),
-        ),
-        JSON,
-    ),
-)
-BODIES = st.builds(
-    lambda value, cut: json.dumps(value).encode()[: None if cut else -1], JSON | JOB, st.booleans()
-) | st.sampled_from(
-    [
-        b"<html>",
-        b"",
-        b"\xff\xfe",
-        b"[" * 100000,
-        b'{"id": 1e999}',
-        b'{"id": "j1", "state": "\\ud800"}',
-        b"data: {\n\n",
-        b'data: {"number": 1}\n\n',
-        b"data: []\n\n",
-        b'id: 1\ndata: {"number": "x"}\n\n',
-    ]
-)
-ANSWERS = st.builds(
-    http,
-    BODIES,
-    st.sampled_from([200, 200, 200, 201, 204, 301, 307, 404, 422, 500, 599]),
-    st.sampled_from(["application/json", "text/html", "text/event-stream", "text/plain; charset=hex", ""]),
-    st.sampled_from(["X: y", "Location: http://elsewhere/x", "Content-Encoding: gzip", "Location: \x00"]),
-) | st.sampled_from(
-    [
-        b"",
-        b"\x00" * 40,
-        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
-        b"HTTP/1.1 999 \r\n\r\n",
-        b"SSH-2.0-x\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20000,
-    ]
-)
 ASKING: list[list[str]] = [
     *(
         ["jobs"],
@@ -205,6 +152,12 @@ ASKING: list[list[str]] = [
         ["retry", "j1"],
         ["report", "j1"],
     ),
+    *([name] for name in ("models", "methods", "workers", "open")),
+    *(["priority", "j1", "-2"], ["delete", "j1", "--yes"], ["delete", "j1", "j2", "--json", "--yes"]),
+    *(["keys", "list"], ["keys", "create", "--over-http"], ["keys", "revoke", "k1"]),
+    *(["show", "j1"], ["open", "j1"], ["logs", "j1"], ["logs", "j1", "-f"], ["logs", "j1", "--json"]),
+    *(["compare", "j1", "j2"], ["compare", "j1", "j2", "--csv"], ["report", "j1", "--quiet"]),
+    *(["submit", "good", "--yes", "--watch", "--quiet"], ["submit", "good", "--json"]),
     *(
         ["report", "j1", "--format", "json"],
         ["sweep", "s1"],

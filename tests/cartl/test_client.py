@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 import cartl.client
+import cartl.patience
 from cartl.client import Client
 from cartl.problems import JobUnfinished, ServiceError, ServiceUnreachable
 from cartl.up import free_port
@@ -15,7 +16,8 @@ JOB = {"id": "j1", "state": "running"}
 
 @pytest.fixture
 def quick_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cartl.client, "RECONNECT_SECONDS", (0.01,))
+    monkeypatch.setattr(cartl.client, "RECONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(cartl.patience, "PAUSES", (0.01,))
 
 
 def stream(*numbers: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cartl.main import app
-from cartl.problems import ClientError
+from cartl.problems import ClientError, NotUsable
 from cartl.request import NotARequest, build, data
 
 
@@ -57,7 +57,8 @@ def test_submit_posts_and_prints_the_id(service: Any, answer: Any) -> None:
         *("--baseline", "vanilla", "--url", service.url, "--key", "secret"),
     )
     assert (result.exit_code, result.stdout) == (0, "j1\n")
-    (asked,) = service.asked
+    tried, asked = service.asked
+    assert (tried.path, asked.path, tried.body) == ("/jobs?dry_run=true", "/jobs", asked.body)
     assert asked.body == {
         "dataset": {"name": "digits", "classes": [0, 1]},
         "freeze_depth": 2,
@@ -122,7 +123,7 @@ def test_evaluate_uploads_a_file(service: Any, answer: Any, tmp_path: Path) -> N
     service.reply = lambda asked: answer(201, {"id": "u1" if asked.path == "/uploads" else "j3"})
     result = run("evaluate", str(file), "--dataset", "digits", "--url", service.url)
     assert (result.exit_code, result.stdout) == (0, "j3\n")
-    uploaded, posted = service.asked
+    uploaded, _, posted = service.asked
     assert uploaded.path == "/uploads"
     assert uploaded.headers["Content-Type"] == "application/octet-stream"
     assert posted.body["network"] == {"upload": "u1"}
@@ -159,11 +160,99 @@ def test_events_as_json_lines(service: Any, answer: Any) -> None:
     assert (result.exit_code, result.stdout) == (0, '{"number": 1}\n')
 
 
+DAYS = {"estimate": {"seconds": 3 * 86_400.0, "disk_bytes": 30e6}}
+
+
+def dear(answer: Any) -> Any:
+    """A service on which a job takes days."""
+    return lambda asked: answer(200, DAYS) if "dry_run" in asked.path else answer(201, {"id": "j1", **DAYS})
+
+
+def test_a_job_of_days_is_not_submitted_where_nobody_can_be_asked(service: Any, answer: Any) -> None:
+    service.reply = dear(answer)
+    with pytest.raises(NotUsable, match=r"about 72 h .*; nothing was submitted; with --yes"):
+        run("submit", "--dataset", "digits", "--freeze-depth", "2", "--url", service.url)
+    assert [asked.path for asked in service.asked] == ["/jobs?dry_run=true"]
+
+
+def test_with_yes_it_is_and_its_cost_and_what_comes_next_are_said_beside_the_id(
+    service: Any, answer: Any
+) -> None:
+    service.reply = dear(answer)
+    typed = ["submit", "--dataset", "digits", "--freeze-depth", "2", "--url", service.url, "--yes"]
+    result = run(*typed)
+    assert (result.exit_code, result.stdout) == (0, "j1\n")
+    assert result.stderr.splitlines() == [
+        "warning: it will take about 72 h 00 min on this service",
+        "queued; about 72 h 00 min, 30.0 MB of disk once it runs",
+        "next: `cartl watch j1` shows it, `cartl report j1` what it has found, `cartl cancel j1` ends it",
+    ]
+    assert run(*typed, "--quiet").output == "j1\n"
+    assert json.loads(run(*typed, "--json").stdout) == {"id": "j1", **DAYS}
+
+
+MNIST = {"field": "source", "name": "mnist"}
+
+
+def test_a_job_whose_data_are_missing_is_refused_with_what_fetches_them(service: Any, answer: Any) -> None:
+    data = [{**MNIST, "state": "missing", "size": None, "host": None, "command": "cartl fetch mnist"}]
+    service.reply = lambda asked: answer(200, {"data": data})
+    with pytest.raises(NotUsable, match=r"files of mnist \(source\) are not there.*`cartl fetch mnist`"):
+        run("submit", "--dataset", "digits", "--freeze-depth", "3", "--url", service.url)
+
+
+def test_what_a_job_downloads_first_is_said(service: Any, answer: Any) -> None:
+    data = [{**MNIST, "state": "download", "size": 11_600_000, "host": "example.org", "command": None}]
+    service.reply = lambda asked: answer(201, {"id": "j1", "data": data})
+    result = run("submit", "--dataset", "digits", "--freeze-depth", "3", "--url", service.url)
+    assert (result.exit_code, result.stdout) == (0, "j1\n")
+    assert "mnist (source) is downloaded first, 11.6 MB from example.org" in result.stderr
+
+
+@pytest.mark.parametrize(("said", "posted"), [("y\n", 1), ("n\n", 0)])
+def test_on_a_terminal_it_asks(
+    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, said: str, posted: int
+) -> None:
+    monkeypatch.setattr("cartl.commands.agreement.can_ask", lambda: True)
+    service.reply = dear(answer)
+    typed = ["submit", "--dataset", "digits", "--freeze-depth", "2", "--url", service.url]
+    result = CliRunner().invoke(app, typed, input=said)
+    assert result.exit_code == 1 - posted
+    assert sum(asked.path == "/jobs" for asked in service.asked) == posted
+    assert "Submit it all the same?" in result.stderr
+
+
 @pytest.mark.parametrize("verb", ["cancel", "retry"])
 def test_cancel_and_retry_say_the_new_state(service: Any, answer: Any, verb: str) -> None:
     service.reply = lambda asked: answer(200, {"id": "j1", "state": "queued"})
     assert run(verb, "j1", "--url", service.url).stdout == "j1 queued\n"
     assert [(asked.method, asked.path) for asked in service.asked] == [("POST", f"/jobs/j1/{verb}")]
+
+
+def test_a_priority_may_be_below_zero(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(200, {"id": "j1", "state": "queued", **asked.body})
+    assert run("priority", "j1", "-5", "--url", service.url).stdout == "j1 priority -5\n"
+    (asked,) = service.asked
+    assert (asked.method, asked.path, asked.body) == ("PATCH", "/jobs/j1", {"priority": -5})
+    for wrong in ("11", "x", "--high"):
+        assert run("priority", "j1", wrong, "--url", service.url).exit_code == 2
+    assert len(service.asked) == 1
+
+
+def test_jobs_are_deleted_when_that_is_wanted(
+    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.reply = lambda asked: answer(204, "", "text/plain")
+    with pytest.raises(NotUsable, match="nothing was deleted; with --yes"):
+        run("delete", "j1", "--url", service.url)
+    monkeypatch.setattr("cartl.commands.agreement.can_ask", lambda: True)
+    refused = CliRunner().invoke(app, ["delete", "j1", "--url", service.url], input="n\n")
+    assert (refused.exit_code, service.asked) == (1, [])
+    assert run("delete", "j1", "j2", "--yes", "--url", service.url).stdout == "deleted j1\ndeleted j2\n"
+    assert [(asked.method, asked.path) for asked in service.asked] == [
+        ("DELETE", "/jobs/j1"),
+        ("DELETE", "/jobs/j2"),
+    ]
 
 
 def test_a_report_in_either_format(service: Any, answer: Any) -> None:

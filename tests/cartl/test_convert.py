@@ -1,4 +1,4 @@
-"""The command `convert` works in a process of its own, and says what it lacks."""
+"""The command `convert` works in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-from cartl.commands import convert as command
 from cartl.main import app
-from cartl.problems import NotUsable
 
 
 def test_a_checkpoint_is_converted_and_its_layout_said(
@@ -25,9 +23,3 @@ def test_a_checkpoint_is_converted_and_its_layout_said(
     done = CliRunner().invoke(app, ["convert", "--key", "ema", *files])
     assert done.exit_code == 0 and "layout not settled (layout_unknown)" in capfd.readouterr().out
     assert set(load_file(tmp_path / "a.safetensors")) == set(weights)
-
-
-def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "NEEDED", ("torch_that_is_not_there",))
-    with pytest.raises(NotUsable, match=r"torch_that_is_not_there: pip install 'cartl\[core\]'"):
-        command.convert(Path("a.pth"), Path("a.safetensors"))

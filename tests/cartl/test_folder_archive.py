@@ -80,6 +80,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "link to the folder above": (lambda f: (f / "up").symlink_to(".."), "leads out of the folder"),
     "link to a folder within": (lambda f: (f / "again").symlink_to("cat"), "leads to no file"),
+    "link to itself": (lambda f: (f / "me").symlink_to("me"), "leads round in a circle"),
     "link to nothing": (lambda f: (f / "cat" / "x.png").symlink_to("gone.png"), "leads to no file"),
     "pipe": (lambda f: os.mkfifo(f / "cat" / "x.png"), "neither file nor folder"),
     "name in no UTF-8": (

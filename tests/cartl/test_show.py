@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+import cartl.patience
 import cartl.show
 from cartl.client import Client
+from cartl.problems import ServiceError
 from cartl.show import follow, show_jobs, show_report
+from cartl.terminal.dashboard import Dashboard
 from cartl.words import doing, duration, event_line, expected, time_left
 
 EVENTS: list[dict[str, Any]] = [
@@ -73,15 +76,87 @@ def test_plain_lines_tell_each_event_once_and_each_change_of_stage(watched: Any)
     ]
 
 
-def test_a_terminal_gets_a_bar_with_stage_percent_and_time_left(
-    watched: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cartl.show, "POLL_SECONDS", 0.3)  # the bar is drawn ten times a second
+def test_a_terminal_gets_one_page_with_stages_percent_and_time_left(watched: Any) -> None:
     out = console(terminal=True)
     with Client(watched.url) as client:
         follow(client, "j1", out)
-    for text in ("teacher (at): started", "1 min 35 s left", " 40%"):
+    for text in ("number 3 in line", " left", "40 %", "from an earlier run", "j1: succeeded"):
         assert text in written(out)
+
+
+class Away:
+    """A service that tells one event, stops answering for a while, and has a second event then."""
+
+    def __init__(self, answer: Any, *silences: int) -> None:
+        self.answer, self.silences = answer, list(silences)
+        self.looked = False
+
+    def __call__(self, asked: Any) -> Any:
+        path, _, query = asked.path.partition("?after=")
+        if path.endswith("/events"):
+            self.looked = True
+            known = range(int(query) + 1, 2 if self.silences else 3)
+            told = [
+                {"number": number, "type": "warned", "body": {"message": f"w{number}"}} for number in known
+            ]
+            return self.answer(200, {"data": told})
+        if self.looked and self.silences:
+            return self.answer(self.silences.pop(0), {"title": "Not yet"})
+        return self.answer(200, {"id": "j1", "state": "succeeded" if self.looked else "running"})
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_restart_of_the_service_is_waited_for(
+    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    """What it answers while it starts, and what the proxy in front of it does, is no end."""
+    monkeypatch.setattr(cartl.show, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(cartl.patience, "PAUSES", (0.0,))
+    service.reply = Away(answer, 503, 502, 504, 429)
+    out = console(terminal=terminal)
+    with Client(service.url) as client:
+        assert follow(client, "j1", out)["state"] == "succeeded"
+    text = written(out)
+    assert "w1" in text and "w2" in text
+    if not terminal:
+        lines = text.splitlines()
+        assert lines.count("the service does not answer; trying again") == 1
+        assert [line for line in lines if "warning" in line] == ["warning: w1", "warning: w2"]
+        assert "the service answers again" in lines
+
+
+@pytest.mark.parametrize("status", [404, 401, 500])
+def test_a_refusal_is_not_waited_for(service: Any, answer: Any, status: int) -> None:
+    service.reply = Away(answer, status)
+    with Client(service.url) as client, pytest.raises(ServiceError, match="Not yet"):
+        follow(client, "j1", console(terminal=False))
+
+
+def test_a_page_shows_stages_as_a_timeline_and_the_time_left_runs() -> None:
+    seconds = iter([0.0, 10.0, 15.0])
+    page = Dashboard(clock=lambda: next(seconds))
+    for event in (
+        *EVENTS,
+        {
+            "number": 6,
+            "type": "epoch_finished",
+            "body": {"label": "student", "epoch": 2, "epochs": 9, "metrics": {"robust_accuracy": 0.25}},
+        },
+        {"number": 7, "type": "warned", "body": {"message": "few images"}},
+        {"number": 8, "type": "epoch_finished", "body": {"label": "student", "metrics": None}},
+    ):
+        page.event(event)
+    page.progress({**JOBS[1], "name": "mine"})
+    out = console(terminal=False)
+    out.print(page)
+    lines = [" ".join(line.split()) for line in written(out).splitlines()]
+    assert lines[:3] == [
+        "mine: teacher (at)",
+        "reused teacher (at) from an earlier run robust accuracy 0.500",
+        "at work student epoch 2 of 9 robust accuracy 0.250",
+    ]
+    assert lines[3].endswith("40 % 1 min 30 s left")
+    assert lines[4:] == ["submitted", "warning: few images"]
 
 
 def test_what_the_tick_raises_ends_the_watching(watched: Any) -> None:

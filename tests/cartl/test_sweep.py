@@ -73,7 +73,8 @@ def test_it_posts_watches_and_prints_the_table(
     assert len(lines) == 3, "nothing is said twice"
     assert TABLE in result.stdout
     assert service.asked[0].body == REQUEST
-    assert [asked.path for asked in service.asked] == ["/sweeps", *["/sweeps/s1"] * 5]
+    asked = [asked.path for asked in service.asked]
+    assert asked == ["/sweeps?dry_run=true", "/sweeps", *["/sweeps/s1"] * 5]
 
 
 def test_a_sweep_that_exists_is_shown_again(service: Any, answer: Any) -> None:

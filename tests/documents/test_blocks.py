@@ -108,7 +108,11 @@ JOB = {
     "baselines": [],
     "evaluate": {"preset": "quick"},
 }
-ABOUT_A_JOB = {"docs/how-to/evaluate-a-network.md", "docs/how-to/take-your-model-home.md"}
+ABOUT_A_JOB = {
+    "docs/how-to/evaluate-a-network.md",
+    "docs/how-to/take-your-model-home.md",
+    "docs/how-to/use-the-command.md",
+}
 """Pages for whom `ID` is a job that has succeeded."""
 
 

@@ -18,9 +18,10 @@ HEAD = ("argument", "default", "meaning")
 INTRODUCTION = """\
 # Commands
 
-`cartl` speaks HTTP and needs neither database nor torch. `python -m jobs` looks after the record of a
-deployment. `python -m cartl_core` is the library as a command. `python -m api` and `python -m worker` start
-the two processes of a service; they take no arguments and read the [settings](settings.md).
+`cartl` speaks HTTP and needs neither database nor torch; [a how-to page](../how-to/use-the-command.md)
+shows it at work. `python -m jobs` looks after the record of a deployment. `python -m cartl_core` is the
+library as a command. `python -m api` and `python -m worker` start the two processes of a service; they take
+no arguments and read the [settings](settings.md).
 
 `cartl` ends with one of these codes:
 
@@ -40,14 +41,15 @@ def commands_page() -> str:
 
 def _typer_chapter(program: str, app: typer.Typer) -> str:
     root: Any = typer.main.get_command(app)
-    sections = "".join(_typer_command(f"{program} {name}", found) for name, found in _leaves(root))
+    sections = "".join(_typer_command(f"{program} {name}", found) for name, found in leaves(root))
     return f"## {program}\n\n{root.help}\n\n{sections}"
 
 
-def _leaves(group: Any) -> Iterator[tuple[str, Any]]:
+def leaves(group: Any) -> Iterator[tuple[str, Any]]:
+    """The commands of a group and of the groups in it, each under its whole name."""
     for name, found in group.commands.items():
         if hasattr(found, "commands"):
-            yield from ((f"{name} {inner}", leaf) for inner, leaf in _leaves(found))
+            yield from ((f"{name} {inner}", leaf) for inner, leaf in leaves(found))
         else:
             yield name, found
 
