@@ -12,6 +12,7 @@ from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
 from cartl_core.execution.scratch import Scratch
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.shards import WHOLE, FanOut
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
@@ -43,6 +44,7 @@ def run(
     run_id: str | None = None,
     scratch_bytes: int = DEFAULT_SCRATCH_BYTES,
     exporter: Exporter | None = export_student,
+    fan_out: FanOut = WHOLE,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -61,11 +63,13 @@ def run(
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
         scratch_bytes: of one array that the run keeps beside its results, in a file without a name: displaced
             inputs, cached features, resized images.
+        fan_out: which parts of measurements others compute, or which one this process does.
         exporter: gives the student back in the forms that are asked for; None: its weights alone.
 
     Raises:
         SpecError: the machine cannot run this specification.
         JobError: the run failed in a way that would repeat.
+        PartFinished: the one part that this process was to compute is written.
         Interruption: the run was stopped, or waits for another run; it can go on later.
     """
     runtime = runtime or machine.resolve(spec)
@@ -79,6 +83,7 @@ def run(
         checkpoint_seconds,
         run_id or f"{out.resolve()} {spec_digest(spec)}",
         scratch_bytes,
+        fan_out,
     )
     loader = functools.partial(
         load,
