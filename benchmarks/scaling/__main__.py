@@ -104,11 +104,12 @@ def load_table(loads: dict[tuple[str, int], Load]) -> str:
     return "\n".join(rows)
 
 
-def simulated(costs: dict[str, UnitCost], jobs: int, workers: tuple[int, ...]) -> dict[tuple[str, int], Load]:
+def simulated(
+    costs: dict[str, UnitCost], base: Cluster, workers: tuple[int, ...]
+) -> dict[tuple[str, int], Load]:
     """Fleets of every size with every network."""
     server = {name: cost.server_ms for name, cost in costs.items()}
     log = {name: cost.log_bytes for name, cost in costs.items()}
-    base = Cluster(workers=1, jobs=jobs)
     return {
         (network, count): simulate(
             replace(base, workers=count, state_bytes=state_bytes(network)), server, log
@@ -123,6 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=JOBS)
     parser.add_argument("--workers", type=int, nargs="+", default=[100, WORKERS, 3 * WORKERS])
+    parser.add_argument("--checkpoint-seconds", type=float, default=30.0)
     parser.add_argument("--share", type=float, default=1.0, help="of the calls that are measured")
     parser.add_argument("--costs", type=Path, help="measured before")
     parser.add_argument("--out", type=Path, help="gets the costs as JSON")
@@ -139,7 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
             "costs": {name: asdict(costs[name]) for name in CALLS},
         }
         options.out.write_text(json.dumps(content, indent=1) + "\n")
-    loads = simulated(costs, options.jobs, tuple(options.workers))
+    base = Cluster(workers=1, jobs=options.jobs, checkpoint_seconds=options.checkpoint_seconds)
+    loads = simulated(costs, base, tuple(options.workers))
     sizes = ", ".join(f"{network} {state_bytes(network) / MEGABYTE:.0f} MB" for network in NETWORKS)
     sys.stdout.write(f"{cost_table(costs)}\n\n{load_table(loads)}\n\nA checkpoint: {sizes}\n")
     return 0

@@ -86,7 +86,7 @@ def computed(network: Path, images: Any, place: Any, attack: AttackSpec, **given
 
 def parts_of(network: Path, images: Any, workspace: Any, attack: AttackSpec) -> list[Path]:
     """The parts of a measurement, computed last to first, each in a place of its own."""
-    places = []
+    places: list[Path] = []
     for first, last in reversed(edges(IMAGES, BATCH, PARTS)):
         place = workspace(f"{attack.label}-{first}")
         with pytest.raises(PartFinished):
