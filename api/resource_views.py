@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, WithJsonSchema
+from sqlalchemy.orm import Session
 
 from api.schemas import STANDS_FOR, View
 from cartl_core.spec.datasets import DatasetFacts
@@ -26,13 +28,25 @@ from cartl_core.spec.resources.teacher import (
     TrainedAt,
     Verification,
 )
+from jobs.store.tasks import fractions_of
 from jobs.tables import Dataset, Resource, Stage, Teacher
 
 ArchitectureJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: ["Architecture"]})]
 
 
-def _of_row(row: Resource) -> dict[str, Any]:
-    """What a row of either kind gives directly."""
+Fraction = Annotated[
+    float | None, Field(description="Done of its check, 0 to 1; null while it is not being checked.")
+]
+CHECKING = "checking"
+
+
+def fractions(session: Session, rows: Sequence[Resource]) -> dict[str, float]:
+    """How far the checks of these data sets or teachers are, by id; one that is not checked is left out."""
+    return fractions_of(session, [row.id for row in rows if row.state == CHECKING])
+
+
+def _of_row(row: Resource, fraction: float) -> dict[str, Any]:
+    """What a row of either kind gives directly; ``fraction`` is that of its check, where it has one."""
     return {
         "id": row.id,
         "name": row.name,
@@ -40,6 +54,7 @@ def _of_row(row: Resource) -> dict[str, Any]:
         "state": row.state,
         "reason": row.reason,
         "message": row.message,
+        "fraction": fraction if row.state == CHECKING else None,
         "sha256": row.sha256,
         "licence": row.asked.get("licence"),
         "expires_at": row.expires_at,
@@ -56,6 +71,7 @@ class DatasetView(View):
     state: DatasetState
     reason: str | None = Field(description="Stable code of why it was rejected, e.g. `too_few_images`.")
     message: str | None = Field(description="What to do about it, for people.")
+    fraction: Fraction
     sha256: str | None = Field(description="Of the content that was sent.")
     fingerprint: str | None = Field(description="Of pixels, labels, splits and class names.")
     channels: int | None
@@ -71,11 +87,11 @@ class DatasetView(View):
     created_at: datetime | None
 
     @classmethod
-    def of(cls, row: Dataset) -> Self:
-        """A row as it is shown."""
+    def of(cls, row: Dataset, fraction: float = 0.0) -> Self:
+        """A row as it is shown, with how far its check is."""
         found = None if row.found is None else FoundDataset.model_validate(row.found, strict=False)
         facts = {name: getattr(found, name, None) for name in FoundDataset.model_fields.keys() & _shown(cls)}
-        return cls(**_of_row(row), **facts)
+        return cls(**_of_row(row, fraction), **facts)
 
 
 class CatalogDatasetView(DatasetView):
@@ -97,7 +113,10 @@ class CatalogDatasetView(DatasetView):
         """A row of the catalog as it is shown."""
         side = (facts.image_size, facts.image_size)
         unknown = dict.fromkeys(
-            ("reason", "message", "sha256", "fingerprint", "counts", "report", "licence", "expires_at")
+            (
+                *("reason", "message", "fraction", "sha256", "fingerprint", "counts", "report", "licence"),
+                "expires_at",
+            )
         )
         own = {name: getattr(facts, name) for name in cls.model_fields if hasattr(facts, name)}
         return cls(
@@ -129,6 +148,7 @@ class TeacherView(View):
     )
     reason: str | None = Field(description="Stable code of why it was rejected, e.g. `layout_unknown`.")
     message: str | None = Field(description="What to do about it, for people.")
+    fraction: Fraction
     sha256: str | None = Field(description="Of the file that was sent.")
     digest: str | None = Field(description="Of file, layout, architecture and normalisation.")
     layout: str | None
@@ -147,14 +167,14 @@ class TeacherView(View):
     finished_at: datetime | None = None
 
     @classmethod
-    def of(cls, row: Teacher) -> Self:
-        """A row as it is shown."""
+    def of(cls, row: Teacher, fraction: float = 0.0) -> Self:
+        """A row as it is shown, with how far its check is."""
         found = None if row.found is None else FoundTeacher.model_validate(row.found, strict=False)
         facts = {name: getattr(found, name, None) for name in FoundTeacher.model_fields.keys() & _shown(cls)}
         facts["architecture"] = None if row.found is None else row.found.get("architecture")
         told = row.asked.get("trained_at")
         return cls(
-            **_of_row(row),
+            **_of_row(row, fraction),
             **facts,
             trained_at=None if told is None else TrainedAt.model_validate(told, strict=False),
         )

@@ -14,6 +14,7 @@ from cartl.content import Content
 from cartl.folder_archive import FolderArchive, Tell
 from cartl.problems import ServiceError, ServiceUnreachable
 from cartl.resources import Resources
+from cartl.words import percent
 
 POLL_SECONDS = 1.0
 AWAY_SECONDS = 60.0
@@ -71,7 +72,7 @@ def wait_for_check(resources: Resources, ref: str, console: Console) -> Answer:
     Raises:
         ServiceUnreachable: the service was away for longer than ``AWAY_SECONDS``.
     """
-    seen, began = time.monotonic(), time.monotonic()
+    seen, began, said = time.monotonic(), time.monotonic(), "checking"
     with console.status("checking") as line:
         while True:
             try:
@@ -83,5 +84,7 @@ def wait_for_check(resources: Resources, ref: str, console: Console) -> Answer:
             else:
                 if found["state"] != "checking":
                     return found
-            line.update(f"checking, {time.monotonic() - began:.0f} s")
+                done = found.get("fraction")
+                said = f"checking, {percent(done)} done" if done else "checking"
+            line.update(f"{said}, {time.monotonic() - began:.0f} s")
             time.sleep(POLL_SECONDS)

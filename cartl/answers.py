@@ -65,6 +65,7 @@ class Resource(Shape):
     state: str = ""
     reason: str | None = None
     message: str | None = None
+    fraction: float | None = None
     licence: str | None = None
 
 

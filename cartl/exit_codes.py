@@ -10,7 +10,7 @@ SUCCEEDED, FAILED, USAGE, CANCELLED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 1
 
 MEANINGS: dict[int, str] = {
     SUCCEEDED: "all is well; of a job that was watched: it succeeded",
-    FAILED: "the service refused, or a job that was watched failed",
+    FAILED: "the service refused, a job that was watched failed, or a verified report is not accepted",
     USAGE: "an argument, an option, a file, the address or the key cannot be used",
     CANCELLED: "a job that was watched was cancelled",
     UNREACHABLE: "no service answers at the address",

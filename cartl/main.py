@@ -11,7 +11,7 @@ from typing import NoReturn
 import typer
 
 from cartl import exit_codes
-from cartl.commands import convert, datasets, download, jobs, service, submit, teachers, watch
+from cartl.commands import convert, datasets, download, jobs, service, submit, teachers, verify, watch
 from cartl.problems import ClientError
 from cartl.processes import StartError
 from cartl.words import printable
@@ -36,6 +36,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     jobs.cancel,
     jobs.retry,
     convert.convert,
+    verify.verify,
 )
 """In the order of the help, each under its function's name."""
 

@@ -64,6 +64,20 @@ def read(spec: Path) -> Json:
     return request
 
 
+def network(given: str | None, teacher: str | None) -> tuple[Path | None, Json]:
+    """The file to upload or None, and how the request names the network: a job's or a teacher.
+
+    Raises:
+        NotARequest: both or neither are given, or ``given`` is neither a file nor an id.
+    """
+    if (given is None) == (teacher is None):
+        raise NotARequest("name one network: the id of a job, a file, or --teacher NAME")
+    if given is None:
+        return None, {"teacher": teacher}
+    file = file_or_id(given)
+    return file, {} if file else {"job": given}
+
+
 def file_or_id(given: str) -> Path | None:
     """The file that was named; None where it is an id.
 

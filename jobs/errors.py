@@ -6,6 +6,9 @@ RecordError
 |-- ArtifactDamaged        the file is not as it was written
 |-- ArtifactNameRefused    its name could leave its directory
 |-- NotAllowed             the state table has no such arrow
+|-- JobNotEnded            it is queued or running, and was to be deleted
+|-- JobEnded               it has ended, and was to be moved in the queue
+|-- JobInUse               a job that is to measure its network has not ended
 |-- LostClaim              a late worker: the job is no longer its to write
 |-- BadCursor              a page cursor that this service did not make
 |-- TooManyJobs            the owner's limit on queued jobs
@@ -66,6 +69,18 @@ class NotAllowed(RecordError):
         self.allowed = allowed
         words = ", ".join(allowed)
         super().__init__(f"a job that is {state} cannot {move}; allowed for: {words}", state=state, move=move)
+
+
+class JobNotEnded(RecordError):
+    """The job has not ended."""
+
+
+class JobEnded(RecordError):
+    """The job has ended."""
+
+
+class JobInUse(RecordError):
+    """A job that is to measure the network of this one has not ended."""
 
 
 class LostClaim(RecordError):

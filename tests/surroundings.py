@@ -19,9 +19,11 @@ PREFIXES = ("CARTL_", "PG", "MPL", "UVICORN_", "CELERY_", "HYPOTHESIS_", "PYTORC
 NAMES = frozenset(
     "http_proxy https_proxy ftp_proxy all_proxy no_proxy force_color no_color columns lines language "
     "lc_ctype pythonoptimize pythonwarnings pythonhashseed pythonutf8 pythonioencoding source_date_epoch "
-    "web_concurrency forwarded_allow_ips".split()
+    "web_concurrency forwarded_allow_ips pythondontwritebytecode omp_num_threads omp_wait_policy "
+    "gomp_spincount".split()
 )
-PLAIN = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+PLAIN = {"TZ": "UTC", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "GOMP_SPINCOUNT": "10000"}
+"""Threads of several tests side by side must not spin while they wait for each other."""
 UMASK = 0o022
 HOME = {"HOME": "", "XDG_CONFIG_HOME": ".config", "XDG_DATA_HOME": ".local/share", "XDG_DATA_DIRS": "share"}
 """Folders of a person and of the system, relative to a home that is made for the run. They are empty."""

@@ -138,6 +138,19 @@ def test_the_password_reaches_database_and_clients_alike() -> None:
         assert ":s3cret@postgres" in services[name]["environment"]["CARTL_DATABASE_URL"]
 
 
+def test_images_of_the_host_are_read_where_the_stack_says_and_never_written() -> None:
+    for given, kind in (("", "volume"), ("/srv/photographs", "bind")):
+        services = compose(CARTL_IMAGES=given)["services"]
+        for name in ("api", "worker"):
+            (roots,) = (
+                volume
+                for volume in services[name]["volumes"]
+                if volume["target"] == services[name]["environment"]["CARTL_DATA_ROOTS"]
+            )
+            assert (roots["type"], roots["read_only"]) == (kind, True)
+            assert roots["source"] == (given or "images")
+
+
 def test_the_settings_of_the_stack_are_settings_of_the_service(config: Config) -> None:
     """A misspelt variable would be ignored in silence."""
     from jobs.settings import Settings

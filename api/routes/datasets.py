@@ -14,7 +14,7 @@ from api.http.idempotency import announced_as, idempotency_key
 from api.http.paging import Cursor, Item, Limit, check_limit, cut, read_place
 from api.openapi import json_body, problems
 from api.receiving import CONTENT, SENT, Ref, announced, check_size, create, delete, receive
-from api.resource_views import CatalogDatasetView, DatasetView
+from api.resource_views import CatalogDatasetView, DatasetView, fractions
 from api.schemas import Page
 from cartl_core.errors import SpecError
 from cartl_core.spec.datasets import DATASETS
@@ -114,7 +114,9 @@ def list_datasets(
     after = None if in_catalog else place
     with context.reading() as session:
         rows = page_of(session, DATASET, caller.owner, shared=shared, after=after, limit=limit + 1)
-    return cut([*items, *(Item(row.created_at, row.id, DatasetView.of(row)) for row in rows)], limit)
+        done = fractions(session, rows)
+    items += [Item(row.created_at, row.id, DatasetView.of(row, done.get(row.id, 0.0))) for row in rows]
+    return cut(items, limit)
 
 
 def _of_catalog(place: Place | None) -> list[Item[AnyDataset]]:
@@ -130,7 +132,8 @@ def get_dataset(ref: Ref, caller: Reader, context: ContextDep) -> AnyDataset:
     if ref in DATASETS:
         return CatalogDatasetView.of_facts(DATASETS[ref])
     with context.reading() as session:
-        return DatasetView.of(find_resource(session, DATASET, caller.owner, ref, shared=True))
+        row = find_resource(session, DATASET, caller.owner, ref, shared=True)
+        return DatasetView.of(row, fractions(session, [row]).get(row.id, 0.0))
 
 
 @router.delete("/datasets/{id}", status_code=204, summary="Delete a data set", responses=problems(404, 409))

@@ -14,7 +14,7 @@ from api.http.paging import Cursor, Item, Limit, check_limit, cut, read_place
 from api.http.problems import Problem
 from api.openapi import json_body, problems
 from api.receiving import CONTENT, SENT, Ref, announced, check_size, create, delete, receive
-from api.resource_views import TeacherView
+from api.resource_views import TeacherView, fractions
 from api.schemas import Page
 from cartl_core.errors import SpecError
 from cartl_core.spec.resources.teacher import NewTeacher
@@ -121,8 +121,9 @@ def list_teachers(
     place = read_place(cursor)
     with context.reading() as session:
         rows = page_of(session, TEACHER, caller.owner, shared=shared, after=place, limit=limit + 1)
+        done = fractions(session, rows)
         stages = [] if shared else trained_teachers(session, caller.owner, after=place, limit=limit + 1)
-    items = [Item(row.created_at, row.id, TeacherView.of(row)) for row in rows]
+    items = [Item(row.created_at, row.id, TeacherView.of(row, done.get(row.id, 0.0))) for row in rows]
     items += [Item(stage.created_at, stage.digest, TeacherView.of_stage(stage)) for stage in stages]
     return cut(sorted(items, key=lambda item: (item.created_at, item.id), reverse=True), limit)
 
@@ -139,7 +140,8 @@ def view_of(session: Session, owner: str, ref: str) -> TeacherView:
     trained = trained_teacher(session, owner, ref)
     if trained is not None:
         return TeacherView.of_stage(trained)
-    return TeacherView.of(find_resource(session, TEACHER, owner, ref, shared=True))
+    row = find_resource(session, TEACHER, owner, ref, shared=True)
+    return TeacherView.of(row, fractions(session, [row]).get(row.id, 0.0))
 
 
 @router.delete("/teachers/{id}", status_code=204, summary="Delete a teacher", responses=problems(404, 409))

@@ -64,14 +64,17 @@ def submit(
 
 
 def evaluate(
-    network: Annotated[
-        str,
-        typer.Argument(help="A job whose student is measured, or a file to upload.", metavar="ID|FILE"),
-    ],
     dataset: Annotated[
         list[str],
         typer.Option(help="What it is measured on: NAME, or NAME:0,1,2 for classes; repeatable, at most 8."),
     ],
+    network: Annotated[
+        str | None,
+        typer.Argument(help="A job whose student is measured, or a file to upload.", metavar="[ID|FILE]"),
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="In their place: one of `cartl teachers list`, by name or id.")
+    ] = None,
     attacks: Annotated[str | None, typer.Option(help="An evaluation by name, e.g. quick or pgd100.")] = None,
     preset: Annotated[str | None, typer.Option(help="smoke, quick or paper.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
@@ -81,13 +84,13 @@ def evaluate(
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Post a job that trains nothing: a student of an earlier one, or a network's file, is measured."""
-    file = asked.file_or_id(network)
+    """Post a job that trains nothing: a student, the network in a file, or a teacher is measured."""
+    file, ref = asked.network(network, teacher)
     request = asked.build(
         None,
         {
             "kind": "evaluate",
-            "network": {} if file else {"job": network},
+            "network": ref,
             **_measured_on(dataset),
             "evaluate": {"preset": attacks} if attacks else None,
             "preset": preset,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cartl_core.analysis.acceptance.judge import Outcomes, a_check_failed, judge_acceptance, plain_comparison
 from cartl_core.analysis.comparisons import compare
 from cartl_core.analysis.descriptions import settings_of
 from cartl_core.analysis.evidence import evidence
@@ -19,19 +20,21 @@ from cartl_core.analysis.warnings import evaluation_warnings, transfer_warnings
 from cartl_core.catalog import METHODS, model_facts
 from cartl_core.planning.plan import (
     EvaluationPlan,
+    NetworkPlan,
     Plan,
     StudentPlan,
     TeacherPlan,
     TransferPlan,
 )
 from cartl_core.planning.stage_digests import spec_digest
-from cartl_core.report import ArmReport, Notice, PairedComparison, Report, Teacher
+from cartl_core.report import ArmReport, CriterionVerdict, Notice, PairedComparison, Report, Teacher
 from cartl_core.report.comparisons import Retention
-from cartl_core.report.given_teacher import given
+from cartl_core.report.given_teacher import given, measured
 from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec, PretrainSpec
+from cartl_core.spec.threat_model import threat_models
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
@@ -42,7 +45,33 @@ def build_report(plan: Plan, state: RunState, *, complete: bool) -> Report:
             known = _of_transfer(plan, state, complete=complete)
         case EvaluationPlan():
             known = _of_evaluation(plan, state, complete=complete)
-    return known.model_copy(update={"evidence": evidence(known)}) if complete else known
+    if not complete:
+        return known
+    verdicts = _acceptance(plan, known, state)
+    return known.model_copy(
+        update={
+            "evidence": evidence(known),
+            "acceptance": verdicts,
+            "threat_models": threat_models(plan.spec.evaluate.attacks),
+        }
+    )
+
+
+def _acceptance(plan: Plan, known: Report, state: RunState) -> tuple[CriterionVerdict, ...]:
+    """Of a complete report: what its criteria say of the job's own network."""
+    accept = plan.spec.accept
+    networks: tuple[NetworkPlan, ...] = plan.measured
+    measured = next(iter(networks), None)
+    if accept is None or measured is None:
+        return ()
+    found = Outcomes(
+        clean=state.clean(measured.measurements) or (),
+        attacks=state.attacks(measured.measurements),
+        minimal_radii=tuple(state.minimal_radii(measured).values()),
+        against_plain=plain_comparison(known),
+        check_failed=a_check_failed(known),
+    )
+    return judge_acceptance(accept, found)
 
 
 def choice_of(plan: TransferPlan, auto: AutoSpec, state: RunState) -> ModelSelection:
@@ -102,6 +131,7 @@ def _available(state: RunState) -> dict[DataRole, int | None]:
 
 def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> Report:
     own = _existing_network(plan, state) if state.knows(plan.network.stage) else None
+    teacher = plan.spec.network.facts
     return Report(
         complete=complete,
         spec=plan.spec,
@@ -113,6 +143,7 @@ def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> 
             *evaluation_warnings(plan.spec),
             *_few_test_images(state),
         ),
+        given_teacher=measured(teacher, plan.spec.model) if teacher else None,
         student=own,
         further=further_data(plan, state),
         seconds=dict(state.seconds),

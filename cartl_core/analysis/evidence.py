@@ -6,9 +6,9 @@ Nothing here judges: ``render.frameworks.STATEMENT`` goes with every block that 
 from __future__ import annotations
 
 from cartl_core.analysis.evidence_items import items
-from cartl_core.analysis.frameworks import GAPS
 from cartl_core.report import Report
 from cartl_core.report.evidence import Evidence, Subject
+from cartl_core.report.frameworks import gaps
 
 VERSIONS = ("cartl", "torch", "torchvision", "python", "device_name", "machine", "precision")
 """Of the runtime, what the figures depend on."""
@@ -29,5 +29,5 @@ def evidence(report: Report) -> Evidence | None:
             versions={name: str(getattr(runtime, name)) for name in VERSIONS} if runtime else {},
         ),
         items=items(student, student.figures),
-        gaps=GAPS,
+        gaps=gaps(),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cartl_core.analysis.frameworks import ATTACKS, DECLARED, LEVELS, RESILIENCE, SECURITY
 from cartl_core.report import (
     ArmReport,
     Audit,
@@ -18,6 +17,7 @@ from cartl_core.report.certificates import SmoothingResult
 from cartl_core.report.checks import Check, CheckStatus
 from cartl_core.report.curves import Mean
 from cartl_core.report.evidence import EvidenceItem, Measured, Quantity
+from cartl_core.report.frameworks import references_of
 
 
 def items(student: ArmReport, figures: Figures) -> tuple[EvidenceItem, ...]:
@@ -43,7 +43,7 @@ def _items(student: ArmReport, figures: Figures) -> Iterator[EvidenceItem]:
         yield _retention(student.kept)
     yield EvidenceItem(
         id="record",
-        references=(SECURITY, DECLARED),
+        references=references_of("record"),
         basis="documented",
         where=("/spec", "/spec_digest", "/runtime", "/teachers"),
     )
@@ -52,7 +52,7 @@ def _items(student: ArmReport, figures: Figures) -> Iterator[EvidenceItem]:
 def _accuracy(figures: Figures) -> EvidenceItem:
     return EvidenceItem(
         id="accuracy",
-        references=(LEVELS, DECLARED),
+        references=references_of("accuracy"),
         basis="empirical",
         measured=(
             _share("accuracy", figures.clean),
@@ -65,7 +65,7 @@ def _accuracy(figures: Figures) -> EvidenceItem:
 def _adversarial(figures: Figures, worst_case: Interval) -> EvidenceItem:
     return EvidenceItem(
         id="adversarial_examples",
-        references=(ATTACKS, LEVELS, SECURITY),
+        references=references_of("adversarial_examples"),
         basis="empirical",
         measured=(
             _share("worst_case", worst_case),
@@ -93,7 +93,7 @@ def _radii(curve: RobustnessCurve) -> EvidenceItem:
         )
     return EvidenceItem(
         id="rising_radii",
-        references=(ATTACKS, SECURITY),
+        references=references_of("rising_radii"),
         basis="empirical",
         measured=tuple(measured),
         where=("/student/figures/curve",),
@@ -103,7 +103,7 @@ def _radii(curve: RobustnessCurve) -> EvidenceItem:
 def _corruptions(found: CorruptionResults) -> EvidenceItem:
     return EvidenceItem(
         id="common_corruptions",
-        references=(RESILIENCE, SECURITY),
+        references=references_of("common_corruptions"),
         basis="empirical",
         measured=(
             _share("mean_over_corruptions", found.mean),
@@ -126,7 +126,7 @@ _COUNTED: dict[Quantity, CheckStatus] = {
 def _checks(checks: tuple[Check, ...]) -> EvidenceItem:
     return EvidenceItem(
         id="evaluation_checks",
-        references=(SECURITY, ATTACKS),
+        references=references_of("evaluation_checks"),
         basis="empirical",
         measured=tuple(
             Measured(quantity=quantity, value=sum(check.status == status for check in checks), unit="count")
@@ -139,7 +139,7 @@ def _checks(checks: tuple[Check, ...]) -> EvidenceItem:
 def _lipschitz(audit: Audit) -> EvidenceItem:
     return EvidenceItem(
         id="lipschitz_bounds",
-        references=(ATTACKS, SECURITY),
+        references=references_of("lipschitz_bounds"),
         basis="proven",
         measured=(
             Measured(quantity="tail_constant", value=audit.tail.tail_constant, unit="norm"),
@@ -152,7 +152,7 @@ def _lipschitz(audit: Audit) -> EvidenceItem:
 def _smoothed(found: SmoothingResult) -> EvidenceItem:
     return EvidenceItem(
         id="randomised_smoothing",
-        references=(ATTACKS, SECURITY),
+        references=references_of("randomised_smoothing"),
         basis="proven",
         measured=tuple(
             _share("certified_accuracy", point.certified, at=point.radius) for point in found.curve
@@ -164,7 +164,7 @@ def _smoothed(found: SmoothingResult) -> EvidenceItem:
 def _retention(found: Retention) -> EvidenceItem:
     return EvidenceItem(
         id="robustness_kept",
-        references=(LEVELS, SECURITY),
+        references=references_of("robustness_kept"),
         basis="empirical",
         measured=(
             Measured(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cartl_core.catalog import PRESETS, facts_of
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
+from cartl_core.planning.acceptance import check_acceptance
 from cartl_core.planning.data_and_model import resolve_target
 from cartl_core.planning.evaluation import resolve_evaluation
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
@@ -13,6 +14,7 @@ from cartl_core.planning.radii import check_radii
 from cartl_core.planning.several_datasets import on_each
 from cartl_core.spec import TeacherRequest
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, NetworkRef
+from cartl_core.spec.given_teacher import TeacherFacts
 
 
 def resolve_existing_network(
@@ -39,7 +41,7 @@ def resolve_existing_network(
     preset = PRESETS[request.preset or default_preset]
     target = resolve_target(request.dataset, lookup)
     architecture = found.architecture
-    network = _by_id(request.network, lookup)
+    network = _looked_up(request.network, lookup)
     _same("network.sha256", network.sha256, found.sha256)
     _same("model", request.model, architecture.model)
     facts = facts_of(target)
@@ -54,6 +56,7 @@ def resolve_existing_network(
         raise SpecError("dataset", f"{target.name} has colour images, the network takes one channel")
     evaluate = resolve_evaluation(request.evaluate, None, target, preset)
     check_radii(evaluate, architecture.model)
+    check_acceptance(request.accept, evaluate)
     evaluate = without_audit(evaluate, request.evaluate, architecture.model.name)
     return EvaluateJobSpec(
         name=request.name,
@@ -63,21 +66,30 @@ def resolve_existing_network(
         network=network.model_copy(update={"sha256": found.sha256}),
         model=architecture.model,
         evaluate=evaluate,
+        accept=request.accept,
         device=request.device,
         precision=request.precision,
         seed=request.seed,
     )
 
 
-def _by_id(network: NetworkRef, lookup: Lookup) -> NetworkRef:
-    """A teacher that was named stands in the specification by its id."""
+def _looked_up(network: NetworkRef, lookup: Lookup) -> NetworkRef:
+    """A teacher that was named stands in the specification by its id, with what is known of it."""
     if network.teacher is None:
         return network
     try:
         known = lookup.teacher(TeacherRequest(id=network.teacher))
     except SpecError as error:
         raise SpecError("network.teacher", error.message, allowed=error.allowed) from error
-    return network.model_copy(update={"teacher": known.id})
+    facts = TeacherFacts(
+        name=known.name,
+        digest=known.digest,
+        layout=known.layout,
+        trained_at=known.trained_at,
+        verification=known.verification,
+        licence=known.licence,
+    )
+    return network.model_copy(update={"teacher": known.id, "facts": facts})
 
 
 def _same(field: str, asked: object, found: object) -> None:

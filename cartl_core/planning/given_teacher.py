@@ -94,6 +94,7 @@ def given_teacher(asked: TeacherRequest, known: KnownTeacher, target: DataSpec) 
         eps=eps,
         eps_from=eps_from,
         verification=known.verification,
+        licence=known.licence,
     )
     return GivenTeacher(spec, known.blocks, known.refused)
 

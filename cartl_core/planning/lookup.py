@@ -53,10 +53,18 @@ class KnownTeacher:
     trained_at: TrainedAt | None = None
     verification: Verification | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
+    licence: str | None = None
 
     @classmethod
     def of(
-        cls, id_: str, name: str, found: FoundTeacher, *, sha256: str, trained_at: TrainedAt | None
+        cls,
+        id_: str,
+        name: str,
+        found: FoundTeacher,
+        *,
+        sha256: str,
+        trained_at: TrainedAt | None,
+        licence: str | None = None,
     ) -> KnownTeacher:
         """One whose check found ``found``; ``sha256`` is of the network file that was kept."""
         return cls(
@@ -71,6 +79,7 @@ class KnownTeacher:
             trained_at=trained_at,
             verification=found.verification,
             refused=found.refused,
+            licence=licence,
         )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from cartl_core.catalog import METHODS, PRESETS, DatasetFacts, MethodFacts, PresetFacts, facts_of, model_facts
 from cartl_core.catalog.candidates import CandidateFacts
 from cartl_core.errors import SpecError
+from cartl_core.planning.acceptance import check_acceptance, check_plain_baseline
 from cartl_core.planning.arms import build_arm
 from cartl_core.planning.candidates import Asked, Maker, is_auto, resolve_auto
 from cartl_core.planning.data_and_model import resolve_model, resolve_pair
@@ -74,6 +75,8 @@ def resolve(request: JobRequest, default_preset: str = "quick", lookup: Lookup =
     _refuse_idle_epochs(ground, (*(auto.candidates if auto else (main,)), *baselines))
     evaluate = resolve_evaluation(request.evaluate, source, target, preset)
     check_radii(evaluate, ground.model, auto)
+    check_acceptance(request.accept, evaluate)
+    check_plain_baseline(request.accept, baselines, chooses=auto is not None)
     if ground.teacher is not None:
         evaluate = without_audit(evaluate, request.evaluate, ground.model.name)
     return JobSpec(
@@ -91,6 +94,7 @@ def resolve(request: JobRequest, default_preset: str = "quick", lookup: Lookup =
         auto=auto,
         evaluate=evaluate,
         baselines=_distinct(main, baselines, chosen=chosen),
+        accept=request.accept,
         exports=request.exports,
         device=request.device,
         precision=request.precision,

@@ -23,8 +23,11 @@ def on_each(
     """
     specs: list[EvaluateJobSpec] = []
     for place, dataset in enumerate(request.datasets):
+        alone: dict[str, object] = {"dataset": dataset, "datasets": ()}
+        if place:
+            alone["accept"] = None  # criteria are about the first one
         try:
-            spec = resolve_one(request.model_copy(update={"dataset": dataset, "datasets": ()}))
+            spec = resolve_one(request.model_copy(update=alone))
         except SpecError as error:
             head, dot, rest = error.field.partition(".")
             field = f"datasets.{place}{dot}{rest}" if head == "dataset" else error.field

@@ -8,6 +8,7 @@ from cartl_core.render import frameworks, phrases
 from cartl_core.render.evidence_texts import item_text, quantity
 from cartl_core.report import Report
 from cartl_core.report.evidence import Basis, Evidence, EvidenceItem, Gap, ItemId, Measured, Reference, Unit
+from cartl_core.report.frameworks import TABLE, about
 from cartl_core.report.values import Value
 from cartl_core.spec import JobSpec
 
@@ -127,15 +128,13 @@ def _item(item: EvidenceItem, report: Report) -> ItemDocument:
 
 
 def _gap(gap: Gap) -> GapDocument:
-    text = frameworks.GAPS[gap.id]
+    text = TABLE.gaps[gap.id]
     return GapDocument(subject=text.subject, references=_references(gap.references), words=text.words)
 
 
 def _references(found: tuple[Reference, ...]) -> tuple[ReferenceText, ...]:
     return tuple(
-        ReferenceText(
-            framework=reference.framework, clause=reference.clause, about=frameworks.ABOUT[reference.clause]
-        )
+        ReferenceText(framework=reference.framework, clause=reference.clause, about=about(reference))
         for reference in found
     )
 

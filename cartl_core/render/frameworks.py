@@ -1,13 +1,15 @@
-"""What the clauses of two frameworks are about and what a report says nothing of, in our own words.
-
-The texts themselves are what counts: NIST AI 100-1 (AI RMF 1.0) and Regulation (EU) 2024/1689.
-"""
+"""What goes with every block of evidence, and how our checks answer the indicators of attack failure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cartl_core.report.evidence import Clause, GapId
+from cartl_core.render import numbers, phrases
+from cartl_core.render.check_table import TITLES
+from cartl_core.report import Report
+from cartl_core.report.frameworks import TABLE
+from cartl_core.spec.threat_model import ThreatModel
 
 STATEMENT = (
     "Evidence, not a verdict: this block says what was measured and how. It does not say that a system "
@@ -15,46 +17,43 @@ STATEMENT = (
     "which intended purpose, has to be judged by people who know that purpose."
 )
 
-ABOUT: dict[Clause, str] = {
-    "MEASURE 2.7": "security and resilience are evaluated and documented",
-    "Article 15(1)": (
-        "an appropriate level of accuracy, robustness and cybersecurity, kept over the lifecycle"
-    ),
-    "Article 15(3)": "levels of accuracy and their metrics are declared in the instructions of use",
-    "Article 15(4)": "resilience against errors, faults and inconsistencies, also of the environment",
-    "Article 15(5)": (
-        "resilience against those who exploit vulnerabilities, adversarial examples among them"
-    ),
+ADVERSARY = "The adversary, and how its attacks could fail"
+"""The heading of both."""
+_KNOWS = {
+    "white_box": "knows the network, its weights and its gradients",
+    "scores": "sees the outputs of queries alone",
 }
+
+
+def adversary(found: ThreatModel) -> str:
+    """One adversary in a sentence."""
+    radii = numbers.listed([numbers.radius(eps) for eps in found.radii])
+    return (
+        f"In {found.norm}: it changes the pixels that the network gets, after decoding and resizing, by at "
+        f"most {radii}; it {_KNOWS[found.knowledge]}; it wants any wrong answer. It is played by "
+        f"{numbers.listed(found.attacks)}."
+    )
 
 
 @dataclass(frozen=True)
-class GapText:
-    """What is not covered, and why."""
+class IndicatorRow:
+    """One indicator of attack failure for the job's own network."""
 
-    subject: str
+    name: str
     words: str
+    answered: str
+    """By which of our checks, and what it found; or that none does."""
 
 
-GAPS: dict[GapId, GapText] = {
-    "poisoning": GapText(
-        "data and model poisoning",
-        "Digests say which images and which teacher were used; nobody looked for poison in them.",
-    ),
-    "confidentiality": GapText(
-        "confidentiality", "Membership inference, inversion and extraction of the model were not tried."
-    ),
-    "other_perturbations": GapText(
-        "perturbations of other kinds",
-        "Attacks change pixels within a ball of the stated norm and radius. Patches, rotations, physical "
-        "objects and adversaries without a bound were not tried.",
-    ),
-    "system": GapText(
-        "redundancy, fail-safe plans and feedback loops",
-        "Properties of the system around the network; none of them is visible here.",
-    ),
-    "lifecycle": GapText(
-        "the lifecycle",
-        "One network at one moment on one test set. Drift, monitoring and response are outside.",
-    ),
-}
+def indicators(report: Report) -> Iterator[IndicatorRow]:
+    """The six of Pintor et al., by their own names."""
+    checks = report.student.checks if report.student else ()
+    found = {check.name: check.status for check in checks}
+    for row in TABLE.indicators:
+        if row.check is None:
+            answered = "no check"
+        elif row.check in found:
+            answered = f"{TITLES[row.check]}: {phrases.status(found[row.check])}"
+        else:
+            answered = f"{TITLES[row.check]}: not checked"
+        yield IndicatorRow(row.name, row.words, answered)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cartl_core.render import frameworks
 from cartl_core.render.check_sentences import (
     attack_and_points,
     check_advice,
@@ -21,6 +20,7 @@ from cartl_core.render.evidence_texts import QUANTITIES
 from cartl_core.render.sentence_templates import Number, extract, pattern
 from cartl_core.report.checks import FINDINGS, Check, CheckName, Finding
 from cartl_core.report.evidence import Quantity, Subject
+from cartl_core.report.frameworks import TABLE
 from cartl_core.report.stored_diagnostics import in_current_form
 
 Json = dict[str, Any]
@@ -135,7 +135,7 @@ def _figure(figure: Json, quantity: Quantity) -> Json:
 
 
 def _gap(gap: Json) -> Json:
-    found = next((name for name, text in frameworks.GAPS.items() if text.subject == gap["subject"]), None)
+    found = next((name for name, text in TABLE.gaps.items() if text.subject == gap["subject"]), None)
     if found is None:
         raise ValueError(f"no gap of the evidence is called {gap['subject']}")
     return {"id": found, "references": _references(gap["references"])}

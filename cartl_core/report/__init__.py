@@ -1,5 +1,6 @@
 """The robustness report as values. Torch-free."""
 
+from cartl_core.report.acceptance import CriterionVerdict
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import Check, Checked
 from cartl_core.report.comparisons import PairedComparison, Retention
@@ -33,6 +34,7 @@ __all__ = [
     "Checked",
     "ClassResult",
     "CorruptionResults",
+    "CriterionVerdict",
     "Evidence",
     "Export",
     "Figures",

@@ -11,8 +11,6 @@ from pydantic import Field
 
 from cartl_core.report.values import Value
 
-Framework = Literal["NIST AI RMF 1.0", "EU AI Act, Regulation (EU) 2024/1689"]
-Clause = Literal["MEASURE 2.7", "Article 15(1)", "Article 15(3)", "Article 15(4)", "Article 15(5)"]
 Basis = Literal["empirical", "proven", "documented"]
 Unit = Literal["fraction", "ratio", "pixel units", "count", "norm"]
 
@@ -51,8 +49,8 @@ Quantity = Literal[
 class Reference(Value):
     """A place in a framework that a piece of evidence is about."""
 
-    framework: Framework
-    clause: Clause
+    framework: str = Field(min_length=1, max_length=100, description="As `frameworks.toml` names it.")
+    clause: str = Field(min_length=1, max_length=100)
 
 
 class Measured(Value):

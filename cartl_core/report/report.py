@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from pydantic import Field
 
+from cartl_core.report.acceptance import CriterionVerdict
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import Check, Checked
 from cartl_core.report.comparisons import PairedComparison as PairedComparison
@@ -38,6 +39,7 @@ from cartl_core.spec import (
 )
 from cartl_core.spec.data_and_model import DataSpecOrName
 from cartl_core.spec.existing_network import MOST_DATASETS, AnySpec
+from cartl_core.spec.threat_model import ThreatModel
 
 REPORT_SCHEMA: Final = 2
 
@@ -190,9 +192,13 @@ class Report(Value):
         description="What to know before believing the figures, beside checks that failed and a promise that "
         "was not kept.",
     )
+    threat_models: tuple[ThreatModel, ...] = Field(
+        default=(), description="Whom the attacks on the student stand for, one a norm; of a complete report."
+    )
     teachers: tuple[Teacher, ...] = Field(default=(), description="Those that were trained.")
     given_teacher: GivenTeacher | None = Field(
-        default=None, description="The one that was given; null where the job trained its own."
+        default=None,
+        description="The one that was given, or that an evaluation measures; null where there is none.",
     )
     selection: Selection | None = Field(
         default=None, description="How `auto` was decided; null where nothing was left to choose."
@@ -204,6 +210,10 @@ class Report(Value):
         max_length=MOST_DATASETS - 1,
         description="Of an evaluation on several data sets: all but the first, whose figures are the "
         "`student`'s.",
+    )
+    acceptance: tuple[CriterionVerdict, ...] = Field(
+        default=(),
+        description="On each criterion of the specification's `accept`; of a complete report.",
     )
     evidence: Evidence | None = Field(
         default=None, description="What was tested, for auditors; of a complete report. It is no verdict."

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.errors import SpecError
+from cartl_core.spec.acceptance import EvaluationAcceptSpec
 from cartl_core.spec.base import ARRAY, OBJECTS, SpecModel, refusal
 from cartl_core.spec.data_and_model import (
     DataName,
@@ -25,6 +26,7 @@ from cartl_core.spec.data_and_model import (
     Tag,
 )
 from cartl_core.spec.evaluation import EvaluateSpec
+from cartl_core.spec.given_teacher import TeacherFacts
 from cartl_core.spec.job import JobSpec, Preset
 from cartl_core.spec.request import EvaluateOverrides, JobRequest
 
@@ -43,6 +45,12 @@ class NetworkRef(SpecModel):
     sha256: Sha256 | None = Field(
         default=None, description="Of the network's file; where it is given, the file must have it."
     )
+    facts: TeacherFacts | None = Field(
+        default=None,
+        exclude_if=lambda facts: facts is None,
+        description="Of a teacher, as a specification keeps them; looked up anew at each request. Left out "
+        "of other networks.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> NetworkRef:
@@ -50,6 +58,8 @@ class NetworkRef(SpecModel):
         named = [name for name in places if getattr(self, name) is not None]
         if len(named) > 1:
             raise refusal(f"it names {' and '.join(named)}", f"one of {', '.join(places)}")
+        if self.facts is not None and self.teacher is None:
+            raise refusal("it has the `facts` of a teacher, and names none", "`facts` beside `teacher`")
         return self
 
     @property
@@ -85,6 +95,11 @@ class EvaluateJobRequest(SpecModel):
     tags: Annotated[tuple[Tag, ...], ARRAY] = Field(default=(), max_length=32)
     preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
     evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]
+    accept: EvaluationAcceptSpec | None = Field(
+        default=None,
+        description="What the network must reach on the first data set, fixed before the run; the report has "
+        "a verdict on each criterion.",
+    )
     model: ModelSpec | None = Field(
         default=None, description="The network's own; where it is given, the file must have it."
     )
@@ -121,6 +136,9 @@ class EvaluateJobSpec(SpecModel):
     network: NetworkRef
     model: ModelSpec
     evaluate: EvaluateSpec
+    accept: EvaluationAcceptSpec | None = Field(
+        default=None, description="What the network must reach on `dataset`."
+    )
     further: Annotated[tuple[FurtherTest, ...], OBJECTS] = Field(
         default=(),
         max_length=MOST_DATASETS - 1,
@@ -133,8 +151,8 @@ class EvaluateJobSpec(SpecModel):
 
     def on_each(self) -> Iterator[EvaluateJobSpec]:
         """The same on each data set alone, the first one first."""
-        alone = self.model_copy(update={"further": ()})
-        yield alone
+        alone = self.model_copy(update={"further": (), "accept": None})
+        yield self.model_copy(update={"further": ()})
         for part in self.further:
             yield alone.model_copy(update={"dataset": part.dataset, "evaluate": part.evaluate})
 

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from cartl_core.spec.architecture import Architecture
 from cartl_core.spec.base import SpecModel
 from cartl_core.spec.data_and_model import DataName, Sha256
+from cartl_core.spec.resources.common import Licence
 from cartl_core.spec.resources.teacher import Normalisation, TrainedAt, Verification
 
 EpsFrom = Literal["trained_at", "target"]
@@ -48,6 +49,11 @@ class TeacherRequest(SpecModel):
         description="Where `eps` is from: its own training, or by default the evaluation of the target.",
     )
     verification: Verification | None = Field(default=None, description="What was measured of it, if it was.")
+    licence: Licence | None = Field(
+        default=None,
+        exclude_if=lambda licence: licence is None,
+        description="As its owner says. Left out where nobody said it.",
+    )
 
 
 class TeacherSpec(TeacherRequest):
@@ -61,6 +67,17 @@ class TeacherSpec(TeacherRequest):
     normalisation: Literal["none"] | Normalisation
     eps: float = Field(ge=0.0, le=1.0)
     eps_from: EpsFrom
+
+
+class TeacherFacts(SpecModel):
+    """What the specification of an evaluation keeps of the teacher that it measures."""
+
+    name: DataName
+    digest: Sha256
+    layout: str = Field(max_length=64)
+    trained_at: TrainedAt | None = None
+    verification: Verification | None = None
+    licence: Licence | None = None
 
 
 def _named(value: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
+from cartl_core.spec.acceptance import AcceptSpec
 from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
 from cartl_core.spec.arm import FreezeDepth
@@ -75,6 +76,9 @@ class JobSpec(SpecModel):
     )
     evaluate: EvaluateSpec
     baselines: Annotated[tuple[Arm, ...], OBJECTS] = Field(default=(), max_length=8)
+    accept: AcceptSpec | None = Field(
+        default=None, description="What the job's own student must reach; the report has the verdicts."
+    )
     exports: Exports = ALL_EXPORTS
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from cartl_core.spec.acceptance import AcceptSpec
 from cartl_core.spec.arm import DEFAULT_LEAD, DEFAULT_MARGIN, LEAD, MOST_CANDIDATES, FreezeDepth, LeftOut
 from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
@@ -199,6 +200,11 @@ class JobRequest(SpecModel):
         default=(BaselineRequest(method="vanilla"),),
         max_length=8,
         description="Where something is `auto`, the best plain candidate is there anyway.",
+    )
+    accept: AcceptSpec | None = Field(
+        default=None,
+        description="What the job's own student must reach, fixed before the run; the report has a verdict "
+        "on each criterion.",
     )
     exports: Exports = ALL_EXPORTS
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

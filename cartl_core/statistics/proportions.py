@@ -8,7 +8,7 @@ ratio.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import copysign, inf, sqrt
+from math import ceil, copysign, inf, sqrt
 from statistics import NormalDist
 
 from cartl_core.report import Interval
@@ -94,6 +94,18 @@ def paired_difference(
     if mcnemar(only_first, only_second) >= 1 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
     return found, low, high
+
+
+def pairs_to_decide(only_first: int, only_second: int, n: int, bound: float, confidence: float) -> int | None:
+    """About how many images tell the paired difference from ``bound``, one-sided, with the same shares.
+
+    The score grows as the root of the number of images. None where the difference is the bound.
+    """
+    score = abs(_paired_score(bound, only_first, only_second, n))
+    if score == 0:
+        return None
+    z = NormalDist().inv_cdf(confidence)
+    return max(n + 1, ceil(n * (z / score) ** 2))
 
 
 def _paired_score(tested: float, only_first: int, only_second: int, n: int) -> float:

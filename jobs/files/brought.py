@@ -45,7 +45,8 @@ def known_dataset(session: Session, owner: str, asked: DataRequest, field: str) 
 
 def _dataset(row: Dataset, told: dict[str, object]) -> KnownDataset:
     found = FoundDataset.model_validate(told, strict=False)
-    return KnownDataset(row.id, row.name, found.fingerprint, DataFacts.of(found))
+    facts = DataFacts.of(found, licence=row.asked.get("licence"))
+    return KnownDataset(row.id, row.name, found.fingerprint, facts)
 
 
 def known_teacher(session: Session, settings: Settings, owner: str, asked: TeacherRequest) -> KnownTeacher:
@@ -61,12 +62,14 @@ def known_teacher(session: Session, settings: Settings, owner: str, asked: Teach
         raise _refused(unknown_teacher(asked), error) from error
     if row.found is None:
         raise unknown_teacher(asked)
+    asked_for = NewTeacher.model_validate(row.asked, strict=False)
     return KnownTeacher.of(
         row.id,
         row.name,
         FoundTeacher.model_validate(row.found, strict=False),
         sha256=teacher_file(settings, row).sha256,
-        trained_at=NewTeacher.model_validate(row.asked, strict=False).trained_at,
+        trained_at=asked_for.trained_at,
+        licence=asked_for.licence,
     )
 
 

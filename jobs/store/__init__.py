@@ -7,6 +7,7 @@ writes its event in the same transaction, and never commits: the caller does, at
 
 from jobs.store.aggregate_metrics import Tally, tally
 from jobs.store.claim import Claim, claim, claimable_count
+from jobs.store.deletion import delete_job
 from jobs.store.maintenance import (
     ReapResult,
     free_orphans,
@@ -31,10 +32,10 @@ from jobs.store.observe import (
     list_jobs,
     metrics_of,
     overview,
-    queue_position,
     report_text,
     state_counts,
 )
+from jobs.store.queue_order import queue_position, set_priority
 from jobs.store.record import record
 from jobs.store.run import (
     LOSSES,
@@ -81,6 +82,7 @@ __all__ = [
     "claim",
     "claimable_count",
     "complete",
+    "delete_job",
     "enqueue",
     "events_after",
     "fail",
@@ -110,6 +112,7 @@ __all__ = [
     "request_cancel",
     "requeue_after_crash",
     "retry",
+    "set_priority",
     "share",
     "slept",
     "stages_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 from jobs.database.dialect import FromNow, Now
 from jobs.state import JobState
 from jobs.store.change import is_in
-from jobs.tables import COUNTED_EVENTS, Job, JobEvent, Worker
+from jobs.tables import COUNTED_EVENTS, DeletedJob, Job, JobEvent, Worker
 
 WINDOW_HOURS = 24
 MOST_STAGES = 10_000
@@ -21,7 +22,7 @@ MOST_STAGES = 10_000
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts since the first job, and how things are now. Seconds go by the database's clock.
+    """Counts since the first job, of deleted ones too, and how things are now, by the database's clock.
 
     Attributes:
         claims: how often a job was claimed.
@@ -47,12 +48,15 @@ def tally(session: Session) -> Tally:
     claims, last_claim_at = session.execute(
         select(func.count(), func.max(JobEvent.at)).where(_counted("claimed"))
     ).one()
+    gone_claims, gone_at = session.execute(
+        select(func.coalesce(func.sum(DeletedJob.claims), 0), func.max(DeletedJob.last_claim_at))
+    ).one()
     now = session.execute(select(Now())).scalar_one()
     queued_at = session.scalar(select(func.min(Job.created_at)).where(is_in(Job, JobState.QUEUED)))
     heard_at = session.scalar(select(func.min(Job.heartbeat_at)).where(is_in(Job, JobState.RUNNING)))
     return Tally(
-        claims=claims,
-        last_claim_at=last_claim_at,
+        claims=claims + gone_claims,
+        last_claim_at=max((at for at in (last_claim_at, gone_at) if at is not None), default=None),
         recoveries=_recoveries(session),
         stage_seconds=_stage_seconds(session),
         oldest_queued_seconds=_since(queued_at, now),
@@ -73,7 +77,10 @@ def _since(then: datetime | None, now: datetime) -> float:
 def _recoveries(session: Session) -> dict[str, int]:
     why = JobEvent.body["why"].as_string().label("why")
     counted = select(why, func.count()).where(_counted("lost")).group_by(why)
-    return dict(session.execute(counted).all())
+    found = Counter(dict(session.execute(counted).all()))
+    for losses in session.scalars(select(DeletedJob.losses).where(DeletedJob.losses.is_not(None))):
+        found.update(losses)
+    return dict(found)
 
 
 def _stage_seconds(session: Session) -> dict[str, list[float]]:

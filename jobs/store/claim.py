@@ -1,8 +1,11 @@
 """Which job goes next, decided in SQL at the moment of the claim.
 
-Order: highest priority, then the owner with the fewest running jobs, then the oldest. The queue may
-hold tens of thousands of jobs, so nothing here reads it whole: the owners that have queued jobs are
-walked along an index, and of each only its best claimable job is looked at.
+Owners take turns: the one with the fewest running jobs goes next, then the one whose best job is the oldest.
+Of an owner the best job is the one with the highest priority, then the oldest. A priority therefore chooses
+among its owner's jobs alone; a newer job that its owner prefers waits for the older ones of other owners.
+
+The queue may hold tens of thousands of jobs, so nothing here reads it whole: the owners that have queued
+jobs are walked along an index, and of each only its best claimable job is looked at.
 """
 
 from __future__ import annotations
@@ -170,7 +173,7 @@ def _owners_in_order(max_running: int | None) -> Select[str, int]:
     ranked = select(best.c.owner_id, priority).where(best.c.id.is_not(None))
     if max_running is not None:
         ranked = ranked.where(running < max_running)
-    return ranked.order_by(priority.desc(), running, created_at, best.c.id).limit(OWNERS_TRIED)
+    return ranked.order_by(running, created_at, best.c.id).limit(OWNERS_TRIED)
 
 
 def _best_of(owner: str, priority: int | None) -> ScalarSelect[str]:

@@ -1,4 +1,4 @@
-"""What a person sees of a job: lists, events, series, artifacts, its place in the queue."""
+"""What a person sees of a job: lists, events, series, artifacts, how many there are."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
-    Integer,
-    ScalarSelect,
     String,
     Text,
     bindparam,
     cast,
     func,
     literal,
-    literal_column,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.orm import Session, defer
@@ -33,11 +30,10 @@ from jobs.database.dialect import HasTag, UtcTime
 from jobs.errors import ArtifactNotFound, BadCursor, JobNotFound
 from jobs.state import JobState
 from jobs.store.change import is_in, job_of, printable, seen_by, shared_with
-from jobs.tables import Artifact, Job, JobEvent, Metric
+from jobs.tables import OF_ANYBODY, Artifact, Job, JobEvent, Metric
 
 LARGE = (Job.request, Job.spec, Job.report, Job.runtime, Job.estimate)
 """Columns of kilobytes, which a list does not show."""
-MOST_AHEAD = 100
 
 
 @dataclass(frozen=True)
@@ -85,6 +81,8 @@ def list_jobs(
         wanted.append(shared_with(owner))
     if tag is not None:
         wanted.append(HasTag(Job.__table__.c.tags, tag))
+    if owner is None:
+        wanted.append(text(f"jobs.{OF_ANYBODY}"))
     if cursor is not None:
         wanted.append(_older_than(*read_cursor(cursor)))
     newest_first = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc())
@@ -211,39 +209,10 @@ def artifact(session: Session, job_id: str, name: str) -> Artifact:
     return found
 
 
-def queue_position(session: Session, job: Job) -> int | None:
-    """1 for the queued job that goes next by priority and age; None when it is not queued.
-
-    Fairness between owners is decided when a job is claimed, so this is an estimate. It stops at
-    ``MOST_AHEAD + 1``, which stands for "or more".
-    """
-    if job.state != JobState.QUEUED:
-        return None
-    place = {"priority": job.priority, "created_at": job.created_at, "id": job.id}
-    return 1 + min(sum(session.execute(_AHEAD, place).one()), MOST_AHEAD)
-
-
-def queued_ahead(jobs: FromClause, *ahead: ColumnElement[bool]) -> ScalarSelect[int]:
-    """Queued rows of ``jobs`` that are ahead, ``MOST_AHEAD`` at most: a long queue is not read whole."""
-    queued = jobs.c.state == literal_column(f"'{JobState.QUEUED}'", String)
-    some = select(jobs.c.id).where(queued, *ahead).limit(MOST_AHEAD).subquery()
-    return select(func.count()).select_from(some).scalar_subquery()
-
-
 # Made once: most requests for a job run them. Plain columns, so that no mapping is looked up.
 _JOB = Job.__table__.c
 _REPORT = select(cast(_JOB.report, Text)).where(
     _JOB.id == bindparam("job_id", type_=String), seen_by(bindparam("owner", type_=String))
-)
-_PRIORITY = bindparam("priority", type_=Integer)
-_AHEAD = select(
-    queued_ahead(Job.__table__, _JOB.priority > _PRIORITY),
-    queued_ahead(
-        Job.__table__,
-        _JOB.priority == _PRIORITY,
-        tuple_(_JOB.created_at, _JOB.id)
-        < tuple_(bindparam("created_at", type_=UtcTime()), bindparam("id", type_=String)),
-    ),
 )
 
 

@@ -20,7 +20,7 @@ from jobs.resource_state import USABLE, DatasetState, State, TeacherState, sourc
 from jobs.settings import MOST_ENTRIES, Settings
 from jobs.store.change import plain, printable, storable
 from jobs.store.resource_kinds import DATASET, PACK, TEACHER, R, ResourceKind, TaskKind, find_resource
-from jobs.tables import Dataset, Teacher
+from jobs.tables import Dataset, Job, Teacher
 
 
 def dataset_of(session: Session, owner: str, name_or_id: str) -> Dataset:
@@ -61,6 +61,7 @@ def hold_named(session: Session, spec: dict[str, Any]) -> None:
     Raises:
         DatasetNotReady: a data set was deleted since it was looked up.
         TeacherNotReady: a teacher was.
+        SpecError: the job whose network is measured was.
     """
     parts = [spec.get("dataset"), spec.get("source"), *(spec.get("datasets") or ())]
     datasets = {part["id"] for part in parts if isinstance(part, dict) and part.get("id")}
@@ -68,6 +69,8 @@ def hold_named(session: Session, spec: dict[str, Any]) -> None:
     teachers = {given["id"]} if isinstance(given, dict) and given.get("id") else set()
     if isinstance(network, dict) and network.get("teacher"):
         teachers.add(network["teacher"])
+    if isinstance(network, dict) and network.get("job"):
+        _hold_job(session, network["job"])
     _hold(session, DATASET, datasets)
     _hold(session, TEACHER, teachers)
 
@@ -78,6 +81,12 @@ def _hold(session: Session, kind: ResourceKind[R], ids: set[str]) -> None:
     held = select(kind.table.id).where(kind.table.id.in_(ids)).with_for_update(read=True)
     if set(session.scalars(held)) != ids:
         raise kind.not_ready(f"a {kind.noun} that the job names was deleted meanwhile")
+
+
+def _hold_job(session: Session, job_id: str) -> None:
+    held = select(Job.id).where(Job.id == job_id).with_for_update(read=True)
+    if session.scalar(held) is None:
+        raise SpecError("network.job", "the job was deleted meanwhile", allowed="a job that has succeeded")
 
 
 def folders(session: Session) -> Sequence[Dataset]:

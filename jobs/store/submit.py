@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, and_, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, String, and_, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from cartl_core.spec import JobSpec, digest
@@ -17,7 +17,7 @@ from jobs.database.dialect import FromNow, Now, insert_if_new
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
 from jobs.state import JobState, Move, sources
 from jobs.store.change import append, is_in, job_of, move, plain
-from jobs.store.observe import queued_ahead
+from jobs.store.queue_order import ahead_of_the_newest, queued_ahead
 from jobs.store.resources import hold_named
 from jobs.tables import IdempotencyKey, Job, JobEvent, Task
 
@@ -32,9 +32,7 @@ TOGETHER = 100
 _JOBS, _EVENTS = (model.metadata.tables[model.__tablename__] for model in (Job, JobEvent))
 _OTHERS = _JOBS.alias()
 _AHEAD = queued_ahead(
-    _OTHERS,
-    _OTHERS.c.priority >= bindparam("least", type_=Integer),
-    _OTHERS.c.id != bindparam("itself", type_=String),
+    _OTHERS, ahead_of_the_newest(_OTHERS), _OTHERS.c.id != bindparam("itself", type_=String)
 )
 _NEW_JOB = insert(_JOBS).returning(_JOBS.c.created_at, _AHEAD)
 _NEW_EVENT = insert(_EVENTS)
@@ -67,6 +65,7 @@ def enqueue(
 
     Raises:
         DatasetNotReady, TeacherNotReady: what the job names was deleted since it was looked up.
+        SpecError: so was the job whose network it measures.
     """
     stored = plain(spec)
     hold_named(session, stored)
@@ -91,7 +90,9 @@ def enqueue(
         "token": 0,
         "event_count": 1,
     }
-    created_at, ahead = session.execute(_NEW_JOB, row | {"least": priority, "itself": row["id"]}).one()
+    created_at, ahead = session.execute(
+        _NEW_JOB, row | {"its_owner": owner, "its_priority": priority, "itself": row["id"]}
+    ).one()
     told = {"spec_digest": row["spec_digest"]}
     first = {"job_id": row["id"], "number": 1, "type": "submitted", "attempt": 1, "body": told}
     session.execute(_NEW_EVENT, first)

@@ -217,6 +217,16 @@ def cancel_tasks(session: Session, parent_id: str) -> int:
     return len(session.execute(gone.execution_options(synchronize_session=False)).all())
 
 
+def fractions_of(session: Session, parent_ids: Collection[str]) -> dict[str, float]:
+    """How far the tasks of these parents are that run now, 0 to 1, by parent."""
+    if not parent_ids:
+        return {}
+    running = select(Task.parent_id, Task.fraction).where(
+        Task.parent_id.in_(parent_ids), is_in_state("running")
+    )
+    return dict(session.execute(running).all())
+
+
 def task_counts(session: Session) -> dict[str, int]:
     """Tasks by state; one that does not occur is left out."""
     return dict(session.execute(select(Task.state, func.count()).group_by(Task.state)).all())

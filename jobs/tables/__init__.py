@@ -2,7 +2,7 @@
 
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation, WebSession
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
-from jobs.tables.job import COUNTED_EVENTS, STATES, Job, JobEvent, Metric, Sweep
+from jobs.tables.job import COUNTED_EVENTS, OF_ANYBODY, STATES, DeletedJob, Job, JobEvent, Metric, Sweep
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.task import TASK_STATES, Task
@@ -12,6 +12,7 @@ __all__ = [
     "COUNTED_EVENTS",
     "ID",
     "NAMES",
+    "OF_ANYBODY",
     "ONLY_ON",
     "STATES",
     "TASK_STATES",
@@ -21,6 +22,7 @@ __all__ = [
     "Checkpoint",
     "Dataset",
     "DatasetShare",
+    "DeletedJob",
     "Directory",
     "IdempotencyKey",
     "Job",

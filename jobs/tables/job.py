@@ -17,6 +17,9 @@ from jobs.state import JobState
 from jobs.tables.base import ID, ONLY_ON, Base, _where
 
 STATES = ", ".join(f"'{state}'" for state in JobState)
+OF_ANYBODY = "id > ''"
+"""True of every job, and said only by a query for jobs of all owners: no other takes the index by age alone.
+For the newest jobs of one owner PostgreSQL would read it too, and pass over those of all others."""
 
 
 class Job(Base):
@@ -49,7 +52,7 @@ class Job(Base):
     estimate: Mapped[dict[str, Any]] = mapped_column()
 
     priority: Mapped[int] = mapped_column(server_default="0")
-    """Higher goes first."""
+    """Among the jobs of its owner, higher goes first."""
     attempts_used: Mapped[int] = mapped_column(server_default="0")
     """Attempts that lost their child or their lease; a clean release uses none."""
     fruitless_attempts: Mapped[int] = mapped_column(server_default="0")
@@ -102,9 +105,9 @@ class Job(Base):
             postgresql_ops={"tags": "jsonb_path_ops"},
             info={ONLY_ON: "postgresql"},
         ).ddl_if("postgresql"),
-        Index("ix_jobs_everyones_listing", "created_at", "id"),
+        Index("ix_jobs_everyones_listing", "created_at", "id", **_where(OF_ANYBODY)),
         Index("ix_jobs_of_sweep", "sweep_id", "created_at", "id", **_where("sweep_id IS NOT NULL")),
-        Index("ix_jobs_claimable", "priority", "created_at", "id", **_where("state = 'queued'")),
+        Index("ix_jobs_queue", "created_at", "id", "owner_id", "priority", **_where("state = 'queued'")),
         Index("ix_jobs_leases", "lease_expires_at", **_where("state = 'running'")),
         Index("ix_jobs_running_by_owner", "owner_id", **_where("state = 'running'")),
     )
@@ -167,3 +170,22 @@ class Sweep(Base):
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())
 
     __table_args__ = (Index("ix_sweeps_listing", "owner_id", "created_at", "id"),)
+
+
+class DeletedJob(Base):
+    """A job that was deleted: who did it and when, and what monitoring goes on counting of it."""
+
+    __tablename__ = "deleted_jobs"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    owner_id: Mapped[str] = mapped_column(ID)
+    deleted_by: Mapped[str] = mapped_column(ID)
+    """The owner of the key that asked; another than the job's for an admin."""
+    key_id: Mapped[str | None] = mapped_column(ID)
+    """Of that key; null for this machine's own user, where no key is asked for."""
+    claims: Mapped[int] = mapped_column()
+    """How often it was claimed."""
+    last_claim_at: Mapped[datetime | None] = mapped_column()
+    losses: Mapped[dict[str, Any] | None] = mapped_column()
+    """How often its run was lost, by why; null where it never was."""
+    deleted_at: Mapped[datetime] = mapped_column(insert_default=Now())

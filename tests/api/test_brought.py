@@ -64,7 +64,7 @@ def brought(factory: sessionmaker[Session], settings: Settings) -> Callable[...,
                     id=DATASET_ID,
                     name="birds",
                     state=dataset,
-                    asked={"name": "birds", "size": 1},
+                    asked={"name": "birds", "size": 1, "licence": "CC-BY-4.0"},
                     found=birds.model_dump(mode="json") if dataset == "ready" else None,
                     **common,
                 )
@@ -74,7 +74,12 @@ def brought(factory: sessionmaker[Session], settings: Settings) -> Callable[...,
                     id=TEACHER_ID,
                     name="robust",
                     state=teacher,
-                    asked={"name": "robust", "size": 1, "trained_at": {"norm": "linf", "eps": 0.2}},
+                    asked={
+                        "name": "robust",
+                        "size": 1,
+                        "trained_at": {"norm": "linf", "eps": 0.2},
+                        "licence": "MIT",
+                    },
                     found=taught.model_dump(mode="json") if teacher == "verified" else None,
                     **common,
                 )
@@ -97,6 +102,7 @@ def test_a_job_keeps_what_it_named_and_its_process_is_told_where_that_lies(
     assert (spec["teacher"]["id"], spec["teacher"]["name"]) == (TEACHER_ID, "robust")
     assert (spec["teacher"]["eps"], spec["teacher"]["eps_from"]) == (0.2, "trained_at")
     assert spec["teacher"]["verification"]["robust"]["value"] == 0.5
+    assert (spec["dataset"]["facts"]["licence"], spec["teacher"]["licence"]) == ("CC-BY-4.0", "MIT")
     assert spec["source"] is None
     assert spec["pretrain"] is None
     assert spec["model"] == spec["teacher"]["architecture"]["model"]
@@ -134,10 +140,16 @@ def test_a_teacher_is_measured(client: TestClient, worker: Worker, brought: Call
     assert answer.status_code == 201, answer.text
     spec = answer.json()["spec"]
     assert spec["network"]["teacher"] == TEACHER_ID
+    assert spec["network"]["facts"]["verification"]["robust"]["value"] == 0.5
+    assert (spec["network"]["facts"]["name"], spec["network"]["facts"]["licence"]) == ("robust", "MIT")
     assert client.post("/jobs", json=spec).json()["spec"] == spec
     claim = worker.claim()
     assert claim.network == f"teachers/{TEACHER_ID}/network.safetensors"
     assert claim.packs == ((DATASET_ID, f"datasets/{DATASET_ID}/pack"),)
+    in_use = client.delete(f"/teachers/{TEACHER_ID}")
+    assert (in_use.status_code, in_use.json()["type"]) == (409, "/problems/in-use")
+    alone = {"network": {"upload": "1", "facts": spec["network"]["facts"]}}
+    assert field_of(client, asked | alone) == "network"
 
 
 def field_of(client: TestClient, body: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import update
 from jobs.database.dialect import FromNow
 from jobs.settings import Settings
 from jobs.store.resources import apply_failure, apply_result, order_of
+from jobs.store.tasks import claim_task, release_task, renew_task
 from jobs.tables import Dataset, Job, Teacher
 from tests.api.resources import (
     BINARY,
@@ -96,6 +97,24 @@ def test_a_teacher_is_announced_sent_verified_and_deleted(
     assert client.get("/teachers").json()["data"] == [view]
     assert client.delete(path).status_code == 204
     assert client.get("/teachers").json()["data"] == [] and kept(settings, "teachers") == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_how_far_a_check_is_is_shown(client: TestClient, factory: Factory, kind: str) -> None:
+    path = announce(client, kind)
+    assert client.get(path).json()["fraction"] is None
+    assert send(client, path).json()["fraction"] == 0.0
+    task = {"datasets": "check_dataset", "teachers": "verify_teacher"}[kind]
+    with factory.begin() as session:
+        claim = claim_task(session, "w1", 45.0, kinds=(task,))
+        assert claim is not None
+        renew_task(session, claim, 45.0, 0.4)
+    assert client.get(path).json()["fraction"] == 0.4
+    assert [one["fraction"] for one in client.get(f"/{kind}").json()["data"]][-1] == 0.4
+    assert "40 % done" in client.get(f"/ui{path}", headers={"Accept": "text/html"}).text
+    with factory.begin() as session:
+        release_task(session, claim)
+    assert client.get(path).json()["fraction"] == 0.0
 
 
 @pytest.mark.parametrize("kind", KINDS)

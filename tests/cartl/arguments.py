@@ -14,6 +14,7 @@ OPTIONS: dict[str, list[str]] = {
     "--dataset": ["digits", "digits:0,1", "digits:" + "9" * 5000, ":", "\udcff", "x:1,,2"],
     "--freeze-depth": ["1", "auto", "9" * 5000, "-1", "\udcff", "1e9"],
     "--seed": ["0", "9" * 5000, "x"],
+    "--teacher": ["robust", "\udcff", ""],
     "--name": ["[/b]", "\udcff", "a\nb", "\x1b[2J"],
     "--tag": ["a", "\udcff"],
 }

@@ -91,6 +91,19 @@ def test_evaluate_posts_the_student_of_a_job(service: Any, answer: Any) -> None:
     }
 
 
+def test_evaluate_names_a_teacher_and_one_network_alone(service: Any, answer: Any) -> None:
+    service.reply = lambda asked: answer(201, {"id": "j1"})
+    run("evaluate", "--teacher", "robust", "--dataset", "birds", "--url", service.url)
+    assert service.asked[0].body == {
+        "kind": "evaluate",
+        "dataset": "birds",
+        "network": {"teacher": "robust"},
+    }
+    for more in ([], ["j1", "--teacher", "robust"]):
+        with pytest.raises(NotARequest, match="name one network"):
+            run("evaluate", *more, "--dataset", "birds", "--url", service.url)
+
+
 def test_evaluate_posts_several_data_sets(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(201, {"id": "j2"})
     several = ["--dataset", "digits:5,6", "--dataset", "mnist"]

@@ -65,6 +65,11 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ): DOCKER,
     (
         "docs/how-to/run-with-compose.md",
+        'curl -s http://127.0.0.1:8000/datasets -H "Authorization: Bearer $KEY" '
+        "-H 'Content-Type: application/json' \\",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
         "docker compose --profile gpu up -d  # `down` needs the profile too",
     ): DOCKER,
     (

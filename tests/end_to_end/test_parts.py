@@ -89,7 +89,8 @@ def test_four_parts_give_the_report_of_the_whole_though_a_worker_of_one_is_kille
     file = network_file(tmp_path / "network.safetensors")
     with local_client(settings) as client:
         upload = client.post("/uploads", content=file.read_bytes(), headers=BINARY).json()["id"]
-        job_id = client.post("/jobs", json=WANTED | {"network": {"upload": upload}}).json()["id"]
+        wanted = WANTED | {"network": {"upload": upload}}
+        job_id = client.post("/jobs", json=wanted).json()["id"]
         start_worker()
         until(lambda: any(task.state == "running" for task in tasks_of(factory, job_id)))
         in_state(job_id, JobState.QUEUED)  # it holds no slot
@@ -110,7 +111,7 @@ def test_four_parts_give_the_report_of_the_whole_though_a_worker_of_one_is_kille
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = cartl_core.run(WANTED, out=tmp_path / "whole", network=file, data_root=settings.data_root)
+        whole = cartl_core.run(wanted, out=tmp_path / "whole", network=file, data_root=settings.data_root)
     finally:
         torch.set_num_threads(before)
     assert figures_of(report) == figures_of(whole.model_dump(mode="json"))

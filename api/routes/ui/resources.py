@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from api.receiving import Ref
-from api.resource_views import CatalogDatasetView, DatasetView, TeacherView
+from api.resource_views import CatalogDatasetView, DatasetView, TeacherView, fractions
 from api.routes.teachers import view_of as teacher_view
 from api.routes.ui.visit import VisitDep
 from cartl_core.catalog.layouts import LAYOUTS
@@ -54,7 +54,8 @@ def show_dataset(ref: Ref, visit: VisitDep) -> Response:
     else:
         with visit.reading() as session:
             row = find_resource(session, DATASET, visit.caller.owner, ref, shared=True)
-            view, mine = DatasetView.of(row), row.owner_id == visit.caller.owner
+            view = DatasetView.of(row, fractions(session, [row]).get(row.id, 0.0))
+            mine = row.owner_id == visit.caller.owner
     return visit.page(
         "dataset.html",
         title=view.name,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.render import phrases, selection_phrases, sentences
+from cartl_core.render.markdown.acceptance import acceptance
+from cartl_core.render.markdown.adversary import adversary
 from cartl_core.render.markdown.further_data import further_data
 from cartl_core.render.markdown.measurements import (
     attacks,
@@ -29,11 +31,13 @@ from cartl_core.report import Report
 from cartl_core.spec import JobSpec
 
 PARTS = (
+    acceptance,
     selection,
     side_by_side,
     what_was_kept,
     against_baselines,
     checks,
+    adversary,
     curve,
     attacks,
     per_class,

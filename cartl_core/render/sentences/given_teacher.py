@@ -1,4 +1,4 @@
-"""The teacher that a job was given, in pairs of a term and what is said of it."""
+"""The teacher that a job was given or measures, in pairs of a term and what is said of it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ def about(found: GivenTeacher) -> Iterator[tuple[str, str]]:
     yield "teacher", f"{found.name}, {found.network}, brought in the layout {found.layout}"
     yield "digest", found.digest
     yield "trained against", _trained_at(found.trained_at)
-    yield "taken to hold within", _radius(found)
+    if found.eps is not None:
+        yield "taken to hold within", _radius(found, found.eps)
     yield "verified", _verified(found)
     yield "used", _used(found)
+    if found.licence is not None:
+        yield "licence", f"{found.licence}, as its owner says"
 
 
 def _trained_at(attack: TrainedAt | None) -> str:
@@ -27,15 +30,15 @@ def _trained_at(attack: TrainedAt | None) -> str:
     return f"{attack.norm}, eps {numbers.radius(attack.eps)}, as its owner says"
 
 
-def _radius(found: GivenTeacher) -> str:
+def _radius(found: GivenTeacher, eps: float) -> str:
     source = "of its own training" if found.eps_from == "trained_at" else "by default that of the evaluation"
-    return f"linf, eps {numbers.radius(found.eps)}, {source}"
+    return f"linf, eps {numbers.radius(eps)}, {source}"
 
 
 def _verified(found: GivenTeacher) -> str:
     measured = found.verification
     if measured is None:
-        return "nothing was measured of it"
+        return "unverified: nothing was measured of it when it was brought"
     return (
         f"on {numbers.count(measured.n)} test images of {measured.dataset}: {_share(measured.clean)} clean "
         f"accuracy, {_share(measured.robust)} robust accuracy under {measured.attack}"
@@ -48,6 +51,8 @@ def _share(figure: MeasuredShare) -> str:
 
 
 def _used(found: GivenTeacher) -> str:
+    if found.used == "measured":
+        return "it is the network that this job measures"
     if found.used == "as_it_is":
         return "as it is: no teacher was trained, so there is no source"
     epochs = "1 epoch" if found.fdm_epochs == 1 else f"{found.fdm_epochs} epochs"

@@ -16,6 +16,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from cartl_core.report.exports import WithheldReason
 from cartl_core.run.exports.order import ANSWER, Answer, Begun, Order, Refused
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -69,7 +70,8 @@ def exported(
         lost = current if current in left else left[0]
         left.remove(lost)
         log.warning("%s: %s\n%s", lost.name, ended, _said(folder))
-        yield Refused(name=lost.name, reason="timed_out" if timed_out else "ended", message=ended)
+        why: WithheldReason = "timed_out" if timed_out else "ended"
+        yield Refused(name=lost.name, reason=why, message=ended)
 
 
 OWN = (sys.executable, "-m", "cartl_core.run.exports")

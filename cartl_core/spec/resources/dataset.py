@@ -162,9 +162,14 @@ class DataFacts(SpecModel):
         default=None,
         description="Of images in memory: the data set of the catalog whose settings and draws they repeat.",
     )
+    licence: Licence | None = Field(
+        default=None,
+        exclude_if=lambda licence: licence is None,
+        description="As its owner says. Left out where nobody said it.",
+    )
 
     @classmethod
-    def of(cls, found: FoundDataset) -> DataFacts:
+    def of(cls, found: FoundDataset, *, licence: str | None = None) -> DataFacts:
         """Those of a data set that is ready."""
         counts = {str(split): images for split, images in found.counts.items()}
         return cls(
@@ -175,6 +180,7 @@ class DataFacts(SpecModel):
             mean=found.mean,
             std=found.std,
             defaults=found.defaults,
+            licence=licence,
         )
 
 

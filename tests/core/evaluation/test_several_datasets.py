@@ -168,7 +168,7 @@ def test_a_job_on_several_costs_what_jobs_on_each_cost(network: Path) -> None:
         ({"datasets": []}, "dataset"),
         ({"dataset": HIGH, "datasets": [LOW]}, "dataset"),
         ({"datasets": [HIGH] * (MOST_DATASETS + 1)}, "datasets"),
-        ({"datasets": [HIGH, "nowhere"]}, "datasets.1"),
+        ({"datasets": [HIGH, "no where"]}, "datasets.1"),
         ({"datasets": "digits"}, "datasets"),
     ],
 )

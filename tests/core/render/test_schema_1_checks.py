@@ -24,7 +24,7 @@ from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import FINDINGS, Check
 from cartl_core.report.evidence import Evidence
 from tests.fixtures.diagnostics import stands
-from tests.fixtures.reports import full_report
+from tests.fixtures.reports import as_first_mapped, full_report
 
 DATA = Path(__file__).parent / "data"
 
@@ -113,7 +113,9 @@ def report() -> Report:
     known = full_report()
     assert known.student is not None
     known = known.model_copy(update={"student": known.student.model_copy(update={"kept": carried})})
-    return known.model_copy(update={"evidence": evidence(known)})
+    found = evidence(known)
+    assert found is not None
+    return known.model_copy(update={"evidence": as_first_mapped(found)})
 
 
 def test_the_document_for_auditors_is_what_it_was(report: Report) -> None:

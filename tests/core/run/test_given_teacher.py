@@ -20,6 +20,7 @@ from cartl_core.report.notices import (
     TeacherWithoutDistance,
 )
 from cartl_core.spec import JobSpec, ModelSpec
+from cartl_core.spec.resources.teacher import MeasuredShare, Verification
 from tests.fixtures.brought import network_file
 
 TARGET = {"name": "digits", "classes": [5, 6, 7, 8, 9]}
@@ -28,6 +29,7 @@ SMALL: dict[str, Any] = {
     "dataset": TARGET,
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": [],
     "method": "consistent",
     "baselines": [],
     "device": "cpu",
@@ -102,13 +104,43 @@ def test_what_is_not_known_of_a_teacher_is_said(tmp_path: Path) -> None:
     for page in (cartl_core.render_markdown(report), cartl_core.render_html(report)):
         assert "The teacher that was given" in page
         assert "as it is: no teacher was trained, so there is no source" in page
-        assert "nothing was measured of it" in page
+        assert "unverified: nothing was measured of it" in page
 
     again = cartl_core.run(spec_of(report), out=tmp_path / "out", teachers={"robust": file})
     assert again.spec == report.spec
     other = network_file(tmp_path / "other.safetensors", seed=1)
     with pytest.raises(cartl_core.SpecError, match=r"teacher\.sha256"):
         cartl_core.run(spec_of(report), out=tmp_path / "out", teachers={"robust": other})
+
+
+def test_the_report_of_an_evaluation_says_what_is_known_of_its_teacher(tmp_path: Path) -> None:
+    file = network_file(tmp_path / "robust.safetensors")
+    request = {
+        "kind": "evaluate",
+        "dataset": TARGET,
+        "network": {"teacher": "robust"},
+        "preset": "smoke",
+        "evaluate": SMALL["evaluate"],
+    }
+    report = cartl_core.run(request, out=tmp_path / "out", teachers={"robust": file})
+    teacher = report.given_teacher
+    assert teacher is not None
+    assert (teacher.name, teacher.used, teacher.verification, teacher.eps) == (
+        "robust",
+        "measured",
+        None,
+        None,
+    )
+    for page in (cartl_core.render_markdown(report), cartl_core.render_html(report)):
+        assert "unverified: nothing was measured of it" in page
+        assert "taken to hold within" not in page
+    share = MeasuredShare(value=0.5, low=0.4, high=0.6)
+    measured = Verification(dataset="birds", n=100, clean=share, robust=share, attack="pgd20 linf 8/255")
+    told = report.model_copy(
+        update={"given_teacher": teacher.model_copy(update={"verification": measured, "licence": "MIT"})}
+    )
+    assert "on 100 test images of birds: 50.0 % (40.0 to 60.0) clean" in cartl_core.render_markdown(told)
+    assert "MIT, as its owner says" in cartl_core.render_html(told)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ REQUEST: dict[str, Any] = {
     "model": {"name": "tiny", "image_size": 8, "channels": 1},
     "freeze_depth": 2,
     "preset": "smoke",
+    "exports": [],
     "method": "consistent",
     "transfer": {"displacement": {"weight": 1.0}},
     "baselines": [],

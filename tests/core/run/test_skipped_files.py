@@ -27,7 +27,6 @@ def test_the_report_names_what_was_passed_over(tmp_path: Path) -> None:
         "dataset": {"name": "cifar10", "validation_fraction": 0.5},
         "network": "net",
         "preset": "smoke",
-        "exports": [],
         "device": "cpu",
         "evaluate": {"preset": "quick"},
     }

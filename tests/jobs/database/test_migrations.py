@@ -94,9 +94,10 @@ def test_constraints_and_indexes_agree(bare: Engine) -> None:
     }
     assert set(conditions) == {
         "ix_job_events_counted",
-        "ix_jobs_claimable",
+        "ix_jobs_everyones_listing",
         "ix_jobs_leases",
         "ix_jobs_of_sweep",
+        "ix_jobs_queue",
         "ix_jobs_queue_of_owner",
         "ix_jobs_running_by_owner",
         "uq_datasets_name",
@@ -104,7 +105,7 @@ def test_constraints_and_indexes_agree(bare: Engine) -> None:
     }
     assert "rejected" in conditions["uq_datasets_name"] and "rejected" in conditions["uq_teachers_name"]
     assert "'stage_finished'" in conditions["ix_job_events_counted"]
-    assert "'queued'" in conditions["ix_jobs_claimable"] and "'running'" in conditions["ix_jobs_leases"]
+    assert "'queued'" in conditions["ix_jobs_queue"] and "'running'" in conditions["ix_jobs_leases"]
 
 
 def test_jobs_of_the_first_version_get_their_freeze_depth(bare: Engine) -> None:

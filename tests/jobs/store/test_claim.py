@@ -58,14 +58,12 @@ def test_the_oldest_goes_first(submit: Any, claim: Callable[..., Claim]) -> None
     assert [claim().job_id for _ in range(4)] == submitted
 
 
-def test_priority_goes_before_age_and_fairness(submit: Any, claim: Callable[..., Claim]) -> None:
+def test_a_priority_goes_before_age_within_an_owners_turn(submit: Any, claim: Callable[..., Claim]) -> None:
     low = submit(priority=-1)
     plain = submit()
-    submit(owner="bob")
+    bobs = submit(owner="bob")
     urgent = [submit(priority=5), submit(priority=5)]
-    assert [claim().job_id for _ in range(2)] == urgent
-    assert claim().owner == "bob"
-    assert [claim().job_id for _ in range(2)] == [plain, low]
+    assert [claim().job_id for _ in range(5)] == [bobs, urgent[0], urgent[1], plain, low]
 
 
 def test_owners_take_turns(submit: Any, claim: Callable[..., Claim]) -> None:

@@ -60,7 +60,7 @@ def test_a_teacher_that_was_deleted_is_refused_wherever_it_is_named(
 def test_a_specification_that_names_nothing_of_people_holds_nothing(factory: Factory) -> None:
     with factory.begin() as session:
         hold_named(
-            session, {"dataset": {"name": "digits", "id": None}, "teacher": None, "network": {"job": "x"}}
+            session, {"dataset": {"name": "digits", "id": None}, "teacher": None, "network": {"upload": "x"}}
         )
 
 

@@ -19,11 +19,16 @@ import yaml
 import cartl_core
 from cartl_core import load_network
 from cartl_core.events import ArtifactWritten, Event, ExportWithheld, Progress
+from cartl_core.planning.given_teacher import given_teacher
+from cartl_core.render.cards import model_card
 from cartl_core.report import Report
 from cartl_core.run.exports import child, export_student
 from cartl_core.run.exports.formats import WRITERS
 from cartl_core.run.exports.measure import Forward, Reference
 from cartl_core.run.exports.order import Made, Order, Refused, Task
+from cartl_core.spec import JobSpec, TeacherRequest
+from cartl_core.spec.resources.dataset import DataFacts
+from tests.fixtures.brought import found_dataset, known_teacher
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +123,28 @@ def test_the_card_s_front_matter_and_figures(done: Done) -> None:
     assert values["robust accuracy, worst case of all"] == figures.worst_case.value
     assert f"({100 * figures.clean.low:.1f} to {100 * figures.clean.high:.1f})" in body
     assert "<b>" not in body
+
+
+def test_the_card_has_the_licences_of_images_and_teacher(done: Done) -> None:
+    spec = done.report.spec
+    assert isinstance(spec, JobSpec)
+    card = (done.out / "model-card.md").read_text()
+    assert yaml.safe_load(card.split("---\n", 2)[1])["license_name"] == "undeclared"
+    assert "not declared; ask its publisher" in card
+    facts = DataFacts.of(found_dataset(channels=1), licence="CC-BY-4.0")
+    taught = given_teacher(TeacherRequest(id="robust"), known_teacher(licence="MIT: <b>"), spec.dataset)
+    told = spec.model_copy(
+        update={
+            "dataset": spec.dataset.model_copy(update={"name": "birds", "facts": facts, "classes": None}),
+            "source": None,
+            "teacher": taught.spec,
+        }
+    )
+    card = model_card.render(done.report.model_copy(update={"spec": told}))
+    front = yaml.safe_load(card.split("---\n", 2)[1])
+    assert (front["license"], front["license_name"]) == ("other", "CC-BY-4.0 (data set), MIT: <b> (teacher)")
+    assert "- data set birds: CC-BY-4.0, as its owner says." in card
+    assert "- teacher robust: MIT: &lt;b>, as its owner says." in card
 
 
 def test_the_card_s_snippets_run(done: Done) -> None:

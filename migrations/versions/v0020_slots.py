@@ -1,6 +1,6 @@
 """The slots of workers, each on a device.
 
-Revision: 0021, after 0016
+Revision: 0020, after 0017
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0016"
+revision = "0020"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

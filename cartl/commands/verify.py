@@ -1,0 +1,82 @@
+"""The command `verify`: a report's figures and verdicts, computed again from the outcomes beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from cartl.exit_codes import FAILED
+from cartl.problems import NotUsable
+from cartl.words import printable
+from cartl_core.analysis.acceptance.outcomes_file import OutcomesInvalid, StoredOutcomes, read_outcomes
+from cartl_core.analysis.acceptance.verify import NotVerifiable, Verification
+from cartl_core.analysis.acceptance.verify import verify as compute_again
+from cartl_core.render import sentences
+from cartl_core.report import Report
+from cartl_core.strict_json import ANSWER, read_file
+
+REPORT = "report.json"
+SHOWN = 20
+"""Differences that are told; of more their number."""
+
+
+def verify(
+    report: Annotated[
+        Path,
+        typer.Argument(
+            help="A report.json with the outcomes files of its run beside it, or the folder that has them.",
+            metavar="REPORT",
+        ),
+    ],
+) -> None:
+    """Compute a report's figures and verdicts again from its stored outcomes; 0 where all criteria pass.
+
+    1 means that a criterion failed or is undecided, that there is none, or that the report says something
+    else than its outcomes; 2 that a file is missing or damaged.
+    """
+    path = report / REPORT if report.is_dir() else report
+    found = _verified(_read(path), path.parent)
+    for line in _lines(found):
+        typer.echo(printable(line))
+    if not found.accepted:
+        raise typer.Exit(FAILED)
+
+
+def _read(path: Path) -> Report:
+    try:
+        written = read_file(path, ANSWER)
+        return Report.model_validate(written)
+    except ValidationError as error:
+        raise NotUsable(f"{path} is no report of this version: {error.error_count()} faults") from error
+    except ValueError as error:
+        raise NotUsable(f"{path} cannot be read as JSON: {error}") from error
+
+
+def _verified(report: Report, folder: Path) -> Verification:
+    def stored(subject: str) -> StoredOutcomes:
+        return read_outcomes(folder / f"outcomes-{subject}.safetensors")
+
+    try:
+        return compute_again(report, stored)
+    except FileNotFoundError as error:
+        raise NotUsable(f"{error.filename} is missing: it belongs beside the report") from error
+    except (OutcomesInvalid, NotVerifiable) as error:
+        raise NotUsable(str(error)) from error
+
+
+def _lines(found: Verification) -> list[str]:
+    lines = [sentences.verdict(verdict) for verdict in found.verdicts]
+    lines += [
+        f"differs: {told.where} is {told.found!r} by the outcomes, {told.reported!r} in the report"
+        for told in found.differences[:SHOWN]
+    ]
+    if len(found.differences) > SHOWN:
+        lines.append(f"... and {len(found.differences) - SHOWN} further differences")
+    if found.differences:
+        return [*lines, "The report is not what its outcomes give."]
+    if not found.verdicts:
+        return [*lines, "The figures are what the outcomes give; the job had no acceptance criteria."]
+    return [*lines, sentences.acceptance_outcome(found.verdicts)]

@@ -1,0 +1,1 @@
+"""Criteria that were said before the run: judged from outcomes, and recomputed from stored ones."""

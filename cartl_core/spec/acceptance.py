@@ -1,0 +1,93 @@
+"""What a network must reach to be accepted, said before it is made or measured."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cartl_core.spec.attack import LARGEST_RADIUS, Norm
+from cartl_core.spec.base import SpecModel, refusal
+
+QUOTIENT = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
+DEFAULT_CONFIDENCE = 0.95
+SAME_RADIUS = 1e-6
+"""Radii that differ by no more than this share of them are one."""
+
+
+def _radius(written: Any) -> Any:
+    """``8/255`` as a number; what is no text is left to the field's type."""
+    if not isinstance(written, str):
+        return written
+    found = QUOTIENT.fullmatch(written)
+    if found is None or not int(found[2]):
+        raise refusal("it is no radius", "a number of pixel units, or a quotient as 8/255")
+    return float(Fraction(int(found[1]), int(found[2])))
+
+
+Radius = Annotated[
+    float,
+    Field(gt=0.0, le=LARGEST_RADIUS["l1"]),
+    BeforeValidator(_radius, json_schema_input_type=float | str),
+]
+"""A radius in pixel units; it may be written as ``8/255``."""
+
+
+class Criterion(SpecModel):
+    """A bound that a figure must reach, and how sure one must be that it does."""
+
+    confidence: float = Field(
+        default=DEFAULT_CONFIDENCE,
+        gt=0.5,
+        lt=1.0,
+        description="One-sided: of passing a network that is below the bound the risk is at most 1 - this, "
+        "of failing one that reaches it likewise.",
+    )
+
+
+class CleanAccuracyCriterion(Criterion):
+    """Of the accuracy without an attack."""
+
+    at_least: float = Field(ge=0.0, le=1.0, description="A fraction of the images.")
+
+
+class RobustAccuracyCriterion(Criterion):
+    """Of the share of images that are right and that no attack within a radius breaks."""
+
+    at: Radius = Field(
+        description="Radius in pixel units, a number or a quotient as `8/255`; an attack of `evaluate` in "
+        "this norm must have it."
+    )
+    norm: Norm = "linf"
+    at_least: float = Field(ge=0.0, le=1.0, description="A fraction of the images.")
+
+
+class KeptAgainstPlainCriterion(Criterion):
+    """Of the robust accuracy of the job's own student minus that of plain transfer, on the same images."""
+
+    at_least: float = Field(
+        ge=-1.0,
+        le=1.0,
+        description="Of the difference, as a fraction of the images; -0.02 allows two points less.",
+    )
+
+
+class EvaluationAcceptSpec(SpecModel):
+    """Criteria of a network that exists already; all must be passed."""
+
+    robust_accuracy: RobustAccuracyCriterion | None = None
+    clean_accuracy: CleanAccuracyCriterion | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> EvaluationAcceptSpec:
+        if all(getattr(self, name) is None for name in type(self).model_fields):
+            raise refusal("there is no criterion", f"one of {', '.join(type(self).model_fields)}, or more")
+        return self
+
+
+class AcceptSpec(EvaluationAcceptSpec):
+    """Criteria of a transfer's own student; all must be passed."""
+
+    kept_against_plain: KeptAgainstPlainCriterion | None = None
