@@ -76,6 +76,7 @@ def figures_of(report: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_four_parts_give_the_report_of_the_whole_though_a_worker_of_one_is_killed(
     settings: Settings,
