@@ -30,7 +30,7 @@ serve: $(STAMP)  ## Start the service and leave it running
 	$(BIN)/cartl up
 
 test: $(STAMP) lint  ## Every check and test
-	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 test-fast: $(STAMP)  ## Tests that need no server and no training: under two minutes on two cores
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope -m "not slow"

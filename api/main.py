@@ -31,6 +31,7 @@ from api.routes import (
     catalog,
     datasets,
     health,
+    job_changes,
     jobs,
     keys,
     observe,
@@ -61,6 +62,9 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.ArtifactNameRefused: "not-found",
     errors.ArtifactDamaged: "damaged",
     errors.NotAllowed: "wrong-state",
+    errors.JobNotEnded: "wrong-state",
+    errors.JobEnded: "wrong-state",
+    errors.JobInUse: "in-use",
     errors.TooManyJobs: "too-many-jobs",
     errors.TooManyShares: "invalid",
     errors.SweepNotFound: "not-found",
@@ -88,7 +92,7 @@ Send `Authorization: Bearer KEY`; while no key exists the service answers to its
 is `application/problem+json`. Times are UTC; radii are in pixel units on [0, 1]; accuracies are fractions.
 """
 TAGS = [
-    {"name": "jobs", "description": "Submit, list, cancel, retry."},
+    {"name": "jobs", "description": "Submit, list, cancel, retry, put first, delete."},
     {"name": "sweeps", "description": "Settings compared with each other: many jobs, one table."},
     {"name": "sharing", "description": "Who else may look."},
     {"name": "results", "description": "The robustness report and the files."},
@@ -97,7 +101,7 @@ TAGS = [
     {"name": "teachers", "description": "Robust networks that jobs have trained, and your own."},
     {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
-    {"name": "keys", "description": "Who may ask."},
+    {"name": "keys", "description": "Who may ask: your own keys, and of an admin all."},
     {"name": "health", "description": "For probes and Prometheus; workers and their devices."},
 ]
 
@@ -119,6 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for part in (
         jobs,
+        job_changes,
         sweeps,
         shares,
         results,
@@ -137,7 +142,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(page)
     app.state.documents = {}
     error_handlers.install(app, KIND_OF_ERROR, respond_for_people)
-    openapi.install(app, keys.KeyRequest, NewDataset, NewTeacher)
+    openapi.install(app, keys.KeyRequest, job_changes.JobChange, NewDataset, NewTeacher)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
     app.add_middleware(PagesForBrowsers)

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from api.data_view import DataView, data_of
 from cartl_core.spec.arm import AUTO, FreezeDepth
+from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store import MetricSeries
 from jobs.tables import Artifact, Job, JobEvent
@@ -79,6 +81,7 @@ class JobBrief(View):
         description="`given` where a network that exists is measured, `auto` where the run chooses it."
     )
     freeze_depth: FreezeDepth = Field(description="`auto` where the run chooses it.")
+    priority: int = Field(description="Among the jobs of its owner that wait, higher goes first.")
     stage: str | None
     fraction: float | None = Field(description="Done, of the whole run, 0 to 1.")
     created_at: datetime
@@ -99,6 +102,7 @@ class JobBrief(View):
             "dataset": job.dataset,
             "method": job.method,
             "freeze_depth": AUTO if job.freeze_depth is None else job.freeze_depth,
+            "priority": job.priority,
             "stage": job.stage,
             "fraction": job.fraction,
             "created_at": job.created_at,
@@ -134,10 +138,14 @@ class JobView(JobBrief):
     spec_digest: str
     runtime: RuntimeJson | None
     estimate: EstimateView
+    data: list[DataView] | None = Field(
+        description="What it needs, while it is queued; null from then on, as the events tell it."
+    )
 
     @classmethod
-    def whole(cls, job: Job, queue_position: int | None) -> Self:
+    def whole(cls, job: Job, queue_position: int | None, settings: Settings) -> Self:
         """A row with all that a person may know of it."""
+        queued = job.state == JobState.QUEUED
         return cls(
             **cls.columns_of(job),
             message=job.message,
@@ -156,6 +164,7 @@ class JobView(JobBrief):
             spec_digest=job.spec_digest,
             runtime=job.runtime,
             estimate=EstimateView(**job.estimate),
+            data=data_of(job.spec, settings) if queued else None,
         )
 
 
@@ -172,6 +181,7 @@ class DryRun(View):
     spec: SpecJson
     spec_digest: str
     estimate: EstimateView
+    data: list[DataView] = Field(description="What it needs.")
 
 
 class EventView(View):

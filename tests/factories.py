@@ -29,7 +29,7 @@ SMOKE: dict[str, Any] = {"dataset": "digits", "freeze_depth": 2, "preset": "smok
 HALF: dict[str, Any] = SMOKE | {"dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]}}
 """The same on half of the classes; the teacher gets the other half."""
 SMALL: dict[str, Any] = HALF | {"model": "tiny", "exports": []}
-"""The same with the smallest network, which goes out in our own form alone: a job of seconds."""
+"""The same with the smallest network and without exports: a job that is run within seconds."""
 
 
 def make_request(base: dict[str, Any] = SMOKE, /, **changes: Any) -> JobRequest:

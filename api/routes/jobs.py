@@ -1,4 +1,4 @@
-"""Jobs: submit, list, look, cancel, retry."""
+"""Jobs: submit, list, look."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Response
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTask
 
+from api.data_view import data_of
 from api.deps import (
     ContextDep,
     JobId,
     Reader,
     ReadRequestDep,
     SubmitRequestDep,
-    Submitter,
 )
 from api.http.idempotency import created, idempotency_key
 from api.http.paging import Cursor, Limit, bad_cursor, check_limit
@@ -27,6 +27,7 @@ from cartl_core.spec.data_and_model import TAG, DataName
 from cartl_core.spec.existing_network import EvaluateJobRequest
 from jobs import store
 from jobs.errors import BadCursor
+from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.tables import Job
 
@@ -66,7 +67,8 @@ def create_job(
     candidates, the report has what became of each.
 
     The answer shows the whole resolved specification and what the run will cost. Nothing is left to the
-    machine but what `runtime` will say.
+    machine but what `runtime` will say. `data` tells of each data set whether its files are there, will be
+    downloaded, or are missing: a job whose source nobody named has one all the same.
     """
     context, (caller, body) = request.context, request.open()
     submission = submission_of(
@@ -76,12 +78,12 @@ def create_job(
         request.lookup(caller.owner),
     )
     if dry_run:
-        return _json(_dry_run(submission))
+        return json_of(_dry_run(submission, context.settings))
     with context.writing() as session:
         made = _made_before(session, submission, caller.owner, idempotency_key)
         if made is not None:
-            view = _view(session, made)
-            return _json(view, headers={"Location": view.links.self, "Idempotent-Replay": "true"})
+            view = view_of(session, made, context.settings)
+            return json_of(view, headers={"Location": view.links.self, "Idempotent-Replay": "true"})
         context.quota.take(session, caller.owner)
         job, place = store.enqueue(
             session,
@@ -89,6 +91,7 @@ def create_job(
             spec=submission.spec,
             estimate=submission.estimate,
             owner=caller.owner,
+            priority=submission.request.priority,
             max_attempts=context.settings.max_attempts,
         )
         if idempotency_key is not None:
@@ -99,8 +102,8 @@ def create_job(
                 body_digest=submission.body_digest,
                 job=job,
             )
-    view = JobView.whole(job, place)
-    return _json(
+    view = JobView.whole(job, place, context.settings)
+    return json_of(
         view, status=201, headers={"Location": view.links.self}, background=context.notify_workers(view.id)
     )
 
@@ -112,17 +115,19 @@ def _made_before(session: Session, submission: Submission, owner: str, key: str 
     return store.replayed(session, owner=owner, key=key, body_digest=submission.body_digest)
 
 
-def _dry_run(submission: Submission) -> DryRun:
+def _dry_run(submission: Submission, settings: Settings) -> DryRun:
+    spec = submission.spec.model_dump(mode="json")
     return DryRun.model_validate(
         {
-            "spec": submission.spec.model_dump(mode="json"),
+            "spec": spec,
             "spec_digest": digest(submission.spec),
             "estimate": submission.estimate,
+            "data": data_of(spec, settings),
         }
     )
 
 
-def _json(
+def json_of(
     value: View,
     *,
     status: int = 200,
@@ -133,8 +138,9 @@ def _json(
     return Response(value.model_dump_json(), status, headers, "application/json", background)
 
 
-def _view(session: Session, job: Job) -> JobView:
-    return JobView.whole(job, store.queue_position(session, job))
+def view_of(session: Session, job: Job, settings: Settings) -> JobView:
+    """All that a person may know of a job."""
+    return JobView.whole(job, store.queue_position(session, job), settings)
 
 
 @router.get("/jobs", summary="List jobs, newest first", responses=problems())
@@ -175,26 +181,5 @@ def list_jobs(
 def get_job(job_id: JobId, request: ReadRequestDep) -> Response:
     """Where the job is, what it runs, how long it will take."""
     with request.reading() as (session, caller):
-        view = _view(session, store.overview(session, job_id, caller.owner))
-    return _json(view)
-
-
-@router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=problems(404, 409))
-def cancel_job(job_id: JobId, caller: Submitter, context: ContextDep) -> JobView:
-    """A queued job ends at once; a running one when its worker has stopped it. Asking twice does no harm."""
-    with context.writing() as session:
-        return _view(session, store.request_cancel(session, job_id, caller.owner))
-
-
-@router.post(
-    "/jobs/{job_id}/retry",
-    summary="Retry a failed or cancelled job",
-    response_model=JobView,
-    responses=problems(404, 409),
-)
-def retry_job(job_id: JobId, caller: Submitter, context: ContextDep) -> Response:
-    """It goes on from its last checkpoint; attempts count from 0, and all events are kept."""
-    with context.writing() as session:
-        job = store.retry(session, job_id, caller.owner, max_queued=context.settings.max_queued_per_owner)
-        view = _view(session, job)
-    return _json(view, background=context.notify_workers(job_id))
+        view = view_of(session, store.overview(session, job_id, caller.owner), request.context.settings)
+    return json_of(view)

@@ -1,7 +1,11 @@
-"""API keys: make, list, revoke. The very first key is made on the command line."""
+"""API keys: list and revoke one's own; an admin makes, lists and revokes all.
+
+The very first key is made on the command line.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import datetime
 from typing import Annotated, Self
@@ -9,7 +13,8 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.deps import Admin, ContextDep
+from api.auth import Caller
+from api.deps import Admin, CallerDep, ContextDep
 from api.http.body import parse, read_body
 from api.http.patterns import KEY_NAME, OWNER
 from api.http.problems import Problem
@@ -23,6 +28,9 @@ from jobs.tables import ApiKey
 
 router = APIRouter(tags=["keys"])
 
+log = logging.getLogger("cartl.api")
+
+ADMIN = "admin"
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Owner = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=OWNER)]
@@ -49,10 +57,11 @@ class KeyView(View):
     scopes: list[str]
     created_at: datetime
     revoked_at: datetime | None
+    in_use: bool = Field(description="True of the key that asks.")
 
     @classmethod
-    def of(cls, key: ApiKey) -> Self:
-        """A row as it is shown."""
+    def of(cls, key: ApiKey, caller: Caller) -> Self:
+        """A row as it is shown to ``caller``."""
         return cls(
             id=key.id,
             owner=key.owner_id,
@@ -60,6 +69,7 @@ class KeyView(View):
             scopes=key.scopes,
             created_at=key.created_at,
             revoked_at=key.revoked_at,
+            in_use=key.id == caller.key_id,
         )
 
 
@@ -70,7 +80,7 @@ class KeyCreated(KeyView):
 
 
 class Keys(View):
-    """All API keys that count, oldest first."""
+    """API keys that count, oldest first."""
 
     data: list[KeyView]
 
@@ -104,21 +114,32 @@ def create_key(caller: Admin, body: KeyBody, context: ContextDep, response: Resp
         secret, key = make_key(wanted.owner, wanted.name, wanted.scopes)
         session.add(key)
         session.flush()
-        view = KeyView.of(key)
+        view = KeyView.of(key, caller)
     response.headers["Cache-Control"] = "no-store"
     return KeyCreated(**view.model_dump(), secret=secret)
 
 
 @router.get("/keys", summary="List keys", responses=problems())
-def list_keys(caller: Admin, context: ContextDep) -> Keys:
-    """All keys of all owners that count, oldest first, without their secrets."""
+def list_keys(caller: CallerDep, context: ContextDep) -> Keys:
+    """Your keys that count, oldest first, without their secrets; an admin sees those of all owners."""
+    owner = None if ADMIN in caller.scopes else caller.demand("read").owner
     with context.reading() as session:
-        return Keys(data=[KeyView.of(key) for key in keys_of(session)])
+        return Keys(data=[KeyView.of(key, caller) for key in keys_of(session, owner)])
 
 
 @router.delete("/keys/{key_id}", status_code=204, summary="Revoke a key", responses=problems(404))
-def revoke_key(key_id: Annotated[str, Path(max_length=64)], caller: Admin, context: ContextDep) -> None:
-    """The key is refused from now on; a key that was revoked before is not found."""
+def revoke_key(key_id: Annotated[str, Path(max_length=64)], caller: CallerDep, context: ContextDep) -> None:
+    """The key is refused from now on, and its browser sessions, event streams and links end.
+
+    Any key may revoke itself; one that may submit, any of its owner's; an admin's, all. A key that was
+    revoked before is not found.
+    """
+    if not KEY_ID.fullmatch(key_id):
+        raise Problem("not-found", "There is no such key.")
+    if key_id != caller.key_id and ADMIN not in caller.scopes:
+        caller.demand("submit")
+    owner = None if ADMIN in caller.scopes else caller.owner
     with context.writing() as session:
-        if not KEY_ID.fullmatch(key_id) or not revoke(session, key_id):
+        if not revoke(session, key_id, owner):
             raise Problem("not-found", "There is no such key.")
+    log.info("key %s was revoked by %s", key_id, caller.owner)

@@ -17,6 +17,7 @@ from api.http.cookies import csrf_token, session_token
 from api.web.assets import address_of
 from cartl_core.render import numbers
 from cartl_core.render.templating import environment
+from cartl_core.spec.request import HIGHEST_PRIORITY, LOWEST_PRIORITY
 
 PLACES = (
     ("Jobs", "/ui/jobs"),
@@ -44,7 +45,9 @@ def _environment() -> Environment:
     found.filters.update(
         duration=numbers.duration, bytes=_bytes, count=numbers.count, json=_json, percent=numbers.percent
     )
-    found.globals["static"] = address_of
+    found.globals.update(
+        static=address_of, lowest_priority=LOWEST_PRIORITY, highest_priority=HIGHEST_PRIORITY
+    )
     return found
 
 

@@ -20,7 +20,7 @@ from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import AsyncSweepHandle
 from cartl.library.sync_client import new_key
 from cartl.library.transports import AsyncTransport
-from cartl.library.values import Estimate
+from cartl.library.values import DryRun, Estimate, Key
 
 
 class AsyncClient:
@@ -74,6 +74,10 @@ class AsyncClient:
         """What a job would cost; nothing is stored."""
         return (await self._transport.ask(calls.dry_run("/jobs", request_body(request, fields)))).estimate
 
+    async def dry_run(self, request: Request | None = None, /, **fields: Any) -> DryRun:
+        """What a job would be, as ``Client.dry_run`` tells it."""
+        return await self._transport.ask(calls.dry_run("/jobs", request_body(request, fields)))
+
     async def evaluate(
         self,
         network: str | Path | Mapping[str, Any],
@@ -116,6 +120,24 @@ class AsyncClient:
             if page.next_cursor in (None, cursor):
                 return
             cursor = page.next_cursor
+
+    async def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its files."""
+        await self._transport.ask(calls.delete(job_id))
+
+    async def set_priority(self, job_id: str, priority: int) -> AsyncJobHandle:
+        """Let a job go before your others or behind them, as ``Client.set_priority`` does."""
+        return AsyncJobHandle(
+            self._transport, await self._transport.ask(calls.set_priority(job_id, priority))
+        )
+
+    async def keys(self) -> tuple[Key, ...]:
+        """Your API keys that count, as ``Client.keys`` gives them."""
+        return (await self._transport.ask(calls.keys())).data
+
+    async def revoke_key(self, key_id: str) -> None:
+        """Let a key of yours count no more."""
+        await self._transport.ask(calls.revoke_key(key_id))
 
     async def open_sweep(self, sweep_id: str) -> AsyncSweepHandle:
         """A sweep that is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from cartl.library.values import (
     Files,
     Job,
     JobPage,
+    Keys,
     Sweep,
     Upload,
 )
@@ -60,7 +62,7 @@ class Call(Generic[T]):
     def safe(self) -> bool:
         """Whether asking twice does what asking once does: it changes nothing, or has a key of its own."""
         changes_nothing = self.method == "GET" or "dry_run" in self.params
-        return changes_nothing or self.keyed or self.path.endswith("/cancel")
+        return changes_nothing or self.keyed or self.method == "PATCH" or self.path.endswith("/cancel")
 
     @property
     def keyed(self) -> bool:
@@ -103,6 +105,28 @@ def cancel(job_id: str) -> Call[Job]:
 def retry(job_id: str) -> Call[Job]:
     """Queue a failed or cancelled job again."""
     return _post(f"{_job(job_id)}/retry", Job)
+
+
+def set_priority(job_id: str, priority: int) -> Call[Job]:
+    """Let a job go before or after others of its owner."""
+    path = _job(job_id)
+    body = json.dumps({"priority": priority}).encode()
+    return Call("PATCH", path, partial(_read, Job, path), {}, dict(JSON), body)
+
+
+def delete(job_id: str) -> Call[None]:
+    """Delete a job that has ended."""
+    return Call("DELETE", _job(job_id), _nothing)
+
+
+def keys() -> Call[Keys]:
+    """The API keys that the caller may see."""
+    return _get("/keys", Keys)
+
+
+def revoke_key(key_id: str) -> Call[None]:
+    """Let a key count no more."""
+    return Call("DELETE", f"/keys/{id_in_path(key_id)}", _nothing)
 
 
 def events(job_id: str, after: int) -> Call[EventPage]:
@@ -193,6 +217,10 @@ def _validated(model: type[M], told: dict[str, Any], what: str, extra: Any = Non
     except ValidationError as error:
         place = ".".join(map(str, error.errors(include_url=False, include_input=False)[0]["loc"]))
         raise not_the_service(f"{what} answered something unexpected in {place}") from error
+
+
+def _nothing(body: bytes) -> None:
+    """The answer says nothing but that it was done."""
 
 
 def _text(body: bytes) -> str:

@@ -110,6 +110,15 @@ class JobHandle:
         self.job = self._transport.ask(calls.retry(self.id))
         return self
 
+    def set_priority(self, priority: int) -> JobHandle:
+        """Let it go before your others (up to 10) or behind them (down to -10). Returns the handle."""
+        self.job = self._transport.ask(calls.set_priority(self.id, priority))
+        return self
+
+    def delete(self) -> None:
+        """Delete it, with its files, once it has ended."""
+        self._transport.ask(calls.delete(self.id))
+
     def __repr__(self) -> str:
         return f"<JobHandle {self.id} {self.state}>"
 
@@ -197,6 +206,15 @@ class AsyncJobHandle:
         """Queue it again once it has failed or was cancelled."""
         self.job = await self._transport.ask(calls.retry(self.id))
         return self
+
+    async def set_priority(self, priority: int) -> AsyncJobHandle:
+        """Let it go before your others or behind them. Returns the handle."""
+        self.job = await self._transport.ask(calls.set_priority(self.id, priority))
+        return self
+
+    async def delete(self) -> None:
+        """Delete it, with its files, once it has ended."""
+        await self._transport.ask(calls.delete(self.id))
 
     def __repr__(self) -> str:
         return f"<AsyncJobHandle {self.id} {self.state}>"

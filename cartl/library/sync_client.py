@@ -19,7 +19,7 @@ from cartl.library.job_handle import JobHandle
 from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import SweepHandle
 from cartl.library.transports import Transport
-from cartl.library.values import Estimate
+from cartl.library.values import DryRun, Estimate, Key
 
 
 def new_key() -> str:
@@ -86,6 +86,10 @@ class Client:
         """What a job would cost; nothing is stored."""
         return self._transport.ask(calls.dry_run("/jobs", request_body(request, fields))).estimate
 
+    def dry_run(self, request: Request | None = None, /, **fields: Any) -> DryRun:
+        """What a job would be: its whole specification, cost and data; nothing is stored."""
+        return self._transport.ask(calls.dry_run("/jobs", request_body(request, fields)))
+
     def evaluate(
         self,
         network: str | Path | Mapping[str, Any],
@@ -134,6 +138,22 @@ class Client:
             if page.next_cursor in (None, cursor):
                 return
             cursor = page.next_cursor
+
+    def delete(self, job_id: str) -> None:
+        """Delete a job that has ended, with its files."""
+        self._transport.ask(calls.delete(job_id))
+
+    def set_priority(self, job_id: str, priority: int) -> JobHandle:
+        """Let a job go before your others (up to 10) or behind them (down to -10); 0 is the usual."""
+        return JobHandle(self._transport, self._transport.ask(calls.set_priority(job_id, priority)))
+
+    def keys(self) -> tuple[Key, ...]:
+        """Your API keys that count, oldest first; with an admin's key those of all owners."""
+        return self._transport.ask(calls.keys()).data
+
+    def revoke_key(self, key_id: str) -> None:
+        """Let a key of yours count no more, be it the one of this client."""
+        self._transport.ask(calls.revoke_key(key_id))
 
     def open_sweep(self, sweep_id: str) -> SweepHandle:
         """A sweep that is there."""

@@ -28,6 +28,17 @@ class Estimate(Value):
     disk_bytes: int | None = None
 
 
+class NeededData(Value):
+    """A data set that a job needs, and whether its files are there."""
+
+    field: str = ""
+    name: str = ""
+    state: str = Field(default="", description="`present`, `download`, `missing` or `unknown`.")
+    size: int | None = Field(default=None, description="Bytes to be downloaded, where that is known.")
+    host: str | None = Field(default=None, description="From which they come.")
+    command: str | None = Field(default=None, description="What fetches the files by hand.")
+
+
 class Job(Value):
     """Where a job is, and what it runs."""
 
@@ -37,6 +48,7 @@ class Job(Value):
     reason: str | None = Field(default=None, description="Stable code of why it ended so.")
     message: str | None = Field(default=None, description="What went wrong, for people.")
     stage: str | None = None
+    priority: int = Field(default=0, description="Among your own jobs that wait, higher goes first.")
     stage_label: str | None = None
     fraction: float | None = Field(default=None, description="Done, of the whole run, 0 to 1.")
     seconds_left: float | None = None
@@ -47,6 +59,9 @@ class Job(Value):
     spec: dict[str, Any] = Field(default_factory=dict, description="The whole resolved specification.")
     spec_digest: str = ""
     estimate: Estimate | None = None
+    data: tuple[NeededData, ...] | None = Field(
+        default=None, description="What it needs, while it is queued."
+    )
 
     @property
     def ended(self) -> bool:
@@ -101,7 +116,26 @@ class Upload(Value):
 class DryRun(Value):
     """What a request would become; nothing was stored."""
 
+    spec: dict[str, Any] = Field(default_factory=dict, description="The whole resolved specification.")
     estimate: Estimate
+    data: tuple[NeededData, ...] = Field(default=(), description="Of a job: what it needs.")
+
+
+class Key(Value):
+    """An API key, without its secret."""
+
+    id: str
+    owner: str = ""
+    name: str = ""
+    scopes: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    in_use: bool = Field(default=False, description="It is the one of this client.")
+
+
+class Keys(Value):
+    """API keys, oldest first."""
+
+    data: tuple[Key, ...]
 
 
 class Sweep(Value):

@@ -32,7 +32,8 @@ class Tokens(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C, H, W); returns (N, T, D)."""
         patches = self.patch_embed(x)
-        return torch.cat([self.cls_token.expand(len(x), -1, -1), patches], dim=1) + self.pos_embed
+        # A shape, not len(x), which would fix the size of the batch in an exported graph.
+        return torch.cat([self.cls_token.expand(x.shape[0], -1, -1), patches], dim=1) + self.pos_embed
 
 
 class FirstToken(nn.Module):

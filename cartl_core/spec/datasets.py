@@ -21,6 +21,10 @@ class TorchvisionSet:
     """A class of ``torchvision.datasets`` that can download."""
 
     name: str
+    host: str
+    """That it downloads from first."""
+    size: int
+    """Bytes of all that it downloads, as the publishers' server says."""
     splits: tuple[str, ...] = ()
     """Of its ``split``, each fetched by itself; none: one call fetches all."""
     folder: str = ""
@@ -163,7 +167,9 @@ DATASETS: dict[str, DatasetFacts] = {
             expected=_idx_files((*_FASHION_MNIST, f"/{debian.FASHION_MNIST}")),
             folders=_FASHION_MNIST,
             installed="fashion-mnist",
-            torchvision=TorchvisionSet("FashionMNIST"),
+            torchvision=TorchvisionSet(
+                "FashionMNIST", "fashion-mnist.s3-website.eu-central-1.amazonaws.com", 30_878_645
+            ),
             debian_package="dataset-fashion-mnist",
         ),
         DatasetFacts(
@@ -185,7 +191,7 @@ DATASETS: dict[str, DatasetFacts] = {
             readers=_IDX,
             expected=_idx_files(_MNIST),
             folders=_MNIST,
-            torchvision=TorchvisionSet("MNIST"),
+            torchvision=TorchvisionSet("MNIST", "ossci-datasets.s3.amazonaws.com", 11_594_722),
         ),
         DatasetFacts(
             name="cifar10",
@@ -206,7 +212,7 @@ DATASETS: dict[str, DatasetFacts] = {
             readers=_FOLDERS_OR_CIFAR,
             expected=("cifar10/{train,test}/CLASS/*.png", "cifar-10-batches-py/*_batch*"),
             folders=("cifar-10-batches-py",),
-            torchvision=TorchvisionSet("CIFAR10"),
+            torchvision=TorchvisionSet("CIFAR10", "www.cs.toronto.edu", 170_498_071),
             consistency_weight=PHOTOGRAPHS_WEIGHT,
         ),
         DatasetFacts(
@@ -228,7 +234,7 @@ DATASETS: dict[str, DatasetFacts] = {
             readers=_FOLDERS_OR_CIFAR,
             expected=("cifar100/{train,test}/CLASS/*.png", "cifar-100-python/{train,test,meta}"),
             folders=("cifar-100-python",),
-            torchvision=TorchvisionSet("CIFAR100"),
+            torchvision=TorchvisionSet("CIFAR100", "www.cs.toronto.edu", 169_001_437),
             consistency_weight=PHOTOGRAPHS_WEIGHT,
         ),
         DatasetFacts(
@@ -249,7 +255,7 @@ DATASETS: dict[str, DatasetFacts] = {
             fetch=_TORCHVISION,
             readers=(f"{_SOURCES}.published:find_svhn",),
             expected=("svhn/{train,test}_32x32.mat",),
-            torchvision=TorchvisionSet("SVHN", splits=("train", "test"), folder="svhn"),
+            torchvision=TorchvisionSet("SVHN", "ufldl.stanford.edu", 246_316_178, ("train", "test"), "svhn"),
         ),
         DatasetFacts(
             name="gtsrb",
@@ -269,7 +275,7 @@ DATASETS: dict[str, DatasetFacts] = {
             fetch=_TORCHVISION,
             readers=(f"{_SOURCES}.published:find_gtsrb",),
             expected=("gtsrb/GTSRB/Training with gtsrb/GTSRB/Final_Test/Images and gtsrb/GT-final_test.csv",),
-            torchvision=TorchvisionSet("GTSRB", splits=("train", "test")),
+            torchvision=TorchvisionSet("GTSRB", "sid.erda.dk", 276_568_468, ("train", "test")),
         ),
     )
 }

@@ -28,7 +28,7 @@ from cartl_core.spec.data_and_model import (
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.given_teacher import TeacherFacts
 from cartl_core.spec.job import JobSpec, Preset
-from cartl_core.spec.request import EvaluateOverrides, JobRequest
+from cartl_core.spec.request import PRIORITY, EvaluateOverrides, JobRequest, Priority
 
 MOST_DATASETS = 8
 ID = r"^[0-9a-f-]{1,64}$"
@@ -108,6 +108,7 @@ class EvaluateJobRequest(SpecModel):
         default="auto", description="Of training, so of nothing here: evaluation is always fp32."
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    priority: Priority = Field(default=0, description=PRIORITY)
 
     @field_validator("dataset")
     @classmethod

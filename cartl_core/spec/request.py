@@ -101,6 +101,14 @@ EvaluateOverrides = overrides(
 )
 
 
+LOWEST_PRIORITY, HIGHEST_PRIORITY = -10, 10
+Priority = Annotated[int, Field(ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)]
+PRIORITY = (
+    "Among your own jobs that wait: higher goes first, then the older one. It does not let a job pass those "
+    "of others, and it is no part of the specification: equal jobs of unequal priority are equal."
+)
+
+
 class BaselineRequest(SpecModel):
     """A baseline with its own settings; what is left out follows the job."""
 
@@ -208,3 +216,4 @@ class JobRequest(SpecModel):
     )
     exports: Exports = ALL_EXPORTS
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    priority: Priority = Field(default=0, description=PRIORITY)

@@ -77,7 +77,7 @@ def _since(then: datetime | None, now: datetime) -> float:
 def _recoveries(session: Session) -> dict[str, int]:
     why = JobEvent.body["why"].as_string().label("why")
     counted = select(why, func.count()).where(_counted("lost")).group_by(why)
-    found = Counter(dict(session.execute(counted).all()))
+    found: Counter[str] = Counter(dict(session.execute(counted).all()))
     for losses in session.scalars(select(DeletedJob.losses).where(DeletedJob.losses.is_not(None))):
         found.update(losses)
     return dict(found)

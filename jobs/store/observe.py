@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     String,
     Text,
@@ -19,8 +20,8 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     select,
-    text,
     tuple_,
 )
 from sqlalchemy.orm import Session, defer
@@ -82,7 +83,7 @@ def list_jobs(
     if tag is not None:
         wanted.append(HasTag(Job.__table__.c.tags, tag))
     if owner is None:
-        wanted.append(text(f"jobs.{OF_ANYBODY}"))
+        wanted.append(literal_column(f"jobs.{OF_ANYBODY}", Boolean))
     if cursor is not None:
         wanted.append(_older_than(*read_cursor(cursor)))
     newest_first = select(Job).where(*wanted).order_by(Job.created_at.desc(), Job.id.desc())

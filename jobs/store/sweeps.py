@@ -86,6 +86,7 @@ def submit_sweep(
             estimate=one.estimate,
             owner=owner,
             sweep_id=sweep.id,
+            priority=one.request.priority,
             max_attempts=max_attempts,
         )
         for one in planned

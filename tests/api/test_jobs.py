@@ -45,7 +45,7 @@ def test_the_resolved_spec_posted_again_is_the_same_job(client: TestClient, smal
 def test_a_dry_run_stores_nothing(client: TestClient, small: dict[str, Any]) -> None:
     answer = client.post("/jobs?dry_run=true", json=small)
     assert answer.status_code == 200
-    assert set(answer.json()) == {"spec", "spec_digest", "estimate"}
+    assert set(answer.json()) == {"spec", "spec_digest", "estimate", "data"}
     assert client.get("/jobs").json() == {"data": [], "next_cursor": None}
     assert submit(client, small)["spec_digest"] == answer.json()["spec_digest"]
 

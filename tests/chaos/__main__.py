@@ -10,8 +10,7 @@ import signal
 import sys
 
 from tests.chaos.campaign import Campaign
-from tests.chaos.faults import FAULTS
-from tests.chaos.plan import Outcome, Plan
+from tests.chaos.faults import FAULTS, Outcome, Plan
 from tests.chaos.recovery import freed, own, row, whole
 
 

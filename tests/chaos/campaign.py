@@ -19,12 +19,11 @@ from sqlalchemy.orm import Session
 from jobs.state import JobState
 from jobs.store.claim import claimable
 from jobs.tables import Job
-from tests.chaos.faults import FAULTS, KILLS, schedule
+from tests.chaos.faults import FAULTS, KILLS, Outcome, Plan, schedule
 from tests.chaos.field import Field
 from tests.chaos.invariants import ProcessWatch, broken_rules, stories
 from tests.chaos.judgement import account, judge
 from tests.chaos.load import Load, Watcher, reference, requests
-from tests.chaos.plan import Outcome, Plan
 from tests.chaos.recovery import Look, Recoveries, Sight
 from tests.chaos.service import marked, send
 from tests.chaos.stack import CLOCK_SECONDS, Stack
@@ -135,7 +134,11 @@ class Campaign:
         self._note("draining")
         ground.load.close()
         left = self._began + self._plan.limit_seconds - time.monotonic()
-        self._wait(ground, left, lambda: not ground.due and not self._alive(ground))
+        self._wait(
+            ground,
+            left,
+            lambda: not ground.due and not self._alive(ground) and not ground.checks.unfinished(),
+        )
         ground.act(everything=True)
         self._wait(ground, 1.0)
 

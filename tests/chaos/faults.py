@@ -1,13 +1,14 @@
-"""What can happen to the service: a table of faults, and the order in which a campaign strikes them."""
+"""What can happen to the service: a table of faults; a campaign's plan that strikes them; its outcome."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tests.chaos import damage, kills, troubles
 from tests.chaos.field import Field
+from tests.chaos.recovery import Recoveries
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ TROUBLES: dict[str, Fault] = {
     "bit flipped or file lost in a finished stage": Fault(damage.damage_stage, 5),
     "bit flipped or file lost of a checkpoint": Fault(damage.damage_checkpoint, 4),
     "bit flipped in an artifact": Fault(damage.damage_artifact, 3),
+    "kill -9 process of a check": Fault(kills.kill_check, 4),
+    "kill -9 worker with a check": Fault(kills.kill_worker_in_check, 3),
     "cancel near the end": Fault(troubles.cancel_late, 6),
     "cancel at random": Fault(troubles.cancel_any, 2),
 }
@@ -61,3 +64,37 @@ def schedule(wanted: int, draw: random.Random) -> list[str]:
     names = [name for name, count in counts(wanted).items() for _ in range(count)]
     draw.shuffle(names)
     return names
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much, how long, how random."""
+
+    kills: int
+    seed: int
+    limit_seconds: float
+    drain_seconds: float
+    pause_seconds: float
+    """Mean time between two strikes, at most."""
+    alive: int
+    variants: int
+    epochs: int
+    away_seconds: float
+    settings: dict[str, object] = field(default_factory=dict)
+    patience_seconds: float = 120.0
+    """How long a fault that finds nothing to strike is kept at the end."""
+
+
+@dataclass
+class Outcome:
+    """What came of a campaign."""
+
+    plan: Plan
+    recoveries: Recoveries
+    violations: list[str] = field(default_factory=list)
+    states: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+    effects: dict[str, object] = field(default_factory=dict)
+    not_struck: list[str] = field(default_factory=list)
+    """For lack of time, or of anything to strike."""
+    seconds: float = 0.0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jobs.state import JobState
+from tests.chaos.checks import Checks
 from tests.chaos.invariants import claim_of
 from tests.chaos.load import Load
 from tests.chaos.recovery import Look, Recoveries, all_heard_of
@@ -41,6 +42,7 @@ class Field:
         may_be_cancelled: jobs that somebody asked to cancel.
         effects: what strikes brought about, counted.
         due: what is to be undone, and when.
+        checks: of data sets, beside the jobs.
     """
 
     stack: Stack
@@ -53,6 +55,9 @@ class Field:
     effects: Counter[str] = field(default_factory=Counter)
     due: list[Due] = field(default_factory=list)
     person_looks_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.checks = Checks(self.stack)
 
     def later(self, seconds: float, action: Callable[[], object]) -> None:
         at = time.monotonic() + seconds

@@ -184,7 +184,7 @@ def _holds(live: dict[str, int], claim: tuple[str, int]) -> bool:
 def claim_of(pid: int) -> tuple[str, int] | None:
     """Job and token of a training process, from its command line."""
     command = command_of(pid)
-    if "cartl_core" not in command or "--out" not in command:
+    if "cartl_core" not in command or "run" not in command or "--out" not in command:
         return None
     out = Path(command[command.index("--out") + 1])
     return out.parent.name, int(out.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.chaos import effects
+from tests.chaos.checks import wrong_checks
 from tests.chaos.field import Field
 from tests.chaos.files import late_files, late_rows, leftovers, orphan_files, wrong_results
 from tests.chaos.invariants import broken_rules, stories, wrong_ends
@@ -21,6 +22,7 @@ def judge(ground: Field, expected: dict[str, Result], watchers: list[Watcher]) -
         *stack.patiently(lambda session: wrong_results(session, settings, expected, told)),
         *stack.patiently(lambda session: orphan_files(session, settings)),
         *stack.patiently(lambda session: late_rows(session, told)),
+        *stack.patiently(wrong_checks),
         *ground.load.trouble,
         *(f"not recovered from: {wound.kind}" for wound in ground.recoveries.open),
         *(fault for watcher in watchers for fault in broken_streams(watcher)),
@@ -51,6 +53,7 @@ def account(ground: Field, watchers: list[Watcher]) -> Account:
         "jobs": len(told),
         "claims": sum(story.job.token for story in told),
         "results compared with the reference": states.get("succeeded", 0),
+        "data sets": ground.checks.states(),
         "streams followed": sum(len(watcher.seen) for watcher in watchers),
         "streams dropped and taken up": sum(watcher.drops for watcher in watchers),
         "files": stack.patiently(lambda session: leftovers(session, settings)),

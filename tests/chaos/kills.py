@@ -7,6 +7,7 @@ import time
 
 import httpx
 
+from tests.chaos.checks import strike_check
 from tests.chaos.field import Field, claims_of
 from tests.chaos.invariants import claim_of
 from tests.chaos.service import children, send
@@ -48,6 +49,27 @@ def kill_main(ground: Field) -> bool:
         return False
     worker.kill()
     ground.wound("worker's main process", claims)
+    ground.later(RESTART_SECONDS, worker.start)
+    return True
+
+
+def kill_check(ground: Field) -> bool:
+    struck = strike_check(ground.checks, ground.stack.steady(), with_worker=False)
+    if struck is None:
+        return False
+    ground.recoveries.expect("process of a check", lambda look: ground.checks.is_over(struck[0]))
+    return True
+
+
+def kill_worker_in_check(ground: Field) -> bool:
+    """Its runs die with it, too."""
+    running = {worker.name: claims_of(ground.stack.runs(worker)) for worker in ground.stack.steady()}
+    struck = strike_check(ground.checks, ground.stack.steady(), with_worker=True)
+    if struck is None:
+        return False
+    dataset, worker = struck
+    ground.wound("worker's main process", running[worker.name])
+    ground.recoveries.expect("worker with a check", lambda look: ground.checks.is_over(dataset))
     ground.later(RESTART_SECONDS, worker.start)
     return True
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chaos.campaign import Campaign
-from tests.chaos.faults import FAULTS, KILLS, counts
-from tests.chaos.plan import Outcome, Plan
+from tests.chaos.faults import FAULTS, KILLS, Outcome, Plan, counts
 
 PLAN = Plan(
     kills=len(KILLS),

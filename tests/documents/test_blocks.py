@@ -146,6 +146,11 @@ def service(settings: Settings) -> Iterator[Running]:
         yield Running(settings.url, job, settings.data_dir)
 
 
+def without_exports(text: str) -> str:
+    """Its jobs of the smallest preset export nothing: exports are what takes longest of such a job."""
+    return re.sub(r'("freeze_depth": 2,[^}]*"preset": "smoke")', r'\1, "exports": []', text)
+
+
 def newest(client: Client) -> str:
     """What ``ID`` stands for: the job that the reader posted last."""
     return str(next(iter(client.jobs()))["id"])
@@ -159,7 +164,7 @@ def environment(folder: Path, url: str) -> dict[str, str]:
 
 
 def run_block(block: Block, folder: Path, service: Running) -> None:
-    text = block.text.replace("http://127.0.0.1:8000", service.url)
+    text = without_exports(block.text.replace("http://127.0.0.1:8000", service.url))
     with Client(service.url) as client:
         if block.page in ABOUT_A_JOB:
             text = re.sub(r"\bID\b", service.job, text)

@@ -13,7 +13,13 @@ from api.routes.ui.visit import VisitDep
 from api.web.form_fields import FormField, fields_of, value_at
 from cartl_core.catalog import DATASETS, KNOWN_MODELS, METHODS, PRESETS, model_facts
 from cartl_core.spec.arm import AUTO
-from cartl_core.spec.request import EvaluateOverrides, PretrainOverrides, TransferOverrides
+from cartl_core.spec.request import (
+    HIGHEST_PRIORITY,
+    LOWEST_PRIORITY,
+    EvaluateOverrides,
+    PretrainOverrides,
+    TransferOverrides,
+)
 from jobs import store
 from jobs.errors import JobNotFound
 from jobs.store.resource_kinds import DATASET, TEACHER
@@ -38,6 +44,7 @@ SHOWN = (
     "name",
     "tags",
     "seed",
+    "priority",
 )
 BEGIN: dict[str, Any] = {"freeze_depth": 6, "method": "consistent", "baselines": ["vanilla", "cartl"]}
 
@@ -153,6 +160,13 @@ def _main_fields(
         FormField("name", "Name", help="For you, up to 200 characters."),
         FormField("tags", "Tags", "list", help="Words with commas."),
         FormField("seed", "Seed", "number", placeholder="0"),
+        FormField(
+            "priority",
+            "Priority",
+            "number",
+            placeholder="0",
+            help=f"Among your own jobs, {LOWEST_PRIORITY} to {HIGHEST_PRIORITY}: higher goes first.",
+        ),
     )
     return {row.path: _with_value(row, written) for row in rows}
 

@@ -105,7 +105,7 @@ export async function refresh() {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  const { post, method, then, sure, link, copy } = button.dataset;
+  const { post, method, body, then, sure, link, copy } = button.dataset;
   if (!post && !link && !copy) return;
   event.preventDefault();
   if (sure && !window.confirm(sure)) return;
@@ -119,7 +119,7 @@ document.addEventListener("click", async (event) => {
       await navigator.clipboard.writeText(new URL(made.url, location.href).href);
       toast(`Copied a link that works until ${new Date(made.expires_at).toLocaleString()}, or until your key ends.`, "good");
     } else {
-      await ask(post, { method: method ?? "POST" });
+      await ask(post, { method: method ?? "POST", ...(body && { body, headers: { "Content-Type": "application/json" } }) });
       if (then) window.location.assign(then);
       else await refresh();
     }

@@ -58,6 +58,28 @@ function duration(seconds) {
   return `${(seconds / 86400).toFixed(1)} days`;
 }
 
+// Of each data set that the job needs: there, to be downloaded, or missing with what fetches it.
+function tellNeeded(form, data) {
+  form.querySelector("#needed").replaceChildren(...data.map((one) => {
+    const size = one.size ? ` (${(one.size / 1e6).toFixed(0)} MB)` : "";
+    const words = {
+      present: "its files are there.",
+      download: `will be downloaded${size} from ${one.host ?? "its publishers"}; that needs a network.`,
+      missing: "its files are missing, so the job would fail. This fetches them: ",
+      unknown: "the workers know whether its files are there. This fetches them: ",
+    };
+    const item = document.createElement("li");
+    item.className = one.state;
+    item.textContent = `${one.name} (${one.field}): ${words[one.state] ?? one.state}`;
+    if (one.command && one.state !== "download") {
+      const command = document.createElement("code");
+      command.textContent = one.command;
+      item.append(command);
+    }
+    return item;
+  }));
+}
+
 export function startForm(form) {
   const estimate = form.querySelector("#estimate");
   const general = form.querySelector("#general-fault");
@@ -128,10 +150,12 @@ export function startForm(form) {
       if (mine !== asked) return;
       estimate.textContent = `About ${duration(found.estimate.seconds)} of computing, ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk.`;
       form.querySelector("#assumes").textContent = `It assumes ${found.estimate.assumes ?? "nothing"}.`;
+      tellNeeded(form, found.data ?? []);
       form.dataset.spec = JSON.stringify(found.spec);
     } catch (problem) {
       if (mine !== asked) return;
       estimate.textContent = "No estimate yet.";
+      tellNeeded(form, []);
       tell(problem.problem, all);
     }
   }

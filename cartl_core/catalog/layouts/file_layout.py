@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from cartl_core.catalog.architectures import FAMILIES
@@ -36,8 +36,8 @@ class FileLayout:
     """Of the catalog's names, for those who name a network as its own library does."""
     choose: str | None = None
     """What to name in ``architecture``, where several networks have these shapes."""
-    ignored: re.Pattern[str] | None = None
-    """Tensors that the class keeps and never computes with."""
+    copied: Mapping[str, str] = field(default_factory=dict)
+    """Parts that the class keeps and never computes with: of which part each is a copy."""
 
     def to_theirs(self, names: Iterable[str]) -> dict[str, str]:
         """Their name of each tensor of ours, in order; the normalisation is left out.
@@ -51,9 +51,26 @@ class FileLayout:
         """The way back: our name of each of their tensors, for a network that has ``names`` of ours."""
         return {theirs: ours for ours, theirs in self.to_theirs(names).items()}
 
+    def copies(self, names: Iterable[str]) -> dict[str, str]:
+        """Their names of the tensors of ``copied`` parts: of which of ``names``, theirs, each is a copy."""
+        names = list(names)
+        return {
+            copy + name.removeprefix(part): name
+            for copy, part in self.copied.items()
+            for name in names
+            if name.startswith(f"{part}.")
+        }
+
+    def is_copy(self, name: str) -> bool:
+        """Whether it is the name of a tensor that the class never computes with."""
+        return any(name.startswith(f"{copy}.") for copy in self.copied)
+
+    def knows(self, name: str) -> bool:
+        """Whether a name looks like those of this layout."""
+        return self.is_copy(name) or self._pattern.fullmatch(name) is not None
+
     @cached_property
-    def pattern(self) -> re.Pattern[str]:
-        """What its names look like."""
+    def _pattern(self) -> re.Pattern[str]:
         return self.renaming.pattern()
 
     def network(self, told: str) -> str | None:

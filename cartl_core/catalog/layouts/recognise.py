@@ -59,9 +59,8 @@ def recognise(
     stripped = strip(found)
     shapes = {name: found[there].shape for name, there in stripped.tensors.items()}
     row, name = _row_and_size(shapes, layout, architecture)
-    if row.ignored is not None:
-        kept = {inner: there for inner, there in stripped.tensors.items() if not row.ignored.fullmatch(inner)}
-        stripped = Stripped(stripped.prefix, kept, stripped.means, stripped.deviations)
+    kept = {inner: there for inner, there in stripped.tensors.items() if not row.is_copy(inner)}
+    stripped = Stripped(stripped.prefix, kept, stripped.means, stripped.deviations)
     model = _model(row, name, shapes, architecture)
     outputs = classes or _outputs(row, shapes)
     tensors = _matched(row, model, outputs, stripped, found)
@@ -99,7 +98,7 @@ def _likeliest(shapes: Shapes, layout: str) -> list[FileLayout]:
     rows = rows_named(layout)
     if not rows:
         raise TeacherRefused("layout_unknown", f"layout: allowed is auto or one of {', '.join(LAYOUT_NAMES)}")
-    known = {row.name: sum(row.pattern.fullmatch(name) is not None for name in shapes) for row in rows}
+    known = {row.name: sum(map(row.knows, shapes)) for row in rows}
     most = max(known.values())
     if not shapes or most < ENOUGH * len(shapes):
         first = next(iter(shapes), None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 
 from cartl_core.catalog.architectures.imagenet_resnet import IMAGENET_SIZES
 from cartl_core.catalog.architectures.resnet import SIZES
@@ -42,6 +42,30 @@ _DM_PREACT = "layer_{group}.{position}"
 _SWIN = "layers.{group}"
 _CONVNEXT = "stages.{group}"
 
+_ROBUSTBENCH_WRN = FileLayout(
+    name="robustbench-wrn",
+    about="RobustBench's WideResNet, which is that of TRADES",
+    computes="ReLU, padding 1, 3x3 stem",
+    families=("relu-wrn",),
+    renaming=Renaming(
+        stem={"": "conv1"},
+        block={
+            "before.norm1": f"{_WRN}.bn1",
+            "branch.norm1": f"{_WRN}.bn1",
+            "branch.conv1": f"{_WRN}.conv1",
+            "branch.norm2": f"{_WRN}.bn2",
+            "branch.conv2": f"{_WRN}.conv2",
+            "shortcut": f"{_WRN}.convShortcut",
+        },
+        closing={"norm": "bn1"},
+        head="fc",
+        first_group=1,
+    ),
+    size=wide_resnet_size(r"block(\d+)\.layer\.(\d+)\.", "fc", "bn1", "wrn-{depth}-{width}-relu"),
+    image_size=always(CIFAR_SIDE),
+    stem="conv1.weight",
+)
+
 _ROWS = (
     FileLayout(
         name="torchvision-resnet",
@@ -54,30 +78,12 @@ _ROWS = (
         stem="conv1.weight",
         prefixes=("torchvision-",),
     ),
-    FileLayout(
-        name="robustbench-wrn",
-        about="RobustBench's WideResNet, which is that of TRADES",
-        computes="ReLU, padding 1, 3x3 stem",
-        families=("relu-wrn",),
-        renaming=Renaming(
-            stem={"": "conv1"},
-            block={
-                "before.norm1": f"{_WRN}.bn1",
-                "branch.norm1": f"{_WRN}.bn1",
-                "branch.conv1": f"{_WRN}.conv1",
-                "branch.norm2": f"{_WRN}.bn2",
-                "branch.conv2": f"{_WRN}.conv2",
-                "shortcut": f"{_WRN}.convShortcut",
-            },
-            closing={"norm": "bn1"},
-            head="fc",
-            first_group=1,
-        ),
-        size=wide_resnet_size(r"block(\d+)\.layer\.(\d+)\.", "fc", "bn1", "wrn-{depth}-{width}-relu"),
-        image_size=always(CIFAR_SIDE),
-        stem="conv1.weight",
-        # A copy of the first group, which the class's forward passes by.
-        ignored=re.compile(r"sub_block1\..*"),
+    _ROBUSTBENCH_WRN,
+    replace(
+        _ROBUSTBENCH_WRN,
+        name="robustbench-wrn-sub",
+        about="the same class with sub_block1, a second first group that its forward passes by",
+        copied={"sub_block1": "block1"},
     ),
     FileLayout(
         name="robustbench-dm-wrn",

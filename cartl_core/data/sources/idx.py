@@ -18,40 +18,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cartl_core.catalog import DatasetFacts
-from cartl_core.compat import debian
+from cartl_core.catalog.data_files import IDX_FILES, idx_file, idx_folders
 from cartl_core.data.sources.common import Reader, check_labels
 from cartl_core.data.sources.images import shown
 from cartl_core.data.splits import Archive, Originals, originals
 from cartl_core.errors import DatasetInvalid, describe_error
 
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
 UNSIGNED_BYTE = 8
 MOST_IMAGES = 1_000_000
 
 
 def find(facts: DatasetFacts, root: Path) -> Reader | None:
     """A reader for the first of the row's folders that holds all four files, each plain or as .gz."""
-    below = (root / directory for directory in facts.folders)
-    system = debian.installed(facts.installed) if facts.installed else ()
-    for directory in (*below, *system):
-        found = [path for name in FILES if (path := _locate(directory, name)) is not None]
-        if len(found) == len(FILES):
+    for directory in idx_folders(facts, root):
+        found = [path for name in IDX_FILES if (path := idx_file(directory, name)) is not None]
+        if len(found) == len(IDX_FILES):
             train_images, train_labels, test_images, test_labels = found
             return lambda: Archive(
                 train=_read_split(train_images, train_labels, facts, root),
                 test=_read_split(test_images, test_labels, facts, root),
             )
     return None
-
-
-def _locate(directory: Path, name: str) -> Path | None:
-    candidates = (directory / name, directory / f"{name}.gz")
-    return next((path for path in candidates if path.is_file()), None)
 
 
 def _read_split(image_file: Path, label_file: Path, facts: DatasetFacts, root: Path) -> Originals:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cartl_core.catalog import DatasetFacts
+from cartl_core.catalog.data_files import GTSRB_FOLDERS, SVHN_FILES
 from cartl_core.compat.torchvision_import import import_torchvision
 from cartl_core.data.sources.common import Reader, check_labels
 from cartl_core.data.sources.images import check_file, check_inside, read_image, shown, skipped_for
@@ -37,7 +38,7 @@ def find_cifar(facts: DatasetFacts, root: Path) -> Reader | None:
 def find_svhn(facts: DatasetFacts, root: Path) -> Reader | None:
     """A reader if both .mat files are there; the extra images are not used."""
     folder = root / SVHN_FOLDER
-    if not all((folder / f"{split}_32x32.mat").is_file() for split in ("train", "test")):
+    if not all((root / file).is_file() for file in SVHN_FILES):
         return None
 
     def split(name: str) -> Originals:
@@ -53,7 +54,7 @@ def find_svhn(facts: DatasetFacts, root: Path) -> Reader | None:
 def find_gtsrb(facts: DatasetFacts, root: Path) -> Reader | None:
     """A reader if both extracted archives are there. Signs are resized to the catalog's size."""
     folder = root / GTSRB_FOLDER / "GTSRB"
-    if not all((folder / part).is_dir() for part in ("Training", "Final_Test/Images")):
+    if not all((root / part).is_dir() for part in GTSRB_FOLDERS):
         return None
 
     def split(name: str, expected: int) -> Originals:

@@ -53,6 +53,7 @@ def write_layout(network: Network, task: Task, path: Path, classes: Sequence[str
         "classes": json.dumps(list(classes)),
     }
     tensors = {name: ours[own].contiguous() for own, name in theirs.items()}
+    tensors |= {copy: tensors[name].clone() for copy, name in row.copies(tensors).items()}
     path.write_bytes(safetensors.torch.save(tensors, metadata=header))
     return _read_layout(path, folded, {name: own for own, name in theirs.items()})
 
@@ -60,7 +61,8 @@ def write_layout(network: Network, task: Task, path: Path, classes: Sequence[str
 def _read_layout(path: Path, folded: Network, names: dict[str, str]) -> Forward:
     """The file in a network of its own, which has nothing but the normalisation from ours."""
     read = uninitialised(folded.arch)
-    stored = {names[name]: tensor for name, tensor in safetensors.torch.load_file(path).items()}
+    tensors = safetensors.torch.load_file(path)
+    stored = {own: tensors[name] for name, own in names.items()}
     own = {name: tensor for name, tensor in folded.state_dict().items() if name.startswith("normalize.")}
     read.load_state_dict({**own, **stored})
     return read.eval()

@@ -100,7 +100,7 @@ JUDGES: dict[str, Judge] = {
     "WideResNet-10-2": Judge(lambda: wide_resnet(10, 2), "robustbench-wrn", "wrn-10-2-relu"),
     "WideResNet-16-1": Judge(lambda: wide_resnet(16, 1), "robustbench-wrn", "wrn-16-1-relu"),
     "WideResNet-28-4 of TRADES": Judge(
-        lambda: wide_resnet(28, 4, sub_block1=True), "robustbench-wrn", "wrn-28-4-relu"
+        lambda: wide_resnet(28, 4, sub_block1=True), "robustbench-wrn-sub", "wrn-28-4-relu"
     ),
     "DMWideResNet-10-2": Judge(
         lambda: deepmind("DMWideResNet", nn.SiLU, depth=10, width=2), "robustbench-dm-wrn", "dm-wrn-10-2"

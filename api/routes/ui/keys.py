@@ -1,0 +1,19 @@
+"""One's keys, to look at and to revoke."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from api.routes.ui.visit import VisitDep
+from jobs.store.keys import keys_of
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/ui/keys")
+def show_keys(visit: VisitDep) -> Response:
+    """Oldest first; an admin sees those of all owners, as in the API."""
+    everybodys = "admin" in visit.caller.scopes
+    with visit.reading() as session:
+        keys = keys_of(session, None if everybodys else visit.caller.owner)
+    return visit.page("keys.html", title="Keys", here="/ui/keys", keys=keys, everybodys=everybodys)
