@@ -10,7 +10,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos fuzz load scaling fan-out memory bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos fuzz load scaling fan-out memory time-left bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -58,6 +58,9 @@ fan-out: $(STAMP)  ## An attack in four parts on 1 and 2 slots of one thread: wa
 
 memory: $(STAMP)  ## Peak of anonymous memory on 50,000 images of 224 x 224: under 3 GiB (20 GB of disk; OPTIONS are passed on)
 	$(BIN)/python -m benchmarks.memory --work $(or $(WORK),.cartl/memory) $(OPTIONS)
+
+time-left: $(STAMP)  ## How far the time left is off over twenty jobs, beside what else the machine does (OPTIONS are passed on)
+	$(BIN)/python -m benchmarks.time_left $(OPTIONS)
 
 bench-attacks: $(PEERS)/installed  ## Our attacks beside other libraries'; networks are kept in BENCH (.cartl/bench), OPTIONS are passed on
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.attacks --networks $(or $(BENCH),.cartl/bench) \

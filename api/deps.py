@@ -31,6 +31,7 @@ from api.http.computed_once import ComputedOnce
 from api.http.problems import Problem
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
+from api.known_rates import KnownRates
 from api.readiness import Readiness
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.planning.lookup import KnownDataset, KnownTeacher, Lookup
@@ -66,6 +67,7 @@ class AppContext:
     quota: QueueQuota
     readiness: ComputedOnce[Readiness | Problem]
     version_guard: VersionGuard
+    rates: KnownRates
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session for reading: one snapshot, nothing is kept."""

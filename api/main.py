@@ -26,6 +26,7 @@ from api.http.middleware import AddressLimit, HeadAsGet, KnownVersion
 from api.http.pages_for_browsers import PagesForBrowsers
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
+from api.known_rates import KnownRates
 from api.readiness import READINESS_SECONDS, readiness
 from api.routes import (
     catalog,
@@ -41,6 +42,7 @@ from api.routes import (
     sweeps,
     teachers,
     uploads,
+    webhooks,
     workers,
 )
 from api.routes.ui import PARTS as UI_PARTS
@@ -71,6 +73,8 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.UploadNotFound: "not-found",
     errors.UploadInUse: "wrong-state",
     errors.TooManyUploads: "too-many-uploads",
+    errors.WebhookNotFound: "not-found",
+    errors.TooManyWebhooks: "too-many-webhooks",
     errors.NoSpace: "no-space",
     errors.StorageFull: "storage-full",
     errors.ResourceNotFound: "not-found",
@@ -102,6 +106,7 @@ TAGS = [
     {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask: your own keys, and of an admin all."},
+    {"name": "webhooks", "description": "Whom the service calls when something happens to your jobs."},
     {"name": "health", "description": "For probes and Prometheus; workers and their devices."},
 ]
 
@@ -133,6 +138,7 @@ def create_app(settings: Settings) -> FastAPI:
         teachers,
         catalog,
         keys,
+        webhooks,
         workers,
         health,
         pages,
@@ -142,7 +148,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(page)
     app.state.documents = {}
     error_handlers.install(app, KIND_OF_ERROR, respond_for_people)
-    openapi.install(app, keys.KeyRequest, job_changes.JobChange, NewDataset, NewTeacher)
+    bodies = (keys.KeyRequest, webhooks.WebhookRequest, job_changes.JobChange, NewDataset, NewTeacher)
+    openapi.install(app, *bodies)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
     app.add_middleware(PagesForBrowsers)
@@ -174,6 +181,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             quota=QueueQuota(settings.max_queued_per_owner),
             readiness=ComputedOnce(lambda: readiness(engine, celery, settings), READINESS_SECONDS),
             version_guard=VersionGuard(),
+            rates=KnownRates(sessions),
             rate_limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
         )
         await run_in_threadpool(refuse_an_open_network, settings)

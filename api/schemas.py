@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
@@ -11,7 +11,7 @@ from api.data_view import DataView, data_of
 from cartl_core.spec.arm import AUTO, FreezeDepth
 from jobs.settings import Settings
 from jobs.state import JobState
-from jobs.store import MetricSeries
+from jobs.store import MetricSeries, Pace
 from jobs.tables import Artifact, Job, JobEvent
 
 T = TypeVar("T")
@@ -22,6 +22,9 @@ STANDS_FOR = "x-stands-for"
 # Kept as it was stored: an old job stays readable when the model of a spec grows.
 SpecJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: ["JobSpec", "EvaluateJobSpec"]})]
 RuntimeJson = Annotated[dict[str, Any], WithJsonSchema({STANDS_FOR: ["Runtime"]})]
+
+
+NOT_RUNNING = Pace()
 
 
 class View(BaseModel):
@@ -58,12 +61,26 @@ class JobLinks(View):
         return cls(self=base, **parts)
 
 
+class SecondsRange(BaseModel):
+    """Where the wall time of a run lies."""
+
+    low: float = Field(ge=0, description="One run in ten takes less.")
+    likely: float = Field(ge=0)
+    high: float = Field(ge=0, description="One run in ten takes more.")
+
+
 class EstimateView(BaseModel):
-    """What a job is expected to cost; a guess from counted images and measured rates."""
+    """What a job is expected to cost, from its counted passes and the rates that stages have shown."""
 
     model_config = ConfigDict(extra="allow")
 
-    seconds: float = Field(ge=0, description="Wall time of the whole run on the machine named by `assumes`.")
+    seconds: float = Field(ge=0, description="Likely wall time of the whole run: `likely` of the range.")
+    seconds_range: SecondsRange | None = Field(default=None, description="Null in jobs of earlier versions.")
+    basis: str | None = Field(
+        default=None, description="`measured on 12 stages`, `measured on other networks`, or `first guess`."
+    )
+    measured_stages: int | None = Field(default=None, ge=0, description="How many the time stands on.")
+    assumes: str | None = Field(default=None, description="What the time takes for granted, for people.")
     disk_bytes: int = Field(ge=0)
 
 
@@ -122,7 +139,8 @@ class JobView(JobBrief):
 
     message: str | None = Field(description="What went wrong, for people.")
     stage_label: str | None
-    seconds_left: float | None
+    seconds_left: float | None = Field(description="From now on; before the first stage, as estimated.")
+    images_per_second: float | None = Field(description="Through the stage at work, lately.")
     estimated_finish: datetime | None
     queue_position: int | None = Field(
         description="1 goes next; 101 is 101 or later; null when it is not queued."
@@ -143,15 +161,18 @@ class JobView(JobBrief):
     )
 
     @classmethod
-    def whole(cls, job: Job, queue_position: int | None, settings: Settings) -> Self:
+    def whole(
+        cls, job: Job, queue_position: int | None, settings: Settings, pace: Pace = NOT_RUNNING
+    ) -> Self:
         """A row with all that a person may know of it."""
         queued = job.state == JobState.QUEUED
         return cls(
             **cls.columns_of(job),
             message=job.message,
             stage_label=job.stage_label,
-            seconds_left=job.seconds_left,
-            estimated_finish=_estimated_finish(job),
+            seconds_left=pace.seconds_left,
+            images_per_second=pace.images_per_second,
+            estimated_finish=_estimated_finish(job, pace),
             queue_position=queue_position,
             waiting_for=job.waiting_for,
             cancel_requested=job.cancel_requested_at is not None,
@@ -168,11 +189,11 @@ class JobView(JobBrief):
         )
 
 
-def _estimated_finish(job: Job) -> datetime | None:
-    """The last heartbeat plus what the run said was left."""
-    if job.state != JobState.RUNNING or job.heartbeat_at is None or job.seconds_left is None:
+def _estimated_finish(job: Job, pace: Pace) -> datetime | None:
+    """Now, plus what is left."""
+    if job.state != JobState.RUNNING or pace.seconds_left is None:
         return None
-    return job.heartbeat_at + timedelta(seconds=job.seconds_left)
+    return datetime.now(UTC) + timedelta(seconds=pace.seconds_left)
 
 
 class DryRun(View):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
 from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
+from cartl_core.planning.rates import MeasuredRate
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, digest
 from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec, NetworkRef, request_class
@@ -49,17 +50,27 @@ def nothing_found(ref: NetworkRef) -> NetworkFile:
     raise SpecError("network", "there is no such network")
 
 
-def submission_of(body: bytes, settings: Settings, find: Find, lookup: Lookup = CATALOG_ALONE) -> Submission:
+def submission_of(
+    body: bytes,
+    settings: Settings,
+    find: Find,
+    lookup: Lookup = CATALOG_ALONE,
+    measured: Sequence[MeasuredRate] = (),
+) -> Submission:
     """The body as a job. Check it before a transaction is opened.
 
     Raises:
         Problem: the body is not JSON, or not a job that can run.
     """
-    return prepare(parse_json(body), settings, find, lookup)
+    return prepare(parse_json(body), settings, find, lookup, measured)
 
 
 def prepare(
-    value: object, settings: Settings, find: Find = nothing_found, lookup: Lookup = CATALOG_ALONE
+    value: object,
+    settings: Settings,
+    find: Find = nothing_found,
+    lookup: Lookup = CATALOG_ALONE,
+    measured: Sequence[MeasuredRate] = (),
 ) -> Submission:
     """Validate, resolve and estimate a parsed body, and hold it to this deployment's limits.
 
@@ -68,6 +79,7 @@ def prepare(
         settings: of the deployment.
         find: gives the network that an evaluation names.
         lookup: gives the data sets and teachers that people brought.
+        measured: what finished stages have shown of the time that work takes.
 
     Raises:
         Problem: 422, with the fields and what is allowed there.
@@ -77,7 +89,7 @@ def prepare(
         kind = request_class(value)
         request = kind.model_validate(value)
         spec = _resolved(request, settings, find, lookup)
-        cost = estimate(spec)
+        cost = estimate(spec, measured)
         check_size(spec, cost, settings)
     except ValidationError as error:
         raise invalid_fields(kind, error, value) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from api.http.body import parse
 from api.http.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
+from cartl_core.planning.rates import MeasuredRate
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import Cell, cells
 from cartl_core.spec import JobRequest, digest
@@ -37,7 +38,12 @@ class SweepSubmission:
         return digest(self.request)
 
 
-def sweep_of(body: bytes, settings: Settings, lookup: Lookup = CATALOG_ALONE) -> SweepSubmission:
+def sweep_of(
+    body: bytes,
+    settings: Settings,
+    lookup: Lookup = CATALOG_ALONE,
+    measured: Sequence[MeasuredRate] = (),
+) -> SweepSubmission:
     """The body as a sweep. Check it before a transaction is opened.
 
     Raises:
@@ -49,15 +55,16 @@ def sweep_of(body: bytes, settings: Settings, lookup: Lookup = CATALOG_ALONE) ->
         found = cells(request, settings.max_jobs_per_sweep, settings.default_preset, lookup)
     except SpecError as error:
         raise _refused(error) from error
-    planned = tuple(_planned(cell, settings, lookup) for cell in found)
-    return SweepSubmission(request, planned, estimate_together([one.spec for one in planned]))
+    planned = tuple(_planned(cell, settings, lookup, measured) for cell in found)
+    together = estimate_together([one.spec for one in planned], measured)
+    return SweepSubmission(request, planned, together)
 
 
-def _planned(cell: Cell, settings: Settings, lookup: Lookup) -> Planned:
+def _planned(cell: Cell, settings: Settings, lookup: Lookup, measured: Sequence[MeasuredRate]) -> Planned:
     try:
         request = JobRequest.model_validate(cell.request)
         spec = resolve(request, settings.default_preset, lookup)
-        cost = estimate(spec)
+        cost = estimate(spec, measured)
         check_size(spec, cost, settings)
     except ValidationError as error:
         raise _refused(cell.refused(first_fault(JobRequest, error, cell.request))) from error

@@ -41,6 +41,7 @@ class Job(Shape):
     stage_label: str | None = None
     fraction: float | None = None
     seconds_left: float | None = None
+    images_per_second: float | None = None
     queue_position: int | None = None
     spec: dict[str, JsonValue] | None = None
     spec_digest: str = ""

@@ -15,7 +15,7 @@ from cartl.answers import not_the_service
 from cartl.client import Client, Json
 from cartl.show import follow, show_outcome, show_report
 from cartl.up import Service, Settings
-from cartl.words import duration
+from cartl.words import duration, expected
 from cartl_core.render.schema_1 import read_report
 from cartl_core.report import Report
 
@@ -62,8 +62,7 @@ def adopt_or_post(client: Client, pair: pairs.Pair, console: Console) -> str:
 
 
 def _estimate(job: Json) -> str:
-    seconds = (job.get("estimate") or {}).get("seconds")
-    return f"estimated: {duration(seconds)}, less where teachers can be reused"
+    return f"estimated: {expected(job.get('estimate') or {})}, less where teachers can be reused"
 
 
 def _save(client: Client, job_id: str, data_dir: Path, console: Console) -> Report:

@@ -37,6 +37,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     jobs.retry,
     convert.convert,
     verify.verify,
+    verify.sign,
 )
 """In the order of the help, each under its function's name."""
 

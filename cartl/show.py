@@ -23,6 +23,7 @@ from cartl.words import (
     outcome,
     percent,
     printable,
+    time_left,
 )
 from cartl_core.spec.visible_text import visible
 
@@ -59,12 +60,11 @@ class LiveView:
 
     def progress(self, job: Json) -> None:
         """Move the bar."""
-        left = job.get("seconds_left")
         self._bar.update(
             self._task,
             completed=job.get("fraction") or 0.0,
             description=doing(job),
-            left=f"{duration(left)} left" if left is not None else "",
+            left=time_left(job),
         )
 
 
@@ -86,9 +86,9 @@ class PlainView:
         if job["state"] in TERMINAL or (now == said and time.monotonic() - at < PLAIN_EVERY_SECONDS):
             return
         self._last = (now, time.monotonic())
-        left = job.get("seconds_left")
+        left = time_left(job)
         done = f"[{percent(job['fraction'])}] " if job.get("fraction") is not None else ""
-        self.line(f"{done}{now}" + (f", {duration(left)} left" if left is not None else ""))
+        self.line(f"{done}{now}" + (f", {left}" if left else ""))
 
 
 @contextmanager

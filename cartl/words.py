@@ -32,6 +32,30 @@ def doing(job: Json) -> str:
     return str(job["state"])
 
 
+def time_left(job: Json) -> str:
+    """How long it will take, and how fast it goes; empty where nothing is known."""
+    left, images = job.get("seconds_left"), job.get("images_per_second")
+    told = [] if left is None else [f"{duration(left)} left"]
+    if images:
+        told.append(f"{rate(images)} images/s")
+    return ", ".join(told)
+
+
+def rate(images: float) -> str:
+    """Images a second: whole where there are ten or more."""
+    return f"{images:.0f}" if images >= 10 else f"{images:.1f}"
+
+
+def expected(estimate: Json) -> str:
+    """How long a job will take: a range, and what it stands on; of an older service one figure."""
+    span = estimate.get("seconds_range")
+    if not isinstance(span, dict):
+        return duration(estimate.get("seconds"))
+    low, likely, high = (duration(span.get(name)) for name in ("low", "likely", "high"))
+    basis = estimate.get("basis")
+    return f"{low} to {high}, likely {likely}" + (f" ({basis})" if basis else "")
+
+
 def outcome(job: Json) -> str:
     """How a job ended, with the reason when it did not succeed."""
     why = [str(job[key]) for key in ("reason", "message") if job.get(key)]

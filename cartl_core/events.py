@@ -86,8 +86,29 @@ class Progress(EventBase):
     type: Literal["progress"] = "progress"
     stage: StageKind
     label: str
-    fraction: float = Field(ge=0, le=1, description="Of the whole run, by estimated cost.")
+    fraction: float = Field(ge=0, le=1, description="Of the whole run, by predicted seconds.")
     seconds_left: float | None = Field(default=None, ge=0)
+    images_per_second: float | None = Field(
+        default=None, ge=0, allow_inf_nan=False, description="Through the stage at work, lately."
+    )
+
+
+class StageMeasured(EventBase):
+    """How long a computed part of a run took, for the estimates of later runs; no event of a job."""
+
+    type: Literal["stage_measured"] = "stage_measured"
+    kind: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,63}$",
+        description="Of work: `teacher`, `student`, `attack-pgd`; `start` and `publish` are of every run.",
+    )
+    size_class: int = Field(
+        ge=0, le=64, description="Of the network: the power of two of its multiply-adds a pass."
+    )
+    macs: float = Field(
+        ge=0, allow_inf_nan=False, description="Multiply-adds that were computed, as counted."
+    )
+    batches: float = Field(ge=0, allow_inf_nan=False, description="Passes of a batch, as counted.")
+    seconds: float = Field(gt=0, allow_inf_nan=False)
 
 
 class AttackFinished(EventBase):
@@ -215,6 +236,7 @@ Event = Annotated[
     | StageFinished
     | EpochFinished
     | Progress
+    | StageMeasured
     | AttackFinished
     | CandidateChosen
     | ReportUpdated

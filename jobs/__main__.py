@@ -184,7 +184,8 @@ def prune_files(
     say(
         f"{'Would remove' if dry_run else 'Removed'} {pruned.stages} stages, "
         f"{pruned.checkpoints} checkpoints, {pruned.uploads} uploads, {pruned.tasks} tasks, "
-        f"{pruned.resources} data sets and teachers, {pruned.idempotency_keys} idempotency keys, "
+        f"{pruned.resources} data sets and teachers, {pruned.deliveries} deliveries of webhooks, "
+        f"{pruned.idempotency_keys} idempotency keys, "
         f"{len(pruned.paths)} directories ({pruned.size} bytes)."
     )
 

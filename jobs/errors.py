@@ -17,6 +17,9 @@ RecordError
 |-- UploadNotFound         no such upload, or it belongs to somebody else
 |-- UploadInUse            a job that measures it has not ended
 |-- TooManyUploads         the owner's limit on uploads
+|-- WebhookNotFound        no such webhook, or it belongs to somebody else
+|-- WebhookRefused         a URL that is not called
+|-- TooManyWebhooks        the owner's limit on webhooks
 |-- StorageFull            too little room on a disk
 |   `-- NoSpace            for the content of a data set or a teacher
 |-- ResourceNotFound       no such data set or teacher, or it is neither the owner's nor shared with them
@@ -113,6 +116,18 @@ class UploadInUse(RecordError):
 
 class TooManyUploads(RecordError):
     """The owner has as many uploads as allowed."""
+
+
+class WebhookNotFound(RecordError):
+    """There is no such webhook."""
+
+
+class WebhookRefused(RecordError):
+    """This URL is not called."""
+
+
+class TooManyWebhooks(RecordError):
+    """The owner has as many webhooks as allowed."""
 
 
 class StorageFull(RecordError):

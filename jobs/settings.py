@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.spec import Preset
@@ -16,6 +16,7 @@ from cartl_core.spec.resources.dataset import GIB, DatasetLimits
 from jobs.devices import AUTO, ONE_CPU, Slot, parse_devices, slots_on
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
+from jobs.sink_settings import SinkSettings
 from jobs.written_values import absolute, paths_in, with_scheme
 
 PREFIX = "CARTL_"
@@ -31,7 +32,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Bytes = Annotated[int, Field(ge=1024, le=2**50)]
 
 
-class Settings(BaseSettings):
+class Settings(SinkSettings):
     """One value for api, worker and the administrator's command. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(

@@ -98,6 +98,7 @@ SLOW = tuple(
         "test_surroundings.py",
         "test_worker_health.py",
         "worker/host",
+        "worker/sinks",
         "worker/supervision",
         "worker/task_slot",
     )

@@ -15,7 +15,20 @@ from pathlib import Path
 
 # What a machine may have set and no test may see: settings of ours, and those of programs and libraries that
 # the tests start.
-PREFIXES = ("CARTL_", "PG", "MPL", "UVICORN_", "CELERY_", "HYPOTHESIS_", "PYTORCH_", "TORCH_", "CUBLAS_")
+PREFIXES = (
+    "CARTL_",
+    "PG",
+    "MPL",
+    "UVICORN_",
+    "CELERY_",
+    "HYPOTHESIS_",
+    "PYTORCH_",
+    "TORCH_",
+    "CUBLAS_",
+    "MLFLOW_",
+    "WANDB_",
+    "SSL_",
+)
 NAMES = frozenset(
     "http_proxy https_proxy ftp_proxy all_proxy no_proxy force_color no_color columns lines language "
     "lc_ctype pythonoptimize pythonwarnings pythonhashseed pythonutf8 pythonioencoding source_date_epoch "

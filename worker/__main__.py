@@ -18,6 +18,7 @@ from jobs.settings import Settings
 from worker.app import make_app
 from worker.host.devices import with_devices
 from worker.host.identity import identity_of
+from worker.sinks.switched_on import check_packages
 
 log = logging.getLogger("worker")
 
@@ -41,6 +42,7 @@ def main() -> int:
     """Run until SIGTERM or Ctrl-C; both let jobs checkpoint and put them back in the queue."""
     settings = Settings.from_env()
     logs.configure(settings)
+    check_packages(settings)
     keep_private(settings)
     settings.make_directories()
     try:

@@ -28,7 +28,8 @@ from worker.host.identity import identity_of
 from worker.host.maintenance import Maintenance
 from worker.host.shutdown import LEEWAY_SECONDS, ShutdownFlag, end_after
 from worker.host.slot_locks import SlotLocks
-from worker.host.task_slot_process import COMMAND, TaskSlotProcess
+from worker.host.task_slot_process import COMMAND, Companions, TaskSlotProcess
+from worker.sinks.switched_on import sink_processes
 from worker.supervision.child_command import Prepare, prepare
 from worker.tasks import run_jobs
 
@@ -53,7 +54,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence
     app = make_celery(settings, consumer=True)
     app.conf.worker_pool_start_method = "fork"  # the shutdown flag is shared by inheritance
     shutdown, locks = ShutdownFlag(), SlotLocks(settings.worker_slots)
-    slot = TaskSlotProcess(task_slot)
+    beside = Companions([TaskSlotProcess(task_slot), *sink_processes(settings)])
 
     @app.task(name=WAKE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
     def wake(job_id: str | None = None) -> None:
@@ -62,7 +63,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence
 
     def begin_shutdown(**_: Any) -> None:
         shutdown.set()
-        slot.ask_to_end()
+        beside.ask_to_end()
         end_after(settings.stop_grace_seconds + LEEWAY_SECONDS)
 
     def configure_logs(**_: Any) -> None:
@@ -73,7 +74,7 @@ def make_app(settings: Settings, prepare: Prepare = prepare, task_slot: Sequence
     signals.setup_logging.connect(configure_logs, weak=False)
     signals.worker_shutting_down.connect(begin_shutdown, weak=False)
     signals.worker_process_init.connect(_outlive_main, weak=False)
-    app.steps["worker"].add(_maintenance_step(settings, shutdown, slot))
+    app.steps["worker"].add(_maintenance_step(settings, shutdown, beside))
     return app
 
 
@@ -86,9 +87,7 @@ def _outlive_main(**_: Any) -> None:
     set_pdeathsig(signal.SIGTERM)
 
 
-def _maintenance_step(
-    settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProcess
-) -> type[bootsteps.Step]:
+def _maintenance_step(settings: Settings, shutdown: ShutdownFlag, beside: Companions) -> type[bootsteps.Step]:
     """A step of the worker's start: after the pool has forked, before the broker is connected to."""
 
     class MaintenanceStep(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -99,7 +98,7 @@ def _maintenance_step(
             self._maintenance: Maintenance | None = None
 
         def start(self, parent: Any) -> None:
-            self._maintenance = _maintenance(settings, shutdown, slot)
+            self._maintenance = _maintenance(settings, shutdown, beside)
             self._maintenance.start()
             signals.worker_shutdown.connect(self._end, weak=False)
 
@@ -111,14 +110,14 @@ def _maintenance_step(
             """Called before the pool's jobs have let go: the maintenance goes on until they have."""
 
         def _end(self, **_: Any) -> None:
-            slot.end()
+            beside.end()
             if self._maintenance is not None:
                 self._maintenance.stop()
 
     return MaintenanceStep
 
 
-def _maintenance(settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProcess) -> Maintenance:
+def _maintenance(settings: Settings, shutdown: ShutdownFlag, beside: Companions) -> Maintenance:
     celery = make_celery(settings)
 
     @lru_cache(maxsize=1)
@@ -132,7 +131,7 @@ def _maintenance(settings: Settings, shutdown: ShutdownFlag, slot: TaskSlotProce
         factory=factory,
         notify=lambda: notify_workers(celery),
         version=__version__,
-        keep_task_slot=slot.keep,
+        keep_companions=beside.keep,
     )
 
 

@@ -24,6 +24,7 @@ from jobs.store import Claim, lost_tasks, tasks
 from jobs.store.shards import SHARD
 from jobs.store.slots import note_claim
 from jobs.store.tasks import TaskClaim
+from jobs.store.tracked_jobs import follow
 from worker.host.identity import identity_of
 from worker.host.shutdown import ShutdownFlag
 from worker.host.slot_locks import SlotLocks
@@ -90,7 +91,7 @@ def _claim(context: SupervisorContext, slot: Slot) -> Claim | None:
 
     def take(session: Session) -> Claim | None:
         store.free_unheld(session, worker_id=worker_id, supervisor_pid=os.getpid())
-        return store.claim(
+        claim = store.claim(
             session,
             worker_id=worker_id,
             lease_seconds=settings.lease_seconds,
@@ -98,6 +99,9 @@ def _claim(context: SupervisorContext, slot: Slot) -> Claim | None:
             supervisor_pid=os.getpid(),
             slot=slot,
         )
+        if claim is not None:
+            follow(session, claim.job_id, settings.trackers)
+        return claim
 
     return _taken(context, take)
 

@@ -76,6 +76,7 @@ def create_job(
         context.settings,
         lambda ref: request.find_network(ref, caller.owner),
         request.lookup(caller.owner),
+        context.rates.measured(),
     )
     if dry_run:
         return json_of(_dry_run(submission, context.settings))
@@ -140,7 +141,7 @@ def json_of(
 
 def view_of(session: Session, job: Job, settings: Settings) -> JobView:
     """All that a person may know of a job."""
-    return JobView.whole(job, store.queue_position(session, job), settings)
+    return JobView.whole(job, store.queue_position(session, job), settings, store.pace_of(session, job))
 
 
 @router.get("/jobs", summary="List jobs, newest first", responses=problems())

@@ -87,7 +87,7 @@ def create_sweep(
     retried by itself.
     """
     context, (caller, body) = request.context, request.open()
-    submission = sweep_of(body, context.settings, request.lookup(caller.owner))
+    submission = sweep_of(body, context.settings, request.lookup(caller.owner), context.rates.measured())
     if dry_run:
         return _json(_dry_run(submission))
     with context.writing() as session:

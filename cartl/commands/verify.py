@@ -1,4 +1,4 @@
-"""The command `verify`: a report's figures and verdicts, computed again from the outcomes beside it."""
+"""The commands `verify` and `sign`: a report computed again from its outcomes, and its signature."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from cartl import signing
 from cartl.exit_codes import FAILED
 from cartl.problems import NotUsable
 from cartl.words import printable
-from cartl_core.analysis.acceptance.outcomes_file import OutcomesInvalid, StoredOutcomes, read_outcomes
-from cartl_core.analysis.acceptance.verify import NotVerifiable, Verification
+from cartl_core.analysis.acceptance.outcomes_file import (
+    OutcomesInvalid,
+    StoredOutcomes,
+    outcomes_name,
+    read_outcomes,
+)
+from cartl_core.analysis.acceptance.verify import NotVerifiable, Verification, subjects
 from cartl_core.analysis.acceptance.verify import verify as compute_again
 from cartl_core.render import sentences
 from cartl_core.report import Report
@@ -31,6 +37,10 @@ def verify(
             metavar="REPORT",
         ),
     ],
+    key: Annotated[
+        Path | None,
+        typer.Option(help="The operator's public key in PEM: the files must be as they were signed."),
+    ] = None,
 ) -> None:
     """Compute a report's figures and verdicts again from its stored outcomes; 0 where all criteria pass.
 
@@ -38,11 +48,44 @@ def verify(
     else than its outcomes; 2 that a file is missing or damaged.
     """
     path = report / REPORT if report.is_dir() else report
-    found = _verified(_read(path), path.parent)
+    written = _read(path)
+    found = _verified(written, path.parent)
     for line in _lines(found):
         typer.echo(printable(line))
-    if not found.accepted:
+    signed = key is None or _is_signed(path, key, written, found)
+    if not found.accepted or not signed:
         raise typer.Exit(FAILED)
+
+
+def sign(
+    folder: Annotated[
+        Path, typer.Argument(help="The folder of a run, or of what was downloaded of it.", metavar="FOLDER")
+    ],
+    key: Annotated[Path, typer.Option(help="The operator's private key in PEM, e.g. of Ed25519.")],
+    image: Annotated[
+        str | None, typer.Option(help="SHA-256 of the container image that computed.", metavar="DIGEST")
+    ] = None,
+) -> None:
+    """Sign the files of a run whose report agrees with its outcomes: an in-toto statement in DSSE."""
+    report = _read(folder / REPORT)
+    found = _verified(report, folder)
+    if found.differences:
+        for line in _lines(found):
+            typer.echo(printable(line))
+        raise typer.Exit(FAILED)
+    typer.echo(signing.sign(folder, signing.statement(folder, report, found, image), key))
+
+
+def _is_signed(path: Path, key: Path, report: Report, found: Verification) -> bool:
+    needed = (path.name, *(outcomes_name(subject) for subject in subjects(report)))
+    try:
+        signed = signing.check(path.parent, key, needed, found)
+    except signing.SignatureInvalid as error:
+        typer.echo(printable(f"signature: {error}"))
+        return False
+    absent = f"; not here: {', '.join(signed.absent)}" if signed.absent else ""
+    typer.echo(printable(f"signature: {len(signed.here)} files are as they were signed{absent}"))
+    return True
 
 
 def _read(path: Path) -> Report:
@@ -57,7 +100,7 @@ def _read(path: Path) -> Report:
 
 def _verified(report: Report, folder: Path) -> Verification:
     def stored(subject: str) -> StoredOutcomes:
-        return read_outcomes(folder / f"outcomes-{subject}.safetensors")
+        return read_outcomes(folder / outcomes_name(subject))
 
     try:
         return compute_again(report, stored)

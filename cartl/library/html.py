@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from cartl.library.rows import FigureRow
 from cartl.library.values import Job, Sweep
-from cartl.words import doing, duration, outcome, percent
+from cartl.words import doing, outcome, percent, time_left
 from cartl_core.render import numbers
 from cartl_core.report import Interval
 from cartl_core.statistics.sweep_summary import SeedMean, SweepTable
@@ -19,8 +19,8 @@ RIGHT = ' style="text-align:right"'
 def job_html(job: Job, base_url: str) -> str:
     """Its state, a bar while it is at work, and a link to its report."""
     told = job.model_dump()
-    left = f", {duration(job.seconds_left)} left" if job.seconds_left is not None and not job.ended else ""
-    what = outcome(told) if job.ended else f"job {job.id}: {doing(told)}{left}"
+    left = time_left(told)
+    what = outcome(told) if job.ended else f"job {job.id}: {doing(told)}" + (f", {left}" if left else "")
     link = f"{base_url}/jobs/{quote(job.id, safe='')}/report"
     return (
         f"<div><strong>{escape(job.name or '')}</strong> {escape(what)} {bar_html(job.fraction, job.ended)}"

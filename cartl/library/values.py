@@ -21,10 +21,20 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
 
+class SecondsRange(Value):
+    """Where the wall time of a run lies: one in ten takes less than `low`, one more than `high`."""
+
+    low: float
+    likely: float
+    high: float
+
+
 class Estimate(Value):
     """What a job is expected to cost."""
 
-    seconds: float | None = Field(default=None, description="Wall time of the whole run.")
+    seconds: float | None = Field(default=None, description="Likely wall time of the whole run.")
+    seconds_range: SecondsRange | None = None
+    basis: str | None = Field(default=None, description="`measured on 12 stages`, or `first guess`.")
     disk_bytes: int | None = None
 
 
@@ -52,6 +62,7 @@ class Job(Value):
     stage_label: str | None = None
     fraction: float | None = Field(default=None, description="Done, of the whole run, 0 to 1.")
     seconds_left: float | None = None
+    images_per_second: float | None = None
     queue_position: int | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None

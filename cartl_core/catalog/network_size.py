@@ -41,3 +41,16 @@ def block_sizes(model: ModelSpec, classes: int) -> tuple[Size, ...]:
         shape = passage.shape
     stem, first, *others = sizes
     return (stem + first, *others)
+
+
+@lru_cache(maxsize=256)
+def network_size(model: ModelSpec, classes: int) -> Size:
+    """The whole network."""
+    return sum(block_sizes(model, classes), Size())
+
+
+@lru_cache(maxsize=1024)
+def trunk_share(model: ModelSpec, classes: int, freeze_depth: int) -> float:
+    """The share of a forward pass's multiply-adds that the first ``freeze_depth`` blocks have."""
+    trunk = sum(block_sizes(model, classes)[:freeze_depth], Size())
+    return trunk.macs / network_size(model, classes).macs

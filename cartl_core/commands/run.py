@@ -24,6 +24,7 @@ from cartl_core.errors import (
 )
 from cartl_core.events import Failed, Finished, Reporter, Stopped
 from cartl_core.planning.existing_network import resolve_existing_network
+from cartl_core.planning.rates import RATES, MeasuredRate
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.shards import FanOut, read_shard
@@ -32,6 +33,7 @@ from cartl_core.run import runtime as machine
 from cartl_core.run.own_objects import Brought, inspected, pack_in
 from cartl_core.run.pipeline import run
 from cartl_core.run.supervised import LOST_SUPERVISOR, Orders, SupervisedStageCache
+from cartl_core.run.timing.expected import Timing, process_began
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, request_class
 from cartl_core.spec.faults import first_fault
@@ -66,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--progress", choices=sorted(REPORTERS), default="human")
     parser.add_argument("--runtime", type=Path, help="JSON of the runtime that an earlier attempt resolved")
+    parser.add_argument("--rates", type=Path, help="JSON of the rates that earlier runs have measured")
     parser.add_argument("--run-id", help="the same for all attempts of one job (default: by OUT and SPEC)")
     parser.add_argument(
         "--threads", type=threads, help="CPU threads (default: all that this process may use)"
@@ -137,6 +140,7 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
             network=options.network or options.teacher,
             own_data=brought.images,
             run_id=options.run_id,
+            timing=Timing(_rates(options.rates), process_began()),
             fan_out=FanOut(options.shards, read_shard(options.shard) if options.shard else None),
         )
     except PartFinished:
@@ -184,6 +188,18 @@ def _read_spec(
     files = {request.network.teacher: network} if request.network.teacher else {}
     lookup = Brought(brought.datasets, files).lookup
     return resolve_existing_network(request, inspected(network, "network"), lookup=lookup)
+
+
+def _rates(path: Path | None) -> tuple[MeasuredRate, ...]:
+    """What earlier runs have measured; nothing where no file is named."""
+    if path is None:
+        return ()
+    try:
+        return RATES.validate_python(read_json(path, "rates"))
+    except ValidationError as error:
+        raise SpecError(
+            "rates", f"{path.name} holds no measured rates", allowed="as a worker writes"
+        ) from error
 
 
 def _runtime(

@@ -51,7 +51,7 @@ def plan_evaluation(
         further: the others, as ``spec.further`` has them.
     """
     setting = RunSetting(spec.seed, runtime, spec.evaluate.batch_size)
-    stage = importing(spec.network.file_digest, images=target.test_images, setting=setting)
+    stage = importing(spec.network.file_digest, setting=setting)
     network = _measured_on(_test_images(spec.evaluate, target), spec.evaluate, stage, setting)
     others = tuple(
         replace(
@@ -184,6 +184,7 @@ class _Layout:
             model=self.spec.model,
             fingerprint=self.target.fingerprint,
             images=self.target.train_images,
+            validation=self.target.held_out_images,
             setting=self.setting,
             label=label,
         )
@@ -198,9 +199,7 @@ class _Layout:
 
     def _given_teacher(self) -> StageSpec[Importing]:
         assert self.spec.teacher is not None
-        images = self.target.train_images
-        sha256 = self.spec.teacher.sha256
-        return importing(sha256, images=images, setting=self.setting, label="the given teacher")
+        return importing(self.spec.teacher.sha256, setting=self.setting, label="the given teacher")
 
     def _trained(self, pretrain: PretrainSpec, freeze_depth: int) -> TeacherPlan:
         """A teacher that is trained on the source, from scratch or from the one that was given."""
@@ -215,6 +214,7 @@ class _Layout:
                 model=self.spec.model,
                 fingerprint=source.fingerprint,
                 images=source.train_images,
+                validation=source.held_out_images,
                 setting=self.setting,
             )
         else:
@@ -224,6 +224,7 @@ class _Layout:
                 start.key,
                 fingerprint=source.fingerprint,
                 images=source.train_images,
+                validation=source.held_out_images,
                 setting=self.setting,
             )
         tests = DataRef("source", "test", source.fingerprint, evaluate.source_test_limit, source.test_images)

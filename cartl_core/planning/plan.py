@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cartl_core.planning.costs import Cost
 from cartl_core.planning.stages import (
     Attacking,
     Continuing,
@@ -29,12 +30,14 @@ class DataCounts:
     Attributes:
         test_images: those that are attacked.
         validation_images: those that candidates are compared on.
+        held_out_images: those of the training split by which an epoch is chosen.
     """
 
     fingerprint: str
     train_images: int
     test_images: int
     validation_images: int = 0
+    held_out_images: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class TransferPlan:
     spec: JobSpec
     teachers: tuple[TeacherPlan, ...]
     students: tuple[StudentPlan, ...]
-    costs: dict[str, float]
+    costs: dict[str, Cost]
     candidates: tuple[StudentPlan, ...] = ()
 
     @property
@@ -135,7 +138,7 @@ class EvaluationPlan:
 
     spec: EvaluateJobSpec
     network: ExistingNetworkPlan
-    costs: dict[str, float]
+    costs: dict[str, Cost]
     further: tuple[ExistingNetworkPlan, ...] = ()
 
     @property

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from cartl_core.planning.costs import diagnostic_cost, measurement_cost, student_cost, teacher_cost
+from cartl_core.planning.costs import Cost, Images
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_key
+from cartl_core.planning.work import of_attack, of_diagnostic, of_import, of_student, of_teacher
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.diagnostics import DiagnosticSpec
 
@@ -115,11 +116,11 @@ W = TypeVar("W", bound=Work, covariant=True)
 
 @dataclass(frozen=True)
 class StageSpec(Generic[W]):
-    """One stage: ``cost`` in forward passes of one image, see ``cartl_core.planning.costs``."""
+    """One stage; of its ``cost`` see ``cartl_core.planning.costs``."""
 
     work: W
     key: StageKey
-    cost: float
+    cost: Cost
 
     @property
     def digest(self) -> str:
@@ -134,6 +135,7 @@ def pretraining(
     model: ModelSpec,
     fingerprint: str,
     images: int,
+    validation: int = 0,
     setting: RunSetting,
 ) -> StageSpec[Pretraining]:
     """A teacher; one that ``serves_every_depth`` has one digest for all.
@@ -141,6 +143,7 @@ def pretraining(
     Args:
         fingerprint: of the source.
         images: of the source's training split.
+        validation: images of the source by which an epoch is chosen.
     """
     depth, settings = _of_a_teacher(pretrain, freeze_depth)
     key = stage_key(
@@ -152,7 +155,7 @@ def pretraining(
         model=plain(model),
         source=fingerprint,
     )
-    return StageSpec(Pretraining(pretrain, depth), key, teacher_cost(pretrain, images))
+    return StageSpec(Pretraining(pretrain, depth), key, of_teacher(pretrain, Images(images, validation)))
 
 
 def continuing(
@@ -162,6 +165,7 @@ def continuing(
     *,
     fingerprint: str,
     images: int,
+    validation: int = 0,
     setting: RunSetting,
 ) -> StageSpec[Continuing]:
     """A given teacher, trained further; its network is in the digest of ``start``.
@@ -169,6 +173,7 @@ def continuing(
     Args:
         fingerprint: of the source.
         images: of the source's training split.
+        validation: images of the source by which an epoch is chosen.
     """
     depth, settings = _of_a_teacher(pretrain, freeze_depth)
     key = stage_key(
@@ -180,7 +185,9 @@ def continuing(
         start=start,
         source=fingerprint,
     )
-    return StageSpec(Continuing(pretrain, depth, start), key, teacher_cost(pretrain, images))
+    return StageSpec(
+        Continuing(pretrain, depth, start), key, of_teacher(pretrain, Images(images, validation))
+    )
 
 
 def _of_a_teacher(pretrain: PretrainSpec, freeze_depth: int) -> tuple[int | None, dict[str, Any]]:
@@ -200,6 +207,7 @@ def transferring(
     model: ModelSpec,
     fingerprint: str,
     images: int,
+    validation: int = 0,
     setting: RunSetting,
     label: str | None = None,
 ) -> StageSpec[Transferring]:
@@ -208,6 +216,7 @@ def transferring(
     Args:
         fingerprint: of the target.
         images: of the target's training split.
+        validation: images of the target by which an epoch is chosen.
     """
     settings = plain(arm.transfer)
     settings.get("attack", {}).pop("label", None)
@@ -223,15 +232,13 @@ def transferring(
         target=fingerprint,
         **within,
     )
-    return StageSpec(Transferring(arm, teacher), key, student_cost(arm, model, images))
+    return StageSpec(Transferring(arm, teacher), key, of_student(arm, model, Images(images, validation)))
 
 
-def importing(
-    sha256: str, *, images: int, setting: RunSetting, label: str = "the given network"
-) -> StageSpec[Importing]:
-    """A network that was made elsewhere; its cost is counted as one pass of the ``images`` measured on."""
+def importing(sha256: str, *, setting: RunSetting, label: str = "the given network") -> StageSpec[Importing]:
+    """A network that was made elsewhere."""
     key = stage_key("evaluate", label, setting, given=sha256)
-    return StageSpec(Importing(sha256), key, measurement_cost(None, images))
+    return StageSpec(Importing(sha256), key, of_import())
 
 
 def attacking(
@@ -254,7 +261,9 @@ def attacking(
         batch_size=setting.batch_size,
         **images,
     )
-    return StageSpec(Attacking(attack, network, data), key, measurement_cost(attack, data.images))
+    return StageSpec(
+        Attacking(attack, network, data), key, of_attack(attack, data.images, setting.batch_size)
+    )
 
 
 def diagnosing(
@@ -285,5 +294,5 @@ def diagnosing(
     return StageSpec(
         Diagnosing(name, asked, network, freeze_depth, others, data),
         key,
-        diagnostic_cost(name, asked, data.images),
+        of_diagnostic(name, asked, data.images, setting.batch_size),
     )

@@ -111,6 +111,7 @@ LINES: dict[str, Callable[[Body], str]] = {
 QUIET = frozenset(
     {
         "progress",
+        "stage_measured",
         "report_updated",
         "stage_requested",
         "stage_stored",

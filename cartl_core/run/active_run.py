@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from cartl_core.analysis.build_report import build_report
@@ -19,6 +20,7 @@ from cartl_core.run.report_feed import ReportFeed
 from cartl_core.run.runners import Inputs
 from cartl_core.run.samples import Sample
 from cartl_core.run.stage_runner import Services, StageRunner
+from cartl_core.run.timing.expected import expectation
 
 
 class ActiveRun:
@@ -55,7 +57,8 @@ class ActiveRun:
             },
         )
         self.report = services.report
-        self._meter = Meter(plan.costs, services.report)
+        self._expect = partial(expectation, runtime=services.runtime, timing=services.timing)
+        self._meter = Meter(self._expect(plan), services.report, began=services.timing.began)
         self._stages = StageRunner(services, self.inputs, self.state, self._meter)
         self._feed = ReportFeed(services.report)
 
@@ -88,7 +91,11 @@ class ActiveRun:
     def replan(self, plan: Plan) -> None:
         """From here on these are the stages of the run; what is known of them stays."""
         self.plan = plan
-        self._meter.replan(plan.costs)
+        self._meter.replan(self._expect(plan))
+
+    def after_stages(self, kind: str | None) -> None:
+        """All stages are done, and work of this kind begins; None: nothing is left."""
+        self._meter.after_stages(kind)
 
     def known(self, *, complete: bool = False) -> Report:
         """The report as far as it is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cartl_core.data import load
@@ -20,11 +21,14 @@ from cartl_core.run.evaluation_run import run_evaluation
 from cartl_core.run.exports.export_student import export_student
 from cartl_core.run.publish import Exporter, publish
 from cartl_core.run.stage_runner import Services
+from cartl_core.run.timing.expected import Timing
 from cartl_core.run.transfer_run import run_transfer
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.storage.stage_cache import StageCache
 from cartl_core.storage.stop_flag import StopFlag
+
+NOTHING_MEASURED = Timing()
 
 
 def run(
@@ -43,6 +47,7 @@ def run(
     own_data: Mapping[str, DataSource] | None = None,
     run_id: str | None = None,
     scratch_bytes: int = DEFAULT_SCRATCH_BYTES,
+    timing: Timing = NOTHING_MEASURED,
     exporter: Exporter | None = export_student,
     fan_out: FanOut = WHOLE,
 ) -> Report:
@@ -63,6 +68,7 @@ def run(
         run_id: the same for all attempts of one job; None tells them by ``out`` and the specification.
         scratch_bytes: of one array that the run keeps beside its results, in a file without a name: displaced
             inputs, cached features, resized images.
+        timing: what earlier runs have measured; nothing: the time left begins with a first guess.
         fan_out: which parts of measurements others compute, or which one this process does.
         exporter: gives the student back in the forms that are asked for; None: its weights alone.
 
@@ -83,6 +89,7 @@ def run(
         checkpoint_seconds,
         run_id or f"{out.resolve()} {spec_digest(spec)}",
         scratch_bytes,
+        timing if exporter else replace(timing, exports=False),
         fan_out,
     )
     loader = functools.partial(

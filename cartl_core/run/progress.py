@@ -1,7 +1,7 @@
-"""Progress of a run: the share of its work that is done, and the time left at the pace of the last minute.
+"""Progress of a run: the share of its predicted seconds that is done, the time left, images a second.
 
-The share is of estimated cost, so it hangs on no pace. The time left does not hang on how slow the run was
-before: a busy neighbour that has gone is forgotten a minute later.
+The share hangs on no pace. The time left follows what the run has shown, see ``cartl_core.run.timing``: a
+busy neighbour that has gone is forgotten a minute later.
 """
 
 from __future__ import annotations
@@ -9,97 +9,166 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from cartl_core.events import Progress, Reporter
+from cartl_core.events import Progress, Reporter, StageMeasured
 from cartl_core.planning.stage_digests import StageKey
+from cartl_core.planning.work import START
+from cartl_core.run.timing.expected import Expected, RunForecast
+from cartl_core.run.timing.forecast import Forecast
 
-PACE_SECONDS = 60.0
-"""Of computing: as far back as the pace is measured."""
+RECENT_SECONDS = 15.0
+"""Over which images a second are counted."""
+WORTH_MEASURING = 0.5
+"""Of a stage must be computed in one go for its rate to be kept."""
+REPORT = StageKey("evaluate", "report and files", "")
 
 
 class Meter:
     """Turns the progress of single stages into that of the run, reported at most once a second.
 
+    Each stage that was computed is told with its seconds, from the end of the one before it.
+
     Args:
-        costs: of every stage of the run, by digest.
+        began: when the run's process was started, by ``clock``; None: what is before the first stage is not
+            told.
     """
 
     def __init__(
         self,
-        costs: Mapping[str, float],
+        expected: RunForecast,
         report: Reporter,
         *,
+        began: float | None = None,
         every_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._costs = dict(costs)
+        self._expected = expected
         self._report = report
         self._every_seconds = every_seconds
         self._clock = clock
-        self._fractions = dict.fromkeys(self._costs, 0.0)
-        self._computed = 0.0
-        self._computing_since: float | None = None
-        self._computing_from = 0.0
-        self._seconds = 0.0
-        self._past: deque[tuple[float, float]] = deque([(0.0, 0.0)])
+        self._began = began
+        self._forecast = Forecast(expected.measured, expected.spreads or {})
+        self._fractions = dict.fromkeys(expected.stages, 0.0)
+        self._over: frozenset[str] = frozenset()
+        """Kinds of work after the last stage that are done."""
+        self._after: tuple[str, float] | None = None
+        """Of those the one at work: since when."""
+        self._mark = clock()
+        """Until here all time has been counted."""
+        self._begun: tuple[float, float] | None = None
+        """Of the stage at work: since when, and the fraction that it had before."""
+        self._images: deque[tuple[float, float]] = deque()
         self._told_at: float | None = None
 
-    def replan(self, costs: Mapping[str, float]) -> None:
+    def replan(self, expected: RunForecast) -> None:
         """From here on these are the stages of the run; what is done of those that stay is kept."""
-        self._costs = dict(costs)
-        self._fractions = {digest: self._fractions.get(digest, 0.0) for digest in self._costs}
+        self._expected = replace(expected, start=self._expected.start)
+        self._fractions = {digest: self._fractions.get(digest, 0.0) for digest in expected.stages}
 
-    def begin(self, fraction: float) -> None:
+    def begin(self, key: StageKey, fraction: float) -> None:
         """A stage is being computed; the ``fraction`` it had done before is not part of the rate."""
-        self._computing_since = self._clock()
-        self._computing_from = fraction
+        if self._began is not None:
+            self._measured(Expected(START, 0.0), 1.0, self._clock() - self._began)
+            self._began = None
+        self._begun = (self._mark, fraction)
+        self._fractions[key.digest] = fraction
+        self._images = deque([(self._clock(), fraction)])
+        self._tell(key)
 
     def advance(self, key: StageKey, fraction: float) -> None:
         """``fraction`` of the stage is done."""
-        self._fractions[key.digest] = fraction
         now = self._clock()
+        self._count(key, fraction, now)
         if self._told_at is None or now - self._told_at >= self._every_seconds:
-            self._told_at = now
             self._tell(key)
 
     def finish(self, key: StageKey) -> None:
         """A stage is done, computed or found."""
-        if self._computing_since is not None:
-            self._seconds += self._clock() - self._computing_since
-            self._computed += (1.0 - self._computing_from) * self._costs.get(key.digest, 0.0)
-            self._computing_since = None
-        self._fractions[key.digest] = 1.0
-        self._told_at = self._clock()
+        now = self._clock()
+        if self._begun is None:
+            self._fractions[key.digest] = 1.0
+        else:
+            self._count(key, 1.0, now)
+            self._tell_measured(key, now, *self._begun)
+        self._mark, self._begun = now, None
         self._tell(key)
 
+    def after_stages(self, kind: str | None) -> None:
+        """All stages are done, and work of ``kind`` begins; None: nothing is left."""
+        if self._after is not None and kind == self._after[0]:
+            return
+        now = self._clock()
+        if self._after is not None:
+            self._measured(Expected(self._after[0], 0.0), 1.0, now - self._after[1])
+        kinds = [*self._expected.after]
+        self._over = frozenset(kinds if kind is None else kinds[: kinds.index(kind)] if kind in kinds else ())
+        self._after = None if kind is None else (kind, now)
+        self._images.clear()
+        self._tell(REPORT)
+
+    def _count(self, key: StageKey, fraction: float, now: float) -> None:
+        """Time and work since the last count."""
+        fresh = max(0.0, fraction - self._fractions.get(key.digest, 0.0))
+        if (stage := self._expected.stages.get(key.digest)) is not None:
+            self._forecast.computed(stage.kind, fresh * stage.seconds, now - self._mark)
+        self._mark = now
+        self._fractions[key.digest] = fraction
+        self._images.append((now, fraction))
+        while len(self._images) > 2 and self._images[1][0] <= now - RECENT_SECONDS:
+            self._images.popleft()
+
+    def _tell_measured(self, key: StageKey, now: float, since: float, fraction: float) -> None:
+        stage = self._expected.stages.get(key.digest)
+        if stage is not None and 1 - fraction >= WORTH_MEASURING:
+            self._measured(stage, 1 - fraction, now - since)
+
+    def _measured(self, stage: Expected, fraction: float, seconds: float) -> None:
+        if seconds > 0:
+            self._report(
+                StageMeasured(
+                    kind=stage.kind,
+                    size_class=self._expected.size_class,
+                    macs=stage.macs * fraction,
+                    batches=stage.batches * fraction,
+                    seconds=seconds,
+                )
+            )
+
     def _tell(self, key: StageKey) -> None:
-        whole = sum(self._costs.values())
-        done = sum(cost * self._fractions[digest] for digest, cost in self._costs.items())
+        self._told_at = self._clock()
+        expected, stages = self._expected, self._expected.stages
+        done = {digest: stage.seconds * self._fractions[digest] for digest, stage in stages.items()}
+        outside = expected.start + sum(expected.after.values())
+        whole = outside + sum(stage.seconds for stage in stages.values())
+        so_far = outside - self._after_left() + sum(done.values())
         self._report(
             Progress(
                 stage=key.kind,
                 label=key.label,
-                fraction=min(1.0, done / whole) if whole else 1.0,
-                seconds_left=self._seconds_left(key, whole - done),
+                fraction=min(1.0, so_far / whole) if whole else 1.0,
+                seconds_left=self._seconds_left(done),
+                images_per_second=self._images_per_second(key),
             )
         )
 
-    def _seconds_left(self, key: StageKey, cost_left: float) -> float | None:
-        seconds, computed = self._seconds, self._computed
-        if self._computing_since is not None:
-            seconds += self._clock() - self._computing_since
-            fresh = self._fractions[key.digest] - self._computing_from
-            computed += max(0.0, fresh) * self._costs.get(key.digest, 0.0)
-        if computed <= 0 or seconds <= 0:
-            return None
-        return max(0.0, cost_left / self._pace(seconds, computed))
+    def _seconds_left(self, done: Mapping[str, float]) -> float:
+        factors = self._forecast.factors()
+        left = sum(
+            (stage.seconds - done[digest]) * factors.get(stage.kind, factors[""])
+            for digest, stage in self._expected.stages.items()
+        )
+        left += self._after_left()
+        return max(0.0, left * self._forecast.pace_now(factors))
 
-    def _pace(self, seconds: float, computed: float) -> float:
-        """Cost a second over the last minute; of the whole run where nothing was done in it."""
-        while len(self._past) > 1 and self._past[1][0] <= seconds - PACE_SECONDS:
-            self._past.popleft()
-        since, before = self._past[0]
-        if self._past[-1][0] < seconds:
-            self._past.append((seconds, computed))
-        recent = computed - before
-        return recent / (seconds - since) if recent > 0 and seconds > since else computed / seconds
+    def _after_left(self) -> float:
+        return sum(seconds for kind, seconds in self._expected.after.items() if kind not in self._over)
+
+    def _images_per_second(self, key: StageKey) -> float | None:
+        stage = self._expected.stages.get(key.digest)
+        if stage is None or len(self._images) < 2:
+            return None
+        (since, before), (now, fraction) = self._images[0], self._images[-1]
+        if now <= since or fraction <= before:
+            return None
+        return (fraction - before) * stage.images / (now - since)

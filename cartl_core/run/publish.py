@@ -14,6 +14,7 @@ from cartl_core.evaluation.diagnostic_stage import read_rows
 from cartl_core.evaluation.diagnostics.worst_images import shown
 from cartl_core.events import ArtifactWritten, Reporter
 from cartl_core.planning.plan import TransferPlan
+from cartl_core.planning.work import EXPORT, PUBLISH
 from cartl_core.render import html, markdown
 from cartl_core.render.cards import model_card, robustbench
 from cartl_core.render.evidence import document
@@ -43,10 +44,14 @@ def publish(
         exporter: None writes the student's weights alone, and no model card.
     """
     final, report = run.known(complete=True), run.report
+    run.after_stages(
+        EXPORT if exporter and isinstance(final.spec, JobSpec) and final.spec.exports else PUBLISH
+    )
     if isinstance(run.plan, TransferPlan):
         final = _give_back(
             out, run, run.directory(run.plan.students[0].stage) / NETWORK, services, final, exporter
         )
+    run.after_stages(PUBLISH)
     for network in run.plan.measured:
         clean = run.state.clean(network.measurements)
         rows = {
@@ -58,6 +63,7 @@ def publish(
         test = run.inputs.images(network.measurements[0].work.data)
         write_outcomes(out, network.subject, test, clean or (), attacks, rows, report)
     write_report(out, final, _worst_images(out, final, run), report)
+    run.after_stages(None)
     run.tell(final)
     return final
 

@@ -34,7 +34,13 @@ class Sample:
     def for_plan(self) -> DataCounts:
         """How many images there are of what kind."""
         data = self.data
-        return DataCounts(data.fingerprint, len(data.train.labels), len(self.test), len(self.compared))
+        return DataCounts(
+            data.fingerprint,
+            len(data.train.labels),
+            len(self.test),
+            len(self.compared),
+            held_out_images=len(data.validation.labels),
+        )
 
     def for_report(self) -> TestSet:
         """The test images, for people."""

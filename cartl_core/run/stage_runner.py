@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cartl_core.analysis.results import StageResult
@@ -21,6 +21,7 @@ from cartl_core.planning.shards import WHOLE, FanOut, edges
 from cartl_core.planning.stages import Attacking, StageSpec, Work, networks_of
 from cartl_core.run.progress import Meter
 from cartl_core.run.runners import RUNNERS, Inputs
+from cartl_core.run.timing.expected import Timing
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_cache import Parts, StageCache, StageLocation
@@ -43,6 +44,7 @@ class Services:
         checkpoint_seconds: the longest time between two checkpoints.
         run_id: the same for all attempts of one job, and another for every other job.
         scratch_bytes: of one array that a stage keeps beside its result while it runs.
+        timing: what the run is told of time.
         fan_out: which parts of measurements others compute, or which one this process does.
     """
 
@@ -53,6 +55,7 @@ class Services:
     checkpoint_seconds: float
     run_id: str
     scratch_bytes: int = DEFAULT_SCRATCH_BYTES
+    timing: Timing = field(default_factory=Timing)
     fan_out: FanOut = WHOLE
 
 
@@ -172,7 +175,7 @@ class StageRunner:
         services.report(
             StageStarted(stage=key.kind, label=key.label, digest=key.digest, resumed_at=resumed_at)
         )
-        self._meter.begin(resumed_at or 0.0)
+        self._meter.begin(key, resumed_at or 0.0)
         return StageContext(
             key=key,
             directory=answer.directory,

@@ -1,109 +1,113 @@
-"""What a job will cost, before it runs: images x passes x multiply-adds, at a measured rate.
+"""What a job will cost, before it runs: its stages as they are planned, at the rates that are known.
 
-A forward pass counts 1, an attack step 2 (forth, and back to the input), a training step 3 (forth,
-and back to input and weights). The rate is of one kind of machine and says so; what a job really
-takes is in its progress.
+How long a stage takes is said by ``cartl_core.planning.rates``: by what finished stages have shown, else by a
+first guess. What a job really takes is in its progress.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from cartl_core.catalog import facts_of, model_facts, share_of_classes
+from cartl_core.catalog import facts_of, share_of_classes
 from cartl_core.catalog.candidates import plain_ones
-from cartl_core.catalog.evaluations import validation_attack
+from cartl_core.planning.costs import Cost, Images, macs_of_a_pass, size_class
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
-from cartl_core.spec import (
-    Arm,
-    AttackSpec,
-    DataSpec,
-    JobSpec,
-    PretrainSpec,
-    TrainingSpec,
+from cartl_core.planning.rates import MACS_PER_SECOND, OUTSIDE, MeasuredRate, Rates, Span, rates_for
+from cartl_core.planning.work import (
+    IMPORT,
+    of_attack,
+    of_diagnostic,
+    of_import,
+    of_student,
+    of_teacher,
+    outside_stages,
 )
-from cartl_core.spec.attack import ATTACKS, steps_in_all
-from cartl_core.spec.diagnostics import DiagnosticSpec
+from cartl_core.spec import Arm, AttackSpec, DataSpec, EvaluateSpec, JobSpec, ModelSpec, PretrainSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from jobs.admission.network_size import Size, network_size, trunk_share
-
-# WRN-16-2, stem stride 2, 28x28x1: 137 ms for 128 images forth and back to the input (two cores of a
-# server CPU, 2 threads, fp32, channels_last), i.e. 128 x 2 passes x 2 x 21.1 million multiply-adds.
-MEASURED_SECONDS = 0.137
-MEASURED_IMAGES = 128
-MEASURED_MACS = 21.1e6
-FLOP_PER_SECOND = MEASURED_IMAGES * 2 * 2 * MEASURED_MACS / MEASURED_SECONDS
-
-# What a job takes that the rate leaves out: a process that starts, torch, reading data, a report. On the same
-# machine a smoke job on five digits took 8.8 s of processor time, of which the rate accounts for 0.03 s.
-START_SECONDS = 8.0
-
-FORWARD = 1
-ATTACK_STEP = 2
-TRAINING_STEP = 3
-TRAINING_STEP_OF_BIASES = 2
-# Fooled images leave an attack early. On the demo's pair this share of all steps was computed.
-SHARE_OF_STEPS = 0.6
+from jobs.admission.network_size import Size, network_size
 
 BYTES_PER_NUMBER = 4
 # A stage keeps its result and two checkpoints; each of those has weights, momentum and, as a rule, up to
 # three epochs that may still be chosen.
 COPIES_PER_STAGE = 1 + 2 * 5
 REPORT_BYTES = 1_000_000
-
-ASSUMES = (
-    f"about {FLOP_PER_SECOND / 1e9:.0f} GFLOP/s (2 FLOP a multiply-add), as measured with WRN-16-2 "
-    "(stem stride 2, 28x28x1, batches of 128) on 2 CPU cores in fp32: 137 ms forth and back to the "
-    f"input; {START_SECONDS:.0f} s a job to start and to report; every stage computed here, none found "
-    "finished; data sets already on disk"
-)
+FIRST_GUESS = "first guess"
+CARRIED_OVER = "measured on other networks"
+GIGA = 1e9
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """``seconds``: wall time on the machine of ``assumes``; ``disk_bytes``: stages and artifacts."""
+    """What is expected of a job, or of several.
 
-    seconds: float
+    Attributes:
+        span: wall time of the whole run, in seconds; never 0.
+        disk_bytes: stages and artifacts.
+        basis: `measured on 12 stages`, `measured on other networks`, or `first guess`.
+        measured_stages: how many stages of earlier jobs the time stands on.
+        assumes: what it takes for granted, for people.
+        teachers: distinct ones that are trained.
+        forward_passes: of one image through the whole network; all passes together, in this unit.
+        macs: multiply-adds of these passes.
+    """
+
+    span: Span
     disk_bytes: int
+    basis: str
+    measured_stages: int
     assumes: str
     teachers: int
     forward_passes: float
-    """Of one image through the whole network; all passes together, in this unit."""
+    macs: float
 
 
-def computing_seconds(seconds: float) -> float:
-    """Of the ``seconds`` of one job's estimate, those in which it computes."""
-    return max(seconds - START_SECONDS, 0.0)
+def estimate(spec: JobSpec | EvaluateJobSpec, measured: Sequence[MeasuredRate] = ()) -> dict[str, Any]:
+    """The cost of ``spec`` as JSON.
+
+    Args:
+        measured: what finished stages have shown, the machine that measured last first.
+    """
+    found = estimated(spec, measured) if isinstance(spec, JobSpec) else estimated_evaluation(spec, measured)
+    return _plain(found)
 
 
-def estimate(spec: JobSpec | EvaluateJobSpec) -> dict[str, Any]:
-    """The cost of ``spec`` as JSON; the fields are those of ``Estimate``."""
-    return _plain(estimated(spec) if isinstance(spec, JobSpec) else estimated_evaluation(spec))
-
-
-def estimate_together(specs: Sequence[JobSpec]) -> dict[str, Any]:
+def estimate_together(specs: Sequence[JobSpec], measured: Sequence[MeasuredRate] = ()) -> dict[str, Any]:
     """The cost of several jobs of one owner, as ``estimate`` has it: what they share is computed once."""
-    return _plain(estimated_together(specs))
+    return _plain(estimated_together(specs, measured))
 
 
 def _plain(whole: Estimate) -> dict[str, Any]:
+    low, likely, high = (round(seconds, 1) for seconds in whole.span)
     return {
-        "seconds": round(whole.seconds, 1),
+        "seconds": likely,
+        "seconds_range": {"low": low, "likely": likely, "high": high},
+        "basis": whole.basis,
+        "measured_stages": whole.measured_stages,
         "disk_bytes": whole.disk_bytes,
         "assumes": whole.assumes,
         "teachers": whole.teachers,
         "forward_passes": round(whole.forward_passes),
+        "macs": round(whole.macs),
     }
 
 
-def estimated(spec: JobSpec) -> Estimate:
+@dataclass(frozen=True)
+class _Work:
+    """A stage, and the network that goes through it."""
+
+    cost: Cost
+    model: ModelSpec
+
+
+def estimated(spec: JobSpec, measured: Sequence[MeasuredRate] = ()) -> Estimate:
     """The cost of ``spec``, arms with equal teachers sharing one."""
-    return estimated_together([spec])
+    return estimated_together([spec], measured)
 
 
-def estimated_together(specs: Sequence[JobSpec]) -> Estimate:
+def estimated_together(specs: Sequence[JobSpec], measured: Sequence[MeasuredRate] = ()) -> Estimate:
     """The cost of all of ``specs``, arms with equal teachers sharing one, within a job and across jobs."""
     teachers = {
         (_teacher_key(arm, arm.pretrain), spec.source, spec.model, spec.teacher, spec.seed): (
@@ -115,36 +119,77 @@ def estimated_together(specs: Sequence[JobSpec]) -> Estimate:
         for arm in spec.arms
         if arm.pretrain is not None and spec.source is not None
     }
-    macs = passes = 0.0
+    work: list[_Work] = []
     disk = len(specs) * REPORT_BYTES
     for pretrain, source, spec in teachers.values():
-        size, made = network_size(spec.model, classes_of(source)), _teacher_passes(pretrain, source, spec)
-        macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(1, size)
+        work += [_Work(cost, spec.model) for cost in _teacher_costs(pretrain, source, spec.evaluate)]
+        disk += _disk(1, network_size(spec.model, classes_of(source)))
     for spec in specs:
-        size = network_size(spec.model, classes_of(spec.dataset))
         trained = dict.fromkeys(spec.arms)
-        made = sum(_training_passes(arm, spec) for arm in trained) + _measuring_passes(spec)
-        macs, passes, disk = macs + made * size.macs, passes + made, disk + _disk(len(trained), size)
-    return Estimate(
-        seconds=len(specs) * START_SECONDS + 2 * macs / FLOP_PER_SECOND,
-        disk_bytes=disk,
-        assumes=ASSUMES,
-        teachers=len(teachers),
-        forward_passes=passes,
-    )
+        images = images_of(spec.dataset)
+        work += [_Work(of_student(arm, spec.model, images), spec.model) for arm in trained]
+        work += [_Work(cost, spec.model) for cost in _target_costs(spec)]
+        work += _outside(spec)
+        disk += _disk(len(trained), network_size(spec.model, classes_of(spec.dataset)))
+    return _summed(work, disk, len(teachers), rates_for(specs[0].device, measured))
 
 
-def estimated_evaluation(spec: EvaluateJobSpec) -> Estimate:
+def estimated_evaluation(spec: EvaluateJobSpec, measured: Sequence[MeasuredRate] = ()) -> Estimate:
     """The cost of measuring a network that exists, on every data set."""
+    costs = [
+        cost for alone in spec.on_each() for cost in _measurements(alone.evaluate, alone.dataset, own=True)
+    ]
+    work = [_Work(cost, spec.model) for cost in (of_import(), *costs)] + _outside(spec)
     student = network_size(spec.model, classes_of(spec.dataset))
-    passes = sum(_measurement_passes(alone, own=True) for alone in spec.on_each())
+    disk = student.parameters * BYTES_PER_NUMBER + REPORT_BYTES
+    return _summed(work, disk, 0, rates_for(spec.device, measured))
+
+
+def _outside(spec: JobSpec | EvaluateJobSpec) -> list[_Work]:
+    """Before the first stage and after the last one."""
+    exports = isinstance(spec, JobSpec) and bool(spec.exports)
+    return [_Work(cost, spec.model) for cost in outside_stages(exports=exports)]
+
+
+def _summed(work: Sequence[_Work], disk: int, teachers: int, rates: Rates) -> Estimate:
+    seconds, macs = Span(0, 0, 0), 0.0
+    found: dict[tuple[str, int], MeasuredRate | None] = {}
+    for one in work:
+        of_a_pass = macs_of_a_pass(one.model)
+        seconds += rates.seconds(one.cost, of_a_pass)
+        macs += one.cost.passes * of_a_pass
+        size = size_class(of_a_pass)
+        found[one.cost.kind, size] = rates.rate_of(one.cost.kind, size)
+    stages = sum(rate.stages for rate in found.values() if rate is not None)
     return Estimate(
-        seconds=START_SECONDS + 2 * passes * student.macs / FLOP_PER_SECOND,
-        disk_bytes=student.parameters * BYTES_PER_NUMBER + REPORT_BYTES,
-        assumes=ASSUMES,
-        teachers=0,
-        forward_passes=passes,
+        span=seconds,
+        disk_bytes=disk,
+        basis=_basis(stages, rates),
+        measured_stages=stages,
+        assumes=_assumes(rates, [kind for (kind, _), rate in found.items() if rate is None]),
+        teachers=teachers,
+        forward_passes=sum(one.cost.passes for one in work),
+        macs=macs,
     )
+
+
+def _basis(stages: int, rates: Rates) -> str:
+    if stages:
+        return f"measured on {stages} {'stage' if stages == 1 else 'stages'}"
+    return CARRIED_OVER if rates.measured else FIRST_GUESS
+
+
+def _assumes(rates: Rates, unknown: Iterable[str]) -> str:
+    """What the time takes for granted."""
+    never = sorted(set(unknown) - {*OUTSIDE, IMPORT})
+    rate = MACS_PER_SECOND[rates.device] / GIGA
+    if not rates.measured:
+        known = f"a first guess for {rates.device}, about {rate:.0f} billion multiply-adds a second"
+    elif never:
+        known = f"what finished stages have shown here, carried over to others ({', '.join(never)})"
+    else:
+        known = "what finished stages of this kind and size have shown here"
+    return f"{known}; every stage computed here, none found finished; data sets already on disk"
 
 
 def classes_of(data: DataSpec) -> int:
@@ -163,6 +208,11 @@ def validation_images(data: DataSpec) -> int:
     return kept - training_images(data)
 
 
+def images_of(data: DataSpec) -> Images:
+    """Those that training uses."""
+    return Images(training_images(data), validation_images(data))
+
+
 def test_images(data: DataSpec, limit: int | None) -> int:
     """Images that are attacked."""
     return _share(data, facts_of(data).test_images, limit)
@@ -179,78 +229,38 @@ def _teacher_key(arm: Arm, pretrain: PretrainSpec) -> tuple[PretrainSpec, int | 
     return pretrain, None if pretrain.serves_every_depth else arm.freeze_depth
 
 
-def _teacher_passes(pretrain: PretrainSpec, source: DataSpec, spec: JobSpec) -> float:
-    trained = 2 if pretrain.objective == "fdm" else 1
-    a_step = ATTACK_STEP * pretrain.attack.steps + TRAINING_STEP * trained
-    an_epoch = training_images(source) * a_step + _validation(pretrain, source, pretrain.attack)
-    measured = test_images(source, spec.evaluate.source_test_limit)
-    return pretrain.epochs * an_epoch + _evaluation(spec.evaluate.source_attacks, measured)
+def _teacher_costs(pretrain: PretrainSpec, source: DataSpec, evaluate: EvaluateSpec) -> list[Cost]:
+    measured = test_images(source, evaluate.source_test_limit)
+    return [of_teacher(pretrain, images_of(source)), *_attacks(evaluate.source_attacks, measured, evaluate)]
 
 
-def _measuring_passes(spec: JobSpec) -> float:
+def _target_costs(spec: JobSpec) -> list[Cost]:
     """Every network of the target: on test images, and candidates on validation images before that."""
-    own, other = _measurement_passes(spec, own=True), _measurement_passes(spec, own=False)
-    if spec.auto is None:
-        return own + len(spec.baselines) * other
-    images = min(validation_images(spec.dataset), spec.auto.validation_images)
-    compared = len(spec.auto.candidates) * _evaluation((spec.auto.attack,), images)
-    # The best plain candidate stands beside the chosen one, unless every candidate is plain.
-    plain = all(plain_ones(spec.auto.candidates))
-    return compared + own + (len(spec.baselines) + (0 if plain else 1)) * other
+    costs: list[Cost] = [of_import()] if spec.teacher is not None else []
+    others = len(spec.baselines)
+    if spec.auto is not None:
+        images = min(validation_images(spec.dataset), spec.auto.validation_images)
+        costs += len(spec.auto.candidates) * _attacks((spec.auto.attack,), images, spec.evaluate)
+        # The best plain candidate stands beside the chosen one, unless every candidate is plain.
+        others += 0 if all(plain_ones(spec.auto.candidates)) else 1
+    costs += _measurements(spec.evaluate, spec.dataset, own=True)
+    return costs + others * _measurements(spec.evaluate, spec.dataset, own=False)
 
 
-def _training_passes(arm: Arm, spec: JobSpec) -> float:
-    """The frozen trunk is passed forward only, once where the head alone is trained; the tail is trained."""
-    transfer = arm.transfer
-    trunk = trunk_share(spec.model, classes_of(spec.dataset), arm.freeze_depth)
-    cached = arm.freeze_depth == model_facts(spec.model.name).blocks - 1 and transfer.fixed_features
-    trained = TRAINING_STEP_OF_BIASES if transfer.tail_weights == "frozen" else TRAINING_STEP
-    a_step = trained * (1 - trunk) + (0 if cached else FORWARD * trunk)
-    if transfer.attack is not None:
-        a_step += ATTACK_STEP * transfer.attack.steps
-    once = FORWARD * trunk if cached else 0.0
-    if (moved := transfer.displacement) is not None:
-        a_step *= 2
-        if moved.direction == "tail":
-            a_step += ATTACK_STEP * (1 - trunk)
-        once += moved.copies * trunk * (ATTACK_STEP * moved.steps + 2 * FORWARD)
-    if transfer.lwf_weight is not None:
-        a_step += FORWARD * (1 - trunk)
-    an_epoch = training_images(spec.dataset) * a_step
-    an_epoch += _validation(transfer, spec.dataset, validation_attack(arm))
-    return transfer.epochs * an_epoch + training_images(spec.dataset) * once
-
-
-def _measurement_passes(spec: JobSpec | EvaluateJobSpec, *, own: bool) -> float:
+def _measurements(evaluate: EvaluateSpec, data: DataSpec, *, own: bool) -> list[Cost]:
     """Attacks and diagnostics on one network of the target; ``own``: the one that the job is about."""
-    measured = test_images(spec.dataset, spec.evaluate.test_limit)
-    diagnostics = sum(
-        _diagnostic(name, asked, measured)
-        for name, asked in spec.evaluate.diagnostics.items()
+    images = test_images(data, evaluate.test_limit)
+    diagnostics = [
+        of_diagnostic(name, asked, images, evaluate.batch_size)
+        for name, asked in evaluate.diagnostics.items()
         if own or not DIAGNOSTIC_FACTS[name].own_only
-    )
-    return _evaluation(spec.evaluate.attacks, measured) + diagnostics
+    ]
+    return [*_attacks(evaluate.attacks, images, evaluate), *diagnostics]
 
 
-def _validation(training: TrainingSpec, data: DataSpec, attack: AttackSpec) -> float:
-    """All validation images are classified, some of them attacked."""
-    there = _share(data, facts_of(data).train_images, data.train_limit) - training_images(data)
-    steps = SHARE_OF_STEPS * ATTACK_STEP * attack.steps
-    return FORWARD * there + steps * min(there, training.validate_images)
-
-
-def _evaluation(attacks: tuple[AttackSpec, ...], images: int) -> float:
-    passes = sum(
-        (ATTACK_STEP if ATTACKS[attack.name].gradients else FORWARD)
-        * steps_in_all(attack.loss, attack.steps, attack.restarts)
-        for attack in attacks
-    )
-    return images * (FORWARD + SHARE_OF_STEPS * passes)
-
-
-def _diagnostic(name: str, asked: DiagnosticSpec, images: int) -> float:
-    passes = DIAGNOSTIC_FACTS[name].passes(asked)
-    return min(images, asked.images or images) * (FORWARD * passes.forward + ATTACK_STEP * passes.gradients)
+def _attacks(attacks: tuple[AttackSpec, ...], images: int, evaluate: EvaluateSpec) -> list[Cost]:
+    """No attack, then each attack."""
+    return [of_attack(attack, images, evaluate.batch_size) for attack in (None, *attacks)]
 
 
 def _disk(stages: int, size: Size) -> int:

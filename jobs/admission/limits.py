@@ -13,7 +13,7 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.scratch import check_scratch
 from cartl_core.spec import JobSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from jobs.admission.estimate import FLOP_PER_SECOND, computing_seconds, training_images
+from jobs.admission.estimate import training_images
 from jobs.settings import Settings
 
 # The field of a part of the specification -> the setting that bounds it, wherever that field occurs.
@@ -24,6 +24,7 @@ SETTING_OF = {
     "restarts": "max_restarts",
 }
 EXA = 1e18
+FLOP_OF_A_MULTIPLY_ADD = 2
 
 
 def check_size(spec: JobSpec | EvaluateJobSpec, estimate: dict[str, Any], settings: Settings) -> None:
@@ -45,7 +46,7 @@ def check_size(spec: JobSpec | EvaluateJobSpec, estimate: dict[str, Any], settin
             images=training_images(spec.dataset),
             limit_bytes=settings.scratch_bytes,
         )
-    work = computing_seconds(estimate["seconds"]) * FLOP_PER_SECOND / EXA
+    work = FLOP_OF_A_MULTIPLY_ADD * estimate["macs"] / EXA
     if work > settings.max_job_exaflop:
         raise SpecError(
             "body",

@@ -11,6 +11,7 @@ came: uploads that no job has measured. Everything else goes:
     checkpoints            of stages that are finished      (rows, then files)
     uploads                that no job refers to, so old     (rows, then files)
     tasks                  that ended so long ago            (rows, then their logs)
+    deliveries             of webhooks, made so long ago
     data sets, teachers    announced and not sent in time, or rejected so long ago; bytes of rejected ones
                            after a day                        (rows, then files)
     directories            that no row names and no live claim writes
@@ -50,6 +51,7 @@ from jobs.tables import (
     Task,
     Upload,
 )
+from jobs.webhooks.deliveries import forget_old_deliveries
 
 SETTLED_SECONDS = 3600.0
 """A directory that nothing names is left alone while something in it is newer than this."""
@@ -66,6 +68,8 @@ class Pruned:
     tasks: int
     resources: int
     """Data sets and teachers."""
+    deliveries: int
+    """Of webhooks."""
     idempotency_keys: int
     paths: tuple[Path, ...]
     size: int
@@ -86,6 +90,7 @@ def prune(
         uploads = forget_unused(session, FromNow(-DAY * older_than_days))
         tasks = forget_ended_tasks(session, FromNow(-DAY * older_than_days))
         resources = forget_resources(session, older_than_days)
+        deliveries = forget_old_deliveries(session, FromNow(-DAY * older_than_days))
         keys = session.execute(
             delete(IdempotencyKey).where(key_expired()).returning(IdempotencyKey.key)
         ).all()
@@ -102,7 +107,7 @@ def prune(
     if not dry_run:
         for path in useless:
             _remove(settings, path)
-    return Pruned(stages, checkpoints, uploads, tasks, resources, len(keys), tuple(useless), size)
+    return Pruned(stages, checkpoints, uploads, tasks, resources, deliveries, len(keys), tuple(useless), size)
 
 
 def _forget_stages(session: Session, days: float) -> tuple[int, int]:

@@ -36,6 +36,7 @@ from jobs.store.observe import (
     state_counts,
 )
 from jobs.store.queue_order import queue_position, set_priority
+from jobs.store.rates import Pace, measured_rates, newest_rate, pace_of
 from jobs.store.record import record
 from jobs.store.run import (
     LOSSES,
@@ -71,6 +72,7 @@ __all__ = [
     "LOSSES",
     "Claim",
     "MetricSeries",
+    "Pace",
     "ReapResult",
     "RenewResult",
     "StageVerdict",
@@ -93,8 +95,11 @@ __all__ = [
     "hold_lock",
     "keep_claims",
     "list_jobs",
+    "measured_rates",
     "metrics_of",
+    "newest_rate",
     "overview",
+    "pace_of",
     "queue_position",
     "readers",
     "reap_expired",

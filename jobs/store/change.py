@@ -2,7 +2,7 @@
 
 ``append`` updates a job's row under a guard and adds the event that says so; the event's number is
 counted in that same row, so numbers have no gaps and their order is the order of commits.
-``move`` is ``append`` along an arrow of the state table.
+``move`` is ``append`` along an arrow of the state table, and tells webhooks.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from jobs.database.dialect import Now
 from jobs.errors import JobNotFound
 from jobs.state import JobState, Move, reached, sources
 from jobs.tables import Job, JobEvent, JobShare
+from jobs.webhooks.outbox import announce
 
 T = TypeVar("T")
 
@@ -88,9 +89,12 @@ def move(
     body: dict[str, Any] | None = None,
     **columns: Any,
 ) -> JobEvent | None:
-    """Take an arrow of the state table; None when the job is not where the arrow starts."""
+    """Take an arrow of the state table; None when the job is not where the arrow starts.
+
+    What is owed to webhooks for it is written with it.
+    """
     state = reached(taken)
-    return append(
+    appended = append(
         session,
         and_(guard, Job.state.in_(sources(taken))),
         event,
@@ -99,6 +103,9 @@ def move(
         attempt_is_over=taken in (Move.REQUEUE_AFTER_CRASH, Move.GIVE_UP),
         **{**_SETTLED[state], **columns},
     )
+    if appended is not None:
+        announce(session, taken, appended)
+    return appended
 
 
 def is_in(job: type[Job], state: JobState) -> ColumnElement[bool]:

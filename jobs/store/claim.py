@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from cartl_core.planning.rates import MeasuredRate
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
 from jobs.database.dialect import FromNow, Now
@@ -24,6 +25,7 @@ from jobs.files.brought import packs_of, teacher_of_spec
 from jobs.files.network_files import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
+from jobs.store.rates import measured_rates
 from jobs.store.slots import note_claim
 from jobs.tables import Job, Stage, Task
 
@@ -50,6 +52,8 @@ class Claim:
     """The data sets that people brought: their ids, and where their packs are, relative likewise."""
     teacher: str | None = None
     """The network file of the teacher that a transfer is given, relative likewise."""
+    rates: tuple[MeasuredRate, ...] = ()
+    """What is known of the time that stages take, on any machine."""
     device: str | None = None
     """Id of the one device that the run may see, e.g. ``cuda:1``; None where no slot was named."""
 
@@ -124,6 +128,7 @@ def _take(
         started_at=func.coalesce(Job.started_at, Now()),
         waiting_for=None,
         not_before=None,
+        seconds_left=Job.estimate["seconds"].as_float(),
     )
     if claimed is None:
         return None
@@ -149,6 +154,7 @@ def claim_of(session: Session, job: Job, attempt: int, worker_id: str, device: s
         network=network,
         packs=packs_of(spec),
         teacher=teacher_of_spec(spec),
+        rates=measured_rates(session),
         device=device,
     )
 

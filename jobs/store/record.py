@@ -20,12 +20,16 @@ from cartl_core.events import (
     RuntimeResolved,
     StageComputedAnew,
     StageFinished,
+    StageMeasured,
     StageStarted,
     Warned,
 )
+from cartl_core.planning.rates import Machine
+from cartl_core.spec import Runtime
 from jobs.database.dialect import json_type
 from jobs.store.change import append, plain
 from jobs.store.claim import Claim
+from jobs.store.rates import keep, note_pace
 from jobs.tables import Job, Metric
 
 LABEL_LENGTH = 200
@@ -61,8 +65,9 @@ COLUMNS: dict[type, Callable[[Any], dict[str, Any]]] = {
 def record(session: Session, claim: Claim, event: Event) -> int:
     """Append what the child reported and update the job's columns; returns the job's newest event number.
 
-    ``progress`` updates columns only. ``epoch_finished`` also writes metrics named ``LABEL/METRIC``,
-    ``report_updated`` the report, ``runtime_resolved`` the runtime (the first one stays).
+    ``progress`` updates columns only, ``stage_measured`` keeps a rate: neither is an event of the job.
+    ``epoch_finished`` also writes metrics named ``LABEL/METRIC``, ``report_updated`` the report,
+    ``runtime_resolved`` the runtime (the first one stays).
 
     Raises:
         LostClaim: the job is no longer running under this token.
@@ -70,6 +75,8 @@ def record(session: Session, claim: Claim, event: Event) -> int:
     """
     if isinstance(event, Progress):
         return _progress(session, claim, event)
+    if isinstance(event, StageMeasured):
+        return _measured(session, claim, event)
     if type(event) not in COLUMNS:
         raise ValueError(f"{event.type} is recorded by a function of its own")
     columns = COLUMNS[type(event)](event)
@@ -111,7 +118,18 @@ def _progress(session: Session, claim: Claim, event: Progress) -> int:
     ).scalar_one_or_none()
     if count is None:
         raise claim.lost
+    note_pace(session, claim.job_id, event.images_per_second)
     return count
+
+
+def _measured(session: Session, claim: Claim, event: StageMeasured) -> int:
+    """Keep what a stage took, where the run has said what it runs on."""
+    row = session.execute(select(Job.runtime, Job.event_count).where(claim.fence)).one_or_none()
+    if row is None:
+        raise claim.lost
+    if row.runtime is not None:
+        keep(session, Machine.of(Runtime.model_validate(row.runtime)), event)
+    return int(row.event_count)
 
 
 def _write_metrics(session: Session, job_id: str, event: EpochFinished) -> None:

@@ -3,7 +3,9 @@
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation, WebSession
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, OF_ANYBODY, STATES, DeletedJob, Job, JobEvent, Metric, Sweep
+from jobs.tables.rate import JobPace, StageRate
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
+from jobs.tables.sink import TrackedJob, Webhook, WebhookDelivery
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.task import TASK_STATES, Task
 from jobs.tables.worker import Directory, Lock, Worker, WorkerSlot
@@ -27,18 +29,23 @@ __all__ = [
     "IdempotencyKey",
     "Job",
     "JobEvent",
+    "JobPace",
     "JobShare",
     "Lock",
     "Metric",
     "Resource",
     "Stage",
+    "StageRate",
     "Sweep",
     "Task",
     "Teacher",
     "TeacherShare",
+    "TrackedJob",
     "Upload",
     "UploadReservation",
     "WebSession",
+    "Webhook",
+    "WebhookDelivery",
     "Worker",
     "WorkerSlot",
 ]

@@ -1,6 +1,6 @@
 """The slots of workers, each on a device.
 
-Revision: 0020, after 0017
+Revision: 0020, after 0019
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0017"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.database.engine import reading
+from jobs.files.retention import prune
 from jobs.settings import Settings
 from jobs.tables import DeletedJob
 
@@ -106,10 +108,20 @@ def test_a_job_is_deleted_with_its_files_once_it_has_ended(
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
 def test_files_that_cannot_be_removed_are_left_to_prune(
-    client: TestClient, small: dict[str, Any], settings: Settings, monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    small: dict[str, Any],
+    settings: Settings,
+    factory: sessionmaker[Session],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    path = submit(client, small)["links"]["self"]
+    job = submit(client, small)
+    path, folder = job["links"]["self"], settings.artifacts_dir / job["id"]
     client.post(f"{path}/cancel")
+    log = folder / "logs" / "attempt-1.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("said")
+    for one in (log, log.parent):
+        os.utime(one, (0, 0))
 
     def broken(store: Any, key: str) -> bool:
         raise OSError("the disk is away")
@@ -117,6 +129,10 @@ def test_files_that_cannot_be_removed_are_left_to_prune(
     monkeypatch.setattr("cartl_core.storage.directory_store.DirectoryStore.delete", broken)
     assert client.delete(path).status_code == 204
     assert client.get(path).status_code == 404
+    assert log.is_file()
+    monkeypatch.undo()
+    prune(factory, settings, older_than_days=30)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize("backend", ["sqlite"], indirect=True)

@@ -9,7 +9,7 @@ from rich.console import Console
 import cartl.show
 from cartl.client import Client
 from cartl.show import follow, show_jobs, show_report
-from cartl.words import doing, duration, event_line
+from cartl.words import doing, duration, event_line, expected, time_left
 
 EVENTS: list[dict[str, Any]] = [
     {"number": 1, "type": "submitted", "body": {}},
@@ -159,3 +159,17 @@ def test_a_student_on_its_way_shows_both_accuracies() -> None:
     body = {"label": "student (vanilla)", "epoch": 3, "epochs": 12, "metrics": metrics}
     said = event_line({"type": "epoch_finished", "body": body})
     assert said == "student (vanilla): epoch 3 of 12, loss 0.400, clean accuracy 0.910, robust accuracy 0.523"
+
+
+def test_an_estimate_is_a_range_and_says_what_it_stands_on() -> None:
+    span = {"low": 40.0, "likely": 90.0, "high": 3700.0}
+    told = {"seconds": 90.0, "seconds_range": span, "basis": "measured on 3 stages"}
+    assert expected(told) == "40 s to 1 h 01 min, likely 1 min 30 s (measured on 3 stages)"
+    assert expected({"seconds": 90.0}) == "1 min 30 s", "of a service that knows no range"
+    assert expected({}) == "-"
+
+
+def test_time_left_comes_with_images_a_second() -> None:
+    assert time_left({"seconds_left": 90.0, "images_per_second": 123.4}) == "1 min 30 s left, 123 images/s"
+    assert time_left({"seconds_left": 90.0, "images_per_second": 1.25}) == "1 min 30 s left, 1.2 images/s"
+    assert time_left({"seconds_left": None}) == ""

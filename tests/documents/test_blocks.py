@@ -87,6 +87,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "rsync -a .cartl/ other-host:/srv/cartl/",
     ): "needs a second host; test_deploying.py has a stand-in for it",
     ("docs/how-to/move-to-another-host.md", "docker compose stop"): DOCKER,
+    (
+        "docs/how-to/track-jobs.md",
+        "curl -s http://127.0.0.1:8000/webhooks -H 'Content-Type: application/json' \\",
+    ): "needs a service that allows webhooks; tests/api/test_webhooks.py registers the same",
     ("docs/how-to/move-to-another-host.md", "docker compose up --build --no-start"): DOCKER,
     (
         "docs/explanation/benchmarks.md",

@@ -98,3 +98,20 @@ def test_limits_of_data_sets_are_those_of_the_environment(monkeypatch: pytest.Mo
             patch.setenv(f"CARTL_MAX_DATASET_{name}", value)
             with pytest.raises(SettingsInvalid, match=f"CARTL_MAX_DATASET_{name}"):
                 Settings.from_env()
+
+
+def test_trackers_and_webhooks_are_off_unless_they_are_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_env().trackers == () and not Settings.from_env().webhooks
+    monkeypatch.setenv("CARTL_TENSORBOARD_DIR", "events")
+    monkeypatch.setenv("CARTL_MLFLOW_URI", "https://me:secret@host")
+    found = Settings.from_env()
+    assert found.trackers == ("mlflow", "tensorboard") and found.tensorboard_dir == tmp_path / "events"
+    assert "secret" not in repr(found)
+    for name, value in (("MLFLOW_URI", "sqlite:///x"), ("WEBHOOK_HOSTS", "a b"), ("WANDB_MODE", "on")):
+        with monkeypatch.context() as patch:
+            patch.setenv(f"CARTL_{name}", value)
+            with pytest.raises(SettingsInvalid, match=f"CARTL_{name}"):
+                Settings.from_env()

@@ -46,7 +46,7 @@ class Maintenance:
     Args:
         factory: makes sessions in this process; called in this thread only.
         notify: wakes one worker; false when the broker is away.
-        keep_task_slot: starts the process that does tasks, if it is not there.
+        keep_companions: starts the processes beside the main one that are not there.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Maintenance:
         factory: Callable[[], sessionmaker[Session]],
         notify: Callable[[], bool],
         version: str,
-        keep_task_slot: Callable[[], None] = lambda: None,
+        keep_companions: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._identity = identity
@@ -67,7 +67,7 @@ class Maintenance:
         self._make_factory = factory
         self._notify = notify
         self._version = version
-        self._keep_task_slot = keep_task_slot
+        self._keep_companions = keep_companions
         self._folders = FolderWatch()
         self._registered = False
         self._rests_until = float("-inf")
@@ -90,7 +90,7 @@ class Maintenance:
             if not self._registered:
                 self._registered = self._try(self._register)
             if self._registered:
-                self._keep_task_slot()
+                self._keep_companions()
                 self._try(self._round)
                 self._look_at_a_folder()
             self._done.wait(self._settings.sweep_seconds)

@@ -1,4 +1,7 @@
-"""The process of a worker's slot for tasks, as its main process sees it: started, started again, ended."""
+"""A process beside a worker's main process, as that one sees it: started, started again, ended.
+
+The slot for tasks is one, each tracker another.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,14 @@ log = logging.getLogger(__name__)
 
 
 class TaskSlotProcess:
-    """At most one process at a time, until ``end``."""
+    """At most one process at a time, until ``end``.
 
-    def __init__(self, command: Sequence[str] = COMMAND) -> None:
+    Args:
+        name: for the log.
+    """
+
+    def __init__(self, command: Sequence[str] = COMMAND, name: str = "the slot for tasks") -> None:
+        self._name = name
         self._command = tuple(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
@@ -32,7 +40,7 @@ class TaskSlotProcess:
             if self._ending or (self._process is not None and self._process.poll() is None):
                 return
             if self._process is not None:
-                log.warning("the slot for tasks ended (%d); it is started again", self._process.returncode)
+                log.warning("%s ended (%d); it is started again", self._name, self._process.returncode)
             # A pool process that is forked meanwhile would keep the pipe open that tells of success.
             with no_fork():
                 self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
@@ -54,6 +62,29 @@ class TaskSlotProcess:
             try:
                 self._process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
-                log.warning("the slot for tasks did not end; it is killed")
+                log.warning("%s did not end; it is killed", self._name)
                 self._process.kill()
                 self._process.wait()
+
+
+class Companions:
+    """All processes beside the main one of a worker."""
+
+    def __init__(self, processes: Sequence[TaskSlotProcess]) -> None:
+        self._processes = tuple(processes)
+
+    def keep(self) -> None:
+        """Start those that are not there."""
+        for process in self._processes:
+            process.keep()
+
+    def ask_to_end(self) -> None:
+        """Let them give back what they hold; returns at once."""
+        for process in self._processes:
+            process.ask_to_end()
+
+    def end(self) -> None:
+        """Wait until all have ended."""
+        self.ask_to_end()
+        for process in self._processes:
+            process.end()

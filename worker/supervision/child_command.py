@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartl_core.compat.openmp import bound_spinning
+from cartl_core.planning.rates import RATES
 from jobs.devices import visible_gpu
 from jobs.files.artifacts import log_file, output_directory
 from jobs.settings import Settings
 from jobs.store import Claim
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-SECRET_PREFIX = "CARTL_"
-"""The deployment's settings hold passwords; a run needs none of them."""
+SECRET_PREFIXES = ("CARTL_", "MLFLOW_", "WANDB_")
+"""Settings of the deployment and of its trackers hold passwords; a run needs none of them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,10 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
         runtime = out / "runtime.json"
         runtime.write_text(claim.runtime.model_dump_json(indent=1), encoding="utf-8")
         command += ["--runtime", str(runtime)]
+    if claim.rates:
+        rates = out / "rates.json"
+        rates.write_bytes(RATES.dump_json(claim.rates))
+        command += ["--rates", str(rates)]
     return Launch(
         command=tuple(command),
         environment=environment(settings, os.environ, claim.device),
@@ -89,7 +94,7 @@ def environment(
     Without a ``device`` it sees what the worker does, and in a CPU deployment none. Threads that wait for
     each other do not spin for long, unless somebody has set how they wait.
     """
-    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIX)}
+    kept = {name: value for name, value in inherited.items() if not name.upper().startswith(SECRET_PREFIXES)}
     if device is not None or settings.device == "cpu":
         kept[VISIBLE] = visible_gpu(device, inherited.get(VISIBLE))
     bound_spinning(kept)

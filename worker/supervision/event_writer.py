@@ -16,6 +16,7 @@ from cartl_core.events import (
     Failed,
     Finished,
     Progress,
+    StageMeasured,
     StageReply,
     StageRequested,
     StageStored,
@@ -111,7 +112,7 @@ class EventWriter:
                 self._once(event, lambda session: store.record_stage_stored(session, self._claim, event))
             case ArtifactWritten():
                 self._write_artifact(event)
-            case Progress():
+            case Progress() | StageMeasured():
                 self._writer.write(lambda session: store.record(session, self._claim, event))
             case _:
                 self._once(event, lambda session: store.record(session, self._claim, event))

@@ -77,12 +77,14 @@ def show_progress(job_id: JobId, visit: VisitDep) -> Response:
         job = store.find(session, job_id, visit.caller.owner)
         waiting = visit.waiting(session, [job], visit.capacity(session)).get(job.id)
         newest = _newest_events(session, job)
+        pace = store.pace_of(session, job)
     return _page(
         visit,
         job,
         "job_overview.html",
         waiting=waiting,
         headline=_headline(job),
+        pace=pace,
         stages=stages_in(newest),
         events=[
             {"number": event.number, "at": event.at, "words": words}

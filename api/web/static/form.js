@@ -148,7 +148,8 @@ export function startForm(form) {
     try {
       const found = await ask("/jobs?dry_run=true", send(request));
       if (mine !== asked) return;
-      estimate.textContent = `About ${duration(found.estimate.seconds)} of computing, ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk.`;
+      const { low, high } = found.estimate.seconds_range;
+      estimate.textContent = `About ${duration(found.estimate.seconds)} (${duration(low)} to ${duration(high)}, ${found.estimate.basis}), ${(found.estimate.disk_bytes / 1e6).toFixed(0)} MB on disk.`;
       form.querySelector("#assumes").textContent = `It assumes ${found.estimate.assumes ?? "nothing"}.`;
       tellNeeded(form, found.data ?? []);
       form.dataset.spec = JSON.stringify(found.spec);

@@ -24,6 +24,11 @@ ROBUST, HELD = "robust.", "checks.held."
 CURVE_INDEX, CURVE_RADIUS, CHECKS_INDEX = "curve.index", "curve.radius", "checks.index"
 
 
+def outcomes_name(subject: str) -> str:
+    """What the file of a network is called."""
+    return f"outcomes-{subject}.safetensors"
+
+
 class OutcomesInvalid(ValueError):
     """The file holds no outcomes, or none that fit together."""
 

@@ -65,7 +65,7 @@ def verify(report: Report, stored: Stored) -> Verification:
     if not report.complete or report.student is None or report.student.figures is None:
         raise NotVerifiable("the report is not complete")
     evaluate, seed = report.spec.evaluate, report.spec.seed
-    arms = dict(zip(_subjects(report), (report.student, *report.baselines), strict=True))
+    arms = dict(zip(subjects(report), (report.student, *report.baselines), strict=True))
     networks = {subject: _network(arm, subject, stored(subject), evaluate) for subject, arm in arms.items()}
     own = networks["student"]
     found = [*_differences("spec_digest", report.spec_digest, digest(report.spec))]
@@ -83,7 +83,7 @@ def verify(report: Report, stored: Stored) -> Verification:
     return Verification(tuple(found), verdicts)
 
 
-def _subjects(report: Report) -> Iterator[str]:
+def subjects(report: Report) -> Iterator[str]:
     """What each network is called in the names of files: as the plan of its run called it."""
     yield "student"
     seen: list[str] = []

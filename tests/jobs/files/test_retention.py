@@ -188,7 +188,7 @@ def test_the_command_says_what_went(settings: Settings, monkeypatch: pytest.Monk
     told = CliRunner().invoke(app, ["prune", "--older-than", "3"])
     assert (
         "Removed 0 stages, 0 checkpoints, 0 uploads, 0 tasks, 0 data sets and teachers, "
-        "0 idempotency keys, 1 directories (0 bytes)." in told.output
+        "0 deliveries of webhooks, 0 idempotency keys, 1 directories (0 bytes)." in told.output
     )
     assert not useless.exists()
 

@@ -207,7 +207,7 @@ def test_a_task_with_an_expired_lease_is_queued_again_and_the_slot_for_tasks_is_
         factory=lambda: factory,
         notify=lambda: True,
         version="0",
-        keep_task_slot=lambda: kept.append(1),
+        keep_companions=lambda: kept.append(1),
     )
     one.start()
     until(lambda: task_record.row(task_id).state == "queued" and len(kept) > 1)

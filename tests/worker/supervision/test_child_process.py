@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cartl_core.planning.rates import RATES, Machine, Measurement, summarise
 from cartl_core.spec import JobSpec
 from jobs.settings import Settings
 from jobs.store import Claim
@@ -54,7 +55,19 @@ def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: py
     assert launch.out == settings.artifacts_dir / "j" / "5"
     assert launch.log == settings.artifacts_dir / "j" / "logs" / "attempt-2.log"
     assert "--no-download" not in launch.command
+    assert "--rates" not in launch.command, "nothing was measured yet"
     assert "--no-download" in prepare(settings.model_copy(update={"download": False}), claim).command
+
+
+def test_a_run_is_told_what_stages_have_taken(tmp_path: Path) -> None:
+    here = Machine("cpu", "a processor", 2, "fp32")
+    rates = summarise([Measurement(here, "teacher", 20, 1e9, 10.0, 3.0)])
+    claim = Claim(
+        job_id="j", owner="ada", token=5, attempt=1, worker_id="w", spec=spec(), runtime=None, rates=rates
+    )
+    command = prepare(Settings(data_dir=tmp_path), claim).command
+    file = Path(command[command.index("--rates") + 1])
+    assert RATES.validate_json(file.read_bytes()) == rates
 
 
 def test_a_run_sees_the_gpu_of_its_slot_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

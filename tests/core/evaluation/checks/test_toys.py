@@ -44,6 +44,17 @@ class Fence(nn.Module):
         return torch.where((nearest.values > self.reach).unsqueeze(1), said, self.model(x))
 
 
+class Sparse(nn.Module):
+    """An activation that takes what is near its mean for the mean, as MeanSparse does."""
+
+    def __init__(self, activations: Tensor, share: float) -> None:
+        super().__init__()
+        self.mean, self.width = activations.mean(0), share * activations.std(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.where((x - self.mean).abs() <= self.width, self.mean.expand_as(x), x)
+
+
 def levels(x: Tensor) -> Tensor:
     return (8 * x).round() / 8
 
@@ -105,6 +116,18 @@ def test_attacks_that_fail_at_larger_radii_are_caught(
     checks = checked(Fence(plain, images, labels, reach=0.25))
     assert checks["rising_eps"].status == "failed"
     assert checks["eps_one"].status == "failed"
+
+
+def test_a_sparsifying_activation_that_hides_gradients_is_caught(
+    checked: Any, plain: nn.Sequential, digits: tuple[Tensor, Tensor]
+) -> None:
+    """At 1.5 standard deviations. At 1, which costs less accuracy, no check sees it."""
+    trunk, head = plain[:3], plain[3:]
+    with torch.no_grad():
+        sparse = Sparse(trunk(digits[0][:1400]), 1.5)
+    checks = checked(nn.Sequential(trunk, sparse, head).eval())
+    assert failed(checks) >= {"gradients", "input_range", "eps_one"}
+    assert failed(checks) & OF_THE_NETWORK == {"gradients", "input_range"}
 
 
 def test_words_tell_a_masked_gradient_from_a_misled_loss(checked: Any, plain: nn.Module) -> None:

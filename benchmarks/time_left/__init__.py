@@ -1,0 +1,1 @@
+"""How honest the time left is: `python -m benchmarks.time_left`."""

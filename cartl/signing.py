@@ -1,0 +1,218 @@
+"""A signed statement of a run's files and of what its criteria came to.
+
+The statement is in-toto's (Statement v1 with the predicate test-result v0.1), its envelope is DSSE, made and
+checked by securesystemslib with an operator's own key. What signs and checks is imported when it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from cartl.problems import NotUsable
+from cartl_core.analysis.acceptance.verify import Verification
+from cartl_core.report import Report
+from cartl_core.spec import JobSpec
+from cartl_core.storage.atomic_write import write_whole
+from cartl_core.strict_json import Limits, loads, read_file
+
+FILE = "attestation.dsse.json"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+NEEDED = ("securesystemslib", "cryptography")
+MOST_FILES = 1000
+LARGEST_KEY = 64 * 1024
+LIMITS = Limits(size=4 * 1024**2, values=20_000, items=2_000)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+_RESULTS = {"passed": "PASSED", "undecided": "WARNED", "failed": "FAILED"}
+
+
+class SignatureInvalid(ValueError):
+    """The envelope is not signed with this key, or says something else than the files beside it."""
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What was checked: files that are as they were signed, and names of those that are not here."""
+
+    here: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def statement(folder: Path, report: Report, found: Verification, image: str | None = None) -> dict[str, Any]:
+    """The in-toto statement of a folder that a run, or a download, has filled.
+
+    Args:
+        image: SHA-256 of the container image that computed, where there was one.
+
+    Raises:
+        NotUsable: the folder has too many files, or the digest of the image is none.
+    """
+    if image is not None and not SHA256.fullmatch(image):
+        raise NotUsable("the digest of the image must be 64 hexadecimal digits, without sha256: before them")
+    names = sorted(path.name for path in folder.iterdir() if _is_subject(path))
+    if len(names) > MOST_FILES:
+        raise NotUsable(f"{folder} has {len(names)} files; at most {MOST_FILES} are signed")
+    told = {status: [one.criterion for one in found.verdicts if one.status == status] for status in _RESULTS}
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": name, "digest": {"sha256": _sha256(folder / name)}} for name in names],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "result": _result(found),
+            "configuration": _configuration(report, image),
+            "passedTests": told["passed"],
+            "warnedTests": told["undecided"],
+            "failedTests": told["failed"],
+        },
+    }
+
+
+def _result(found: Verification) -> str:
+    if found.accepted:
+        return "PASSED"
+    return "FAILED" if any(one.status == "failed" for one in found.verdicts) else "WARNED"
+
+
+def _configuration(report: Report, image: str | None) -> list[dict[str, Any]]:
+    """What was asked for, of which images, by which code."""
+    figures = report.student.figures if report.student else None
+    source = report.teachers[0].figures if report.teachers and report.teachers[0].figures else None
+    digests = {
+        "specification": report.spec_digest,
+        "images of the target": figures.data_fingerprint if figures else None,
+        "images of the source": source.data_fingerprint if source else None,
+        "network": None if isinstance(report.spec, JobSpec) else report.spec.network.sha256,
+        "container image": image,
+    }
+    found: list[dict[str, Any]] = [
+        {"name": name, "digest": {"sha256": digest}}
+        for name, digest in digests.items()
+        if digest and SHA256.fullmatch(digest)
+    ]
+    if report.runtime is not None:
+        version = report.runtime.cartl
+        found.append({"name": "cartl", "uri": f"pkg:pypi/cartl@{version}"})
+    return found
+
+
+def sign(folder: Path, stated: Mapping[str, Any], key: Path) -> Path:
+    """Write the signed envelope into the folder.
+
+    Raises:
+        NotUsable: the key is none, or the packages are missing.
+    """
+    _require_packages()
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
+
+    try:
+        signer = CryptoSigner(load_pem_private_key(_key(key), password=None))
+    except (TypeError, ValueError) as error:
+        raise NotUsable(f"{key} is no private key in PEM without a passphrase") from error
+    payload = json.dumps(stated, sort_keys=True).encode()
+    envelope = Envelope(payload, PAYLOAD_TYPE, {})
+    envelope.sign(signer)
+    write_whole(folder / FILE, json.dumps(envelope.to_dict(), indent=1).encode())
+    return folder / FILE
+
+
+def check(folder: Path, key: Path, needed: tuple[str, ...], found: Verification) -> Signed:
+    """Check the envelope in a folder.
+
+    Args:
+        key: the operator's public key in PEM.
+        needed: names of files that must be there and signed.
+        found: what came of computing the report again; the statement must say the same.
+
+    Raises:
+        SignatureInvalid: saying what is wrong.
+        NotUsable: the envelope or the key cannot be read, or the packages are missing.
+    """
+    stated = _opened(folder / FILE, key)
+    subjects = _subjects(stated)
+    here = tuple(name for name in subjects if (folder / name).is_file())
+    for name in needed:
+        if name not in subjects:
+            raise SignatureInvalid(f"{name} is not among the files that were signed")
+    for name in here:
+        if _sha256(folder / name) != subjects[name]:
+            raise SignatureInvalid(f"{name} is not the file that was signed")
+    if stated["predicate"].get("result") != _result(found):
+        raise SignatureInvalid("the statement has another result than the outcomes give")
+    return Signed(here, tuple(name for name in subjects if name not in here))
+
+
+def _opened(path: Path, key: Path) -> Any:
+    """The statement inside an envelope, once the key has verified it."""
+    _require_packages()
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from securesystemslib.dsse import Envelope
+    from securesystemslib.exceptions import VerificationError
+    from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
+
+    try:
+        public = SSlibKey.from_crypto(load_pem_public_key(_key(key)))
+    except ValueError as error:
+        raise NotUsable(f"{key} is no public key in PEM") from error
+    try:
+        written: Any = read_file(path, LIMITS)
+        envelope = Envelope.from_dict(written)
+    except FileNotFoundError as error:
+        raise NotUsable(f"{path} is missing: nothing here was signed") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotUsable(f"{path} is no signed envelope") from error
+    try:
+        envelope.verify([public], 1)
+    except VerificationError as error:
+        raise SignatureInvalid(f"{path.name} is not signed with the key {key}") from error
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise SignatureInvalid(f"{path.name} holds no in-toto statement")
+    return loads(envelope.payload, LIMITS)
+
+
+def _subjects(stated: Any) -> dict[str, str]:
+    """Signed files with their SHA-256; names lead to nowhere but the folder."""
+    try:
+        kinds = (stated["_type"], stated["predicateType"])
+        found = {str(one["name"]): str(one["digest"]["sha256"]) for one in stated["subject"]}
+        known = kinds == (STATEMENT_TYPE, PREDICATE_TYPE) and isinstance(stated["predicate"], dict)
+    except (KeyError, TypeError) as error:
+        raise SignatureInvalid("the statement is not one of test results") from error
+    if not known or any(Path(name).name != name for name in found):
+        raise SignatureInvalid("the statement is not one of test results of files in one folder")
+    return found
+
+
+def _is_subject(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and path.name != FILE and not path.name.startswith(".")
+
+
+def _key(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_KEY + 1)
+    except OSError as error:
+        raise NotUsable(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > LARGEST_KEY:
+        raise NotUsable(f"{path} is too large for a key")
+    return content
+
+
+def _require_packages() -> None:
+    absent = [name for name in NEEDED if find_spec(name) is None]
+    if absent:
+        raise NotUsable(f"signatures need {' and '.join(absent)}: pip install 'cartl[signing]'")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

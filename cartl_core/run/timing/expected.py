@@ -1,0 +1,126 @@
+"""What is expected of a run before it computes: the seconds of each stage, by the rates that are known."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from math import log
+from pathlib import Path
+
+from cartl_core.planning.costs import Cost, macs_of_a_pass, size_class
+from cartl_core.planning.plan import Plan
+from cartl_core.planning.rates import Machine, MeasuredRate, Rates, rates_on
+from cartl_core.planning.work import outside_stages
+from cartl_core.spec import JobSpec, Runtime
+
+NINE_TENTHS = 1.28
+"""Standard deviations from the middle of a normal distribution to its last tenth."""
+STARTED_AT = 19
+"""Place of a process's start among the fields of /proc/self/stat that follow its name."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a run is told of time.
+
+    Attributes:
+        rates: that earlier runs have measured, on any machine.
+        began: when its process was started, by ``time.monotonic``; None: what is before the first stage is
+            not measured.
+        exports: whether the student is given back in the forms that the job asks for.
+    """
+
+    rates: Sequence[MeasuredRate] = ()
+    began: float | None = None
+    exports: bool = True
+
+
+def process_began() -> float:
+    """When this process was started, by ``time.monotonic``; now, where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        ticks = int(fields[STARTED_AT])
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        age = 0.0
+    return time.monotonic() - max(0.0, age)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a stage before it runs.
+
+    Attributes:
+        seconds: predicted; more than 0.
+        macs: multiply-adds of all its passes.
+        images: that go through the network.
+        batches: the same passes, of a batch each.
+    """
+
+    kind: str
+    seconds: float
+    macs: float = 0.0
+    images: float = 0.0
+    batches: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunForecast:
+    """What is expected of a whole run.
+
+    Attributes:
+        stages: by digest.
+        start: seconds before the first stage.
+        after: seconds after the last one, by the kind of work, in order.
+        size_class: of the network, see ``cartl_core.planning.costs``.
+        measured: whether any of it was measured before, on this machine with a network of this size.
+        spreads: of the kinds that were, see ``Forecast``.
+    """
+
+    stages: Mapping[str, Expected]
+    start: float = 0.0
+    after: Mapping[str, float] = field(default_factory=dict)
+    size_class: int = 0
+    measured: bool = False
+    spreads: Mapping[str, float] | None = None
+
+
+def expect(
+    costs: Mapping[str, Cost], macs_of_a_pass: float, rates: Rates, *, exports: bool = False
+) -> RunForecast:
+    """What ``rates`` tell of a run's stages.
+
+    Args:
+        costs: of every stage, by digest.
+        macs_of_a_pass: multiply-adds of one image's pass through the run's network.
+        exports: whether the student is given back in other forms.
+    """
+    first, *last = outside_stages(exports=exports)
+    size = size_class(macs_of_a_pass)
+    known = {cost.kind: rates.rate_of(cost.kind, size) for cost in costs.values()}
+    return RunForecast(
+        stages={
+            digest: Expected(
+                cost.kind,
+                rates.seconds(cost, macs_of_a_pass).likely,
+                cost.passes * macs_of_a_pass,
+                cost.images,
+                cost.batches,
+            )
+            for digest, cost in costs.items()
+        },
+        start=rates.seconds(first, macs_of_a_pass).likely,
+        after={cost.kind: rates.seconds(cost, macs_of_a_pass).likely for cost in last},
+        size_class=size,
+        measured=any(known.values()),
+        spreads={kind: log(rate.high / rate.likely) / NINE_TENTHS for kind, rate in known.items() if rate},
+    )
+
+
+def expectation(plan: Plan, runtime: Runtime, timing: Timing) -> RunForecast:
+    """What is expected of a plan on the machine that it runs on."""
+    exports = timing.exports and isinstance(plan.spec, JobSpec) and bool(plan.spec.exports)
+    rates = rates_on(Machine.of(runtime), timing.rates)
+    return expect(plan.costs, macs_of_a_pass(plan.spec.model), rates, exports=exports)
