@@ -10,7 +10,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos fuzz load first-paint scaling memory time-left bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos fuzz load first-paint scaling fan-out memory time-left bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -55,6 +55,9 @@ first-paint: $(STAMP)  ## How long the list of 10,000 jobs takes to show in Chro
 
 scaling: $(STAMP)  ## What calls of the record cost PostgreSQL, and a simulated fleet with these costs (OPTIONS are passed on)
 	$(BIN)/python -m benchmarks.scaling --out benchmarks/results/scaling.json $(OPTIONS)
+
+fan-out: $(STAMP)  ## An attack in four parts on 1 and 2 slots of one thread: wall times (OPTIONS are passed on)
+	$(BIN)/python -m benchmarks.fan_out $(OPTIONS)
 
 memory: $(STAMP)  ## Peak of anonymous memory on 50,000 images of 224 x 224: under 3 GiB (20 GB of disk; OPTIONS are passed on)
 	$(BIN)/python -m benchmarks.memory --work $(or $(WORK),.cartl/memory) $(OPTIONS)

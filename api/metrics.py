@@ -72,7 +72,12 @@ class _Figures(Collector):
         losses = {why: tally.recoveries.get(why, 0) for why in (*LOSSES, *tally.recoveries)}
         tasks = {state: self.tasks.get(state, 0) for state in TASK_STATES}
         yield _gauge("cartl_jobs", "Jobs by state.", states, "state")
-        yield _gauge("cartl_tasks", "Checks of data sets and teachers, by state.", tasks, "state")
+        yield _gauge(
+            "cartl_tasks",
+            "Checks of data sets and teachers, and parts of evaluations, by state.",
+            tasks,
+            "state",
+        )
         yield _single("cartl_claimable_jobs", "Jobs that a worker could take now.", self.claimable)
         yield _single(
             "cartl_oldest_queued_seconds", "Age of the oldest queued job.", tally.oldest_queued_seconds

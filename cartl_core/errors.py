@@ -128,6 +128,10 @@ class Interrupted(Interruption):
     """The run was asked to stop; it can be resumed from its last checkpoint."""
 
 
+class PartFinished(Interruption):
+    """The part of a stage that this process was to compute is written; there is nothing more for it to do."""
+
+
 class WaitingForStage(Interruption):
     """Another run is computing a stage that this one needs."""
 

@@ -162,6 +162,10 @@ class StageRequested(EventBase):
         default="", description="Digest of what was asked for, whatever recipe and machine compute it."
     )
     basis: dict[str, str] = Field(default={}, description="Recipe and machine that are in the digest.")
+    parts: tuple[tuple[int, int], ...] = Field(
+        default=(),
+        description="Ranges of images, whole batches each, that other slots may compute before; in order.",
+    )
 
 
 class CheckpointWritten(EventBase):
@@ -274,6 +278,9 @@ class StageReply(EventBase):
         default=None, description="`finished`: the result directory; `compute`: the directory to write."
     )
     checkpoints: tuple[str, ...] = Field(default=(), description="Newest first; for `compute`.")
+    parts: tuple[str, ...] = Field(
+        default=(), description="Directories of the first parts, computed elsewhere, in order; for `compute`."
+    )
 
 
 Order = Annotated[Ping | Stop | StageReply, Field(discriminator="type")]

@@ -68,6 +68,12 @@ class Settings(SinkSettings):
         default=None, ge=1, le=4096, description="Threads of a run; unset: the cores / slots of the worker."
     )
     slots: int = Field(default=1, ge=1, le=1024, description="Runs at a time on each device of a worker.")
+    evaluation_shards: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="Parts that an attack on test images is cut into, for the slots of all workers; 1: none.",
+    )
     download: bool = Field(default=True, description="May a run download a data set that is missing?")
 
     lease_seconds: Seconds = Field(

@@ -30,7 +30,7 @@ def why_waiting(job: Job, place: int | None, capacity: Capacity, now: datetime) 
     if job.cancel_requested_at is not None:
         return "It is being cancelled."
     if job.waiting_for is not None:
-        return "Waits for a teacher that another job is training."
+        return "Waits for what others compute: a teacher, or parts of its evaluation."
     if job.not_before is not None and job.not_before > now:
         return "Waits a little before its next attempt."
     if capacity.slots == 0:

@@ -18,6 +18,7 @@ from cartl_core.errors import (
     Cancelled,
     Interruption,
     JobError,
+    PartFinished,
     SpecError,
     WaitingForStage,
 )
@@ -26,6 +27,7 @@ from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.rates import RATES, MeasuredRate
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.shards import FanOut, read_shard
 from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
 from cartl_core.run.own_objects import Brought, inspected, pack_in
@@ -81,6 +83,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="largest array kept beside the results while a stage runs, in a file without a name in STAGES",
     )
     parser.add_argument("--no-download", action="store_true", help="refuse a data set that is missing")
+    parser.add_argument(
+        "--shards",
+        type=threads,
+        default=1,
+        help="parts of an attack that other slots may compute (supervised)",
+    )
+    parser.add_argument("--shard", metavar="DIGEST:FIRST:LAST", help="compute this part of a stage, no more")
     parser.add_argument("--supervised", action="store_true", help="take orders from stdin")
     parser.add_argument("--silence-limit", type=seconds, help="end after so many seconds without an order")
 
@@ -132,7 +141,11 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
             own_data=brought.images,
             run_id=options.run_id,
             timing=Timing(_rates(options.rates), process_began()),
+            fan_out=FanOut(options.shards, read_shard(options.shard) if options.shard else None),
         )
+    except PartFinished:
+        report(Finished(seconds=time.monotonic() - started))
+        return FINISHED
     except SpecError as error:
         report(Failed(reason="spec_invalid", message=str(error)))
         sys.stderr.write(f"{error}\n")

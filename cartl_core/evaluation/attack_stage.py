@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified, not_finite
 from cartl_core.data import Split
+from cartl_core.errors import PartFinished
 from cartl_core.evaluation.batches import Rows, in_batches
+from cartl_core.evaluation.parts import write_part
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.files import load_network
 from cartl_core.nn.network import Network
@@ -58,15 +60,24 @@ def evaluate(
     Args:
         images: the test images used, the same for every network that is compared.
         attack: None measures accuracy without an attack.
+
+    Raises:
+        PartFinished: only a part was asked for (``ctx.rows``), and it is written.
     """
     network = ready_network(network_directory, ctx)
     surrogate = fold_batch_norm(network)
     ctx.install(surrogate)
 
-    def measure(part: slice) -> Rows:
-        return _batch(network, surrogate, images, part, attack, seed, ctx)
+    first, last = ctx.rows or (0, len(images.labels))
 
-    rows, seconds = in_batches(len(images.labels), batch_size, measure, ctx)
+    def measure(part: slice) -> Rows:
+        there = slice(first + part.start, first + part.stop)
+        return _batch(network, surrogate, images, there, attack, seed, ctx)
+
+    rows, seconds = in_batches(last - first, batch_size, measure, ctx)
+    if ctx.rows is not None:
+        write_part(ctx.directory, rows, seconds)
+        raise PartFinished
     store_rows({**rows, "index": images.index}, ctx)
     facts = {"n": len(rows["held"]), "held": int(rows["held"].sum()), "seconds": seconds}
     write_result(ctx.directory, facts, [OUTCOMES])

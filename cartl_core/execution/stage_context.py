@@ -28,6 +28,8 @@ class StageContext:
         saved: the checkpoint to go on from, if any.
         progress: told of the fraction of this stage that is done.
         scratch: for large arrays that are gone when the stage is done.
+        rows: the images, from the first to before the last, that this process computes of a measurement;
+            None: all of them.
     """
 
     key: StageKey
@@ -39,6 +41,7 @@ class StageContext:
     saved: Checkpoint | None = None
     progress: Callable[[float], None] = lambda fraction: None
     scratch: Scratch = field(default_factory=Scratch)
+    rows: tuple[int, int] | None = None
 
     @property
     def device(self) -> torch.device:

@@ -13,6 +13,7 @@ from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
 from cartl_core.execution.scratch import Scratch
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.shards import WHOLE, FanOut
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
@@ -48,6 +49,7 @@ def run(
     scratch_bytes: int = DEFAULT_SCRATCH_BYTES,
     timing: Timing = NOTHING_MEASURED,
     exporter: Exporter | None = export_student,
+    fan_out: FanOut = WHOLE,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -67,11 +69,13 @@ def run(
         scratch_bytes: of one array that the run keeps beside its results, in a file without a name: displaced
             inputs, cached features, resized images.
         timing: what earlier runs have measured; nothing: the time left begins with a first guess.
+        fan_out: which parts of measurements others compute, or which one this process does.
         exporter: gives the student back in the forms that are asked for; None: its weights alone.
 
     Raises:
         SpecError: the machine cannot run this specification.
         JobError: the run failed in a way that would repeat.
+        PartFinished: the one part that this process was to compute is written.
         Interruption: the run was stopped, or waits for another run; it can go on later.
     """
     runtime = runtime or machine.resolve(spec)
@@ -86,6 +90,7 @@ def run(
         run_id or f"{out.resolve()} {spec_digest(spec)}",
         scratch_bytes,
         timing if exporter else replace(timing, exports=False),
+        fan_out,
     )
     loader = functools.partial(
         load,

@@ -11,19 +11,20 @@ from pathlib import Path
 from cartl_core.analysis.results import StageResult
 from cartl_core.analysis.run_state import RunState
 from cartl_core.errors import ResumeMismatch, StageDamaged
+from cartl_core.evaluation.parts import joined_parts
 from cartl_core.events import Reporter, StageFinished, StageStarted, Warned
 from cartl_core.execution.checkpoint import Checkpoints
 from cartl_core.execution.scratch import Scratch
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
-from cartl_core.planning.stage_digests import StageKey
-from cartl_core.planning.stages import StageSpec, Work, networks_of
+from cartl_core.planning.shards import WHOLE, FanOut, edges
+from cartl_core.planning.stages import Attacking, StageSpec, Work, networks_of
 from cartl_core.run.progress import Meter
 from cartl_core.run.runners import RUNNERS, Inputs
 from cartl_core.run.timing.expected import Timing
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
-from cartl_core.storage.stage_cache import StageCache, StageLocation
+from cartl_core.storage.stage_cache import Parts, StageCache, StageLocation
 from cartl_core.storage.stage_origin import read_origin, write_origin
 from cartl_core.storage.stage_result import damage
 from cartl_core.storage.stop_flag import StopFlag
@@ -44,6 +45,7 @@ class Services:
         run_id: the same for all attempts of one job, and another for every other job.
         scratch_bytes: of one array that a stage keeps beside its result while it runs.
         timing: what the run is told of time.
+        fan_out: which parts of measurements others compute, or which one this process does.
     """
 
     runtime: Runtime
@@ -54,6 +56,7 @@ class Services:
     run_id: str
     scratch_bytes: int = DEFAULT_SCRATCH_BYTES
     timing: Timing = field(default_factory=Timing)
+    fan_out: FanOut = WHOLE
 
 
 class StageRunner:
@@ -109,7 +112,7 @@ class StageRunner:
         """Where the stage lies, and what it found."""
         read, tries = RUNNERS[type(stage.work)].read, 0
         while True:
-            with self._place(stage.key) as answer:
+            with self._place(stage) as answer:
                 if not answer.finished:
                     for network in networks_of(stage.work):
                         self.directory(network.digest)
@@ -123,7 +126,7 @@ class StageRunner:
 
     def _compute(self, stage: StageSpec[Work], answer: StageLocation) -> None:
         """Go on from a checkpoint; begin anew where it is none of this version's."""
-        compute, ctx = RUNNERS[type(stage.work)].compute, self._context(stage.key, answer)
+        compute, ctx = RUNNERS[type(stage.work)].compute, self._context(stage, answer)
         try:
             compute(stage.work, self._inputs, ctx)
         except ResumeMismatch as error:
@@ -134,12 +137,12 @@ class StageRunner:
         write_origin(answer.directory, self._services.run_id, ctx.checkpoints.seconds)
 
     @contextmanager
-    def _place(self, key: StageKey) -> Iterator[StageLocation]:
+    def _place(self, stage: StageSpec[Work]) -> Iterator[StageLocation]:
         """The cache's answer; what was computed meanwhile is stored, and the stage let go."""
         self._services.stop.check()
-        cache = self._services.cache
+        cache, key = self._services.cache, stage.key
         with disk_faults(key.label):
-            answer = cache.locate(key)
+            answer = cache.locate(key, self._parts(stage.work))
             self._inputs.directories[key.digest] = answer.directory
             try:
                 yield answer
@@ -149,8 +152,15 @@ class StageRunner:
             finally:
                 cache.release(key)
 
-    def _context(self, key: StageKey, answer: StageLocation) -> StageContext:
-        services = self._services
+    def _parts(self, work: Work) -> Parts:
+        """What others may compute of a stage: batches of an attack, which take nearly all of its time."""
+        shared = self._services.fan_out
+        if shared.only is not None or not isinstance(work, Attacking) or work.attack is None:
+            return ()
+        return edges(len(self._inputs.images(work.data).labels), self._inputs.batch_size, shared.shards)
+
+    def _context(self, stage: StageSpec[Work], answer: StageLocation) -> StageContext:
+        services, key = self._services, stage.key
         checkpoints = Checkpoints(
             answer.directory,
             earlier=answer.checkpoints,
@@ -158,6 +168,9 @@ class StageRunner:
             every_seconds=services.checkpoint_seconds,
         )
         saved = checkpoints.newest(lambda words: services.report(Warned(message=f"{key.label}: {words}")))
+        if saved is None and answer.parts and isinstance(stage.work, Attacking):
+            saved = joined_parts(answer.parts, len(self._inputs.images(stage.work.data).labels))
+        only = services.fan_out.only
         resumed_at = saved.fraction if saved else None
         services.report(
             StageStarted(stage=key.kind, label=key.label, digest=key.digest, resumed_at=resumed_at)
@@ -173,4 +186,5 @@ class StageRunner:
             stop=services.stop,
             progress=lambda fraction: self._meter.advance(key, fraction),
             scratch=Scratch(answer.directory, services.scratch_bytes),
+            rows=(only.first, only.last) if only and only.digest == key.digest else None,
         )

@@ -30,7 +30,7 @@ from cartl_core.events import (
     Stop,
 )
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.storage.stage_cache import StageLocation, computed_anew
+from cartl_core.storage.stage_cache import Parts, StageLocation, computed_anew
 from cartl_core.storage.stage_result import damage, discard
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -170,13 +170,13 @@ class SupervisedStageCache:
         self._report = report
         self._orders = orders
 
-    def locate(self, key: StageKey) -> StageLocation:
+    def locate(self, key: StageKey, parts: Parts = ()) -> StageLocation:
         """See ``StageCache``. The supervisor drops a result that was found damaged, unless another took its
         place meanwhile."""
-        reply = self._ask(key)
+        reply = self._ask(key, parts=parts)
         while reply.verdict == "finished" and (wrong := damage(self._stages / str(reply.path))) is not None:
             self._report(computed_anew(key, wrong))
-            reply = self._ask(key, damaged=reply.path)
+            reply = self._ask(key, damaged=reply.path, parts=parts)
         if reply.verdict == "wait" or reply.path is None:
             raise WaitingForStage(key.digest)
         directory = self._stages / reply.path
@@ -186,9 +186,10 @@ class SupervisedStageCache:
             directory=directory,
             finished=reply.verdict == "finished",
             checkpoints=tuple(self._stages / path for path in reply.checkpoints),
+            parts=tuple(self._stages / path for path in reply.parts),
         )
 
-    def _ask(self, key: StageKey, *, damaged: str | None = None) -> StageReply:
+    def _ask(self, key: StageKey, *, damaged: str | None = None, parts: Parts = ()) -> StageReply:
         asked = StageRequested(
             stage=key.kind,
             label=key.label,
@@ -197,6 +198,7 @@ class SupervisedStageCache:
             damaged=damaged,
             identity=key.identity,
             basis=dict(key.basis),
+            parts=parts,
         )
         self._report(asked)
         return self._orders.reply(key.digest)

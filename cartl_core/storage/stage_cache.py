@@ -27,6 +27,10 @@ BASIS = "basis.json"
 """In each stage's directory: what was asked for, and which recipe and machine compute it."""
 
 
+Parts = tuple[tuple[int, int], ...]
+"""Ranges of images, from the first to before the last, in order and without gaps."""
+
+
 def computed_anew(key: StageKey, wrong: str) -> StageComputedAnew:
     """The event that says why a finished stage is computed again; ``wrong``: with its result."""
     return StageComputedAnew(
@@ -41,21 +45,23 @@ class StageLocation:
     Attributes:
         directory: holds the result when ``finished``; else to be written, by this run alone.
         checkpoints: to go on from, newest first.
+        parts: directories of parts that other processes have computed, in the order of their images.
     """
 
     directory: Path
     finished: bool
     checkpoints: tuple[Path, ...] = ()
+    parts: tuple[Path, ...] = ()
 
 
 class StageCache(Protocol):
     """Where stages' results and checkpoints are kept."""
 
-    def locate(self, key: StageKey) -> StageLocation:
-        """Find a stage's result or a place to compute it.
+    def locate(self, key: StageKey, parts: Parts = ()) -> StageLocation:
+        """Find a stage's result or a place to compute it. ``parts`` of it may be computed elsewhere before.
 
         Raises:
-            WaitingForStage: another run is computing it; this one should come back later.
+            WaitingForStage: others are computing it, or parts of it; this one should come back later.
         """
 
     def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None:
@@ -83,8 +89,8 @@ class LocalStageCache:
         self._stop = stop
         self._locks: dict[str, IO[bytes]] = {}
 
-    def locate(self, key: StageKey) -> StageLocation:
-        """See ``StageCache``; waits for another process: there is no queue to go back to."""
+    def locate(self, key: StageKey, parts: Parts = ()) -> StageLocation:
+        """See ``StageCache``; waits for another process: there is no queue to go back to, nor for parts."""
         directory = self._stages / key.digest
         if is_closed(directory) and damage(directory) is None:
             return StageLocation(directory, finished=True)

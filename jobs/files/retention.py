@@ -176,7 +176,10 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
     needed |= {artifacts / tree for tree in needed_trees(session)}
     needed |= {artifacts / job_id / LOGS for job_id in session.scalars(select(Job.id))}
     needed |= {artifacts / TASKS / task_id for task_id in session.scalars(select(Task.id))}
-    claims = session.execute(select(Job.id, Job.token).where(is_in(Job, JobState.RUNNING))).all()
+    running = select(Job.id, Job.token).where(is_in(Job, JobState.RUNNING))
+    claims = [
+        (row[0], row[1]) for rows in (running, select(Task.id, Task.token)) for row in session.execute(rows)
+    ]
     needed |= {artifacts / job_id / str(token) for job_id, token in claims}
     written = {claim_directory(job_id, token) for job_id, token in claims}
     needed |= {path for path in found if path.name in written}

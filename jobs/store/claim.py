@@ -27,7 +27,7 @@ from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
 from jobs.store.rates import measured_rates
 from jobs.store.slots import note_claim
-from jobs.tables import Job, JobEvent, Stage
+from jobs.tables import Job, Stage, Task
 
 OWNERS_TRIED = 32
 """Owners whose best job is tried before a claim comes back empty; all but one are held by other claims."""
@@ -132,21 +132,22 @@ def _take(
     )
     if claimed is None:
         return None
-    claim = _claim_of(session, claimed, worker_id, device)
+    job = session.get_one(Job, claimed.job_id, populate_existing=True)
+    claim = claim_of(session, job, claimed.attempt, worker_id, device)
     if slot is not None:
         note_claim(session, worker_id, slot, claim.job_id, claim.token)
     return claim
 
 
-def _claim_of(session: Session, claimed: JobEvent, worker_id: str, device: str | None) -> Claim:
-    job = session.get_one(Job, claimed.job_id, populate_existing=True)
+def claim_of(session: Session, job: Job, attempt: int, worker_id: str, device: str | None) -> Claim:
+    """The value of a claim of a job's row."""
     spec = spec_of(job.spec)
     network = None if isinstance(spec, JobSpec) else file_of(session, spec.network, job.owner_id)
     return Claim(
         job_id=job.id,
         owner=job.owner_id,
         token=job.token,
-        attempt=claimed.attempt,
+        attempt=attempt,
         worker_id=worker_id,
         spec=spec,
         runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
@@ -219,7 +220,7 @@ def _alone_with(session: Session, owner: str) -> bool:
 
 
 def claimable(job: type[Job]) -> ColumnElement[bool]:
-    """Queued, not too early, and not waiting for a stage that a running job computes.
+    """Queued, not too early, and not waiting for a stage that a running job computes, or for parts of one.
 
     A holder whose lease has lapsed counts until maintenance has taken its job: it may only have slept.
     """
@@ -232,10 +233,11 @@ def claimable(job: type[Job]) -> ColumnElement[bool]:
         holder.token == Stage.token,
         is_in(holder, JobState.RUNNING),
     )
+    has_parts = exists().where(Task.parent_id == job.id, Task.finished_at.is_(None))
     return and_(
         is_in(job, JobState.QUEUED),
         or_(job.not_before.is_(None), job.not_before <= Now()),
-        or_(job.waiting_for.is_(None), ~computed_elsewhere),
+        or_(job.waiting_for.is_(None), ~computed_elsewhere & ~has_parts),
     )
 
 

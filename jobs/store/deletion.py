@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from jobs.errors import JobInUse, JobNotEnded
 from jobs.state import TERMINAL, JobState
 from jobs.store.change import job_of
-from jobs.tables import DeletedJob, Job, JobEvent
+from jobs.tables import DeletedJob, Job, JobEvent, Task
 
 COUNTED = ("claimed", "lost")
 """Events that monitoring has counted since the first job: it goes on counting those of deleted ones."""
@@ -41,7 +41,8 @@ def delete_job(
     _demand_unused(session, job)
     session.add(_record_of(session, job, deleted_by, key_id))
     session.flush()
-    session.execute(delete(Job).where(Job.id == job_id).execution_options(synchronize_session=False))
+    for gone in (delete(Task).where(Task.parent_id == job_id), delete(Job).where(Job.id == job_id)):
+        session.execute(gone.execution_options(synchronize_session=False))
 
 
 def _demand_unused(session: Session, job: Job) -> None:

@@ -76,12 +76,12 @@ def queue_positions(session: Session, jobs: Iterable[Job]) -> dict[str, int]:
     return {job.id: 1 + min(_count_ahead(job, rows), MOST_AHEAD) for job in queued}
 
 
-def _count_ahead(job: Job, rows: Sequence[Row[tuple[str, int, datetime, str]]]) -> int:
+def _count_ahead(job: Job, rows: Sequence[Row[str, int, datetime, str]]) -> int:
     """As ``_AHEAD`` counts."""
     age = (job.created_at, job.id)
     own = [row for row in rows if row.owner_id == job.owner_id]
     until = max([age, *((row.created_at, row.id) for row in own if row.priority > job.priority)])
-    before = sum(row.owner_id != job.owner_id and (row.created_at, row.id) <= until for row in rows)
+    before: int = sum(row.owner_id != job.owner_id and (row.created_at, row.id) <= until for row in rows)
     return before + sum(
         row.priority > job.priority or (row.priority == job.priority and (row.created_at, row.id) < age)
         for row in own

@@ -1,4 +1,4 @@
-"""The slots of workers: which device each is on, and which job it was last claimed for."""
+"""The slots of workers: which device each is on, and what it was last claimed for."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, insert, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, func, insert, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from jobs.database.dialect import FromNow, UtcTime
 from jobs.devices import Slot
 from jobs.state import JobState
 from jobs.store.change import is_in
-from jobs.tables import Job, Worker, WorkerSlot
+from jobs.tables import Job, Task, Worker, WorkerSlot
 
 
 @dataclass(frozen=True)
 class SlotState:
-    """One slot; ``job_id`` and ``owner`` of the job that runs there, None while it is idle."""
+    """One slot; ``job_id`` and ``owner`` of the job that runs there, whole or in part; None while idle."""
 
     worker_id: str
     number: int
@@ -35,15 +35,15 @@ def add_slots(session: Session, worker_id: str, slots: Sequence[Slot]) -> None:
         session.execute(insert(WorkerSlot), rows)
 
 
-def note_claim(session: Session, worker_id: str, slot: Slot, job_id: str, token: int) -> None:
-    """The slot was claimed for a job; it is busy while that job runs under that token.
+def note_claim(session: Session, worker_id: str, slot: Slot, work_id: str, token: int) -> None:
+    """The slot was claimed for a job, or a part of one; it is busy while that runs under that token.
 
     A worker that has not signed on yet has no rows; its slot is shown as idle until its next claim.
     """
     session.execute(
         update(WorkerSlot)
         .where(WorkerSlot.worker_id == worker_id, WorkerSlot.number == slot.number)
-        .values(job_id=job_id, token=token)
+        .values(work_id=work_id, token=token)
         .execution_options(synchronize_session=False)
     )
 
@@ -81,9 +81,16 @@ def _is_live(seen_within_seconds: float) -> ColumnElement[bool]:
 
 
 def _slots() -> Select[str, int, str, str | None, str | None]:
-    runs_there = and_(
-        Job.id == WorkerSlot.job_id, Job.token == WorkerSlot.token, is_in(Job, JobState.RUNNING)
-    )
-    return select(WorkerSlot.worker_id, WorkerSlot.number, WorkerSlot.device, Job.id, Job.owner_id).outerjoin(
-        Job, runs_there
+    job = and_(Job.id == WorkerSlot.work_id, Job.token == WorkerSlot.token, is_in(Job, JobState.RUNNING))
+    part = and_(Task.id == WorkerSlot.work_id, Task.token == WorkerSlot.token, Task.state == "running")
+    return (
+        select(
+            WorkerSlot.worker_id,
+            WorkerSlot.number,
+            WorkerSlot.device,
+            func.coalesce(Job.id, Task.parent_id),
+            func.coalesce(Job.owner_id, Task.owner_id),
+        )
+        .outerjoin(Job, job)
+        .outerjoin(Task, part)
     )

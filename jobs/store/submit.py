@@ -19,7 +19,7 @@ from jobs.state import JobState, Move, sources
 from jobs.store.change import append, is_in, job_of, move, plain
 from jobs.store.queue_order import ahead_of_the_newest, queued_ahead
 from jobs.store.resources import hold_named
-from jobs.tables import IdempotencyKey, Job, JobEvent
+from jobs.tables import IdempotencyKey, Job, JobEvent, Task
 
 KEY_HOURS = 24
 GIVEN = "given"
@@ -149,6 +149,7 @@ def request_cancel(session: Session, job_id: str, owner: str | None = None) -> J
     job = job_of(session, job_id, owner, lock=True)
     if job.state == JobState.QUEUED:
         move(session, Job.id == job_id, Move.CANCEL, "cancelled", reason="cancelled", message=None)
+        session.execute(delete(Task).where(Task.parent_id == job_id))  # parts that it waits for
     elif job.state == JobState.RUNNING:
         append(
             session,

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from jobs.errors import RecordError
 from jobs.settings import Settings
 from jobs.store.resource_kinds import DATASET, TEACHER, TaskKind
 from jobs.store.resources import apply_failure, apply_result, order_of
@@ -39,5 +40,15 @@ def _check_of(kind: TaskKind) -> TaskHandler:
     )
 
 
-HANDLERS: dict[str, TaskHandler] = {kind.task: _check_of(kind.task) for kind in (DATASET, TEACHER)}
+def _no_order(session: Session, settings: Settings, parent_id: str) -> dict[str, Any]:
+    raise RecordError("a part of a measurement is no order of its own: its job says what it is")
+
+
+HANDLERS: dict[str, TaskHandler] = {kind.task: _check_of(kind.task) for kind in (DATASET, TEACHER)} | {
+    "evaluate_shard": TaskHandler(
+        order=_no_order,
+        succeed=lambda session, parent_id, result: True,
+        fail=lambda session, parent_id, reason, words: None,
+    )
+}
 """By the kind that stands in the table."""

@@ -15,7 +15,7 @@ TASK_STATES = ("queued", "running", "succeeded", "failed")
 
 
 class Task(Base):
-    """Something that a worker does for a data set, a teacher, ... in its slot for tasks.
+    """Something that a worker does: for a data set or a teacher in its slot for tasks, for a job in any.
 
     Its parent is a row of another table, which depends on ``kind``; hence no foreign key. Who deletes the
     parent deletes its tasks.

@@ -31,7 +31,8 @@ class Worker(Base):
 class WorkerSlot(Base):
     """A place for one run in a worker, on one device.
 
-    Its job is the one that it was last claimed for: the slot is busy while that job runs under that token.
+    Its work is the job, or the part of one (a task), that it was last claimed for: the slot is busy while
+    that runs under that token.
     """
 
     __tablename__ = "worker_slots"
@@ -40,7 +41,7 @@ class WorkerSlot(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     device: Mapped[str] = mapped_column(String(32))
     """E.g. ``cuda:1``: the worker's second GPU."""
-    job_id: Mapped[str | None] = mapped_column(ID)
+    work_id: Mapped[str | None] = mapped_column(ID)
     token: Mapped[int | None] = mapped_column()
 
 

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("worker_id", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("device", sa.String(length=32), nullable=False),
-        sa.Column("job_id", sa.String(length=64), nullable=True),
+        sa.Column("work_id", sa.String(length=64), nullable=True),
         sa.Column("token", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["worker_id"],

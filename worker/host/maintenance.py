@@ -23,6 +23,7 @@ from jobs.state import JobState
 from jobs.store import ReapResult, lost_tasks
 from jobs.store.lost_tasks import TasksTaken
 from jobs.store.resources import has_changed
+from jobs.store.shards import shard_counts
 from jobs.tables import Dataset
 from worker.host.folder_watch import FolderWatch
 from worker.host.fork_lock import no_fork
@@ -174,7 +175,9 @@ class Maintenance:
     def _notify_idle_slots(self, factory: sessionmaker[Session]) -> None:
         with reading(factory) as session:
             claimable = store.claimable_count(session, self._settings.max_running_per_owner)
-            wanted = min(claimable, self._idle_slots(session)) if claimable else 0
+            waiting, running = shard_counts(session)
+            free = self._idle_slots(session) - running if claimable or waiting else 0
+            wanted = max(0, min(claimable + waiting, free))
         for _ in range(wanted):
             if not self._notify():
                 return

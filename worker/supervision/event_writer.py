@@ -27,6 +27,7 @@ from jobs.errors import ArtifactNameRefused, LostClaim
 from jobs.files.artifacts import relative_path
 from jobs.files.stores import artifact_store, stage_store
 from jobs.settings import Settings
+from jobs.store.shards import ask_for_shards
 from worker.supervision.event_buffer import EventBuffer
 from worker.supervision.fenced_writer import FencedWriter, GaveUp
 
@@ -150,11 +151,17 @@ class EventWriter:
             basis=event.basis,
         )
         there = [path for path in verdict.checkpoints if self._has(path)]
+        parts: tuple[str, ...] | None = ()
+        if verdict.verdict == "compute" and event.parts and not there:
+            parts = ask_for_shards(session, self._claim, event.digest, event.parts)
+        if parts is None:
+            return StageReply(digest=event.digest, verdict="wait")
         return StageReply(
             digest=event.digest,
             verdict=verdict.verdict,
             path=verdict.path,
             checkpoints=tuple(there[:CHECKPOINTS]),
+            parts=parts,
         )
 
     def _has(self, path: str) -> bool:

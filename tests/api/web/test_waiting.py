@@ -30,7 +30,12 @@ def job(**changes: object) -> Job:
         (job(), 101, FULL, "Behind 100 others in the queue: all 2 slots are taken."),
         (job(), None, FULL, "In the queue: all 2 slots are taken."),
         (job(), 1, NOBODY, "Waits for a worker: none is running."),
-        (job(waiting_for="d" * 64), 1, NOBODY, "Waits for a teacher that another job is training."),
+        (
+            job(waiting_for="d" * 64),
+            1,
+            NOBODY,
+            "Waits for what others compute: a teacher, or parts of its evaluation.",
+        ),
         (job(not_before=NOW + timedelta(seconds=5)), 1, FREE, "Waits a little before its next attempt."),
         (job(not_before=NOW - timedelta(seconds=5)), 1, FREE, "Number 1 in the queue: starts in a moment."),
         (job(cancel_requested_at=NOW), 1, FREE, "It is being cancelled."),

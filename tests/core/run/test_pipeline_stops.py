@@ -19,7 +19,7 @@ from cartl_core.report import Report
 from cartl_core.run import pipeline
 from cartl_core.run.pipeline import run
 from cartl_core.spec import Runtime
-from cartl_core.storage.stage_cache import LocalStageCache, StageLocation
+from cartl_core.storage.stage_cache import LocalStageCache, Parts, StageLocation
 from cartl_core.storage.stop_flag import StopFlag
 from tests.core.run.conftest import Run, computed, of
 
@@ -112,7 +112,7 @@ def test_a_full_disk_is_told_as_such(
 
 def test_a_stage_that_another_run_computes_ends_this_one(job: Any, tmp_path: Path, runtime: Runtime) -> None:
     class Busy:
-        def locate(self, key: StageKey) -> StageLocation:
+        def locate(self, key: StageKey, parts: Parts = ()) -> StageLocation:
             raise WaitingForStage(key.digest)
 
         def checkpointed(self, key: StageKey, path: Path, fraction: float) -> None: ...
