@@ -82,10 +82,11 @@ def _count_ahead(job: Job, rows: Sequence[Row[str, int, datetime, str]]) -> int:
     own = [row for row in rows if row.owner_id == job.owner_id]
     until = max([age, *((row.created_at, row.id) for row in own if row.priority > job.priority)])
     before: int = sum(row.owner_id != job.owner_id and (row.created_at, row.id) <= until for row in rows)
-    return before + sum(
+    better: int = sum(
         row.priority > job.priority or (row.priority == job.priority and (row.created_at, row.id) < age)
         for row in own
     )
+    return before + better
 
 
 def set_priority(session: Session, job_id: str, owner: str, priority: int) -> Job:
