@@ -54,7 +54,7 @@ def sign_in(window: Visitor, key: str, path: str = "/ui/jobs") -> Page:
 def submit(page: Page, name: str) -> str:
     """The form as it is, under a name; the id of the job."""
     page.get_by_label("Name", exact=True).fill(name)
-    expect(page.locator("#estimate")).to_contain_text("of computing", timeout=PATIENCE)
+    expect(page.locator("#estimate")).to_contain_text("on disk", timeout=PATIENCE)
     page.get_by_role("button", name="Submit the job").click()
     page.wait_for_url(re.compile(r"/ui/jobs/[0-9a-f]{32}$"), timeout=PATIENCE)
     return page.url.rpartition("/")[2]
@@ -184,7 +184,7 @@ def a_job_is_made_by_the_form(desk: Visitor) -> str:
 
 def the_same_request_is_copied(page: Page) -> None:
     """What is copied is the request that will be sent."""
-    expect(page.locator("#estimate")).to_contain_text("of computing", timeout=PATIENCE)
+    expect(page.locator("#estimate")).to_contain_text("on disk", timeout=PATIENCE)
     copied = {}
     for kind in ("JSON", "curl", "Python"):
         page.get_by_role("button", name=f"Copy as {kind}").click()

@@ -15,6 +15,9 @@ export function markFault(input, words) {
 
 export function clearFaults(place) {
   for (const field of place.querySelectorAll(".field.wrong")) {
+    // A part with requests of its own keeps what was told of them.
+    const part = field.closest("[data-upload]");
+    if (part && part !== place) continue;
     field.classList.remove("wrong");
     field.querySelector(".fault")?.remove();
     for (const input of field.querySelectorAll("[aria-invalid]")) {

@@ -183,7 +183,8 @@ def test_claims_leases_and_lists_are_served_by_indexes(
     }
     with transaction(factory) as session:
         if engine.dialect.name == "postgresql":
-            session.execute(text("SET LOCAL enable_seqscan = off"))
+            for way in ("enable_seqscan", "enable_bitmapscan"):
+                session.execute(text(f"SET LOCAL {way} = off"))
         for indexes, question in questions.items():
             compiled = question.compile(engine, compile_kwargs={"literal_binds": True})
             connection = session.connection()
