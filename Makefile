@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 # The peers of the benchmark need other versions of some packages: their own folder, which sees .venv's.
 PEERS := .venv-bench
+PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(1 + (os.cpu_count() or 1))')
 KILLS ?= 200
 SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos fuzz load first-paint scaling fan-out memory time-left bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos own-data fuzz load first-paint scaling fan-out memory time-left bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,8 +30,8 @@ demo: $(STAMP)  ## Start the service, run consistent tuning beside plain transfe
 serve: $(STAMP)  ## Start the service and leave it running
 	$(BIN)/cartl up
 
-test: $(STAMP) lint  ## Every check and test
-	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+test: $(STAMP) lint  ## Every check and test; tests that wait for servers leave room for one process more than there are processors
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadscope --no-loadscope-reorder --ignore tests/long
 
 test-fast: $(STAMP)  ## Tests that need no server and no training: under two minutes on two cores
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope -m "not slow"
@@ -43,6 +44,9 @@ chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINU
 
 test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a Docker engine, or root on Debian)
 	$(BIN)/python docker/test
+
+own-data: $(STAMP)  ## 1,200 photographs and a published teacher to a student in ONNX, with the real command (minutes)
+	$(BIN)/python -m pytest tests/long
 
 fuzz: $(STAMP)  ## Generate REQUESTS (20000) from SEED over the whole OpenAPI document, and judge each answer
 	$(BIN)/python -m benchmarks.fuzz --requests $(REQUESTS) --seed $(SEED)

@@ -93,6 +93,7 @@ SLOW = tuple(
         "jobs/store/test_any_story.py",
         "jobs/store/test_many_jobs.py",
         "jobs/test_queue.py",
+        "long",
         "study",
         "test_compose.py",
         "test_surroundings.py",

@@ -56,7 +56,7 @@ def test_a_hostile_content_or_file_has_its_reason_and_leaves_nothing(tmp_path: P
         assert [file.path for file in report.skipped] == ["cat/bad.png"]
         assert (report.files, report.taken) == (25, 24)
         assert entries(tmp_path) == ["content", "out", "out/pack"] + [
-            f"out/pack/{file}" for file in ("found.json", "images.u8", "index.npz")
+            f"out/pack/{file}" for file in ("found.json", "images.u8", "index.npz", "samples.png")
         ]
 
 

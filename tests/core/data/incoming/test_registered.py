@@ -36,6 +36,7 @@ def test_no_pixels_are_copied_and_images_are_those_of_a_pack(tmp_path: Path) -> 
         "found.json",
         "index.npz",
         "paths.json",
+        "samples.png",
     ]
     (tmp_path / "content").write_bytes(zipped(FILES))
     check_dataset(ORDER, tmp_path / "content", tmp_path / "copied")
