@@ -21,7 +21,7 @@ PLAN = Plan(
     epochs=4,
     away_seconds=4.0,
     # Until there is something to strike: a busy machine begins a check late.
-    patience_seconds=90.0,
+    patience_seconds=45.0,
     settings={
         "slots": 2,
         "lease_seconds": 6.0,
