@@ -92,6 +92,7 @@ def test_a_person_gets_from_images_to_a_report(new_postgres_database: str, tmp_p
             phone.open(path.format(**found))
             phone.page.wait_for_load_state("networkidle")
             phone.judge(f"phone-{name}")
+        desk.open("/ui/jobs")
         desk.page.get_by_role("button", name="Sign out").click()
         desk.page.wait_for_url("**/ui/sign-in")
         assert desk.faults == []
