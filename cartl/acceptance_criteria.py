@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cartl_core.render.numbers import radius
 from cartl_core.report import AttackResult, Report, Teacher
 
 TEACHER_ROBUST = 0.50
@@ -54,7 +55,7 @@ def _of_teachers(teachers: tuple[Teacher, ...]) -> Iterator[AcceptanceCriterion]
         name = attack.label if attack else f"PGD-{MIN_STEPS}"
         yield AcceptanceCriterion(
             f"the {teacher.objective} teacher's robust accuracy on its source ({name}, "
-            f"eps {teacher.train_eps:.3g})",
+            f"eps {radius(teacher.train_eps)})",
             TEACHER_ROBUST,
             attack.robust.value if attack else None,
         )

@@ -7,15 +7,13 @@ comparison needs is read: the positions of the images, and of each attack one by
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from io import BytesIO
 
+from cartl_core.analysis.acceptance.outcomes_file import CLEAN, INDEX, ROBUST, TYPES, outcomes_name
+from cartl_core.catalog.safetensors_header import HeaderInvalid, read_header
 from cartl_core.statistics.proportions import mcnemar, paired_difference
-from cartl_core.strict_json import JsonRefused, Limits, loads
 
-STUDENT = "outcomes-student.safetensors"
-CLEAN, INDEX, ROBUST = "clean", "index", "robust."
-LENGTH_BYTES = 8
-LIMITS = Limits(size=1024 * 1024, values=100_000, items=10_000, depth=4)
+STUDENT = outcomes_name("student")
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,22 @@ def parse_outcomes(content: bytes) -> Outcomes:
     Raises:
         ValueError: it is no such file.
     """
-    length = int.from_bytes(content[:LENGTH_BYTES], "little")
-    data = content[LENGTH_BYTES + length :]
     try:
-        header: Any = loads(content[LENGTH_BYTES : LENGTH_BYTES + length], LIMITS)
-        spans = {
-            name: data[slice(*told["data_offsets"])] for name, told in header.items() if _is_wanted(name)
-        }
-        right = {name.removeprefix(ROBUST): span for name, span in spans.items() if name != INDEX}
-        found = Outcomes(spans[INDEX], right)
-    except (JsonRefused, KeyError, TypeError, AttributeError) as error:
+        header = read_header(BytesIO(content), len(content), TYPES)
+    except HeaderInvalid as error:
         raise ValueError("it holds no outcomes of images") from error
+    begins = len(content) - max((tensor.end for tensor in header.tensors), default=0)
+    spans = {
+        tensor.name: content[begins + tensor.start : begins + tensor.end]
+        for tensor in header.tensors
+        if _is_wanted(tensor.name)
+    }
+    if INDEX not in spans:
+        raise ValueError("it holds no outcomes of images")
+    right = {name.removeprefix(ROBUST): span for name, span in spans.items() if name != INDEX}
     if CLEAN not in right or len({len(span) for span in right.values()}) != 1:
         raise ValueError("its outcomes are not of the same images")
-    return found
+    return Outcomes(spans[INDEX], right)
 
 
 def _is_wanted(name: str) -> bool:

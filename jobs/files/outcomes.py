@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cartl_core.analysis.paired_outcomes import STUDENT as STUDENT
-from cartl_core.analysis.paired_outcomes import Difference as Difference
-from cartl_core.analysis.paired_outcomes import Outcomes as Outcomes
-from cartl_core.analysis.paired_outcomes import differences as differences
-from cartl_core.analysis.paired_outcomes import parse_outcomes
+from cartl_core.analysis.paired_outcomes import Outcomes, parse_outcomes
 from jobs.errors import ArtifactDamaged
 
 

@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Generic
+from typing import Generic, Literal, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -16,7 +17,10 @@ from jobs import logs, store
 from jobs.database.engine import reading, transaction
 from jobs.errors import JobNotFound, LostClaim
 from jobs.store import Claim
-from worker.supervision.fenced_writer import AWAY, C, FencedWriter, first_line
+from jobs.store.tasks import TaskClaim
+from worker.supervision.fenced_writer import AWAY, C, FencedWriter, GaveUp, first_line
+
+E = TypeVar("E")
 
 LOOK_SECONDS = 2.0
 """How often the thread looks whether somebody asked to cancel, between renewals."""
@@ -95,6 +99,21 @@ class Lease(Generic[C]):
     def _note(self, asked: bool) -> None:
         if asked:
             self.cancel_requested.set()
+
+
+def do_task(
+    writer: FencedWriter[TaskClaim], lease: Lease[TaskClaim], do: Callable[[], E]
+) -> E | Literal["lost"]:
+    """What became of a task that is done under a lease; ``lost`` where that is for others to write."""
+    claim = writer.claim
+    end: E | Literal["lost"] = "lost"
+    with lease, suppress(LostClaim):
+        try:
+            end = do()
+        except (GaveUp, DBAPIError) as error:
+            log.warning("%s: its end could not be written: %s", claim.subject, first_line(error))
+    log.info("%s (token %d): %s", claim.subject, claim.token, end)
+    return end
 
 
 def job_lease(writer: FencedWriter[Claim], *, lease_seconds: float, renew_seconds: float) -> Lease[Claim]:

@@ -25,9 +25,9 @@ from jobs.store.tasks import TaskClaim
 from worker.supervision import memory
 from worker.supervision.child import Child, describe_exit
 from worker.supervision.child_command import Launch
-from worker.supervision.fenced_writer import FencedWriter, GaveUp, first_line
+from worker.supervision.fenced_writer import FencedWriter, GaveUp
 from worker.supervision.job_log import JobLog
-from worker.supervision.lease import Lease
+from worker.supervision.lease import Lease, do_task
 from worker.supervision.outcome import LIMIT_REACHED
 from worker.supervision.supervisor import LONGEST_PING_SECONDS, PINGS_IN_A_LEASE, SupervisorContext
 
@@ -71,16 +71,7 @@ class ShardSupervisor:
             look=lambda session: False,
             renew_seconds=self._settings.renew_seconds,
         )
-        with lease:
-            try:
-                end = self._do()
-            except LostClaim:
-                end = "lost"
-            except (GaveUp, DBAPIError) as error:
-                log.warning("%s: its end could not be written: %s", self._claim.subject, first_line(error))
-                end = "lost"
-        log.info("%s (token %d): %s", self._claim.subject, self._claim.token, end)
-        return end
+        return do_task(self._writer, lease, self._do)
 
     def _renew(self, session: Session) -> bool:
         tasks.renew_task(session, self._claim, self._settings.lease_seconds)

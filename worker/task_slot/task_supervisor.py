@@ -20,7 +20,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.errors import describe_error
@@ -32,9 +31,9 @@ from jobs.store import tasks
 from jobs.store.tasks import TaskClaim
 from worker.supervision import memory
 from worker.supervision.child import Child, describe_exit
-from worker.supervision.fenced_writer import FencedWriter, GaveUp, first_line
+from worker.supervision.fenced_writer import FencedWriter
 from worker.supervision.job_log import JobLog
-from worker.supervision.lease import LOOK_SECONDS, Lease
+from worker.supervision.lease import LOOK_SECONDS, Lease, do_task
 from worker.supervision.outcome import HOST_IS_FULL, LIMIT_REACHED
 from worker.task_slot.task_command import COMMANDS, Program, command_line, program_of, task_environment
 from worker.task_slot.task_result import NoResult, Product, read_result
@@ -109,22 +108,17 @@ class TaskSupervisor:
             look=lambda session: False,
             renew_seconds=min(self._settings.renew_seconds, LOOK_SECONDS),
         )
-        with lease:
-            try:
-                end = self._do()
-            except LostClaim:
-                end = "lost"
-            except (GaveUp, DBAPIError) as error:
-                log.warning("%s: its end could not be written: %s", self._claim.subject, first_line(error))
-                end = "lost"
-            finally:
-                shutil.rmtree(self._out, ignore_errors=True)
-        log.info("%s (token %d): %s", self._claim.subject, self._claim.token, end)
-        return end
+        return do_task(self._writer, lease, self._do_and_clear)
 
     def _renew(self, session: Session) -> bool:
         tasks.renew_task(session, self._claim, self._settings.lease_seconds, self._fraction)
         return False
+
+    def _do_and_clear(self) -> End:
+        try:
+            return self._do()
+        finally:
+            shutil.rmtree(self._out, ignore_errors=True)
 
     def _do(self) -> End:
         try:

@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 from api.routes.results import report_of
 from api.routes.ui.visit import Visit, VisitDep
 from api.web.charts import Line, band_of, frame_of_lines, path_of
+from cartl_core.analysis.paired_outcomes import STUDENT, Difference, Outcomes, differences
 from cartl_core.report import Interval, Report
 from cartl_core.report.report import Figures
 from jobs import store
 from jobs.errors import ArtifactDamaged, ArtifactNotFound, JobNotFound
-from jobs.files.outcomes import STUDENT, Difference, Outcomes, differences, read_outcomes
+from jobs.files.outcomes import read_outcomes
 from jobs.files.proven import proven_path
 from jobs.tables import Job
 

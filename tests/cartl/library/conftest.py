@@ -10,11 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session, sessionmaker
 from starlette.testclient import TestClient
 
 from api.main import create_app
 from cartl import AsyncClient, Client, Retries
 from jobs.settings import Settings
+from tests.cartl.library.record_worker import Worker
 
 HERE = ("127.0.0.1", 50000)
 
@@ -175,3 +177,8 @@ def _answer(told: Any) -> httpx.Response | Exception:
     status, body, headers = (told, {}, {}) if isinstance(told, int) else (*told, {}, {})[:3]
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return httpx.Response(status, headers=headers, content=content)
+
+
+@pytest.fixture
+def worker(factory: sessionmaker[Session], settings: Settings) -> Worker:
+    return Worker(factory, settings)

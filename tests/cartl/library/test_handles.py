@@ -7,57 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session, sessionmaker
 
 from cartl import AsyncClient, Client, FileDamaged, JobUnfinished, NotUsable, ServiceError, compare
-from cartl_core.events import ArtifactWritten
 from cartl_core.spec import JobRequest
-from jobs import store
-from jobs.database.engine import transaction
-from jobs.files.artifacts import output_directory, relative_path
-from jobs.settings import Settings
 from jobs.store import Claim
-from tests.factories import SMALL, claim_job
-from tests.fixtures.reports import full_report, report_event
-
-
-class Worker:
-    """What a worker tells the record."""
-
-    def __init__(self, factory: sessionmaker[Session], settings: Settings) -> None:
-        self._factory = factory
-        self._settings = settings
-
-    def claim(self) -> Claim:
-        return claim_job(self._factory)
-
-    def report(self, claim: Claim) -> None:
-        with transaction(self._factory) as session:
-            store.record(session, claim, report_event(full_report()))
-
-    def write(self, claim: Claim, name: str, content: bytes) -> Path:
-        path = output_directory(self._settings, claim.job_id, claim.token) / name
-        path.write_bytes(content)
-        kept = relative_path(self._settings, path)
-        event = ArtifactWritten(name=name, path=name, media_type="text/plain")
-        sha256 = hashlib.sha256(content).hexdigest()
-        with transaction(self._factory) as session:
-            store.record_artifact(session, claim, event, path=kept, size=len(content), sha256=sha256)
-        return path
-
-    def complete(self, claim: Claim) -> None:
-        with transaction(self._factory) as session:
-            store.complete(session, claim)
-
-    def fail(self, claim: Claim) -> None:
-        with transaction(self._factory) as session:
-            store.fail(session, claim, "out_of_memory", "it was too large")
-
-
-@pytest.fixture
-def worker(factory: sessionmaker[Session], settings: Settings) -> Worker:
-    return Worker(factory, settings)
-
+from tests.cartl.library.record_worker import Worker
+from tests.factories import SMALL
+from tests.fixtures.reports import full_report
 
 REQUESTS = {
     "mapping": lambda client: client.submit(SMALL),
@@ -299,53 +255,3 @@ def test_a_file_cannot_leave_its_folder(
 
 def _download(scripted: Any, kind: str, told: Any, folder: Path) -> Any:
     return scripted.use(kind, told, "download", to=folder)
-
-
-def test_a_job_is_put_first_and_deleted(client: Client, worker: Worker) -> None:
-    first, second = client.submit(SMALL), client.submit(SMALL, priority=-1)
-    assert second.job.priority == -1
-    assert client.set_priority(second.id, 3).job.queue_position == 1
-    assert first.set_priority(-2).job.priority == -2
-    with pytest.raises(ServiceError, match="cancel it first"):
-        client.delete(first.id)
-    first.cancel().delete()
-    client.delete(second.cancel().id)
-    assert list(client.jobs()) == []
-
-
-def test_a_dry_run_tells_what_is_needed(client: Client) -> None:
-    told = client.dry_run(dataset="digits", freeze_depth=3)
-    assert [(one.field, one.name, one.state) for one in told.data] == [
-        ("source", "mnist", "download"),
-        ("dataset", "digits", "present"),
-    ]
-    assert told.data[0].size and told.data[0].host and "fetch mnist" in (told.data[0].command or "")
-    assert client.submit(SMALL).job.data and list(client.keys()) == []
-
-
-def test_keys_are_listed_and_revoked(script: Any, scripted: Any, kind: str) -> None:
-    key = {"id": "k1", "owner": "ada", "name": "notebook", "scopes": ["read"], "in_use": True}
-    (found,) = scripted.run(kind, script((200, {"data": [key]})), "keys")
-    assert (found.id, found.scopes, found.in_use) == ("k1", ("read",), True)
-    told = script(204)
-    assert scripted.run(kind, told, "revoke_key", "k1") is None
-    assert (told.asked[0].method, told.asked[0].url.path) == ("DELETE", "/keys/k1")
-    with pytest.raises(NotUsable):
-        scripted.run(kind, script(204), "delete", "../keys")
-
-
-def test_with_await_a_job_is_put_first_and_deleted(awaited: Any) -> None:
-    async def use(client: AsyncClient) -> list[int]:
-        job = await client.submit(SMALL)
-        places = [
-            (await client.set_priority(job.id, 2)).job.priority,
-            (await job.set_priority(1)).job.priority,
-        ]
-        assert (await client.dry_run(SMALL)).data
-        await (await job.cancel()).delete()
-        other = await (await client.submit(SMALL)).cancel()
-        await client.delete(other.id)
-        assert await client.keys() == ()
-        return places
-
-    assert awaited(use) == [2, 1]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
+from cartl_core.analysis.paired_outcomes import Outcomes, differences
 from jobs.errors import ArtifactDamaged
-from jobs.files.outcomes import Outcomes, differences, read_outcomes
+from jobs.files.outcomes import read_outcomes
 
 
 def test_a_file_of_a_run_is_read(tmp_path: Path) -> None:

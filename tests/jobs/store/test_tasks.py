@@ -14,11 +14,9 @@ from cartl_core.spec.resources.dataset import NewDataset
 from jobs import store
 from jobs.database.dialect import FromNow
 from jobs.database.engine import transaction
-from jobs.devices import ONE_CPU, slots_on
 from jobs.errors import LostClaim
 from jobs.settings import Settings
 from jobs.store import lost_tasks, tasks
-from jobs.store.lost_tasks import TasksTaken
 from jobs.store.receiving import announce, begin, finish
 from jobs.store.resource_kinds import DATASET, find_resource
 from jobs.store.resource_lists import forget
@@ -216,66 +214,6 @@ def test_a_clean_shutdown_uses_no_attempt(task_record: TaskRecord, do: Do) -> No
     assert (row.state, row.attempts, row.token, row.worker_id) == ("queued", 0, 5, None)
 
 
-def test_an_expired_lease_costs_an_attempt_and_the_third_one_the_task(
-    task_record: TaskRecord, parents: Parents, do: Do
-) -> None:
-    task_id, other = task_record.add(), task_record.add("p2", "bob")
-    task_record.claim()
-    assert do(lost_tasks.reap_tasks) == TasksTaken()
-    for number in (1, 2, 3):
-        task_record.expire(task_id)
-        expected = {"requeued": (task_id,)} if number < 3 else {"failed": (task_id,)}
-        assert do(lost_tasks.reap_tasks) == TasksTaken(**expected)
-        while number < 3 and task_record.claim().task_id != task_id:
-            pass
-    assert parents.failures["p1"][0] == "worker_lost"
-    assert task_record.row(task_id).attempts == 3
-    assert task_record.row(other).attempts == 0
-
-
-def test_a_renewed_lease_is_not_reaped_and_keeps_how_far_the_task_is(task_record: TaskRecord, do: Do) -> None:
-    task_id = task_record.add()
-    claim = task_record.claim(lease_seconds=1e-6)
-    do(tasks.renew_task, claim, 45.0, 0.25)
-    do(tasks.renew_task, claim, 45.0)
-    assert do(lost_tasks.reap_tasks) == TasksTaken()
-    assert task_record.row(task_id).fraction == 0.25
-    do(tasks.release_task, claim)
-    assert task_record.row(task_id).fraction == 0.0
-
-
-def test_the_tasks_of_a_dead_process_are_taken_before_their_lease_ends(
-    task_record: TaskRecord, do: Do
-) -> None:
-    task_id, kept = task_record.add(), task_record.add("p2")
-    for name, pid in (("dead", 11), ("alive", 12)):
-        do(
-            store.worker_started,
-            worker_id=name,
-            host="h",
-            pid=pid,
-            slots=slots_on(ONE_CPU, 1),
-            version="0",
-            pid_space="here",
-        )
-        do(tasks.claim_task, name, 45.0, kinds=(KIND,), supervisor_pid=pid)
-    taken = do(lost_tasks.free_orphan_tasks, pid_space="elsewhere", is_alive=lambda pid: False)
-    assert taken == TasksTaken()
-    taken = do(lost_tasks.free_orphan_tasks, pid_space="here", is_alive=lambda pid: pid == 12)
-    assert taken == TasksTaken(requeued=(task_id,))
-    assert (task_record.row(task_id).attempts, task_record.row(kept).state) == (1, "running")
-
-
-def test_a_worker_that_has_slept_keeps_its_own_tasks(task_record: TaskRecord, do: Do) -> None:
-    mine, other = task_record.add(), task_record.add("p2", "bob")
-    for worker_id in ("w1", "w2"):
-        task_record.claim(worker_id)
-    for task_id in (mine, other):
-        task_record.expire(task_id)
-    do(lost_tasks.keep_task_claims, worker_id="w1", lease_seconds=45.0)
-    assert do(lost_tasks.reap_tasks).requeued == (other,)
-
-
 def test_a_data_set_that_is_deleted_takes_its_check_along(
     task_record: TaskRecord, settings: Settings, do: Do
 ) -> None:
@@ -302,13 +240,6 @@ def test_the_real_handlers_tell_the_data_set(task_record: TaskRecord, settings: 
     assert do(tasks.fail_task, claim, "broken", reason="check_failed", final=True) == "failed"
     found = do(find_resource, DATASET, "ann", "own")
     assert (found.state, found.reason, found.message) == ("rejected", "check_failed", "broken")
-
-
-def test_what_a_process_does_not_know_that_it_holds_is_taken_from_it(task_record: TaskRecord, do: Do) -> None:
-    task_id = task_record.add()
-    do(tasks.claim_task, "w1", 45.0, kinds=(KIND,), supervisor_pid=7)
-    assert do(lost_tasks.free_unheld_tasks, worker_id="w1", supervisor_pid=8) == TasksTaken()
-    assert do(lost_tasks.free_unheld_tasks, worker_id="w1", supervisor_pid=7).requeued == (task_id,)
 
 
 def test_the_tasks_of_a_deleted_parent_are_forgotten_in_any_state(task_record: TaskRecord, do: Do) -> None:

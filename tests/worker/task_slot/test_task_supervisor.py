@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,80 +13,21 @@ from sqlalchemy.orm import Session
 
 from jobs.database.engine import transaction
 from jobs.files.stores import artifact_store, task_directory
-from jobs.settings import Settings
-from jobs.store import lost_tasks, task_handlers, tasks
+from jobs.store import task_handlers, tasks
 from jobs.store.task_handlers import TaskHandler
 from jobs.store.tasks import TaskClaim
-from tests.fixtures.tasks import KIND, Parents, TaskRecord
+from tests.worker.task_slot.bench import Bench
 from worker.host.identity import is_alive
-from worker.task_slot.task_command import TaskCommand
-from worker.task_slot.task_result import Product
-from worker.task_slot.task_supervisor import LOG_BYTES, TaskContext, TaskSupervisor
+from worker.task_slot.task_supervisor import LOG_BYTES
 
 Fixture = Any  # fixtures of conftest.py
 FAKE_CHECK = Path(__file__).parents[1] / "fake_check.py"
 PACK = "datasets/p1/pack/index.json"
 
 
-def program(command: TaskCommand) -> tuple[str, ...]:
-    return (sys.executable, str(FAKE_CHECK), command.name)
-
-
 @pytest.fixture
 def backend() -> str:
     return "sqlite"
-
-
-@dataclass
-class Bench:
-    """Plays checks for the task of the parent ``p1``."""
-
-    settings: Settings
-    record: TaskRecord
-    parents: Parents
-    shutdown: threading.Event = field(default_factory=threading.Event)
-    ended: list[str] = field(default_factory=list)
-
-    def order(self, play: str, **more: Any) -> None:
-        store = artifact_store(self.settings)
-        store.put("datasets/p1/content", b"the content")
-        self.parents.orders["p1"] = {
-            "order": {"play": play, "pids": str(self.pids_file)},
-            "content": "datasets/p1/content",
-            "root": None,
-            "verify": None,
-            **more,
-        }
-
-    def run(self, claim: TaskClaim | None = None, **changed: Any) -> str:
-        context = TaskContext(
-            self.settings.model_copy(update=changed), self.record.factory, self.shutdown.is_set, program
-        )
-        end = TaskSupervisor(context, claim or self.record.claim()).run()
-        self.ended.append(end)
-        return end
-
-    def begin(self, claim: TaskClaim | None = None) -> threading.Thread:
-        thread = threading.Thread(target=self.run, args=(claim or self.record.claim(),), daemon=True)
-        thread.start()
-        return thread
-
-    @property
-    def pids_file(self) -> Path:
-        return self.settings.data_dir / "pids"
-
-    def pids(self) -> list[int]:
-        return [int(pid) for pid in self.pids_file.read_text().split()] if self.pids_file.exists() else []
-
-    def kept(self) -> list[str]:
-        return list(artifact_store(self.settings).list("datasets"))
-
-
-@pytest.fixture
-def bench(quick: Settings, task_record: TaskRecord, parents: Parents) -> Iterator[Bench]:
-    made = Bench(quick, task_record, parents)
-    yield made
-    made.shutdown.set()
 
 
 def test_what_a_check_has_made_is_kept_with_its_result_and_nothing_else_is_left(bench: Bench) -> None:
@@ -259,60 +196,6 @@ def test_a_shutdown_ends_the_check_with_its_family_and_costs_no_attempt(bench: B
     assert not any(map(is_alive, bench.pids()))
     row = bench.record.row(task_id)
     assert (row.state, row.attempts) == ("queued", 0)
-
-
-def deleted(record: TaskRecord) -> None:
-    with transaction(record.factory) as session:
-        tasks.cancel_tasks(session, "p1")
-
-
-def taken(record: TaskRecord) -> TaskClaim:
-    with transaction(record.factory) as session:
-        lost_tasks.free_unheld_tasks(session, worker_id="w1", supervisor_pid=7)
-    return record.claim("w2")
-
-
-@pytest.mark.parametrize("lose", [deleted, taken])
-def test_a_claim_that_is_lost_ends_the_check_and_writes_nothing(
-    bench: Bench, until: Fixture, lose: Callable[[TaskRecord], object]
-) -> None:
-    bench.record.add()
-    bench.order("hangs")
-    with transaction(bench.record.factory) as session:
-        claim = tasks.claim_task(session, "w1", 45.0, kinds=(KIND,), supervisor_pid=7)
-    thread = bench.begin(claim)
-    until(lambda: len(bench.pids()) == 2)
-    lose(bench.record)
-    thread.join(60)
-    assert bench.ended == ["lost"]
-    assert not any(map(is_alive, bench.pids()))
-    assert (bench.parents.results, bench.parents.failures) == ({}, {})
-    assert bench.kept() == ["datasets/p1/content"]
-
-
-def test_a_late_worker_does_not_replace_what_the_next_one_has_made(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It made its files while it held the claim, and comes to name them when it does no more."""
-    bench.record.add()
-    bench.order("ready")
-    make_last = Product.make_last
-    store = artifact_store(bench.settings)
-
-    def overtaken(product: Product) -> None:
-        monkeypatch.setattr(Product, "make_last", make_last)
-        make_last(product)
-        next_claim = taken(bench.record)
-        bench.order("ready", content="datasets/p1/content2")
-        store.put("datasets/p1/content2", b"of the next one")
-        assert bench.run(next_claim) == "succeeded"
-
-    with transaction(bench.record.factory) as session:
-        claim = tasks.claim_task(session, "w1", 45.0, kinds=(KIND,), supervisor_pid=7)
-    monkeypatch.setattr(Product, "make_last", overtaken)
-    assert bench.run(claim) == "lost"
-    with store.open(PACK) as file:
-        assert file.read() == b"of the next one"
 
 
 def test_files_that_an_earlier_claim_has_named_and_not_written_down_are_replaced(bench: Bench) -> None:
