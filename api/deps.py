@@ -37,6 +37,7 @@ from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.planning.lookup import KnownDataset, KnownTeacher, Lookup
 from cartl_core.spec import DataRequest, TeacherRequest
 from cartl_core.spec.existing_network import NetworkRef
+from cartl_core.strict_json import SMALL
 from jobs.database.engine import VersionGuard, reading, transaction
 from jobs.files.brought import known_dataset, known_teacher
 from jobs.files.network_files import find_network
@@ -206,6 +207,14 @@ class SubmitRequest:
                 return known_teacher(session, context.settings, owner, asked)
 
         return Lookup(dataset, teacher)
+
+
+async def get_short_body(request: Request, context: ContextDep, caller: Submitter) -> bytes:
+    """The raw body of what has a few fields, read once the caller may submit."""
+    return await read_body(request, min(SMALL.size, context.settings.max_body_bytes))
+
+
+ShortBody = Annotated[bytes, Depends(get_short_body)]
 
 
 async def get_submit_request(request: Request) -> SubmitRequest:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.deps import CallerDep, ContextDep, JobId, Submitter
-from api.http.body import parse, read_body
+from api.deps import CallerDep, ContextDep, JobId, ShortBody, Submitter
+from api.http.body import parse
 from api.openapi import json_body, problems
 from api.routes.jobs import json_of, view_of
 from api.schemas import JobView
@@ -32,14 +32,6 @@ class JobChange(BaseModel):
 
 
 CHANGES: dict[str, dict[str, Any]] = {"before your others": {"value": {"priority": 5}}}
-
-
-async def get_change_body(request: Request, context: ContextDep, caller: Submitter) -> bytes:
-    """The raw body, read once the caller is known."""
-    return await read_body(request, min(SMALL.size, context.settings.max_body_bytes))
-
-
-ChangeBody = Annotated[bytes, Depends(get_change_body)]
 
 
 @router.post("/jobs/{job_id}/cancel", summary="Cancel a job", responses=problems(404, 409))
@@ -70,7 +62,7 @@ def retry_job(job_id: JobId, caller: Submitter, context: ContextDep) -> Response
     responses=problems(400, 404, 409, 413, 415),
     openapi_extra=json_body((JobChange,), CHANGES),
 )
-def change_job(job_id: JobId, caller: Submitter, body: ChangeBody, context: ContextDep) -> Response:
+def change_job(job_id: JobId, caller: Submitter, body: ShortBody, context: ContextDep) -> Response:
     """Of a job of yours that is queued or running; of a running one it counts once it is queued again.
 
     Owners take turns whatever the priorities of their jobs are.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.deps import AppContext, ContextDep, Reader, Submitter
-from api.http.body import parse, read_body
+from api.deps import AppContext, ContextDep, Reader, ShortBody, Submitter
+from api.http.body import parse
 from api.http.paging import Cursor, Item, Limit, check_limit, cut, read_place
 from api.http.patterns import SWEEP
 from api.http.problems import FieldError, Problem, invalid
@@ -96,14 +96,6 @@ WEBHOOK_EXAMPLES = {
 }
 
 
-async def get_webhook_body(request: Request, context: ContextDep, caller: Submitter) -> bytes:
-    """The raw body, read once the caller is known."""
-    return await read_body(request, min(SMALL.size, context.settings.max_body_bytes))
-
-
-WebhookBody = Annotated[bytes, Depends(get_webhook_body)]
-
-
 @router.post(
     "/webhooks",
     status_code=201,
@@ -112,7 +104,7 @@ WebhookBody = Annotated[bytes, Depends(get_webhook_body)]
     openapi_extra=json_body((WebhookRequest,), WEBHOOK_EXAMPLES),
 )
 def create_webhook(
-    caller: Submitter, body: WebhookBody, context: ContextDep, response: Response
+    caller: Submitter, body: ShortBody, context: ContextDep, response: Response
 ) -> WebhookCreated:
     """From now on the URL is called for your jobs. The secret is in the answer, and is not shown again."""
     wanted = parse(WebhookRequest, body, SMALL)
