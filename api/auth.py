@@ -19,9 +19,9 @@ from api.http.cookies import demand_csrf, session_token
 from api.http.problems import Problem
 from api.http.proxies import came_through_a_proxy, comes_from_another_site, host_of
 from jobs.settings import Settings
-from jobs.store.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
-from jobs.store.watchers import Watcher
-from jobs.store.web_sessions import key_of_session
+from jobs.store.rights.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
+from jobs.store.rights.watchers import Watcher
+from jobs.store.rights.web_sessions import key_of_session
 from jobs.tables import ApiKey
 
 

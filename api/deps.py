@@ -43,7 +43,7 @@ from jobs.files.brought import known_dataset, known_teacher
 from jobs.files.network_files import find_network
 from jobs.queue import notify_workers
 from jobs.settings import Settings
-from jobs.store.watchers import Watcher, still_allowed
+from jobs.store.rights.watchers import Watcher, still_allowed
 
 # Notifications of new jobs: so many at once, and then so many a second.
 NOTIFY_BURST = 16

@@ -22,7 +22,7 @@ from api.schemas import EventView
 from jobs.database.engine import reading
 from jobs.state import JobState
 from jobs.store import events_after
-from jobs.store.watchers import Watcher, still_allowed
+from jobs.store.rights.watchers import Watcher, still_allowed
 from jobs.tables import Job
 
 POLL_SECONDS = 0.5

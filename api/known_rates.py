@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from sqlalchemy.orm import Session, sessionmaker
 
-from cartl_core.planning.rates import MeasuredRate
+from cartl_core.planning.estimates.rates import MeasuredRate
 from jobs import store
 from jobs.database.engine import reading
 

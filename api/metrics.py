@@ -24,7 +24,7 @@ from jobs.store import (
     tally,
     workers,
 )
-from jobs.store.slots import device_counts
+from jobs.store.machines.slots import device_counts
 from jobs.store.tasks import task_counts
 from jobs.tables import TASK_STATES
 

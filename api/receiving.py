@@ -23,9 +23,18 @@ from cartl_core.storage.store import Pending
 from jobs.errors import NoSpace
 from jobs.files.space import is_disk_full
 from jobs.files.stores import artifact_store
-from jobs.store.receiving import RENEW_SECONDS, Folder, Sending, announce, begin, break_off, finish, keep
-from jobs.store.resource_kinds import RESOURCE_REF, R, ResourceKind
-from jobs.store.resource_lists import forget
+from jobs.store.resources.kinds import RESOURCE_REF, R, ResourceKind
+from jobs.store.resources.lists import forget
+from jobs.store.resources.receiving import (
+    RENEW_SECONDS,
+    Folder,
+    Sending,
+    announce,
+    begin,
+    break_off,
+    finish,
+    keep,
+)
 from jobs.store.submit import keep_key, kept_key
 
 BINARY = "application/octet-stream"

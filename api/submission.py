@@ -12,9 +12,9 @@ from api.http.body import parse_json
 from api.http.problems import FieldError, Problem, invalid, invalid_fields
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.errors import SpecError
-from cartl_core.planning.existing_network import resolve_existing_network
+from cartl_core.planning.estimates.rates import MeasuredRate
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
-from cartl_core.planning.rates import MeasuredRate
+from cartl_core.planning.networks.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest, JobSpec, digest
 from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec, NetworkRef, request_class

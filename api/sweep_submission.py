@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from api.http.body import parse
 from api.http.problems import FieldError, Problem, invalid
 from cartl_core.errors import SpecError
+from cartl_core.planning.estimates.rates import MeasuredRate
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
-from cartl_core.planning.rates import MeasuredRate
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import Cell, cells
 from cartl_core.spec import JobRequest, digest

@@ -36,7 +36,7 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.arms import resolve_transfer
-from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.estimates.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.run.runtime import of_machine
 from cartl_core.spec import Arm, DataSpec, ModelSpec

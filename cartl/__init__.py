@@ -12,6 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cartl.http.problems import ClientError as ClientError
+    from cartl.http.problems import FileDamaged as FileDamaged
+    from cartl.http.problems import JobUnfinished as JobUnfinished
+    from cartl.http.problems import NotInstalled as NotInstalled
+    from cartl.http.problems import NotUsable as NotUsable
+    from cartl.http.problems import ServiceError as ServiceError
+    from cartl.http.problems import ServiceUnreachable as ServiceUnreachable
     from cartl.library.async_client import AsyncClient as AsyncClient
     from cartl.library.comparison import Comparison as Comparison
     from cartl.library.comparison import compare as compare
@@ -22,13 +29,6 @@ if TYPE_CHECKING:
     from cartl.library.sweep_handle import AsyncSweepHandle as AsyncSweepHandle
     from cartl.library.sweep_handle import SweepHandle as SweepHandle
     from cartl.library.sync_client import Client as Client
-    from cartl.problems import ClientError as ClientError
-    from cartl.problems import FileDamaged as FileDamaged
-    from cartl.problems import JobUnfinished as JobUnfinished
-    from cartl.problems import NotInstalled as NotInstalled
-    from cartl.problems import NotUsable as NotUsable
-    from cartl.problems import ServiceError as ServiceError
-    from cartl.problems import ServiceUnreachable as ServiceUnreachable
 
 __all__ = [
     "AsyncClient",
@@ -62,14 +62,14 @@ _PUBLIC = {
     "SweepHandle": "cartl.library.sweep_handle",
     "compare": "cartl.library.comparison",
 }
-"""Where each public name is that is no error; errors are in ``cartl.problems``."""
+"""Where each public name is that is no error; errors are in ``cartl.http.problems``."""
 
 
 def __getattr__(name: str) -> Any:
     """A public name, imported now."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(_PUBLIC.get(name, "cartl.problems")), name)
+    found = getattr(import_module(_PUBLIC.get(name, "cartl.http.problems")), name)
     globals()[name] = found
     return found
 

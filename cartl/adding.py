@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from cartl.answers import Answer
 from cartl.content import Content
 from cartl.folder_archive import FolderArchive, Tell
-from cartl.patience import Patience
-from cartl.problems import ClientError, ServiceError, ServiceUnreachable
+from cartl.http.answers import Answer
+from cartl.http.patience import Patience
+from cartl.http.problems import ClientError, ServiceError, ServiceUnreachable
 from cartl.resources import Resources
 from cartl.words import percent
 

@@ -22,21 +22,21 @@ from typing import Any
 import httpx
 from pydantic import BaseModel
 
-from cartl import answers, catalog_answers
-from cartl.address import id_in_path
-from cartl.answers import Answer, Shape, not_the_service, read_answer, shaped
-from cartl.connection import connection, exchange_errors, proxy_errors
-from cartl.event_stream import Tick as Tick
-from cartl.event_stream import stream_events
-from cartl.patience import Patience
-from cartl.problems import (
+from cartl.http import answers, catalog_answers
+from cartl.http.address import id_in_path
+from cartl.http.answers import Answer, Shape, not_the_service, read_answer, shaped
+from cartl.http.connection import connection, exchange_errors, proxy_errors
+from cartl.http.event_stream import Tick as Tick
+from cartl.http.event_stream import stream_events
+from cartl.http.patience import Patience
+from cartl.http.problems import (
     ClientError,
     JobUnfinished,
     ServiceUnreachable,
     raise_for_problem,
 )
+from cartl.http.response_body import whole_body
 from cartl.resources import Resources
-from cartl.response_body import whole_body
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartl.folder_archive import CHUNK, FolderArchive, Tell
-from cartl.problems import NotUsable
+from cartl.http.problems import NotUsable
 
 NAME_LENGTH = 64
 ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip", ".npz", ".safetensors")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cartl.problems import ClientError, NotUsable, ServiceUnreachable
+from cartl.http.problems import ClientError, NotUsable, ServiceUnreachable
 
 SUCCEEDED, FAILED, USAGE, CANCELLED, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
 

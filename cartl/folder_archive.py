@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cartl.problems import NotUsable
+from cartl.http.problems import NotUsable
 from cartl_core.spec.resources.image_names import skipped_by_name
 from cartl_core.spec.visible_text import visible
 

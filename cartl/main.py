@@ -27,8 +27,8 @@ from cartl.commands import (
     verify,
     watch,
 )
-from cartl.problems import ClientError
-from cartl.processes import StartError
+from cartl.http.problems import ClientError
+from cartl.serving.processes import StartError
 from cartl.words import printable
 
 app = typer.Typer(

@@ -7,11 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cartl.http.problems import NotUsable, ServiceError
 from cartl.library.comparison import Comparison, compare
 from cartl.library.job_handle import JobHandle
 from cartl.library.report import JobReport
 from cartl.library.sync_client import Client
-from cartl.problems import NotUsable, ServiceError
 from cartl_core.analysis.paired_outcomes import STUDENT, Difference, Outcomes, differences, parse_outcomes
 
 

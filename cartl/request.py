@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from cartl.address import ID
 from cartl.client import Json
-from cartl.problems import NotUsable
+from cartl.http.address import ID
+from cartl.http.problems import NotUsable
 from cartl_core.strict_json import read_file
 
 

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import httpx
 
-from cartl import answers
-from cartl.address import id_in_path, owner_in_path
-from cartl.answers import Answer, read_answer, shaped
+from cartl.http import answers
+from cartl.http.address import id_in_path, owner_in_path
+from cartl.http.answers import Answer, read_answer, shaped
 
 SEND_TIMEOUT = httpx.Timeout(60.0, connect=5.0, read=600.0)
 """After the last byte the service makes sure that all are on its disk."""

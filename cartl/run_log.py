@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from cartl.client import TERMINAL, Client
-from cartl.patience import Patience
-from cartl.problems import ClientError
+from cartl.http.patience import Patience
+from cartl.http.problems import ClientError
 
 POLL_SECONDS = 1.0
 LOOKED_AT = 2_000

@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cartl.client import TERMINAL, Client, Json, Tick
-from cartl.patience import Patience
-from cartl.problems import ClientError
+from cartl.http.patience import Patience
+from cartl.http.problems import ClientError
 from cartl.terminal.dashboard import Dashboard
 from cartl.terminal.tables import ID_WIDTH, PLAIN_WIDTH
 from cartl.words import (

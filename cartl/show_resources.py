@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from cartl import answers
-from cartl.answers import Answer
+from cartl.http import answers
+from cartl.http.answers import Answer
 from cartl.terminal.tables import empty_table, safe, say
 from cartl.words import printable
 from cartl_core.spec.visible_text import visible

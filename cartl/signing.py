@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cartl.problems import NotUsable
+from cartl.http.problems import NotUsable
 from cartl_core.analysis.acceptance.verify import Verification
 from cartl_core.report import Report
 from cartl_core.spec import JobSpec

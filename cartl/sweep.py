@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.status import Status
 
 from cartl.client import TERMINAL, Client, Json
-from cartl.patience import Patience
-from cartl.problems import ClientError
+from cartl.http.patience import Patience
+from cartl.http.problems import ClientError
 from cartl.words import STATE_STYLES, percent
 
 POLL_SECONDS = 2.0

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from cartl_core.render.html import render as render_html
     from cartl_core.render.markdown import render as render_markdown
     from cartl_core.report import Report as Report
-    from cartl_core.run.evaluate_robustness import evaluate_robustness as evaluate_robustness
-    from cartl_core.run.run_job import run as run
-    from cartl_core.run.transfer_network import TransferResult as TransferResult
-    from cartl_core.run.transfer_network import transfer as transfer
+    from cartl_core.run.library.evaluate_robustness import evaluate_robustness as evaluate_robustness
+    from cartl_core.run.library.run_job import run as run
+    from cartl_core.run.library.transfer_network import TransferResult as TransferResult
+    from cartl_core.run.library.transfer_network import transfer as transfer
     from cartl_core.spec import AttackSpec as AttackSpec
     from cartl_core.spec import JobRequest as JobRequest
     from cartl_core.spec import JobSpec as JobSpec
@@ -74,15 +74,15 @@ _PUBLIC = {
     "JobSpec": "cartl_core.spec",
     "Report": "cartl_core.report",
     "SpecError": "cartl_core.errors",
-    "TransferResult": "cartl_core.run.transfer_network",
-    "evaluate_robustness": "cartl_core.run.evaluate_robustness",
+    "TransferResult": "cartl_core.run.library.transfer_network",
+    "evaluate_robustness": "cartl_core.run.library.evaluate_robustness",
     "load_dataset": "cartl_core.data.load_dataset",
     "load_network": "cartl_core.nn.files",
     "render_html": "cartl_core.render.html:render",
     "render_markdown": "cartl_core.render.markdown:render",
     "resolve": "cartl_core.planning.resolve",
     "save_network": "cartl_core.nn.files",
-    "transfer": "cartl_core.run.transfer_network",
+    "transfer": "cartl_core.run.library.transfer_network",
 }
 """Where each public name is, ``module`` or ``module:name there``."""
 

@@ -33,7 +33,7 @@ from jobs.queue import broker_answers, make_celery
 from jobs.settings import Settings
 from jobs.state import diagram as state_diagram
 from jobs.store import workers
-from jobs.store.keys import LOCAL_OWNER, SCOPES, any_key, make_key
+from jobs.store.rights.keys import LOCAL_OWNER, SCOPES, any_key, make_key
 
 FIRST_KEY_OWNER = "admin"
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.estimates.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.spec import Preset
 from cartl_core.spec.architecture import MOST_CLASSES
 from cartl_core.spec.faults import WHOLE, Fault, faults_of

@@ -20,7 +20,7 @@ from cartl_core.data.stratified import stratified
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from study.plan import Pair, Rules
 
 BATCH = 256

@@ -25,9 +25,9 @@ from cartl_core.spec import (
     TransferSpec,
     digest,
 )
-from cartl_core.spec.attack import AttackSpec
 from cartl_core.spec.base import ARRAY, SpecModel
 from cartl_core.spec.faults import build
+from cartl_core.spec.measures.attack import AttackSpec
 
 PLAN = Path(__file__).with_name("plan.toml")
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from cartl_core.data.stratified import stratified
 from cartl_core.nn.rng import generator
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from study.evaluation import Evaluation, robust_images
 from study.plan import Pair, Rules
 from study.rows import Row, radius_rows

@@ -14,7 +14,7 @@ from cartl_core.data import Loaded
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.network import Network
 from cartl_core.spec import Arm
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.atomic_write import write_whole
 from cartl_core.training.loop import fit

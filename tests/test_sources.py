@@ -81,7 +81,7 @@ def test_the_reader_lets_pass_what_is_allowed(source: str) -> None:
 
 def test_a_key_is_compared_in_constant_time() -> None:
     """The one place that sees a secret hands it to ``hmac.compare_digest`` and to no ``==``."""
-    tree = ast.parse((ROOT / "jobs/store/keys.py").read_text())
+    tree = ast.parse((ROOT / "jobs/store/rights/keys.py").read_text())
     verify = next(
         node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "verify"
     )

@@ -21,8 +21,8 @@ from jobs.errors import DatabaseMismatch, DirectoryMismatch
 from jobs.files.directory_id import check_directories
 from jobs.settings import Settings
 from jobs.store import Claim, lost_tasks, tasks
+from jobs.store.machines.slots import note_claim
 from jobs.store.shards import SHARD
-from jobs.store.slots import note_claim
 from jobs.store.tasks import TaskClaim
 from jobs.store.tracked_jobs import follow
 from worker.host.identity import identity_of

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 
 from api.http.problems import Problem
 from api.http.proxies import host_of
-from jobs.store.web_sessions import SESSION_SECONDS
+from jobs.store.rights.web_sessions import SESSION_SECONDS
 
 COOKIE = "cartl_session"
 CSRF_HEADER = "x-csrf-token"

@@ -18,7 +18,7 @@ from cartl_core.catalog import (
 )
 from cartl_core.catalog.ensembles import ENSEMBLES, EnsembleName
 from cartl_core.spec import AttackSpec, EvaluationPreset, Method, Objective, Preset
-from cartl_core.spec.attack import (
+from cartl_core.spec.measures.attack import (
     ATTACKS,
     LARGEST_RADIUS,
     AttackFacts,
@@ -26,7 +26,7 @@ from cartl_core.spec.attack import (
     AttackName,
     Norm,
 )
-from cartl_core.spec.corruptions import CORRUPTION_FACTS, CorruptionName
+from cartl_core.spec.measures.corruptions import CORRUPTION_FACTS, CorruptionName
 
 router = APIRouter(tags=["catalog"])
 

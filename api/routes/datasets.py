@@ -26,9 +26,9 @@ from cartl_core.spec.resources.samples import SAMPLES
 from jobs.files.brought import sheet_of_samples
 from jobs.files.root_folders import allowed_root, stamp_of
 from jobs.settings import Settings
-from jobs.store.receiving import Folder
-from jobs.store.resource_kinds import DATASET, find_resource
-from jobs.store.resource_lists import Place, page_of
+from jobs.store.resources.kinds import DATASET, find_resource
+from jobs.store.resources.lists import Place, page_of
+from jobs.store.resources.receiving import Folder
 
 router = APIRouter(tags=["data sets"])
 

@@ -23,7 +23,7 @@ from api.schemas import View
 from cartl_core.spec import ARRAY
 from cartl_core.spec.visible_text import VISIBLE
 from cartl_core.strict_json import SMALL
-from jobs.store.keys import Scope, keys_of, make_key, revoke
+from jobs.store.rights.keys import Scope, keys_of, make_key, revoke
 from jobs.tables import ApiKey
 
 router = APIRouter(tags=["keys"])

@@ -19,7 +19,7 @@ from api.openapi import Responses, problems
 from api.schemas import EventPage, EventView, Metrics, SeriesView
 from jobs import store
 from jobs.state import JobState
-from jobs.store.watchers import Watcher
+from jobs.store.rights.watchers import Watcher
 
 router = APIRouter(tags=["watching a job"])
 

@@ -12,8 +12,8 @@ from api.openapi import problems
 from api.receiving import Ref
 from api.schemas import View
 from jobs import store
-from jobs.store.resource_kinds import DATASET, TEACHER
-from jobs.store.sharing import readers_of_resource, share_resource, unshare_resource
+from jobs.store.resources.kinds import DATASET, TEACHER
+from jobs.store.rights.sharing import readers_of_resource, share_resource, unshare_resource
 
 router = APIRouter(tags=["sharing"])
 

@@ -19,9 +19,9 @@ from api.schemas import Page
 from cartl_core.errors import SpecError
 from cartl_core.spec.resources.teacher import NewTeacher
 from jobs.errors import ResourceNotFound
-from jobs.store.resource_kinds import TEACHER, find_resource
-from jobs.store.resource_lists import page_of, trained_teacher, trained_teachers
-from jobs.store.resources import verified_on
+from jobs.store.resources.kinds import TEACHER, find_resource
+from jobs.store.resources.lists import page_of, trained_teacher, trained_teachers
+from jobs.store.resources.record import verified_on
 
 router = APIRouter(tags=["teachers"])
 

@@ -12,7 +12,7 @@ from api.deps import ContextDep, Reader
 from api.http.paging import Cursor, Item, Limit, check_limit, cut, read_place
 from api.openapi import problems
 from api.schemas import Page, View
-from jobs.store.slots import SlotState, live_workers, slots_of
+from jobs.store.machines.slots import SlotState, live_workers, slots_of
 from jobs.tables import Worker
 
 router = APIRouter(tags=["health"])

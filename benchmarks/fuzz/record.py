@@ -13,7 +13,7 @@ from jobs.database.engine import make_engine, migrate, session_factory, transact
 from jobs.files.artifacts import output_directory, relative_path
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
-from jobs.store.keys import make_key
+from jobs.store.rights.keys import make_key
 from jobs.store.sweeps import submit_sweep
 
 COST = {"seconds": 1.0, "disk_bytes": 1}

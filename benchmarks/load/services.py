@@ -15,7 +15,7 @@ from benchmarks.load.record import LOCAL, prepare
 from benchmarks.server import free_port, serving
 from jobs.database.engine import make_engine, migrate, session_factory, transaction
 from jobs.settings import Settings
-from jobs.store.keys import make_key
+from jobs.store.rights.keys import make_key
 from jobs.tables import Job, JobEvent
 from tests.fixtures.postgres_server import postgres_server
 

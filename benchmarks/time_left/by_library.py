@@ -16,12 +16,12 @@ from typing import Any
 from benchmarks.time_left.jobs import Asked
 from benchmarks.time_left.judge import Record
 from cartl_core.events import Event, Progress, RuntimeResolved, StageMeasured
-from cartl_core.planning.existing_network import resolve_existing_network
-from cartl_core.planning.rates import Machine, MeasuredRate, Measurement, summarise
+from cartl_core.planning.estimates.rates import Machine, MeasuredRate, Measurement, summarise
+from cartl_core.planning.networks.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import cells
 from cartl_core.run import runtime as machine
-from cartl_core.run.own_objects import inspected
+from cartl_core.run.library.own_objects import inspected
 from cartl_core.run.pipeline import run
 from cartl_core.run.timing.expected import Timing
 from cartl_core.spec import JobRequest, JobSpec
@@ -30,7 +30,7 @@ from cartl_core.spec.sweep import SweepRequest
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from jobs.admission.estimate import estimate
-from jobs.store.rates import KEPT_OF_EACH, aged
+from jobs.store.machines.rates import KEPT_OF_EACH, aged
 
 MOST_IN_A_SWEEP = 8
 STUDENT = "student.safetensors"

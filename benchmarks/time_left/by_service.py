@@ -12,7 +12,7 @@ from benchmarks.server import free_port
 from benchmarks.time_left.jobs import Asked
 from benchmarks.time_left.judge import Record
 from cartl.client import TERMINAL, Client
-from cartl.up import Service, Settings
+from cartl.serving.up import Service, Settings
 
 POLL_SECONDS = 0.5
 

@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 from typer.completion import shell_complete
 
-from cartl.address import id_in_path
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import AsJson, Key, Quiet, Url
+from cartl.http.address import id_in_path
 from cartl.terminal.output import Output
 
 SHELLS = ("bash", "zsh", "fish")

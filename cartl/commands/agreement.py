@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import typer
 
-from cartl.answers import NeededData, NeedsData
 from cartl.client import Json
 from cartl.exit_codes import FAILED
-from cartl.problems import NotUsable
+from cartl.http.answers import NeededData, NeedsData
+from cartl.http.problems import NotUsable
 from cartl.terminal.job_page import cost
 from cartl.terminal.output import Output
 from cartl.words import byte_count, doing, duration

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cartl import catalog_answers
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import AsJson, Key, Quiet, Url
+from cartl.http import catalog_answers
 from cartl.terminal.catalog_tables import show_methods, show_models, show_workers
 from cartl.terminal.output import Output
 

@@ -12,9 +12,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import AsJson, JobId, Key, Quiet, Url
-from cartl.downloads import Format, files_of
-from cartl.downloads import download as bring
 from cartl.exit_codes import INTERRUPTED
+from cartl.http.downloads import Format, files_of
+from cartl.http.downloads import download as bring
 from cartl.terminal.output import Output
 
 

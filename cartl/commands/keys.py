@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from cartl import catalog_answers
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import DATA_DIR, AsJson, DataDir, Key, Quiet, Url
-from cartl.programs import RECORD
+from cartl.http import catalog_answers
+from cartl.serving.programs import RECORD
 from cartl.terminal.catalog_tables import show_keys
 from cartl.terminal.output import Output
 

@@ -13,7 +13,7 @@ import typer
 
 from cartl.commands.options import DATA_DIR, AsJson, DataDir, Quiet
 from cartl.exit_codes import CANCELLED, FAILED
-from cartl.programs import LIBRARY, RECORD, Program
+from cartl.serving.programs import LIBRARY, RECORD, Program
 from cartl.terminal.output import Output
 
 STOPPED, NOBODY_LISTENS = 3, 4

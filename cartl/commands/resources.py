@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 
 from cartl.adding import send, tell_skipped, wait_for_check
-from cartl.address import id_in_path
-from cartl.answers import Answer
 from cartl.client import Client
 from cartl.content import content_of
 from cartl.exit_codes import INTERRUPTED
+from cartl.http.address import id_in_path
+from cartl.http.answers import Answer
 from cartl.resources import Resources
 from cartl.show_resources import show_list
 from cartl.terminal.output import Output

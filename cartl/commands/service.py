@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from cartl import demo as demonstration
 from cartl.commands.options import DATA_DIR, AsJson, DataDir, Key, Quiet
+from cartl.demo import demo as demonstration
 from cartl.exit_codes import INTERRUPTED
+from cartl.serving.up import Service, Settings, free_port
 from cartl.terminal.output import Output
-from cartl.up import Service, Settings, free_port
 
 PRIVATE = 0o077
 """What others may not do with the files of the service."""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cartl import signing
 from cartl.commands.options import AsJson, Quiet
 from cartl.exit_codes import FAILED
-from cartl.problems import NotUsable
+from cartl.http.problems import NotUsable
 from cartl.terminal.output import Output
 from cartl.words import printable
 from cartl_core.analysis.acceptance.outcomes_file import (

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from cartl.doctor.finding import Finding, Status
 from cartl.doctor.place import Place
-from cartl.extras import missing
-from cartl.programs import RECORD
+from cartl.serving.extras import missing
+from cartl.serving.programs import RECORD
 
 CHECK_SECONDS = 60.0
 NAMES = ("database", "broker")

@@ -9,7 +9,7 @@ from cartl.doctor.finding import Finding, Status
 from cartl.doctor.machine import device_and_data, disks, versions
 from cartl.doctor.place import Place
 from cartl.doctor.service import service
-from cartl.problems import ClientError
+from cartl.http.problems import ClientError
 
 Look = Callable[[], Iterator[Finding]]
 

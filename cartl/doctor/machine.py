@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from cartl.answers import Shape
 from cartl.doctor.finding import Finding, Status
 from cartl.doctor.place import Place
-from cartl.extras import missing
-from cartl.programs import LIBRARY
+from cartl.http.answers import Shape
+from cartl.serving.extras import missing
+from cartl.serving.programs import LIBRARY
 from cartl.words import byte_count
 from cartl_core.strict_json import ANSWER, JsonRefused, loads
 

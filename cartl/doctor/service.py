@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cartl.client import Client
 from cartl.doctor.finding import Finding, Status
-from cartl.problems import ClientError, ServiceError, ServiceUnreachable
+from cartl.http.problems import ClientError, ServiceError, ServiceUnreachable
 
 UNAUTHORIZED, FORBIDDEN = 401, 403
 

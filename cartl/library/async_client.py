@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from cartl.client import DEFAULT_URL
-from cartl.connection import connection
+from cartl.http.connection import connection
 from cartl.library import calls
 from cartl.library.bodies import Request, encoded, evaluation, network_of, plain, request_body
 from cartl.library.job_handle import AsyncJobHandle

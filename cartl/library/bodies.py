@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cartl.problems import NotUsable
+from cartl.http.problems import NotUsable
 
 Request = Mapping[str, Any] | BaseModel
 

@@ -12,8 +12,9 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from cartl.address import id_in_path
-from cartl.answers import Answer, Shape, not_the_service, read_answer
+from cartl.http.address import id_in_path
+from cartl.http.answers import Answer, Shape, not_the_service, read_answer
+from cartl.http.problems import NotUsable
 from cartl.library.incoming import Incoming
 from cartl.library.report import JobReport
 from cartl.library.values import (
@@ -26,7 +27,6 @@ from cartl.library.values import (
     Sweep,
     Upload,
 )
-from cartl.problems import NotUsable
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -12,13 +12,13 @@ from typing import Any, TypeVar
 
 import httpx
 
-from cartl.answers import not_the_service
+from cartl.http.answers import not_the_service
+from cartl.http.problems import JobUnfinished, ServiceUnreachable, raise_for_problem
 from cartl.library import calls
 from cartl.library.calls import Call
 from cartl.library.incoming import Incoming, chosen
 from cartl.library.retrying import Retries
 from cartl.library.values import Event, EventPage, Files, Job, Sweep
-from cartl.problems import JobUnfinished, ServiceUnreachable, raise_for_problem
 
 T = TypeVar("T")
 Clock = Callable[[], float]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from cartl.problems import NotInstalled
+from cartl.http.problems import NotInstalled
 
 
 def frame(records: Sequence[Mapping[str, Any]]) -> Any:

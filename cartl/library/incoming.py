@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from cartl.downloads import is_there
+from cartl.http.downloads import is_there
+from cartl.http.problems import FileDamaged, NotUsable
 from cartl.library.values import File
-from cartl.problems import FileDamaged, NotUsable
 
 ALL = "all"
 

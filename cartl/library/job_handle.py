@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from cartl.answers import Answer
+from cartl.http.answers import Answer
 from cartl.library import calls, flows
 from cartl.library.html import job_html
 from cartl.library.incoming import ALL

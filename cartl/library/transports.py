@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import httpx
 
-from cartl.connection import Connection, exchange_errors, proxy_errors
+from cartl.http.connection import Connection, exchange_errors, proxy_errors
+from cartl.http.problems import ClientError, NotUsable
+from cartl.http.response_body import Body
 from cartl.library.calls import Call
 from cartl.library.flows import Answered, Clock, Flow, Pause, Step, Try, sending
 from cartl.library.incoming import Incoming
 from cartl.library.retrying import Retries
-from cartl.problems import ClientError, NotUsable
-from cartl.response_body import Body
 
 T = TypeVar("T")
 PIECE = 1 << 20

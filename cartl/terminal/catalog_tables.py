@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from cartl.catalog_answers import Slot, Worker
 from cartl.client import Json
+from cartl.http.catalog_answers import Slot, Worker
 from cartl.terminal.tables import show_rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 
 from cartl_core.report.curves import CurvePoint, ExpectedRobustness, MedianDistance, RobustnessCurve
-from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.measures.curve import CurveSpec
 from cartl_core.statistics.intervals import mean_of, median_of
 from cartl_core.statistics.proportions import wilson
 

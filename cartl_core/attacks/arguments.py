@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.nn.module_state import preserve_model_state
-from cartl_core.spec.attack import LARGEST_RADIUS, Norm, largest_radius
+from cartl_core.spec.measures.attack import LARGEST_RADIUS, Norm, largest_radius
 
 Classifier = Callable[[Tensor], Tensor]
 """Maps images (N, C, H, W) in [0, 1] to logits (N, K): any ``nn.Module``, or a function."""

@@ -24,7 +24,7 @@ from cartl_core.attacks.losses import targets
 from cartl_core.attacks.random_starts import AttackRandomness, starts_for
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.measures.attack import Norm
 
 OVERSHOOT = 1.05
 """eta: how far a step goes, of the way to the boundary."""

@@ -37,9 +37,9 @@ from cartl_core.attacks.arguments import (
 from cartl_core.attacks.attack_state import AttackOutcome
 from cartl_core.attacks.run_attack import run_attack
 from cartl_core.errors import ArgumentInvalid
-from cartl_core.spec.attack import LEAST_CLASSES, AttackLoss, AttackName, AttackSpec, Norm
-from cartl_core.spec.diagnostics import PACE
 from cartl_core.spec.faults import faults_of
+from cartl_core.spec.measures.attack import LEAST_CLASSES, AttackLoss, AttackName, AttackSpec, Norm
+from cartl_core.spec.measures.diagnostics import PACE
 
 SMALLEST_STEP = 1e-12
 """Where the radius is 0: a step must have a size, and goes nowhere."""

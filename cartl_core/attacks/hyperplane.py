@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.measures.attack import Norm
 
 SPEEDS = {"linf": torch.ones_like, "l2": torch.clone}
 """How fast a coordinate moves, of how steep it is."""

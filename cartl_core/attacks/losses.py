@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cartl_core.nn.losses import cross_entropy
-from cartl_core.spec.attack import LEAST_CLASSES, TARGETS, AttackLoss
+from cartl_core.spec.measures.attack import LEAST_CLASSES, TARGETS, AttackLoss
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 

@@ -19,8 +19,8 @@ from cartl_core.attacks.norm_balls import BALLS, LENGTHS
 from cartl_core.attacks.pgd import run_pgd
 from cartl_core.attacks.random_starts import AttackRandomness, random_starts
 from cartl_core.nn.module_state import preserve_model_state
-from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec
-from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.measures.attack import LARGEST_RADIUS, AttackSpec
+from cartl_core.spec.measures.curve import CurveSpec
 
 
 @dataclass

@@ -17,7 +17,7 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.measures.attack import Norm
 
 L1_SHARE = 0.05
 """Part of the coordinates that one l1 step moves, at least one coordinate."""

@@ -24,7 +24,7 @@ from cartl_core.attacks.random_starts import AttackRandomness, starts_for
 from cartl_core.nn.losses import cross_entropy
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.measures.attack import Norm
 
 
 def perturb(

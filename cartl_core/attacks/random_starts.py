@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cartl_core.attacks.norm_balls import BALLS
 from cartl_core.nn.rng import generator
-from cartl_core.spec.attack import AttackSpec, Norm
+from cartl_core.spec.measures.attack import AttackSpec, Norm
 
 
 def _no_numbers(restart: int, chapter: int, count: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from cartl_core.attacks.attack_state import AttackOutcome
 from cartl_core.attacks.random_starts import AttackRandomness, random_numbers, random_starts
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.attack import ATTACKS
+from cartl_core.spec.measures.attack import ATTACKS
 
 
 class Attack(Protocol):

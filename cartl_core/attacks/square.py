@@ -29,7 +29,7 @@ from cartl_core.attacks.losses import margin
 from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.measures.attack import Norm
 
 FIRST_SHARE = 0.8
 """Of the image that the first windows cover, as in AutoAttack."""

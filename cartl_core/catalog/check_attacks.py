@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cartl_core.spec.attack import ATTACKS, LARGEST_RADIUS, LEAST_CLASSES, AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.attack import ATTACKS, LARGEST_RADIUS, LEAST_CLASSES, AttackSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 
 RADII = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of independent attacks, as multiples of the radius; those beyond the largest possible are left out."""

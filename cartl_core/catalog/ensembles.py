@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cartl_core.spec.attack import ATTACKS, LEAST_CLASSES, AttackLoss, AttackName, AttackSpec, Norm
+from cartl_core.spec.measures.attack import ATTACKS, LEAST_CLASSES, AttackLoss, AttackName, AttackSpec, Norm
 
 EnsembleName = Literal["autoattack", "ensemble"]
 

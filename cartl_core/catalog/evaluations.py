@@ -10,8 +10,8 @@ from typing import Any
 
 from cartl_core.catalog.ensembles import EnsembleName
 from cartl_core.spec import Arm, EvaluationPreset
-from cartl_core.spec.attack import ATTACKS, AttackSpec
 from cartl_core.spec.datasets import DatasetFacts
+from cartl_core.spec.measures.attack import ATTACKS, AttackSpec
 
 AttackRow = dict[str, Any]
 """Fields of an ``AttackSpec``; radius and step come from the data set where they are not given."""

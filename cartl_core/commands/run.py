@@ -23,14 +23,14 @@ from cartl_core.errors import (
     WaitingForStage,
 )
 from cartl_core.events import Failed, Finished, Reporter, Stopped
-from cartl_core.planning.existing_network import resolve_existing_network
-from cartl_core.planning.rates import RATES, MeasuredRate
+from cartl_core.planning.estimates.rates import RATES, MeasuredRate
+from cartl_core.planning.estimates.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.networks.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
-from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.shards import FanOut, read_shard
 from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
-from cartl_core.run.own_objects import Brought, inspected, pack_in
+from cartl_core.run.library.own_objects import Brought, inspected, pack_in
 from cartl_core.run.pipeline import run
 from cartl_core.run.supervised import LOST_SUPERVISOR, Orders, SupervisedStageCache
 from cartl_core.run.timing.expected import Timing, process_began

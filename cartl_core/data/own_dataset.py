@@ -19,7 +19,7 @@ from cartl_core.catalog.data_facts import TEMPLATES
 from cartl_core.data.splits import Archive, Pixels, originals
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.spec import DatasetName
-from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
+from cartl_core.spec.measures.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.resources.dataset import ClassCounts, DataFacts, DatasetDefaults, Sizes
 
 Array = Tensor | NDArray[Any]

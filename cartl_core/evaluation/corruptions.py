@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cartl_core.nn.rng import generator
-from cartl_core.spec.corruptions import CORRUPTION_FACTS, SEVERITIES, CorruptionName
+from cartl_core.spec.measures.corruptions import CORRUPTION_FACTS, SEVERITIES, CorruptionName
 
 Draw = Callable[[Callable[[torch.Generator], Tensor]], Tensor]
 """Calls a function with each image's own generator and stacks what it gives."""

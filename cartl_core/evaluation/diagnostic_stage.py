@@ -22,8 +22,8 @@ from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.report.checks import Checked
 from cartl_core.report.stored_diagnostics import in_current_form
 from cartl_core.report.values import Value
-from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec
+from cartl_core.spec.measures.curve import CurveSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec, DiagnosticSpec
 from cartl_core.storage.stage_result import OUTCOMES, read_result, write_result
 
 

@@ -18,7 +18,7 @@ from cartl_core.catalog.candidates import (
 from cartl_core.catalog.evaluations import attack_settings
 from cartl_core.errors import SpecError
 from cartl_core.planning.evaluation import check_attack
-from cartl_core.planning.given_teacher import GivenTeacher
+from cartl_core.planning.networks.given_teacher import GivenTeacher
 from cartl_core.spec import (
     AttackSpec,
     AutoRequest,

@@ -17,10 +17,10 @@ from cartl_core.report.checks import Checked
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.report.gallery import Gallery
 from cartl_core.report.values import Value
-from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
-from cartl_core.spec.corruptions import CorruptionsSpec
-from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.diagnostics import ChecksSpec, GallerySpec
+from cartl_core.spec.measures.certificates import AuditSpec, SmoothingSpec
+from cartl_core.spec.measures.corruptions import CorruptionsSpec
+from cartl_core.spec.measures.curve import CurveSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec, GallerySpec
 
 
 class Passes(NamedTuple):

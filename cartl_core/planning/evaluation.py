@@ -17,9 +17,9 @@ from cartl_core.catalog.evaluations import AttackRow, attack_settings
 from cartl_core.errors import SpecError
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.spec import AttackSpec, ChecksSpec, DataSpec, EvaluateSpec
-from cartl_core.spec.attack import ATTACKS, LEAST_CLASSES, AttackLoss
-from cartl_core.spec.curve import USUAL_PACE, rising_to
 from cartl_core.spec.faults import build
+from cartl_core.spec.measures.attack import ATTACKS, LEAST_CLASSES, AttackLoss
+from cartl_core.spec.measures.curve import USUAL_PACE, rising_to
 
 FEWEST_STEPS = 2
 """Of a curve whose step size is taken from its pace: a single step would be longer than any ball is wide."""

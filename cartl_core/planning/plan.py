@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cartl_core.planning.costs import Cost
+from cartl_core.planning.estimates.costs import Cost
 from cartl_core.planning.stages import (
     Attacking,
     Continuing,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cartl_core.errors import SpecError
 from cartl_core.spec import AttackSpec, AutoSpec, EvaluateSpec, ModelSpec
-from cartl_core.spec.attack import Norm, largest_radius
+from cartl_core.spec.measures.attack import Norm, largest_radius
 
 
 class Radius(NamedTuple):

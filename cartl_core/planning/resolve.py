@@ -22,13 +22,6 @@ from cartl_core.planning.defaults import (
     transfer_defaults,
 )
 from cartl_core.planning.evaluation import resolve_evaluation
-from cartl_core.planning.given_teacher import (
-    GivenTeacher,
-    check_model,
-    find_teacher,
-    given_teacher,
-    refuse_pretraining,
-)
 from cartl_core.planning.lookup import CATALOG_ALONE, Lookup
 from cartl_core.planning.method_settings import (
     Layer,
@@ -37,7 +30,14 @@ from cartl_core.planning.method_settings import (
     shared_layer,
     written_layer,
 )
-from cartl_core.planning.network_families import without_audit
+from cartl_core.planning.networks.given_teacher import (
+    GivenTeacher,
+    check_model,
+    find_teacher,
+    given_teacher,
+    refuse_pretraining,
+)
+from cartl_core.planning.networks.network_families import without_audit
 from cartl_core.planning.radii import check_radii
 from cartl_core.spec import (
     Arm,

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from cartl_core.planning.costs import Cost, Images
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
+from cartl_core.planning.estimates.costs import Cost, Images
+from cartl_core.planning.estimates.work import of_attack, of_diagnostic, of_import, of_student, of_teacher
 from cartl_core.planning.stage_digests import RunSetting, StageKey, plain, stage_key
-from cartl_core.planning.work import of_attack, of_diagnostic, of_import, of_student, of_teacher
 from cartl_core.spec import Arm, AttackSpec, ModelSpec, PretrainSpec
-from cartl_core.spec.diagnostics import DiagnosticSpec
+from cartl_core.spec.measures.diagnostics import DiagnosticSpec
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ W = TypeVar("W", bound=Work, covariant=True)
 
 @dataclass(frozen=True)
 class StageSpec(Generic[W]):
-    """One stage; of its ``cost`` see ``cartl_core.planning.costs``."""
+    """One stage; of its ``cost`` see ``cartl_core.planning.estimates.costs``."""
 
     work: W
     key: StageKey

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from cartl_core.report.values import Value
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.measures.attack import Norm
 
 CriterionName = Literal["robust_accuracy", "clean_accuracy", "kept_against_plain"]
 CriterionStatus = Literal["passed", "failed", "undecided"]

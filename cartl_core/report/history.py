@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from cartl_core.report.values import Interval, Value
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.spec.training import Selection
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from cartl_core.report.comparisons import PairedComparison
 from cartl_core.report.values import Interval, Value
 from cartl_core.spec.arm import Method
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 
 Verdict = Literal["kept", "unclear", "broken", "plain_itself", "not_measured"]
 

@@ -1,6 +1,6 @@
 """The pipeline: a whole run, its runtime, its outputs and the supervised mode.
 
-The package can be called: ``cartl_core.run(request, out=...)`` is ``cartl_core.run.run_job.run``.
+The package can be called: ``cartl_core.run(request, out=...)`` is ``cartl_core.run.library.run_job.run``.
 """
 
 import sys
@@ -15,8 +15,8 @@ class _CallableModule(ModuleType):
     """Python binds a package's name in its parent, so that the public function of that name must be it."""
 
     def __call__(self, *arguments: Any, **settings: Any) -> "Report":
-        """See ``cartl_core.run.run_job.run``."""
-        from cartl_core.run.run_job import run
+        """See ``cartl_core.run.library.run_job.run``."""
+        from cartl_core.run.library.run_job import run
 
         return run(*arguments, **settings)
 

@@ -15,8 +15,8 @@ from cartl_core.evaluation.checks import CHECKS, CheckInputs, Rows, in_double, n
 from cartl_core.evaluation.diagnostics.checks import observations_of
 from cartl_core.nn.rng import generator
 from cartl_core.report.checks import Check, CheckName
-from cartl_core.spec.attack import AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.attack import AttackSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 
 IMAGES = 200
 """At most so many images are looked at, drawn by lot: as many as presets take."""

@@ -12,7 +12,7 @@ from cartl_core.data.splits import DataSource
 from cartl_core.events import Reporter, RuntimeResolved
 from cartl_core.execution.checkpoint import DEFAULT_SECONDS
 from cartl_core.execution.scratch import Scratch
-from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.estimates.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.shards import WHOLE, FanOut
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report

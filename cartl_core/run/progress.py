@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from cartl_core.events import Progress, Reporter, StageMeasured
+from cartl_core.planning.estimates.work import START
 from cartl_core.planning.stage_digests import StageKey
-from cartl_core.planning.work import START
 from cartl_core.run.timing.expected import Expected, RunForecast
 from cartl_core.run.timing.forecast import Forecast
 

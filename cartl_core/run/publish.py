@@ -13,8 +13,8 @@ from cartl_core.data import Split
 from cartl_core.evaluation.diagnostic_stage import read_rows
 from cartl_core.evaluation.diagnostics.worst_images import shown
 from cartl_core.events import ArtifactWritten, Reporter
+from cartl_core.planning.estimates.work import EXPORT, PUBLISH
 from cartl_core.planning.plan import TransferPlan
-from cartl_core.planning.work import EXPORT, PUBLISH
 from cartl_core.render import html, markdown
 from cartl_core.render.cards import model_card, robustbench
 from cartl_core.render.evidence import document

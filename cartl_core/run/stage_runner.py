@@ -16,7 +16,7 @@ from cartl_core.events import Reporter, StageFinished, StageStarted, Warned
 from cartl_core.execution.checkpoint import Checkpoints
 from cartl_core.execution.scratch import Scratch
 from cartl_core.execution.stage_context import StageContext
-from cartl_core.planning.scratch import DEFAULT_SCRATCH_BYTES
+from cartl_core.planning.estimates.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.shards import WHOLE, FanOut, edges
 from cartl_core.planning.stages import Attacking, StageSpec, Work, networks_of
 from cartl_core.run.progress import Meter

@@ -10,9 +10,9 @@ from cartl_core.analysis.warnings import takes_default_source
 from cartl_core.data import Loaded, keep_apart, left_out, skipped_files
 from cartl_core.errors import DatasetMissing
 from cartl_core.events import CandidateChosen
+from cartl_core.planning.estimates.scratch import check_scratch
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import TransferPlan
-from cartl_core.planning.scratch import check_scratch
 from cartl_core.render import sentences
 from cartl_core.report import Notice
 from cartl_core.run.active_run import ActiveRun, diagnose_all, evaluate_all

@@ -11,11 +11,7 @@ from cartl_core.spec.arm import (
     Method,
     MethodOrAuto,
 )
-from cartl_core.spec.attack import LARGEST_RADIUS, AttackSpec
 from cartl_core.spec.base import ARRAY, SpecModel, overrides
-from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
-from cartl_core.spec.corruptions import CorruptionsSpec
-from cartl_core.spec.curve import CurveSpec
 from cartl_core.spec.data_and_model import (
     DataRequest,
     DataRequestOrName,
@@ -28,10 +24,14 @@ from cartl_core.spec.data_and_model import (
     Name,
     Tag,
 )
-from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec, EvaluationPreset
 from cartl_core.spec.given_teacher import TeacherRequest, TeacherSpec
 from cartl_core.spec.job import JobSpec, Preset, Runtime, canonical_json, digest, without_defaults
+from cartl_core.spec.measures.attack import LARGEST_RADIUS, AttackSpec
+from cartl_core.spec.measures.certificates import AuditSpec, SmoothingSpec
+from cartl_core.spec.measures.corruptions import CorruptionsSpec
+from cartl_core.spec.measures.curve import CurveSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
 from cartl_core.spec.request import (
     AttackOverrides,
     AuditOverrides,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cartl_core.spec.attack import LARGEST_RADIUS, Norm
 from cartl_core.spec.base import SpecModel, refusal
+from cartl_core.spec.measures.attack import LARGEST_RADIUS, Norm
 
 QUOTIENT = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
 DEFAULT_CONFIDENCE = 0.95

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cartl_core.spec.attack import LABEL_PATTERN
 from cartl_core.spec.data_and_model import DATA_NAME, NAME, SHA256, TAG
 from cartl_core.spec.existing_network import ID
+from cartl_core.spec.measures.attack import LABEL_PATTERN
 from cartl_core.spec.resources.common import RESOURCE_NAME
 
 _NUMBERS = {"integer", "number"}

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetCoreSchemaHandler, GetPydanticSchema
 
-from cartl_core.spec.attack import AttackSpec
 from cartl_core.spec.base import ARRAY, SpecModel
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.spec.methods import Method as Method
 from cartl_core.spec.methods import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.training import PretrainSpec, TransferSpec

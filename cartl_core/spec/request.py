@@ -12,22 +12,22 @@ from cartl_core.spec.arm import Arm as Arm
 from cartl_core.spec.arm import AutoSpec as AutoSpec
 from cartl_core.spec.arm import Method as Method
 from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
-from cartl_core.spec.attack import LARGEST_RADIUS
-from cartl_core.spec.attack import AttackSpec as AttackSpec
 from cartl_core.spec.base import ARRAY as ARRAY
 from cartl_core.spec.base import OBJECTS, overrides, refusal
 from cartl_core.spec.base import SpecModel as SpecModel
-from cartl_core.spec.certificates import AuditSpec as AuditSpec
-from cartl_core.spec.certificates import SmoothingSpec as SmoothingSpec
-from cartl_core.spec.corruptions import CorruptionsSpec as CorruptionsSpec
-from cartl_core.spec.curve import CurveSpec as CurveSpec
 from cartl_core.spec.data_and_model import DataRequestOrName, ModelSpecOrName, NewName, Tag
-from cartl_core.spec.diagnostics import ChecksSpec as ChecksSpec
-from cartl_core.spec.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.exports import ALL_EXPORTS, Exports
 from cartl_core.spec.given_teacher import TeacherRequestOrId
 from cartl_core.spec.job import Preset
+from cartl_core.spec.measures.attack import LARGEST_RADIUS
+from cartl_core.spec.measures.attack import AttackSpec as AttackSpec
+from cartl_core.spec.measures.certificates import AuditSpec as AuditSpec
+from cartl_core.spec.measures.certificates import SmoothingSpec as SmoothingSpec
+from cartl_core.spec.measures.corruptions import CorruptionsSpec as CorruptionsSpec
+from cartl_core.spec.measures.curve import CurveSpec as CurveSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec as ChecksSpec
+from cartl_core.spec.measures.diagnostics import GallerySpec as GallerySpec
 from cartl_core.spec.training import Augmentation as Augmentation
 from cartl_core.spec.training import DisplacementSpec as DisplacementSpec
 from cartl_core.spec.training import FeatureDistance as FeatureDistance

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from cartl_core.spec.attack import ATTACKS, AttackSpec, Norm
 from cartl_core.spec.base import SpecModel
+from cartl_core.spec.measures.attack import ATTACKS, AttackSpec, Norm
 
 
 class ThreatModel(SpecModel):

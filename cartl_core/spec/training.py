@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from cartl_core.spec.attack import AttackSpec
 from cartl_core.spec.base import ARRAY, SpecModel, refusal
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.spec.terms import teacher_features, teacher_weights, with_weights
 
 Objective = Literal["at", "fdm"]

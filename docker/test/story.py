@@ -12,7 +12,7 @@ from commands import Failed, say, wait_for
 from stack import Stack
 
 from cartl.client import Client
-from cartl.problems import JobUnfinished, ServiceError
+from cartl.http.problems import JobUnfinished, ServiceError
 
 UP_SECONDS = 600.0
 JOB_SECONDS = 900.0

@@ -1,7 +1,7 @@
 """What a job will cost, before it runs: its stages as they are planned, at the rates that are known.
 
-How long a stage takes is said by ``cartl_core.planning.rates``: by what finished stages have shown, else by a
-first guess. What a job really takes is in its progress.
+How long a stage takes is said by ``cartl_core.planning.estimates.rates``: by what finished stages
+have shown, else by a first guess. What a job really takes is in its progress.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 from cartl_core.catalog import facts_of, share_of_classes
 from cartl_core.catalog.candidates import plain_ones
-from cartl_core.planning.costs import Cost, Images, macs_of_a_pass, size_class
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
-from cartl_core.planning.rates import MACS_PER_SECOND, OUTSIDE, MeasuredRate, Rates, Span, rates_for
-from cartl_core.planning.work import (
+from cartl_core.planning.estimates.costs import Cost, Images, macs_of_a_pass, size_class
+from cartl_core.planning.estimates.rates import MACS_PER_SECOND, OUTSIDE, MeasuredRate, Rates, Span, rates_for
+from cartl_core.planning.estimates.work import (
     IMPORT,
     of_attack,
     of_diagnostic,

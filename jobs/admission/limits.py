@@ -10,7 +10,7 @@ from annotated_types import Ge
 from pydantic import BaseModel
 
 from cartl_core.errors import SpecError
-from cartl_core.planning.scratch import check_scratch
+from cartl_core.planning.estimates.scratch import check_scratch
 from cartl_core.spec import JobSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
 from jobs.admission.estimate import training_images

@@ -19,8 +19,8 @@ from cartl_core.spec.resources.teacher import FoundTeacher, NewTeacher
 from jobs.errors import ResourceNotFound
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
-from jobs.store.resource_kinds import DATASET, NETWORK, PACK, TEACHER
-from jobs.store.resources import dataset_of, teacher_of
+from jobs.store.resources.kinds import DATASET, NETWORK, PACK, TEACHER
+from jobs.store.resources.record import dataset_of, teacher_of
 from jobs.tables import Dataset, Teacher
 
 FILES_KNOWN = 256

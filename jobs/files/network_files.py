@@ -17,8 +17,8 @@ from jobs.files.brought import teacher_file
 from jobs.files.proven import PROVEN
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
-from jobs.store.resource_kinds import NETWORK, TEACHER
-from jobs.store.resources import teacher_of
+from jobs.store.resources.kinds import NETWORK, TEACHER
+from jobs.store.resources.record import teacher_of
 from jobs.tables import Artifact, Job, Upload
 
 STUDENT = "student.safetensors"

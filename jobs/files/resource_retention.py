@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from jobs.database.dialect import FromNow
 from jobs.files.places import forget_expired
 from jobs.resource_state import DatasetState
-from jobs.store.resource_kinds import DATASET, TEACHER
+from jobs.store.resources.kinds import DATASET, TEACHER
 
 REJECTED_CONTENT_DAYS = 1.0
 """The bytes of what was rejected are kept so long: for a person to look why."""

@@ -8,6 +8,7 @@ writes its event in the same transaction, and never commits: the caller does, at
 from jobs.store.aggregate_metrics import Tally, tally
 from jobs.store.claim import Claim, claim, claimable_count
 from jobs.store.deletion import delete_job
+from jobs.store.machines.rates import Pace, measured_rates, newest_rate, pace_of
 from jobs.store.maintenance import (
     ReapResult,
     free_orphans,
@@ -36,8 +37,8 @@ from jobs.store.observe import (
     state_counts,
 )
 from jobs.store.queue_order import queue_position, set_priority
-from jobs.store.rates import Pace, measured_rates, newest_rate, pace_of
 from jobs.store.record import record
+from jobs.store.rights.sharing import readers, share, unshare
 from jobs.store.run import (
     LOSSES,
     RenewResult,
@@ -48,7 +49,6 @@ from jobs.store.run import (
     renew,
     requeue_after_crash,
 )
-from jobs.store.sharing import readers, share, unshare
 from jobs.store.stages import (
     StageVerdict,
     acquire_stage,

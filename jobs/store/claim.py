@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, exists, func, or_, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from cartl_core.planning.rates import MeasuredRate
+from cartl_core.planning.estimates.rates import MeasuredRate
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
 from jobs.database.dialect import FromNow, Now
@@ -25,8 +25,8 @@ from jobs.files.brought import packs_of, teacher_of_spec
 from jobs.files.network_files import file_of
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
-from jobs.store.rates import measured_rates
-from jobs.store.slots import note_claim
+from jobs.store.machines.rates import measured_rates
+from jobs.store.machines.slots import note_claim
 from jobs.tables import Job, Stage, Task
 
 OWNERS_TRIED = 32

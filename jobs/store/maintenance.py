@@ -12,8 +12,8 @@ from jobs.database.dialect import FromNow, Now, insert_if_new
 from jobs.devices import Slot
 from jobs.state import JobState
 from jobs.store.change import locked
+from jobs.store.machines.slots import add_slots
 from jobs.store.run import end_lost_attempt
-from jobs.store.slots import add_slots
 from jobs.tables import Job, Lock, Worker
 
 

@@ -24,12 +24,12 @@ from cartl_core.events import (
     StageStarted,
     Warned,
 )
-from cartl_core.planning.rates import Machine
+from cartl_core.planning.estimates.rates import Machine
 from cartl_core.spec import Runtime
 from jobs.database.dialect import json_type
 from jobs.store.change import append, plain
 from jobs.store.claim import Claim
-from jobs.store.rates import keep, note_pace
+from jobs.store.machines.rates import keep, note_pace
 from jobs.tables import Job, Metric
 
 LABEL_LENGTH = 200

@@ -18,7 +18,7 @@ from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, To
 from jobs.state import JobState, Move, sources
 from jobs.store.change import append, is_in, job_of, move, plain
 from jobs.store.queue_order import ahead_of_the_newest, queued_ahead
-from jobs.store.resources import hold_named
+from jobs.store.resources.record import hold_named
 from jobs.tables import IdempotencyKey, Job, JobEvent, Task
 
 KEY_HOURS = 24

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from jobs.errors import RecordError
 from jobs.settings import Settings
-from jobs.store.resource_kinds import DATASET, TEACHER, TaskKind
-from jobs.store.resources import apply_failure, apply_result, order_of
+from jobs.store.resources.kinds import DATASET, TEACHER, TaskKind
+from jobs.store.resources.record import apply_failure, apply_result, order_of
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from jobs.files.artifacts import output_directory, relative_path
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store import Claim
-from jobs.store.keys import make_key
+from jobs.store.rights.keys import make_key
 from tests.factories import SMALL, claim_job
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.settings import Settings
-from jobs.store.resources import apply_result
+from jobs.store.resources.record import apply_result
 from jobs.tables import Task
 from tests.factories import found_dataset
 

@@ -16,7 +16,7 @@ from api.http.rate_limit import RateLimit
 from api.main import create_app
 from jobs.database.engine import transaction
 from jobs.settings import Settings
-from jobs.store.keys import keys_of, revoke
+from jobs.store.rights.keys import keys_of, revoke
 
 NewKey = Callable[..., dict[str, str]]
 

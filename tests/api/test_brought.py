@@ -23,7 +23,7 @@ from cartl_core.spec.resources.teacher import (
 )
 from jobs.database.engine import transaction
 from jobs.settings import Settings
-from jobs.store.keys import LOCAL_OWNER
+from jobs.store.rights.keys import LOCAL_OWNER
 from jobs.tables import Dataset, Teacher
 from tests.api.conftest import Worker
 from tests.fixtures.brought import found_dataset, network_file

@@ -14,8 +14,8 @@ from api.http.problems import KINDS
 from api.openapi import EXAMPLES
 from cartl_core.catalog import DATASETS, EVALUATIONS, METHODS, PRESETS
 from cartl_core.spec import JobRequest
-from cartl_core.spec.attack import ATTACKS
 from cartl_core.spec.existing_network import EvaluateJobRequest
+from cartl_core.spec.measures.attack import ATTACKS
 
 OPEN = {"/healthz", "/readyz"}
 

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from cartl.client import Client
-from cartl.problems import ServiceError
+from cartl.http.problems import ServiceError
 from cartl_core.events import Warned
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.settings import Settings
-from jobs.store.keys import revoke
-from jobs.store.watchers import Watcher, still_allowed
+from jobs.store.rights.keys import revoke
+from jobs.store.rights.watchers import Watcher, still_allowed
 from tests.api.serving.conftest import serving
 
 NewKey = Callable[..., dict[str, str]]

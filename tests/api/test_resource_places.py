@@ -20,8 +20,8 @@ from jobs.errors import NoSpace, NotReceiving, ResourceNotFound, StorageFull, To
 from jobs.files.places import forget_expired
 from jobs.files.reservations import reserve
 from jobs.settings import Settings
-from jobs.store.receiving import announce, begin, break_off, finish, keep
-from jobs.store.resource_kinds import DATASET, TEACHER
+from jobs.store.resources.kinds import DATASET, TEACHER
+from jobs.store.resources.receiving import announce, begin, break_off, finish, keep
 from jobs.tables import Dataset
 from tests.api.conftest import local_client
 from tests.api.serving.conftest import eventually, request, serving

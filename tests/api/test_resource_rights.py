@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from jobs.settings import Settings
-from jobs.store.resources import order_of
+from jobs.store.resources.record import order_of
 from tests.api.conftest import local_client
 from tests.api.resources import (
     KINDS,

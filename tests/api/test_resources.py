@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from jobs.database.dialect import FromNow
 from jobs.settings import Settings
-from jobs.store.resources import apply_failure, apply_result, order_of
+from jobs.store.resources.record import apply_failure, apply_result, order_of
 from jobs.store.tasks import claim_task, release_task, renew_task
 from jobs.tables import Dataset, Job, Teacher
 from tests.api.resources import (

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.openapi import SWEEP_EXAMPLES
 from cartl_core.report import ArmReport, Figures, Report, Validation
 from cartl_core.spec import JobSpec, digest
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.statistics.proportions import wilson
 from jobs.database.engine import reading, transaction
 from jobs.settings import Settings

@@ -11,8 +11,8 @@ import safetensors.torch
 import torch
 from typer.testing import CliRunner
 
+from cartl.http.problems import NotUsable
 from cartl.main import app
-from cartl.problems import NotUsable
 from cartl_core.analysis.acceptance.judge import Outcomes, judge_acceptance, plain_comparison
 from cartl_core.analysis.comparisons import compare
 from cartl_core.analysis.metrics import AttackRecord, TestSet, figures, worst_case

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cartl.acceptance_criteria import acceptance_criteria
+from cartl.demo.promises import acceptance_criteria
 from cartl_core.planning.resolve import resolve
 from cartl_core.report import (
     ArmReport,

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import cartl.adding
 import cartl.client
+import cartl.http.patience
 import cartl.main
-import cartl.patience
 import cartl.run_log
 import cartl.show
 import cartl.sweep
@@ -75,8 +75,8 @@ def impatient() -> Iterator[None]:
         patch.setattr("webbrowser.open", lambda page: False)
         for module in (cartl.show, cartl.sweep, cartl.adding, cartl.run_log):
             patch.setattr(module, "POLL_SECONDS", 0.0)
-        patch.setattr(cartl.patience, "AWAY_SECONDS", 0.0)
-        patch.setattr(cartl.patience, "PAUSES", (0.0,))
+        patch.setattr(cartl.http.patience, "AWAY_SECONDS", 0.0)
+        patch.setattr(cartl.http.patience, "PAUSES", (0.0,))
         patch.setattr(cartl.client, "RECONNECT_SECONDS", 0.0)
         yield
 

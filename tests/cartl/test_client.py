@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 import cartl.client
-import cartl.patience
+import cartl.http.patience
 from cartl.client import Client
-from cartl.problems import JobUnfinished, ServiceError, ServiceUnreachable
-from cartl.up import free_port
+from cartl.http.problems import JobUnfinished, ServiceError, ServiceUnreachable
+from cartl.serving.up import free_port
 from cartl_core.spec import JobRequest
 
 JOB = {"id": "j1", "state": "running"}
@@ -17,7 +17,7 @@ JOB = {"id": "j1", "state": "running"}
 @pytest.fixture
 def quick_reconnect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cartl.client, "RECONNECT_SECONDS", 0.01)
-    monkeypatch.setattr(cartl.patience, "PAUSES", (0.01,))
+    monkeypatch.setattr(cartl.http.patience, "PAUSES", (0.01,))
 
 
 def stream(*numbers: int) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cartl.http.problems import ClientError, NotUsable
 from cartl.main import app
-from cartl.problems import ClientError, NotUsable
 from cartl.request import NotARequest, build, data
 
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 from rich.console import Console
 
 from api.report_view import RobustnessReport
-from cartl import demo
 from cartl.client import Client
+from cartl.demo import demo
 from tests.fixtures.reports import full_report
 
 

@@ -16,8 +16,8 @@ from cartl.doctor.finding import Finding, Status
 from cartl.doctor.place import Place
 from cartl.doctor.service import service as look_at_service
 from cartl.main import app
-from cartl.programs import Done, Program
-from cartl.up import free_port
+from cartl.serving.programs import Done, Program
+from cartl.serving.up import free_port
 from cartl_core.__main__ import main as library
 
 CPU = {"device": "cpu", "device_name": "a processor", "torch": "2"}

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cartl.http.problems import NotUsable, ServiceError
 from cartl.main import app
-from cartl.problems import NotUsable, ServiceError
 
 FILES = {
     "student.safetensors": b"weights" * 100,

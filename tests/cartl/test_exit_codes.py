@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from cartl import exit_codes
-from cartl.main import main
-from cartl.problems import (
+from cartl.http.problems import (
     ClientError,
     FileDamaged,
     JobUnfinished,
@@ -17,8 +16,9 @@ from cartl.problems import (
     ServiceError,
     ServiceUnreachable,
 )
+from cartl.main import main
 from cartl.request import NotARequest
-from cartl.up import free_port
+from cartl.serving.up import free_port
 
 
 @pytest.fixture

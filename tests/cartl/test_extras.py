@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cartl.extras import EXTRAS, missing
+from cartl.serving.extras import EXTRAS, missing
 
 ROOT = Path(__file__).resolve().parents[2]
 API, WORKER = set(EXTRAS["api"]), set(EXTRAS["worker"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cartl.processes import StartError
-from cartl.up import Settings
+from cartl.serving.processes import StartError
+from cartl.serving.up import Settings
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from cartl.log_files import KEPT, open_log, rotate, tail
-from cartl.processes import start
+from cartl.serving.log_files import KEPT, open_log, rotate, tail
+from cartl.serving.processes import start
 
 
 def test_the_log_of_a_crash_survives_the_restart(tmp_path: Path) -> None:

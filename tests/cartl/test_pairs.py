@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cartl import fashion, pairs
+from cartl.demo import fashion, pairs
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest
 from tests.fixtures.requests import source_of

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cartl.log_files import tail
-from cartl.processes import run_within, start
+from cartl.serving.log_files import tail
+from cartl.serving.processes import run_within, start
 
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
@@ -81,7 +81,7 @@ def test_a_process_that_died_shows_how_and_the_end_of_its_log(tmp_path: Path) ->
 def test_nobody_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     program = (
-        "import os, sys, time; from pathlib import Path; from cartl.processes import start; "
+        "import os, sys, time; from pathlib import Path; from cartl.serving.processes import start; "
         f"process = start('it', [sys.executable, '-c', {PATIENT!r}], Path({str(log)!r}), os.environ); "
         f"Path({str(tmp_path / 'pid')!r}).write_text(str(process.popen.pid)); print('up', flush=True); "
         "time.sleep(600)"

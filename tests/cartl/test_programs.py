@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cartl.http.problems import NotInstalled, NotUsable
 from cartl.main import app
-from cartl.problems import NotInstalled, NotUsable
-from cartl.programs import LIBRARY, RECORD, Program
+from cartl.serving.programs import LIBRARY, RECORD, Program
 
 
 class Called:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import cartl.adding
 from cartl.content import content_of, name_for
+from cartl.http.problems import NotUsable
 from cartl.main import app
-from cartl.problems import NotUsable
 from tests.factories import found_dataset, found_teacher
 
 ID = "0199f3a2c5d07c3e8a51b6f4e2d90c77"

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import cartl.patience
+import cartl.http.patience
 import cartl.show
 from cartl.client import Client
-from cartl.problems import ServiceError
+from cartl.http.problems import ServiceError
 from cartl.show import follow, show_jobs, show_report
 from cartl.terminal.dashboard import Dashboard
 from cartl.words import doing, duration, event_line, expected, time_left
@@ -111,7 +111,7 @@ def test_a_restart_of_the_service_is_waited_for(
 ) -> None:
     """What it answers while it starts, and what the proxy in front of it does, is no end."""
     monkeypatch.setattr(cartl.show, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(cartl.patience, "PAUSES", (0.0,))
+    monkeypatch.setattr(cartl.http.patience, "PAUSES", (0.0,))
     service.reply = Away(answer, 503, 502, 504, 429)
     out = console(terminal=terminal)
     with Client(service.url) as client:

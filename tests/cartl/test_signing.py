@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from typer.testing import CliRunner
 
+from cartl.http.problems import NotUsable
 from cartl.main import app
-from cartl.problems import NotUsable
 from cartl.signing import FILE
 from tests.cartl.reports_on_disk import outcome, rewrite, transfer
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cartl.http.problems import ServiceError
 from cartl.main import app
-from cartl.problems import ServiceError
 from cartl.request import NotARequest
 from cartl.sweep import all_ended, where
 

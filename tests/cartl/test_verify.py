@@ -12,7 +12,7 @@ import torch
 
 from cartl_core.catalog.network_file import inspect
 from cartl_core.nn.files import save_network
-from cartl_core.planning.existing_network import resolve_existing_network
+from cartl_core.planning.networks.existing_network import resolve_existing_network
 from cartl_core.report import Report
 from cartl_core.run.pipeline import run
 from cartl_core.spec import digest

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from jobs.store.keys import make_key
+from jobs.store.rights.keys import make_key
 from jobs.store.tasks import WORKER_LOST
 from jobs.tables import Dataset, Task
 from tests.chaos.service import Service, children, command_of, send

@@ -20,7 +20,7 @@ import httpx
 from jobs.queue import make_celery, notify_workers
 from jobs.state import JobState
 from jobs.store import state_counts
-from jobs.store.keys import make_key
+from jobs.store.rights.keys import make_key
 from tests.chaos.stack import Stack
 
 EXTRA_BELLS = 2

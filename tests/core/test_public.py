@@ -58,8 +58,8 @@ DOCUMENTED = (
     "cartl_core.data.load_dataset",
     "cartl_core.data.own_dataset",
     "cartl_core.nn.files",
-    "cartl_core.run.evaluate_robustness",
-    "cartl_core.run.transfer_network",
+    "cartl_core.run.library.evaluate_robustness",
+    "cartl_core.run.library.transfer_network",
 )
 
 

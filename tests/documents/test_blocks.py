@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from cartl.client import Client
-from cartl.up import Service, Settings, free_port
+from cartl.serving.up import Service, Settings, free_port
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest
 from cartl_core.spec.existing_network import request_class

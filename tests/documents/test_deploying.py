@@ -22,7 +22,7 @@ import pytest
 
 from api.submission import prepare
 from cartl.client import Client
-from cartl.up import Service, Settings, free_port
+from cartl.serving.up import Service, Settings, free_port
 from jobs.settings import Settings as ServiceSettings
 from tests.documents.test_blocks import DOCKER, JOB, NOT_RUN
 from tests.fixtures.documents import ROOT, Block, blocks_of, pages

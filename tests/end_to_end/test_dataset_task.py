@@ -17,8 +17,8 @@ from jobs.database.engine import reading, transaction
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store import tasks
-from jobs.store.receiving import announce, begin, finish
-from jobs.store.resource_kinds import DATASET, PACK
+from jobs.store.resources.kinds import DATASET, PACK
+from jobs.store.resources.receiving import announce, begin, finish
 from jobs.tables import Dataset
 from tests.fixtures.tasks import KIND
 from tests.fixtures.workers import Worker

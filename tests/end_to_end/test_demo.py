@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cartl import demo, pairs
 from cartl.client import Client
-from cartl.up import Service, Settings, free_port
+from cartl.demo import demo, pairs
+from cartl.serving.up import Service, Settings, free_port
 
 SMALL_REQUEST = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9], "train_limit": 60},

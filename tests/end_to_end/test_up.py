@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from cartl.client import Client
-from cartl.problems import ServiceError
-from cartl.up import free_port
+from cartl.http.problems import ServiceError
+from cartl.serving.up import free_port
 
 COMMAND = [sys.executable, "-m", "cartl"]
 SMALL_JOB = {

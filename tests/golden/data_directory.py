@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from cartl.client import Client
-from cartl.up import Service, Settings, free_port
+from cartl.serving.up import Service, Settings, free_port
 from tests.golden.files import DATA
 
 DIGITS: dict[str, Any] = {"name": "digits", "classes": [5, 6, 7, 8, 9]}

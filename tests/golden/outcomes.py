@@ -23,11 +23,11 @@ from cartl_core.nn.network import Network
 from cartl_core.planning.stage_digests import RunSetting, StageKey
 from cartl_core.planning.stages import DataRef, attacking, diagnosing
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.attack import ATTACKS
-from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
-from cartl_core.spec.corruptions import CorruptionsSpec
-from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
+from cartl_core.spec.measures.attack import ATTACKS
+from cartl_core.spec.measures.certificates import AuditSpec, SmoothingSpec
+from cartl_core.spec.measures.corruptions import CorruptionsSpec
+from cartl_core.spec.measures.curve import CurveSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec, DiagnosticSpec, GallerySpec
 from tests.golden.fixed_network import CLASSES, other
 from tests.golden.shaken_copies import WRONG, Rows, kept, some, steady
 from tests.golden.tiny import RUNTIME

@@ -13,7 +13,7 @@ from typing import Any
 
 from cartl_core.catalog.network_file import inspect
 from cartl_core.nn.files import save_network
-from cartl_core.planning.existing_network import resolve_existing_network
+from cartl_core.planning.networks.existing_network import resolve_existing_network
 from cartl_core.planning.resolve import resolve
 from cartl_core.render import html, markdown
 from cartl_core.render.figure import Picture

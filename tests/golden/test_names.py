@@ -17,7 +17,7 @@ from cartl_core.events import StageKind
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.stage_digests import RECIPE_VERSION
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 from tests.golden.files import read
 from tests.golden.stored import MODELS, fields
 

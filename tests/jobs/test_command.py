@@ -13,7 +13,7 @@ from jobs.__main__ import app
 from jobs.database.engine import make_engine, newest_revision, reading, session_factory
 from jobs.settings import Settings
 from jobs.state import diagram
-from jobs.store.keys import keys_of, verify
+from jobs.store.rights.keys import keys_of, verify
 
 KEY = re.compile(r"^cartl_[0-9a-f]{16}_[A-Za-z0-9_-]{43}$", re.MULTILINE)
 

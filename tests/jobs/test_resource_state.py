@@ -21,8 +21,8 @@ from jobs.resource_state import (
     source,
 )
 from jobs.settings import Settings
-from jobs.store.resource_kinds import DATASET, TEACHER, ResourceKind
-from jobs.store.resources import move
+from jobs.store.resources.kinds import DATASET, TEACHER, ResourceKind
+from jobs.store.resources.record import move
 from jobs.tables import Dataset, Teacher
 
 KIND_OF: dict[type[State], ResourceKind[Any]] = {DatasetState: DATASET, TeacherState: TEACHER}

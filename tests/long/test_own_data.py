@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cartl.client import Client
-from cartl.up import free_port
+from cartl.serving.up import free_port
 from tests.core.nn.judges import robustbench
 from tests.end_to_end.test_up import COMMAND, environment, running
 from tests.fixtures.documents import DOCS, blocks_of

@@ -14,7 +14,7 @@ from cartl_core.catalog import (
     MethodFacts,
     model_facts,
 )
-from cartl_core.spec.attack import ATTACKS
+from cartl_core.spec.measures.attack import ATTACKS
 from tools.reference.markdown import code, table
 
 INTRODUCTION = """\

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 import cartl_core
 from cartl_core import attacks
-from cartl_core.run.run_job import run
+from cartl_core.run.library.run_job import run
 
 INTRODUCTION = """\
 # The library

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.database.engine import reading, transaction
-from jobs.store.resources import folders, mark_changed
+from jobs.store.resources.record import folders, mark_changed
 from jobs.tables import Dataset
 
 SECONDS = 600.0

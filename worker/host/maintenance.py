@@ -22,7 +22,7 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store import ReapResult, lost_tasks
 from jobs.store.lost_tasks import TasksTaken
-from jobs.store.resources import has_changed
+from jobs.store.resources.record import has_changed
 from jobs.store.shards import shard_counts
 from jobs.tables import Dataset
 from worker.host.folder_watch import FolderWatch

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cartl_core.compat.openmp import bound_spinning
-from cartl_core.planning.rates import RATES
+from cartl_core.planning.estimates.rates import RATES
 from jobs.devices import visible_gpu
 from jobs.files.artifacts import log_file, output_directory
 from jobs.settings import Settings

@@ -13,7 +13,7 @@ from typing import Any
 
 from cartl_core.storage.store import Store
 from jobs.settings import Settings
-from jobs.store.resource_kinds import DATASET, NETWORK, PACK, TEACHER
+from jobs.store.resources.kinds import DATASET, NETWORK, PACK, TEACHER
 from worker.supervision.child_command import environment
 
 TIED = Path(__file__).with_name("tied_process.py")
@@ -66,7 +66,7 @@ def command_line(
     """Program and arguments; what they name is there as long as the block lasts.
 
     Args:
-        order: see ``jobs.store.resources.order_of``.
+        order: see ``jobs.store.resources.record.order_of``.
         out: the claim's own directory.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from api.routes.ui.visit import VisitDep
-from jobs.store.keys import keys_of
+from jobs.store.rights.keys import keys_of
 
 router = APIRouter(include_in_schema=False)
 

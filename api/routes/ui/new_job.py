@@ -22,8 +22,8 @@ from cartl_core.spec.request import (
 )
 from jobs import store
 from jobs.errors import JobNotFound
-from jobs.store.resource_kinds import DATASET, TEACHER
-from jobs.store.resource_lists import page_of
+from jobs.store.resources.kinds import DATASET, TEACHER
+from jobs.store.resources.lists import page_of
 
 router = APIRouter(include_in_schema=False)
 

@@ -15,8 +15,8 @@ from cartl_core.catalog.layouts import LAYOUTS
 from cartl_core.spec.datasets import DATASETS
 from cartl_core.spec.resources.samples import SAMPLE_PIXELS, SAMPLES_A_CLASS, rows_of_samples
 from jobs.files.brought import sheet_of_samples
-from jobs.store.resource_kinds import DATASET, TEACHER, find_resource
-from jobs.store.resource_lists import page_of, trained_teachers
+from jobs.store.resources.kinds import DATASET, TEACHER, find_resource
+from jobs.store.resources.lists import page_of, trained_teachers
 
 router = APIRouter(include_in_schema=False)
 

@@ -19,8 +19,8 @@ from api.http.cookies import (
 )
 from api.web.assets import asset
 from api.web.render import page
-from jobs.store.keys import verify
-from jobs.store.web_sessions import close_session, open_session
+from jobs.store.rights.keys import verify
+from jobs.store.rights.web_sessions import close_session, open_session
 
 router = APIRouter(include_in_schema=False)
 

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Response
 
 from api.routes.ui.visit import BEATS_BEFORE_DEAD, VisitDep
 from jobs import store
-from jobs.store.devices import devices, running_jobs
-from jobs.store.slots import slots_of
+from jobs.store.machines.devices import devices, running_jobs
+from jobs.store.machines.slots import slots_of
 from jobs.tables import Job, Worker
 
 router = APIRouter(include_in_schema=False)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from cartl_core.analysis.checks.status import Evidence, found
 from cartl_core.analysis.metrics import AttackRecord
 from cartl_core.report.checks import Check, ConvergenceFinding, RisingEpsFinding
-from cartl_core.spec.attack import ATTACKS
+from cartl_core.spec.measures.attack import ATTACKS
 from cartl_core.statistics.proportions import holm, mcnemar_above
 
 CONVERGED_WITHIN = 0.01

@@ -10,7 +10,7 @@ from cartl_core.analysis.checks.gradient_masking import ComparedAttack, Kind
 from cartl_core.analysis.metrics import AttackRecord, MinimalRadii
 from cartl_core.catalog.check_attacks import OF_JOB, RESCALED, TRANSFER
 from cartl_core.report.checks import CheckAttack, Checked
-from cartl_core.spec.attack import ATTACKS, AttackSpec, steps_in_all
+from cartl_core.spec.measures.attack import ATTACKS, AttackSpec, steps_in_all
 
 MUCH_HARDER = 2
 """A gradient attack with over so many times the reference's steps, targets and restarts counted, is none to

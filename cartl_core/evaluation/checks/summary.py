@@ -11,7 +11,7 @@ from cartl_core.evaluation.checks.input_sensitivity import BANDS
 from cartl_core.evaluation.checks.outputs import ROUNDING
 from cartl_core.evaluation.checks.table import ROBUST, Rows
 from cartl_core.report.checks import Band, CheckAttack, Checked
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.statistics.proportions import wilson
 
 

@@ -16,7 +16,7 @@ from cartl_core.evaluation.checks.gradient_masking import Rescaled, transferred
 from cartl_core.evaluation.checks.gradients import gradient_faults
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 
 Rows = dict[str, Tensor]
 ROBUST = "held."

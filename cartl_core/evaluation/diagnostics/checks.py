@@ -19,7 +19,7 @@ from cartl_core.evaluation.checks import (
 )
 from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.checks import Checked
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 
 
 def batch(subject: Subject, asked: ChecksSpec) -> Batch:

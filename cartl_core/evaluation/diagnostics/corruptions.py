@@ -9,7 +9,7 @@ from cartl_core.attacks import misclassified
 from cartl_core.evaluation.corruptions import corrupt
 from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.curves import CorruptionResult, CorruptionResults, Mean
-from cartl_core.spec.corruptions import SOURCE, CorruptionsSpec
+from cartl_core.spec.measures.corruptions import SOURCE, CorruptionsSpec
 from cartl_core.statistics.intervals import mean_of
 from cartl_core.statistics.proportions import wilson
 

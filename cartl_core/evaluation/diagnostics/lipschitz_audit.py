@@ -27,7 +27,7 @@ from cartl_core.report.certificates import (
     TailAudit,
 )
 from cartl_core.report.values import Interval
-from cartl_core.spec.certificates import AuditSpec
+from cartl_core.spec.measures.certificates import AuditSpec
 from cartl_core.statistics.proportions import wilson
 
 BATCH = 256

@@ -8,7 +8,7 @@ from cartl_core.analysis.curves import robustness_curve
 from cartl_core.attacks import minimal_radii
 from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.curves import RobustnessCurve
-from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.measures.curve import CurveSpec
 
 RADIUS = "radius"
 """Row of the radii, (n,) float64: see ``attacks.minimal_radii``."""

@@ -8,7 +8,7 @@ from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.evaluation.diagnostics.lipschitz_audit import certified_at
 from cartl_core.evaluation.randomized_smoothing import certified_radius, certify
 from cartl_core.report.certificates import SmoothingResult
-from cartl_core.spec.certificates import SmoothingSpec
+from cartl_core.spec.measures.certificates import SmoothingSpec
 from cartl_core.statistics.proportions import wilson
 
 STRIDE = 0.25

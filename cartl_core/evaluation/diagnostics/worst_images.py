@@ -13,7 +13,7 @@ from cartl_core.attacks.pgd import perturb
 from cartl_core.attacks.random_starts import random_starts
 from cartl_core.evaluation.diagnostics.base import Batch, Subject
 from cartl_core.report.gallery import Gallery, WorstImage
-from cartl_core.spec.diagnostics import GallerySpec
+from cartl_core.spec.measures.diagnostics import GallerySpec
 
 LABEL = "gallery"
 """What its random starts are drawn for."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from math import log
 from pathlib import Path
 
-from cartl_core.planning.costs import Cost, macs_of_a_pass, size_class
+from cartl_core.planning.estimates.costs import Cost, macs_of_a_pass, size_class
+from cartl_core.planning.estimates.rates import Machine, MeasuredRate, Rates, rates_on
+from cartl_core.planning.estimates.work import outside_stages
 from cartl_core.planning.plan import Plan
-from cartl_core.planning.rates import Machine, MeasuredRate, Rates, rates_on
-from cartl_core.planning.work import outside_stages
 from cartl_core.spec import JobSpec, Runtime
 
 NINE_TENTHS = 1.28
@@ -74,7 +74,7 @@ class RunForecast:
         stages: by digest.
         start: seconds before the first stage.
         after: seconds after the last one, by the kind of work, in order.
-        size_class: of the network, see ``cartl_core.planning.costs``.
+        size_class: of the network, see ``cartl_core.planning.estimates.costs``.
         measured: whether any of it was measured before, on this machine with a network of this size.
         spreads: of the kinds that were, see ``Forecast``.
     """

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from cartl_core.spec.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.base import ARRAY, SpecModel
 from cartl_core.spec.datasets import DatasetName
+from cartl_core.spec.measures.attack import LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.resources.common import Licence, PerChannel, ResourceName
 from cartl_core.spec.training import Augmentation
 

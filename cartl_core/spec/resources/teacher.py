@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from cartl_core.spec.architecture import MOST_CLASSES, Architecture
-from cartl_core.spec.attack import LARGEST_RADIUS, LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.base import ARRAY, SpecModel, refusal
 from cartl_core.spec.data_and_model import Name
+from cartl_core.spec.measures.attack import LARGEST_RADIUS, LARGEST_SIDE, SMALLEST_SIDE
 from cartl_core.spec.resources.common import Licence, Norm, ResourceName
 
 TeacherState = Literal["receiving", "checking", "verified", "unverified", "rejected"]

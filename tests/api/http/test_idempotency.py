@@ -17,7 +17,7 @@ from api.submission import prepare
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.settings import Settings
-from jobs.store.keys import LOCAL_OWNER
+from jobs.store.rights.keys import LOCAL_OWNER
 from tests.factories import add_job
 
 KEY = {"Idempotency-Key": "k"}

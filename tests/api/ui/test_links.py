@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.shared_links import DAYS, LinkInvalid, make_link, read_link
 from jobs.database.engine import reading, transaction
 from jobs.settings import Settings
-from jobs.store.keys import revoke
+from jobs.store.rights.keys import revoke
 from jobs.tables import ApiKey
 from tests.api.conftest import local_client
 from tests.factories import submit_job

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from api.http.cookies import COOKIE, csrf_token
 from jobs.database.engine import reading, transaction
 from jobs.settings import Settings
-from jobs.store.keys import revoke
+from jobs.store.rights.keys import revoke
 from jobs.tables import ApiKey, WebSession
 from tests.api.conftest import local_client
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cartl_core.analysis.curves import expected_robustness, median_distance, robustness_curve
 from cartl_core.report.curves import RobustnessCurve
-from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.measures.curve import CurveSpec
 from cartl_core.statistics.intervals import mean_of, median_of
 from cartl_core.statistics.proportions import wilson
 

@@ -13,7 +13,7 @@ from cartl_core.attacks.apgd import checkpoints
 from cartl_core.attacks.square import window_side
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.attack import ATTACKS
+from cartl_core.spec.measures.attack import ATTACKS
 
 EPS = {"linf": 0.045, "l2": 0.25, "l1": 0.9}
 KINDS = [

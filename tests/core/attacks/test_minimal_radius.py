@@ -11,7 +11,7 @@ from cartl_core.attacks.minimal_radius import grid_attack, grid_starts
 from cartl_core.attacks.pgd import run_pgd
 from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.nn.rng import generator
-from cartl_core.spec.curve import CurveSpec
+from cartl_core.spec.measures.curve import CurveSpec
 
 SHAPE = (2, 5, 4)
 SIZE = 40

@@ -12,7 +12,7 @@ from cartl_core.attacks import random_starts
 from cartl_core.attacks.losses import OBJECTIVES, targeted_ratio
 from cartl_core.attacks.norm_balls import BALLS
 from cartl_core.nn.rng import generator
-from cartl_core.spec.attack import ATTACKS, TARGETED, Norm
+from cartl_core.spec.measures.attack import ATTACKS, TARGETED, Norm
 
 NORMS: tuple[Norm, ...] = ("linf", "l2", "l1")
 ORDER = {"linf": torch.inf, "l2": 2, "l1": 1}

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import AttackOutcome, run_attack
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.attack import Norm
+from cartl_core.spec.measures.attack import Norm
 
 SHAPE = (2, 5, 4)
 SIZE = 40

@@ -15,8 +15,8 @@ from cartl_core.attacks import AttackOutcome, run_attack
 from cartl_core.attacks.random_starts import AttackRandomness
 from cartl_core.attacks.run_attack import IMPLEMENTATIONS, Attack
 from cartl_core.spec import AttackSpec
-from cartl_core.spec import attack as attack_module
-from cartl_core.spec.attack import ATTACKS
+from cartl_core.spec.measures import attack as attack_module
+from cartl_core.spec.measures.attack import ATTACKS
 
 SIGNATURE = list(inspect.signature(Attack.__call__).parameters.values())[1:]
 
@@ -76,7 +76,8 @@ def test_missing_chance_is_refused(name: str) -> None:
 def test_the_table_needs_no_torch() -> None:
     program = (
         "import sys; sys.modules['torch'] = None\n"
-        "from cartl_core.spec.attack import ATTACKS; print(*(row.implementation for row in ATTACKS.values()))"
+        "from cartl_core.spec.measures.attack import ATTACKS\n"
+        "print(*(row.implementation for row in ATTACKS.values()))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [row.implementation for row in ATTACKS.values()]

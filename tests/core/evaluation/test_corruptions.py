@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cartl_core.evaluation.corruptions import CORRUPTIONS, corrupt
 from cartl_core.nn.rng import generator
-from cartl_core.spec.corruptions import CORRUPTION_FACTS, CorruptionName, CorruptionsSpec
+from cartl_core.spec.measures.corruptions import CORRUPTION_FACTS, CorruptionName, CorruptionsSpec
 
 NAMES = tuple(CORRUPTIONS)
 RANDOM = tuple(name for name in NAMES if CORRUPTION_FACTS[name].random)

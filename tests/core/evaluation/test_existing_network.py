@@ -15,7 +15,7 @@ from cartl_core.__main__ import main
 from cartl_core.catalog.network_file import inspect
 from cartl_core.errors import NetworkInvalid, SpecError
 from cartl_core.events import Event, StageFinished
-from cartl_core.planning.existing_network import resolve_existing_network
+from cartl_core.planning.networks.existing_network import resolve_existing_network
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.run.pipeline import run

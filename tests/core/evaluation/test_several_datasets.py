@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.errors import SpecError
 from cartl_core.events import Event, ReportUpdated, StageFinished
-from cartl_core.planning.existing_network import resolve_existing_network
 from cartl_core.planning.make_plan import further_roles, plan_evaluation
+from cartl_core.planning.networks.existing_network import resolve_existing_network
 from cartl_core.planning.plan import DataCounts
 from cartl_core.render import html, markdown
 from cartl_core.report import FurtherData, Report
-from cartl_core.run.own_objects import Brought, checked_datasets
+from cartl_core.run.library.own_objects import Brought, checked_datasets
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime, digest
 from cartl_core.spec.existing_network import (

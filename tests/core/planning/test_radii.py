@@ -13,7 +13,7 @@ from cartl_core import evaluate_robustness
 from cartl_core.attacks.functions import pgd
 from cartl_core.errors import ArgumentInvalid, SpecError
 from cartl_core.spec import LARGEST_RADIUS, ModelSpec
-from cartl_core.spec.attack import LARGEST_SIDE, largest_radius
+from cartl_core.spec.measures.attack import LARGEST_SIDE, largest_radius
 
 SIDE, CHANNELS = 16, 3
 MODEL = {"name": "tiny", "image_size": SIDE, "channels": CHANNELS}

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cartl_core.planning.costs import Cost, size_class
-from cartl_core.planning.rates import (
+from cartl_core.planning.estimates.costs import Cost, size_class
+from cartl_core.planning.estimates.rates import (
     GUESS_SPREAD,
     KIN_SPREAD,
     RATES,

@@ -12,7 +12,7 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import EvaluateSpec, EvaluationPreset, JobRequest, JobSpec
-from cartl_core.spec.corruptions import CORRUPTION_FACTS
+from cartl_core.spec.measures.corruptions import CORRUPTION_FACTS
 
 
 def job(evaluate: dict[str, Any] | None = None, **changes: Any) -> JobSpec:

@@ -12,7 +12,7 @@ import torch
 from cartl_core.errors import SpecError
 from cartl_core.nn.build import build_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.scratch import check_scratch, displaced_bytes, features_shape
+from cartl_core.planning.estimates.scratch import check_scratch, displaced_bytes, features_shape
 from cartl_core.run.pipeline import run
 from cartl_core.spec import Arm, ModelSpec, Runtime
 from cartl_core.storage.stage_cache import LocalStageCache

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cartl_core import evaluate_robustness
 from cartl_core.attacks import pgd
 from cartl_core.errors import ArgumentInvalid
-from cartl_core.run.evaluate_robustness import RobustnessResult
+from cartl_core.run.library.evaluate_robustness import RobustnessResult
 from cartl_core.statistics.proportions import wilson
 from tests.fixtures.attacked import data, small_net
 

@@ -18,7 +18,7 @@ from cartl_core.nn.build import build_network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.resolve import resolve
 from cartl_core.report import Report
-from cartl_core.run.own_objects import Brought, checked_datasets
+from cartl_core.run.library.own_objects import Brought, checked_datasets
 from cartl_core.spec import DataRequest, JobRequest, ModelSpec
 
 REQUEST: dict[str, Any] = {

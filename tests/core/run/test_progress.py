@@ -8,7 +8,7 @@ import pytest
 
 from cartl_core.catalog.network_size import trunk_share
 from cartl_core.events import Event, Progress, Reporter, StageMeasured
-from cartl_core.planning.costs import CLASSES, Images, measurement_cost, student_cost, teacher_cost
+from cartl_core.planning.estimates.costs import CLASSES, Images, measurement_cost, student_cost, teacher_cost
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.run.progress import Meter
 from cartl_core.run.timing.expected import Expected, RunForecast

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from cartl_core.spec.attack import Norm
-from cartl_core.spec.curve import CurveSpec, rising_to
+from cartl_core.spec.measures.attack import Norm
+from cartl_core.spec.measures.curve import CurveSpec, rising_to
 
 GRID: dict[str, object] = {
     "norm": "linf",

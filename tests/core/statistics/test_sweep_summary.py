@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cartl_core.render.markdown.sweep import render_sweep
 from cartl_core.report import Validation
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.statistics.checkpoint_selection import by_preference
 from cartl_core.statistics.intervals import mean_interval, t_quantile
 from cartl_core.statistics.proportions import wilson

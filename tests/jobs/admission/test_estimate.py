@@ -9,9 +9,15 @@ from torch import nn
 from cartl_core.catalog import KNOWN_MODELS, model_facts
 from cartl_core.catalog.candidates import CANDIDATES
 from cartl_core.nn.build import uninitialised
-from cartl_core.planning.costs import ATTACK_STEP, CLASSES, SHARE_OF_STEPS, macs_of_a_pass, size_class
 from cartl_core.planning.diagnostic_table import SHARE_OF_RADII
-from cartl_core.planning.rates import (
+from cartl_core.planning.estimates.costs import (
+    ATTACK_STEP,
+    CLASSES,
+    SHARE_OF_STEPS,
+    macs_of_a_pass,
+    size_class,
+)
+from cartl_core.planning.estimates.rates import (
     FIXED_SECONDS,
     MEASURED_MACS,
     Machine,

@@ -14,9 +14,9 @@ from jobs.database.dialect import FromNow
 from jobs.files.retention import Pruned
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
-from jobs.store.receiving import announce, begin, finish
-from jobs.store.resource_kinds import DATASET
-from jobs.store.resources import apply_failure
+from jobs.store.resources.kinds import DATASET
+from jobs.store.resources.receiving import announce, begin, finish
+from jobs.store.resources.record import apply_failure
 from jobs.tables import Dataset
 
 Factory = sessionmaker[Session]

@@ -20,8 +20,8 @@ from jobs.files.retention import prune
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store import tasks
-from jobs.store.receiving import announce
-from jobs.store.resource_kinds import DATASET
+from jobs.store.resources.kinds import DATASET
+from jobs.store.resources.receiving import announce
 from jobs.tables import Checkpoint, IdempotencyKey, Stage, Task
 from tests.jobs.files.conftest import DIGEST
 

@@ -14,9 +14,9 @@ from cartl_core.spec.resources.dataset import NewDataset
 from jobs.errors import DatasetNotReady
 from jobs.files.root_folders import allowed_root, stamp_of
 from jobs.settings import Settings
-from jobs.store.receiving import Folder, announce
-from jobs.store.resource_kinds import DATASET
-from jobs.store.resources import apply_result, dataset_of
+from jobs.store.resources.kinds import DATASET
+from jobs.store.resources.receiving import Folder, announce
+from jobs.store.resources.record import apply_result, dataset_of
 from jobs.tables import Dataset
 from tests.factories import found_dataset
 from worker.host.folder_watch import FolderWatch

@@ -16,7 +16,7 @@ from jobs import store
 from jobs.database.engine import reading, transaction
 from jobs.errors import JobInUse, JobNotEnded, JobNotFound, LostClaim
 from jobs.store import Claim
-from jobs.store.resources import hold_named
+from jobs.store.resources.record import hold_named
 from jobs.tables import (
     Artifact,
     Checkpoint,

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
 from jobs.database.engine import reading, transaction
-from jobs.store.keys import any_key, keys_of, make_key, revoke, verify
+from jobs.store.rights.keys import any_key, keys_of, make_key, revoke, verify
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from cartl_core.spec.resources.dataset import NewDataset
 from cartl_core.spec.resources.teacher import NewTeacher
 from jobs.errors import DatasetNotReady, ResourceInUse, ResourceNotFound, TeacherNotReady
 from jobs.settings import Settings
-from jobs.store.receiving import announce
-from jobs.store.resource_kinds import DATASET, TEACHER
-from jobs.store.resource_lists import forget
-from jobs.store.resources import hold_named
+from jobs.store.resources.kinds import DATASET, TEACHER
+from jobs.store.resources.lists import forget
+from jobs.store.resources.receiving import announce
+from jobs.store.resources.record import hold_named
 from jobs.tables import Job
 from tests.factories import add_job
 

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from api.known_rates import KnownRates
 from cartl_core.events import Progress, RuntimeResolved, StageMeasured
-from cartl_core.planning.rates import Machine, first_guess
+from cartl_core.planning.estimates.rates import Machine, first_guess
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.errors import LostClaim
-from jobs.store import Claim, rates
+from jobs.store import Claim
+from jobs.store.machines import rates
 from jobs.tables import StageRate
 from tests.factories import make_runtime
 from tests.jobs.store.test_run import Do

@@ -9,7 +9,7 @@ import pytest
 
 from jobs import store
 from jobs.errors import JobNotFound, TooManyShares
-from jobs.store import sharing
+from jobs.store.rights import sharing
 
 Do = Callable[..., Any]
 

@@ -14,7 +14,7 @@ from cartl_core.planning.resolve import resolve
 from cartl_core.planning.sweep_grid import cells
 from cartl_core.report import ArmReport, Figures, Report, Validation
 from cartl_core.spec import JobRequest, JobSpec, digest
-from cartl_core.spec.attack import AttackSpec
+from cartl_core.spec.measures.attack import AttackSpec
 from cartl_core.spec.sweep import SweepRequest
 from cartl_core.statistics.proportions import wilson
 from jobs import store

@@ -17,9 +17,9 @@ from jobs.database.engine import transaction
 from jobs.errors import LostClaim
 from jobs.settings import Settings
 from jobs.store import lost_tasks, tasks
-from jobs.store.receiving import announce, begin, finish
-from jobs.store.resource_kinds import DATASET, find_resource
-from jobs.store.resource_lists import forget
+from jobs.store.resources.kinds import DATASET, find_resource
+from jobs.store.resources.lists import forget
+from jobs.store.resources.receiving import announce, begin, finish
 from jobs.store.tasks import TaskClaim
 from tests.fixtures.tasks import KIND, Parents, TaskRecord
 

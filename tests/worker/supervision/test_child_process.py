@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cartl_core.planning.rates import RATES, Machine, Measurement, summarise
+from cartl_core.planning.estimates.rates import RATES, Machine, Measurement, summarise
 from cartl_core.spec import JobSpec
 from jobs.settings import Settings
 from jobs.store import Claim

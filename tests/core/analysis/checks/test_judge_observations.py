@@ -20,7 +20,7 @@ from cartl_core.catalog.check_attacks import EPS_ONE, own_attacks
 from cartl_core.render.check_sentences import check_advice, check_words
 from cartl_core.report.checks import FINDINGS, Band, Check, CheckAttack, Checked
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 from cartl_core.statistics.proportions import wilson
 
 N = 200

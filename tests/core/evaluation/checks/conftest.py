@@ -26,7 +26,7 @@ from cartl_core.nn.losses import cross_entropy
 from cartl_core.nn.rng import generator
 from cartl_core.report.checks import Check
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 
 EPS = 0.1
 TRAIN, IMAGES = 1400, 200

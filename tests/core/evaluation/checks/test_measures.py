@@ -21,7 +21,7 @@ from cartl_core.evaluation.checks.table import CHECKS
 from cartl_core.nn.network import Normalize
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 
 SHAPE = (1, 6, 6)
 EPS = 0.05

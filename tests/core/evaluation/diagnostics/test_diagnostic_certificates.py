@@ -21,8 +21,8 @@ from cartl_core.nn.rng import generator
 from cartl_core.render.certificate_sentences import audit, network_certificate, smoothing_result
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.values import Value
-from cartl_core.spec.certificates import AuditSpec, SmoothingSpec
-from cartl_core.spec.diagnostics import DiagnosticSpec
+from cartl_core.spec.measures.certificates import AuditSpec, SmoothingSpec
+from cartl_core.spec.measures.diagnostics import DiagnosticSpec
 from cartl_core.storage.stage_result import NETWORK, RESULT
 
 AUDIT = AuditSpec(eps=0.1, steps=3)

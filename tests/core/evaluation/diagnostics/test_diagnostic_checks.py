@@ -14,11 +14,11 @@ from cartl_core.evaluation.diagnostics.checks import observations_of
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.costs import diagnostic_cost, measurement_cost
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
+from cartl_core.planning.estimates.costs import diagnostic_cost, measurement_cost
 from cartl_core.report.checks import Checked
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.diagnostics import ChecksSpec
+from cartl_core.spec.measures.diagnostics import ChecksSpec
 from cartl_core.storage.stage_result import NETWORK
 
 ASKED = ChecksSpec(attack=AttackSpec(label="checks", eps=0.05, step=0.0125, steps=4), queries=6)

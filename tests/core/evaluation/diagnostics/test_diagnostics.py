@@ -14,13 +14,13 @@ from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Batch, Diagnostic, Su
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import save_network
 from cartl_core.nn.rng import generator
-from cartl_core.planning.costs import diagnostic_cost
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS, DiagnosticFacts, Passes
+from cartl_core.planning.estimates.costs import diagnostic_cost
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import DataCounts, TransferPlan
 from cartl_core.report.values import Value
 from cartl_core.spec import EvaluateSpec, JobSpec, Runtime
-from cartl_core.spec.diagnostics import DiagnosticSpec
+from cartl_core.spec.measures.diagnostics import DiagnosticSpec
 from cartl_core.storage.stage_result import NETWORK
 
 

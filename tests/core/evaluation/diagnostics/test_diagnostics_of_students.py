@@ -25,9 +25,9 @@ from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import DataCounts
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
 from cartl_core.spec import AttackSpec, Runtime
-from cartl_core.spec.corruptions import CorruptionsSpec
-from cartl_core.spec.curve import CurveSpec
-from cartl_core.spec.diagnostics import DiagnosticSpec
+from cartl_core.spec.measures.corruptions import CorruptionsSpec
+from cartl_core.spec.measures.curve import CurveSpec
+from cartl_core.spec.measures.diagnostics import DiagnosticSpec
 from cartl_core.storage.stage_result import NETWORK
 from tests.fixtures.reports import HERE
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from cartl_core.evaluation.diagnostics import DIAGNOSTICS, Subject
 from cartl_core.evaluation.diagnostics.worst_images import magnification, shown
-from cartl_core.spec.diagnostics import GallerySpec
+from cartl_core.spec.measures.diagnostics import GallerySpec
 
 EPS = 0.1
 

@@ -19,7 +19,7 @@ import yaml
 import cartl_core
 from cartl_core import load_network
 from cartl_core.events import ArtifactWritten, Event, ExportWithheld, Progress
-from cartl_core.planning.given_teacher import given_teacher
+from cartl_core.planning.networks.given_teacher import given_teacher
 from cartl_core.render.cards import model_card
 from cartl_core.report import Report
 from cartl_core.run.exports import child, export_student

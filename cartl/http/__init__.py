@@ -1,0 +1,1 @@
+"""The service over HTTP: its address, a connection, typed answers, downloads, errors."""

@@ -1,0 +1,63 @@
+"""What a service answers of networks, methods, keys and workers, as `cartl.http.answers` has it of jobs."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from cartl.http.answers import Shape
+
+
+class Model(Shape):
+    """A network of the catalog."""
+
+    name: str = ""
+    family: str = ""
+    blocks: int = 0
+    freeze_depth_min: int = 0
+    freeze_depth_max: int = 0
+
+
+class Method(Shape):
+    """A way to transfer."""
+
+    name: str = ""
+    title: str = ""
+    objective: str = ""
+    head_only: bool = False
+
+
+class Catalog(Shape):
+    """What may be asked for."""
+
+    methods: list[dict[str, JsonValue]] = []
+
+
+class Key(Shape):
+    """An API key, without its secret."""
+
+    id: str = ""
+    owner: str = ""
+    name: str = ""
+    scopes: list[str] = []
+    created_at: str | None = None
+    in_use: bool = False
+
+
+class Slot(Shape):
+    """A place for one run."""
+
+    number: int = 0
+    device: str = ""
+    busy: bool = False
+    job: str | None = None
+
+
+class Worker(Shape):
+    """A worker process."""
+
+    id: str = ""
+    host: str | None = None
+    slots: list[Slot] = []
+    version: str = ""
+    started_at: str | None = None
+    heartbeat_at: str | None = None

@@ -1,0 +1,1 @@
+"""What stages cost: counted, then corrected by measured rates. Torch-free."""

@@ -1,0 +1,1 @@
+"""What jobs run on: devices, slots, and how fast stages are there."""

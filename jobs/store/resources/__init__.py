@@ -1,0 +1,1 @@
+"""Data sets and teachers in the record: announced, received, found, listed."""
