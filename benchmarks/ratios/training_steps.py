@@ -28,7 +28,7 @@ from cartl_core.storage.stop_flag import StopFlag
 from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.pretrain import adversarial, feature_distance_minimising
 
-CLASSES, STEPS, EPS = 10, 2, 8 / 255
+CLASSES, STEPS, EPS = 10, 1, 8 / 255
 FDM_WEIGHT = 0.005
 LAYOUTS = {
     "a plain loop": torch.contiguous_format,
