@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.ratios.__main__ import main
 from benchmarks.ratios.contest import Contest, Row, measure, what_it_returns
-from benchmarks.ratios.page import BEGIN, END, PAGE, filled
+from benchmarks.ratios.page import PAGE, filled
 from benchmarks.ratios.results import FOLDER, read, record
 from benchmarks.ratios.table import ROWS
+from benchmarks.ratios.where_time_goes import Convolutions
 
 
 def test_everybody_takes_turns_and_ratios_are_taken_in_each_round() -> None:
@@ -58,8 +60,8 @@ def test_the_page_has_the_table_that_the_files_give() -> None:
 
 
 def test_a_page_without_its_marks_is_refused() -> None:
-    with pytest.raises(ValueError, match="ratios"):
-        filled(f"{END}{BEGIN}")
+    with pytest.raises(ValueError, match="end of ratios"):
+        filled("<!-- end of ratios -->\n<!-- ratios -->\n")
 
 
 def test_each_file_of_results_belongs_to_a_row_and_its_cells() -> None:
@@ -72,3 +74,11 @@ def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["no-such-row"])
     assert "there is no no-such-row; allowed: fdm-step" in capsys.readouterr().err
+
+
+def test_operations_of_convolutions_are_counted_forth_and_back() -> None:
+    layer, images = torch.nn.Conv2d(3, 5, 3, padding=1, bias=False), torch.rand(2, 3, 8, 8)
+    with Convolutions() as counted:
+        layer(images).sum().backward()
+    once = 2 * images.shape[0] * 64 * 3 * 5 * 9
+    assert counted.operations == 2 * once, "forth, and back to the weights; images ask for no gradient"

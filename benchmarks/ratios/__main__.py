@@ -8,6 +8,7 @@ table in docs/explanation/benchmarks.md.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
         return _page(write=options.page)
     torch.set_num_threads(options.threads)
     _say(f"{options.threads} of {machine()}, torch {torch.__version__}")
-    command = f"make bench OPTIONS='{' '.join(arguments)}'" if arguments else "make bench"
+    command = shlex.join(["python", "-m", "benchmarks.ratios", *arguments])
     for row in [ROWS[name] for name in options.rows or ROWS]:
         for cell, prepare in row.cells.items():
             if options.cells and cell not in options.cells:

@@ -53,7 +53,7 @@ class Row:
         name: of its file of results; lower case with hyphens.
         what: is measured, e.g. "FDM step, fp32".
         against: whom, e.g. "a plain loop".
-        aim: times that ours should be better; None: it is only shown.
+        aim: times that ours should be better than the first rival; None: it is only shown.
         cells: by name, what prepares a contest; not called before its turn, so it may build networks.
         cost: of one task; less is better.
         unit: of ``cost``.

@@ -1,30 +1,38 @@
-"""The table of ratios in docs/explanation/benchmarks.md, made from the files of results."""
+"""The tables of ratios in docs/explanation/benchmarks.md, made from the files of results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.ratios import where_time_goes
 from benchmarks.ratios.results import FOLDER, read
 from benchmarks.ratios.table import ROWS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "benchmarks.md"
-BEGIN, END = "<!-- ratios -->\n", "<!-- end of ratios -->\n"
+TABLES: dict[str, Callable[[Path], str]] = {
+    "ratios": lambda folder: table(folder),
+    "profile": lambda folder: where_time_goes.table(),
+}
+"""By the name between ``<!-- NAME -->`` and ``<!-- end of NAME -->``."""
 HEAD = "| what | against | cell | ours | theirs | times (lowest to highest) | aim | rounds | machine |"
 
 
 def filled(document: str, folder: Path = FOLDER) -> str:
-    """``document`` with the table between its two marks made anew.
+    """``document`` with each table between its two marks made anew.
 
     Raises:
         ValueError: a mark is missing.
     """
-    before, begin, rest = document.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page has no {BEGIN.strip()} with {END.strip()} after it")
-    return f"{before}{BEGIN}{table(folder)}{END}{after}"
+    for name, made in TABLES.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+        before, opened, rest = document.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not opened or not closed:
+            raise ValueError(f"the page has no {begin.strip()} with {end.strip()} after it")
+        document = f"{before}{begin}{made(folder)}{end}{after}"
+    return document
 
 
 def table(folder: Path = FOLDER) -> str:
@@ -41,12 +49,13 @@ def table(folder: Path = FOLDER) -> str:
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
     for cell, its in found["cells"].items():
-        for rival, standing in its["rivals"].items():
+        for number, (rival, standing) in enumerate(its["rivals"].items()):
             times = f"**{standing['times']:.2f}** ({standing['lowest']:.2f} to {standing['highest']:.2f})"
             costs = f"{its['ours']:.3g} | {standing['median']:.3g} {found['unit']}"
+            aim = _aim(found["aim"]) if number == 0 else ""
             threads = f"{its['threads']} thread{'s' if its['threads'] > 1 else ''} of {its['machine']}"
             yield (
-                f"| {found['what']} | {rival} | {cell} | {costs} | {times} | {_aim(found['aim'])} "
+                f"| {found['what']} | {rival} | {cell} | {costs} | {times} | {aim} "
                 f"| {its['rounds']} | {threads} |"
             )
 
