@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from cartl_core.events import EpochFinished, Reporter
 from cartl_core.execution.checkpoint import Checkpoint, CheckpointSink
 from cartl_core.execution.scratch import Scratch
+from cartl_core.execution.to_device import to_device
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.spec import Runtime
 from cartl_core.storage.stop_flag import StopFlag
@@ -60,7 +61,8 @@ class StageContext:
 
     def put(self, images: Tensor) -> Tensor:
         """Images or features of (N, C, H, W) on the device, in the same layout."""
-        return images.to(self.device, memory_format=torch.channels_last if images.ndim == 4 else None)
+        layout = torch.channels_last if images.ndim == 4 else None
+        return to_device(images, self.device, memory_format=layout)
 
     def tell_epoch(self, epoch: int, epochs: int, metrics: dict[str, float]) -> None:
         """Report the end of an epoch; ``epoch`` counts from 1."""

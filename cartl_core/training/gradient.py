@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from cartl_core.nn.rng import generator
+from cartl_core.training.step_metrics import StepMetrics
 
 
 class TrainingInputs(Protocol):
@@ -92,7 +93,7 @@ def add_gradient(
     *,
     accumulation_steps: int,
     autocast: Callable[[], AbstractContextManager[Any]],
-) -> dict[str, float]:
+) -> StepMetrics:
     """Add the gradient of ``objective`` on one batch to the parameters' ``.grad``.
 
     Args:
@@ -100,9 +101,10 @@ def add_gradient(
         autocast: the precision of the forward pass.
 
     Returns:
-        ``loss`` and the objective's metrics, means over the batch; not finite where the loss is not.
+        ``loss`` and the objective's metrics, still on the device; not finite where the loss is not.
     """
-    shown: dict[str, float] = {}
+    values, weights = list[Tensor](), list[float]()
+    names: tuple[str, ...] = ()
     first = 0
     pieces = (torch.tensor_split(batch, accumulation_steps) for batch in (images, labels))
     for piece, answers in zip(*pieces, strict=True):
@@ -110,13 +112,9 @@ def add_gradient(
         with autocast():
             loss = objective(piece, answers, replace(step, first=first, batch=len(images)))
         (weight * loss.total).backward()
-        for name, value in _numbers(loss).items():
-            shown[name] = shown.get(name, 0.0) + weight * value
+        named = {"loss": loss.total.detach(), **loss.metrics}
+        names = tuple(named)
+        values.append(torch.stack([value.float() for value in named.values()]))
+        weights.append(weight)
         first += len(piece)
-    return shown
-
-
-def _numbers(loss: Loss) -> dict[str, float]:
-    """All scalars of a loss, fetched from the device at once."""
-    named = {"loss": loss.total.detach(), **loss.metrics}
-    return dict(zip(named, torch.stack([value.float() for value in named.values()]).tolist(), strict=True))
+    return StepMetrics(names, tuple(values), tuple(weights))

@@ -17,6 +17,7 @@ from cartl_core.data.augment import augment
 from cartl_core.errors import Interruption, LossNotFinite
 from cartl_core.execution.memory_errors import memory_faults
 from cartl_core.execution.stage_context import StageContext
+from cartl_core.execution.to_device import to_device
 from cartl_core.nn.files import require_finite
 from cartl_core.nn.rng import generator
 from cartl_core.spec import TrainingSpec
@@ -25,6 +26,7 @@ from cartl_core.training.gradient import Objective, StepContext, TrainingInputs
 from cartl_core.training.memory import HALVINGS, BatchGradient
 from cartl_core.training.schedule import learning_rate
 from cartl_core.training.state import TrainingState
+from cartl_core.training.step_metrics import FETCH_EVERY, Unread
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,13 @@ class TrainingResult:
 
 
 def fit(
-    task: TrainingTask, training: TrainingSpec, *, seed: int, ctx: StageContext, halvings: int | None = None
+    task: TrainingTask,
+    training: TrainingSpec,
+    *,
+    seed: int,
+    ctx: StageContext,
+    halvings: int | None = None,
+    fetch_every: int | None = None,
 ) -> TrainingResult:
     """Train ``task.network``, or go on from the checkpoint that ``ctx`` has saved.
 
@@ -82,9 +90,12 @@ def fit(
     Args:
         halvings: how often a batch that does not fit into memory may be halved; None: as ``HALVINGS``
             has it for the device.
+        fetch_every: steps whose metrics are read together; None: as ``FETCH_EVERY`` has it. The numbers are
+            the same.
 
     Raises:
-        LossNotFinite: with the epoch; the loss, or another figure of the objective.
+        LossNotFinite: with the epoch; the loss, or another figure of the objective. It is raised when the
+            metrics of that step are read, and always before a checkpoint is written.
         WeightsNotFinite: the weights at the end are not all finite, though every loss was.
         OutOfMemory: with the batch size, and the pieces that it was cut into.
         DiskFull: while a checkpoint is written.
@@ -94,15 +105,17 @@ def fit(
     if halvings is None:
         halvings = HALVINGS[ctx.runtime.device]
     with memory_faults(training.batch_size, ctx.key.label):
-        loop = _Loop(task, training, seed, ctx)
+        loop = _Loop(task, training, seed, ctx, Unread(fetch_every or FETCH_EVERY[ctx.runtime.device]))
         return loop.run(most_accumulation_steps=2**halvings)
 
 
 class _Loop:
     """One training under way: epochs, steps, and when to save, to tell and to stop."""
 
-    def __init__(self, task: TrainingTask, training: TrainingSpec, seed: int, ctx: StageContext) -> None:
-        self.task, self.training, self.seed, self.ctx = task, training, seed, ctx
+    def __init__(
+        self, task: TrainingTask, training: TrainingSpec, seed: int, ctx: StageContext, unread: Unread
+    ) -> None:
+        self.task, self.training, self.seed, self.ctx, self.unread = task, training, seed, ctx, unread
         self.state = TrainingState(task.network, task.tuned, task.undecayed, training)
 
     def run(self, most_accumulation_steps: int) -> TrainingResult:
@@ -134,20 +147,33 @@ class _Loop:
         position, training, optimizer = self.state.position, self.training, self.state.optimizer
         step = StepContext(self.seed, position.epoch, position.step, steps=steps)
         images = augment(images, training.augmentation, step.draw("augmentation"))
-        images, labels = self.ctx.put(images), labels.to(self.ctx.device)
+        images, labels = self.ctx.put(images), to_device(labels, self.ctx.device)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(training, step.count, steps)
         metrics = gradient.compute(images, labels, step)
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise LossNotFinite(
-                    f"the {name.replace('_', ' ')} of {self.ctx.key.label} is {value} in epoch "
-                    f"{position.epoch + 1} of {training.epochs}, step {position.step + 1}; try a lower "
-                    "learning rate",
-                    epoch=position.epoch + 1,
-                )
+        self.unread.add(position.step, len(images), metrics)
+        if self.unread.due:
+            self._read_metrics()
         optimizer.step()
-        position.note(metrics, len(images))
+        position.step += 1
+
+    def _read_metrics(self) -> None:
+        """Fetch what is unread into the position; the host waits for the steps that it belongs to.
+
+        Raises:
+            LossNotFinite: of the first step that has such a figure.
+        """
+        position = self.state.position
+        for step, images, metrics in self.unread.read():
+            for name, value in metrics.items():
+                if not math.isfinite(value):
+                    raise LossNotFinite(
+                        f"the {name.replace('_', ' ')} of {self.ctx.key.label} is {value} in epoch "
+                        f"{position.epoch + 1} of {self.training.epochs}, step {step + 1}; try a lower "
+                        "learning rate",
+                        epoch=position.epoch + 1,
+                    )
+            position.note(metrics, images)
 
     def _pause(self, steps: int) -> None:
         """Between two steps: tell how far we are, save when it is time, stop when asked to."""
@@ -160,6 +186,7 @@ class _Loop:
 
     def _finish_epoch(self, steps: int) -> None:
         position, epochs = self.state.position, self.training.epochs
+        self._read_metrics()
         try:
             validated = self.task.validate()
         except Interruption:
@@ -176,4 +203,5 @@ class _Loop:
         return self.state.position.fraction(steps, self.training.epochs)
 
     def _save(self, steps: int) -> None:
+        self._read_metrics()
         self.ctx.checkpoints.save(self.state.checkpoint(self._fraction(steps)))

@@ -18,6 +18,7 @@ from cartl_core.execution.memory_errors import memory_faults
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.training.gradient import Objective, StepContext, add_gradient
 from cartl_core.training.state import TrainingState
+from cartl_core.training.step_metrics import StepMetrics
 
 HALVINGS = {"cuda": 1, "cpu": 0}
 """How often a batch that does not fit may be halved. A host swaps or kills long before it says no."""
@@ -40,8 +41,8 @@ class BatchGradient:
     most_steps: int
     save: Callable[[], None]
 
-    def compute(self, images: Tensor, labels: Tensor, step: StepContext) -> dict[str, float]:
-        """Set the gradients of one batch; returns its mean loss and metrics.
+    def compute(self, images: Tensor, labels: Tensor, step: StepContext) -> StepMetrics:
+        """Set the gradients of one batch; returns its mean loss and metrics, unread.
 
         Raises:
             OutOfMemory: with the batch size, and the accumulation steps tried.
@@ -56,7 +57,7 @@ class BatchGradient:
         self._halve(before, len(images))
         return self._accumulate(images, labels, step)
 
-    def _accumulate(self, images: Tensor, labels: Tensor, step: StepContext) -> dict[str, float]:
+    def _accumulate(self, images: Tensor, labels: Tensor, step: StepContext) -> StepMetrics:
         accumulation_steps = self.state.position.accumulation_steps
         self.state.optimizer.zero_grad(set_to_none=True)
         with memory_faults(len(images), self.ctx.key.label, parts=accumulation_steps):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cartl_core.data import Split
+from cartl_core.execution.to_device import to_device
 from cartl_core.nn.losses import cross_entropy, divergence
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training.feature_perturbation import cached_features, perturbed_features, perturbed_inputs
@@ -95,7 +96,8 @@ class TransferObjective:
         """(N, C, H, W) with Gaussian noise, not clipped: what smoothing will show the network."""
         if self.spec.noise_sigma is None:
             return images
-        return images + self.spec.noise_sigma * step.normal("noise", images).to(images)
+        drawn = to_device(step.normal("noise", images), images.device).to(images)
+        return images + self.spec.noise_sigma * drawn
 
     def _features(self, images: Tensor) -> Tensor:
         """What the frozen trunk makes of a batch; features that were computed once stay as they are."""

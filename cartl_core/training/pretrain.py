@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import perturb
 from cartl_core.data import Loaded
 from cartl_core.execution.stage_context import StageContext
+from cartl_core.execution.to_device import to_device
 from cartl_core.nn.build import build_network
 from cartl_core.nn.files import load_network, save_network
 from cartl_core.nn.losses import cross_entropy, fdm_loss, feature_distance, feature_spread
@@ -204,7 +205,7 @@ def attack_batch(
         return images
     eps, start = strength * attack.eps, None
     if attack.random_start:
-        start = ((2 * step.uniform("attack", images) - 1) * eps).to(images)
+        start = to_device((2 * step.uniform("attack", images) - 1) * eps, images.device).to(images)
     return perturb(
         network,
         images,

@@ -31,7 +31,7 @@ class Position:
     Attributes:
         epoch: finished epochs.
         step: steps of the running epoch that are done.
-        seen: images of the running epoch so far.
+        seen: images of the running epoch whose metrics are in ``sums``.
         sums: metrics of the running epoch, summed over those images.
         history: mean metrics of each finished epoch.
         accumulation_steps: pieces that each batch is cut into from here on; their gradients are added up.
@@ -62,14 +62,13 @@ class Position:
             raise ResumeMismatch(f"a checkpoint is not of this version: {error}") from error
 
     def note(self, metrics: Mapping[str, float], images: int) -> None:
-        """One step is done: ``metrics`` are means over ``images`` images."""
+        """The metrics of one step, means over ``images`` images; in the order of the steps."""
         for name, value in metrics.items():
             self.sums[name] = self.sums.get(name, 0.0) + value * images
         self.seen += images
-        self.step += 1
 
     def means(self) -> dict[str, float]:
-        """Metrics of the running epoch, averaged over its images so far."""
+        """Metrics of the running epoch, averaged over the images that were noted."""
         return {name: total / self.seen for name, total in self.sums.items()}
 
     def finish_epoch(self, metrics: dict[str, float]) -> None:

@@ -56,6 +56,7 @@ def train(
 ) -> tuple[nn.Module, TrainingResult]:
     network = network or small_network()
     left = list(scores or [])
+    fetch_every = changes.pop("fetch_every", None)
     task = TrainingTask(
         network=network,
         tuned=dict(network.named_parameters()),
@@ -65,7 +66,7 @@ def train(
         inputs=lambda: data(),
         **changes,
     )
-    return network, fit(task, training, seed=3, ctx=ctx)
+    return network, fit(task, training, seed=3, ctx=ctx, fetch_every=fetch_every)
 
 
 def bits(network: nn.Module) -> dict[str, bytes]:

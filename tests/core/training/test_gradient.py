@@ -55,7 +55,7 @@ def gradient(
     shown = add_gradient(objective, images, labels, STEP, accumulation_steps=parts, autocast=nullcontext)
     return {
         name: value.grad.clone() for name, value in of.named_parameters() if value.grad is not None
-    }, shown
+    }, shown.fetch()
 
 
 def mean_cross_entropy(of: nn.Module) -> Objective:

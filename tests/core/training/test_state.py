@@ -33,6 +33,7 @@ def test_metrics_are_means_over_images_and_start_anew_with_an_epoch() -> None:
     position.note({"loss": 1.0}, 30)
     position.note({"loss": 4.0}, 10)
     assert position.means() == {"loss": 1.75}
+    position.step = 2
     assert position.fraction(steps=4, epochs=2) == 0.25
     position.finish_epoch({"loss": 1.75})
     assert (position.epoch, position.step, position.history) == (1, 0, [{"loss": 1.75}])

@@ -1,0 +1,64 @@
+"""The tables of ratios in docs/explanation/benchmarks.md, made from the files of results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.ratios import where_time_goes
+from benchmarks.ratios.results import FOLDER, read
+from benchmarks.ratios.table import ROWS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "benchmarks.md"
+TABLES: dict[str, Callable[[Path], str]] = {
+    "ratios": lambda folder: table(folder),
+    "profile": lambda folder: where_time_goes.table(),
+}
+"""By the name between ``<!-- NAME -->`` and ``<!-- end of NAME -->``."""
+HEAD = "| what | against | cell | ours | theirs | times (lowest to highest) | aim | rounds | machine |"
+
+
+def filled(document: str, folder: Path = FOLDER) -> str:
+    """``document`` with each table between its two marks made anew.
+
+    Raises:
+        ValueError: a mark is missing.
+    """
+    for name, made in TABLES.items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"
+        before, opened, rest = document.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not opened or not closed:
+            raise ValueError(f"the page has no {begin.strip()} with {end.strip()} after it")
+        document = f"{before}{begin}{made(folder)}{end}{after}"
+    return document
+
+
+def table(folder: Path = FOLDER) -> str:
+    """A line for each rival of each cell; a row that was never measured has one that says so."""
+    lines = [HEAD, "|" + "---|" * HEAD.count(" |")]
+    for row in ROWS.values():
+        found = read(folder, row)
+        if found is None or not found["cells"]:
+            lines.append(f"| {row.what} | {row.against} | not measured yet | | | | {_aim(row.aim)} | | |")
+            continue
+        lines += _lines(found)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    for cell, its in found["cells"].items():
+        for number, (rival, standing) in enumerate(its["rivals"].items()):
+            times = f"**{standing['times']:.2f}** ({standing['lowest']:.2f} to {standing['highest']:.2f})"
+            costs = f"{its['ours']:.3g} | {standing['median']:.3g} {found['unit']}"
+            aim = _aim(found["aim"]) if number == 0 else ""
+            threads = f"{its['threads']} thread{'s' if its['threads'] > 1 else ''} of {its['machine']}"
+            yield (
+                f"| {found['what']} | {rival} | {cell} | {costs} | {times} | {aim} "
+                f"| {its['rounds']} | {threads} |"
+            )
+
+
+def _aim(aim: float | None) -> str:
+    return "" if aim is None else f"{aim:g}"
