@@ -11,7 +11,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos own-data fuzz load first-paint scaling fan-out memory time-left bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos own-data fuzz load first-paint scaling fan-out memory time-left bench bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -68,6 +68,10 @@ memory: $(STAMP)  ## Peak of anonymous memory on 50,000 images of 224 x 224: und
 
 time-left: $(STAMP)  ## How far the time left is off over twenty jobs, beside what else the machine does (OPTIONS are passed on)
 	$(BIN)/python -m benchmarks.time_left $(OPTIONS)
+
+bench: $(STAMP)  ## Ratios to plain loops, by turns in one run, and their table on its page (OPTIONS are passed on)
+	$(BIN)/python -m benchmarks.ratios $(OPTIONS)
+	$(BIN)/python -m benchmarks.ratios --page
 
 bench-attacks: $(PEERS)/installed  ## Our attacks beside other libraries'; networks are kept in BENCH (.cartl/bench), OPTIONS are passed on
 	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m benchmarks.attacks --networks $(or $(BENCH),.cartl/bench) \

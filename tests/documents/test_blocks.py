@@ -94,6 +94,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("docs/how-to/move-to-another-host.md", "docker compose up --build --no-start"): DOCKER,
     (
         "docs/explanation/benchmarks.md",
+        "make bench                                                  # all rows: half an hour",
+    ): LONG,
+    (
+        "docs/explanation/benchmarks.md",
         "make bench-attacks                                              # all cells, 256 images, "
         "three rounds: an hour",
     ): LONG,

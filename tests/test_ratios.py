@@ -1,0 +1,74 @@
+"""The frame of ``make bench``: by turns, ratios in each round, files, and the page that is made from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.ratios.__main__ import main
+from benchmarks.ratios.contest import Contest, Row, measure, what_it_returns
+from benchmarks.ratios.page import BEGIN, END, PAGE, filled
+from benchmarks.ratios.results import FOLDER, read, record
+from benchmarks.ratios.table import ROWS
+
+
+def test_everybody_takes_turns_and_ratios_are_taken_in_each_round() -> None:
+    order: list[str] = []
+    costs = {"ours": iter((9.0, 1.0, 2.0, 4.0)), "slow": iter((9.0, 3.0, 8.0, 8.0))}
+
+    def task(name: str) -> float:
+        order.append(name)
+        return next(costs[name])
+
+    contest = Contest(lambda: task("ours"), {"slow": lambda: task("slow")})
+    outcome = measure(contest, what_it_returns, rounds=3, seconds=1e9)
+    assert order == ["ours", "slow"] * 4, "once to warm up, then three rounds"
+    assert (outcome.rounds, outcome.ours, outcome.rivals["slow"].median) == (3, 2.0, 8.0)
+    assert (outcome.rivals["slow"].times, outcome.rivals["slow"].lowest, outcome.rivals["slow"].highest) == (
+        3.0,
+        2.0,
+        4.0,
+    )
+
+
+def test_a_round_is_always_made_and_none_begins_after_the_time() -> None:
+    contest = Contest(lambda: 1.0, {"theirs": lambda: 2.0})
+    assert measure(contest, what_it_returns, rounds=9, seconds=0.0, warm_up=False).rounds == 1
+
+
+def test_a_cell_that_is_measured_again_leaves_the_others(tmp_path: Path) -> None:
+    contest = Contest(lambda: 2.0, {"theirs": lambda: 3.0}, {"images": 7})
+    row = Row("a-row", "a thing", "another", 2.0, dict.fromkeys(("one", "two"), lambda: contest))
+    outcome = measure(contest, what_it_returns, rounds=1, seconds=0.0)
+    for cell, command in (("two", "first"), ("one", "second"), ("two", "third")):
+        record(tmp_path, row, cell, contest, outcome, command)
+    found = read(tmp_path, row)
+    assert found is not None and list(found["cells"]) == ["one", "two"], "in the order of the row"
+    assert [cell["command"] for cell in found["cells"].values()] == ["second", "third"]
+    assert found["cells"]["one"]["rivals"]["theirs"]["times"] == 1.5
+    assert found["cells"]["one"]["facts"] == {"images": 7}
+
+
+def test_the_page_has_the_table_that_the_files_give() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert filled(text) == text, "run: python -m benchmarks.ratios --page"
+    assert main(["--check"]) == 0
+
+
+def test_a_page_without_its_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="ratios"):
+        filled(f"{END}{BEGIN}")
+
+
+def test_each_file_of_results_belongs_to_a_row_and_its_cells() -> None:
+    for path in FOLDER.glob("*.json"):
+        assert path.stem in ROWS, path.name
+        assert json.loads(path.read_text())["cells"].keys() <= ROWS[path.stem].cells.keys(), path.name
+
+
+def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["no-such-row"])
+    assert "there is no no-such-row; allowed: fdm-step" in capsys.readouterr().err
