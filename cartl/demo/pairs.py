@@ -36,8 +36,8 @@ class ChosenPair:
     why: str
 
 
-# Shorter than its preset, for minutes on two cores: half of the preset's time went into curves and checks, a third
-# into epochs that changed little. What is measured, and on how many test images it is attacked, stays.
+# Shorter than its preset, for minutes on two cores: most of the preset goes into curves, checks and epochs
+# that change little. What is measured, and how many test images are attacked, stays.
 FASHION = Pair(
     title="Fashion-MNIST, six kinds of clothing -> the four others",
     request={
