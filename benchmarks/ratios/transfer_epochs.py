@@ -188,10 +188,10 @@ def main(arguments: list[str]) -> int:
 
 def _rows() -> tuple[Row, ...]:
     whole = {
-        "NEFT": Case("neft", 4, 128, 64),
-        "consistent": Case("consistent", 4, 64, 32),
+        "NEFT": Case("neft", 4, images=64, batch_size=32),
+        "consistent": Case("consistent", 4, images=32, batch_size=16),
     }
-    probe = Case("linear_probe", 1, 512, 128)
+    probe = Case("linear_probe", 1, images=512, batch_size=128)
     return (
         Row(
             "tail-epoch",
@@ -218,8 +218,8 @@ def _rows() -> tuple[Row, ...]:
             PLAIN,
             2.0,
             {
-                "NEFT, 2,000 images, batch 128": partial(memory, Case("neft", 4, 2000, 128)),
-                "consistent, 256 images, batch 128": partial(memory, Case("consistent", 4, 256, 128)),
+                "NEFT, 512 images, batch 128": partial(memory, Case("neft", 4, 512, 128)),
+                "consistent, 512 images, batch 128": partial(memory, Case("consistent", 4, 512, 128)),
             },
             what_it_returns,
             "MiB",
