@@ -4,82 +4,24 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
 import typer
 
 from cartl import exit_codes
-from cartl.commands import (
-    about,
-    catalog,
-    datasets,
-    doctor,
-    download,
-    jobs,
-    keys,
-    local,
-    results,
-    service,
-    submit,
-    teachers,
-    verify,
-    watch,
-)
 from cartl.http.problems import ClientError
 from cartl.serving.processes import StartError
 from cartl.words import printable
 
-app = typer.Typer(
-    help="Move a robust network to new data without losing its robustness, and measure it honestly.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "up": service.up,
-    "demo": service.demo,
-    "submit": submit.submit,
-    "evaluate": submit.evaluate,
-    "sweep": submit.sweep,
-    "watch": watch.watch,
-    "jobs": jobs.jobs,
-    "show": jobs.show,
-    "report": results.report,
-    "compare": results.compare,
-    "logs": watch.logs,
-    "download": download.download,
-    "open": about.open_page,
-    "cancel": jobs.cancel,
-    "retry": jobs.retry,
-    "priority": jobs.priority,
-    "delete": jobs.delete,
-    "models": catalog.models,
-    "methods": catalog.methods,
-    "workers": catalog.workers,
-    "fetch": local.fetch,
-    "convert": local.convert,
-    "run": local.run,
-    "verify": verify.verify,
-    "sign": verify.sign,
-    "prune": local.prune,
-    "doctor": doctor.doctor,
-    "version": about.version,
-    "completion": about.completion,
-}
-"""In the order of the help."""
+def __getattr__(name: str) -> typer.Typer:
+    """``app``, all commands: loaded when it is asked for."""
+    if name != "app":
+        raise AttributeError(name)
+    from cartl.commands.registered import app
 
-GROUPS: dict[str, typer.Typer] = {"datasets": datasets.app, "teachers": teachers.app, "keys": keys.app}
-"""Commands that have commands of their own."""
-
-SETTINGS = {"priority": {"ignore_unknown_options": True}}
-"""Of commands that are parsed otherwise: a priority below 0 is no option."""
-
-for name, command in COMMANDS.items():
-    app.command(name, context_settings=SETTINGS.get(name))(command)
-for name, group in GROUPS.items():
-    app.add_typer(group, name=name)
+    return app
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
@@ -93,7 +35,7 @@ def main() -> None:
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         signal.signal(signal.SIGHUP, _interrupted)
     try:
-        app()
+        _application(sys.argv[1:])()
     except (ClientError, StartError) as error:
         _end(str(error), exit_codes.of_error(error))
     except OSError as error:  # a file or folder that was named, or a full disk
@@ -101,6 +43,20 @@ def main() -> None:
             ": ".join(str(part) for part in (error.filename, error.strerror or type(error).__name__) if part),
             exit_codes.FAILED,
         )
+
+
+def _application(arguments: list[str]) -> typer.Typer:
+    """All commands; for `up` that one alone, since a service should not wait for what the others load."""
+    if arguments[:1] != ["up"]:
+        import cartl.main as commands  # by its attribute, which tests replace
+
+        return commands.app
+    from cartl.commands.service import up
+
+    alone = typer.Typer(pretty_exceptions_enable=False)
+    alone.callback()(lambda: None)  # with a callback one command stays a command
+    alone.command("up")(up)
+    return alone
 
 
 def _end(why: str, code: int) -> NoReturn:

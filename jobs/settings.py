@@ -13,6 +13,7 @@ from cartl_core.spec import Preset
 from cartl_core.spec.architecture import MOST_CLASSES
 from cartl_core.spec.faults import WHOLE, Fault, faults_of
 from cartl_core.spec.resources.dataset import GIB, DatasetLimits
+from cartl_core.storage.shared_arrays import DEFAULT_BYTES
 from jobs.devices import AUTO, ONE_CPU, Slot, parse_devices, slots_on
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
@@ -106,6 +107,13 @@ class Settings(SinkSettings):
         le=2**50,
         description="Disk of one array that a run keeps beside its results, such as displaced images; a job "
         "that needs a larger one is refused.",
+    )
+    feature_cache_bytes: int = Field(
+        default=DEFAULT_BYTES,
+        ge=0,
+        le=2**50,
+        description="Disk of the features of frozen trunks that runs share, of all of them together; 0: each "
+        "student makes its own.",
     )
 
     max_queued_per_owner: Count = Field(

@@ -1,1 +1,1 @@
-"""The subcommands of `cartl`, by subject; `cartl.main` registers them."""
+"""The subcommands of `cartl`, by subject; `registered` has them all."""

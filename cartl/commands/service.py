@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 
 from cartl.commands.options import DATA_DIR, AsJson, DataDir, Key, Quiet
-from cartl.demo import demo as demonstration
 from cartl.exit_codes import INTERRUPTED
 from cartl.serving.up import Service, Settings, free_port
 from cartl.terminal.output import Output
@@ -69,6 +68,8 @@ def demo(
     key: Key = None,
 ) -> None:
     """Start the service, run consistent tuning beside plain transfer and CARTL, print the report, stop."""
+    from cartl.demo import demo as demonstration  # it reads reports, which `up` should not wait for
+
     os.umask(PRIVATE)
     settings = Settings(data_dir.absolute(), port=free_port())
     try:

@@ -23,11 +23,9 @@ from typing import TextIO
 from cartl.client import Client
 from cartl.http.problems import ClientError
 from cartl.serving.extras import missing, what_to_install
-from cartl.serving.log_files import tail
-from cartl.serving.processes import Process, StartError, run_within, start
+from cartl.serving.processes import Process, StartError, start
 
 READY_SECONDS = 60.0
-MIGRATE_SECONDS = 60.0
 POLL_SECONDS = 0.1
 API_GRACE_SECONDS = 5.0
 # As in the service's own settings: how long a worker may take to checkpoint and let go.
@@ -144,13 +142,13 @@ class Service:
             self.settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = _lock(self.settings)
             _refuse_busy_port(self.settings)
-            self._migrate()
-            for name in ("api", "worker"):
-                self.processes.append(self._start(name))
+            # One process imports the server instead of two after each other; the worker needs the tables.
+            self.processes.append(self._start("api", "--migrate"))
+            self._wait_until_ready()
+            self.processes.append(self._start("worker"))
         except OSError as error:
             where = error.filename or self.settings.data_dir
             raise StartError(f"the data directory cannot be used: {where}: {error.strerror}") from error
-        self._wait_until_ready()
 
     def check(self) -> None:
         """Raise ``StartError`` when a process has ended by itself, and keep the logs of the others small."""
@@ -179,17 +177,9 @@ class Service:
                 self._lock.close()
                 self._lock = None
 
-    def _migrate(self) -> None:
-        log = self.settings.logs / "migrate.log"
-        command = [sys.executable, "-m", "jobs", "migrate"]
-        code = run_within(command, MIGRATE_SECONDS, log=log, environment=self.settings.environment)
-        if code != 0:
-            how = "did not end in time" if code is None else f"failed with exit code {code}"
-            raise StartError(f"the database could not be made ready: migrate {how}; {log}:\n{tail(log)}")
-
-    def _start(self, name: str) -> Process:
+    def _start(self, name: str, *options: str) -> Process:
         log = self.settings.logs / f"{name}.log"
-        return start(name, [sys.executable, "-m", name], log, self.settings.environment)
+        return start(name, [sys.executable, "-m", name, *options], log, self.settings.environment)
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

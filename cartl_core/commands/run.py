@@ -37,6 +37,7 @@ from cartl_core.run.timing.expected import Timing, process_began
 from cartl_core.spec import JobRequest, JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec, request_class
 from cartl_core.spec.faults import first_fault
+from cartl_core.storage.shared_arrays import DEFAULT_BYTES, FOLDER, SharedArrays
 from cartl_core.storage.stage_cache import LocalStageCache, StageCache
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -82,6 +83,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_SCRATCH_BYTES,
         help="largest array kept beside the results while a stage runs, in a file without a name in STAGES",
     )
+    parser.add_argument(
+        "--feature-cache-bytes",
+        type=byte_count,
+        default=DEFAULT_BYTES,
+        help="files in STAGES of features that runs share; 0: each student makes its own",
+    )
     parser.add_argument("--no-download", action="store_true", help="refuse a data set that is missing")
     parser.add_argument(
         "--shards",
@@ -98,7 +105,7 @@ def main(options: argparse.Namespace) -> int:
     """Run; returns the exit code."""
     report: Reporter = REPORTERS[options.progress]()
     stop = StopFlag()
-    stages = options.stages or options.out / "stages"
+    stages = _stages(options)
     orders: Orders | None = None
     cache: StageCache = LocalStageCache(stages, report, stop)
     if options.supervised:
@@ -117,13 +124,18 @@ def main(options: argparse.Namespace) -> int:
                 orders.finish()
 
 
+def _stages(options: argparse.Namespace) -> Path:
+    stages: Path = options.stages or options.out / "stages"
+    return stages
+
+
 def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop: StopFlag) -> int:
     """Run, and say how it ended: an event and an exit code."""
     started = time.monotonic()
     try:
         brought = Brought({name: pack_in(directory) for name, directory in options.dataset})
         spec = _read_spec(options.spec, options.network, options.teacher, brought)
-        make_folders(out=options.out, stages=options.stages or options.out / "stages")
+        make_folders(out=options.out, stages=_stages(options))
         runtime, remarks = _runtime(spec, options)
         run(
             spec,
@@ -137,6 +149,7 @@ def _tell(options: argparse.Namespace, cache: StageCache, report: Reporter, stop
             checkpoint_seconds=options.checkpoint_seconds,
             download=not options.no_download,
             scratch_bytes=options.scratch_bytes,
+            shared=SharedArrays(_stages(options) / FOLDER, options.feature_cache_bytes),
             network=options.network or options.teacher,
             own_data=brought.images,
             run_id=options.run_id,

@@ -25,6 +25,7 @@ from cartl_core.run.timing.expected import Timing
 from cartl_core.run.transfer_run import run_transfer
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
+from cartl_core.storage.shared_arrays import SharedArrays
 from cartl_core.storage.stage_cache import StageCache
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -50,6 +51,7 @@ def run(
     timing: Timing = NOTHING_MEASURED,
     exporter: Exporter | None = export_student,
     fan_out: FanOut = WHOLE,
+    shared: SharedArrays | None = None,
 ) -> Report:
     """Run a job from data to report; what the cache has already is not computed again.
 
@@ -70,6 +72,7 @@ def run(
             inputs, cached features, resized images.
         timing: what earlier runs have measured; nothing: the time left begins with a first guess.
         fan_out: which parts of measurements others compute, or which one this process does.
+        shared: where features of a frozen trunk are looked for and left; None: each student makes its own.
         exporter: gives the student back in the forms that are asked for; None: its weights alone.
 
     Raises:
@@ -91,6 +94,7 @@ def run(
         scratch_bytes,
         timing if exporter else replace(timing, exports=False),
         fan_out,
+        shared,
     )
     loader = functools.partial(
         load,

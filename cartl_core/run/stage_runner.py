@@ -24,6 +24,7 @@ from cartl_core.run.runners import RUNNERS, Inputs
 from cartl_core.run.timing.expected import Timing
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
+from cartl_core.storage.shared_arrays import SharedArrays
 from cartl_core.storage.stage_cache import Parts, StageCache, StageLocation
 from cartl_core.storage.stage_origin import read_origin, write_origin
 from cartl_core.storage.stage_result import damage
@@ -45,6 +46,7 @@ class Services:
         run_id: the same for all attempts of one job, and another for every other job.
         scratch_bytes: of one array that a stage keeps beside its result while it runs.
         timing: what the run is told of time.
+        shared: where arrays lie that other runs may need too.
         fan_out: which parts of measurements others compute, or which one this process does.
     """
 
@@ -57,6 +59,7 @@ class Services:
     scratch_bytes: int = DEFAULT_SCRATCH_BYTES
     timing: Timing = field(default_factory=Timing)
     fan_out: FanOut = WHOLE
+    shared: SharedArrays | None = None
 
 
 class StageRunner:
@@ -186,5 +189,6 @@ class StageRunner:
             stop=services.stop,
             progress=lambda fraction: self._meter.advance(key, fraction),
             scratch=Scratch(answer.directory, services.scratch_bytes),
+            shared=services.shared,
             rows=(only.first, only.last) if only and only.digest == key.digest else None,
         )

@@ -196,6 +196,12 @@ class TransferSpec(TrainingSpec):
         "them, found once through the frozen trunk; null: from clean ones only.",
     )
 
+    feature_precision: Literal["fp32", "fp16"] = Field(
+        default="fp32",
+        description="In which the trunk's features are kept where they are the same in every epoch; `fp16` "
+        "takes half the room and rounds them to 11 bits. Elsewhere none are kept, and it changes nothing.",
+    )
+
     @property
     def fixed_features(self) -> bool:
         """Whether what the frozen trunk makes of an image is the same in every epoch."""

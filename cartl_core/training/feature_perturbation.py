@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import fold_batch_norm, perturb, random_starts
 from cartl_core.data import ImageSet, Split
+from cartl_core.errors import SpecError
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training.gradient import TrainingInputs
+from cartl_core.training.trunk_identity import UNKNOWN, TrunkIdentity
 
 BATCH = 256
 
@@ -60,16 +62,28 @@ class PerturbedImages:
 
 
 def perturbed_inputs(
-    lower: nn.Module, split: Split, spec: DisplacementSpec, *, seed: int, ctx: StageContext
+    lower: nn.Module,
+    split: Split,
+    spec: DisplacementSpec,
+    *,
+    seed: int,
+    ctx: StageContext,
+    known: TrunkIdentity = UNKNOWN,
+    dtype: torch.dtype = torch.float32,
 ) -> PerturbedInputs:
     """The images of ``split`` beside their perturbed copies, as features if these are within the limit.
 
     The same whatever the batches, and whenever it is computed. ``lower`` must be in eval mode.
 
+    Args:
+        known: what the trunk and its images are known by to other runs.
+        dtype: in which features are kept.
+
     Raises:
         Interruption: the run was asked to stop.
     """
     surrogate = fold_batch_norm(lower)
+    settings = {"seed": seed} | {name: getattr(spec, name) for name in ("eps", "step", "steps", "copies")}
 
     def together(first: int) -> Tensor:
         """(n, 1 + copies, C, S, S) of one batch of images."""
@@ -78,17 +92,24 @@ def perturbed_inputs(
         moved = [_farthest(surrogate, part, spec, copy=copy, seed=seed, ctx=ctx) for copy in copies]
         return torch.stack([part.images.tensor(), *moved], dim=1)
 
-    shape = (len(split), 1 + spec.copies, *_features(lower, split.images[:1], ctx).shape[1:])
-    if not ctx.scratch.fits(shape, torch.float32):
-        moved = ctx.scratch.zeros((len(split), spec.copies, *split.images.shape[1:]))
+    def fill_images(moved: Tensor) -> None:
         for first in range(0, len(split), BATCH):
             moved[first : first + BATCH] = together(first)[:, 1:]
+
+    def fill_features(kept: Tensor) -> None:
+        for first in range(0, len(split), BATCH):
+            parts = together(first).flatten(0, 1).split(BATCH)
+            found = torch.cat([_features(lower, part, ctx) for part in parts])
+            _keep(kept[first : first + BATCH], found.view(-1, *kept.shape[1:]))
+
+    shape = (len(split), 1 + spec.copies, *_features(lower, split.images[:1], ctx).shape[1:])
+    if not ctx.scratch.fits(shape, dtype):
+        shape = (len(split), spec.copies, *split.images.shape[1:])
+        moved = ctx.kept(
+            known.digest("perturbed images", torch.float32, **settings), shape, torch.float32, fill_images
+        )
         return PerturbedInputs(PerturbedImages(split.images, moved), cached=False)
-    kept = ctx.scratch.zeros(shape)
-    for first in range(0, len(split), BATCH):
-        parts = together(first).flatten(0, 1).split(BATCH)
-        found = torch.cat([_features(lower, part, ctx) for part in parts])
-        kept[first : first + BATCH] = found.view(-1, *shape[1:])
+    kept = ctx.kept(known.digest("perturbed features", dtype, **settings), shape, dtype, fill_features)
     return PerturbedInputs(kept, cached=True)
 
 
@@ -160,21 +181,26 @@ def _farthest(
     ).cpu()
 
 
-def cached_features(lower: nn.Module, images: ImageSet, ctx: StageContext) -> Tensor | None:
-    """Features of all ``images``, in fp32 on the CPU; None when they exceed the limit of ``ctx.scratch``.
+def cached_features(
+    lower: nn.Module,
+    images: ImageSet,
+    ctx: StageContext,
+    known: TrunkIdentity = UNKNOWN,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor | None:
+    """Features of all ``images`` on the CPU; None when they exceed the limit of ``ctx.scratch``.
 
-    ``lower`` must be in eval mode: a fixed function.
+    ``lower`` must be in eval mode: a fixed function. Other arguments are those of ``perturbed_inputs``.
     """
-    kept: Tensor | None = None
-    for first in range(0, len(images), BATCH):
-        part = _features(lower, images[first : first + BATCH], ctx)
-        if kept is None:
-            shape = (len(images), *part.shape[1:])
-            if not ctx.scratch.fits(shape, torch.float32):
-                return None
-            kept = ctx.scratch.zeros(shape)
-        kept[first : first + BATCH] = part
-    return kept
+    shape = (len(images), *_features(lower, images[:1], ctx).shape[1:])
+    if not ctx.scratch.fits(shape, dtype):
+        return None
+
+    def fill(kept: Tensor) -> None:
+        for first in range(0, len(images), BATCH):
+            _keep(kept[first : first + BATCH], _features(lower, images[first : first + BATCH], ctx))
+
+    return ctx.kept(known.digest("features", dtype), shape, dtype, fill)
 
 
 def _features(lower: nn.Module, images: Tensor, ctx: StageContext) -> Tensor:
@@ -183,3 +209,18 @@ def _features(lower: nn.Module, images: Tensor, ctx: StageContext) -> Tensor:
     with torch.no_grad():
         features: Tensor = lower(ctx.put(images)).float().cpu()
     return features
+
+
+def _keep(rows: Tensor, features: Tensor) -> None:
+    """Write features into rows of the array that keeps them.
+
+    Raises:
+        SpecError: they are too large for its type.
+    """
+    rows.copy_(features)
+    if rows.dtype == torch.float16 and not rows.isfinite().all() and features.isfinite().all():
+        raise SpecError(
+            "transfer.feature_precision",
+            f"the trunk makes features up to {float(features.abs().max()):.3g}, above what fp16 holds",
+            allowed="fp32",
+        )

@@ -19,6 +19,10 @@ from cartl_core.training.pretrain import attack_batch
 from cartl_core.training.schedule import attack_strength
 from cartl_core.training.student import Student
 from cartl_core.training.terms import TermInputs, active_terms
+from cartl_core.training.trunk_identity import trunk_identity
+
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
+"""In which features are kept; the tail computes in the precision of training, whichever it is."""
 
 
 class TransferObjective:
@@ -26,10 +30,13 @@ class TransferObjective:
 
     Args:
         weights: (K,) of the classes in every cross-entropy; None is 1 for all.
+        fingerprint: of the target; None: the images are known to nobody else.
     """
 
-    def __init__(self, student: Student, weights: Tensor | None = None) -> None:
-        self.weights = weights
+    def __init__(
+        self, student: Student, weights: Tensor | None = None, fingerprint: str | None = None
+    ) -> None:
+        self.weights, self.fingerprint = weights, fingerprint
         self.student, self.spec, self.place = student, student.spec, student.place
         self.terms = active_terms(student)
         self._features_cached = False
@@ -49,13 +56,21 @@ class TransferObjective:
         if student.arm.freeze_depth == 0 or not spec.fixed_features:
             return train.images
         student.lower.eval()
+        depth, dtype = student.arm.freeze_depth, DTYPES[spec.feature_precision]
+        known = trunk_identity(student.network, depth, self.fingerprint, self.place)
         if spec.displacement is not None:
             found = perturbed_inputs(
-                student.lower, train, spec.displacement, seed=student.seed, ctx=self.place
+                student.lower,
+                train,
+                spec.displacement,
+                seed=student.seed,
+                ctx=self.place,
+                known=known,
+                dtype=dtype,
             )
             self._features_cached = found.cached
             return found.inputs
-        features = cached_features(student.lower, train.images, self.place)
+        features = cached_features(student.lower, train.images, self.place, known, dtype)
         self._features_cached = features is not None
         return train.images if features is None else features
 
@@ -100,9 +115,9 @@ class TransferObjective:
         return images + self.spec.noise_sigma * drawn
 
     def _features(self, images: Tensor) -> Tensor:
-        """What the frozen trunk makes of a batch; features that were computed once stay as they are."""
+        """What the frozen trunk makes of a batch, in fp32; features that were computed once are not again."""
         if self._features_cached:
-            return images
+            return images.float()
         with torch.no_grad():
             features: Tensor = self.student.lower(images)
         return features

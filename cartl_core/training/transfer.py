@@ -53,7 +53,8 @@ def transfer(arm: Arm, teacher: Path, target: Loaded, *, seed: int, ctx: StageCo
     Args:
         teacher: the teacher's network file; its normalisation is kept for the target.
     """
-    tuned = tune(arm, teacher, target, len(target.class_names), seed=seed, ctx=ctx)
+    classes = len(target.class_names)
+    tuned = tune(arm, teacher, target, classes, seed=seed, ctx=ctx, fingerprint=target.fingerprint)
     assert isinstance(tuned.network, Network)
     with disk_faults("the student"):
         save_network(ctx.directory / NETWORK, tuned.network)
@@ -68,15 +69,17 @@ def tune(
     *,
     seed: int,
     ctx: StageContext,
+    fingerprint: str | None = None,
 ) -> Tuned:
     """Tune a copy of the teacher.
 
     Args:
         teacher: a network file, or the network itself, which stays as it is.
         classes: of the target; the new head has as many outputs.
+        fingerprint: of the target; with it, what the trunk makes of the images is shared with other runs.
     """
     student = Student(arm, teacher, classes, seed, ctx)
-    trained = fit(transfer_task(student, target), arm.transfer, seed=seed, ctx=ctx)
+    trained = fit(transfer_task(student, target, fingerprint), arm.transfer, seed=seed, ctx=ctx)
     student.settle()
     facts = {
         "selected_epoch": trained.selected_epoch,
@@ -89,11 +92,11 @@ def tune(
     return Tuned(student.network, facts)
 
 
-def transfer_task(student: Student, target: TransferData) -> TrainingTask:
+def transfer_task(student: Student, target: TransferData, fingerprint: str | None = None) -> TrainingTask:
     """What ``fit`` is to do with ``student``, whose weights are still the teacher's."""
     classes, scheme = student.network.head.out_features, student.spec.class_weights
     weights = class_weights(scheme, target.train.labels, classes, student.place.device)
-    objective = TransferObjective(student, weights)
+    objective = TransferObjective(student, weights, fingerprint)
     return TrainingTask(
         network=student.network,
         tuned=student.tuned,

@@ -15,6 +15,7 @@ came: uploads that no job has measured. Everything else goes:
     data sets, teachers    announced and not sent in time, or rejected so long ago; bytes of rejected ones
                            after a day                        (rows, then files)
     directories            that no row names and no live claim writes
+    features               of frozen trunks, not asked for so long, or left by a run that died
     idempotency keys       after ``KEY_HOURS``
 """
 
@@ -30,6 +31,7 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
+from cartl_core.storage.shared_arrays import FOLDER, SharedArrays
 from cartl_core.storage.store import KeyRefused
 from jobs.database.dialect import FromNow
 from jobs.files.artifacts import LOGS
@@ -103,6 +105,8 @@ def prune(
     useless = [
         path for path in found if path not in around and path.parent not in needed and _has_settled(path)
     ]
+    shared = SharedArrays(settings.stages_dir / FOLDER)
+    useless += shared.unused_for(DAY * older_than_days)
     size = sum(_size(path) for path in useless)
     if not dry_run:
         for path in useless:
@@ -188,7 +192,7 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
 
 def _below(root: Path) -> list[Path]:
     """What lies two levels down: ``DIGEST/CLAIM`` of stages, ``JOB/TOKEN`` and ``JOB/logs`` of artifacts."""
-    return sorted(path for path in root.glob("*/*") if not path.is_symlink())
+    return sorted(path for path in root.glob("*/*") if path.parent.name != FOLDER and not path.is_symlink())
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -187,3 +187,13 @@ def test_every_pair_is_a_valid_request_with_the_plain_baseline(pair: pairs.Pair)
     assert spec.freeze_depth == 2
     assert set(source_of(spec).classes or ()).isdisjoint(spec.dataset.classes or ())
     assert "demo" in spec.tags
+
+
+def test_the_demo_measures_all_that_its_preset_does() -> None:
+    """It is shorter by epochs, by images of the curve and by queries, never by a measurement."""
+    whole = {name: pairs.FASHION.request[name] for name in ("dataset", "source", "method", "freeze_depth")}
+    preset = resolve(JobRequest.model_validate({**whole, "preset": "quick"})).evaluate
+    demo = resolve(JobRequest.model_validate(pairs.FASHION.request)).evaluate
+    assert (demo.attacks, demo.source_attacks) == (preset.attacks, preset.source_attacks)
+    assert demo.test_limit == preset.test_limit == 1000
+    assert demo.diagnostics.keys() == preset.diagnostics.keys()

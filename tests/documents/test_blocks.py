@@ -98,6 +98,15 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ): LONG,
     (
         "docs/explanation/benchmarks.md",
+        ".venv/bin/python -m benchmarks.gpu --data-root .cartl/data --dataset cifar10 --out gpu   "
+        "# eight minutes, no network",
+    ): "needs a GPU; tests/test_gpu_benchmark.py rehearses it",
+    (
+        "docs/explanation/benchmarks.md",
+        ".venv/bin/python -m benchmarks.startup",
+    ): "starts the service twice; tests/end_to_end/test_up.py starts the same",
+    (
+        "docs/explanation/benchmarks.md",
         "make bench-attacks                                              # all cells, 256 images, "
         "three rounds: an hour",
     ): LONG,

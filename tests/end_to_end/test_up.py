@@ -195,4 +195,4 @@ def test_a_database_that_cannot_be_made_ready_is_explained(tmp_path: Path) -> No
     (tmp_path / "data" / "cartl.sqlite3").write_text("this is no database")
     done = up_once("--data-dir", str(tmp_path / "data"), "--port", str(free_port()))
     assert done.returncode == 1
-    assert "the database could not be made ready" in done.stderr and "migrate.log" in done.stderr
+    assert "the database could not be made ready" in done.stderr and "api.log" in done.stderr

@@ -55,6 +55,7 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     command += ["--stages", str(settings.stages_dir), "--data-root", str(settings.data_root)]
     command += ["--checkpoint-seconds", str(settings.checkpoint_seconds)]
     command += ["--scratch-bytes", str(settings.scratch_bytes)]
+    command += ["--feature-cache-bytes", str(settings.feature_cache_bytes)]
     if settings.evaluation_shards > 1:
         command += ["--shards", str(settings.evaluation_shards)]
     if not settings.download:

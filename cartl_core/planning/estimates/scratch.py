@@ -17,7 +17,9 @@ from cartl_core.spec import Arm, ModelSpec
 
 GIB = 2**30
 DEFAULT_SCRATCH_BYTES = 64 * GIB
-NUMBER_BYTES = 4
+IMAGE_BYTES = 4
+"""Of a number of an image."""
+FEATURE_BYTES = {"fp32": 4, "fp16": 2}
 ANY_CLASSES = 2
 """The head's outputs change no feature."""
 
@@ -49,9 +51,10 @@ def displaced_bytes(arm: Arm, model: ModelSpec) -> int:
     displacement = arm.transfer.displacement
     if displacement is None:
         return 0
-    images = displacement.copies * model.channels * model.image_size**2
-    features = (1 + displacement.copies) * prod(features_shape(model, arm.freeze_depth))
-    return NUMBER_BYTES * min(images, features)
+    images = IMAGE_BYTES * displacement.copies * model.channels * model.image_size**2
+    number = FEATURE_BYTES[arm.transfer.feature_precision]
+    features = number * (1 + displacement.copies) * prod(features_shape(model, arm.freeze_depth))
+    return min(images, features)
 
 
 def features_shape(model: ModelSpec, freeze_depth: int) -> Shape:

@@ -26,6 +26,7 @@ from cartl_core.run.library.own_objects import (
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
 from cartl_core.spec.faults import first_fault
+from cartl_core.storage.shared_arrays import FOLDER, SharedArrays
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 
@@ -77,9 +78,11 @@ def run(
         request, file = _with_networks(request, networks, file, out)
     spec = _resolved(request, file, brought)
     brought.refuse_unused()
+    stages = out / "stages"
     return pipeline.run(
         spec,
-        cache=LocalStageCache(out / "stages", report, stop),
+        cache=LocalStageCache(stages, report, stop),
+        shared=SharedArrays(stages / FOLDER),
         data_root=Path(data_root),
         out=out,
         report=report,

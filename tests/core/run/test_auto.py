@@ -22,6 +22,7 @@ from cartl_core.report.selection import Promise
 from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.statistics.candidate_selection import ModelSelection
+from cartl_core.storage.shared_arrays import FOLDER, LOCK, SharedArrays
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from tests.fixtures.choosing import choosing_report
@@ -62,6 +63,7 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Callable[..., Report]:
         return run(
             spec,
             cache=LocalStageCache(cache_at or stages, report, flag),
+            shared=SharedArrays((cache_at or stages) / FOLDER),
             data_root=tmp_path / "data",
             out=tmp_path / out,
             report=report,
@@ -74,7 +76,7 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Callable[..., Report]:
     return start
 
 
-def test_a_run_that_chooses(go: Any, job: Any, tmp_path: Path) -> None:
+def test_a_run_that_chooses(go: Any, job: Any, tmp_path: Path, stages: Path) -> None:
     events: list[Event] = []
     spec = job(**SMALL, auto=ANY)
     report = go(spec, events)
@@ -106,6 +108,9 @@ def test_a_run_that_chooses(go: Any, job: Any, tmp_path: Path) -> None:
     assert all("validation images" in label for label in labels if label.startswith(("attack", "clean")))
     trainings = [e.label for e in events if isinstance(e, StageFinished) and e.stage == "transfer"]
     assert len(trainings) == len(found.candidates), "nothing is trained twice"
+    keeping = [arm for arm in spec.auto.candidates if arm.transfer.fixed_features and arm.freeze_depth]
+    arrays = [path for path in (stages / FOLDER).iterdir() if path.name != LOCK]
+    assert 0 < len(arrays) < len(keeping), "candidates on one trunk share what it makes"
     fractions = [event.fraction for event in events if isinstance(event, Progress)]
     assert fractions == sorted(fractions)
     assert fractions[-1] == pytest.approx(1.0)

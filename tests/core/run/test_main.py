@@ -98,7 +98,8 @@ def test_a_specification_may_begin_with_a_byte_order_mark(
 
 
 @pytest.mark.parametrize(
-    "option", ["--threads", "--checkpoint-seconds", "--silence-limit", "--scratch-bytes"]
+    "option",
+    ["--threads", "--checkpoint-seconds", "--silence-limit", "--scratch-bytes", "--feature-cache-bytes"],
 )
 @pytest.mark.parametrize("value", ["-1", "nan", "x", "1e99", "9" * 5000])
 def test_a_number_that_cannot_be_is_refused_by_its_option(

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from cartl_core.events import ArtifactWritten
 from cartl_core.spec.resources.dataset import NewDataset
+from cartl_core.storage.array_file import ArrayFormat
+from cartl_core.storage.shared_arrays import FOLDER, LOCK, PENDING, Caller, SharedArrays
 from jobs import store
 from jobs.__main__ import app
 from jobs.database.dialect import FromNow
@@ -153,6 +155,17 @@ def test_artifacts_and_logs_of_the_record_stay_and_what_no_row_names_goes(
     age(400)
     assert set(throw_away().paths) == {useless, stranger}
     assert named.exists() and log.exists() and not useless.exists() and not stranger.parent.exists()
+
+
+def test_features_stay_while_runs_ask_for_them_and_go_in_time(settings: Settings, throw_away: Any) -> None:
+    shared, form = SharedArrays(settings.stages_dir / FOLDER), ArrayFormat((2,), "uint8", 1)
+    assert shared.get("a", form, lambda mapped: None, Caller()) is not None
+    left = shared.directory / f"b{PENDING}"
+    left.write_bytes(b"of a run that died")
+    assert throw_away(days=1, dry_run=True).paths == (left,)
+    assert throw_away(days=1).paths == (left,)
+    assert throw_away(days=0.01).paths == (shared.directory / "a",)
+    assert [path.name for path in shared.directory.iterdir()] == [LOCK]
 
 
 def test_what_is_fresh_is_left_alone(settings: Settings, factory: sessionmaker[Session]) -> None:

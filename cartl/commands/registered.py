@@ -1,0 +1,74 @@
+"""Every command of `cartl`, under its name, as one application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from cartl.commands import (
+    about,
+    catalog,
+    datasets,
+    doctor,
+    download,
+    jobs,
+    keys,
+    local,
+    results,
+    service,
+    submit,
+    teachers,
+    verify,
+    watch,
+)
+
+app = typer.Typer(
+    help="Move a robust network to new data without losing its robustness, and measure it honestly.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "up": service.up,
+    "demo": service.demo,
+    "submit": submit.submit,
+    "evaluate": submit.evaluate,
+    "sweep": submit.sweep,
+    "watch": watch.watch,
+    "jobs": jobs.jobs,
+    "show": jobs.show,
+    "report": results.report,
+    "compare": results.compare,
+    "logs": watch.logs,
+    "download": download.download,
+    "open": about.open_page,
+    "cancel": jobs.cancel,
+    "retry": jobs.retry,
+    "priority": jobs.priority,
+    "delete": jobs.delete,
+    "models": catalog.models,
+    "methods": catalog.methods,
+    "workers": catalog.workers,
+    "fetch": local.fetch,
+    "convert": local.convert,
+    "run": local.run,
+    "verify": verify.verify,
+    "sign": verify.sign,
+    "prune": local.prune,
+    "doctor": doctor.doctor,
+    "version": about.version,
+    "completion": about.completion,
+}
+"""In the order of the help."""
+
+GROUPS: dict[str, typer.Typer] = {"datasets": datasets.app, "teachers": teachers.app, "keys": keys.app}
+"""Commands that have commands of their own."""
+
+SETTINGS = {"priority": {"ignore_unknown_options": True}}
+"""Of commands that are parsed otherwise: a priority below 0 is no option."""
+
+for name, command in COMMANDS.items():
+    app.command(name, context_settings=SETTINGS.get(name))(command)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
