@@ -26,6 +26,7 @@ from cartl.commands import (
     teachers,
     verify,
     watch,
+    webhooks,
 )
 from cartl.http.problems import ClientError
 from cartl.serving.processes import StartError
@@ -70,7 +71,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 """In the order of the help."""
 
-GROUPS: dict[str, typer.Typer] = {"datasets": datasets.app, "teachers": teachers.app, "keys": keys.app}
+GROUPS: dict[str, typer.Typer] = {
+    "datasets": datasets.app,
+    "teachers": teachers.app,
+    "keys": keys.app,
+    "webhooks": webhooks.app,
+}
 """Commands that have commands of their own."""
 
 SETTINGS = {"priority": {"ignore_unknown_options": True}}

@@ -253,7 +253,7 @@ def test_lists_show_deletes_and_shares(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(204, "")
     service.asked.clear()
     for command in (
-        ("teachers", "delete", ID),
+        ("teachers", "delete", ID, "--yes"),
         ("teachers", "share", ID, "bob"),
         ("datasets", "share", ID, "bob", "--stop"),
     ):
@@ -263,6 +263,21 @@ def test_lists_show_deletes_and_shares(service: Any, answer: Any) -> None:
         ("PUT", f"/teachers/{ID}/shares/bob"),
         ("DELETE", f"/datasets/{ID}/shares/bob"),
     ]
+
+
+@pytest.mark.parametrize(("group", "noun"), [("datasets", "data set"), ("teachers", "teacher")])
+def test_it_asks_before_it_deletes(
+    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, group: str, noun: str
+) -> None:
+    service.reply = lambda asked: answer(204, "")
+    command = (group, "delete", ID, "--url", service.url)
+    with pytest.raises(NotUsable, match="nothing was deleted; with --yes"):
+        run(*command)
+    monkeypatch.setattr("cartl.commands.agreement.can_ask", lambda: True)
+    refused = CliRunner().invoke(app, list(command), input="n\n")
+    assert (refused.exit_code, service.asked) == (1, []) and f"Delete this {noun} for good?" in refused.stderr
+    assert CliRunner().invoke(app, list(command), input="y\n").stdout.endswith(f"deleted {ID}\n")
+    assert [(asked.method, asked.path) for asked in service.asked] == [("DELETE", f"/{group}/{ID}")]
 
 
 @pytest.mark.parametrize(
