@@ -72,7 +72,8 @@ def test_a_shell_completes_an_id(
 def test_a_service_that_is_not_there_or_answers_nonsense_offers_nothing(service: Any, answer: Any) -> None:
     assert newest_jobs("http://127.0.0.1:1", None) == []
     assert newest_jobs("no address", "no\nkey") == []
-    for body in ({"data": [{"id": 7}, "x"]}, [], {"data": [{"id": "a"}]}, {}):
+    bodies: tuple[Any, ...] = ({"data": [{"id": 7}, "x"]}, [], {"data": [{"id": "a"}]}, {})
+    for body in bodies:
         service.reply = lambda asked, body=body: answer(200, body)
         assert newest_jobs(service.url, None) == []
     service.reply = lambda asked: answer(401, {"title": "Who are you?"})

@@ -68,7 +68,7 @@ def test_as_json_each_change_is_a_line(at_work: Any) -> None:
 def test_on_a_terminal_the_time_left_runs_down_between_two_looks() -> None:
     now = [0.0]
     page = JobsAtWork(clock=lambda: now[0])
-    jobs = [
+    jobs: list[dict[str, Any]] = [
         {"id": "old", "state": "succeeded", "fraction": 1.0, "seconds_left": 5.0},
         {"id": "mine", "state": "running", "fraction": 0.5, "seconds_left": 90.0, "name": "[bold]\x1b"},
         *({"id": f"more{number}", "state": "queued"} for number in range(30)),
