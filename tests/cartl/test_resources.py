@@ -265,21 +265,6 @@ def test_lists_show_deletes_and_shares(service: Any, answer: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(("group", "noun"), [("datasets", "data set"), ("teachers", "teacher")])
-def test_it_asks_before_it_deletes(
-    service: Any, answer: Any, monkeypatch: pytest.MonkeyPatch, group: str, noun: str
-) -> None:
-    service.reply = lambda asked: answer(204, "")
-    command = (group, "delete", ID, "--url", service.url)
-    with pytest.raises(NotUsable, match="nothing was deleted; with --yes"):
-        run(*command)
-    monkeypatch.setattr("cartl.commands.agreement.can_ask", lambda: True)
-    refused = CliRunner().invoke(app, list(command), input="n\n")
-    assert (refused.exit_code, service.asked) == (1, []) and f"Delete this {noun} for good?" in refused.stderr
-    assert CliRunner().invoke(app, list(command), input="y\n").stdout.endswith(f"deleted {ID}\n")
-    assert [(asked.method, asked.path) for asked in service.asked] == [("DELETE", f"/{group}/{ID}")]
-
-
 @pytest.mark.parametrize(
     ("file", "name"),
     [

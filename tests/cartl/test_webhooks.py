@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cartl.http.problems import NotUsable
 from cartl.main import app
 
 HOOK = {"id": "h1", "url": "https://example.com/[b]", "events": ["job.failed"], "created_at": "2026-01-01"}
@@ -40,9 +39,9 @@ def known(service: Any, answer: Any) -> Any:
     return service
 
 
-def run(service: Any, *arguments: str, typed: str | None = None) -> Any:
+def run(service: Any, *arguments: str) -> Any:
     command = ["webhooks", *arguments, "--url", service.url]
-    return CliRunner().invoke(app, command, catch_exceptions=False, input=typed)
+    return CliRunner().invoke(app, command, catch_exceptions=False)
 
 
 def test_the_secret_of_a_new_one_is_printed_alone(known: Any) -> None:
@@ -65,12 +64,3 @@ def test_the_list_and_one_with_what_came_of_its_messages(known: Any) -> None:
     for part in ("job.failed", "j1", "pending", "503", "2026-01-02", "given_up", "no such host"):
         assert part in shown
     assert json.loads(run(known, "show", "h1", "--json").stdout)["deliveries"] == [REFUSED, UNREACHED]
-
-
-def test_it_asks_before_it_deletes(known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(NotUsable, match="nothing was deleted; with --yes"):
-        run(known, "delete", "h1")
-    monkeypatch.setattr("cartl.commands.agreement.can_ask", lambda: True)
-    assert run(known, "delete", "h1", typed="n\n").exit_code == 1 and known.asked == []
-    assert run(known, "delete", "h1", "--yes").stdout == "deleted h1\n"
-    assert (known.asked[0].method, known.asked[0].path) == ("DELETE", "/webhooks/h1")

@@ -114,7 +114,7 @@ def _headline(job: Job) -> str | None:
 
 
 def _teacher(job: Job) -> GivenTeacher | None:
-    """The teacher that it was given or measures. The specification of a job that trains its own is not read."""
+    """The teacher that it was given or measures; of a job that trains its own no specification is read."""
     names_one = job.spec.get("teacher") or job.spec.get("network")
     return teacher_of(spec_of(job.spec)) if names_one else None
 
