@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,3 +30,12 @@ class DataView(BaseModel):
 def data_of(spec: Mapping[str, Any], settings: Settings) -> list[DataView]:
     """The data sets of a resolved specification."""
     return [DataView.model_validate(one) for one in needed_data(spec, settings)]
+
+
+def data_of_all(specs: Iterable[Mapping[str, Any]], settings: Settings) -> list[DataView]:
+    """The data sets of several resolved specifications, each once, under the field that names it first."""
+    found: dict[str, DataView] = {}
+    for spec in specs:
+        for one in data_of(spec, settings):
+            found.setdefault(one.name, one)
+    return list(found.values())

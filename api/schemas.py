@@ -101,14 +101,17 @@ class JobBrief(View):
     priority: int = Field(description="Among the jobs of its owner that wait, higher goes first.")
     stage: str | None
     fraction: float | None = Field(description="Done, of the whole run, 0 to 1.")
+    seconds_left: float | None = Field(
+        description="From now on; before the first stage, as estimated. Null unless it runs."
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     links: JobLinks
 
     @classmethod
-    def columns_of(cls, job: Job) -> dict[str, Any]:
-        """The values that a row gives directly."""
+    def columns_of(cls, job: Job, pace: Pace) -> dict[str, Any]:
+        """The values that a row gives directly, and how it goes."""
         return {
             "id": job.id,
             "name": job.name,
@@ -122,6 +125,7 @@ class JobBrief(View):
             "priority": job.priority,
             "stage": job.stage,
             "fraction": job.fraction,
+            "seconds_left": pace.seconds_left,
             "created_at": job.created_at,
             "started_at": job.started_at,
             "finished_at": job.finished_at,
@@ -129,9 +133,9 @@ class JobBrief(View):
         }
 
     @classmethod
-    def of(cls, job: Job) -> Self:
+    def of(cls, job: Job, pace: Pace | None = None) -> Self:
         """A row as a list shows it."""
-        return cls(**cls.columns_of(job))
+        return cls(**cls.columns_of(job, pace or NOT_RUNNING))
 
 
 class JobView(JobBrief):
@@ -139,7 +143,6 @@ class JobView(JobBrief):
 
     message: str | None = Field(description="What went wrong, for people.")
     stage_label: str | None
-    seconds_left: float | None = Field(description="From now on; before the first stage, as estimated.")
     images_per_second: float | None = Field(description="Through the stage at work, lately.")
     estimated_finish: datetime | None
     queue_position: int | None = Field(
@@ -167,10 +170,9 @@ class JobView(JobBrief):
         """A row with all that a person may know of it."""
         queued = job.state == JobState.QUEUED
         return cls(
-            **cls.columns_of(job),
+            **cls.columns_of(job, pace),
             message=job.message,
             stage_label=job.stage_label,
-            seconds_left=pace.seconds_left,
             images_per_second=pace.images_per_second,
             estimated_finish=_estimated_finish(job, pace),
             queue_position=queue_position,

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, WithJsonSchema
 
+from api.data_view import DataView
 from api.schemas import STANDS_FOR, EstimateView, View
 from cartl_core.statistics.sweep_summary import SweepTable
 from jobs.state import JobState
@@ -85,3 +86,4 @@ class SweepDryRun(View):
     jobs: int = Field(description="That would be made: of combinations that are the same job, one.")
     teachers: int = Field(description="Distinct ones: each is trained once, whichever jobs need it.")
     estimate: EstimateView = Field(description="Of all jobs together; shared teachers count once.")
+    data: list[DataView] = Field(description="What its jobs need, each data set once.")

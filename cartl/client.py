@@ -37,6 +37,7 @@ from cartl.http.problems import (
 )
 from cartl.http.response_body import whole_body
 from cartl.resources import Resources
+from cartl.webhooks import Webhooks
 
 Json = dict[str, Any]
 
@@ -112,6 +113,11 @@ class Client:
     def teachers(self) -> Resources:
         """Teachers: those that your jobs have trained, yours, and those that are shared with you."""
         return Resources(self._send, "teachers", answers.Teacher)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Your webhooks."""
+        return Webhooks(self._send)
 
     def job(self, job_id: str) -> Json:
         """State, progress and resolved spec of one job."""

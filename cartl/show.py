@@ -71,8 +71,10 @@ class BarView:
 class PlainView:
     """Lines only: one when the stage changes, and one every half minute."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, before: str = "") -> None:
+        """``before`` stands before every line."""
         self._console = console
+        self._before = before
         self._last = ("", 0.0)
         self._is_away = False
 
@@ -80,13 +82,11 @@ class PlainView:
         """Print it, if it is anything to a person."""
         text = event_line(event)
         if text:
-            self._line(text)
+            self.line(text)
 
     def progress(self, job: Json) -> None:
         """Print it when the last such line is old, or said something else."""
-        if self._is_away:
-            self._is_away = False
-            self._line("the service answers again")
+        self.here_again()
         now = doing(job)
         said, at = self._last
         if job["state"] in TERMINAL or (now == said and time.monotonic() - at < PLAIN_EVERY_SECONDS):
@@ -94,15 +94,23 @@ class PlainView:
         self._last = (now, time.monotonic())
         left = time_left(job)
         done = f"[{percent(job['fraction'])}] " if job.get("fraction") is not None else ""
-        self._line(f"{done}{now}" + (f", {left}" if left else ""))
+        self.line(f"{done}{now}" + (f", {left}" if left else ""))
 
     def away(self, seconds: float) -> None:
         """Say it once."""
         if not self._is_away:
             self._is_away = True
-            self._line("the service does not answer; trying again")
+            self.line("the service does not answer; trying again")
 
-    def _line(self, text: str) -> None:
+    def here_again(self) -> None:
+        """Say once that it is away no more."""
+        if self._is_away:
+            self._is_away = False
+            self.line("the service answers again")
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        text = self._before + text
         self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,16 +1,15 @@
-"""Watching a sweep: how many of its jobs are where, until all have ended."""
+"""Watching a sweep: how many of its jobs are where, and how far those at work are, until all have ended."""
 
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
-from rich.status import Status
 
 from cartl.client import TERMINAL, Client, Json
 from cartl.http.patience import Patience
 from cartl.http.problems import ClientError
+from cartl.several import SeveralView, several_view
 from cartl.words import STATE_STYLES, percent
 
 POLL_SECONDS = 2.0
@@ -23,25 +22,28 @@ def follow_sweep(client: Client, sweep_id: str, console: Console) -> Json:
         ClientError: the service was never reached, refused, or was away for longer than
             ``patience.AWAY_SECONDS``.
     """
-    said, patience = "", Patience()
-    with _status(console) as status:
+    patience = Patience()
+    with several_view(console) as view:
         while True:
             pause = POLL_SECONDS
             try:
                 sweep = client.sweep(sweep_id)
                 patience.reached()
-            except ClientError as error:
-                pause = patience.pause(error)
-            else:
-                now = where(sweep)
-                if status is not None:
-                    status.update(f"{now}, {percent(sweep['fraction'])} done")
-                elif now != said and not console.quiet:
-                    console.print(now, markup=False, soft_wrap=True)
-                said = now
+                _show(client, sweep, view, console)
                 if all_ended(sweep):
                     return sweep
+            except ClientError as error:
+                pause = patience.pause(error)
+                view.away(patience.away_seconds)
             time.sleep(pause)
+
+
+def _show(client: Client, sweep: Json, view: SeveralView, console: Console) -> None:
+    """How many are where, and the jobs at work; in a pipe a line only where that has changed."""
+    at_work = sweep["states"].get("running") and not console.quiet
+    jobs = list(client.jobs(sweep=sweep["id"], state="running")) if at_work else []
+    done = f", {percent(sweep['fraction'])} done" if console.is_terminal else ""
+    view.progress(where(sweep) + done, jobs)
 
 
 def where(sweep: Json) -> str:
@@ -53,7 +55,3 @@ def where(sweep: Json) -> str:
 def all_ended(sweep: Json) -> bool:
     """Whether no job of it is left to run."""
     return not any(count for state, count in sweep["states"].items() if state not in TERMINAL)
-
-
-def _status(console: Console) -> AbstractContextManager[Status | None]:
-    return console.status("looking") if console.is_terminal and not console.quiet else nullcontext(None)

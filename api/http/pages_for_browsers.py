@@ -15,7 +15,7 @@ JSON, HTML = "application/json", "text/html"
 PAGES = (
     (re.compile(r"/(jobs)?"), "/ui/jobs"),
     (re.compile(r"/jobs/[0-9a-f-]{1,64}"), "/ui{path}"),
-    (re.compile(r"/(sweeps|datasets|teachers)(/[0-9A-Za-z._-]{1,64})?"), "/ui{path}"),
+    (re.compile(r"/(sweeps|datasets|teachers|webhooks)(/[0-9A-Za-z._-]{1,64})?"), "/ui{path}"),
     (re.compile(r"/workers"), "/ui{path}"),
 )
 """Paths that answer JSON, and the pages in their place."""

@@ -173,9 +173,10 @@ def list_jobs(
                 cursor=cursor,
                 limit=limit,
             )
+            paces = store.paces_of(session, jobs)
     except BadCursor as error:
         raise bad_cursor(error) from error
-    return Page(data=[JobBrief.of(job) for job in jobs], next_cursor=next_cursor)
+    return Page(data=[JobBrief.of(job, paces.get(job.id)) for job in jobs], next_cursor=next_cursor)
 
 
 @router.get("/jobs/{job_id}", summary="One job", response_model=JobView, responses=problems(404))

@@ -18,6 +18,7 @@ from api.schemas import Artifacts, ArtifactView
 from cartl_core.render import html, markdown
 from cartl_core.render.schema_1 import read_report, read_report_text
 from cartl_core.report import Report
+from cartl_core.report.given_teacher import teacher_of
 from cartl_core.spec import Runtime
 from cartl_core.spec.existing_network import spec_of
 from jobs import store
@@ -64,13 +65,16 @@ def _known(session: Session, job_id: str, owner: str) -> Report:
 
 
 def report_of(job: Job) -> Report:
-    """The stored report; before the run has reported anything, one with the request alone."""
+    """The stored report; before the run has reported anything, one with what the request settles: the teacher
+    that it names was measured when it was brought."""
     if job.report is not None:
         return read_report(job.report)
+    spec = spec_of(job.spec)
     return Report(
         complete=False,
-        spec=spec_of(job.spec),
+        spec=spec,
         spec_digest=job.spec_digest,
+        given_teacher=teacher_of(spec),
         runtime=Runtime.model_validate(job.runtime) if job.runtime else None,
     )
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 from starlette.background import BackgroundTasks
 
+from api.data_view import data_of_all
 from api.deps import (
     EXAMPLE_ID,
     JOB_ID,
@@ -33,6 +34,7 @@ from cartl_core.render.markdown.sweep import render_sweep
 from cartl_core.spec.sweep import SweepRequest
 from jobs import store
 from jobs.errors import BadCursor
+from jobs.settings import Settings
 from jobs.store.sweeps import (
     cancel_sweep,
     find_sweep,
@@ -47,6 +49,8 @@ router = APIRouter(tags=["sweeps"])
 
 JSON = "application/json"
 MARKDOWN = "text/markdown"
+NAMES_DATA = {"source", "dataset", "further"}
+"""Fields of a specification that name data sets."""
 FRESH = {"Cache-Control": "no-store"}
 
 IdempotencyKey = Annotated[str | None, idempotency_key("sweep")]
@@ -89,7 +93,7 @@ def create_sweep(
     context, (caller, body) = request.context, request.open()
     submission = sweep_of(body, context.settings, request.lookup(caller.owner), context.rates.measured())
     if dry_run:
-        return _json(_dry_run(submission))
+        return _json(_dry_run(submission, context.settings))
     with context.writing() as session:
         made = _made_before(session, submission, caller.owner, idempotency_key)
         if made is not None:
@@ -134,12 +138,14 @@ def _notifications(context: AppContext, jobs: list[Job]) -> BackgroundTasks:
     return BackgroundTasks([task for task in tasks if task is not None])
 
 
-def _dry_run(submission: SweepSubmission) -> SweepDryRun:
+def _dry_run(submission: SweepSubmission, settings: Settings) -> SweepDryRun:
+    specs = (one.spec.model_dump(mode="json", include=NAMES_DATA) for one in submission.planned)
     return SweepDryRun(
         combinations=submission.request.grid.combinations,
         jobs=len(submission.planned),
         teachers=submission.estimate["teachers"],
         estimate=EstimateView(**submission.estimate),
+        data=data_of_all(specs, settings),
     )
 
 

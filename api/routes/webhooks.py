@@ -21,7 +21,7 @@ from jobs.errors import WebhookRefused
 from jobs.tables import Webhook, WebhookDelivery
 from jobs.webhooks.address import parse_hosts
 from jobs.webhooks.message import EVENTS, WebhookEvent
-from jobs.webhooks.registry import deliveries_of, forget_webhook, register, webhooks_of
+from jobs.webhooks.registry import deliveries_of, forget_webhook, register, webhook_of, webhooks_of
 from jobs.webhooks.url import ALLOWED, LONGEST_URL, read_target
 
 router = APIRouter(tags=["webhooks"])
@@ -132,6 +132,13 @@ def list_webhooks(caller: Reader, context: ContextDep) -> Webhooks:
     """Your webhooks, oldest first, without their secrets."""
     with context.reading() as session:
         return Webhooks(data=[WebhookView.of(row) for row in webhooks_of(session, caller.owner)])
+
+
+@router.get("/webhooks/{webhook_id}", summary="One webhook", responses=problems(404))
+def get_webhook(webhook_id: WebhookId, caller: Reader, context: ContextDep) -> WebhookView:
+    """A webhook of yours, without its secret."""
+    with context.reading() as session:
+        return WebhookView.of(webhook_of(session, caller.owner, webhook_id))
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problems(404))

@@ -21,6 +21,7 @@ MEDIA_TYPES = {
     "same_request.js": "text/javascript; charset=utf-8",
     "tar.js": "text/javascript; charset=utf-8",
     "upload.js": "text/javascript; charset=utf-8",
+    "webhooks.js": "text/javascript; charset=utf-8",
     "vendor/uplot.js": "text/javascript; charset=utf-8",
     "vendor/uplot.css": "text/css; charset=utf-8",
 }

@@ -25,6 +25,7 @@ PLACES = (
     ("Data sets", "/ui/datasets"),
     ("Teachers", "/ui/teachers"),
     ("Workers", "/ui/workers"),
+    ("Webhooks", "/ui/webhooks"),
     ("API", "/docs"),
 )
 HEADERS = {

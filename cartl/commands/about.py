@@ -15,6 +15,7 @@ from typer.completion import shell_complete
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import AsJson, Key, Quiet, Url
 from cartl.http.address import id_in_path
+from cartl.terminal.completion import job_ids
 from cartl.terminal.output import Output
 
 SHELLS = ("bash", "zsh", "fish")
@@ -24,7 +25,8 @@ DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 def open_page(
     job: Annotated[
-        str | None, typer.Argument(help="A job; left out: the list of jobs.", metavar="[ID]")
+        str | None,
+        typer.Argument(help="A job; left out: the list of jobs.", metavar="[ID]", autocompletion=job_ids()),
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -63,6 +65,8 @@ def completion(
     """Print the completion of a shell: `eval "$(cartl completion bash)"` in ~/.bashrc, likewise for zsh.
 
     For fish: `cartl completion fish > ~/.config/fish/completions/cartl.fish`.
+
+    Ids of jobs are asked of the service; one that does not answer within a second completes nothing.
     """
     if shell not in SHELLS:
         raise typer.BadParameter(f"one of {', '.join(SHELLS)}", param_hint="SHELL")

@@ -45,7 +45,7 @@ def _needed_data(answer: Json) -> list[NeededData]:
 
 
 def tell_downloads(answer: Json, output: Output) -> None:
-    """Which data sets the job downloads before it begins."""
+    """Which data sets are downloaded before a job begins."""
     for one in _needed_data(answer):
         if one.state == DOWNLOAD:
             size = f", {byte_count(one.size)}" if one.size is not None else ""
@@ -105,6 +105,11 @@ def tell_posted(answer: Json, output: Output) -> None:
 def tell_dry_run(answer: Json, output: Output) -> None:
     """What it would become, as JSON: it is long, and made to be read by programs."""
     Output(as_json=True).answer(answer, lambda console: None)
+    if output.as_json:
+        return
     estimate = cost_of(answer)
-    if estimate and not output.as_json:
+    if estimate:
         output.say(f"nothing was submitted; it would cost {estimate}")
+    tell_downloads(answer, output)
+    for one in objections(answer):
+        output.say(f"warning: {one}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cartl.client import DEFAULT_URL, Client
-from cartl.commands.options import AsJson, Key, Quiet, Url
+from cartl.commands.options import AsJson, Key, Quiet, Url, Yes
 from cartl.commands.resources import (
     Group,
     Licence,
@@ -18,6 +18,7 @@ from cartl.commands.resources import (
     Ref,
     Shared,
     Stop,
+    delete_for_good,
     given,
     share,
     show,
@@ -102,12 +103,16 @@ def show_one(
 
 @app.command()
 def delete(
-    ref: Ref, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+    ref: Ref,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
 ) -> None:
-    """Delete a data set, with its bytes."""
+    """Delete a data set, with its bytes; asks first."""
     with Client(url, key) as client:
-        client.datasets.delete(ref)
-    Output(as_json, quiet).line({"deleted": ref}, f"deleted {ref}")
+        delete_for_good(DATASETS, client, ref, yes=yes, output=Output(as_json, quiet))
 
 
 @app.command("share")

@@ -8,8 +8,9 @@ import typer
 
 from cartl.client import DEFAULT_URL, Client, Json
 from cartl.commands.agreement import ask
-from cartl.commands.options import AsJson, JobId, Key, Quiet, Url, Yes
+from cartl.commands.options import AsJson, JobId, JobThatEnded, JobUnderWay, Key, Quiet, Url, Yes
 from cartl.show import show_jobs
+from cartl.terminal.completion import job_ids
 from cartl.terminal.job_page import show_job
 from cartl.terminal.output import Output
 from cartl_core.spec.request import HIGHEST_PRIORITY, LOWEST_PRIORITY
@@ -48,7 +49,7 @@ def show(
 
 
 def cancel(
-    job: JobId, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+    job: JobUnderWay, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
 ) -> None:
     """Ask for the end of a job."""
     with Client(url, key) as client:
@@ -56,7 +57,7 @@ def cancel(
 
 
 def retry(
-    job: JobId, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+    job: JobThatEnded, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
 ) -> None:
     """Queue a failed or cancelled job again; it goes on from its checkpoints."""
     with Client(url, key) as client:
@@ -64,7 +65,7 @@ def retry(
 
 
 def priority(
-    job: JobId,
+    job: JobUnderWay,
     priority: Annotated[
         int,
         typer.Argument(
@@ -86,7 +87,14 @@ def priority(
 
 
 def delete(
-    jobs: Annotated[list[str], typer.Argument(help="Jobs that have ended.", metavar="ID...")],
+    jobs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Jobs that have ended.",
+            metavar="ID...",
+            autocompletion=job_ids("succeeded", "failed", "cancelled"),
+        ),
+    ],
     yes: Yes = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

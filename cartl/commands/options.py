@@ -7,11 +7,21 @@ from typing import Annotated
 
 import typer
 
+from cartl.terminal.completion import job_ids
+
 DATA_DIR = Path(".cartl")
 
 Url = Annotated[str, typer.Option(envvar="CARTL_URL", help="Where the service answers.")]
 Key = Annotated[str | None, typer.Option(envvar="CARTL_KEY", help="API key, where one is needed.")]
-JobId = Annotated[str, typer.Argument(help="The job's id.", metavar="ID")]
+JobId = Annotated[str, typer.Argument(help="The job's id.", metavar="ID", autocompletion=job_ids())]
+JobUnderWay = Annotated[
+    str,
+    typer.Argument(help="The job's id.", metavar="ID", autocompletion=job_ids("queued", "running")),
+]
+JobThatEnded = Annotated[
+    str,
+    typer.Argument(help="The job's id.", metavar="ID", autocompletion=job_ids("failed", "cancelled")),
+]
 DataDir = Annotated[
     Path, typer.Option(envvar="CARTL_DATA_DIR", help="Holds everything: database, teachers, reports.")
 ]

@@ -21,6 +21,7 @@ from cartl.commands import (
     teachers,
     verify,
     watch,
+    webhooks,
 )
 
 app = typer.Typer(

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cartl.adding import send, tell_skipped, wait_for_check
 from cartl.client import Client
+from cartl.commands.agreement import ask
 from cartl.content import content_of
 from cartl.exit_codes import INTERRUPTED
 from cartl.http.address import id_in_path
@@ -75,6 +76,13 @@ def show_all(group: Group, client: Client, *, shared: bool, output: Output) -> N
     """All of them, as a table, as JSON, or their ids alone."""
     found = list(group.of(client).all(shared=shared))
     output.answer(found, lambda console: show_list(found, console), (str(one["id"]) for one in found))
+
+
+def delete_for_good(group: Group, client: Client, ref: str, *, yes: bool, output: Output) -> None:
+    """Delete it where a person wants that, and say so."""
+    ask(f"Delete this {group.noun} for good?", "nothing was deleted", output, yes=yes)
+    group.of(client).delete(ref)
+    output.line({"deleted": ref}, f"deleted {ref}")
 
 
 def share(resources: Resources, ref: str, reader: str, *, stop: bool, output: Output) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.options import AsJson, JobId, Key, Quiet, Url
 from cartl.show import show_report
+from cartl.terminal.completion import job_ids
 from cartl.terminal.output import Output
 
 MOST = 12
@@ -39,7 +40,10 @@ def report(
 
 
 def compare(
-    jobs: Annotated[list[str], typer.Argument(help=f"Two to {MOST} jobs.", metavar="ID...")],
+    jobs: Annotated[
+        list[str],
+        typer.Argument(help=f"Two to {MOST} jobs.", metavar="ID...", autocompletion=job_ids()),
+    ],
     csv: Annotated[bool, typer.Option("--csv", help="Print the figures as CSV.")] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

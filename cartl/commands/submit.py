@@ -9,7 +9,7 @@ import typer
 
 from cartl import request as asked
 from cartl.client import DEFAULT_URL, Client, Json
-from cartl.commands.agreement import agree, cost_of, tell_dry_run, tell_posted
+from cartl.commands.agreement import agree, cost_of, tell_downloads, tell_dry_run, tell_posted
 from cartl.commands.options import AsJson, Key, Quiet, Url, Yes
 from cartl.commands.watch import watch_sweep_to_end, watch_to_end
 from cartl.terminal.output import Output
@@ -171,4 +171,5 @@ def _post_sweep(client: Client, request: Json, output: Output, *, yes: bool) -> 
     estimate = cost_of(dry_run)
     if estimate:
         output.say(f"all its jobs together: {estimate}")
+    tell_downloads(dry_run, output)
     return client.submit_sweep(request)

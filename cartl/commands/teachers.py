@@ -9,7 +9,7 @@ import typer
 
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.numbers import SeveralNumbers, numbers, radius
-from cartl.commands.options import AsJson, Key, Quiet, Url
+from cartl.commands.options import AsJson, Key, Quiet, Url, Yes
 from cartl.commands.resources import (
     Group,
     Licence,
@@ -19,6 +19,7 @@ from cartl.commands.resources import (
     Ref,
     Shared,
     Stop,
+    delete_for_good,
     given,
     share,
     show,
@@ -125,12 +126,16 @@ def show_one(
 
 @app.command()
 def delete(
-    ref: Ref, as_json: AsJson = False, quiet: Quiet = False, url: Url = DEFAULT_URL, key: Key = None
+    ref: Ref,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    url: Url = DEFAULT_URL,
+    key: Key = None,
 ) -> None:
-    """Delete a teacher, with its bytes."""
+    """Delete a teacher, with its bytes; asks first."""
     with Client(url, key) as client:
-        client.teachers.delete(ref)
-    Output(as_json, quiet).line({"deleted": ref}, f"deleted {ref}")
+        delete_for_good(TEACHERS, client, ref, yes=yes, output=Output(as_json, quiet))
 
 
 @app.command("share")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Annotated, NoReturn
 
 import typer
@@ -13,26 +14,39 @@ from cartl.client import DEFAULT_URL, Client, Json
 from cartl.commands.options import JobId, Key, Quiet, Url
 from cartl.exit_codes import INTERRUPTED
 from cartl.run_log import follow_log
+from cartl.several import SeveralAsJson, follow_several, several_view
 from cartl.show import follow, show_outcome, show_report
 from cartl.sweep import follow_sweep
+from cartl.terminal.completion import job_ids
 from cartl.words import printable
 
 LOG_LINES = 100
 
 
 def watch(
-    job: JobId,
-    as_json: Annotated[bool, typer.Option("--json", help="Every event as a line of JSON.")] = False,
+    jobs: Annotated[
+        list[str],
+        typer.Argument(help="One job, or several.", metavar="ID...", autocompletion=job_ids()),
+    ],
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="Every event as a line of JSON; of several jobs each one that has moved."
+        ),
+    ] = False,
     quiet: Quiet = False,
     url: Url = DEFAULT_URL,
     key: Key = None,
 ) -> None:
-    """Show a job until it ends; exits with 0 when it succeeded, 1 when it failed, 3 when cancelled.
+    """Show jobs until they end; exits with 0 when all succeeded, 1 when one failed, 3 when cancelled.
 
-    On a terminal it is one page that is drawn again; in a pipe it is lines. A service that is restarted
-    meanwhile is waited for.
+    On a terminal it is one page that is drawn again, with the time left; in a pipe it is lines. Several jobs
+    have a row each. A service that is restarted meanwhile is waited for.
     """
+    job, *others = dict.fromkeys(jobs)
     with Client(url, key) as client:
+        if others:
+            watch_several_to_end(client, [job, *others], as_json=as_json, quiet=quiet)
         if as_json:
             try:
                 for event in client.events(job):
@@ -52,6 +66,24 @@ def watch_to_end(client: Client, job_id: str, *, quiet: bool = False) -> NoRetur
         _goes_on(job_id)
     show_outcome(job, console)
     exit_by(job)
+
+
+def watch_several_to_end(client: Client, ids: list[str], *, as_json: bool, quiet: bool) -> NoReturn:
+    """Show jobs until all have ended, and exit as they did."""
+    console = Console(highlight=False, quiet=quiet)
+    try:
+        if as_json:
+            jobs = follow_several(client, ids, SeveralAsJson(typer.echo))
+        else:
+            with several_view(console) as view:
+                jobs = follow_several(client, ids, view)
+    except KeyboardInterrupt:
+        typer.echo(f"the jobs go on; `cartl watch {' '.join(ids)}` shows them again", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    if not as_json:
+        for job in jobs:
+            show_outcome(job, console)
+    raise typer.Exit(exit_codes.of_sweep(Counter(str(job["state"]) for job in jobs), len(jobs)))
 
 
 def _goes_on(job_id: str) -> NoReturn:

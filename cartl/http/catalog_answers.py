@@ -1,4 +1,4 @@
-"""What a service answers of networks, methods, keys and workers, as `cartl.http.answers` has it of jobs."""
+"""What a service answers of networks, methods, keys, webhooks and workers, as `answers` has it of jobs."""
 
 from __future__ import annotations
 
@@ -41,6 +41,29 @@ class Key(Shape):
     scopes: list[str] = []
     created_at: str | None = None
     in_use: bool = False
+
+
+class Webhook(Shape):
+    """An address that is called, without its secret."""
+
+    id: str = ""
+    url: str = ""
+    events: list[str] = []
+    created_at: str | None = None
+
+
+class Delivery(Shape):
+    """A message for a webhook, and what came of it."""
+
+    id: str = ""
+    event: str = ""
+    job: str = ""
+    state: str = ""
+    attempts: int = 0
+    status: int | None = None
+    error: str | None = None
+    created_at: str | None = None
+    next_attempt_at: str | None = None
 
 
 class Slot(Shape):

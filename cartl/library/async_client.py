@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -20,7 +20,7 @@ from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import AsyncSweepHandle
 from cartl.library.sync_client import new_key
 from cartl.library.transports import AsyncTransport
-from cartl.library.values import DryRun, Estimate, Key
+from cartl.library.values import Delivery, DryRun, Estimate, Key, NewWebhook, Webhook
 
 
 class AsyncClient:
@@ -138,6 +138,33 @@ class AsyncClient:
     async def revoke_key(self, key_id: str) -> None:
         """Let a key of yours count no more."""
         await self._transport.ask(calls.revoke_key(key_id))
+
+    async def add_webhook(self, url: str, events: Sequence[str] | None = None) -> NewWebhook:
+        """Have ``url`` called when a job of yours starts or ends, as ``Client.add_webhook`` does."""
+        return await self._transport.ask(calls.add_webhook(url, events))
+
+    async def webhooks(self) -> tuple[Webhook, ...]:
+        """Your webhooks, oldest first."""
+        return (await self._transport.ask(calls.webhooks())).data
+
+    async def webhook(self, webhook_id: str) -> Webhook:
+        """One webhook of yours."""
+        return await self._transport.ask(calls.webhook(webhook_id))
+
+    async def deliveries(self, webhook_id: str) -> AsyncIterator[Delivery]:
+        """What was sent to a webhook, as ``Client.deliveries`` gives it."""
+        cursor: str | None = None
+        while True:
+            page = await self._transport.ask(calls.deliveries(webhook_id, cursor))
+            for delivery in page.data:
+                yield delivery
+            if page.next_cursor in (None, cursor):
+                return
+            cursor = page.next_cursor
+
+    async def delete_webhook(self, webhook_id: str) -> None:
+        """Send nothing more to a webhook, and forget what was sent."""
+        await self._transport.ask(calls.delete_webhook(webhook_id))
 
     async def open_sweep(self, sweep_id: str) -> AsyncSweepHandle:
         """A sweep that is there."""

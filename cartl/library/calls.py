@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,18 @@ from cartl.http.problems import NotUsable
 from cartl.library.incoming import Incoming
 from cartl.library.report import JobReport
 from cartl.library.values import (
+    DeliveryPage,
     DryRun,
     EventPage,
     Files,
     Job,
     JobPage,
     Keys,
+    NewWebhook,
     Sweep,
     Upload,
+    Webhook,
+    Webhooks,
 )
 
 T = TypeVar("T")
@@ -127,6 +131,33 @@ def keys() -> Call[Keys]:
 def revoke_key(key_id: str) -> Call[None]:
     """Let a key count no more."""
     return Call("DELETE", f"/keys/{id_in_path(key_id)}", _nothing)
+
+
+def add_webhook(url: str, told_of: Sequence[str] | None) -> Call[NewWebhook]:
+    """Register an address that is called."""
+    body = {"url": url} if told_of is None else {"url": url, "events": list(told_of)}
+    return _post("/webhooks", NewWebhook, json.dumps(body).encode())
+
+
+def webhooks() -> Call[Webhooks]:
+    """The webhooks of the caller."""
+    return _get("/webhooks", Webhooks)
+
+
+def webhook(webhook_id: str) -> Call[Webhook]:
+    """One webhook."""
+    return _get(f"/webhooks/{id_in_path(webhook_id)}", Webhook)
+
+
+def deliveries(webhook_id: str, cursor: str | None) -> Call[DeliveryPage]:
+    """A page of what was sent to a webhook."""
+    given = {} if cursor is None else {"cursor": cursor}
+    return _get(f"/webhooks/{id_in_path(webhook_id)}/deliveries", DeliveryPage, given)
+
+
+def delete_webhook(webhook_id: str) -> Call[None]:
+    """Send nothing more to it."""
+    return Call("DELETE", f"/webhooks/{id_in_path(webhook_id)}", _nothing)
 
 
 def events(job_id: str, after: int) -> Call[EventPage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +19,7 @@ from cartl.library.job_handle import JobHandle
 from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import SweepHandle
 from cartl.library.transports import Transport
-from cartl.library.values import DryRun, Estimate, Key
+from cartl.library.values import Delivery, DryRun, Estimate, Key, NewWebhook, Webhook
 
 
 def new_key() -> str:
@@ -154,6 +154,37 @@ class Client:
     def revoke_key(self, key_id: str) -> None:
         """Let a key of yours count no more, be it the one of this client."""
         self._transport.ask(calls.revoke_key(key_id))
+
+    def add_webhook(self, url: str, events: Sequence[str] | None = None) -> NewWebhook:
+        """Have ``url`` called when a job of yours starts or ends. ``secret`` is in this answer alone.
+
+        Args:
+            url: begins with ``https://``.
+            events: of ``job.started``, ``job.succeeded``, ``job.failed`` and ``job.cancelled``; None: all.
+        """
+        return self._transport.ask(calls.add_webhook(url, events))
+
+    def webhooks(self) -> tuple[Webhook, ...]:
+        """Your webhooks, oldest first."""
+        return self._transport.ask(calls.webhooks()).data
+
+    def webhook(self, webhook_id: str) -> Webhook:
+        """One webhook of yours."""
+        return self._transport.ask(calls.webhook(webhook_id))
+
+    def deliveries(self, webhook_id: str) -> Iterator[Delivery]:
+        """What was sent to a webhook and what came of it, newest first, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self._transport.ask(calls.deliveries(webhook_id, cursor))
+            yield from page.data
+            if page.next_cursor in (None, cursor):
+                return
+            cursor = page.next_cursor
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Send nothing more to a webhook, and forget what was sent."""
+        self._transport.ask(calls.delete_webhook(webhook_id))
 
     def open_sweep(self, sweep_id: str) -> SweepHandle:
         """A sweep that is there."""

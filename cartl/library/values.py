@@ -149,6 +149,49 @@ class Keys(Value):
     data: tuple[Key, ...]
 
 
+class Webhook(Value):
+    """An address that is called when a job starts or ends, without its secret."""
+
+    id: str
+    url: str = ""
+    events: tuple[str, ...] = Field(default=(), description="What of a job it is told of.")
+    created_at: datetime | None = None
+
+
+class NewWebhook(Webhook):
+    """A new one. Its secret, with which messages are signed, is in this answer alone."""
+
+    secret: str = Field(repr=False)
+
+
+class Webhooks(Value):
+    """Webhooks, oldest first."""
+
+    data: tuple[Webhook, ...]
+
+
+class Delivery(Value):
+    """A message for a webhook, and what came of it."""
+
+    id: str
+    event: str = ""
+    job: str = ""
+    state: str = Field(default="", description="`pending`, `delivered` or `given_up`.")
+    attempts: int = 0
+    status: int | None = Field(default=None, description="HTTP status of the last answer.")
+    error: str | None = Field(default=None, description="Why no answer came.")
+    created_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class DeliveryPage(Value):
+    """A page of messages, newest first."""
+
+    data: tuple[Delivery, ...]
+    next_cursor: str | None = None
+
+
 class Sweep(Value):
     """Where the jobs of a sweep are, and what they have found so far."""
 

@@ -29,7 +29,7 @@ from cartl_core.planning.plan import (
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import ArmReport, CriterionVerdict, Notice, PairedComparison, Report, Teacher
 from cartl_core.report.comparisons import Retention
-from cartl_core.report.given_teacher import given, measured
+from cartl_core.report.given_teacher import teacher_of
 from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
@@ -104,7 +104,7 @@ def _of_transfer(plan: TransferPlan, state: RunState, *, complete: bool) -> Repo
             *_few_test_images(state),
         ),
         teachers=teachers,
-        given_teacher=given(plan.spec.teacher) if plan.spec.teacher else None,
+        given_teacher=teacher_of(plan.spec),
         selection=chosen,
         student=own,
         baselines=baselines,
@@ -131,7 +131,6 @@ def _available(state: RunState) -> dict[DataRole, int | None]:
 
 def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> Report:
     own = _existing_network(plan, state) if state.knows(plan.network.stage) else None
-    teacher = plan.spec.network.facts
     return Report(
         complete=complete,
         spec=plan.spec,
@@ -143,7 +142,7 @@ def _of_evaluation(plan: EvaluationPlan, state: RunState, *, complete: bool) -> 
             *evaluation_warnings(plan.spec),
             *_few_test_images(state),
         ),
-        given_teacher=measured(teacher, plan.spec.model) if teacher else None,
+        given_teacher=teacher_of(plan.spec),
         student=own,
         further=further_data(plan, state),
         seconds=dict(state.seconds),

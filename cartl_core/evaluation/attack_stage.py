@@ -5,6 +5,7 @@ Outcomes are kept per image, so that attacks are combined and methods compared o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified, not_finite
 from cartl_core.data import Split
 from cartl_core.errors import PartFinished
+from cartl_core.evaluation.attack_progress import watched
 from cartl_core.evaluation.batches import Rows, in_batches
 from cartl_core.evaluation.parts import write_part
 from cartl_core.execution.stage_context import StageContext
@@ -72,7 +74,11 @@ def evaluate(
 
     def measure(part: slice) -> Rows:
         there = slice(first + part.start, first + part.stop)
-        return _batch(network, surrogate, images, there, attack, seed, ctx)
+
+        def tell(share: float) -> None:
+            ctx.progress((part.start + share * (part.stop - part.start)) / (last - first))
+
+        return _batch(network, surrogate, images, there, attack, seed, ctx, tell)
 
     rows, seconds = in_batches(last - first, batch_size, measure, ctx)
     if ctx.rows is not None:
@@ -125,6 +131,7 @@ def _batch(
     attack: AttackSpec | None,
     seed: int,
     ctx: StageContext,
+    tell: Callable[[float], None],
 ) -> Rows:
     """Which images of this batch are correct; the faster surrogate is attacked, the network decides."""
     x, labels = ctx.put(images.images[part]), images.labels[part].to(ctx.device)
@@ -136,7 +143,8 @@ def _batch(
             "answer": logits.argmax(dim=1),
             "not_finite": not_finite(logits),
         }
-    outcome = attack_with_surrogate(
-        network, surrogate, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
-    )
+    with watched(surrogate, attack, tell):
+        outcome = attack_with_surrogate(
+            network, surrogate, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
+        )
     return {"held": ~outcome.broken, "not_finite": outcome.not_finite}

@@ -25,6 +25,8 @@ def environment(package: str, folder: str = "templates") -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        # Templates are data of a package: they do not change while it runs, and are not looked at again.
+        auto_reload=False,
     )
 
 

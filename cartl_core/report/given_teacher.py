@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from cartl_core.report.values import Value
-from cartl_core.spec import ModelSpec, TeacherSpec
+from cartl_core.spec import JobSpec, ModelSpec, TeacherSpec
+from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.spec.given_teacher import EpsFrom, TeacherFacts
 from cartl_core.spec.resources.teacher import TrainedAt, Verification
 
@@ -37,6 +38,17 @@ class GivenTeacher(Value):
         description="What was measured when it was brought; null where nothing was: it is unverified."
     )
     licence: str | None = Field(default=None, description="As its owner says; null where nobody said it.")
+
+
+def teacher_of(spec: JobSpec | EvaluateJobSpec) -> GivenTeacher | None:
+    """What a report says of the teacher that a job is given or measures, before it has begun too; None where
+    there is none, or nothing is known of it."""
+    match spec:
+        case JobSpec():
+            return given(spec.teacher) if spec.teacher else None
+        case EvaluateJobSpec():
+            facts = spec.network.facts
+            return measured(facts, spec.model) if facts else None
 
 
 def measured(teacher: TeacherFacts, model: ModelSpec) -> GivenTeacher:

@@ -15,7 +15,7 @@ from cartl_core.events import AttackFinished
 from cartl_core.planning.plan import NetworkPlan, Plan
 from cartl_core.planning.stages import Attacking, StageSpec, Work
 from cartl_core.report import Notice, Report
-from cartl_core.run.progress import Meter
+from cartl_core.run.progress import REPORT, Meter
 from cartl_core.run.report_feed import ReportFeed
 from cartl_core.run.runners import Inputs
 from cartl_core.run.samples import Sample
@@ -96,6 +96,10 @@ class ActiveRun:
     def after_stages(self, kind: str | None) -> None:
         """All stages are done, and work of this kind begins; None: nothing is left."""
         self._meter.after_stages(kind)
+
+    def advance_after(self, fraction: float, label: str = REPORT.label) -> None:
+        """``fraction`` of the work after the stages that is under way is done; it is at ``label``."""
+        self._meter.advance_after(fraction, label)
 
     def known(self, *, complete: bool = False) -> Report:
         """The report as far as it is known."""

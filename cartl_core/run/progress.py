@@ -54,6 +54,8 @@ class Meter:
         """Kinds of work after the last stage that are done."""
         self._after: tuple[str, float] | None = None
         """Of those the one at work: since when."""
+        self._after_done = 0.0
+        """What is done of it."""
         self._mark = clock()
         """Until here all time has been counted."""
         self._begun: tuple[float, float] | None = None
@@ -69,7 +71,9 @@ class Meter:
     def begin(self, key: StageKey, fraction: float) -> None:
         """A stage is being computed; the ``fraction`` it had done before is not part of the rate."""
         if self._began is not None:
-            self._measured(Expected(START, 0.0), 1.0, self._clock() - self._began)
+            taken = self._clock() - self._began
+            self._measured(Expected(START, 0.0), 1.0, taken)
+            self._forecast.computed(START, self._expected.start, taken)
             self._began = None
         self._begun = (self._mark, fraction)
         self._fractions[key.digest] = fraction
@@ -100,12 +104,26 @@ class Meter:
             return
         now = self._clock()
         if self._after is not None:
+            self._count_after(1.0, now)
             self._measured(Expected(self._after[0], 0.0), 1.0, now - self._after[1])
         kinds = [*self._expected.after]
         self._over = frozenset(kinds if kind is None else kinds[: kinds.index(kind)] if kind in kinds else ())
-        self._after = None if kind is None else (kind, now)
+        self._after, self._after_done = None if kind is None else (kind, now), 0.0
         self._images.clear()
         self._tell(REPORT)
+
+    def advance_after(self, fraction: float, label: str = REPORT.label) -> None:
+        """``fraction`` of the work after the stages that is under way is done; it is at ``label``."""
+        self._count_after(fraction, self._clock())
+        self._tell(replace(REPORT, label=label))
+
+    def _count_after(self, fraction: float, now: float) -> None:
+        """Time and work since the last count, of the work after the stages."""
+        if self._after is None:
+            return
+        kind, fresh = self._after[0], max(0.0, fraction - self._after_done)
+        self._forecast.computed(kind, fresh * self._expected.after.get(kind, 0.0), now - self._mark)
+        self._mark, self._after_done = now, max(fraction, self._after_done)
 
     def _count(self, key: StageKey, fraction: float, now: float) -> None:
         """Time and work since the last count."""
@@ -141,7 +159,7 @@ class Meter:
         done = {digest: stage.seconds * self._fractions[digest] for digest, stage in stages.items()}
         outside = expected.start + sum(expected.after.values())
         whole = outside + sum(stage.seconds for stage in stages.values())
-        so_far = outside - self._after_left() + sum(done.values())
+        so_far = outside - sum(self._after_left().values()) + sum(done.values())
         self._report(
             Progress(
                 stage=key.kind,
@@ -158,11 +176,17 @@ class Meter:
             (stage.seconds - done[digest]) * factors.get(stage.kind, factors[""])
             for digest, stage in self._expected.stages.items()
         )
-        left += self._after_left()
+        left += sum(seconds * factors.get(kind, factors[""]) for kind, seconds in self._after_left().items())
         return max(0.0, left * self._forecast.pace_now(factors))
 
-    def _after_left(self) -> float:
-        return sum(seconds for kind, seconds in self._expected.after.items() if kind not in self._over)
+    def _after_left(self) -> dict[str, float]:
+        """Predicted seconds of what comes after the last stage, by the kind of work."""
+        at_work = self._after[0] if self._after else None
+        return {
+            kind: seconds * (1 - self._after_done if kind == at_work else 1.0)
+            for kind, seconds in self._expected.after.items()
+            if kind not in self._over
+        }
 
     def _images_per_second(self, key: StageKey) -> float | None:
         stage = self._expected.stages.get(key.digest)

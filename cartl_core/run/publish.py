@@ -62,7 +62,7 @@ def publish(
         attacks = run.state.attacks(network.measurements)
         test = run.inputs.images(network.measurements[0].work.data)
         write_outcomes(out, network.subject, test, clean or (), attacks, rows, report)
-    write_report(out, final, _worst_images(out, final, run), report)
+    write_report(out, final, _worst_images(out, final, run), report, drawn=_drawn(run))
     run.after_stages(None)
     run.tell(final)
     return final
@@ -107,11 +107,27 @@ def write_cards(out: Path, final: Report, report: Reporter) -> Report:
 SAFETENSORS = "application/octet-stream"
 
 
-def write_report(out: Path, final: Report, pixels: Pixels | None, report: Reporter) -> None:
+DRAWING = 0.9
+"""Of what the report takes: its figures. The rest is the page that holds them."""
+
+
+def _drawn(run: ActiveRun) -> Callable[[float], None]:
+    """Tells how far the report is when so much of its figures is drawn."""
+    return lambda fraction: run.advance_after(DRAWING * fraction)
+
+
+def write_report(
+    out: Path,
+    final: Report,
+    pixels: Pixels | None,
+    report: Reporter,
+    drawn: Callable[[float], None] = lambda fraction: None,
+) -> None:
     """``report.json``, ``report.md``, ``evidence.json``, each figure, and ``report.html`` with them inside.
 
     Args:
         pixels: of the report's gallery, if it has one.
+        drawn: told after each figure which share of them there is.
     """
     # Imported at the end of a run: the import of Matplotlib takes a second, and many runs end before.
     from cartl_core.render.plots import draw
@@ -121,7 +137,7 @@ def write_report(out: Path, final: Report, pixels: Pixels | None, report: Report
     evidence = document(final)
     if evidence is not None:
         _write(out, "evidence.json", evidence.model_dump_json(indent=1).encode(), "application/json", report)
-    pictures = {picture.name: picture for picture in draw(final, pixels)}
+    pictures = {picture.name: picture for picture in draw(final, pixels, drawn)}
     for picture in pictures.values():
         _write(out, picture.name, picture.content, picture.media_type, report)
     _write(out, "report.html", html.render(final, pictures).encode(), "text/html; charset=utf-8", report)

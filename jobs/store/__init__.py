@@ -8,7 +8,7 @@ writes its event in the same transaction, and never commits: the caller does, at
 from jobs.store.aggregate_metrics import Tally, tally
 from jobs.store.claim import Claim, claim, claimable_count
 from jobs.store.deletion import delete_job
-from jobs.store.machines.rates import Pace, measured_rates, newest_rate, pace_of
+from jobs.store.machines.rates import Pace, measured_rates, newest_rate, pace_of, paces_of
 from jobs.store.maintenance import (
     ReapResult,
     free_orphans,
@@ -100,6 +100,7 @@ __all__ = [
     "newest_rate",
     "overview",
     "pace_of",
+    "paces_of",
     "queue_position",
     "readers",
     "reap_expired",

@@ -7,6 +7,8 @@ that one. A place told here is an estimate: it takes the jobs of others in order
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -72,21 +74,38 @@ def queue_positions(session: Session, jobs: Iterable[Job]) -> dict[str, int]:
         .order_by(Job.created_at, Job.id)
         .limit(LOOKED_AT)
     )
-    rows = session.execute(eldest).all()
-    return {job.id: 1 + min(_count_ahead(job, rows), MOST_AHEAD) for job in queued}
+    queue = _Queue(session.execute(eldest).all())
+    return {job.id: 1 + min(queue.ahead_of(job), MOST_AHEAD) for job in queued}
 
 
-def _count_ahead(job: Job, rows: Sequence[Row[str, int, datetime, str]]) -> int:
-    """As ``_AHEAD`` counts."""
-    age = (job.created_at, job.id)
-    own = [row for row in rows if row.owner_id == job.owner_id]
-    until = max([age, *((row.created_at, row.id) for row in own if row.priority > job.priority)])
-    before: int = sum(row.owner_id != job.owner_id and (row.created_at, row.id) <= until for row in rows)
-    better: int = sum(
-        row.priority > job.priority or (row.priority == job.priority and (row.created_at, row.id) < age)
-        for row in own
-    )
-    return before + better
+Age = tuple[datetime, str]
+
+
+class _Queue:
+    """Queued jobs, to be asked of many what ``_AHEAD`` counts of one.
+
+    Args:
+        rows: owner, priority, time and id of each, the eldest first.
+    """
+
+    def __init__(self, rows: Sequence[Row[str, int, datetime, str]]) -> None:
+        self._ages: list[Age] = []
+        self._of_owner: dict[str, list[Age]] = defaultdict(list)
+        self._by_priority: dict[str, dict[int, list[Age]]] = defaultdict(lambda: defaultdict(list))
+        for owner, priority, created_at, job_id in rows:
+            age = (created_at, job_id)
+            self._ages.append(age)
+            self._of_owner[owner].append(age)
+            self._by_priority[owner][priority].append(age)
+
+    def ahead_of(self, job: Job) -> int:
+        """How many go before it."""
+        owner, priority, age = job.owner_id, job.priority, (job.created_at, job.id)
+        own = self._by_priority[owner]
+        rather = [ages for other, ages in own.items() if other > priority]
+        until = max([age, *(ages[-1] for ages in rather)])
+        of_others = bisect_right(self._ages, until) - bisect_right(self._of_owner[owner], until)
+        return of_others + sum(map(len, rather)) + bisect_left(own[priority], age)
 
 
 def set_priority(session: Session, job_id: str, owner: str, priority: int) -> Job:

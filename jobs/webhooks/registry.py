@@ -38,6 +38,19 @@ def webhooks_of(session: Session, owner: str) -> Sequence[Webhook]:
     return session.execute(chosen).scalars().all()
 
 
+def webhook_of(session: Session, owner: str, webhook_id: str) -> Webhook:
+    """One webhook.
+
+    Raises:
+        WebhookNotFound: ``owner`` has no such webhook.
+    """
+    mine = select(Webhook).where(Webhook.id == webhook_id, Webhook.owner_id == owner)
+    found = session.execute(mine).scalar_one_or_none()
+    if found is None:
+        raise WebhookNotFound
+    return found
+
+
 def forget_webhook(session: Session, owner: str, webhook_id: str) -> None:
     """Delete a webhook, with its log and what is still owed to it.
 
@@ -60,9 +73,7 @@ def deliveries_of(
     Raises:
         WebhookNotFound: ``owner`` has no such webhook.
     """
-    mine = select(Webhook.id).where(Webhook.id == webhook_id, Webhook.owner_id == owner)
-    if session.execute(mine).one_or_none() is None:
-        raise WebhookNotFound
+    webhook_of(session, owner, webhook_id)
     table = WebhookDelivery
     page = select(table).where(table.webhook_id == webhook_id)
     if after is not None:

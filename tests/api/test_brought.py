@@ -152,6 +152,27 @@ def test_a_teacher_is_measured(client: TestClient, worker: Worker, brought: Call
     assert field_of(client, asked | alone) == "network"
 
 
+def test_the_figures_of_a_given_teacher_stand_in_the_report_of_a_job_that_has_not_begun(
+    client: TestClient, brought: Callable[..., None]
+) -> None:
+    brought()
+    given = client.post("/jobs", json=FROM_TEACHER).json()["id"]
+    measures = {"kind": "evaluate", "network": {"teacher": "robust"}, "dataset": "birds", "preset": "smoke"}
+    measured = client.post("/jobs", json=measures).json()["id"]
+    for job, used in ((given, "as_it_is"), (measured, "measured")):
+        known = client.get(f"/jobs/{job}/robustness").json()["given_teacher"]
+        assert (known["name"], known["used"], known["verification"]["n"]) == ("robust", used, 100)
+        for path in (f"/jobs/{job}/report", f"/ui/jobs/{job}", f"/ui/jobs/{job}/report"):
+            page = client.get(path, headers={"Accept": "text/html"}).text
+            assert "The teacher that was given" in page, path
+            assert "on 100 test images of digits: 50.0 % (40.0 to 60.0) clean accuracy" in page, path
+        text = client.get(f"/jobs/{job}/robustness", headers={"Accept": "text/markdown"}).text
+        assert "on 100 test images of digits" in text
+    own = client.post("/jobs", json={"dataset": "birds", "freeze_depth": 2, "preset": "smoke"}).json()["id"]
+    assert client.get(f"/jobs/{own}/robustness").json()["given_teacher"] is None
+    assert "The teacher that was given" not in client.get(f"/ui/jobs/{own}").text
+
+
 def field_of(client: TestClient, body: dict[str, Any]) -> str:
     """The field that a job is refused for."""
     answer = client.post("/jobs", json=body)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from cartl_core.events import Progress
 from cartl_core.spec import JobRequest, JobSpec
 
 
@@ -166,6 +167,16 @@ def test_a_running_job_is_asked_to_stop(client: TestClient, small: dict[str, Any
     assert client.get(path).json()["state"] == "succeeded"
     assert client.post(f"{path}/cancel").status_code == 409
     assert client.post(f"{path}/retry").status_code == 409
+
+
+def test_a_list_says_what_is_left_of_jobs_at_work(
+    client: TestClient, small: dict[str, Any], worker: Any
+) -> None:
+    running, waiting = (submit(client, small)["id"] for _ in range(2))
+    told = Progress(stage="transfer", label="student", fraction=0.5, seconds_left=3600.0)
+    worker.tell(worker.claim(), told)
+    left = {job["id"]: job["seconds_left"] for job in client.get("/jobs").json()["data"]}
+    assert left[waiting] is None and 3000 < left[running] <= 3600
 
 
 @pytest.mark.parametrize("job_id", ["nothing", "0" * 32, "%00", "..%2f..", "a" * 300, "é"])

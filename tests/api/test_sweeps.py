@@ -79,6 +79,14 @@ def test_a_dry_run_counts_and_stores_nothing(client: TestClient, stored: Callabl
     assert dry.status_code == 200
     found = dry.json()
     assert (found["combinations"], found["jobs"], found["teachers"]) == (12, 3 + 3 * 2, 1 + 3)
+    assert [(one["field"], one["name"], one["state"]) for one in found["data"]] == [
+        ("source", "digits", "present")
+    ], "all its jobs need it, as source and target, and it is named once"
+    fetched = client.post("/sweeps?dry_run=true", json={"base": BASE | {"source": "mnist"}, "grid": grid})
+    assert [(one["name"], one["state"]) for one in fetched.json()["data"]] == [
+        ("mnist", "download"),
+        ("digits", "present"),
+    ]
     every = {"base": BASE | {"pretrain": {"fdm_layers": "every"}}, "grid": grid}
     shared = client.post("/sweeps?dry_run=true", json=every).json()
     assert (shared["jobs"], shared["teachers"]) == (9, 2)

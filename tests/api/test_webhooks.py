@@ -37,11 +37,14 @@ def test_a_webhook_is_registered_listed_and_deleted(allowing: TestClient) -> Non
     listed = allowing.get("/webhooks")
     assert [hook["url"] for hook in listed.json()["data"]] == [HOOK["url"], other["url"]]
     assert "whsec_" not in listed.text
+    one = allowing.get(f"/webhooks/{created['id']}").json()
+    assert one == {name: value for name, value in created.items() if name != "secret"}
     full = allowing.post("/webhooks", json=HOOK)
     assert full.status_code == 429 and full.json()["type"] == "/problems/too-many-webhooks"
     assert allowing.delete(f"/webhooks/{created['id']}").status_code == 204
     for gone in (created["id"], "0" * 16):
         assert allowing.delete(f"/webhooks/{gone}").status_code == 404
+        assert allowing.get(f"/webhooks/{gone}").status_code == 404
     assert allowing.delete("/webhooks/NO_ID").status_code == 422
     assert [hook["id"] for hook in allowing.get("/webhooks").json()["data"]] == [other["id"]]
 
@@ -106,6 +109,7 @@ def test_another_owners_webhook_does_not_exist_and_a_reader_registers_none(
     assert allowing.get("/webhooks", headers=eve).json()["data"] == []
     assert allowing.get(f"/webhooks/{hook}/deliveries", headers=eve).status_code == 404
     assert allowing.delete(f"/webhooks/{hook}", headers=eve).status_code == 404
+    assert allowing.get(f"/webhooks/{hook}", headers=eve).status_code == 404
     assert allowing.post("/webhooks", json=HOOK, headers=reader).status_code == 403
     assert allowing.delete(f"/webhooks/{hook}", headers=reader).status_code == 403
     assert allowing.get(f"/webhooks/{hook}/deliveries", headers=reader).status_code == 200

@@ -253,7 +253,7 @@ def test_lists_show_deletes_and_shares(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(204, "")
     service.asked.clear()
     for command in (
-        ("teachers", "delete", ID),
+        ("teachers", "delete", ID, "--yes"),
         ("teachers", "share", ID, "bob"),
         ("datasets", "share", ID, "bob", "--stop"),
     ):

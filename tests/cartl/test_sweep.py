@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cartl.http.problems import ServiceError
+from cartl.http.problems import NotUsable, ServiceError
 from cartl.main import app
 from cartl.request import NotARequest
 from cartl.sweep import all_ended, where
 
 REQUEST = {"base": {"dataset": "digits"}, "grid": {"freeze_depth": [1, 2]}}
+AT_WORK = {"id": "j2", "state": "running", "stage": "robustness", "fraction": 0.4, "seconds_left": 90.0}
 TABLE = "# Sweep\n\n| method |\n|---|\n| CARTL |\n"
 
 
@@ -63,18 +64,25 @@ def test_it_posts_watches_and_prints_the_table(
             return answer(201, sweep_of(queued=2))
         if "markdown" in asked.headers["Accept"]:
             return answer(200, TABLE, type="text/markdown")
+        if asked.path.startswith("/jobs"):
+            return answer(200, {"data": [AT_WORK]})
         return answer(200, seen.pop(0))
 
     service.reply = reply
     result = run("sweep", file, "--url", service.url)
     assert result.exit_code == code
     lines = result.stdout.partition(TABLE)[0].splitlines()
-    assert lines[0] == "sweep s1: 2 queued"
-    assert len(lines) == 3, "nothing is said twice"
+    assert lines[:3] == [
+        "sweep s1: 2 queued",
+        "sweep s1: 1 queued, 1 running",
+        "j2: [40 %] robustness, 1 min 30 s left",
+    ]
+    assert len(lines) == 4, "nothing is said twice"
     assert TABLE in result.stdout
     assert service.asked[0].body == REQUEST
     asked = [asked.path for asked in service.asked]
-    assert asked == ["/sweeps?dry_run=true", "/sweeps", *["/sweeps/s1"] * 5]
+    assert asked[:2] == ["/sweeps?dry_run=true", "/sweeps"]
+    assert asked.count("/sweeps/s1") == 5 and asked.count("/jobs?sweep=s1&state=running") == 2
 
 
 def test_a_sweep_that_exists_is_shown_again(service: Any, answer: Any) -> None:
@@ -95,6 +103,23 @@ def test_only_counting_or_only_posting(service: Any, answer: Any, file: str) -> 
     assert service.asked[0].path == "/sweeps?dry_run=true"
     detached = run("sweep", file, "--detach", "--url", service.url)
     assert detached.stdout == "s1\n"
+
+
+def test_it_warns_before_its_data_is_missing_and_says_what_is_downloaded(
+    service: Any, answer: Any, file: str
+) -> None:
+    fetched = {"field": "source", "name": "mnist", "state": "download", "size": 11_600_000, "host": "h.org"}
+    missing = {"field": "dataset", "name": "gtsrb", "state": "missing", "command": "cartl fetch gtsrb"}
+    told = {"id": "s1", "jobs": 2, "data": [fetched, missing]}
+    service.reply = lambda asked: answer(200, told)
+    with pytest.raises(NotUsable, match=r"files of gtsrb \(dataset\) are not there.*cartl fetch gtsrb"):
+        run("sweep", file, "--url", service.url)
+    assert [asked.path for asked in service.asked] == ["/sweeps?dry_run=true"]
+    done = run("sweep", file, "--yes", "--detach", "--url", service.url)
+    assert done.exit_code == 0 and service.asked[-1].path == "/sweeps"
+    for said in (done.stderr, run("sweep", file, "--dry-run", "--url", service.url).stderr):
+        assert "mnist (source) is downloaded first, 11.6 MB from h.org" in said
+        assert "warning: the files of gtsrb (dataset) are not there" in said
 
 
 def test_a_file_that_is_no_request_and_an_id_that_is_none(service: Any, answer: Any, tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/track-jobs.md",
         "curl -s http://127.0.0.1:8000/webhooks -H 'Content-Type: application/json' \\",
     ): "needs a service that allows webhooks; tests/api/test_webhooks.py registers the same",
+    (
+        "docs/how-to/track-jobs.md",
+        ".venv/bin/cartl webhooks add https://example.com/cartl --event job.succeeded --event job.failed   "
+        "# prints the secret",
+    ): "needs a service that allows webhooks; tests/cartl/test_webhooks.py types the same",
     ("docs/how-to/move-to-another-host.md", "docker compose up --build --no-start"): DOCKER,
     (
         "docs/explanation/benchmarks.md",

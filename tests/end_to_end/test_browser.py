@@ -13,12 +13,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from tests.end_to_end.browser_steps import (
+    PATIENCE,
+    a_webhook_is_added,
+    an_operation_is_tried,
+    the_same_request_is_copied,
+)
 from tests.fixtures.browser import CHROMIUM, Visitor, browser, service, visitor
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: chromium)")
 
-PATIENCE = 180_000
-"""Milliseconds, for what must come however busy the machine is."""
 KINDS = ("bar", "cross", "ring")
 EACH = 40
 SMALL = {
@@ -86,6 +90,7 @@ def test_a_person_gets_from_images_to_a_report(new_postgres_database: str, tmp_p
         a_job_is_cancelled(desk, third)
         a_job_is_deleted(desk, third)
         an_operation_is_tried(desk, first)
+        a_webhook_is_added(desk)
         sign_in(phone, key)
         found = {"job": first, **made(base, key)}
         for name, path in PLACES.items():
@@ -116,6 +121,8 @@ PLACES = {
     "teachers": "/ui/teachers",
     "teacher": "/ui/teachers/{teacher}",
     "workers": "/ui/workers",
+    "webhooks": "/ui/webhooks",
+    "webhook": "/ui/webhooks/{webhook}",
     "nothing": "/ui/datasets/nothing",
     "docs": "/docs#create_job",
     "problems": "/problems",
@@ -123,7 +130,7 @@ PLACES = {
 
 
 def made(base: str, key: str) -> dict[str, str]:
-    """A sweep that has not begun, and the teacher that the first job has trained."""
+    """A sweep that has not begun, the teacher that the first job has trained, the webhook of the form."""
     headers = {"Authorization": f"Bearer {key}"}
     grid = {"base": {"dataset": "digits", "preset": "smoke"}, "grid": {"freeze_depth": [1, 2]}}
     with httpx.Client(base_url=base, headers=headers, timeout=60) as client:
@@ -131,7 +138,8 @@ def made(base: str, key: str) -> dict[str, str]:
         assert sweep.status_code == 201, sweep.text
         client.post(f"/sweeps/{sweep.json()['id']}/cancel").raise_for_status()
         teachers = client.get("/teachers").json()["data"]
-    return {"sweep": sweep.json()["id"], "teacher": teachers[0]["id"]}
+        hooks = client.get("/webhooks").json()["data"]
+    return {"sweep": sweep.json()["id"], "teacher": teachers[0]["id"], "webhook": hooks[0]["id"]}
 
 
 def images_are_added_in_the_form(desk: Visitor, folder: Path) -> None:
@@ -181,41 +189,6 @@ def a_job_is_made_by_the_form(desk: Visitor) -> str:
     page.get_by_label("Fields of the request that have no place above").fill(json.dumps(SMALL))
     the_same_request_is_copied(page)
     return submit(page, "first")
-
-
-def the_same_request_is_copied(page: Page) -> None:
-    """What is copied is the request that will be sent."""
-    expect(page.locator("#estimate")).to_contain_text("on disk", timeout=PATIENCE)
-    copied = {}
-    for kind in ("JSON", "curl", "Python"):
-        page.get_by_role("button", name=f"Copy as {kind}").click()
-        expect(page.get_by_text("Copied.").last).to_be_visible()
-        copied[kind] = page.evaluate("navigator.clipboard.readText()")
-    request = json.loads(copied["JSON"])
-    assert (request["dataset"], request["freeze_depth"]) == ("shapes", 1)
-    assert json.loads(copied["curl"].partition("-d '")[2].rpartition("'")[0]) == request
-    asked: list[dict[str, object]] = []
-    program = copied["Python"].replace("from cartl import Client", "")
-    exec(program.partition("    print")[0], {"Client": _recording(asked)})  # noqa: S102 - what the page made
-    assert asked == [request]
-
-
-def _recording(asked: list[dict[str, object]]) -> object:
-    """In the place of the client's class: notes what is submitted."""
-
-    class Recorder:
-        def __init__(self, url: str, key: str | None) -> None:
-            assert url.startswith("http")
-
-        def __enter__(self) -> Recorder:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-
-        def submit(self, request: dict[str, object]) -> None:
-            asked.append(request)
-
-    return Recorder
 
 
 def again(desk: Visitor, job: str, name: str, **changes: str) -> str:
@@ -277,15 +250,3 @@ def a_job_is_deleted(desk: Visitor, job: str) -> None:
     row.get_by_role("button", name="Delete").click()
     expect(row).to_have_count(0, timeout=PATIENCE)
     assert desk.page.context.request.get(f"{desk.base}/jobs/{job}").status == 404
-
-
-def an_operation_is_tried(desk: Visitor, job: str) -> None:
-    """From its documentation, with the session."""
-    page = desk.open("/docs#get_job")
-    operation = page.locator("#get_job")
-    operation.get_by_role("textbox", name="job_id").fill(job)
-    operation.get_by_role("button", name="Send GET").click()
-    answer = operation.locator("[data-answer]")
-    expect(answer).to_contain_text("200 OK", timeout=PATIENCE)
-    expect(answer.locator("pre")).to_contain_text(job)
-    desk.judge("docs")

@@ -23,6 +23,8 @@ from api.shared_links import LinkInvalid, make_link, read_link
 from api.web.timeline import WHOLE, stages_over_time
 from cartl_core.render import html, sentences
 from cartl_core.render.event_lines import event_line
+from cartl_core.report.given_teacher import GivenTeacher, teacher_of
+from cartl_core.spec.existing_network import spec_of
 from jobs import store
 from jobs.settings import Settings
 from jobs.state import JobState
@@ -90,9 +92,11 @@ def show_progress(job_id: JobId, visit: VisitDep) -> Response:
         "job_overview.html",
         waiting=waiting,
         headline=_headline(job),
+        teacher=tuple(sentences.about_given_teacher(teacher)) if (teacher := _teacher(job)) else (),
         pace=pace,
         stages=stages_over_time(newest, datetime.now(UTC), running=job.state == JobState.RUNNING),
         whole=WHOLE,
+        teacher_title=sentences.GIVEN_TEACHER,
         events=[
             {"number": event.number, "at": event.at, "words": words}
             for event in reversed(newest)
@@ -107,6 +111,12 @@ def _newest_events(session: Session, job: Job) -> Sequence[JobEvent]:
 
 def _headline(job: Job) -> str | None:
     return sentences.headline(report_of(job)) if job.report is not None else None
+
+
+def _teacher(job: Job) -> GivenTeacher | None:
+    """The teacher that it was given or measures; of a job that trains its own no specification is read."""
+    names_one = job.spec.get("teacher") or job.spec.get("network")
+    return teacher_of(spec_of(job.spec)) if names_one else None
 
 
 @router.get("/ui/jobs/{job_id}/robustness")

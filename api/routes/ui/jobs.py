@@ -61,6 +61,7 @@ def list_jobs(
             here="/ui/jobs",
             jobs=jobs,
             waiting=visit.waiting(session, list(jobs), capacity),
+            paces=store.paces_of(session, jobs),
             counts=[found for found in store.state_counts(session, visit.caller.owner).items() if found[1]],
             no_worker=capacity.slots == 0,
             filters=FILTERS,

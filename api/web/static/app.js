@@ -3,6 +3,7 @@ import { drawCurves } from "./curves.js";
 import { startDocs } from "./docs.js";
 import { startForm } from "./form.js";
 import { startUpload } from "./upload.js";
+import { startWebhooks } from "./webhooks.js";
 
 const LIVE_MILLISECONDS = 2000;
 const CURVE_MILLISECONDS = 4000;
@@ -168,4 +169,5 @@ for (const place of document.querySelectorAll("[data-curves]")) {
 }
 for (const form of document.querySelectorAll("form[data-job-form]")) startForm(form);
 for (const form of document.querySelectorAll("form[data-upload]")) startUpload(form);
+for (const form of document.querySelectorAll("form[data-webhook-form]")) startWebhooks(form);
 if (document.querySelector("[data-docs]")) startDocs();

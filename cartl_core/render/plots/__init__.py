@@ -33,13 +33,20 @@ PLOTS: dict[str, Callable[[Report], Figure | None]] = {
 PHOTOGRAPHS = "worst-images"
 
 
-def draw(report: Report, pixels: Pixels | None = None) -> tuple[Picture, ...]:
+def draw(
+    report: Report, pixels: Pixels | None = None, drawn: Callable[[float], None] = lambda fraction: None
+) -> tuple[Picture, ...]:
     """Every figure that ``report`` has something for: charts as SVG and PNG, photographs as PNG.
 
     Args:
         pixels: of the report's gallery.
+        drawn: told after each figure which share of them there is.
     """
-    charts = tuple(picture for stem, plot in PLOTS.items() for picture in files(stem, partial(plot, report)))
-    if pixels is None:
-        return charts
-    return (*charts, *files(PHOTOGRAPHS, partial(worst_images, report, pixels), vector=False))
+    found: list[Picture] = []
+    for place, (stem, plot) in enumerate(PLOTS.items(), start=1):
+        found += files(stem, partial(plot, report))
+        drawn(place / (len(PLOTS) + 1))
+    if pixels is not None:
+        found += files(PHOTOGRAPHS, partial(worst_images, report, pixels), vector=False)
+    drawn(1.0)
+    return tuple(found)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from cartl_core.errors import Interruption, describe_error
-from cartl_core.events import ArtifactWritten, ExportWithheld, Progress, Reporter
+from cartl_core.events import ArtifactWritten, ExportWithheld, Reporter
 from cartl_core.report.exports import Export, WithheldReason
 from cartl_core.run.active_run import ActiveRun
 from cartl_core.run.exports.formats import WRITERS
@@ -55,7 +55,7 @@ def export_student(out: Path, run: ActiveRun, network_file: Path, services: Serv
         classes = run.inputs.samples["target"].data.class_names
         try:
             order = _order(run, network_file, folder, tasks, classes, services)
-            return tuple(_done(order, out, folder, run.report, services.stop))
+            return tuple(_done(order, out, folder, run, services.stop))
         except Interruption:
             raise
         # Making images and files for an export may fail as any computation does; the report is there.
@@ -91,7 +91,7 @@ def _order(
 ) -> Order:
     spec, runtime = run.plan.spec, services.runtime
     attacks = spec.evaluate.attacks
-    _tell(tasks[0].name, run.report)
+    _tell(tasks[0], 0, len(tasks), run)
     images = folder / "images.safetensors"
     export_images(
         network_file,
@@ -111,13 +111,14 @@ def _order(
     )
 
 
-def _done(order: Order, out: Path, folder: Path, report: Reporter, stop: StopFlag) -> Iterator[Export]:
-    tasks = {task.name: task for task in order.tasks}
+def _done(order: Order, out: Path, folder: Path, run: ActiveRun, stop: StopFlag) -> Iterator[Export]:
+    tasks, report = {task.name: task for task in order.tasks}, run.report
+    places = {name: place for place, name in enumerate(tasks)}
     for answer in exported(order, folder, stop):
         task = tasks[answer.name]
         match answer:
             case Begun():
-                _tell(task.name, report)
+                _tell(task, places[task.name], len(tasks), run)
             case Made():
                 _publish(task, out, report)
                 yield Export(name=task.name, format=task.format, measured=answer.measured)
@@ -140,5 +141,7 @@ def _withheld(task: Task, reason: WithheldReason, message: str, report: Reporter
     return Export(name=task.name, format=task.format, withheld=reason)
 
 
-def _tell(name: str, report: Reporter) -> None:
-    report(Progress(stage="evaluate", label=f"export {name}", fraction=1.0))
+def _tell(task: Task, place: int, of: int, run: ActiveRun) -> None:
+    """It is begun, as the one at this place of so many; making the images that they are measured on counts as
+    another one before them."""
+    run.advance_after((place + 1) / (of + 1) if place else 0.0, f"export {task.name}")

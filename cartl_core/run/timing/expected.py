@@ -100,6 +100,7 @@ def expect(
     first, *last = outside_stages(exports=exports)
     size = size_class(macs_of_a_pass)
     known = {cost.kind: rates.rate_of(cost.kind, size) for cost in costs.values()}
+    outside = {cost.kind: rates.rate_of(cost.kind, size) for cost in (first, *last)}
     return RunForecast(
         stages={
             digest: Expected(
@@ -115,7 +116,11 @@ def expect(
         after={cost.kind: rates.seconds(cost, macs_of_a_pass).likely for cost in last},
         size_class=size,
         measured=any(known.values()),
-        spreads={kind: log(rate.high / rate.likely) / NINE_TENTHS for kind, rate in known.items() if rate},
+        spreads={
+            kind: log(rate.high / rate.likely) / NINE_TENTHS
+            for kind, rate in (known | outside).items()
+            if rate
+        },
     )
 
 

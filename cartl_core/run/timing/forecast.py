@@ -16,8 +16,8 @@ MINUTE = 60.0
 """Seconds of computing: as far back as the machine's pace of now is measured."""
 MACHINE_SPREAD = {True: 0.2, False: 1.2}
 """Standard deviation of the logarithm of the machine's factor: where it was measured, and where not."""
-KIND_SPREAD = 0.6
-"""The same of the factor of a kind that was never measured."""
+KIND_SPREAD = 0.8
+"""The same of the factor of a kind that was never measured: so far apart kinds lay in recorded first runs."""
 NOISE = 1.5
 """The same of what one second of computing shows."""
 PATIENCE = 5.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,8 +19,8 @@ KEPT_OF_EACH = 16
 """Rows of one machine, kind of work and size of network: the newest."""
 KEPT_IN_ALL = 4096
 NAME_LENGTH = 200
-LEAST_SHARE = 0.1
-"""Of a time left that was told, what stays of it however long nothing new is told."""
+OVERDUE_SHARE = 0.25
+"""Of the time since something was told: what is expected to be left, where that is more than was told."""
 
 
 @dataclass(frozen=True)
@@ -82,20 +83,33 @@ def note_pace(session: Session, job_id: str, images_per_second: float | None) ->
 
 def pace_of(session: Session, job: Job) -> Pace:
     """How a running job goes at this moment; of one that does not run nothing is told."""
-    if job.state != JobState.RUNNING:
-        return Pace()
-    row = session.execute(
-        select(JobPace.images_per_second, JobPace.at).where(JobPace.job_id == job.id)
-    ).one_or_none()
-    if row is None:
-        told_at, images = job.started_at, None
-    else:
-        told_at, images = row.at, row.images_per_second
+    return paces_of(session, [job]).get(job.id, Pace())
+
+
+def paces_of(session: Session, jobs: Iterable[Job]) -> dict[str, Pace]:
+    """``pace_of`` of several jobs by one query; those that do not run are left out."""
+    running = {job.id: job for job in jobs if job.state == JobState.RUNNING}
+    if not running:
+        return {}
+    columns = (JobPace.job_id, JobPace.images_per_second, JobPace.at)
+    rows = session.execute(select(*columns).where(JobPace.job_id.in_(running))).all()
+    told = {row.job_id: (row.at, row.images_per_second) for row in rows}
+    now = datetime.now(UTC)
+    return {
+        job_id: _pace(job, *told.get(job_id, (job.started_at, None)), now) for job_id, job in running.items()
+    }
+
+
+def _pace(job: Job, told_at: datetime | None, images: float | None, now: datetime) -> Pace:
     if job.seconds_left is None or told_at is None:
         return Pace(job.seconds_left, images)
-    return Pace(aged(job.seconds_left, (datetime.now(UTC) - told_at).total_seconds()), images)
+    return Pace(aged(job.seconds_left, (now - told_at).total_seconds()), images)
 
 
 def aged(told: float, seconds: float) -> float:
-    """The time left that was ``told`` so many seconds ago: less by these, and not nothing before the end."""
-    return max(told - max(seconds, 0.0), LEAST_SHARE * told)
+    """The time left that was ``told`` so many seconds ago, where nothing new is told.
+
+    It is less by these. What takes longer than was told is expected to take a quarter as long again.
+    """
+    waited = max(seconds, 0.0)
+    return max(told - waited, min(OVERDUE_SHARE * waited, told))

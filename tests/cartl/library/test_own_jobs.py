@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -42,6 +43,29 @@ def test_keys_are_listed_and_revoked(script: Any, scripted: Any, kind: str) -> N
     assert (told.asked[0].method, told.asked[0].url.path) == ("DELETE", "/keys/k1")
     with pytest.raises(NotUsable):
         scripted.run(kind, script(204), "delete", "../keys")
+
+
+def test_webhooks_are_registered_listed_looked_at_and_deleted(script: Any, scripted: Any, kind: str) -> None:
+    hook = {"id": "h1", "url": "https://example.com/x", "events": ["job.failed"]}
+    asked = script((201, {**hook, "secret": "whsec_x"}))
+    made = scripted.run(kind, asked, "add_webhook", hook["url"], ["job.failed"])
+    assert (made.id, made.secret, "whsec_x" in repr(made)) == ("h1", "whsec_x", False)
+    assert json.loads(asked.asked[0].content) == {"url": hook["url"], "events": ["job.failed"]}
+    (listed,) = scripted.run(kind, script((200, {"data": [hook]})), "webhooks")
+    assert listed == scripted.run(kind, script((200, hook)), "webhook", "h1")
+    pages = script(
+        (200, {"data": [{"id": "msg_1", "state": "pending", "status": 503}], "next_cursor": "more"}),
+        (200, {"data": [{"id": "msg_2", "state": "delivered"}], "next_cursor": None}),
+    )
+    sent = scripted.run(kind, pages, "deliveries", "h1")
+    assert [(one.id, one.state, one.status) for one in sent] == [
+        ("msg_1", "pending", 503),
+        ("msg_2", "delivered", None),
+    ]
+    assert pages.asked[1].url.params["cursor"] == "more"
+    told = script(204)
+    assert scripted.run(kind, told, "delete_webhook", "h1") is None
+    assert (told.asked[0].method, told.asked[0].url.path) == ("DELETE", "/webhooks/h1")
 
 
 def test_with_await_a_job_is_put_first_and_deleted(awaited: Any) -> None:

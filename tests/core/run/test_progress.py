@@ -117,12 +117,15 @@ def test_each_computed_stage_and_both_ends_of_a_run_are_measured() -> None:
     meter.finish(ONE)
     meter.finish(TWO)
     meter.after_stages("export")
-    before = told(events).seconds_left or 0
     now[0] = 29.0
     meter.after_stages("publish")
     meter.after_stages("publish")
-    assert told(events).seconds_left == pytest.approx(before / 4), "three of twelve seconds"
-    assert told(events).fraction < 1
+    assert told(events).fraction == pytest.approx(1 - 3 / 48), "three of forty-eight seconds"
+    now[0] = 30.5
+    meter.advance_after(0.5)
+    assert told(events).fraction == pytest.approx(1 - 1.5 / 48)
+    meter.advance_after(0.75, "the last figure")
+    assert told(events).label == "the last figure"
     now[0] = 32.0
     meter.after_stages(None)
     assert (told(events).fraction, told(events).seconds_left) == (1.0, 0.0)
@@ -132,6 +135,24 @@ def test_each_computed_stage_and_both_ends_of_a_run_are_measured() -> None:
         StageMeasured(kind="export", size_class=17, macs=0, batches=0, seconds=2.0),
         StageMeasured(kind="publish", size_class=17, macs=0, batches=0, seconds=3.0),
     ]
+
+
+def test_what_comes_after_the_stages_is_as_slow_as_they_were() -> None:
+    """Everything takes four times as long as predicted, the start too; half of the report is written then."""
+    now, events = [0.0], list[Event]()
+    stages = {"1": Expected("teacher", 50.0)}
+    forecast = RunForecast(stages, start=10.0, after={"publish": 20.0})
+    meter = Meter(forecast, events.append, began=0.0, clock=lambda: now[0])
+    now[0] = 40.0
+    meter.begin(ONE, 0.0)
+    assert 70.0 * 2 < (told(events).seconds_left or 0) < 70.0 * 4, "the start told something"
+    now[0] = 240.0
+    meter.finish(ONE)
+    meter.after_stages("publish")
+    assert told(events).seconds_left == pytest.approx(80.0, rel=0.2)
+    now[0] = 280.0
+    meter.advance_after(0.5)
+    assert told(events).seconds_left == pytest.approx(40.0, rel=0.1)
 
 
 def test_a_stage_that_was_nearly_done_before_says_nothing_of_its_rate() -> None:

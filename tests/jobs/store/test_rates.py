@@ -98,8 +98,15 @@ def test_a_running_job_says_how_many_images_go_through(
     )
 
 
-def test_a_time_left_that_was_told_runs_down_and_is_nothing_only_at_the_end() -> None:
-    assert [rates.aged(60.0, seconds) for seconds in (-5.0, 0.0, 20.0, 54.0, 1e6)] == [60, 60, 40, 6, 6]
+def test_a_time_left_runs_down_and_what_is_overdue_takes_a_quarter_as_long_again() -> None:
+    assert [rates.aged(60.0, seconds) for seconds in (-5.0, 0.0, 20.0, 60.0, 120.0, 1e6)] == [
+        60,
+        60,
+        40,
+        15,
+        30,
+        60,
+    ]
 
 
 def test_estimates_read_the_table_once_in_a_while(factory: sessionmaker[Session]) -> None:
