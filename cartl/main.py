@@ -13,6 +13,7 @@ import typer
 from cartl import exit_codes
 from cartl.commands import (
     about,
+    audit,
     catalog,
     datasets,
     doctor,
@@ -58,6 +59,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "models": catalog.models,
     "methods": catalog.methods,
     "workers": catalog.workers,
+    "audit": audit.audit,
     "fetch": local.fetch,
     "convert": local.convert,
     "run": local.run,

@@ -33,6 +33,7 @@ from cartl_core.render.markdown.sweep import render_sweep
 from cartl_core.spec.sweep import SweepRequest
 from jobs import store
 from jobs.errors import BadCursor
+from jobs.store.rights.audit import note
 from jobs.store.sweeps import (
     cancel_sweep,
     find_sweep,
@@ -103,6 +104,7 @@ def create_sweep(
             max_attempts=context.settings.max_attempts,
             max_queued=context.settings.max_queued_per_owner,
         )
+        note(session, caller.actor, "sweep.submit", sweep.id, jobs=[job.id for job in jobs])
         if idempotency_key is not None:
             store.remember(
                 session,
@@ -204,4 +206,6 @@ def get_sweep(sweep_id: SweepId, request: ReadRequestDep) -> Response:
 def cancel_all(sweep_id: SweepId, caller: Submitter, context: ContextDep) -> SweepView:
     """Queued jobs end at once, running ones when their workers have stopped them; what has ended stays."""
     with context.writing() as session:
-        return _view(session, cancel_sweep(session, sweep_id, caller.owner))
+        sweep = cancel_sweep(session, sweep_id, caller.owner)
+        note(session, caller.actor, "sweep.cancel", sweep_id)
+        return _view(session, sweep)

@@ -1,6 +1,7 @@
 """The SQL tables, by aggregate."""
 
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation, WebSession
+from jobs.tables.audit import AuditEntry
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, OF_ANYBODY, STATES, DeletedJob, Job, JobEvent, Metric, Sweep
 from jobs.tables.rate import JobPace, StageRate
@@ -20,6 +21,7 @@ __all__ = [
     "TASK_STATES",
     "ApiKey",
     "Artifact",
+    "AuditEntry",
     "Base",
     "Checkpoint",
     "Dataset",

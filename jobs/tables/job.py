@@ -180,7 +180,7 @@ class DeletedJob(Base):
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     owner_id: Mapped[str] = mapped_column(ID)
     deleted_by: Mapped[str] = mapped_column(ID)
-    """The owner of the key that asked; another than the job's for an admin."""
+    """The owner of the key that asked; another than the job's for an operator."""
     key_id: Mapped[str | None] = mapped_column(ID)
     """Of that key; null for this machine's own user, where no key is asked for."""
     claims: Mapped[int] = mapped_column()

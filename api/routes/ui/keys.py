@@ -12,8 +12,8 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/ui/keys")
 def show_keys(visit: VisitDep) -> Response:
-    """Oldest first; an admin sees those of all owners, as in the API."""
-    everybodys = "admin" in visit.caller.scopes
+    """Oldest first; an operator sees those of all owners, as in the API."""
+    everybodys = visit.caller.is_operator
     with visit.reading() as session:
         keys = keys_of(session, None if everybodys else visit.caller.owner)
     return visit.page("keys.html", title="Keys", here="/ui/keys", keys=keys, everybodys=everybodys)
