@@ -42,6 +42,7 @@ from api.routes import (
     observe,
     operator,
     pages,
+    quotas,
     results,
     shares,
     sweeps,
@@ -73,6 +74,7 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.JobEnded: "wrong-state",
     errors.JobInUse: "in-use",
     errors.TooManyJobs: "too-many-jobs",
+    errors.QuotaExceeded: "quota-exceeded",
     errors.TooManyShares: "invalid",
     errors.KeyNotFound: "not-found",
     errors.SweepNotFound: "not-found",
@@ -113,6 +115,7 @@ TAGS = [
     {"name": "catalog", "description": "What may be asked for."},
     {"name": "keys", "description": "Who may ask: your own keys, and for an operator all."},
     {"name": "operator", "description": "To run the service: jobs of all owners, and the audit log."},
+    {"name": "quotas", "description": "What an owner may use, and uses."},
     {"name": "webhooks", "description": "Whom the service calls when something happens to your jobs."},
     {"name": "health", "description": "For probes and Prometheus; workers and their devices."},
 ]
@@ -147,6 +150,7 @@ def create_app(settings: Settings) -> FastAPI:
         keys,
         audit,
         operator,
+        quotas,
         webhooks,
         workers,
         health,
@@ -157,7 +161,14 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(page)
     app.state.documents = {}
     error_handlers.install(app, KIND_OF_ERROR, _respond)
-    bodies = (keys.KeyRequest, webhooks.WebhookRequest, job_changes.JobChange, NewDataset, NewTeacher)
+    bodies = (
+        keys.KeyRequest,
+        quotas.QuotaRequest,
+        webhooks.WebhookRequest,
+        job_changes.JobChange,
+        NewDataset,
+        NewTeacher,
+    )
     openapi.install(app, *bodies)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
@@ -193,7 +204,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             feed=Feed(sessions, require_key=settings.require_key),
             celery=celery,
             notify_bucket=Bucket(rate=NOTIFY_PER_SECOND, burst=NOTIFY_BURST),
-            quota=QueueQuota(settings.max_queued_per_owner),
+            quota=QueueQuota(settings.owner_limits),
             readiness=ComputedOnce(lambda: readiness(engine, celery, settings), READINESS_SECONDS),
             version_guard=VersionGuard(),
             rates=KnownRates(sessions),

@@ -53,7 +53,7 @@ def cancel_job(job_id: JobId, caller: Submitter, context: ContextDep) -> JobView
 def retry_job(job_id: JobId, caller: Submitter, context: ContextDep) -> Response:
     """It goes on from its last checkpoint; attempts count from 0, and all events are kept."""
     with context.writing() as session:
-        job = store.retry(session, job_id, caller.owner, max_queued=context.settings.max_queued_per_owner)
+        job = store.retry(session, job_id, caller.owner, limits=context.settings.owner_limits)
         note(session, caller.actor, "job.retry", job_id)
         view = view_of(session, job, context.settings)
     return json_of(view, background=context.notify_workers(job_id))

@@ -102,7 +102,7 @@ def create_sweep(
             planned=submission.planned,
             owner=caller.owner,
             max_attempts=context.settings.max_attempts,
-            max_queued=context.settings.max_queued_per_owner,
+            limits=context.settings.owner_limits,
         )
         note(session, caller.actor, "sweep.submit", sweep.id, jobs=[job.id for job in jobs])
         if idempotency_key is not None:

@@ -65,6 +65,8 @@ class Job(Base):
     """The process of that worker which runs it: when it is gone, the worker says so before the lease does."""
     lease_expires_at: Mapped[datetime | None] = mapped_column()
     heartbeat_at: Mapped[datetime | None] = mapped_column()
+    claimed_at: Mapped[datetime | None] = mapped_column()
+    """Of the last claim."""
     not_before: Mapped[datetime | None] = mapped_column()
     waiting_for: Mapped[str | None] = mapped_column(ID)
     """Digest of the stage that another job computes."""

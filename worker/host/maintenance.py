@@ -174,7 +174,7 @@ class Maintenance:
 
     def _notify_idle_slots(self, factory: sessionmaker[Session]) -> None:
         with reading(factory) as session:
-            claimable = store.claimable_count(session, self._settings.max_running_per_owner)
+            claimable = store.claimable_count(session, self._settings.owner_limits)
             waiting, running = shard_counts(session)
             free = self._idle_slots(session) - running if claimable or waiting else 0
             wanted = max(0, min(claimable + waiting, free))

@@ -1,9 +1,10 @@
-"""One's keys, to look at and to revoke."""
+"""One's keys, to look at and to revoke, and what one may use."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
+from api.routes.quotas import Quota
 from api.routes.ui.visit import VisitDep
 from jobs.store.rights.keys import keys_of
 
@@ -16,4 +17,7 @@ def show_keys(visit: VisitDep) -> Response:
     everybodys = visit.caller.is_operator
     with visit.reading() as session:
         keys = keys_of(session, None if everybodys else visit.caller.owner)
-    return visit.page("keys.html", title="Keys", here="/ui/keys", keys=keys, everybodys=everybodys)
+        quota = Quota.read(session, visit.caller.owner, visit.context.settings)
+    return visit.page(
+        "keys.html", title="Keys", here="/ui/keys", keys=keys, everybodys=everybodys, quota=quota
+    )

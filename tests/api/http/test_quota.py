@@ -15,6 +15,7 @@ from api.http.rate_limit import Bucket
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.errors import TooManyJobs
+from jobs.quotas import Limits
 from jobs.settings import Settings
 from tests.api.conftest import local_client
 from tests.factories import SMALL, add_job
@@ -40,9 +41,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     real = store.remaining_quota
 
-    def remaining_quota(session: Session, owner: str, most: int) -> int:
+    def remaining_quota(session: Session, owner: str, limits: Limits) -> int:
         asked.append(owner)
-        return real(session, owner, most)
+        return real(session, owner, limits)
 
     monkeypatch.setattr(store, "remaining_quota", remaining_quota)
     return asked
@@ -52,7 +53,7 @@ def test_far_from_the_limit_one_count_serves_a_while(
     factory: sessionmaker[Session], counted: list[str]
 ) -> None:
     clock = Clock()
-    quota = QueueQuota(MARGIN + 5, clock)
+    quota = QueueQuota(Limits(queued=MARGIN + 5), clock)
     for _ in range(4):
         submit(factory, quota)
     assert counted == ["ada"]
@@ -63,7 +64,7 @@ def test_far_from_the_limit_one_count_serves_a_while(
 
 
 def test_close_to_the_limit_every_job_is_counted(factory: sessionmaker[Session], counted: list[str]) -> None:
-    quota = QueueQuota(3, Clock())
+    quota = QueueQuota(Limits(queued=3), Clock())
     for _ in range(3):
         submit(factory, quota)
     with pytest.raises(TooManyJobs):
@@ -73,7 +74,7 @@ def test_close_to_the_limit_every_job_is_counted(factory: sessionmaker[Session],
 
 
 def test_the_margin_is_counted_too(factory: sessionmaker[Session], counted: list[str]) -> None:
-    quota = QueueQuota(MARGIN + 2, Clock())
+    quota = QueueQuota(Limits(queued=MARGIN + 2), Clock())
     for _ in range(4):
         submit(factory, quota)
     assert counted == ["ada"] * 3  # the first left MARGIN + 1, the second took it without a count
