@@ -94,6 +94,12 @@ class Settings(OwnerSettings):
     retention_days: float = Field(
         default=30.0, gt=0, le=10_000, description="What `python -m jobs prune` keeps."
     )
+    prune_every_days: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=400,
+        description="Days between two prunes by the workers themselves; unset: they do not prune.",
+    )
     memory_bytes: int | None = Field(
         default=None,
         ge=1024**2,

@@ -56,6 +56,8 @@ class Claim:
     """The network file of the teacher that a transfer is given, relative likewise."""
     rates: tuple[MeasuredRate, ...] = ()
     """What is known of the time that stages take, on any machine."""
+    time_limit: float | None = None
+    """Seconds that the request allows this attempt."""
     device: str | None = None
     """Id of the one device that the run may see, e.g. ``cuda:1``; None where no slot was named."""
 
@@ -160,6 +162,7 @@ def claim_of(session: Session, job: Job, attempt: int, worker_id: str, device: s
         packs=packs_of(spec),
         teacher=teacher_of_spec(spec),
         rates=measured_rates(session),
+        time_limit=job.request.get("time_limit"),
         device=device,
     )
 

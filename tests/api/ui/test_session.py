@@ -71,7 +71,7 @@ def test_a_wrong_key_is_refused_in_words(browser: TestClient, new_key: NewKey, k
     new_key()
     answer = sign_in(browser, key)
     assert (answer.status_code, COOKIE in browser.cookies) == (401, False)
-    assert "not known, or it has been revoked" in answer.text
+    assert "not known, has expired or was revoked" in answer.text
     assert "<script>" not in answer.text.partition("<body>")[2]
 
 

@@ -94,7 +94,7 @@ def test_running_jobs_of_one_owner_are_limited_at_the_claim(
     owners = [claim.owner for _ in range(5) if (claim := do(store.claim, **options)) is not None]
     assert owners == ["ann", "bob", "ann"]
     assert do(store.claimable_count, Limits(running=2)) == 0
-    assert do(store.claimable_count, 3) == 1
+    assert do(store.claimable_count, Limits(running=3)) == 1
     assert do(store.claimable_count) == 2
 
 
