@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -30,7 +31,8 @@ class KeyUses:
             if key_id in self._waiting:
                 return
             self._waiting.add(key_id)
-        self._thread.submit(self._write, key_id)
+        with suppress(RuntimeError):  # it is closed: the application ends
+            self._thread.submit(self._write, key_id)
 
     def close(self) -> None:
         """Write what waits, and end."""

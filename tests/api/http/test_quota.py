@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -99,6 +100,33 @@ def test_a_bucket_tells_when_the_next_token_comes() -> None:
     assert bucket.wait == pytest.approx(0.25)
     clock.now += 0.25
     assert bucket.take() and not bucket.take()
+
+
+def test_a_job_is_stored_and_shown_by_few_statements(settings: Settings, new_key: Any) -> None:
+    """Key, job, event and audit log; key, job and place. Each costs a tenth of the pace."""
+    key, sent = new_key(), list[str]()
+    with local_client(settings) as client:
+        path = client.post("/jobs", json=SMALL, headers=key).json()["links"]["self"]
+        app = client.app
+        assert isinstance(app, FastAPI)
+        context = app.state.context
+        context.key_uses.close()
+        # What is looked at once a second is not looked at again, however slow this machine is.
+        context.quota._clock = context.version_guard._clock = lambda: 0.0
+        event.listen(context.engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
+        for asked, tables in (
+            (
+                lambda: client.post("/jobs", json=SMALL, headers=key),
+                ["api_keys", "jobs", "job_events", "audit_log"],
+            ),
+            (lambda: client.get(path, headers=key), ["api_keys", "jobs", "jobs"]),
+        ):
+            sent.clear()
+            assert asked().is_success
+            found = [
+                re.findall(r"(?:FROM|INTO) (\w+)", one)[0] for one in sent if not one.startswith("BEGIN")
+            ]
+            assert found == tables
 
 
 def test_a_request_for_a_job_takes_one_connection_once(settings: Settings) -> None:
