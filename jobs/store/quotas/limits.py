@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import ColumnElement, Select, func, literal, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from jobs.database.dialect import Now
 from jobs.errors import QuotaExceeded
@@ -151,5 +151,5 @@ def _jobs(owner: str, state: JobState) -> ColumnElement[int]:
     return mine.scalar_subquery()
 
 
-def _sum(size: ColumnElement[int]) -> ColumnElement[int]:
+def _sum(size: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[int]:
     return func.coalesce(func.sum(size), 0)

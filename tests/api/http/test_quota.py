@@ -21,6 +21,10 @@ from jobs.settings import Settings
 from tests.api.conftest import local_client
 from tests.factories import SMALL, add_job
 
+STORED = ["api_keys", "jobs", "job_events", "audit_log"]
+SHOWN = ["api_keys", "jobs", "jobs"]
+"""The tables of the statements that store a job, and that show it."""
+
 
 class Clock:
     def __init__(self) -> None:
@@ -114,19 +118,11 @@ def test_a_job_is_stored_and_shown_by_few_statements(settings: Settings, new_key
         # What is looked at once a second is not looked at again, however slow this machine is.
         context.quota._clock = context.version_guard._clock = lambda: 0.0
         event.listen(context.engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
-        for asked, tables in (
-            (
-                lambda: client.post("/jobs", json=SMALL, headers=key),
-                ["api_keys", "jobs", "job_events", "audit_log"],
-            ),
-            (lambda: client.get(path, headers=key), ["api_keys", "jobs", "jobs"]),
-        ):
+        for method, asked, tables in (("POST", "/jobs", STORED), ("GET", path, SHOWN)):
             sent.clear()
-            assert asked().is_success
-            found = [
-                re.findall(r"(?:FROM|INTO) (\w+)", one)[0] for one in sent if not one.startswith("BEGIN")
-            ]
-            assert found == tables
+            assert client.request(method, asked, json=SMALL, headers=key).is_success
+            read = [one for one in sent if not one.startswith("BEGIN")]
+            assert [re.findall(r"(?:FROM|INTO) (\w+)", one)[0] for one in read] == tables
 
 
 def test_a_request_for_a_job_takes_one_connection_once(settings: Settings) -> None:
