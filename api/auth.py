@@ -1,4 +1,4 @@
-"""Who is asking, and may they: by an API key with scopes, or a browser's session; without keys, this machine.
+"""Who is asking, and may they: by an API key with a role, or a browser's session; without keys, this machine.
 
 A service without a single key is **open**: it answers to this machine alone, as the owner ``local``, and
 checks ``Host`` and ``Origin`` so that no web page can speak for the person who has it open. The first key
@@ -19,7 +19,8 @@ from api.http.cookies import demand_csrf, session_token
 from api.http.problems import Problem
 from api.http.proxies import came_through_a_proxy, comes_from_another_site, host_of
 from jobs.settings import Settings
-from jobs.store.rights.keys import LOCAL_OWNER, SCOPES, Scope, any_key, verify
+from jobs.store.rights.audit import Actor
+from jobs.store.rights.keys import LOCAL_OWNER, ROLES, Role, any_key, verify
 from jobs.store.rights.watchers import Watcher
 from jobs.store.rights.web_sessions import key_of_session
 from jobs.tables import ApiKey
@@ -40,8 +41,12 @@ class Caller:
     """Who is asking, and what they may do."""
 
     owner: str
-    scopes: frozenset[str]
+    role: Role
     key_id: str | None = None
+    address: str | None = None
+    """Where they ask from, by the rule of trusted proxies."""
+    use_is_due: bool = False
+    """The last use of their key was not noted within the last minute."""
 
     @property
     def bucket(self) -> str:
@@ -52,18 +57,29 @@ class Caller:
         """This caller as somebody who sees a job for a while."""
         return Watcher(job_id=job_id, owner=self.owner, key_id=self.key_id)
 
-    def demand(self, scope: Scope) -> Caller:
-        """This caller, if they have ``scope``.
+    @property
+    def actor(self) -> Actor:
+        """This caller as the audit log names them."""
+        return Actor(self.owner, self.key_id, self.address)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether they run the service."""
+        return self.has("operator")
+
+    def has(self, role: Role) -> bool:
+        """Whether they have ``role``, or one that includes it."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+    def demand(self, role: Role) -> Caller:
+        """This caller, if they have ``role``, or one that includes it.
 
         Raises:
             Problem: 403.
         """
-        if scope not in self.scopes:
-            raise Problem("not-allowed", f"This needs a key with the scope {scope!r}.")
+        if not self.has(role):
+            raise Problem("not-allowed", f"This needs a key with the role {role!r}; yours is {self.role!r}.")
         return self
-
-
-LOCAL = Caller(owner=LOCAL_OWNER, scopes=frozenset(SCOPES))
 
 
 def identify(request: Request, session: Session, settings: Settings) -> Caller:
@@ -77,21 +93,26 @@ def identify(request: Request, session: Session, settings: Settings) -> Caller:
     if secret is not None:
         key = verify(session, secret)
         if key is None:
-            raise _no_key("This API key is not known, or it has been revoked.")
-        return caller_of(key)
+            raise _no_key("This API key is not known, has expired or was revoked.")
+        return caller_of(key, request)
     token = session_token(request)
     if token is not None and (key := key_of_session(session, token)) is not None:
         demand_csrf(request, token)
-        return caller_of(key)
+        return caller_of(key, request)
     if settings.require_key or _ever_had_a_key(session):
         raise _no_key("Send your API key as `Authorization: Bearer KEY`.")
     check_local(request)
-    return LOCAL
+    return Caller(owner=LOCAL_OWNER, role="operator", address=address_of(request))
 
 
-def caller_of(key: Row[Any]) -> Caller:
+def caller_of(key: Row[Any], request: Request) -> Caller:
     """Whoever shows a key that counts."""
-    return Caller(owner=key.owner_id, scopes=frozenset(key.scopes), key_id=key.id)
+    return Caller(key.owner_id, key.role, key.id, address_of(request), bool(key.use_is_due))
+
+
+def address_of(request: Request) -> str | None:
+    """Where a request comes from; behind a trusted proxy, from where that says."""
+    return request.client.host if request.client else None
 
 
 def check_local(request: Request) -> None:

@@ -33,6 +33,8 @@ from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
 from api.known_rates import KnownRates
 from api.readiness import Readiness
+from api.rights.key_uses import KeyUses
+from api.rights.refusals import Refusals
 from cartl_core.catalog.network_file import NetworkFile
 from cartl_core.planning.lookup import KnownDataset, KnownTeacher, Lookup
 from cartl_core.spec import DataRequest, TeacherRequest
@@ -69,6 +71,8 @@ class AppContext:
     readiness: ComputedOnce[Readiness | Problem]
     version_guard: VersionGuard
     rates: KnownRates
+    key_uses: KeyUses
+    refusals: Refusals
 
     def reading(self) -> AbstractContextManager[Session]:
         """A session for reading: one snapshot, nothing is kept."""
@@ -128,6 +132,9 @@ def _admit(request: Request, context: AppContext, session: Session) -> Caller:
         count_failure(request, context)
         raise
     context.rate_limit.take(caller.bucket)
+    request.state.caller = caller
+    if caller.use_is_due and caller.key_id is not None:
+        context.key_uses.note(caller.key_id)
     return caller
 
 
@@ -145,22 +152,22 @@ CallerDep = Annotated[Caller, Depends(authenticate)]
 
 async def demand_read(caller: CallerDep) -> Caller:
     """A caller who may look."""
-    return caller.demand("read")
+    return caller.demand("viewer")
 
 
 async def demand_submit(caller: CallerDep) -> Caller:
     """A caller who may submit, cancel and retry."""
-    return caller.demand("submit")
+    return caller.demand("submitter")
 
 
-async def demand_admin(caller: CallerDep) -> Caller:
-    """A caller who may manage keys."""
-    return caller.demand("admin")
+async def demand_operator(caller: CallerDep) -> Caller:
+    """A caller who runs the service."""
+    return caller.demand("operator")
 
 
 Reader = Annotated[Caller, Depends(demand_read)]
 Submitter = Annotated[Caller, Depends(demand_submit)]
-Admin = Annotated[Caller, Depends(demand_admin)]
+Operator = Annotated[Caller, Depends(demand_operator)]
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ class SubmitRequest:
         Raises:
             Problem: as ``authenticate`` and ``demand_submit`` do; else what is wrong with the body.
         """
-        caller = self.caller or authenticate(self.http, self.context).demand("submit")
+        caller = self.caller or authenticate(self.http, self.context).demand("submitter")
         if isinstance(self.received, Problem):
             raise self.received
         return caller, self.received
@@ -228,7 +235,7 @@ async def get_submit_request(request: Request) -> SubmitRequest:
     context = app_context(request)
     caller = None
     if not 0 < declared_size(request) <= SMALL_BODY:
-        caller = (await run_in_threadpool(authenticate, request, context)).demand("submit")
+        caller = (await run_in_threadpool(authenticate, request, context)).demand("submitter")
     try:
         received: bytes | Problem = await read_body(request, context.settings.max_body_bytes)
     except Problem as problem:
@@ -254,7 +261,7 @@ class ReadRequest:
             Problem: as ``authenticate`` and ``demand_read`` do, before anything else is read.
         """
         with self.context.reading() as session:
-            yield session, _admit(self.http, self.context, session).demand("read")
+            yield session, _admit(self.http, self.context, session).demand("viewer")
 
 
 async def get_read_request(request: Request) -> ReadRequest:

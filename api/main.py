@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import OperationalError
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -24,11 +24,15 @@ from api.http.addresses import is_loopback
 from api.http.computed_once import ComputedOnce
 from api.http.middleware import AddressLimit, HeadAsGet, KnownVersion
 from api.http.pages_for_browsers import PagesForBrowsers
+from api.http.problems import Problem
 from api.http.quota import QueueQuota
 from api.http.rate_limit import Bucket, RateLimit
 from api.known_rates import KnownRates
 from api.readiness import READINESS_SECONDS, readiness
+from api.rights.key_uses import KeyUses
+from api.rights.refusals import Refusals
 from api.routes import (
+    audit,
     catalog,
     datasets,
     health,
@@ -36,7 +40,9 @@ from api.routes import (
     jobs,
     keys,
     observe,
+    operator,
     pages,
+    quotas,
     results,
     shares,
     sweeps,
@@ -68,7 +74,9 @@ KIND_OF_ERROR: dict[type[Exception], str] = {
     errors.JobEnded: "wrong-state",
     errors.JobInUse: "in-use",
     errors.TooManyJobs: "too-many-jobs",
+    errors.QuotaExceeded: "quota-exceeded",
     errors.TooManyShares: "invalid",
+    errors.KeyNotFound: "not-found",
     errors.SweepNotFound: "not-found",
     errors.UploadNotFound: "not-found",
     errors.UploadInUse: "wrong-state",
@@ -105,7 +113,9 @@ TAGS = [
     {"name": "teachers", "description": "Robust networks that jobs have trained, and your own."},
     {"name": "uploads", "description": "Networks to measure."},
     {"name": "catalog", "description": "What may be asked for."},
-    {"name": "keys", "description": "Who may ask: your own keys, and of an admin all."},
+    {"name": "keys", "description": "Who may ask: your own keys, and for an operator all."},
+    {"name": "operator", "description": "To run the service: jobs of all owners, and the audit log."},
+    {"name": "quotas", "description": "What an owner may use, and uses."},
     {"name": "webhooks", "description": "Whom the service calls when something happens to your jobs."},
     {"name": "health", "description": "For probes and Prometheus; workers and their devices."},
 ]
@@ -138,6 +148,9 @@ def create_app(settings: Settings) -> FastAPI:
         teachers,
         catalog,
         keys,
+        audit,
+        operator,
+        quotas,
         webhooks,
         workers,
         health,
@@ -147,8 +160,15 @@ def create_app(settings: Settings) -> FastAPI:
     for page in UI_PARTS:
         app.include_router(page)
     app.state.documents = {}
-    error_handlers.install(app, KIND_OF_ERROR, respond_for_people)
-    bodies = (keys.KeyRequest, webhooks.WebhookRequest, job_changes.JobChange, NewDataset, NewTeacher)
+    error_handlers.install(app, KIND_OF_ERROR, _respond)
+    bodies = (
+        keys.KeyRequest,
+        quotas.QuotaRequest,
+        webhooks.WebhookRequest,
+        job_changes.JobChange,
+        NewDataset,
+        NewTeacher,
+    )
     openapi.install(app, *bodies)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)
@@ -157,6 +177,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=_networks(settings))
     app.add_middleware(KnownVersion)
     return app
+
+
+def _respond(request: Request, problem: Problem) -> Response:
+    """Tell a problem; a refusal for lack of a right is written down before."""
+    request.app.state.context.refusals.record_request(request, problem)
+    return respond_for_people(request, problem)
 
 
 def _networks(settings: Settings) -> list[str]:
@@ -178,15 +204,18 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             feed=Feed(sessions, require_key=settings.require_key),
             celery=celery,
             notify_bucket=Bucket(rate=NOTIFY_PER_SECOND, burst=NOTIFY_BURST),
-            quota=QueueQuota(settings.max_queued_per_owner),
+            quota=QueueQuota(settings.owner_limits),
             readiness=ComputedOnce(lambda: readiness(engine, celery, settings), READINESS_SECONDS),
             version_guard=VersionGuard(),
             rates=KnownRates(sessions),
+            key_uses=KeyUses(sessions),
+            refusals=Refusals(sessions),
             rate_limit=RateLimit(rate=settings.requests_per_minute / 60, burst=settings.requests_per_minute),
         )
         await run_in_threadpool(refuse_an_open_network, settings)
         yield
         await app.state.context.feed.close()
+        app.state.context.key_uses.close()
         engine.dispose()
 
     return lifespan

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from sqlalchemy.orm import Session
 
+from jobs.quotas import Limits
 from jobs.state import JobState
 from jobs.store import (
     LOSSES,
@@ -34,13 +35,15 @@ QUANTILES = {"0.5": 50, "0.95": 95, "1": 100}
 STAGES = ("pretrain", "transfer", "evaluate")
 
 
-def exposition(session: Session, *, broker_answers: bool, free_bytes: Mapping[str, int]) -> tuple[bytes, str]:
+def exposition(
+    session: Session, *, limits: Limits, broker_answers: bool, free_bytes: Mapping[str, int]
+) -> tuple[bytes, str]:
     """The figures in Prometheus's text format, and its media type."""
     live = workers(session, seen_within_seconds=LIVE_SECONDS)
     figures = _Figures(
         states=state_counts(session),
         tasks=task_counts(session),
-        claimable=claimable_count(session),
+        claimable=claimable_count(session, limits),
         tally=tally(session),
         workers=len(live),
         slots=sum(worker.slots for worker in live),

@@ -28,7 +28,7 @@ REF = "#/components/schemas/{model}"
 DESCRIPTIONS = {
     400: "The request cannot be read",
     401: "An API key is needed, or the one given is not known",
-    403: "The key lacks the scope; or, without keys, the request does not come from this machine",
+    403: "The key lacks the role; or, without keys, the request does not come from this machine",
     404: "There is no such thing, or it belongs to somebody else",
     406: "None of the accepted media types is available",
     409: "The state does not allow this",

@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from sqlalchemy.orm import Session
 
+from api.auth import Caller
 from api.deps import EXAMPLE_ID, AppContext, app_context, authenticate
 from api.http.body import declared_size, too_large
 from api.http.problems import FieldError, Problem, invalid
@@ -35,6 +36,7 @@ from jobs.store.resources.receiving import (
     finish,
     keep,
 )
+from jobs.store.rights.audit import note
 from jobs.store.submit import keep_key, kept_key
 
 BINARY = "application/octet-stream"
@@ -65,18 +67,21 @@ Ref = Annotated[str, Depends(get_ref)]
 def create(
     context: AppContext,
     kind: ResourceKind[R],
-    owner: str,
+    caller: Caller,
     new: NewDataset | NewTeacher,
     key: str | None,
     folder: Folder | None = None,
 ) -> tuple[R, bool]:
     """The row of what was announced, and whether this request has made it."""
     asked = hashlib.sha256(f"{kind.path}\n{digest(new)}".encode()).hexdigest()
+    owner = caller.owner
     with context.writing() as session:
         made = None if key is None else _made_before(session, kind, owner, key, asked)
         if made is not None:
             return made, False
         row, is_new = announce(session, context.settings, kind, owner, new, folder)
+        if is_new:
+            note(session, caller.actor, f"{kind.audited}.create", row.id, bytes=row.size)
         if key is not None:
             keep_key(session, owner=owner, key=key, body_digest=asked, resource_id=row.id)
         return row, is_new
@@ -116,13 +121,13 @@ def check_size(size: int, allowed: int) -> None:
 async def receive(request: Request, kind: ResourceKind[R], ref: str, view: Callable[[R], View]) -> Response:
     """Answer a PUT of the content: it is written to the store as it comes, then checked by a task."""
     context = app_context(request)
-    caller = (await run_in_threadpool(authenticate, request, context)).demand("submit")
+    caller = (await run_in_threadpool(authenticate, request, context)).demand("submitter")
     check_binary(request)
     sending = await run_in_threadpool(_begin, request, context, kind, caller.owner, ref)
     try:
         async with contextmanager_in_threadpool(artifact_store(context.settings).pending()) as pending:
             await _write(request, context, sending, pending)
-            row = await run_in_threadpool(_complete, context, sending, pending)
+            row = await run_in_threadpool(_complete, context, caller, sending, pending)
     except BaseException as error:
         await run_in_threadpool(_break_off, context, sending)
         if is_disk_full(error):
@@ -162,10 +167,11 @@ async def _write(request: Request, context: AppContext, sending: Sending[R], pen
         raise _other_size(pending.size, sending.size)
 
 
-def _complete(context: AppContext, sending: Sending[R], pending: Pending) -> R:
+def _complete(context: AppContext, caller: Caller, sending: Sending[R], pending: Pending) -> R:
     sha256 = pending.finish().sha256
     with context.writing() as session:
         row = finish(session, sending, sha256)
+        note(session, caller.actor, f"{sending.kind.audited}.content", row.id, sha256=sha256)
         pending.publish(
             sending.key
         )  # under the guard of the row: a sender that was too slow publishes nothing
@@ -189,10 +195,11 @@ def _other_size(found: int, announced_size: int) -> Problem:
     )
 
 
-def delete(context: AppContext, kind: ResourceKind[Any], owner: str, ref: str) -> None:
+def delete(context: AppContext, kind: ResourceKind[Any], caller: Caller, ref: str) -> None:
     """Delete the row; the bytes go once that is committed."""
     with context.writing() as session:
-        tree = forget(session, kind, owner, ref)
+        tree = forget(session, kind, caller.owner, ref)
+        note(session, caller.actor, f"{kind.audited}.delete", tree.rpartition("/")[2])
     artifact_store(context.settings).delete(tree)
 
 

@@ -1,7 +1,7 @@
 """Signed links to a report, for somebody without a key: they expire, and end with the key that made them.
 
 A link holds the job, the key's id and when it expires, and their HMAC under the stored hash of the key's
-secret. Nothing is kept: a key that is revoked, or a job that is deleted, ends the link.
+secret. Nothing is kept: a key that ends or is rotated, or a job that is deleted, ends the link.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from jobs.store.rights.keys import counts
 from jobs.tables import ApiKey
 
 DAYS = 7
@@ -72,7 +73,7 @@ def read_link(session: Session, token: str, *, now: datetime | None = None) -> t
 def _signature(session: Session, key_id: str, said: str) -> tuple[str, str]:
     """The owner of the key, and what it signs ``said`` with."""
     key = session.execute(
-        select(ApiKey.owner_id, ApiKey.hash).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
+        select(ApiKey.owner_id, ApiKey.hash).where(ApiKey.id == key_id, counts())
     ).one_or_none()
     if key is None:
         raise LinkInvalid

@@ -89,7 +89,7 @@ def fill(settings: Settings, jobs: int) -> str:
         )
         session.execute(_copies(), {"first": first, "more": jobs - WAITING - 1})
         prepare(session, WAITING)
-        _, row = make_key(LOCAL, "paint", ("read", "submit"))
+        _, row = make_key(LOCAL, "paint", "submitter")
         session.add(row)
         session.flush()
         cookie = open_session(session, row.id)

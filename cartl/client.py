@@ -191,8 +191,23 @@ class Client:
         return [shaped(one, "/attacks", catalog_answers.Method) for one in found]
 
     def create_key(self, body: Mapping[str, Any]) -> Json:
-        """Make a key; its ``secret`` is in this answer alone. The key that asks needs the scope admin."""
+        """Make a key; its ``secret`` is in this answer alone. The key that asks needs the role operator."""
         return self._json("POST", "/keys", shape=catalog_answers.Key, json=body)
+
+    def rotate_key(self, key_id: str, grace_seconds: int) -> Json:
+        """Give a key a new secret, which is in this answer alone; the one until now counts a while longer."""
+        path = f"/keys/{id_in_path(key_id)}/rotate"
+        return self._json("POST", path, shape=catalog_answers.Key, params={"grace_seconds": grace_seconds})
+
+    def audit(self, after: int) -> Iterator[Json]:
+        """The rows of the audit log after number ``after``, page by page; for an operator's key."""
+        while lines := self._send("GET", "/audit", params={"after": after}).splitlines():
+            for line in lines:
+                entry = read_answer(line, "/audit", catalog_answers.AuditEntry)
+                if entry["number"] <= after:
+                    raise not_the_service("/audit answered rows that were not asked for")
+                after = entry["number"]
+                yield entry
 
     def revoke_key(self, key_id: str) -> None:
         """Have a key refused from now on."""

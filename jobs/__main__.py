@@ -1,18 +1,19 @@
-"""The administrator's command: ``python -m jobs migrate | downgrade | check | keys | prune | diagram``."""
+"""The administrator's command: ``python -m jobs migrate | downgrade | check | keys | audit | prune ...``."""
 
 from __future__ import annotations
 
 import math
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
+from jobs.commands import audit, keys
+from jobs.commands.database import in_words, ready_engine
+from jobs.commands.keys import leave_first_key
 from jobs.database.engine import check as check_database
 from jobs.database.engine import downgrade as downgrade_database
 from jobs.database.engine import (
@@ -33,9 +34,6 @@ from jobs.queue import broker_answers, make_celery
 from jobs.settings import Settings
 from jobs.state import diagram as state_diagram
 from jobs.store import workers
-from jobs.store.rights.keys import LOCAL_OWNER, SCOPES, any_key, make_key
-
-FIRST_KEY_OWNER = "admin"
 
 app = typer.Typer(
     help="Look after the record of jobs.",
@@ -43,8 +41,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-keys = typer.Typer(help="Keys of the HTTP interface.", no_args_is_help=True)
-app.add_typer(keys, name="keys")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 
 @app.callback()
@@ -56,24 +54,26 @@ def prepare() -> None:
 @app.command()
 def migrate(
     first_key: Annotated[
-        bool, typer.Option(help="Where there is no key, make one with all scopes and print it, once.")
+        bool,
+        typer.Option(
+            help="Where there is no key, make one of an operator in a file; `keys first` prints it."
+        ),
     ] = False,
 ) -> None:
     """Bring the database to this version's tables."""
     settings = Settings.from_env()
     engine = make_engine(settings)
-    with _words():
+    with in_words():
         migrate_database(engine)
     say(f"The database is at migration {newest_revision()}.")
     if not first_key:
         return
     with transaction(session_factory(engine)) as session:
-        if any_key(session):
-            say("There is a key already; none was made.")
-            return
-        plain, row = make_key(FIRST_KEY_OWNER, "first key", SCOPES)
-        session.add(row)
-    say(f"The first key, shown this once:\n{plain}")
+        left = leave_first_key(settings, session)
+    if left is None:
+        say("There is a key already; none was made.")
+        return
+    say(f"The first key is in {left}; `python -m jobs keys first` prints it, once, and deletes the file.")
 
 
 @app.command()
@@ -82,49 +82,12 @@ def downgrade(
 ) -> None:
     """Bring the database back to the tables of an earlier version; what newer tables hold is lost."""
     engine = make_engine(Settings.from_env())
-    with _words():
+    with in_words():
         if revision not in known_revisions():
             known = ", ".join(sorted(known_revisions()))
             raise DatabaseMismatch(f"there is no migration {revision}; known: {known}")
         downgrade_database(engine, revision)
     say(f"The database is at migration {revision}. Start no process of this version on it.")
-
-
-@contextmanager
-def _words() -> Iterator[None]:
-    """A database of another version is refused in words, with exit status 1."""
-    try:
-        yield
-    except DatabaseMismatch as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-
-
-def _ready_engine(settings: Settings) -> Engine:
-    """The database, which must be at this version's newest migration."""
-    engine = make_engine(settings)
-    with _words():
-        check_database(engine)
-    return engine
-
-
-@keys.command("create")
-def create_key(
-    owner: Annotated[str, typer.Option(help="Whose jobs the key sees.")] = LOCAL_OWNER,
-    scopes: Annotated[
-        list[str], typer.Option("--scope", "--scopes", help=f"One or more of {', '.join(SCOPES)}.")
-    ] = ["read", "submit"],  # noqa: B006  typer reads the default, nobody changes it
-    name: Annotated[str, typer.Option(help="What it is for.")] = "made at the console",
-) -> None:
-    """Make a key and print it: the only time that it is shown."""
-    wanted = [scope for given in scopes for scope in given.split(",") if scope]
-    try:
-        plain, row = make_key(owner, name, wanted)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
-    with transaction(session_factory(_ready_engine(Settings.from_env()))) as session:
-        session.add(row)
-    say(plain)
 
 
 @app.command()
@@ -177,7 +140,7 @@ def prune_files(
     days = settings.retention_days if older_than is None else older_than
     if math.isnan(days):
         raise typer.BadParameter("it is no number of days", param_hint="--older-than")
-    factory = session_factory(_ready_engine(settings))
+    factory = session_factory(ready_engine(settings))
     pruned = prune(factory, settings, older_than_days=days, dry_run=dry_run)
     for path in pruned.paths:
         say(str(path))
@@ -195,7 +158,7 @@ def adopt() -> None:
     """Let the database belong to this host's directories of stages and artifacts, after a move on purpose."""
     settings = Settings.from_env()
     settings.make_directories()
-    with transaction(session_factory(_ready_engine(settings))) as session:
+    with transaction(session_factory(ready_engine(settings))) as session:
         adopt_directories(session, settings)
     say(f"The database belongs to {settings.stages_dir} and {settings.artifacts_dir}.")
 

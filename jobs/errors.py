@@ -13,6 +13,8 @@ RecordError
 |-- BadCursor              a page cursor that this service did not make
 |-- TooManyJobs            the owner's limit on queued jobs
 |-- TooManyShares          the limit on those whom a job is shown to
+|-- KeyNotFound            no such key, or it counts no more, or it is another owner's
+|-- QuotaExceeded          the owner's device seconds or stored bytes are used up
 |-- SweepNotFound          no such sweep, or it belongs to somebody else
 |-- UploadNotFound         no such upload, or it belongs to somebody else
 |-- UploadInUse            a job that measures it has not ended
@@ -61,6 +63,14 @@ class ArtifactNotFound(RecordError):
 
 class ArtifactDamaged(RecordError):
     """The artifact is not as it was written."""
+
+
+class KeyNotFound(RecordError):
+    """There is no such key."""
+
+
+class QuotaExceeded(RecordError):
+    """A quota of the owner is used up."""
 
 
 class NotAllowed(RecordError):

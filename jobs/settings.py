@@ -17,7 +17,7 @@ from cartl_core.storage.shared_arrays import DEFAULT_BYTES
 from jobs.devices import AUTO, ONE_CPU, Slot, parse_devices, slots_on
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
-from jobs.sink_settings import SinkSettings
+from jobs.owner_settings import OwnerSettings
 from jobs.written_values import absolute, paths_in, with_scheme
 
 PREFIX = "CARTL_"
@@ -33,7 +33,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Bytes = Annotated[int, Field(ge=1024, le=2**50)]
 
 
-class Settings(SinkSettings):
+class Settings(OwnerSettings):
     """One value for api, worker and the administrator's command. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(
@@ -95,6 +95,12 @@ class Settings(SinkSettings):
     retention_days: float = Field(
         default=30.0, gt=0, le=10_000, description="What `python -m jobs prune` keeps."
     )
+    prune_every_days: float | None = Field(
+        default=None,
+        ge=0.01,
+        le=400,
+        description="Days between two prunes by the workers themselves; unset: they do not prune.",
+    )
     memory_bytes: int | None = Field(
         default=None,
         ge=1024**2,
@@ -116,13 +122,7 @@ class Settings(SinkSettings):
         "student makes its own.",
     )
 
-    max_queued_per_owner: Count = Field(
-        default=10_000, description="Queued jobs of one owner, at submission and retry."
-    )
     max_jobs_per_sweep: int = Field(default=100, ge=1, le=1000, description="Combinations of its grid.")
-    max_running_per_owner: Count | None = Field(
-        default=None, description="Unset: as many as there are slots."
-    )
     max_epochs: int = Field(default=1000, ge=1, le=1000, description="Of one stage.")
     max_batch_size: int = Field(default=8192, ge=2, le=65_536, description="Of every batch.")
     max_attack_steps: int = Field(default=1000, ge=1, le=10_000, description="Of each attack.")

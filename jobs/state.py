@@ -87,7 +87,8 @@ REASONS: dict[str, str] = {
     "out_of_memory": "device or host ran out of memory, on CUDA with half batches too; lower `batch_size`",
     "disk_full": "no space for checkpoints or artifacts; `python -m jobs prune`, then retry",
     "resume_mismatch": "a stage was damaged again while it was used; look at the disk, then retry",
-    "timeout": "the run took longer than `CARTL_TIMEOUT_SECONDS`; a retry goes on from its checkpoint",
+    "timeout": "the run took longer than `CARTL_TIMEOUT_SECONDS` or its own `time_limit`; a retry goes on "
+    "from its checkpoint",
     "worker_lost": "its worker or process died several times without progress; look at the log, then retry",
     "internal_error": "a mistake of the program; the log has the trace",
     "cancelled": "its owner asked",

@@ -95,7 +95,7 @@ def _claim(context: SupervisorContext, slot: Slot) -> Claim | None:
             session,
             worker_id=worker_id,
             lease_seconds=settings.lease_seconds,
-            max_running=settings.max_running_per_owner,
+            limits=settings.owner_limits,
             supervisor_pid=os.getpid(),
             slot=slot,
         )

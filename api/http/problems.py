@@ -86,6 +86,7 @@ KINDS: dict[str, Kind] = {
         Kind("too-many-requests", 429, "Too many requests"),
         Kind("too-many-connections", 429, "Too many connections from one address", 1),
         Kind("too-many-jobs", 429, "Too many unfinished jobs", 60),
+        Kind("quota-exceeded", 429, "A quota of the owner is used up", 3600),
         Kind("too-many-uploads", 429, "Too many uploads"),
         Kind("too-many-webhooks", 429, "Too many webhooks"),
         Kind("head-too-large", 431, "The head of the request is too large"),

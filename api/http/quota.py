@@ -14,6 +14,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from jobs import store
+from jobs.quotas import Limits
 
 SECONDS = 1.0
 MARGIN = 2000
@@ -21,10 +22,10 @@ MOST_OWNERS = 10_000
 
 
 class QueueQuota:
-    """How many more jobs each owner may queue of ``most``, in the memory of this process."""
+    """How many more jobs each owner may queue, in the memory of this process; ``limits``: of the settings."""
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
         self._clock = clock
         self._left: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
@@ -34,11 +35,12 @@ class QueueQuota:
 
         Raises:
             TooManyJobs: there is none.
+            QuotaExceeded: device seconds or stored bytes are used up.
         """
         if self._take_known(owner):
             return
         now = self._clock()
-        left = store.remaining_quota(session, owner, self._most)
+        left = store.remaining_quota(session, owner, self._limits)
         with self._lock:
             if len(self._left) >= MOST_OWNERS:
                 self._left.clear()

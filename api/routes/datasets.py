@@ -62,14 +62,14 @@ def create_dataset(request: SubmitRequestDep, idempotency_key: IdempotencyKey = 
     """A place for `size` bytes is reserved until `expires_at`; send them to `/datasets/{id}/content`.
 
     The content is an archive (.zip or .tar) of a folder for each class, or an .npz of `images` and `labels`.
-    With `root` a folder of the server is registered where it lies and looked at at once; that needs a key
-    with the scope `admin`, or a service without keys. Posting the same while the bytes are awaited gives the
+    With `root` a folder of the server is registered where it lies and looked at at once; that needs an
+    operator's key, or a service without keys. Posting the same while the bytes are awaited gives the
     same data set.
     """
     context, (caller, body) = request.context, request.open()
     new = parse(NewDataset, body)
     folder = _folder(new, caller, context.settings)
-    row, is_new = create(context, DATASET, caller.owner, new, idempotency_key, folder)
+    row, is_new = create(context, DATASET, caller, new, idempotency_key, folder)
     return announced(DATASET, DatasetView.of(row), row.id, is_new)
 
 
@@ -85,7 +85,7 @@ def _folder(new: NewDataset, caller: Caller, settings: Settings) -> Folder | Non
             raise SpecError("size", "it is missing", allowed="the bytes of the content; or `root`")
         check_size(new.size, settings.max_dataset_bytes)
         return None
-    caller.demand("admin")
+    caller.demand("operator")
     if new.size is not None:
         raise SpecError("size", "a folder of the server is not sent", allowed="left out, with `root`")
     path = allowed_root(settings, new.root)
@@ -172,4 +172,4 @@ def get_samples(ref: Ref, caller: Reader, context: ContextDep, request: Request)
 @router.delete("/datasets/{id}", status_code=204, summary="Delete a data set", responses=problems(404, 409))
 def delete_dataset(ref: Ref, caller: Submitter, context: ContextDep) -> None:
     """Gone, with its bytes; not while a job that names it has not ended. A folder of the server stays."""
-    delete(context, DATASET, caller.owner, ref)
+    delete(context, DATASET, caller, ref)

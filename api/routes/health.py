@@ -62,6 +62,9 @@ def get_prometheus(caller: Reader, context: ContextDep) -> Response:
     broker = broker_answers(context.celery)
     with context.reading() as session:
         body, media_type = exposition(
-            session, broker_answers=broker, free_bytes=space_left(context.settings).free
+            session,
+            limits=context.settings.owner_limits,
+            broker_answers=broker,
+            free_bytes=space_left(context.settings).free,
         )
     return Response(body, media_type=media_type, headers={"Cache-Control": "no-store"})

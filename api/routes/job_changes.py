@@ -17,6 +17,7 @@ from cartl_core.spec.request import PRIORITY, Priority
 from cartl_core.strict_json import SMALL
 from jobs import store
 from jobs.files.stores import artifact_store
+from jobs.store.rights.audit import note
 
 router = APIRouter(tags=["jobs"])
 
@@ -38,7 +39,9 @@ CHANGES: dict[str, dict[str, Any]] = {"before your others": {"value": {"priority
 def cancel_job(job_id: JobId, caller: Submitter, context: ContextDep) -> JobView:
     """A queued job ends at once; a running one when its worker has stopped it. Asking twice does no harm."""
     with context.writing() as session:
-        return view_of(session, store.request_cancel(session, job_id, caller.owner), context.settings)
+        job = store.request_cancel(session, job_id, caller.owner)
+        note(session, caller.actor, "job.cancel", job_id)
+        return view_of(session, job, context.settings)
 
 
 @router.post(
@@ -50,7 +53,8 @@ def cancel_job(job_id: JobId, caller: Submitter, context: ContextDep) -> JobView
 def retry_job(job_id: JobId, caller: Submitter, context: ContextDep) -> Response:
     """It goes on from its last checkpoint; attempts count from 0, and all events are kept."""
     with context.writing() as session:
-        job = store.retry(session, job_id, caller.owner, max_queued=context.settings.max_queued_per_owner)
+        job = store.retry(session, job_id, caller.owner, limits=context.settings.owner_limits)
+        note(session, caller.actor, "job.retry", job_id)
         view = view_of(session, job, context.settings)
     return json_of(view, background=context.notify_workers(job_id))
 
@@ -70,6 +74,7 @@ def change_job(job_id: JobId, caller: Submitter, body: ShortBody, context: Conte
     wanted = parse(JobChange, body, SMALL)
     with context.writing() as session:
         job = store.set_priority(session, job_id, caller.owner, wanted.priority)
+        note(session, caller.actor, "job.priority", job_id, priority=wanted.priority)
         view = view_of(session, job, context.settings)
     return json_of(view)
 
@@ -84,11 +89,12 @@ def delete_job(job_id: JobId, caller: CallerDep, context: ContextDep) -> None:
     """Gone, with its report, files, events, log and shares; links to it and its Idempotency-Key end.
 
     Not while it is queued or running, nor while a job that is to measure its network has not ended. Teachers
-    and other stages that it has computed stay for your later jobs. An admin may delete anybody's.
+    and other stages that it has computed stay for your later jobs. An operator may delete anybody's.
     """
-    owner = None if "admin" in caller.scopes else caller.demand("submit").owner
+    owner = None if caller.is_operator else caller.demand("submitter").owner
     with context.writing() as session:
-        store.delete_job(session, job_id, owner, deleted_by=caller.owner, key_id=caller.key_id)
+        of = store.delete_job(session, job_id, owner, deleted_by=caller.owner, key_id=caller.key_id)
+        note(session, caller.actor, "job.delete", job_id, of=of)
     log.info("job %s was deleted by %s", job_id, caller.owner)
     try:
         artifact_store(context.settings).delete(job_id)

@@ -29,6 +29,7 @@ from jobs import store
 from jobs.errors import BadCursor
 from jobs.settings import Settings
 from jobs.state import JobState
+from jobs.store.rights.audit import note
 from jobs.tables import Job
 
 router = APIRouter(tags=["jobs"])
@@ -95,6 +96,7 @@ def create_job(
             priority=submission.request.priority,
             max_attempts=context.settings.max_attempts,
         )
+        note(session, caller.actor, "job.submit", job.id)
         if idempotency_key is not None:
             store.remember(
                 session,

@@ -1,4 +1,4 @@
-"""API keys: list and revoke one's own; an admin makes, lists and revokes all.
+"""API keys: list, rotate and revoke one's own; an operator makes, lists, rotates and revokes all.
 
 The very first key is made on the command line.
 """
@@ -8,32 +8,41 @@ from __future__ import annotations
 import logging
 import re
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import Caller
-from api.deps import Admin, CallerDep, ContextDep
+from api.deps import CallerDep, ContextDep, Operator
 from api.http.body import parse, read_body
 from api.http.patterns import KEY_NAME, OWNER
 from api.http.problems import Problem
 from api.openapi import json_body, problems
 from api.schemas import View
-from cartl_core.spec import ARRAY
 from cartl_core.spec.visible_text import VISIBLE
 from cartl_core.strict_json import SMALL
-from jobs.store.rights.keys import Scope, keys_of, make_key, revoke
+from jobs.store.rights.audit import note
+from jobs.store.rights.keys import (
+    GRACE_SECONDS,
+    LONGEST_GRACE_SECONDS,
+    Role,
+    keys_of,
+    make_key,
+    revoke,
+    rotate,
+)
 from jobs.tables import ApiKey
 
 router = APIRouter(tags=["keys"])
 
 log = logging.getLogger("cartl.api")
 
-ADMIN = "admin"
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LONGEST_DAYS = 3650
 
 Owner = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=OWNER)]
+KeyId = Annotated[str, Path(max_length=64, description="Id of a key, the middle part of it.")]
 
 
 class KeyRequest(BaseModel):
@@ -42,9 +51,19 @@ class KeyRequest(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     owner: Owner = Field(description="Whom the key's jobs belong to.")
-    scopes: Annotated[tuple[Scope, ...], ARRAY, Field(min_length=1, max_length=3)] = ("read", "submit")
+    role: Role = Field(
+        default="submitter",
+        description="What it may do; each includes those before it: look at what the owner has, "
+        "submit and change it, run the service.",
+    )
     name: Annotated[str, StringConstraints(max_length=200, pattern=KEY_NAME), VISIBLE] = Field(
         default="", description="For people: what it is for."
+    )
+    expires_in_days: float | None = Field(
+        default=None,
+        gt=0,
+        le=LONGEST_DAYS,
+        description="After which it counts no more; null: it counts until it is revoked.",
     )
 
 
@@ -54,29 +73,32 @@ class KeyView(View):
     id: str
     owner: str
     name: str
-    scopes: list[str]
+    role: Role
     created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None = Field(description="To the minute; null: never.")
+    previous_until: datetime | None = Field(
+        description="Until when the secret before the last rotation counts; null where there was none."
+    )
     revoked_at: datetime | None
     in_use: bool = Field(description="True of the key that asks.")
 
     @classmethod
     def of(cls, key: ApiKey, caller: Caller) -> Self:
         """A row as it is shown to ``caller``."""
-        return cls(
-            id=key.id,
-            owner=key.owner_id,
-            name=key.name,
-            scopes=key.scopes,
-            created_at=key.created_at,
-            revoked_at=key.revoked_at,
-            in_use=key.id == caller.key_id,
-        )
+        named = {name: getattr(key, name) for name in cls.model_fields if name not in ("owner", "in_use")}
+        return cls(owner=key.owner_id, in_use=key.id == caller.key_id, **named)
 
 
 class KeyCreated(KeyView):
-    """A new API key. Its secret is shown this once."""
+    """A key with a new secret, which is shown this once."""
 
     secret: str
+
+    @classmethod
+    def with_secret(cls, key: ApiKey, caller: Caller, secret: str) -> Self:
+        """``KeyView.of``, and the secret."""
+        return cls(**KeyView.of(key, caller).model_dump(), secret=secret)
 
 
 class Keys(View):
@@ -85,12 +107,13 @@ class Keys(View):
     data: list[KeyView]
 
 
-KEY_EXAMPLES = {
-    "for a colleague": {"value": {"owner": "ada", "scopes": ["read", "submit"], "name": "notebook"}}
+KEY_EXAMPLES: dict[str, dict[str, Any]] = {
+    "for a colleague": {"value": {"owner": "ada", "role": "submitter", "name": "notebook"}},
+    "to look, for a month": {"value": {"owner": "ada", "role": "viewer", "expires_in_days": 30}},
 }
 
 
-async def get_key_body(request: Request, context: ContextDep, caller: Admin) -> bytes:
+async def get_key_body(request: Request, context: ContextDep, caller: Operator) -> bytes:
     """The raw body, read once the caller is known."""
     return await read_body(request, min(SMALL.size, context.settings.max_body_bytes))
 
@@ -105,41 +128,80 @@ KeyBody = Annotated[bytes, Depends(get_key_body)]
     responses=problems(400, 413, 415),
     openapi_extra=json_body((KeyRequest,), KEY_EXAMPLES),
 )
-def create_key(caller: Admin, body: KeyBody, context: ContextDep, response: Response) -> KeyCreated:
-    """The secret is in the answer, and nowhere else afterwards: only its hash is kept."""
+def create_key(caller: Operator, body: KeyBody, context: ContextDep, response: Response) -> KeyCreated:
+    """The secret is in the answer, and nowhere else afterwards: only its hash is kept. Operators alone."""
     if caller.key_id is None:
         raise Problem("not-allowed", "The first key is made with `python -m jobs keys create --owner NAME`.")
     wanted = parse(KeyRequest, body, SMALL)
+    days = wanted.expires_in_days
     with context.writing() as session:
-        secret, key = make_key(wanted.owner, wanted.name, wanted.scopes)
+        secret, key = make_key(
+            wanted.owner, wanted.name, wanted.role, None if days is None else days * 86_400.0
+        )
         session.add(key)
         session.flush()
-        view = KeyView.of(key, caller)
+        note(session, caller.actor, "key.create", key.id, of=wanted.owner, role=wanted.role)
+        made = KeyCreated.with_secret(key, caller, secret)
     response.headers["Cache-Control"] = "no-store"
-    return KeyCreated(**view.model_dump(), secret=secret)
+    return made
 
 
 @router.get("/keys", summary="List keys", responses=problems())
 def list_keys(caller: CallerDep, context: ContextDep) -> Keys:
-    """Your keys that count, oldest first, without their secrets; an admin sees those of all owners."""
-    owner = None if ADMIN in caller.scopes else caller.demand("read").owner
+    """Your keys that count, oldest first, without their secrets; an operator sees those of all owners."""
     with context.reading() as session:
-        return Keys(data=[KeyView.of(key, caller) for key in keys_of(session, owner)])
+        return Keys(data=[KeyView.of(key, caller) for key in keys_of(session, _whose(caller))])
+
+
+@router.post("/keys/{key_id}/rotate", summary="Give a key a new secret", responses=problems(404))
+def rotate_key(
+    key_id: KeyId,
+    caller: CallerDep,
+    context: ContextDep,
+    response: Response,
+    grace_seconds: Annotated[
+        int,
+        Query(ge=0, le=LONGEST_GRACE_SECONDS, description="How long the secret until now counts beside it."),
+    ] = GRACE_SECONDS,
+) -> KeyCreated:
+    """Id, owner, role and expiry stay. Browser sessions of the key and its links to reports end.
+
+    A key may rotate itself, an operator's any. If others may know its secret, revoke the key instead.
+    """
+    _check(key_id)
+    if key_id != caller.key_id:
+        caller.demand("operator")
+    with context.writing() as session:
+        secret, key = rotate(session, key_id, grace_seconds)
+        note(session, caller.actor, "key.rotate", key_id, of=key.owner_id, grace_seconds=grace_seconds)
+        made = KeyCreated.with_secret(key, caller, secret)
+    response.headers["Cache-Control"] = "no-store"
+    return made
 
 
 @router.delete("/keys/{key_id}", status_code=204, summary="Revoke a key", responses=problems(404))
-def revoke_key(key_id: Annotated[str, Path(max_length=64)], caller: CallerDep, context: ContextDep) -> None:
+def revoke_key(key_id: KeyId, caller: CallerDep, context: ContextDep) -> None:
     """The key is refused from now on, and its browser sessions, event streams and links end.
 
-    Any key may revoke itself; one that may submit, any of its owner's; an admin's, all. A key that was
+    Any key may revoke itself; a submitter's, any of its owner's; an operator's, all. A key that was
     revoked before is not found.
     """
+    _check(key_id)
+    if key_id != caller.key_id:
+        caller.demand("submitter")
+    with context.writing() as session:
+        revoked = revoke(session, key_id, _whose(caller))
+        if revoked is None:
+            raise Problem("not-found", "There is no such key.")
+        note(session, caller.actor, "key.revoke", key_id, of=revoked.owner_id)
+    log.info("key %s was revoked by %s", key_id, caller.owner)
+
+
+def _whose(caller: Caller) -> str | None:
+    """Whose keys a caller deals with; None for those of all owners."""
+    return None if caller.is_operator else caller.owner
+
+
+def _check(key_id: str) -> None:
     if not KEY_ID.fullmatch(key_id):
         raise Problem("not-found", "There is no such key.")
-    if key_id != caller.key_id and ADMIN not in caller.scopes:
-        caller.demand("submit")
-    owner = None if ADMIN in caller.scopes else caller.owner
-    with context.writing() as session:
-        if not revoke(session, key_id, owner):
-            raise Problem("not-found", "There is no such key.")
-    log.info("key %s was revoked by %s", key_id, caller.owner)

@@ -13,6 +13,7 @@ from api.receiving import Ref
 from api.schemas import View
 from jobs import store
 from jobs.store.resources.kinds import DATASET, TEACHER
+from jobs.store.rights.audit import note
 from jobs.store.rights.sharing import readers_of_resource, share_resource, unshare_resource
 
 router = APIRouter(tags=["sharing"])
@@ -46,6 +47,7 @@ def put_share(job_id: JobId, owner: Other, caller: Submitter, context: ContextDe
     """The other sees the job, its report, files, events and log; only you cancel, retry and share it."""
     with context.writing() as session:
         store.share(session, job_id, caller.owner, reader=owner)
+        note(session, caller.actor, "job.share", job_id, reader=owner)
 
 
 @router.delete(
@@ -55,6 +57,7 @@ def delete_share(job_id: JobId, owner: Other, caller: Submitter, context: Contex
     """From now on the other finds no such job. Asking twice does no harm."""
     with context.writing() as session:
         store.unshare(session, job_id, caller.owner, reader=owner)
+        note(session, caller.actor, "job.unshare", job_id, reader=owner)
 
 
 @router.get("/datasets/{id}/shares", summary="Whom a data set is shared with", responses=problems(404))
@@ -70,7 +73,8 @@ def list_dataset_shares(ref: Ref, caller: Reader, context: ContextDep) -> Shares
 def put_dataset_share(ref: Ref, owner: Other, caller: Submitter, context: ContextDep) -> None:
     """The other sees it and may name it in jobs, by its id; only you delete and share it."""
     with context.writing() as session:
-        share_resource(session, DATASET, ref, caller.owner, reader=owner)
+        shared = share_resource(session, DATASET, ref, caller.owner, reader=owner)
+        note(session, caller.actor, "dataset.share", shared, reader=owner)
 
 
 @router.delete(
@@ -82,7 +86,8 @@ def put_dataset_share(ref: Ref, owner: Other, caller: Submitter, context: Contex
 def delete_dataset_share(ref: Ref, owner: Other, caller: Submitter, context: ContextDep) -> None:
     """From now on the other finds no such data set. Jobs that were posted go on."""
     with context.writing() as session:
-        unshare_resource(session, DATASET, ref, caller.owner, reader=owner)
+        shared = unshare_resource(session, DATASET, ref, caller.owner, reader=owner)
+        note(session, caller.actor, "dataset.unshare", shared, reader=owner)
 
 
 @router.get("/teachers/{id}/shares", summary="Whom a teacher is shared with", responses=problems(404))
@@ -98,7 +103,8 @@ def list_teacher_shares(ref: Ref, caller: Reader, context: ContextDep) -> Shares
 def put_teacher_share(ref: Ref, owner: Other, caller: Submitter, context: ContextDep) -> None:
     """The other sees it and may name it in jobs, by its id; only you delete and share it."""
     with context.writing() as session:
-        share_resource(session, TEACHER, ref, caller.owner, reader=owner)
+        shared = share_resource(session, TEACHER, ref, caller.owner, reader=owner)
+        note(session, caller.actor, "teacher.share", shared, reader=owner)
 
 
 @router.delete(
@@ -110,4 +116,5 @@ def put_teacher_share(ref: Ref, owner: Other, caller: Submitter, context: Contex
 def delete_teacher_share(ref: Ref, owner: Other, caller: Submitter, context: ContextDep) -> None:
     """From now on the other finds no such teacher. Jobs that were posted go on."""
     with context.writing() as session:
-        unshare_resource(session, TEACHER, ref, caller.owner, reader=owner)
+        shared = unshare_resource(session, TEACHER, ref, caller.owner, reader=owner)
+        note(session, caller.actor, "teacher.unshare", shared, reader=owner)

@@ -35,6 +35,7 @@ from cartl_core.spec.sweep import SweepRequest
 from jobs import store
 from jobs.errors import BadCursor
 from jobs.settings import Settings
+from jobs.store.rights.audit import note
 from jobs.store.sweeps import (
     cancel_sweep,
     find_sweep,
@@ -105,8 +106,9 @@ def create_sweep(
             planned=submission.planned,
             owner=caller.owner,
             max_attempts=context.settings.max_attempts,
-            max_queued=context.settings.max_queued_per_owner,
+            limits=context.settings.owner_limits,
         )
+        note(session, caller.actor, "sweep.submit", sweep.id, jobs=[job.id for job in jobs])
         if idempotency_key is not None:
             store.remember(
                 session,
@@ -210,4 +212,6 @@ def get_sweep(sweep_id: SweepId, request: ReadRequestDep) -> Response:
 def cancel_all(sweep_id: SweepId, caller: Submitter, context: ContextDep) -> SweepView:
     """Queued jobs end at once, running ones when their workers have stopped them; what has ended stays."""
     with context.writing() as session:
-        return _view(session, cancel_sweep(session, sweep_id, caller.owner))
+        sweep = cancel_sweep(session, sweep_id, caller.owner)
+        note(session, caller.actor, "sweep.cancel", sweep_id)
+        return _view(session, sweep)

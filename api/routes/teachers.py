@@ -70,7 +70,7 @@ def create_teacher(request: SubmitRequestDep, idempotency_key: IdempotencyKey = 
     new = parse(NewTeacher, body)
     check_size(new.size, context.settings.max_teacher_bytes)
     _check_verify(context, caller.owner, new)
-    row, is_new = create(context, TEACHER, caller.owner, new, idempotency_key)
+    row, is_new = create(context, TEACHER, caller, new, idempotency_key)
     return announced(TEACHER, TeacherView.of(row), row.id, is_new)
 
 
@@ -152,4 +152,4 @@ def delete_teacher(ref: Ref, caller: Submitter, context: ContextDep) -> None:
             raise Problem(
                 "wrong-state", "A job has trained this teacher: it goes when no job has used it for long."
             )
-    delete(context, TEACHER, caller.owner, ref)
+    delete(context, TEACHER, caller, ref)

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool, run_in_threadpool
 from pydantic import Field, WithJsonSchema
 
+from api.auth import Caller
 from api.deps import (
     EXAMPLE_ID,
     AppContext,
@@ -31,6 +32,7 @@ from cartl_core.storage.store import Pending
 from jobs.files.reservations import RENEW_SECONDS, Reservation, release, renew, reserve
 from jobs.files.stores import artifact_store
 from jobs.files.uploads import forget_upload, inspect_upload, store_upload, upload_of, uploads_of
+from jobs.store.rights.audit import note
 from jobs.tables import Upload
 
 router = APIRouter(tags=["uploads"])
@@ -97,7 +99,7 @@ async def create_upload(request: Request) -> Response:
     It holds its own architecture. Name its id in the `network` of a job of `kind: evaluate`.
     """
     context = app_context(request)
-    caller = (await run_in_threadpool(authenticate, request, context)).demand("submit")
+    caller = (await run_in_threadpool(authenticate, request, context)).demand("submitter")
     check_binary(request)
     declared = declared_size(request)
     if declared > context.settings.max_upload_bytes:
@@ -107,7 +109,7 @@ async def create_upload(request: Request) -> Response:
         contextmanager_in_threadpool(artifact_store(context.settings).pending()) as incoming,
     ):
         await _receive(request, context, incoming, reservation)
-        view = await run_in_threadpool(_keep, context, incoming, reservation)
+        view = await run_in_threadpool(_keep, context, caller, incoming, reservation)
     return Response(
         view.model_dump_json(), 201, {"Location": f"/uploads/{view.id}"}, media_type="application/json"
     )
@@ -153,10 +155,12 @@ async def _receive(
             renewed_at = time.monotonic()
 
 
-def _keep(context: AppContext, incoming: Pending, reservation: Reservation) -> UploadView:
+def _keep(context: AppContext, caller: Caller, incoming: Pending, reservation: Reservation) -> UploadView:
     found = inspect_upload(incoming)
     with context.writing() as session:
-        return UploadView.of(store_upload(session, context.settings, incoming, found, reservation))
+        row = store_upload(session, context.settings, incoming, found, reservation)
+        note(session, caller.actor, "upload.create", row.id, bytes=row.size, sha256=row.sha256)
+        return UploadView.of(row)
 
 
 @router.get("/uploads", summary="List uploads", responses=problems())
@@ -180,4 +184,5 @@ def delete_upload(upload_id: UploadId, caller: Submitter, context: ContextDep) -
     """Gone, with its file; not while a job that measures it is queued or running."""
     with context.writing() as session:
         key = forget_upload(session, upload_id, caller.owner)
+        note(session, caller.actor, "upload.delete", upload_id)
     artifact_store(context.settings).delete(key)

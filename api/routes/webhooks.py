@@ -18,6 +18,7 @@ from api.schemas import Page, View
 from cartl_core.spec import ARRAY
 from cartl_core.strict_json import SMALL
 from jobs.errors import WebhookRefused
+from jobs.store.rights.audit import note
 from jobs.tables import Webhook, WebhookDelivery
 from jobs.webhooks.address import parse_hosts
 from jobs.webhooks.message import EVENTS, WebhookEvent
@@ -113,6 +114,7 @@ def create_webhook(
         most = context.settings.max_webhooks_per_owner
         events = [event for event in EVENTS if event in wanted.events]
         row = register(session, caller.owner, wanted.url, events, most=most)
+        note(session, caller.actor, "webhook.create", row.id)
         created = WebhookCreated(**WebhookView.of(row).model_dump(), secret=row.secret)
     response.headers["Cache-Control"] = "no-store"
     return created
@@ -146,6 +148,7 @@ def delete_webhook(webhook_id: WebhookId, caller: Submitter, context: ContextDep
     """Nothing more is sent to it; its log goes too."""
     with context.writing() as session:
         forget_webhook(session, caller.owner, webhook_id)
+        note(session, caller.actor, "webhook.delete", webhook_id)
 
 
 @router.get(

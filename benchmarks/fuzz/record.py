@@ -52,7 +52,7 @@ def prepare(settings: Settings, *, with_key: bool) -> str:
         kept = artifact_store(settings).stat(where)
         store.record_artifact(session, claim, written, path=where, size=kept.size, sha256=kept.sha256)
         store.complete(session, claim)
-        plain, row = make_key("fuzz", "fuzz", ("read", "submit", "admin"))
+        plain, row = make_key("fuzz", "fuzz", "operator")
         if with_key:
             session.add(row)
     engine.dispose()

@@ -57,7 +57,7 @@ class Outcome:
 def play(kind: Kind, seed: int, *, seconds: int | None = None) -> Outcome:
     """One round from ``seed``; it ends by itself, or with ``seconds`` given when they are over.
 
-    The open service refuses the paths of keys, hence the kinds with an admin's key.
+    The open service refuses the paths of keys, hence the kinds with an operator's key.
     """
     with tempfile.TemporaryDirectory(prefix="cartl-fuzz-") as scratch:
         folder = Path(scratch)

@@ -85,7 +85,7 @@ def _filled(name: str, settings: Settings, jobs: int) -> Service:
     migrate(engine)
     with transaction(session_factory(engine)) as session:
         made = prepare(session, jobs)
-        key, row = make_key(LOCAL, "load", ("read", "submit"))
+        key, row = make_key(LOCAL, "load", "submitter")
         session.add(row)
     engine.dispose()
     headers = {"Authorization": f"Bearer {key}"} if name == "cartl" else {}

@@ -8,6 +8,7 @@ import typer
 
 from cartl.commands import (
     about,
+    audit,
     catalog,
     datasets,
     doctor,
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "models": catalog.models,
     "methods": catalog.methods,
     "workers": catalog.workers,
+    "audit": audit.audit,
     "fetch": local.fetch,
     "convert": local.convert,
     "run": local.run,
@@ -63,7 +65,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 """In the order of the help."""
 
-GROUPS: dict[str, typer.Typer] = {"datasets": datasets.app, "teachers": teachers.app, "keys": keys.app}
+GROUPS: dict[str, typer.Typer] = {
+    "datasets": datasets.app,
+    "teachers": teachers.app,
+    "keys": keys.app,
+    "webhooks": webhooks.app,
+}
 """Commands that have commands of their own."""
 
 SETTINGS = {"priority": {"ignore_unknown_options": True}}

@@ -33,6 +33,9 @@ def submit(
     priority: Annotated[
         int | None, typer.Option(help="Among your jobs, -10 to 10; higher goes first.")
     ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="That one attempt may take.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="For you.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="For filters; repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would become.")] = False,
@@ -61,6 +64,7 @@ def submit(
             "baselines": baseline,
             "seed": seed,
             "priority": priority,
+            "time_limit": time_limit,
             "name": name,
             "tags": tag,
         },

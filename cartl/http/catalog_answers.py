@@ -38,8 +38,10 @@ class Key(Shape):
     id: str = ""
     owner: str = ""
     name: str = ""
-    scopes: list[str] = []
+    role: str = ""
     created_at: str | None = None
+    expires_at: str | None = None
+    last_used_at: str | None = None
     in_use: bool = False
 
 
@@ -64,6 +66,20 @@ class Delivery(Shape):
     error: str | None = None
     created_at: str | None = None
     next_attempt_at: str | None = None
+
+
+class AuditEntry(Shape):
+    """A row of the audit log."""
+
+    number: int
+    at: str = ""
+    owner: str | None = None
+    key: str | None = None
+    address: str | None = None
+    action: str = ""
+    object: str = ""
+    object_owner: str | None = None
+    outcome: str = ""
 
 
 class Slot(Shape):

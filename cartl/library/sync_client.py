@@ -148,7 +148,7 @@ class Client:
         return JobHandle(self._transport, self._transport.ask(calls.set_priority(job_id, priority)))
 
     def keys(self) -> tuple[Key, ...]:
-        """Your API keys that count, oldest first; with an admin's key those of all owners."""
+        """Your API keys that count, oldest first; with an operator's key those of all owners."""
         return self._transport.ask(calls.keys()).data
 
     def revoke_key(self, key_id: str) -> None:

@@ -138,8 +138,10 @@ class Key(Value):
     id: str
     owner: str = ""
     name: str = ""
-    scopes: tuple[str, ...] = ()
+    role: str = ""
     created_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = Field(default=None, description="To the minute.")
     in_use: bool = Field(default=False, description="It is the one of this client.")
 
 

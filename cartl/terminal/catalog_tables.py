@@ -69,11 +69,33 @@ def show_keys(rows: Sequence[Json], console: Console) -> None:
         (
             str(row["id"]),
             str(row.get("owner") or ""),
-            ", ".join(map(str, row.get("scopes") or ())),
+            str(row.get("role") or ""),
             str(row.get("name") or ""),
             str(row.get("created_at") or ""),
+            str(row.get("expires_at") or "never"),
+            str(row.get("last_used_at") or "never"),
             "this one asks" if row.get("in_use") else "",
         )
         for row in rows
     ]
-    show_rows(console, ("id", "owner", "scopes", "name", "made at", ""), cells, "no keys")
+    headings = ("id", "owner", "role", "name", "made at", "expires", "last used", "")
+    show_rows(console, headings, cells, "no keys")
+
+
+def show_audit(rows: Sequence[Json], console: Console) -> None:
+    """The audit log, oldest first."""
+    cells = [
+        (
+            str(row["number"]),
+            str(row.get("at") or ""),
+            str(row.get("owner") or ""),
+            str(row.get("key") or ""),
+            str(row.get("address") or ""),
+            str(row.get("action") or ""),
+            str(row.get("object") or ""),
+            str(row.get("outcome") or ""),
+        )
+        for row in rows
+    ]
+    headings = ("number", "at", "owner", "key", "from", "action", "object", "outcome")
+    show_rows(console, headings, cells, "nothing was changed since")

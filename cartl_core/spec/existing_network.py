@@ -28,7 +28,7 @@ from cartl_core.spec.data_and_model import (
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.given_teacher import TeacherFacts
 from cartl_core.spec.job import JobSpec, Preset
-from cartl_core.spec.request import PRIORITY, EvaluateOverrides, JobRequest, Priority
+from cartl_core.spec.request import PRIORITY, TIME_LIMIT, EvaluateOverrides, JobRequest, Priority, TimeLimit
 
 MOST_DATASETS = 8
 ID = r"^[0-9a-f-]{1,64}$"
@@ -109,6 +109,7 @@ class EvaluateJobRequest(SpecModel):
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     priority: Priority = Field(default=0, description=PRIORITY)
+    time_limit: TimeLimit | None = Field(default=None, description=TIME_LIMIT)
 
     @field_validator("dataset")
     @classmethod

@@ -109,6 +109,14 @@ PRIORITY = (
 )
 
 
+TimeLimit = Annotated[float, Field(ge=1.0, le=1e9)]
+TIME_LIMIT = (
+    "Seconds that one attempt may take; beyond them the job has failed, `timeout`, and a retry goes on from "
+    "its last checkpoint. Null: what the deployment allows, which counts in any case. It is no part of the "
+    "specification."
+)
+
+
 class BaselineRequest(SpecModel):
     """A baseline with its own settings; what is left out follows the job."""
 
@@ -217,3 +225,4 @@ class JobRequest(SpecModel):
     exports: Exports = ALL_EXPORTS
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     priority: Priority = Field(default=0, description=PRIORITY)
+    time_limit: TimeLimit | None = Field(default=None, description=TIME_LIMIT)

@@ -80,6 +80,16 @@ class HasTag(FunctionElement[bool]):
         super().__init__(column, literal(tag, String()))
 
 
+class SecondsBetween(FunctionElement[float]):
+    """Seconds from one time to a later one; null where one of them is."""
+
+    inherit_cache = True
+    type = Float()
+
+    def __init__(self, start: ColumnElement[Any] | Any, end: ColumnElement[Any] | Any) -> None:
+        super().__init__(start, end)
+
+
 # SQLAlchemy writes SQLite's times as 'YYYY-MM-DD HH:MM:SS.ffffff'; SQLite's own clock has milliseconds.
 _SQLITE_FORMAT = "'%Y-%m-%d %H:%M:%f000'"
 
@@ -108,6 +118,18 @@ def _from_now_postgresql(element: FromNow, compiler: SQLCompiler, **options: Any
 def _from_now_sqlite(element: FromNow, compiler: SQLCompiler, **options: Any) -> str:
     (seconds,) = _arguments(element, compiler, options)
     return f"strftime({_SQLITE_FORMAT}, 'now', printf('%+.3f seconds', {seconds}))"
+
+
+@compiles(SecondsBetween, "postgresql")
+def _seconds_postgresql(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
+    start, end = _arguments(element, compiler, options)
+    return f"CAST(extract(epoch FROM {end} - {start}) AS double precision)"
+
+
+@compiles(SecondsBetween, "sqlite")
+def _seconds_sqlite(element: SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
+    start, end = _arguments(element, compiler, options)
+    return f"((julianday({end}) - julianday({start})) * 86400.0)"
 
 
 @compiles(HasTag, "postgresql")

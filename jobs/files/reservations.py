@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from jobs.database.dialect import FromNow
 from jobs.files.places import UPLOADS, demand_room, hold_places, room_of
 from jobs.settings import Settings
+from jobs.store.quotas.limits import bytes_left, demand_bytes, limits_of
 from jobs.store.submit import new_id
 from jobs.tables import UploadReservation
 
@@ -31,11 +32,15 @@ def reserve(session: Session, settings: Settings, owner: str, declared: int) -> 
 
     Raises:
         TooManyUploads: the owner's limit on uploads or on their bytes.
+        QuotaExceeded: the owner's limit on all stored bytes.
         StorageFull: less than ``CARTL_MIN_FREE_BYTES`` would be left.
     """
     hold_places(session)
     room = room_of(session, settings, UPLOADS, owner)
-    size = declared or min(settings.max_upload_bytes, room)
+    limits = limits_of(session, owner, settings.owner_limits)
+    left = bytes_left(session, owner, limits)
+    size = declared or min(settings.max_upload_bytes, room, *([] if left is None else [max(1, left)]))
+    demand_bytes(session, owner, limits, size)
     demand_room(session, settings, UPLOADS, size, room)
     made = Reservation(id=new_id(), owner=owner, size=size)
     session.add(

@@ -12,6 +12,7 @@ came: uploads that no job has measured. Everything else goes:
     uploads                that no job refers to, so old     (rows, then files)
     tasks                  that ended so long ago            (rows, then their logs)
     deliveries             of webhooks, made so long ago
+    device seconds         that were used before the longest window of quotas
     data sets, teachers    announced and not sent in time, or rejected so long ago; bytes of rejected ones
                            after a day                        (rows, then files)
     directories            that no row names and no live claim writes
@@ -42,6 +43,7 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.change import is_in, locked
 from jobs.store.lost_tasks import forget_ended_tasks
+from jobs.store.quotas.device_time import forget_uses
 from jobs.store.stages import claim_directory
 from jobs.store.submit import key_expired
 from jobs.tables import (
@@ -58,6 +60,8 @@ from jobs.webhooks.deliveries import forget_old_deliveries
 SETTLED_SECONDS = 3600.0
 """A directory that nothing names is left alone while something in it is newer than this."""
 DAY = 86_400.0
+KEPT_USES_DAYS = 400.0
+"""The longest window of device seconds."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def prune(
         keys = session.execute(
             delete(IdempotencyKey).where(key_expired()).returning(IdempotencyKey.key)
         ).all()
+        forget_uses(session, KEPT_USES_DAYS)
         needed = _needed(session, settings, found)
         if dry_run:
             session.rollback()

@@ -31,11 +31,13 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 from jobs.database.dialect import Now
 from jobs.errors import JobNotFound
 from jobs.state import JobState, Move, reached, sources
+from jobs.store.quotas.device_time import note_use
 from jobs.tables import Job, JobEvent, JobShare
 from jobs.webhooks.outbox import announce
 
 T = TypeVar("T")
 
+LOST = (Move.REQUEUE_AFTER_CRASH, Move.GIVE_UP)
 # What leaves the row when its state changes. A claim sets these, everything else clears them.
 _NOBODY_RUNS_IT: dict[str, Any] = {
     "worker_id": None,
@@ -91,7 +93,7 @@ def move(
 ) -> JobEvent | None:
     """Take an arrow of the state table; None when the job is not where the arrow starts.
 
-    What is owed to webhooks for it is written with it.
+    What is owed to webhooks for it is written with it, and how long a claim that ends has held a device.
     """
     state = reached(taken)
     appended = append(
@@ -100,10 +102,12 @@ def move(
         event,
         body,
         state=state,
-        attempt_is_over=taken in (Move.REQUEUE_AFTER_CRASH, Move.GIVE_UP),
+        attempt_is_over=taken in LOST,
         **{**_SETTLED[state], **columns},
     )
     if appended is not None:
+        if JobState.RUNNING in sources(taken):
+            note_use(session, appended.job_id, lost=taken in LOST)
         announce(session, taken, appended)
     return appended
 

@@ -23,10 +23,12 @@ from jobs.devices import Slot
 from jobs.errors import LostClaim
 from jobs.files.brought import packs_of, teacher_of_spec
 from jobs.files.network_files import file_of
+from jobs.quotas import NO_LIMITS, Limits
 from jobs.state import JobState, Move
 from jobs.store.change import is_in, move, running_under
 from jobs.store.machines.rates import measured_rates
 from jobs.store.machines.slots import note_claim
+from jobs.store.quotas.caps import Caps, caps_of
 from jobs.tables import Job, Stage, Task
 
 OWNERS_TRIED = 32
@@ -54,6 +56,8 @@ class Claim:
     """The network file of the teacher that a transfer is given, relative likewise."""
     rates: tuple[MeasuredRate, ...] = ()
     """What is known of the time that stages take, on any machine."""
+    time_limit: float | None = None
+    """Seconds that the request allows this attempt."""
     device: str | None = None
     """Id of the one device that the run may see, e.g. ``cuda:1``; None where no slot was named."""
 
@@ -78,7 +82,7 @@ def claim(
     *,
     worker_id: str,
     lease_seconds: float,
-    max_running: int | None = None,
+    limits: Limits = NO_LIMITS,
     supervisor_pid: int | None = None,
     slot: Slot | None = None,
 ) -> Claim | None:
@@ -88,17 +92,19 @@ def claim(
     finds the job. ``slot`` is where it will run.
 
     Claimable: queued, ``not_before`` passed, not waiting for a stage that a running job computes, and its
-    owner has fewer than ``max_running`` running jobs. Rows that another claim holds are passed over
-    (PostgreSQL); an owner's lower priorities are tried only when no better job is free.
+    owner has fewer running jobs and has used fewer device seconds than allowed. ``limits`` are the ones of
+    the settings; an owner's own go before. Rows that another claim holds are passed over (PostgreSQL); an
+    owner's lower priorities are tried only when no better job is free.
     """
-    owners = [(row[0], row[1]) for row in session.execute(_owners_in_order(max_running))]
+    caps = caps_of(session, limits)
+    owners = [(row[0], row[1]) for row in session.execute(_owners_in_order(caps))]
     for of_best_priority in (True, False):
         for owner, priority in owners:
-            if max_running is not None and not _alone_with(session, owner):
+            if caps.of_running and not _alone_with(session, owner):
                 continue
             guard = Job.id == _best_of(owner, priority if of_best_priority else None)
-            if max_running is not None:
-                guard = and_(guard, _running_of(owner) < max_running)
+            if caps.of_running:
+                guard = and_(guard, _running_of(owner) < caps.running(owner))
             claimed = _take(session, guard, worker_id, supervisor_pid, lease_seconds, slot)
             if claimed is not None:
                 return claimed
@@ -125,6 +131,7 @@ def _take(
         supervisor_pid=supervisor_pid,
         lease_expires_at=FromNow(lease_seconds),
         heartbeat_at=Now(),
+        claimed_at=Now(),
         started_at=func.coalesce(Job.started_at, Now()),
         waiting_for=None,
         not_before=None,
@@ -155,11 +162,12 @@ def claim_of(session: Session, job: Job, attempt: int, worker_id: str, device: s
         packs=packs_of(spec),
         teacher=teacher_of_spec(spec),
         rates=measured_rates(session),
+        time_limit=job.request.get("time_limit"),
         device=device,
     )
 
 
-def _owners_in_order(max_running: int | None) -> Select[str, int]:
+def _owners_in_order(caps: Caps) -> Select[str, int]:
     """Owners with something to claim and the priority of their best job, who goes next first.
 
     Values of the best job are looked up by its id one by one: for a join PostgreSQL would read all jobs.
@@ -177,8 +185,10 @@ def _owners_in_order(max_running: int | None) -> Select[str, int]:
     created_at = select(first.created_at).where(first.id == best.c.id).scalar_subquery()
     running = _running_of(best.c.owner_id)
     ranked = select(best.c.owner_id, priority).where(best.c.id.is_not(None))
-    if max_running is not None:
-        ranked = ranked.where(running < max_running)
+    if caps.of_running:
+        ranked = ranked.where(running < caps.running(best.c.owner_id))
+    if caps.of_device_seconds:
+        ranked = ranked.where(caps.has_device_time(best.c.owner_id))
     return ranked.order_by(running, created_at, best.c.id).limit(OWNERS_TRIED)
 
 
@@ -241,14 +251,15 @@ def claimable(job: type[Job]) -> ColumnElement[bool]:
     )
 
 
-def claimable_count(session: Session, max_running: int | None = None) -> int:
+def claimable_count(session: Session, limits: Limits = NO_LIMITS) -> int:
     """How many jobs could be claimed now: more workers need not be notified."""
     job, other = aliased(Job), aliased(Job)
-    waiting = _by_owner(session, job, claimable(job))
-    if max_running is None:
+    waiting, caps = _by_owner(session, job, claimable(job)), caps_of(session, limits)
+    if not waiting or not (caps.of_running or caps.of_device_seconds):
         return sum(waiting.values())
     running = _by_owner(session, other, is_in(other, JobState.RUNNING))
-    return sum(min(count, max(max_running - running.get(owner, 0), 0)) for owner, count in waiting.items())
+    rooms = {owner: caps.room(session, owner, running.get(owner, 0)) for owner in waiting}
+    return sum(min(count, rooms[owner]) for owner, count in waiting.items())
 
 
 def _by_owner(session: Session, job: type[Job], condition: ColumnElement[bool]) -> dict[str, int]:

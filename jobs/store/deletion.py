@@ -22,11 +22,11 @@ COUNTED = ("claimed", "lost")
 
 def delete_job(
     session: Session, job_id: str, owner: str | None, *, deleted_by: str, key_id: str | None = None
-) -> None:
-    """Delete the row of a job and all that hangs on it.
+) -> str:
+    """Delete the row of a job and all that hangs on it; whose it was.
 
     Args:
-        owner: whose job it must be; None for an admin.
+        owner: whose job it must be; None for an operator.
         deleted_by: who asks, for the record of deleted jobs.
         key_id: of the key that asks.
 
@@ -43,6 +43,7 @@ def delete_job(
     session.flush()
     for gone in (delete(Task).where(Task.parent_id == job_id), delete(Job).where(Job.id == job_id)):
         session.execute(gone.execution_options(synchronize_session=False))
+    return job.owner_id
 
 
 def _demand_unused(session: Session, job: Job) -> None:

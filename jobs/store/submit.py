@@ -6,7 +6,7 @@ import secrets
 import time
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, String, and_, bindparam, delete, insert
 from sqlalchemy.orm import Session
 
 from cartl_core.spec import JobSpec, digest
@@ -15,13 +15,18 @@ from cartl_core.spec.existing_network import AnyRequest, EvaluateJobSpec
 from jobs.database.advisory_locks import hold, wait_for
 from jobs.database.dialect import FromNow, Now, insert_if_new
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, NotAllowed, TooManyJobs
+from jobs.quotas import Limits
 from jobs.state import JobState, Move, sources
-from jobs.store.change import append, is_in, job_of, move, plain
+from jobs.store.change import append, job_of, move, plain
 from jobs.store.queue_order import ahead_of_the_newest, queued_ahead
+from jobs.store.quotas.device_time import note_uses_of_parts
+from jobs.store.quotas.limits import demand_quota, queued_and_limits
 from jobs.store.resources.record import hold_named
 from jobs.tables import IdempotencyKey, Job, JobEvent, Task
 
 KEY_HOURS = 24
+MANY = 10**9
+"""Stands for no limit."""
 GIVEN = "given"
 """Stands for the method where nothing is trained."""
 TOGETHER = 100
@@ -105,27 +110,30 @@ def _freeze_depth(spec: JobSpec | EvaluateJobSpec) -> int | None:
     return None if depth == AUTO else depth
 
 
-def remaining_quota(session: Session, owner: str, most: int) -> int:
-    """How many more jobs ``owner`` may queue where ``most`` are allowed; at least 1.
+def remaining_quota(session: Session, owner: str, defaults: Limits, wanted: int = 1) -> int:
+    """How many more jobs ``owner`` may queue, at least ``wanted``; ``MANY`` where there is no limit.
 
-    Requests of the same moment do not see each other, so close to the limit they come one by one.
+    ``defaults`` are the limits of the settings; those of the owner's own row go before. Requests of the same
+    moment do not see each other, so close to the limit they come one by one.
 
     Raises:
-        TooManyJobs: ``most`` are queued.
+        TooManyJobs: so many more are not allowed.
+        QuotaExceeded: device seconds or stored bytes are used up.
     """
-    queued = _queued(session, owner)
-    if queued >= most - TOGETHER:
+    queued, limits = queued_and_limits(session, owner, defaults)
+    demand_quota(session, owner, limits)
+    most = limits.queued
+    if most is None:
+        return MANY
+    if queued + wanted > most - TOGETHER:
         wait_for(session, f"queue\n{owner}")
-        queued = _queued(session, owner)
-    if queued >= most:
-        raise TooManyJobs(f"{queued} jobs are queued; allowed: at most {most}", queued=queued, allowed=most)
+        queued, _ = queued_and_limits(session, owner, defaults)
+    if queued + wanted > most:
+        new = "" if wanted == 1 else f" and {wanted} are new"
+        raise TooManyJobs(
+            f"{queued} jobs are queued{new}; allowed: at most {most}", queued=queued, allowed=most
+        )
     return most - queued
-
-
-def _queued(session: Session, owner: str) -> int:
-    return session.execute(
-        select(func.count()).select_from(Job).where(is_in(Job, JobState.QUEUED), Job.owner_id == owner)
-    ).scalar_one()
 
 
 def find(session: Session, job_id: str, owner: str | None = None) -> Job:
@@ -149,6 +157,7 @@ def request_cancel(session: Session, job_id: str, owner: str | None = None) -> J
     job = job_of(session, job_id, owner, lock=True)
     if job.state == JobState.QUEUED:
         move(session, Job.id == job_id, Move.CANCEL, "cancelled", reason="cancelled", message=None)
+        note_uses_of_parts(session, Task.parent_id == job_id)
         session.execute(delete(Task).where(Task.parent_id == job_id))  # parts that it waits for
     elif job.state == JobState.RUNNING:
         append(
@@ -162,17 +171,18 @@ def request_cancel(session: Session, job_id: str, owner: str | None = None) -> J
     return find(session, job_id)
 
 
-def retry(session: Session, job_id: str, owner: str | None = None, *, max_queued: int | None = None) -> Job:
+def retry(session: Session, job_id: str, owner: str | None = None, *, limits: Limits | None = None) -> Job:
     """Queue a failed or cancelled job again: attempts back to 0, events kept, checkpoints used.
 
     Raises:
         JobNotFound: there is no such job of this owner.
         NotAllowed: it is queued, running or succeeded.
-        TooManyJobs: the owner has ``max_queued`` queued jobs already.
+        TooManyJobs: the queue of the owner is full.
+        QuotaExceeded: device seconds or stored bytes are used up.
     """
     job = job_of(session, job_id, owner, lock=True)
-    if max_queued is not None and job.state in sources(Move.RETRY):
-        remaining_quota(session, job.owner_id, max_queued)
+    if limits is not None and job.state in sources(Move.RETRY):
+        remaining_quota(session, job.owner_id, limits)
     moved = move(
         session,
         Job.id == job_id,

@@ -22,7 +22,8 @@ from cartl_core.statistics.sweep_summary import Setting, SweepTable, Trial, swee
 from jobs import store
 from jobs.database.advisory_locks import wait_for
 from jobs.database.dialect import UtcTime
-from jobs.errors import NotAllowed, SweepNotFound, TooManyJobs
+from jobs.errors import NotAllowed, SweepNotFound
+from jobs.quotas import Limits
 from jobs.state import TERMINAL, JobState
 from jobs.store.change import plain, printable
 from jobs.store.observe import cursor_of, read_cursor
@@ -59,15 +60,17 @@ def submit_sweep(
     planned: Sequence[Planned],
     owner: str,
     max_attempts: int = 3,
-    max_queued: int | None = None,
+    limits: Limits | None = None,
 ) -> tuple[Sweep, list[Job]]:
     """Write a sweep and its jobs, in their order.
 
     Raises:
-        TooManyJobs: the owner's quota is too small for all of them.
+        TooManyJobs: the queue of the owner has no room for all of them.
+        QuotaExceeded: device seconds or stored bytes are used up.
     """
-    if max_queued is not None:
-        _demand_quota(session, owner, len(planned), max_queued)
+    if limits is not None:
+        wait_for(session, f"sweep\n{owner}")  # so that none counts while another writes
+        store.remaining_quota(session, owner, limits, len(planned))
     sweep = Sweep(
         id=new_id(),
         owner_id=owner,
@@ -92,22 +95,6 @@ def submit_sweep(
         for one in planned
     ]
     return sweep, jobs
-
-
-def _demand_quota(session: Session, owner: str, jobs: int, most: int) -> None:
-    """Sweeps of one owner come one by one, so that none counts while another writes."""
-    wait_for(session, f"sweep\n{owner}")
-    if jobs > most:
-        raise TooManyJobs(f"the sweep has {jobs} jobs; allowed in the queue: at most {most}", allowed=most)
-    try:
-        store.remaining_quota(session, owner, most - jobs + 1)
-    except TooManyJobs as error:
-        queued = error.values["queued"]
-        raise TooManyJobs(
-            f"{queued} jobs are queued and the sweep has {jobs}; allowed: at most {most}",
-            queued=queued,
-            allowed=most,
-        ) from error
 
 
 def find_sweep(session: Session, sweep_id: str, owner: str) -> Sweep:

@@ -17,6 +17,7 @@ from jobs.database.dialect import FromNow, Now
 from jobs.errors import LostClaim
 from jobs.settings import Settings
 from jobs.store.change import locked, printable, storable
+from jobs.store.quotas.device_time import note_uses_of_parts
 from jobs.store.submit import new_id
 from jobs.store.task_handlers import HANDLERS
 from jobs.tables import Task
@@ -205,6 +206,7 @@ def release_task(session: Session, claim: TaskClaim) -> None:
     Raises:
         LostClaim: the task is no longer running under this token.
     """
+    note_uses_of_parts(session, claim.fence)
     _update(session, claim, state="queued", **_NOBODY_RUNS_IT)
 
 
@@ -213,6 +215,7 @@ def cancel_tasks(session: Session, parent_id: str) -> int:
 
     A worker that does one of them loses its claim and ends its process.
     """
+    note_uses_of_parts(session, Task.parent_id == parent_id)
     gone = delete(Task).where(Task.parent_id == parent_id).returning(Task.id)
     return len(session.execute(gone.execution_options(synchronize_session=False)).all())
 
@@ -246,6 +249,7 @@ def _held(session: Session, claim: TaskClaim) -> Task:
 
 
 def _end(session: Session, claim: TaskClaim, state: str, **columns: Any) -> None:
+    note_uses_of_parts(session, claim.fence)
     _update(session, claim, state=state, finished_at=Now(), **{**_NOBODY_RUNS_IT, **columns})
 
 
@@ -273,6 +277,7 @@ def end_attempt(session: Session, task: Task, reason: str, message: str, *, fina
         columns = {"state": "failed", "finished_at": Now()}
         if handler := HANDLERS.get(task.kind):  # none: of a kind that another version knows
             handler.fail(session, task.parent_id, reason, words)
+    note_uses_of_parts(session, and_(Task.id == task.id, Task.token == task.token))
     session.execute(
         update(Task)
         .where(Task.id == task.id, is_in_state("running"), Task.token == task.token)

@@ -1,8 +1,10 @@
 """The SQL tables, by aggregate."""
 
 from jobs.tables.access import ApiKey, IdempotencyKey, JobShare, Upload, UploadReservation, WebSession
+from jobs.tables.audit import AuditEntry
 from jobs.tables.base import ID, NAMES, ONLY_ON, Base
 from jobs.tables.job import COUNTED_EVENTS, OF_ANYBODY, STATES, DeletedJob, Job, JobEvent, Metric, Sweep
+from jobs.tables.quota import DeviceUse, OwnerQuota
 from jobs.tables.rate import JobPace, StageRate
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
 from jobs.tables.sink import TrackedJob, Webhook, WebhookDelivery
@@ -20,11 +22,13 @@ __all__ = [
     "TASK_STATES",
     "ApiKey",
     "Artifact",
+    "AuditEntry",
     "Base",
     "Checkpoint",
     "Dataset",
     "DatasetShare",
     "DeletedJob",
+    "DeviceUse",
     "Directory",
     "IdempotencyKey",
     "Job",
@@ -33,6 +37,7 @@ __all__ = [
     "JobShare",
     "Lock",
     "Metric",
+    "OwnerQuota",
     "Resource",
     "Stage",
     "StageRate",

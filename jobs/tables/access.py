@@ -52,7 +52,15 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(String(200))
     hash: Mapped[str] = mapped_column(ID)
     scopes: Mapped[list[str]] = mapped_column()
+    """Those of ``role``, for the version before roles."""
+    role: Mapped[str] = mapped_column(String(16), server_default="viewer")
+    previous_hash: Mapped[str | None] = mapped_column(ID)
+    """Of the secret before the last rotation, which counts until ``previous_until``."""
+    previous_until: Mapped[datetime | None] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())
+    expires_at: Mapped[datetime | None] = mapped_column()
+    last_used_at: Mapped[datetime | None] = mapped_column()
+    """To the minute: it is not written more often."""
     revoked_at: Mapped[datetime | None] = mapped_column()
 
 

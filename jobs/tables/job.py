@@ -65,6 +65,8 @@ class Job(Base):
     """The process of that worker which runs it: when it is gone, the worker says so before the lease does."""
     lease_expires_at: Mapped[datetime | None] = mapped_column()
     heartbeat_at: Mapped[datetime | None] = mapped_column()
+    claimed_at: Mapped[datetime | None] = mapped_column()
+    """Of the last claim."""
     not_before: Mapped[datetime | None] = mapped_column()
     waiting_for: Mapped[str | None] = mapped_column(ID)
     """Digest of the stage that another job computes."""
@@ -180,7 +182,7 @@ class DeletedJob(Base):
     id: Mapped[str] = mapped_column(ID, primary_key=True)
     owner_id: Mapped[str] = mapped_column(ID)
     deleted_by: Mapped[str] = mapped_column(ID)
-    """The owner of the key that asked; another than the job's for an admin."""
+    """The owner of the key that asked; another than the job's for an operator."""
     key_id: Mapped[str | None] = mapped_column(ID)
     """Of that key; null for this machine's own user, where no key is asked for."""
     claims: Mapped[int] = mapped_column()

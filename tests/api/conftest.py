@@ -20,7 +20,7 @@ from jobs.files.artifacts import output_directory, relative_path
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store import Claim
-from jobs.store.rights.keys import make_key
+from jobs.store.rights.keys import Role, make_key
 from tests.factories import SMALL, claim_job
 
 
@@ -53,8 +53,8 @@ def small() -> dict[str, Any]:
 def new_key(factory: sessionmaker[Session]) -> Callable[..., dict[str, str]]:
     """Headers with a fresh key."""
 
-    def make(owner: str = "ada", *scopes: str) -> dict[str, str]:
-        secret, row = make_key(owner, "test", scopes or ("read", "submit"))
+    def make(owner: str = "ada", role: Role = "submitter", **options: Any) -> dict[str, str]:
+        secret, row = make_key(owner, "test", role, **options)
         with transaction(factory) as session:
             session.add(row)
         return {"Authorization": f"Bearer {secret}"}

@@ -1,4 +1,4 @@
-"""Who gets in: keys and scopes, owners, this machine only without keys, and how fast one may ask."""
+"""Who gets in: keys and roles, owners, this machine only without keys, and how fast one may ask."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from api.http.rate_limit import RateLimit
 from api.main import create_app
 from jobs.database.engine import transaction
 from jobs.settings import Settings
-from jobs.store.rights.keys import keys_of, revoke
+from jobs.store.rights.keys import ROLES, keys_of, revoke
 
 NewKey = Callable[..., dict[str, str]]
 
@@ -62,7 +62,7 @@ def test_without_keys_nobody_from_elsewhere_may_ask(settings: Settings) -> None:
 def test_off_loopback_everything_that_tells_something_needs_a_key(
     settings: Settings, new_key: NewKey, path: str
 ) -> None:
-    key = new_key("ada", "read", "admin")
+    key = new_key("ada", "operator")
     app = create_app(settings)
     with TestClient(app, base_url="http://192.0.2.8", client=("192.0.2.7", 40000)) as outside:
         assert outside.get(path).status_code == 401
@@ -119,21 +119,24 @@ def test_keys_may_be_demanded_on_loopback_too(settings: Settings) -> None:
         assert client.get("/jobs").status_code == 401
 
 
-def test_scopes(client: TestClient, new_key: NewKey, small: dict[str, Any]) -> None:
-    reader, submitter, admin = (new_key("ada", scope) for scope in ("read", "submit", "admin"))
+def test_each_role_includes_those_before_it(
+    client: TestClient, new_key: NewKey, small: dict[str, Any]
+) -> None:
+    viewer, submitter, operator = (new_key("ada", role) for role in ROLES)
 
     def statuses(key: dict[str, str]) -> list[int]:
         return [
             client.get("/jobs", headers=key).status_code,
             client.post("/jobs", json=small, headers=key).status_code,
             client.get("/keys", headers=key).status_code,
+            client.get("/audit", headers=key).status_code,
             client.get("/metrics", headers=key).status_code,
         ]
 
-    assert statuses(reader) == [200, 403, 200, 200]
-    assert statuses(submitter) == [403, 201, 403, 403]
-    assert statuses(admin) == [403, 403, 200, 403]
-    assert client.post("/jobs", json=small, headers=reader).json()["type"] == "/problems/not-allowed"
+    assert statuses(viewer) == [200, 403, 200, 403, 200]
+    assert statuses(submitter) == [200, 201, 200, 403, 200]
+    assert statuses(operator) == [200, 201, 200, 200, 200]
+    assert client.post("/jobs", json=small, headers=viewer).json()["type"] == "/problems/not-allowed"
 
 
 def test_the_body_of_a_stranger_is_not_read(client: TestClient, new_key: NewKey) -> None:
@@ -185,20 +188,20 @@ def test_what_another_owner_has_does_not_exist(
     assert own.json()["id"] != job["id"]
 
 
-def test_an_admin_makes_lists_and_revokes_keys(client: TestClient, new_key: NewKey) -> None:
-    admin = new_key("root", "admin")
-    made = client.post("/keys", json={"owner": "eve", "scopes": ["read"], "name": "n"}, headers=admin)
+def test_an_operator_makes_lists_and_revokes_keys(client: TestClient, new_key: NewKey) -> None:
+    operator = new_key("root", "operator")
+    made = client.post("/keys", json={"owner": "eve", "role": "viewer", "name": "n"}, headers=operator)
     assert made.status_code == 201
     eve = {"Authorization": f"Bearer {made.json()['secret']}"}
     assert client.get("/jobs", headers=eve).status_code == 200
-    listed = client.get("/keys", headers=admin)
+    listed = client.get("/keys", headers=operator)
     assert [key["owner"] for key in listed.json()["data"]] == ["root", "eve"]
     assert made.json()["secret"] not in listed.text
     path = f"/keys/{made.json()['id']}"
-    assert client.delete(path, headers=admin).status_code == 204
-    assert client.delete(path, headers=admin).status_code == 404
+    assert client.delete(path, headers=operator).status_code == 204
+    assert client.delete(path, headers=operator).status_code == 404
     assert client.get("/jobs", headers=eve).status_code == 401
-    assert client.delete("/keys/%00", headers=admin).status_code == 404
+    assert client.delete("/keys/%00", headers=operator).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -207,21 +210,22 @@ def test_an_admin_makes_lists_and_revokes_keys(client: TestClient, new_key: NewK
         ({}, "owner"),
         ({"owner": ""}, "owner"),
         ({"owner": "a b"}, "owner"),
-        ({"owner": "a", "scopes": []}, "scopes"),
-        ({"owner": "a", "scopes": ["all"]}, "scopes.0"),
+        ({"owner": "a", "role": "root"}, "role"),
+        ({"owner": "a", "scopes": ["read"]}, "scopes"),
+        ({"owner": "a", "expires_in_days": 0}, "expires_in_days"),
         ({"owner": "a", "extra": 1}, "extra"),
     ],
 )
 def test_a_bad_key_request_names_the_field(
     client: TestClient, new_key: NewKey, body: dict[str, Any], field: str
 ) -> None:
-    answer = client.post("/keys", json=body, headers=new_key("root", "admin"))
+    answer = client.post("/keys", json=body, headers=new_key("root", "operator"))
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == field
 
 
 def test_the_first_key_is_not_made_over_http(client: TestClient) -> None:
-    answer = client.post("/keys", json={"owner": "eve", "scopes": ["admin"]})
+    answer = client.post("/keys", json={"owner": "eve", "role": "operator"})
     assert answer.status_code == 403
     assert "python -m jobs keys create" in answer.json()["detail"]
     assert client.get("/jobs").status_code == 200

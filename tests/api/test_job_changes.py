@@ -139,8 +139,8 @@ def test_files_that_cannot_be_removed_are_left_to_prune(
 def test_its_owner_deletes_it_and_an_admin(
     client: TestClient, small: dict[str, Any], new_key: NewKey
 ) -> None:
-    ada, reader, bob = new_key("ada"), new_key("ada", "read"), new_key("bob")
-    root = new_key("root", "admin")
+    ada, reader, bob = new_key("ada"), new_key("ada", "viewer"), new_key("bob")
+    root = new_key("root", "operator")
     jobs = [submit(client, small, headers=ada)["links"]["self"] for _ in range(2)]
     for path in jobs:
         client.put(f"{path}/shares/bob", headers=ada)

@@ -30,7 +30,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 def test_what_another_owner_brought_does_not_exist(
     client: TestClient, new_key: Callable[..., dict[str, str]], kind: str
 ) -> None:
-    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "read")
+    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "viewer")
     path = announce(client, kind, headers=ada)
     for other in (path, f"/{kind}/{NEW[kind]['name']}"):
         assert [client.request(verb, other, headers=eve).status_code for verb in ("GET", "DELETE")] == [
@@ -113,7 +113,7 @@ def test_a_folder_of_the_server_is_registered_by_operators_alone(
             assert refused.json()["errors"][0]["field"] == "root"
         both = client.post("/datasets", json={"name": "x", "root": str(roots / "cats"), "size": 5})
         assert both.json()["errors"][0]["field"] == "size"
-        submitter, admin = new_key("ada"), new_key("op", "read", "submit", "admin")
+        submitter, admin = new_key("ada"), new_key("op", "operator")
         body = {"name": "cats", "root": str(roots / "cats")}
         assert client.post("/datasets", json=body, headers=submitter).status_code == 403
         assert client.post("/datasets", json=body, headers=admin).status_code == 201

@@ -37,7 +37,7 @@ def said() -> Iterator[io.StringIO]:
 def test_keys_are_neither_logged_nor_told_again(
     settings: Settings, new_key: Any, small: dict[str, Any], said: io.StringIO
 ) -> None:
-    admin = new_key("root", "read", "submit", "admin")
+    admin = new_key("root", "operator")
     wrong = {"Authorization": admin["Authorization"][:-4] + "wxyz"}
     told = []
     with local_client(settings, raise_server_exceptions=False) as client:

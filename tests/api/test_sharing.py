@@ -70,6 +70,6 @@ def test_a_bad_name_is_refused(client: TestClient, new_key: NewKey, small: dict[
 
 def test_a_reader_shares_nothing(client: TestClient, new_key: NewKey, small: dict[str, Any]) -> None:
     path = client.post("/jobs", json=small, headers=new_key("ada")).json()["links"]["self"]
-    reader = new_key("ada", "read")
+    reader = new_key("ada", "viewer")
     assert client.put(f"{path}/shares/bob", headers=reader).status_code == 403
     assert client.get(f"{path}/shares", headers=reader).status_code == 200

@@ -181,7 +181,7 @@ def test_a_key_makes_one_sweep(client: TestClient, stored: Callable[[], list[int
 
 
 def test_somebody_elses_sweep_does_not_exist(client: TestClient, new_key: NewKey) -> None:
-    ada, bob, looker = new_key("ada"), new_key("bob"), new_key("ada", "read")
+    ada, bob, looker = new_key("ada"), new_key("bob"), new_key("ada", "viewer")
     path = client.post("/sweeps", json=BODY, headers=ada).json()["links"]["self"]
     for answer in (
         client.get(path, headers=bob),

@@ -112,7 +112,7 @@ def test_an_owner_may_keep_uploads_up_to_the_limit(settings: Settings, network: 
 def test_what_another_owner_uploaded_does_not_exist(
     client: TestClient, network: bytes, new_key: Callable[..., dict[str, str]]
 ) -> None:
-    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "read")
+    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "viewer")
     kept = client.post("/uploads", content=network, headers=BINARY | ada).json()["id"]
     assert client.get("/uploads", headers=eve).json()["data"] == []
     for method in ("GET", "DELETE"):

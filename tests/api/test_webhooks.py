@@ -104,7 +104,7 @@ def test_webhooks_are_off_unless_the_operator_allows_them(client: TestClient) ->
 def test_another_owners_webhook_does_not_exist_and_a_reader_registers_none(
     allowing: TestClient, new_key: NewKey
 ) -> None:
-    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "read")
+    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "viewer")
     hook = allowing.post("/webhooks", json=HOOK, headers=ada).json()["id"]
     assert allowing.get("/webhooks", headers=eve).json()["data"] == []
     assert allowing.get(f"/webhooks/{hook}/deliveries", headers=eve).status_code == 404

@@ -29,7 +29,7 @@ def start(factory: sessionmaker[Session], *names: str) -> None:
 def test_a_slot_is_busy_while_its_job_runs_and_names_only_ones_own(
     client: TestClient, new_key: Callable[..., dict[str, str]], factory: sessionmaker[Session]
 ) -> None:
-    ada, eve = new_key("ada", "read"), new_key("eve", "read")
+    ada, eve = new_key("ada", "viewer"), new_key("eve", "viewer")
     job_id = submit_job(factory, "ada")
     start(factory, "w1")
     with transaction(factory) as session:

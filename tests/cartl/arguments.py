@@ -46,10 +46,10 @@ ABOUT_A_JOB = (
     "priority",
     "delete",
 )
-WITHOUT_ARGUMENTS = ("jobs", "models", "methods", "workers", "keys list", "webhooks list")
+WITHOUT_ARGUMENTS = ("jobs", "models", "methods", "workers", "keys list", "webhooks list", "audit")
 COMMANDS = st.sampled_from(
     [
-        *("submit", "evaluate", "sweep", "compare", "keys create --over-http", "keys revoke"),
+        *("submit", "evaluate", "sweep", "compare", "keys create --over-http", "keys revoke", "keys rotate"),
         *("webhooks add", "webhooks show", "webhooks delete"),
         *(*ABOUT_A_JOB, *WITHOUT_ARGUMENTS),
         *(f"{group} {verb}" for group in ("datasets", "teachers") for verb in RESOURCE_COMMANDS),

@@ -41,7 +41,7 @@ JSON = st.recursive(
                     *("classes", "counts", "report", "defaults", "skipped", "warnings", "skipped_by_reason"),
                     *("blocks", "methods", "refused", "verification", "clean", "robust", "layout", "label"),
                     *("estimate", "seconds", "disk_bytes", "text", "headline", "waiting_for", "tags"),
-                    *("slots", "running", "scopes", "secret", "family", "freeze_depth_max", "sha256", "size"),
+                    *("slots", "running", "role", "secret", "family", "freeze_depth_max", "sha256", "size"),
                 ]
             ),
             inner,

@@ -155,6 +155,7 @@ ASKING: list[list[str]] = [
     *([name] for name in ("models", "methods", "workers", "open")),
     *(["priority", "j1", "-2"], ["delete", "j1", "--yes"], ["delete", "j1", "j2", "--json", "--yes"]),
     *(["keys", "list"], ["keys", "create", "--over-http"], ["keys", "revoke", "k1"]),
+    *(["keys", "rotate", "k1"], ["audit"], ["audit", "--json"]),
     *(["show", "j1"], ["open", "j1"], ["logs", "j1"], ["logs", "j1", "-f"], ["logs", "j1", "--json"]),
     *(["compare", "j1", "j2"], ["compare", "j1", "j2", "--csv"], ["report", "j1", "--quiet"]),
     *(["submit", "good", "--yes", "--watch", "--quiet"], ["submit", "good", "--json"]),

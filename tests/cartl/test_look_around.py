@@ -43,7 +43,7 @@ ANSWERS: dict[str, Any] = {
             }
         ]
     },
-    "/keys": {"data": [{"id": "k1", "owner": "ada", "name": "[/b]", "scopes": ["read"]}]},
+    "/keys": {"data": [{"id": "k1", "owner": "ada", "name": "[/b]", "role": "viewer"}]},
     "/readyz": {"status": "ready"},
 }
 
@@ -99,9 +99,9 @@ def test_without_a_worker_it_says_what_that_means(service: Any, answer: Any) -> 
 
 
 def test_a_key_is_made_by_the_service_and_shown_once(known: Any) -> None:
-    typed = ["keys", "create", "--over-http", "--owner", "ada", "--scope", "read", "--name", "n"]
+    typed = ["keys", "create", "--over-http", "--owner", "ada", "--role", "viewer", "--name", "n"]
     assert run(known, *typed).stdout == "cartl_secret\n"
-    assert known.asked[0].body == {"owner": "ada", "scopes": ["read"], "name": "n"}
+    assert known.asked[0].body == {"owner": "ada", "role": "viewer", "name": "n"}
     assert run(known, "keys", "revoke", "k1").stdout == "revoked k1\n"
     assert (known.asked[-1].method, known.asked[-1].path) == ("DELETE", "/keys/k1")
 

@@ -54,8 +54,8 @@ def run(*arguments: str) -> Any:
         ),
         (["convert", "--key", "ema", "--", "-a", "b"], "cartl_core convert --key=ema -- -a b"),
         (
-            ["keys", "create", "--owner", "ada", "--scope", "read", "--name", "n"],
-            "jobs keys create --owner=ada --name=n --scope=read",
+            ["keys", "create", "--owner", "ada", "--role", "viewer", "--name", "n"],
+            "jobs keys create --owner=ada --name=n --role=viewer",
         ),
     ],
 )

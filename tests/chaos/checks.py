@@ -45,7 +45,7 @@ class Checks:
         if self.unfinished():
             return
         if not self._headers:
-            plain, row = make_key("checks", "chaos", ["read", "submit"])
+            plain, row = make_key("checks", "chaos", "submitter")
             self.stack.patiently(lambda session: session.merge(row) and None)
             self._headers, self._content = {"Authorization": f"Bearer {plain}"}, content()
         self.offered += 1

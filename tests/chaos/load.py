@@ -147,7 +147,7 @@ class Load:
 
     def _submit_wave(self, wave: int) -> None:
         """An owner of its own: nothing that another wave computed is shared with it."""
-        plain, row = make_key(f"wave-{wave}", "chaos", ["read", "submit"])
+        plain, row = make_key(f"wave-{wave}", "chaos", "submitter")
         self.stack.patiently(lambda session: session.merge(row) and None)
         for variant, request in enumerate(self.requests):
             if self._done.is_set():

@@ -33,6 +33,7 @@ SHOWN = {"mermaid", "text", "markdown"}
 SERVER = "it runs until somebody ends it; tests/end_to_end/test_up.py starts the same"
 DOCKER = "needs a Docker engine; test_deploying.py asks Compose, `make test-compose` tries the stack"
 INSTALL = "installs packages"
+WALKED = "tests/api/test_backup.py takes a backup and restores it as the page says"
 LONG = "minutes or hours, and downloads"
 NOT_RUN: dict[tuple[str, str], str] = {
     (
@@ -76,6 +77,8 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/move-to-another-host.md",
         ".venv/bin/python -m jobs adopt",
     ): "needs a database that was restored; tests/jobs/files/test_directory_id.py adopts its directories",
+    ("docs/how-to/operate.md", "cp -a .cartl/artifacts backup-artifacts"): WALKED,
+    ("docs/how-to/operate.md", "rm -rf .cartl/cartl.sqlite3* .cartl/artifacts .cartl/stages"): WALKED,
     ("docs/how-to/operate.md", "python -m jobs downgrade 0009"): "takes back what later pages need; "
     "tests/jobs/database/test_migrations.py goes down and up again",
     (

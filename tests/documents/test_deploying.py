@@ -19,10 +19,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from api.submission import prepare
 from cartl.client import Client
 from cartl.serving.up import Service, Settings, free_port
+from jobs.__main__ import app as jobs_command
 from jobs.settings import Settings as ServiceSettings
 from tests.documents.test_blocks import DOCKER, JOB, NOT_RUN
 from tests.fixtures.documents import ROOT, Block, blocks_of, pages
@@ -159,17 +161,18 @@ def check_compose(arguments: list[str]) -> None:
     if arguments[0] == "--profile":
         profiles, arguments = arguments[:2], arguments[2:]
     command, rest = arguments[0], arguments[1:]
-    flags = [word for word in rest if word.startswith("-")]
+    named = [word for word in rest if not word.startswith("-")][:1]
     if command == "exec":  # what comes after the service is the service's own
-        flags = flags[: len([word for word in rest[: rest.index("postgres")] if word.startswith("-")])]
+        own, rest = rest[rest.index(named[0]) + 1 :], rest[: rest.index(named[0]) + 1]
+    flags = [word for word in rest if word.startswith("-")]
     options = options_of(command)
     for flag in flags:
         assert re.search(rf"(^|[\s,]){re.escape(flag)}\b", options, re.MULTILINE), (command, flag)
     config = compose(*profiles)
-    services = [word for word in rest if not word.startswith("-")][:1]
-    assert set(services) <= set(config["services"]), (command, services)
-    if command == "exec":
-        own = rest[rest.index("postgres") + 1 :]
+    assert set(named) <= set(config["services"]), (command, named)
+    if command == "exec" and own[:3] == ["python", "-m", "jobs"]:
+        assert CliRunner().invoke(jobs_command, [*own[3:], "--help"]).exit_code == 0, own
+    elif command == "exec":
         given = config["services"]["postgres"]["environment"]
         assert own[own.index("--username") + 1] == given["POSTGRES_USER"]
         assert given["POSTGRES_DB"] in own

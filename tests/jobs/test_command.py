@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -33,20 +34,48 @@ def test_the_first_key_is_made_once(jobs: Callable[..., tuple[int, str]], tmp_pa
     assert jobs("check")[0] == 1
     code, told = jobs("migrate", "--first-key")
     assert code == 0 and f"at migration {newest_revision()}" in told
+    assert KEY.findall(told) == [] and str(tmp_path / "first-key") in told
+    assert (tmp_path / "first-key").stat().st_mode & 0o777 == 0o600
+    code, told = jobs("keys", "first")
     (plain,) = KEY.findall(told)
+    assert code == 0 and not (tmp_path / "first-key").exists()
+    assert jobs("keys", "first") == (1, "")
     code, told = jobs("migrate", "--first-key")
     assert code == 0 and KEY.findall(told) == []
     code, told = jobs("check")
     assert code == 0 and "broker: answers" in told
 
-    code, told = jobs("keys", "create", "--owner", "ann", "--scope", "read", "--scope", "submit")
+    code, told = jobs("keys", "create", "--owner", "ann", "--role", "viewer")
     assert code == 0
     with reading(session_factory(make_engine(Settings(data_dir=tmp_path)))) as session:
         first, second = verify(session, plain), verify(session, told.strip())
-        assert first is not None and first.scopes == ["admin", "read", "submit"]
-        assert second is not None and (second.owner_id, second.scopes) == ("ann", ["read", "submit"])
+        assert first is not None and first.role == "operator"
+        assert second is not None and (second.owner_id, second.role) == ("ann", "viewer")
         assert len(keys_of(session)) == 2
-    assert jobs("keys", "create", "--scope", "root")[0] == 2
+    assert jobs("keys", "create", "--role", "root")[0] == 2
+    assert [line.split("\t")[1:3] for line in jobs("keys", "list")[1].splitlines()] == [
+        ["admin", "operator"],
+        ["ann", "viewer"],
+    ]
+
+
+def test_keys_are_rotated_and_revoked_at_the_console_and_the_log_tells(
+    jobs: Callable[..., tuple[int, str]],
+) -> None:
+    jobs("migrate")
+    secret = jobs("keys", "create", "--owner", "ann", "--expires-days", "1")[1].strip()
+    key_id = secret.split("_")[1]
+    again = jobs("keys", "rotate", key_id, "--grace-hours", "0")[1].strip()
+    assert KEY.findall(again) == [again] != [secret]
+    assert jobs("keys", "revoke", key_id)[0] == 0
+    assert jobs("keys", "revoke", key_id)[0] == jobs("keys", "rotate", key_id)[0] == 1
+    code, told = jobs("audit", "export")
+    rows = [json.loads(line) for line in told.splitlines()]
+    assert code == 0 and [row["action"] for row in rows] == ["key.create", "key.rotate", "key.revoke"]
+    seen = {(row["owner"], row["object_owner"], row["address"], row["object"]) for row in rows}
+    assert seen == {(None, "ann", "console", key_id)}
+    assert jobs("audit", "export", "--after", str(rows[1]["number"]))[1] == told.splitlines(True)[2]
+    assert secret.split("_", 2)[2] not in told and again.split("_", 2)[2] not in told
 
 
 def test_the_diagram_is_printed(jobs: Callable[..., tuple[int, str]]) -> None:

@@ -28,6 +28,7 @@ from jobs.tables import Dataset
 from worker.host.folder_watch import FolderWatch
 from worker.host.fork_lock import no_fork
 from worker.host.identity import Identity, is_alive, is_running, pid_space
+from worker.host.pruning import Pruning
 from worker.host.shutdown import ShutdownFlag
 from worker.supervision.fenced_writer import AWAY, first_line
 
@@ -47,6 +48,7 @@ class Maintenance:
         factory: makes sessions in this process; called in this thread only.
         notify: wakes one worker; false when the broker is away.
         keep_companions: starts the processes beside the main one that are not there.
+        pruning: removes what is old; None: as the settings say.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Maintenance:
         notify: Callable[[], bool],
         version: str,
         keep_companions: Callable[[], None] = lambda: None,
+        pruning: Pruning | None = None,
     ) -> None:
         self._settings = settings
         self._identity = identity
@@ -69,6 +72,7 @@ class Maintenance:
         self._version = version
         self._keep_companions = keep_companions
         self._folders = FolderWatch()
+        self._pruning = pruning or Pruning(settings.prune_every_days)
         self._registered = False
         self._rests_until = float("-inf")
         self._done = threading.Event()
@@ -82,6 +86,7 @@ class Maintenance:
         """End, and say in the record that this worker has stopped, if the record can be reached."""
         self._done.set()
         self._thread.join(JOIN_SECONDS)
+        self._pruning.end()
         if self._registered and not self._thread.is_alive():
             self._try(self._sign_off)
 
@@ -93,6 +98,7 @@ class Maintenance:
                 self._keep_companions()
                 self._try(self._round)
                 self._look_at_a_folder()
+                self._prune()
             self._done.wait(self._settings.sweep_seconds)
 
     def _try(self, step: Callable[[sessionmaker[Session]], None]) -> bool:
@@ -152,6 +158,13 @@ class Maintenance:
         if dataset is not None and has_changed(dataset):
             self._try(lambda factory: self._folders.mark(factory, dataset))
 
+    def _prune(self) -> None:
+        """Begin a prune where it is due and this worker is to do it."""
+        due: list[bool] = []
+        self._try(lambda factory: due.append(self._pruning.look(factory)))
+        if any(due):
+            self._pruning.begin()
+
     def _wake_up(self, session: Session) -> None:
         """After a sleep (of this process, the machine, the database) leases have lapsed that nobody gave up.
 
@@ -174,7 +187,7 @@ class Maintenance:
 
     def _notify_idle_slots(self, factory: sessionmaker[Session]) -> None:
         with reading(factory) as session:
-            claimable = store.claimable_count(session, self._settings.max_running_per_owner)
+            claimable = store.claimable_count(session, self._settings.owner_limits)
             waiting, running = shard_counts(session)
             free = self._idle_slots(session) - running if claimable or waiting else 0
             wanted = max(0, min(claimable + waiting, free))

@@ -27,6 +27,10 @@ LIMIT_REACHED = (
 TIMEOUT = "timeout"
 TIMEOUT_WORDS = "The run took longer than this service allows; a retry goes on from its last checkpoint."
 
+OWN_TIMEOUT_WORDS = (
+    "The run took longer than its request allows, `time_limit`; a retry goes on from its last checkpoint."
+)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -65,6 +69,7 @@ def judge(
     asked: Asked | None,
     *,
     memory_ended: str | None = None,
+    timeout_words: str = TIMEOUT_WORDS,
 ) -> Verdict:
     """Decide.
 
@@ -73,6 +78,7 @@ def judge(
         last_word: how the run said that it ended.
         asked: what the supervisor had asked of it; a run that was asked and did not obey was killed.
         memory_ended: the words, where the run was killed for its memory.
+        timeout_words: the words, where it took too long.
     """
     match last_word:
         case Finished():
@@ -84,7 +90,7 @@ def judge(
     if asked == "cancelled":
         return Verdict(Move.ACKNOWLEDGE)
     if asked == "timeout":
-        return Verdict(Move.FAIL, reason=TIMEOUT, message=TIMEOUT_WORDS)
+        return Verdict(Move.FAIL, reason=TIMEOUT, message=timeout_words)
     if asked == "interrupted":
         return Verdict(Move.RELEASE)
     if memory_ended is not None:

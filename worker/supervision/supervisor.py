@@ -37,7 +37,15 @@ from worker.supervision.event_writer import EventWriter
 from worker.supervision.fenced_writer import FencedWriter, GaveUp, first_line
 from worker.supervision.job_log import JobLog
 from worker.supervision.lease import Lease, job_lease
-from worker.supervision.outcome import HOST_IS_FULL, LIMIT_REACHED, Asked, Verdict, judge
+from worker.supervision.outcome import (
+    HOST_IS_FULL,
+    LIMIT_REACHED,
+    OWN_TIMEOUT_WORDS,
+    TIMEOUT_WORDS,
+    Asked,
+    Verdict,
+    judge,
+)
 
 POLL_SECONDS = 0.1
 PINGS_IN_A_LEASE = 9
@@ -78,7 +86,9 @@ class Supervisor:
         self._asked: Asked | None = None
         self._deadline = math.inf
         self._leave_at = math.inf
-        self._timeout_at = time.monotonic() + (self._settings.timeout_seconds or math.inf)
+        allowed, wanted = self._settings.timeout_seconds or math.inf, claim.time_limit or math.inf
+        self._own_limit = wanted < allowed
+        self._timeout_at = time.monotonic() + min(allowed, wanted)
         self._ping_at = 0.0
         self._memory_limit = self._settings.memory_bytes or memory.default_limit()
         self._memory_ended: str | None = None
@@ -120,7 +130,13 @@ class Supervisor:
                 return _unwritable(event_writer.error)
             if self._memory_ended is None and code == -signal.SIGKILL and memory.kills_so_far() > kills:
                 self._memory_ended = HOST_IS_FULL
-            verdict = judge(code, event_writer.last_word, self._asked, memory_ended=self._memory_ended)
+            verdict = judge(
+                code,
+                event_writer.last_word,
+                self._asked,
+                memory_ended=self._memory_ended,
+                timeout_words=OWN_TIMEOUT_WORDS if self._own_limit else TIMEOUT_WORDS,
+            )
             return _STRANGER if child.strange and verdict.move is Move.COMPLETE else verdict
 
     def _start_event_writer(self, child: Child, out: Path) -> EventWriter:

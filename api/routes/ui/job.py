@@ -28,6 +28,7 @@ from cartl_core.spec.existing_network import spec_of
 from jobs import store
 from jobs.settings import Settings
 from jobs.state import JobState
+from jobs.store.rights.audit import note
 from jobs.tables import Job, JobEvent
 
 router = APIRouter(include_in_schema=False)
@@ -183,9 +184,10 @@ def make_report_link(job_id: JobId, caller: Submitter, context: ContextDep) -> L
         raise Problem(
             "not-allowed", "Links need a key: without one the service answers to this machine alone."
         )
-    with context.reading() as session:
-        store.find(session, job_id, caller.owner)
+    with context.writing() as session:
+        job = store.find(session, job_id, caller.owner)
         link = make_link(session, caller.key_id, job_id)
+        note(session, caller.actor, "job.link", job_id, of=job.owner_id, until=link.expires_at.isoformat())
     return LinkView(url=f"/ui/r/{link.token}", expires_at=link.expires_at.isoformat())
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse
 
+from api.auth import address_of
 from api.deps import AppContext, ContextDep, app_context, count_failure
 from api.http.body import read_bytes
 from api.http.cookies import (
@@ -19,14 +20,15 @@ from api.http.cookies import (
 )
 from api.web.assets import asset
 from api.web.render import page
+from jobs.store.rights.audit import Actor, note
 from jobs.store.rights.keys import verify
-from jobs.store.rights.web_sessions import close_session, open_session
+from jobs.store.rights.web_sessions import close_session, key_of_session, open_session
 
 router = APIRouter(include_in_schema=False)
 
 HOME = "/ui/jobs"
 FORM_BYTES = 4096
-UNKNOWN = "This key is not known, or it has been revoked."
+UNKNOWN = "This key is not known, has expired or was revoked."
 YEAR = "public, max-age=31536000, immutable"
 
 
@@ -70,12 +72,16 @@ async def sign_in(request: Request) -> Response:
 
 
 def _begin(request: Request, context: AppContext, key: str) -> str | None:
+    address = address_of(request)
     with context.writing() as session:
         found = verify(session, key)
-        token = None if found is None else open_session(session, found.id)
-    if token is None:
-        count_failure(request, context)
-    return token
+        if found is not None:
+            token = open_session(session, found.id)
+            note(session, Actor(found.owner_id, found.id, address), "session.open", found.id)
+            return token
+    context.refusals.record(Actor(None, address=address), "session.open", "unknown")
+    count_failure(request, context)
+    return None
 
 
 @router.post("/ui/sign-out", status_code=204)
@@ -85,7 +91,11 @@ def sign_out(request: Request, context: ContextDep, response: Response) -> None:
     if token is not None:
         demand_csrf(request, token)
         with context.writing() as session:
+            key = key_of_session(session, token)
             close_session(session, token)
+            if key is not None:
+                actor = Actor(key.owner_id, key.id, address_of(request))
+                note(session, actor, "session.close", key.id)
     drop_session(response)
 
 

@@ -36,6 +36,11 @@ class ResourceKind(Generic[R]):
     task: TaskKind
     not_ready: type[RecordError]
 
+    @property
+    def audited(self) -> str:
+        """How the audit log calls one."""
+        return self.path.removesuffix("s")
+
     def key(self, resource_id: str, part: str = "content") -> str:
         """Of one of its files or trees in the store: ``content``, ``pack``, ``network.safetensors``."""
         return f"{self.path}/{resource_id}/{part}"

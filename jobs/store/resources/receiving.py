@@ -21,6 +21,7 @@ from jobs.files.places import DATASET_LEDGER, TEACHER_LEDGER, demand_room, hold_
 from jobs.resource_state import DatasetState, TeacherState
 from jobs.settings import Settings
 from jobs.store.change import plain
+from jobs.store.quotas.limits import demand_bytes, limits_of
 from jobs.store.resources.kinds import R, ResourceKind, find_resource
 from jobs.store.resources.record import move
 from jobs.store.submit import new_id
@@ -71,6 +72,7 @@ def announce(
     Raises:
         NameTaken: the owner has one of this name, or the catalog does.
         TooManyUploads: the owner's limit on their number or their bytes.
+        QuotaExceeded: the owner's limit on all stored bytes.
         NoSpace: too little would be left on the disk.
     """
     if new.name in DATASETS:
@@ -81,6 +83,7 @@ def announce(
         return _awaited(session, settings, kind, known, new), False
     size = new.size or 0
     ledger = LEDGERS[kind.path]
+    demand_bytes(session, owner, limits_of(session, owner, settings.owner_limits), size)
     demand_room(session, settings, ledger, size, room_of(session, settings, ledger, owner))
     columns: dict[str, Any] = {"state": DatasetState.RECEIVING, "expires_at": _expiry(settings)}
     if folder is not None:

@@ -56,8 +56,8 @@ def readers(session: Session, job_id: str, owner: str) -> Sequence[str]:
     return _readers(session, JobShare.job_id, job_id)
 
 
-def share_resource(session: Session, kind: ResourceKind[R], named: str, owner: str, *, reader: str) -> None:
-    """Let ``reader`` see the data set or teacher, and name it in jobs. Twice does no harm.
+def share_resource(session: Session, kind: ResourceKind[R], named: str, owner: str, *, reader: str) -> str:
+    """Let ``reader`` see the data set or teacher, and name it in jobs; its id. Twice does no harm.
 
     Raises:
         ResourceNotFound: there is none of this owner.
@@ -65,16 +65,18 @@ def share_resource(session: Session, kind: ResourceKind[R], named: str, owner: s
     """
     found = find_resource(session, kind, owner, named, lock=True)
     _show(session, kind.shares.resource_id, found.id, owner, reader)
+    return found.id
 
 
-def unshare_resource(session: Session, kind: ResourceKind[R], named: str, owner: str, *, reader: str) -> None:
-    """Let ``reader`` see it no more; jobs of theirs that name it go on.
+def unshare_resource(session: Session, kind: ResourceKind[R], named: str, owner: str, *, reader: str) -> str:
+    """Let ``reader`` see it no more; jobs of theirs that name it go on. Its id.
 
     Raises:
         ResourceNotFound: there is none of this owner.
     """
     found = find_resource(session, kind, owner, named)
     _hide(session, kind.shares.resource_id, found.id, reader)
+    return found.id
 
 
 def readers_of_resource(session: Session, kind: ResourceKind[R], named: str, owner: str) -> Sequence[str]:

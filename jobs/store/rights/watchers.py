@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from jobs.store.rights.keys import counts
 from jobs.tables import ApiKey, Job, JobShare
 
 BATCH = 500
@@ -48,9 +49,7 @@ def _keys_that_count(session: Session, ids: set[str]) -> set[str]:
     return {
         found
         for batch in _batches(ids)
-        for found in session.scalars(
-            select(ApiKey.id).where(ApiKey.id.in_(batch), ApiKey.revoked_at.is_(None))
-        )
+        for found in session.scalars(select(ApiKey.id).where(ApiKey.id.in_(batch), counts()))
     }
 
 

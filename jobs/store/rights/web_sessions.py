@@ -10,6 +10,7 @@ from sqlalchemy import Row, delete, select
 from sqlalchemy.orm import Session
 
 from jobs.database.dialect import FromNow, Now
+from jobs.store.rights.keys import COLUMNS, counts
 from jobs.tables import ApiKey, WebSession
 
 SESSION_SECONDS = 12 * 3600.0
@@ -27,12 +28,12 @@ def open_session(session: Session, key_id: str) -> str:
 
 
 def key_of_session(session: Session, token: str) -> Row[Any] | None:
-    """The columns of the key that a cookie stands for; None: it stands for none, or for none any more."""
+    """``COLUMNS`` of the key that a cookie stands for; None: it stands for none, or for none any more."""
     keys, sessions = ApiKey.__table__.c, WebSession.__table__.c
     found = (
-        select(*keys)
+        select(*COLUMNS)
         .join(WebSession.__table__, sessions.key_id == keys.id)
-        .where(sessions.hash == _hash(token), sessions.expires_at > Now(), keys.revoked_at.is_(None))
+        .where(sessions.hash == _hash(token), sessions.expires_at > Now(), counts())
     )
     return session.execute(found).one_or_none()
 

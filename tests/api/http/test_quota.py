@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -15,9 +16,14 @@ from api.http.rate_limit import Bucket
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.errors import TooManyJobs
+from jobs.quotas import Limits
 from jobs.settings import Settings
 from tests.api.conftest import local_client
 from tests.factories import SMALL, add_job
+
+STORED = ["api_keys", "jobs", "job_events", "audit_log"]
+SHOWN = ["api_keys", "jobs", "jobs"]
+"""The tables of the statements that store a job, and that show it."""
 
 
 class Clock:
@@ -40,9 +46,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     asked: list[str] = []
     real = store.remaining_quota
 
-    def remaining_quota(session: Session, owner: str, most: int) -> int:
+    def remaining_quota(session: Session, owner: str, limits: Limits) -> int:
         asked.append(owner)
-        return real(session, owner, most)
+        return real(session, owner, limits)
 
     monkeypatch.setattr(store, "remaining_quota", remaining_quota)
     return asked
@@ -52,7 +58,7 @@ def test_far_from_the_limit_one_count_serves_a_while(
     factory: sessionmaker[Session], counted: list[str]
 ) -> None:
     clock = Clock()
-    quota = QueueQuota(MARGIN + 5, clock)
+    quota = QueueQuota(Limits(queued=MARGIN + 5), clock)
     for _ in range(4):
         submit(factory, quota)
     assert counted == ["ada"]
@@ -63,7 +69,7 @@ def test_far_from_the_limit_one_count_serves_a_while(
 
 
 def test_close_to_the_limit_every_job_is_counted(factory: sessionmaker[Session], counted: list[str]) -> None:
-    quota = QueueQuota(3, Clock())
+    quota = QueueQuota(Limits(queued=3), Clock())
     for _ in range(3):
         submit(factory, quota)
     with pytest.raises(TooManyJobs):
@@ -73,7 +79,7 @@ def test_close_to_the_limit_every_job_is_counted(factory: sessionmaker[Session],
 
 
 def test_the_margin_is_counted_too(factory: sessionmaker[Session], counted: list[str]) -> None:
-    quota = QueueQuota(MARGIN + 2, Clock())
+    quota = QueueQuota(Limits(queued=MARGIN + 2), Clock())
     for _ in range(4):
         submit(factory, quota)
     assert counted == ["ada"] * 3  # the first left MARGIN + 1, the second took it without a count
@@ -98,6 +104,25 @@ def test_a_bucket_tells_when_the_next_token_comes() -> None:
     assert bucket.wait == pytest.approx(0.25)
     clock.now += 0.25
     assert bucket.take() and not bucket.take()
+
+
+def test_a_job_is_stored_and_shown_by_few_statements(settings: Settings, new_key: Any) -> None:
+    """Key, job, event and audit log; key, job and place. Each costs a tenth of the pace."""
+    key, sent = new_key(), list[str]()
+    with local_client(settings) as client:
+        path = client.post("/jobs", json=SMALL, headers=key).json()["links"]["self"]
+        app = client.app
+        assert isinstance(app, FastAPI)
+        context = app.state.context
+        context.key_uses.close()
+        # What is looked at once a second is not looked at again, however slow this machine is.
+        context.quota._clock = context.version_guard._clock = lambda: 0.0
+        event.listen(context.engine, "before_cursor_execute", lambda *told: sent.append(told[2]))
+        for method, asked, tables in (("POST", "/jobs", STORED), ("GET", path, SHOWN)):
+            sent.clear()
+            assert client.request(method, asked, json=SMALL, headers=key).is_success
+            read = [one for one in sent if not one.startswith("BEGIN")]
+            assert [re.findall(r"(?:FROM|INTO) (\w+)", one)[0] for one in read] == tables
 
 
 def test_a_request_for_a_job_takes_one_connection_once(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from jobs.settings import Settings
+from jobs.store.rights.keys import Role
 from tests.api.conftest import Worker
 from tests.api.serving.conftest import (
     eventually,
@@ -106,17 +107,17 @@ def test_a_stream_of_events_is_no_silence(impatient: Settings, small: dict[str, 
 @pytest.mark.parametrize(
     ("method", "path", "kind", "key", "status"),
     [
-        ("POST", "/jobs", "application/json", "submit", 413),
-        ("POST", "/sweeps", "application/json", "submit", 413),
-        ("POST", "/keys", "application/json", "admin", 413),
+        ("POST", "/jobs", "application/json", "submitter", 413),
+        ("POST", "/sweeps", "application/json", "submitter", 413),
+        ("POST", "/keys", "application/json", "operator", 413),
         ("POST", "/jobs", "application/json", None, 401),
         ("POST", "/uploads", "application/octet-stream", None, 401),
-        ("POST", "/jobs", "application/json", "read", 403),
-        ("POST", "/nope", "application/json", "submit", 404),
-        ("PUT", "/jobs", "application/json", "submit", 405),
-        ("POST", "/jobs", "text/plain", "submit", 415),
-        ("POST", "/uploads", "text/plain", "submit", 415),
-        ("POST", "/uploads", "application/octet-stream", "submit", 413),
+        ("POST", "/jobs", "application/json", "viewer", 403),
+        ("POST", "/nope", "application/json", "submitter", 404),
+        ("PUT", "/jobs", "application/json", "submitter", 405),
+        ("POST", "/jobs", "text/plain", "submitter", 415),
+        ("POST", "/uploads", "text/plain", "submitter", 415),
+        ("POST", "/uploads", "application/octet-stream", "submitter", 413),
     ],
 )
 def test_an_early_answer_reaches_its_client(
@@ -125,11 +126,11 @@ def test_an_early_answer_reaches_its_client(
     method: str,
     path: str,
     kind: str,
-    key: str | None,
+    key: Role | None,
     status: int,
     size: int,
 ) -> None:
-    headers = {"Content-Type": kind} | new_key("ada", key or "read")
+    headers = {"Content-Type": kind} | new_key("ada", key or "viewer")
     if key is None:
         del headers["Authorization"]
     small = settings.model_copy(update={"max_body_bytes": 1024, "max_upload_bytes": 1024})

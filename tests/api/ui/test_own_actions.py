@@ -60,7 +60,7 @@ def test_what_others_share_has_no_such_buttons(
 
 def test_the_page_of_keys(client: TestClient, new_key: NewKey) -> None:
     assert "There are no keys." in client.get("/ui/keys", headers=HTML).text
-    mine, other, root = new_key("ada"), new_key("ada", "read"), new_key("root", "read", "admin")
+    mine, other, root = new_key("ada"), new_key("ada", "viewer"), new_key("root", "operator")
     ids = [headers["Authorization"].split("_")[1] for headers in (mine, other, root)]
     page = client.get("/ui/keys", headers=mine | HTML).text
     (used,), (unused,) = (buttons(page, f"/keys/{one}") for one in ids[:2])

@@ -71,7 +71,7 @@ def test_a_wrong_key_is_refused_in_words(browser: TestClient, new_key: NewKey, k
     new_key()
     answer = sign_in(browser, key)
     assert (answer.status_code, COOKIE in browser.cookies) == (401, False)
-    assert "not known, or it has been revoked" in answer.text
+    assert "not known, has expired or was revoked" in answer.text
     assert "<script>" not in answer.text.partition("<body>")[2]
 
 
@@ -131,7 +131,7 @@ def test_a_revoked_key_and_the_end_of_its_time_end_a_session(
 def test_a_session_is_not_more_than_its_key(
     browser: TestClient, new_key: NewKey, small: dict[str, Any]
 ) -> None:
-    sign_in(browser, secret_of(new_key("ada", "read")))
+    sign_in(browser, secret_of(new_key("ada", "viewer")))
     headers = {"X-CSRF-Token": csrf_token(token_of(browser))}
     assert browser.post("/jobs", json=small, headers=headers).status_code == 403
     made = browser.post("/keys", json={"owner": "ada"}, headers=headers)

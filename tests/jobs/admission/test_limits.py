@@ -13,6 +13,7 @@ from jobs.admission.estimate import estimate
 from jobs.admission.limits import check_size
 from jobs.database.engine import transaction
 from jobs.errors import TooManyJobs
+from jobs.quotas import Limits
 from jobs.settings import Settings
 from jobs.store import Claim
 from tests.factories import make_spec
@@ -89,21 +90,21 @@ def test_running_jobs_of_one_owner_are_limited_at_the_claim(
     for _ in range(4):
         submit(owner="ann", priority=5)
     submit(owner="bob")
-    options = {"worker_id": "w", "lease_seconds": 45.0, "max_running": 2}
+    options = {"worker_id": "w", "lease_seconds": 45.0, "limits": Limits(running=2)}
     owners = [claim.owner for _ in range(5) if (claim := do(store.claim, **options)) is not None]
     assert owners == ["ann", "bob", "ann"]
-    assert do(store.claimable_count, 2) == 0
-    assert do(store.claimable_count, 3) == 1
+    assert do(store.claimable_count, Limits(running=2)) == 0
+    assert do(store.claimable_count, Limits(running=3)) == 1
     assert do(store.claimable_count) == 2
 
 
 def test_a_slot_below_the_limit_is_used_again(submit: Any, do: Callable[..., Any]) -> None:
     for _ in range(2):
         submit()
-    first: Claim = do(store.claim, worker_id="w", lease_seconds=45, max_running=1)
-    assert do(store.claim, worker_id="w", lease_seconds=45, max_running=1) is None
+    first: Claim = do(store.claim, worker_id="w", lease_seconds=45, limits=Limits(running=1))
+    assert do(store.claim, worker_id="w", lease_seconds=45, limits=Limits(running=1)) is None
     do(store.complete, first)
-    assert do(store.claim, worker_id="w", lease_seconds=45, max_running=1) is not None
+    assert do(store.claim, worker_id="w", lease_seconds=45, limits=Limits(running=1)) is not None
 
 
 @pytest.mark.parametrize("backend", ["postgresql"])
@@ -111,9 +112,9 @@ def test_two_claims_at_once_do_not_pass_the_limit(factory: sessionmaker[Session]
     for _ in range(2):
         submit()
     with transaction(factory) as slow:
-        assert store.claim(slow, worker_id="slow", lease_seconds=45, max_running=1) is not None
+        assert store.claim(slow, worker_id="slow", lease_seconds=45, limits=Limits(running=1)) is not None
         with transaction(factory) as quick:
-            assert store.claim(quick, worker_id="quick", lease_seconds=45, max_running=1) is None
+            assert store.claim(quick, worker_id="quick", lease_seconds=45, limits=Limits(running=1)) is None
 
 
 def test_a_retry_counts_against_the_limit_of_the_queue(submit: Any, do: Callable[..., Any]) -> None:
@@ -121,5 +122,5 @@ def test_a_retry_counts_against_the_limit_of_the_queue(submit: Any, do: Callable
     do(store.request_cancel, ended)
     submit()
     with pytest.raises(TooManyJobs, match="1 jobs are queued; allowed: at most 1"):
-        do(store.retry, ended, max_queued=1)
-    assert do(store.retry, ended, max_queued=2).state == "queued"
+        do(store.retry, ended, limits=Limits(queued=1))
+    assert do(store.retry, ended, limits=Limits(queued=2)).state == "queued"

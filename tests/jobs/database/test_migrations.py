@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -170,6 +171,35 @@ def test_keys_of_jobs_outlive_those_of_data_sets(bare: Engine) -> None:
     assert not inspect(bare).has_table("datasets")
     column = next(one for one in inspect(bare).get_columns("idempotency_keys") if one["name"] == "job_id")
     assert column["nullable"] is False
+
+
+def test_keys_get_the_smallest_role_with_all_that_they_could_do(bare: Engine) -> None:
+    scopes = {
+        "r": ["read"],
+        "s": ["submit"],
+        "rs": ["read", "submit"],
+        "a": ["admin"],
+        "ra": ["admin", "read"],
+    }
+
+    def keys(column: str) -> dict[str, str]:
+        with bare.connect() as connection:
+            rows = connection.execute(text(f"SELECT id, CAST({column} AS text) AS found FROM api_keys"))
+            return {row.id: row.found for row in rows}
+
+    migrate(bare, "0020")
+    with bare.begin() as connection:
+        for key, held in scopes.items():
+            connection.exec_driver_sql(
+                "INSERT INTO api_keys (id, owner_id, name, hash, scopes, created_at) "
+                f"VALUES ('{key}', 'ann', '', 'h', '{json.dumps(held)}', CURRENT_TIMESTAMP)"
+            )
+    before = keys("scopes")
+    migrate(bare)
+    roles = {"r": "viewer", "s": "submitter", "rs": "submitter", "a": "operator", "ra": "operator"}
+    assert keys("role") == roles
+    downgrade(bare, "0020")
+    assert keys("scopes") == before
 
 
 def test_a_database_that_lacks_migrations_is_told(bare: Engine) -> None:

@@ -5,16 +5,30 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from jobs.database.dialect import FromNow
 from jobs.database.engine import reading, transaction
-from jobs.store.rights.keys import any_key, keys_of, make_key, revoke, verify
+from jobs.errors import KeyNotFound
+from jobs.store.rights.keys import (
+    USE_SECONDS,
+    Role,
+    any_key,
+    keys_of,
+    make_key,
+    note_use,
+    revoke,
+    rotate,
+    verify,
+)
+from jobs.tables import ApiKey
 
 
 @pytest.fixture
 def key(factory: sessionmaker[Session]) -> Callable[..., str]:
-    def make(owner: str = "ann", scopes: tuple[str, ...] = ("read", "submit")) -> str:
-        plain, row = make_key(owner, "test", scopes)
+    def make(owner: str = "ann", role: Role = "submitter", **options: Any) -> str:
+        plain, row = make_key(owner, "test", role, **options)
         with transaction(factory) as session:
             session.add(row)
         return plain
@@ -23,19 +37,19 @@ def key(factory: sessionmaker[Session]) -> Callable[..., str]:
 
 
 def test_a_key_opens_as_its_owner(factory: sessionmaker[Session], key: Any) -> None:
-    plain = key("ann", ("submit", "read", "read"))
+    plain = key("ann", "viewer")
     with reading(factory) as session:
         found = verify(session, plain)
-        assert found is not None and (found.owner_id, found.scopes) == ("ann", ["read", "submit"])
+        assert found is not None and (found.owner_id, found.role) == ("ann", "viewer")
         assert found.created_at is not None
 
 
 def test_a_key_has_256_random_bits_and_is_not_stored() -> None:
-    plain, row = make_key("ann", "test", ["read"])
+    plain, row = make_key("ann", "test", "viewer")
     secret = plain.split("_", 2)[2]
     assert len(base64.urlsafe_b64decode(secret + "=")) == 32
     assert secret not in str(vars(row)) and len(row.hash) == 64
-    assert len({make_key("ann", "test", ["read"])[0] for _ in range(50)}) == 50
+    assert len({make_key("ann", "test", "viewer")[0] for _ in range(50)}) == 50
 
 
 def test_wrong_keys_open_nothing(factory: sessionmaker[Session], key: Any) -> None:
@@ -73,7 +87,54 @@ def test_a_revoked_key_counts_no_more(factory: sessionmaker[Session], key: Any) 
         assert keys_of(session) == [] and not any_key(session)
 
 
-@pytest.mark.parametrize("scopes", [[], ["root"], ["read", "write"]])
-def test_scopes_are_known_ones(scopes: list[str]) -> None:
-    with pytest.raises(ValueError, match="read, submit, admin"):
-        make_key("ann", "test", scopes)
+@pytest.mark.parametrize("role", ["", "root", "read"])
+def test_roles_are_known_ones(role: Any) -> None:
+    with pytest.raises(ValueError, match="viewer, submitter, operator"):
+        make_key("ann", "test", role)
+
+
+def test_an_expired_key_counts_no_more(factory: sessionmaker[Session], key: Any) -> None:
+    lasting, ended = key("ann", lifetime_seconds=3600.0), key("ann", lifetime_seconds=-1.0)
+    with reading(factory) as session:
+        assert verify(session, lasting) is not None and verify(session, ended) is None
+        assert [row.id for row in keys_of(session)] == [lasting.split("_")[1]] and any_key(session)
+
+
+def test_after_a_rotation_the_old_secret_counts_for_its_grace(
+    factory: sessionmaker[Session], key: Any
+) -> None:
+    first = key()
+    key_id = first.split("_")[1]
+    with transaction(factory) as session:
+        second, _ = rotate(session, key_id, 3600.0)
+    with transaction(factory) as session:
+        assert verify(session, first) is not None and verify(session, second) is not None
+        session.execute(update(ApiKey).values(previous_until=FromNow(-1)))
+    with transaction(factory) as session:
+        assert verify(session, first) is None and verify(session, second) is not None
+        third, _ = rotate(session, key_id, 0.0)
+    with transaction(factory) as session:
+        assert verify(session, second) is None and verify(session, third) is not None
+        for missing in (("0" * 16, None), (key_id, "bob")):
+            with pytest.raises(KeyNotFound):
+                rotate(session, missing[0], 0.0, missing[1])
+
+
+def test_the_last_use_is_noted_once_a_minute(factory: sessionmaker[Session], key: Any) -> None:
+    plain = key()
+    key_id = plain.split("_")[1]
+
+    def used() -> Any:
+        with transaction(factory) as session:
+            note_use(session, key_id)
+            return session.scalars(select(ApiKey.last_used_at)).one()
+
+    with reading(factory) as session:
+        assert verify(session, plain).use_is_due  # type: ignore[union-attr]
+    first = used()
+    assert used() == first is not None
+    with transaction(factory) as session:
+        assert not verify(session, plain).use_is_due  # type: ignore[union-attr]
+        session.execute(update(ApiKey).values(last_used_at=FromNow(-USE_SECONDS)))
+        assert verify(session, plain).use_is_due  # type: ignore[union-attr]
+    assert used() >= first

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from jobs import store
 from jobs.database.dialect import Now
 from jobs.database.engine import transaction
+from jobs.quotas import Limits
 from jobs.state import JobState
 from jobs.tables import Job
 from tests.factories import add_job, claim_if_any, claim_job
@@ -85,7 +86,9 @@ def test_a_claim_reads_a_few_rows_an_owner(
     for turn in range(3):
         with statements(engine) as sent, transaction(crowd) as session:
             assert (
-                store.claim(session, worker_id=f"w{turn}", lease_seconds=45, max_running=max_running)
+                store.claim(
+                    session, worker_id=f"w{turn}", lease_seconds=45, limits=Limits(running=max_running)
+                )
                 is not None
             )
     with statements(engine) as listed, crowd() as session:

@@ -14,6 +14,7 @@ from cartl_core.spec import JobSpec, digest
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.errors import IdempotencyConflict, IdempotencyInFlight, JobNotFound, NotAllowed, TooManyJobs
+from jobs.quotas import Limits
 from jobs.state import JobState, Move
 from jobs.store import Claim
 from jobs.tables import Job, JobEvent
@@ -120,13 +121,13 @@ def test_somebody_elses_job_does_not_exist(submit: Any, do: Do) -> None:
 
 def test_an_owner_may_queue_jobs_up_to_the_limit(submit: Any, claim: Callable[..., Claim], do: Do) -> None:
     submit()
-    assert do(store.remaining_quota, "ann", 2) == 1
+    assert do(store.remaining_quota, "ann", Limits(queued=2)) == 1
     submit()
     with pytest.raises(TooManyJobs):
-        do(store.remaining_quota, "ann", 2)
-    assert do(store.remaining_quota, "bob", 2) == 2
+        do(store.remaining_quota, "ann", Limits(queued=2))
+    assert do(store.remaining_quota, "bob", Limits(queued=2)) == 2
     claim()
-    assert do(store.remaining_quota, "ann", 2) == 1
+    assert do(store.remaining_quota, "ann", Limits(queued=2)) == 1
 
 
 def test_the_quota_is_exact_whatever_comes_at_once(factory: sessionmaker[Session]) -> None:
@@ -138,7 +139,7 @@ def test_the_quota_is_exact_whatever_comes_at_once(factory: sessionmaker[Session
         together.wait(timeout=60)
         try:
             with transaction(factory) as session:
-                store.remaining_quota(session, owner, 3)
+                store.remaining_quota(session, owner, Limits(queued=3))
                 add_job(session, owner)
         except TooManyJobs as error:
             refused.append(error.values["queued"])  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from jobs import store
 from jobs.database.engine import reading, transaction
 from jobs.errors import BadCursor, SweepNotFound, TooManyJobs
 from jobs.files.retention import prune
+from jobs.quotas import Limits
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store import Claim
@@ -57,11 +58,11 @@ def planned(request: SweepRequest) -> list[Planned]:
 def post(factory: sessionmaker[Session]) -> Callable[..., tuple[str, list[str]]]:
     """Submit a sweep: its id, and its jobs'."""
 
-    def submit(owner: str = "ann", max_queued: int | None = None, **changes: Any) -> tuple[str, list[str]]:
+    def submit(owner: str = "ann", limits: Limits | None = None, **changes: Any) -> tuple[str, list[str]]:
         request = request_of(**changes)
         with transaction(factory) as session:
             sweep, jobs = submit_sweep(
-                session, request=request, planned=planned(request), owner=owner, max_queued=max_queued
+                session, request=request, planned=planned(request), owner=owner, limits=limits
             )
             return sweep.id, [job.id for job in jobs]
 
@@ -95,14 +96,14 @@ def test_a_sweep_whose_last_job_cannot_be_stored_stores_none(
     broken[-1] = Planned(broken[-1].request, broken[-1].spec, {"seconds": object()})
     with pytest.raises(Exception, match="serializ"), transaction(factory) as session:
         submit_sweep(session, request=request_of(), planned=broken, owner="ann")
-    with pytest.raises(TooManyJobs, match=r"1 jobs are queued and the sweep has 4; allowed: at most 4"):
-        post(max_queued=4)
-    with pytest.raises(TooManyJobs, match=r"the sweep has 4 jobs"):
-        post(max_queued=3)
+    with pytest.raises(TooManyJobs, match=r"1 jobs are queued and 4 are new; allowed: at most 4"):
+        post(limits=Limits(queued=4))
+    with pytest.raises(TooManyJobs, match=r"4 are new; allowed: at most 3"):
+        post(limits=Limits(queued=3))
     with reading(factory) as session:
         counts = [session.scalar(select(func.count()).select_from(table)) for table in (Job, JobEvent, Sweep)]
     assert counts == [1, 1, 0]
-    assert len(post(max_queued=5)[1]) == 4
+    assert len(post(limits=Limits(queued=5))[1]) == 4
 
 
 def test_sweeps_of_the_same_moment_keep_to_the_limit(factory: sessionmaker[Session]) -> None:
@@ -115,7 +116,7 @@ def test_sweeps_of_the_same_moment_keep_to_the_limit(factory: sessionmaker[Sessi
         together.wait(timeout=60)
         try:
             with transaction(factory) as session:
-                submit_sweep(session, request=request, planned=jobs, owner="ann", max_queued=9)
+                submit_sweep(session, request=request, planned=jobs, owner="ann", limits=Limits(queued=9))
         except TooManyJobs as error:
             refused.append(error.values["queued"])
 

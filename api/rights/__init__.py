@@ -1,0 +1,1 @@
+"""What follows from who asks: when a key was used, and what was refused."""

@@ -1,0 +1,1 @@
+"""What owners may use of the service, and what they use."""
