@@ -37,6 +37,7 @@ from api.routes import (
     keys,
     observe,
     pages,
+    remeasure,
     results,
     shares,
     sweeps,
@@ -129,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (
         jobs,
         job_changes,
+        remeasure,
         sweeps,
         shares,
         results,
@@ -148,7 +150,14 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(page)
     app.state.documents = {}
     error_handlers.install(app, KIND_OF_ERROR, respond_for_people)
-    bodies = (keys.KeyRequest, webhooks.WebhookRequest, job_changes.JobChange, NewDataset, NewTeacher)
+    bodies = (
+        keys.KeyRequest,
+        webhooks.WebhookRequest,
+        job_changes.JobChange,
+        remeasure.Remeasurement,
+        NewDataset,
+        NewTeacher,
+    )
     openapi.install(app, *bodies)
     # The last one comes first.
     app.add_middleware(HeadAsGet, routes=app)

@@ -3,9 +3,9 @@
     .venv/bin/python -m benchmarks.check_alarms --out docs/figures/check-alarms.json
 
 Five kinds of network, each trained with and without attacks from two seeds. Of each, 397 images that it was
-not trained on are attacked by PGD-20 and PGD-100 at eps 0.1 in linf, and every check is made. A failed check of
-a network trained here is an alarm, not of each kind a false one: that more steps break more (`convergence`), or
-that another loss does (`masking`), may be true of honest networks. One thread, minutes.
+not trained on are attacked by PGD-20 and PGD-100 at eps 0.1 in linf, and every check is made. A failed check
+of a network trained here is an alarm, not of each kind a false one: that more steps break more
+(`convergence`), or that another loss does (`masking`), may be true of honest networks. One thread, minutes.
 """
 
 from __future__ import annotations

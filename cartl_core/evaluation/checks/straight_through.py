@@ -47,11 +47,13 @@ class StraightThrough(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N, C, H, W) in [0, 1]; returns (N, K)."""
+        logits: Tensor
         if not torch.is_grad_enabled():
-            logits: Tensor = self.model(x)
+            logits = self.model(x)
             return logits
         with _Functions(self), self._layers():
-            return self.model(x)
+            logits = self.model(x)
+        return logits
 
     @contextmanager
     def _layers(self) -> Iterator[None]:
@@ -69,7 +71,7 @@ class StraightThrough(nn.Module):
         if len(inputs) != 1 or not _same_kind(inputs[0], output):
             return output
         self.passed += 1
-        return _Identity.apply(output, inputs[0])
+        return _through(output, inputs[0])
 
 
 class _Functions(TorchFunctionMode):
@@ -88,7 +90,7 @@ class _Functions(TorchFunctionMode):
         if not through:
             return value
         self.owner.passed += 1
-        return _Identity.apply(value, *through)
+        return _through(value, *through)
 
 
 class _Identity(torch.autograd.Function):
@@ -102,6 +104,12 @@ class _Identity(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         return None, *(gradients[0].sum_to_size(shape) for shape in ctx.shapes)
+
+
+def _through(value: Tensor, *inputs: Tensor) -> Tensor:
+    """``value``, whose gradient goes to the inputs."""
+    passed: Tensor = _Identity.apply(value, *inputs)  # type: ignore[no-untyped-call]
+    return passed
 
 
 def hides_gradients(model: nn.Module, image: Tensor) -> bool:
