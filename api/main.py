@@ -43,6 +43,7 @@ from api.routes import (
     operator,
     pages,
     quotas,
+    remeasure,
     results,
     shares,
     sweeps,
@@ -139,6 +140,7 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (
         jobs,
         job_changes,
+        remeasure,
         sweeps,
         shares,
         results,
@@ -166,6 +168,7 @@ def create_app(settings: Settings) -> FastAPI:
         quotas.QuotaRequest,
         webhooks.WebhookRequest,
         job_changes.JobChange,
+        remeasure.Remeasurement,
         NewDataset,
         NewTeacher,
     )

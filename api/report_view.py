@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Self
 
 from pydantic import Field
 
 from api.schemas import View
 from cartl_core.render import sentences
-from cartl_core.report import Report
+from cartl_core.render.schema_1 import read_report
+from cartl_core.report import AttackResult, Interval, Report
+from jobs.tables import Job
 
 
 class ReportText(View):
@@ -21,13 +25,58 @@ class ReportText(View):
     )
 
 
+class Measurement(View):
+    """What one job measured of a network, as a row of the network's life."""
+
+    job_id: str
+    at: datetime = Field(description="When the job ended.")
+    clean: Interval
+    attacks: tuple[AttackResult, ...]
+    worst_case: Interval | None = Field(description="Over this row's attacks alone.")
+    at_most: float | None = Field(
+        description="The lowest worst case of this row and those before it on the same images: robust "
+        "accuracy against all of their attacks is no higher."
+    )
+
+
 class RobustnessReport(Report):
-    """The robustness report of one job, with its main sentences."""
+    """The robustness report of one job, with its main sentences and the life of its network."""
 
     text: ReportText
+    measurements: tuple[Measurement, ...] = Field(
+        default=(),
+        description="Of a complete report: every measurement of the same network by its owner's jobs, oldest "
+        "first; linked by the SHA-256 of its file.",
+    )
 
     @classmethod
-    def of(cls, report: Report) -> Self:
+    def of(cls, report: Report, measurements: Sequence[Measurement] = ()) -> Self:
         """``report`` with its sentences."""
         text = ReportText(headline=sentences.headline(report), warnings=list(sentences.read_first(report)))
-        return cls.model_validate({**dict(report), "text": text})
+        return cls.model_validate({**dict(report), "text": text, "measurements": tuple(measurements)})
+
+
+def rows_of(jobs: Sequence[Job]) -> list[Measurement]:
+    """A row for each job that has measured the student, oldest first."""
+    rows: list[Measurement] = []
+    lowest: dict[tuple[str, int], float] = {}
+    for job in jobs:
+        report = read_report(job.report) if job.report else None
+        if report is None or report.student is None or report.student.figures is None:
+            continue
+        assert job.finished_at is not None
+        figures = report.student.figures
+        images = (figures.data_fingerprint, figures.n)
+        if figures.worst_case is not None:
+            lowest[images] = min(figures.worst_case.value, lowest.get(images, 1.0))
+        rows.append(
+            Measurement(
+                job_id=job.id,
+                at=job.finished_at,
+                clean=figures.clean,
+                attacks=figures.attacks,
+                worst_case=figures.worst_case,
+                at_most=lowest.get(images),
+            )
+        )
+    return rows

@@ -98,6 +98,16 @@ class Client:
             headers={"Idempotency-Key": idempotency_key} if idempotency_key else None,
         )
 
+    def remeasure(self, job_id: str, request: Mapping[str, Any], *, dry_run: bool = False) -> Json:
+        """Have a job's network measured again, with what is new; returns the job that does it."""
+        return self._json(
+            "POST",
+            f"/jobs/{id_in_path(job_id)}/remeasure",
+            shape=answers.Job,
+            json=request,
+            params={"dry_run": "true"} if dry_run else None,
+        )
+
     def upload(self, network: Path) -> Json:
         """Send a network's file, to be measured by a job of kind evaluate."""
         headers = {"Content-Type": "application/octet-stream"}

@@ -80,7 +80,7 @@ def create_job(
         context.rates.measured(),
     )
     if dry_run:
-        return json_of(_dry_run(submission, context.settings))
+        return json_of(dry_run_of(submission, context.settings))
     with context.writing() as session:
         made = _made_before(session, submission, caller.owner, idempotency_key)
         if made is not None:
@@ -118,7 +118,8 @@ def _made_before(session: Session, submission: Submission, owner: str, key: str 
     return store.replayed(session, owner=owner, key=key, body_digest=submission.body_digest)
 
 
-def _dry_run(submission: Submission, settings: Settings) -> DryRun:
+def dry_run_of(submission: Submission, settings: Settings) -> DryRun:
+    """What a submission would become, and cost; nothing is stored."""
     spec = submission.spec.model_dump(mode="json")
     return DryRun.model_validate(
         {

@@ -13,7 +13,7 @@ from api.http.files import page_headers, send_file
 from api.http.negotiate import choose
 from api.openapi import problems
 from api.report_page import asked_by_a_person, report_for_people
-from api.report_view import RobustnessReport
+from api.report_view import Measurement, RobustnessReport, rows_of
 from api.schemas import Artifacts, ArtifactView
 from cartl_core.render import html, markdown
 from cartl_core.render.schema_1 import read_report, read_report_text
@@ -27,6 +27,7 @@ from jobs.files.artifacts import check_name
 from jobs.files.proven import proven_path
 from jobs.settings import Settings
 from jobs.state import JobState
+from jobs.store.measurements import measurements_of
 from jobs.tables import Artifact, Job
 
 router = APIRouter(tags=["results"])
@@ -51,8 +52,10 @@ def get_robustness(job_id: JobId, request: ReadRequestDep) -> Response:
     with request.reading() as (session, caller):
         kind = choose(request.http.headers.get("accept"), (JSON, MARKDOWN))
         report = _known(session, job_id, caller.owner)
+        rows = measurement_rows(session, job_id, caller.owner) if kind == JSON and report.complete else []
     if kind == JSON:
-        return Response(RobustnessReport.of(report).model_dump_json(), headers=FRESH, media_type=JSON)
+        answer = RobustnessReport.of(report, rows)
+        return Response(answer.model_dump_json(), headers=FRESH, media_type=JSON)
     return PlainTextResponse(markdown.render(report), media_type=MARKDOWN, headers=FRESH)
 
 
@@ -62,6 +65,12 @@ def _known(session: Session, job_id: str, owner: str) -> Report:
     if stored is None:
         return report_of(store.find(session, job_id, owner))
     return read_report_text(stored)
+
+
+def measurement_rows(session: Session, job_id: str, owner: str) -> list[Measurement]:
+    """The measurements of a job's network; whom the job is shared with sees no other jobs."""
+    job = store.overview(session, job_id, owner)
+    return rows_of(measurements_of(session, job)) if job.owner_id == owner else []
 
 
 def report_of(job: Job) -> Report:

@@ -100,6 +100,7 @@ def attack_result(outcome: AttackRecord, seed: int) -> AttackResult:
         steps=attack.steps,
         restarts=attack.restarts,
         random_start=attack.random_start,
+        samples=attack.samples,
         seed=seed,
         n=n,
         robust=wilson(sum(outcome.robust), n),

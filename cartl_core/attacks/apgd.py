@@ -1,4 +1,4 @@
-"""Auto-PGD (Croce and Hein, ICML 2020, arXiv 2003.01690, algorithm 1), in Linf and l2.
+"""Auto-PGD (Croce and Hein, ICML 2020, arXiv 2003.01690, algorithm 1), in Linf and l2; in l1 see ``apgd_l1``.
 
 Projected gradient ascent with momentum that sizes its own steps: it begins with twice the radius, and at
 checkpoints that come ever closer it halves the step, and goes back to the best point, of each image that
@@ -8,17 +8,19 @@ counts and what is fooled leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from cartl_core.attacks.apgd_l1 import climb_l1
 from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
 from cartl_core.attacks.losses import OBJECTIVES, Objective, targeted_ratio, targets
 from cartl_core.attacks.norm_balls import BALLS, Ball
 from cartl_core.attacks.random_starts import AttackRandomness, starts_for
+from cartl_core.attacks.uphill import Aim, look
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
 
@@ -29,9 +31,6 @@ RISES = 0.75
 FIRST_WINDOW, SHORTER, SHORTEST = 22, 3, 6
 """Percent of all steps: the first window between checkpoints, how much shorter each next one is, the
 least."""
-
-Aim = Callable[[Tensor, Tensor], Tensor]
-"""Of logits (rows, C) and the images (rows,) they are of: what each climbs, (rows,)."""
 
 
 def run_apgd(
@@ -49,7 +48,7 @@ def run_apgd(
         model: maps (N, C, H, W) in [0, 1] to logits.
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
-        attack: norm (linf, l2), loss (ce, dlr, targeted_dlr), radius, steps and restarts.
+        attack: norm (linf, l2, l1), loss (ce, dlr, targeted_dlr), radius, steps and restarts.
         randomness: gives the first perturbation (N, C, H, W) of each try, 0 onwards; a restart of a targeted
             attack is a try for each target. Needed when ``attack.random_start``.
         skip: (N,) bool, images that count as broken and are not attacked.
@@ -59,11 +58,12 @@ def run_apgd(
     """
     start_of = starts_for(attack, randomness)
     with preserve_model_state(model):
-        state = AttackState.begin(model, images, labels, skip)
+        state = AttackState.begin(model, images, labels, skip, attack.samples)
         for number, aim in enumerate(_tries(state, attack)):
             if state.broken.all():
                 break
-            _climb(state, attack, aim, start_of(number))
+            climb = climb_l1 if attack.norm == "l1" else _climb
+            climb(state, attack, aim, start_of(number))
     return state.outcome()
 
 
@@ -160,13 +160,9 @@ def _begin(state: AttackState, attack: AttackSpec, aim: Aim, start: Tensor | Non
 
 def _look(state: AttackState, aim: Aim, point: Tensor, where: Tensor) -> tuple[Tensor, Tensor]:
     """The value of each row and its gradient; who is fooled is noted."""
-    asked = point.detach().requires_grad_(True)
-    with torch.enable_grad():
-        logits = state.model(asked)
-        values = aim(logits, where)
-        (gradient,) = torch.autograd.grad(values.sum(), asked)
+    logits, value, uphill = look(state.model, point, partial(aim, where=where), state.samples)
     state.note(logits, point, where)
-    return values.detach(), gradient
+    return value, uphill
 
 
 def _step(

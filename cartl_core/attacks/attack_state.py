@@ -12,6 +12,8 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from cartl_core.attacks.uphill import answers
+
 BUCKET = 8
 """Batches shrink in steps of so many images: the kernels of other sizes are slower, whether they are new or
 not. Measured with one thread on a busy machine in processor time, WRN-16-2 with stem stride 4, channels_last,
@@ -55,17 +57,26 @@ class AttackState:
     adversarial: Tensor
     passes: int
     not_finite: Tensor
+    samples: int = 1
+    """Passes that each look at an iterate takes."""
 
     @classmethod
-    def begin(cls, model: nn.Module, images: Tensor, labels: Tensor, skip: Tensor | None = None) -> Self:
-        """With one pass over the images themselves; those of ``skip`` (N,) bool count as broken."""
-        with torch.no_grad():
-            logits = model(images)
+    def begin(
+        cls,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        skip: Tensor | None = None,
+        samples: int = 1,
+    ) -> Self:
+        """With ``samples`` passes over the images themselves; those of ``skip`` (N,) bool count as broken."""
+        logits = answers(model, images, samples)
         broken = misclassified(logits, labels)
         if skip is not None:
             broken |= skip.to(broken.device)
         infinite = not_finite(logits)
-        return cls(model, images, labels, logits, broken, images.clone(), len(images), infinite)
+        passes = samples * len(images)
+        return cls(model, images, labels, logits, broken, images.clone(), passes, infinite, samples)
 
     def entering(self) -> Tensor:
         """(rows,) int64: the images to attack: those that nothing has fooled yet.
@@ -81,7 +92,7 @@ class AttackState:
 
         ``counts`` (rows,) bool: iterates inside the ball, of attacks that leave it; None: all are.
         """
-        self.passes += len(where)
+        self.passes += self.samples * len(where)
         fooled = misclassified(logits, self.labels[where]) & ~self.broken[where]
         if counts is not None:
             fooled &= counts

@@ -58,6 +58,7 @@ def pgd(
     seed: int = 0,
     loss: AttackLoss = "ce",
     random_start: bool = True,
+    samples: int = 1,
 ) -> AttackOutcome:
     """Projected gradient descent; every iterate of every restart counts (Madry et al., arXiv 1706.06083).
 
@@ -73,13 +74,15 @@ def pgd(
         seed: of the random starts.
         loss: what is climbed: "ce", "margin" or "dlr" (three classes or more).
         random_start: begin at a random point of the ball, else at the image.
+        samples: 1 to 100 passes of each iterate, whose mean gradient and mean logits count: more than 1 for a
+            model that answers at random.
 
     Raises:
         ArgumentInvalid: an argument is out of range; it is a ``SpecError`` and a ``ValueError``.
     """
     eps = check_radius(eps, norm)
     usual = max(PACE * eps / max(steps, 1), SMALLEST_STEP) if isinstance(steps, int) else SMALLEST_STEP
-    sized = {"step": usual if step is None else step, "random_start": random_start}
+    sized = {"step": usual if step is None else step, "random_start": random_start, "samples": samples}
     return _attack("pgd", model, x, y, seed, _settings(eps, norm, steps, restarts, loss) | sized)
 
 
@@ -94,25 +97,28 @@ def apgd(
     restarts: int = 1,
     seed: int = 0,
     loss: AttackLoss = "ce",
+    samples: int = 1,
 ) -> AttackOutcome:
-    """Auto-PGD, which sizes its own steps (Croce and Hein 2020, arXiv 2003.01690).
+    """Auto-PGD, which sizes its own steps (Croce and Hein 2020, arXiv 2003.01690; in l1: arXiv 2103.01208).
 
     Args:
         model: maps (N, C, H, W) in [0, 1] to logits (N, K).
         x: (N, C, H, W), float32 or float64 in [0, 1].
         y: (N,) int64, the true classes, 0 to K - 1.
         eps: radius in ``norm``, in units of pixels in [0, 1], e.g. 8/255; at most 1 in linf.
-        norm: "linf" or "l2".
+        norm: "linf", "l2" or "l1".
         steps: 1 to 10,000 for each restart, with ``targeted_dlr`` for each target.
         restarts: 1 to 100, each from a random point of the ball.
         seed: of the random starts.
         loss: what is climbed: "ce", "dlr" (three classes or more) or "targeted_dlr" (four or more), which
             aims at the nine likeliest other classes one after the other.
+        samples: 1 to 100 passes of each iterate, as of ``pgd``.
 
     Raises:
         ArgumentInvalid: an argument is out of range; it is a ``SpecError`` and a ``ValueError``.
     """
-    return _attack("apgd", model, x, y, seed, _settings(eps, norm, steps, restarts, loss))
+    settings = _settings(eps, norm, steps, restarts, loss) | {"samples": samples}
+    return _attack("apgd", model, x, y, seed, settings)
 
 
 def fab(
@@ -165,7 +171,7 @@ def square(
         x: (N, C, H, W), float32 or float64 in [0, 1].
         y: (N,) int64, the true classes, 0 to K - 1.
         eps: radius in ``norm``, in units of pixels in [0, 1], e.g. 8/255; at most 1 in linf.
-        norm: "linf" or "l2".
+        norm: "linf", "l2" or "l1".
         steps: queries, 1 to 10,000 for each restart.
         restarts: 1 to 100.
         seed: of the random search.

@@ -13,7 +13,8 @@ tenth of the radius.
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
@@ -21,6 +22,7 @@ from cartl_core.attacks.cycle_detection import CycleDetector
 from cartl_core.attacks.losses import OBJECTIVES, Objective
 from cartl_core.attacks.norm_balls import BALLS, Ball, Bounds
 from cartl_core.attacks.random_starts import AttackRandomness, starts_for
+from cartl_core.attacks.uphill import answers, look
 from cartl_core.nn.losses import cross_entropy
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
@@ -59,10 +61,7 @@ def perturb(
     with preserve_model_state(model):
         iterate = _begin(ball, images, start, bounds, eps)
         for _ in range(steps):
-            iterate.requires_grad_(True)
-            with torch.enable_grad():
-                logits = model(iterate)
-            uphill = _uphill(objective, logits, labels, iterate)
+            _, _, uphill = look(model, iterate, _of(objective, labels))
             iterate = _climb(ball, iterate, uphill, step, bounds, eps)
     return iterate
 
@@ -94,7 +93,7 @@ def run_pgd(
     """
     start_of = starts_for(attack, randomness)
     with preserve_model_state(model):
-        state = AttackState.begin(model, images, labels, skip)
+        state = AttackState.begin(model, images, labels, skip, attack.samples)
         for restart in range(attack.restarts):
             if not state.broken.all():
                 _restart(state, attack, start_of(restart))
@@ -111,23 +110,19 @@ def _restart(state: AttackState, attack: AttackSpec, start: Tensor | None) -> No
     iterate = _begin(ball, state.images[where], begin, bounds, eps)
     cycles = CycleDetector.begin(where)
     for left in range(attack.steps, 0, -1):
-        iterate.requires_grad_(True)
-        with torch.enable_grad():
-            logits = state.model(iterate)
+        logits, _, uphill = look(state.model, iterate, _of(objective, labels), attack.samples)
         robust = state.note(logits, iterate, where)
-        circling = cycles.follow(iterate.detach(), logits.detach()) & robust
+        circling = cycles.follow(iterate, logits) & robust
         if circling.any():
             state.adversarial[where[circling]] = cycles.ahead(left)[circling]
         going = robust & ~cycles.circled
         if not going.any():
             return
-        uphill = _uphill(objective, logits, labels, iterate)
         iterate = _climb(ball, iterate, uphill, step, bounds, eps)
         if (rows := packed(going)) is not None:
             where, labels, iterate, *bounded = (part[rows] for part in (where, labels, iterate, *bounds))
             bounds, cycles = tuple(bounded), cycles.of(rows)
-    with torch.no_grad():
-        robust = state.note(state.model(iterate), iterate, where)
+    robust = state.note(answers(state.model, iterate, attack.samples), iterate, where)
     going = robust & ~cycles.circled
     state.adversarial[where[going]] = iterate[going]
 
@@ -138,16 +133,11 @@ def _begin(ball: Ball, images: Tensor, start: Tensor | None, bounds: Bounds, eps
     return ball.project(images.detach() + start.to(images), bounds, eps)
 
 
-def _uphill(objective: Objective, logits: Tensor, labels: Tensor, iterate: Tensor) -> Tensor:
-    """(rows, C, H, W): the gradient of each image's objective."""
-    with torch.enable_grad():
-        # Summed, not averaged: each image's gradient is its own whatever the batch.
-        total = objective(logits, labels).sum()
-    (gradient,) = torch.autograd.grad(total, iterate)
-    return gradient
+def _of(objective: Objective, labels: Tensor) -> Callable[[Tensor], Tensor]:
+    """The objective of logits (rows, K) alone, for images of these labels (rows,)."""
+    return lambda logits: objective(logits, labels)
 
 
 def _climb(ball: Ball, iterate: Tensor, uphill: Tensor, step: float, bounds: Bounds, eps: float) -> Tensor:
     """The next iterate: one steepest step up, back into the ball."""
-    here = iterate.detach()
-    return ball.project(here + step * ball.steepest(uphill, here), bounds, eps)
+    return ball.project(iterate + step * ball.steepest(uphill, iterate), bounds, eps)

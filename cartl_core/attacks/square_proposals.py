@@ -25,8 +25,8 @@ def stripes_count(images: Tensor) -> int:
 
 def stripes(images: Tensor, eps: float, numbers: Tensor) -> Tensor:
     """The Linf start: vertical stripes, one pixel wide, of plus or minus eps."""
-    signs = _signs(numbers).view(len(images), images.shape[1], 1, images.shape[3])
-    return (images + eps * signs).clamp(0, 1)
+    stripe = signs(numbers).view(len(images), images.shape[1], 1, images.shape[3])
+    return (images + eps * stripe).clamp(0, 1)
 
 
 def any_side(side: int) -> int:
@@ -42,9 +42,9 @@ def window_count(images: Tensor) -> int:
 def window(images: Tensor, point: Tensor, eps: float, side: int, numbers: Tensor) -> Tensor:
     """A window of the Linf ball's surface: in each channel plus or minus eps all over it."""
     height, width = images.shape[2:]
-    inside = _mask(_places(numbers[:, :2], side, height, width), height * width)
-    signs = _signs(numbers[:, 2:]).view(len(images), -1, 1, 1)
-    changed = (images + eps * signs).clamp(0, 1)
+    inside = places_mask(window_places(numbers[:, :2], side, height, width), height * width)
+    way = signs(numbers[:, 2:]).view(len(images), -1, 1, 1)
+    changed = (images + eps * way).clamp(0, 1)
     return torch.where(inside.view(len(images), 1, height, width), changed, point)
 
 
@@ -57,17 +57,22 @@ def tiles_count(images: Tensor) -> int:
 
 def tiles(images: Tensor, eps: float, numbers: Tensor) -> Tensor:
     """The l2 start: a grid of bumps, up or down, together of norm eps."""
+    return _of_norm(images, bumps(images, numbers), eps)
+
+
+def bumps(images: Tensor, numbers: Tensor) -> Tensor:
+    """(rows, C, H, W): a grid of bumps, up or down; what the grid leaves at the edges is 0."""
     rows, channels, height, width = images.shape
     side = _tile_side(height, width)
     down, across = height // side, width // side
-    signs = _signs(numbers).view(rows, channels, down, across)
+    ways = signs(numbers).view(rows, channels, down, across)
     bump = _bump(side, side).to(images)
-    grid = torch.kron(signs, bump.view(1, 1, side, side))
+    grid = torch.kron(ways, bump.view(1, 1, side, side))
     top, left = (height - down * side) // 2, (width - across * side) // 2
-    delta = torch.nn.functional.pad(
+    delta: Tensor = torch.nn.functional.pad(
         grid, (left, width - across * side - left, top, height - down * side - top)
     )
-    return _of_norm(images, delta, eps)
+    return delta
 
 
 def odd_side(side: int) -> int:
@@ -83,17 +88,17 @@ def exchange_count(images: Tensor) -> int:
 def exchange(images: Tensor, point: Tensor, eps: float, side: int, numbers: Tensor) -> Tensor:
     """Empty one window and spend what that frees, and what was left, on another one, by a pattern."""
     _, channels, height, width = images.shape
-    spent_at = _places(numbers[:, :2], side, height, width)
-    freed_at = _places(numbers[:, 2:4], side, height, width)
+    spent_at = window_places(numbers[:, :2], side, height, width)
+    freed_at = window_places(numbers[:, 2:4], side, height, width)
     delta = (point - images).flatten(2)
 
     unused = (eps**2 - delta.square().sum((1, 2))).clamp_min(0)
-    either = _mask(spent_at, height * width) | _mask(freed_at, height * width)
+    either = places_mask(spent_at, height * width) | places_mask(freed_at, height * width)
     budget = ((delta.square() * either.unsqueeze(1)).sum(2) + unused.unsqueeze(1) / channels).sqrt()
 
     into = spent_at.unsqueeze(1).expand(-1, channels, -1)
     old = delta.gather(2, into)
-    new = _signs(numbers[:, 5:]).unsqueeze(2) * _pattern(side, numbers[:, 4]).to(images).unsqueeze(1)
+    new = signs(numbers[:, 5:]).unsqueeze(2) * pattern(side, numbers[:, 4]).to(images).unsqueeze(1)
     new = _unit(_unit(new) + _unit(old)) * budget.unsqueeze(2)
     delta = delta.scatter(2, freed_at.unsqueeze(1).expand(-1, channels, -1), 0.0).scatter(2, into, new)
     return _of_norm(images, delta.view_as(images), eps)
@@ -104,15 +109,16 @@ def turn(images: Tensor, point: Tensor, eps: float, numbers: Tensor) -> Tensor:
     delta = (point - images).flatten(1)
     size = delta.shape[1]
     at = (numbers[:, :1] * size).long().clamp(max=size - 1)
-    amount = _signs(numbers[:, 1:2]) * 10 ** (-DECADES * numbers[:, 2:3]) * LARGEST_TURN * eps / size**0.5
+    amount = signs(numbers[:, 1:2]) * 10 ** (-DECADES * numbers[:, 2:3]) * LARGEST_TURN * eps / size**0.5
     return _of_norm(images, delta.scatter_add(1, at, amount).view_as(images), eps)
 
 
-def _signs(numbers: Tensor) -> Tensor:
+def signs(numbers: Tensor) -> Tensor:
+    """1 or -1 for each number."""
     return torch.where(numbers < 0.5, -1.0, 1.0).to(numbers)
 
 
-def _places(numbers: Tensor, side: int, height: int, width: int) -> Tensor:
+def window_places(numbers: Tensor, side: int, height: int, width: int) -> Tensor:
     """(rows, side * side): flat pixels of a window anywhere in the image. numbers: (rows, 2)."""
     top = (numbers[:, 0] * (height - side + 1)).long().clamp(max=height - side)
     left = (numbers[:, 1] * (width - side + 1)).long().clamp(max=width - side)
@@ -122,13 +128,13 @@ def _places(numbers: Tensor, side: int, height: int, width: int) -> Tensor:
     return (down.unsqueeze(2) + across.unsqueeze(1)).flatten(1)
 
 
-def _mask(places: Tensor, pixels: int) -> Tensor:
+def places_mask(places: Tensor, pixels: int) -> Tensor:
     """(rows, pixels) bool."""
     nowhere = torch.zeros(len(places), pixels, dtype=torch.bool, device=places.device)
     return nowhere.scatter(1, places, True)
 
 
-def _pattern(side: int, numbers: Tensor) -> Tensor:
+def pattern(side: int, numbers: Tensor) -> Tensor:
     """(rows, side * side): a bump beside a hollow, lying or standing."""
     half = side // 2
     standing = torch.cat([_bump(side, half), -_bump(side, side - half)], dim=1)

@@ -11,10 +11,13 @@ RADIUS_STEPS = 10
 RADIUS_STEP = 0.25
 """Of each of these attacks, as a share of its radius."""
 
+SEGMENTS = 16
+"""Of the line from an image to a point of the ball, along which the check for jumps looks."""
 EPS_ONE = AttackSpec(label="eps-one", eps=1.0, step=0.1, steps=40, restarts=2)
 RADIUS = "radius-"
 BLACK_BOX = "square"
 RESCALED = "rescaled"
+STRAIGHT = "straight-through"
 TRANSFER = "transfer-from-"
 OF_JOB = "job-"
 """Begins what an attack of the job is called beside these."""
@@ -59,13 +62,25 @@ def rescaled_attack(asked: ChecksSpec) -> AttackSpec:
     return asked.attack.model_copy(update={"label": RESCALED})
 
 
+def straight_attack(asked: ChecksSpec) -> AttackSpec:
+    """Back through what hides its gradient as through the identity."""
+    return asked.attack.model_copy(update={"label": STRAIGHT})
+
+
 def transfer_attack(asked: ChecksSpec, other: str) -> AttackSpec:
     """By the gradients of another network."""
     return asked.attack.model_copy(update={"label": f"{TRANSFER}{other}"})
 
 
-def own_attacks(asked: ChecksSpec, classes: int, other: str | None) -> tuple[AttackSpec, ...]:
-    """All of them, in the order in which they are told."""
+def own_attacks(
+    asked: ChecksSpec, classes: int, other: str | None, *, straight: bool = False
+) -> tuple[AttackSpec, ...]:
+    """All of them, in the order in which they are told.
+
+    Args:
+        other: the name of the network that an attack is transferred from.
+        straight: something of the network hides its gradient.
+    """
     box = black_box_attack(asked)
     return (
         *radius_attacks(asked),
@@ -73,5 +88,6 @@ def own_attacks(asked: ChecksSpec, classes: int, other: str | None) -> tuple[Att
         *((box,) if box else ()),
         scale_invariant_attack(asked, classes),
         rescaled_attack(asked),
+        *((straight_attack(asked),) if straight else ()),
         *((transfer_attack(asked, other),) if other else ()),
     )

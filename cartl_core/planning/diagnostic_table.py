@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from cartl_core.catalog.check_attacks import EPS_ONE, RADII, RADIUS_STEPS
+from cartl_core.catalog.check_attacks import EPS_ONE, RADII, RADIUS_STEPS, SEGMENTS
 from cartl_core.report.certificates import Audit, SmoothingResult
 from cartl_core.report.checks import Checked
 from cartl_core.report.curves import CorruptionResults, RobustnessCurve
@@ -75,13 +75,13 @@ DOUBLE = 2
 
 
 def _checks(asked: ChecksSpec) -> Passes:
-    """Outputs twice, tiny changes in double precision, then attacks; one of them climbs another network."""
+    """Outputs, tiny changes and a line in double precision, then attacks; one climbs another network."""
     steps = asked.attack.steps
     at_radii = SHARE_AT_RADII * RADIUS_STEPS * len(RADII)
     at_eps_one = SHARE_AT_EPS_ONE * EPS_ONE.steps * EPS_ONE.restarts
     return Passes(
-        forward=2 + 2 * DOUBLE + SHARE_OF_STEPS * asked.queries,
-        gradients=2 + at_radii + at_eps_one + SHARE_OF_STEPS * 2 * steps + steps,
+        forward=5 + (3 + SEGMENTS) * DOUBLE + SHARE_OF_STEPS * asked.queries,
+        gradients=2 + SEGMENTS * DOUBLE + at_radii + at_eps_one + SHARE_OF_STEPS * 2 * steps + steps,
     )
 
 
@@ -103,7 +103,9 @@ DIAGNOSTIC_FACTS: dict[str, DiagnosticFacts] = {
     for facts in (
         DiagnosticFacts("curve", "robustness over eps", RobustnessCurve, _curve),
         DiagnosticFacts("corruptions", "accuracy under common corruptions", CorruptionResults, _corruptions),
-        DiagnosticFacts("checks", "checks against self-deception", Checked, _checks, uses_others=True),
+        DiagnosticFacts(
+            "checks", "checks against self-deception", Checked, _checks, uses_others=True, recipe=2
+        ),
         DiagnosticFacts("audit", "norms of the layers", Audit, _audit),
         DiagnosticFacts("smoothing", "randomised smoothing", SmoothingResult, _smoothing),
         DiagnosticFacts("gallery", "worst images", Gallery, _gallery, own_only=True),

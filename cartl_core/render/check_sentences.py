@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 
-from cartl_core.catalog.check_attacks import BLACK_BOX, OF_JOB, RESCALED, TRANSFER
+from cartl_core.catalog.check_attacks import BLACK_BOX, OF_JOB, RESCALED, STRAIGHT, TRANSFER
 from cartl_core.render.check_table import SENTENCES, TITLES
 from cartl_core.render.sentence_templates import Number, fill, names
 from cartl_core.report.checks import Check, CheckName, Finding
@@ -50,6 +50,8 @@ def compared(numbers: Mapping[str, Number]) -> list[str]:
 def _attack(label: str) -> str:
     if label == RESCALED:
         return "cross-entropy of rescaled logits"
+    if label == STRAIGHT:
+        return "gradients straight through what hides them"
     if label == BLACK_BOX:
         return f"{label} with {{{label}_queries:plain}} queries"
     if label.startswith(TRANSFER):

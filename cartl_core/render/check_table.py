@@ -15,6 +15,8 @@ TITLES: dict[CheckName, str] = {
     "logits": "Outputs are logits",
     "randomness": "The same input gives the same output",
     "input_range": "Inputs in [0, 1], all of it heard",
+    "jumps": "Gradients tell of every change",
+    "inference": "Each answer is one pass on one image",
     "convergence": "More steps break no more images",
     "rising_eps": "Accuracy does not rise with the radius",
     "eps_one": "Nothing stands at eps = 1",
@@ -120,8 +122,8 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
                 "{other_class:percent} get another class: the network draws random numbers when it is used. "
                 "Attacks then climb noise, and their robust accuracy is too high.",
             ),
-            "Switch the noise off, or attack the mean of many passes (expectation over transformation, "
-            "Athalye et al. 2018).",
+            "Switch the noise off, or attack the mean of many passes: attacks named pgd or apgd with "
+            "`samples` 20 or more (expectation over transformation, Athalye et al. 2018).",
         ),
         "not_asked": _NOT_ASKED,
     },
@@ -157,6 +159,65 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             "approximation, Athalye et al. 2018) and with a black box.",
         ),
         "no_image_in_range": Sentence(("Too few images: none was moved to a part of the range.",)),
+        "not_asked": _NOT_ASKED,
+    },
+    "jumps": {
+        "gradients_tell": Sentence(
+            (
+                "On the way from an image to a point of the ball gradients tell of the margin's changes: "
+                "{unexplained:percent} are left over in the median.",
+            )
+        ),
+        "jumps": Sentence(
+            (
+                "On {jumping:percent} of {images:count} images much of the margin's change is told by no "
+                "gradient ({unexplained:percent} in the median): the network is constant in pieces, by "
+                "rounding, a threshold or an activation that drops what is small. Attacks that follow "
+                "gradients are misled there, and their robust accuracy is too high.",
+            ),
+            "Believe attacks that need no gradient, such as square with 5,000 steps, and attacks that go "
+            "straight through such layers, as those of these checks do.",
+        ),
+        "not_asked": _NOT_ASKED,
+    },
+    "inference": {
+        "one_pass": Sentence(
+            (
+                "No layer runs more than {layer_runs:plain} times for an answer, and none takes gradients, "
+                "changes the network or looks at other images of the batch.",
+            )
+        ),
+        "takes_gradients": Sentence(
+            (
+                "The network computes with gradients while it answers: it optimises something at inference. "
+                "The gradient of its answer is then not that of one pass.",
+            ),
+            "Attack through the whole optimisation, or the network below it by itself, and believe the lower "
+            "figure.",
+        ),
+        "changes_itself": Sentence(
+            (
+                "The network's weights or statistics are others after an answer: it adapts to what it is "
+                "shown, attacks included.",
+            ),
+            "Switch the adaptation off for the measurement, and say that it was off.",
+        ),
+        "runs_layers_again": Sentence(
+            (
+                "A layer with weights runs {layer_runs:plain} times for one answer: the network goes round "
+                "in a loop. Gradients through long loops vanish or explode, and attacks that follow them get "
+                "weak.",
+            ),
+            "Attack a version with fewer rounds as well, transfer what breaks it, and add square with 5,000 "
+            "steps.",
+        ),
+        "neighbours_matter": Sentence(
+            (
+                "{other_beside_others:percent} of {images:count} images get another output beside other "
+                "images: the answer depends on the batch, so that figures depend on how images are batched.",
+            ),
+            "Use the statistics of training, not of the batch, when the network answers.",
+        ),
         "not_asked": _NOT_ASKED,
     },
     "convergence": {

@@ -18,6 +18,8 @@ CheckName = Literal[
     "logits",
     "randomness",
     "input_range",
+    "jumps",
+    "inference",
     "convergence",
     "rising_eps",
     "eps_one",
@@ -37,6 +39,10 @@ RandomnessFinding = Literal["same_outputs", "outputs_differ"]
 InputRangeFinding = Literal[
     "whole_range", "outside_unit_range", "narrow_range", "insensitive", "no_image_in_range"
 ]
+JumpsFinding = Literal["gradients_tell", "jumps"]
+InferenceFinding = Literal[
+    "one_pass", "takes_gradients", "changes_itself", "runs_layers_again", "neighbours_matter"
+]
 ConvergenceFinding = Literal["converged", "not_converged", "no_pair"]
 RisingEpsFinding = Literal["no_rise", "accuracy_rises", "too_few_images", "too_few_radii"]
 EpsOneFinding = Literal["all_misclassified", "images_withstand"]
@@ -50,6 +56,8 @@ Finding = (
     | LogitsFinding
     | RandomnessFinding
     | InputRangeFinding
+    | JumpsFinding
+    | InferenceFinding
     | ConvergenceFinding
     | RisingEpsFinding
     | EpsOneFinding
@@ -73,6 +81,15 @@ _FINDINGS: dict[CheckName, dict[Finding, CheckStatus]] = {
         "narrow_range": "failed",
         "insensitive": "failed",
         "no_image_in_range": "not_run",
+        "not_asked": "not_run",
+    },
+    "jumps": {"gradients_tell": "passed", "jumps": "failed", "not_asked": "not_run"},
+    "inference": {
+        "one_pass": "passed",
+        "takes_gradients": "failed",
+        "changes_itself": "failed",
+        "runs_layers_again": "failed",
+        "neighbours_matter": "failed",
         "not_asked": "not_run",
     },
     "convergence": {
@@ -152,6 +169,7 @@ class CheckAttack(Value):
     step: float | None
     steps: int
     restarts: int
+    samples: int = Field(default=1, description="Passes that each step took the mean of.")
     seed: int
     n: int
     robust: Interval = Field(description="Right without an attack and never fooled by this one.")
@@ -164,6 +182,15 @@ class Band(Value):
     high: float
     images: int
     deaf: int = Field(description="Where a tiny change of every pixel changed no bit of the output.")
+
+
+class Inference(Value):
+    """What the network did while it answered."""
+
+    takes_gradients: bool
+    changes_itself: bool
+    layer_runs: int = Field(description="The most times that a layer with weights ran for one answer.")
+    neighbours: int = Field(description="Images with another output beside other images.")
 
 
 class Checked(Value):
@@ -186,4 +213,14 @@ class Checked(Value):
     highest_pixel: float
     normalises_first: bool
     bands: tuple[Band, ...]
+    jumping: int | None = Field(
+        default=None,
+        description="Right images near which the margin changes by more than gradients tell; null where "
+        "nobody looked.",
+    )
+    unexplained: float | None = Field(
+        default=None,
+        description="Of the margin's changes there, the share that gradients do not tell; median.",
+    )
+    inference: Inference | None = Field(default=None, description="Null where nobody looked.")
     attacks: tuple[CheckAttack, ...]

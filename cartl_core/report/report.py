@@ -65,6 +65,7 @@ class AttackResult(Value):
     steps: int
     restarts: int
     random_start: bool
+    samples: int = Field(default=1, description="Passes that each step took the mean of.")
     seed: int
     n: int
     robust: Interval = Field(description="Right without an attack and never fooled by any iterate.")

@@ -10,8 +10,16 @@ from torch import Tensor, nn
 from cartl_core.analysis.checks import CheckObservations, judge
 from cartl_core.analysis.checks.status import found
 from cartl_core.analysis.metrics import AttackRecord, Outputs
-from cartl_core.catalog.check_attacks import own_attacks
-from cartl_core.evaluation.checks import CHECKS, CheckInputs, Rows, in_double, normalises_first, summary
+from cartl_core.catalog.check_attacks import STRAIGHT, own_attacks
+from cartl_core.evaluation.checks import (
+    CHECKS,
+    ROBUST,
+    CheckInputs,
+    Rows,
+    in_double,
+    normalises_first,
+    summary,
+)
 from cartl_core.evaluation.diagnostics.checks import observations_of
 from cartl_core.nn.rng import generator
 from cartl_core.report.checks import Check, CheckName
@@ -22,8 +30,8 @@ IMAGES = 200
 """At most so many images are looked at, drawn by lot: as many as presets take."""
 
 
-INPUT_RANGE: CheckName = "input_range"
-"""Needs the network in double precision."""
+IN_DOUBLE: tuple[CheckName, ...] = ("input_range", "jumps")
+"""They need the network in double precision."""
 
 
 def check_network(
@@ -69,7 +77,10 @@ def check_network(
         )
     rows = {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
     summed = summary(
-        rows, own_attacks(asked, classes, None), seed=seed, normalises_first=normalises_first(module)
+        rows,
+        own_attacks(asked, classes, None, straight=ROBUST + STRAIGHT in rows),
+        seed=seed,
+        normalises_first=normalises_first(module),
     )
     everyone = torch.arange(len(x))
     observations: CheckObservations = observations_of(summed, asked, {**rows, "index": drawn}, everyone)
@@ -77,7 +88,7 @@ def check_network(
     if double is not None:
         return judged
     return tuple(
-        found(INPUT_RANGE, "not_asked") if check.name == INPUT_RANGE and check.status != "not_run" else check
+        found(check.name, "not_asked") if check.name in IN_DOUBLE and check.status != "not_run" else check
         for check in judged
     )
 
@@ -97,7 +108,7 @@ def _rows(inputs: CheckInputs, *, with_range: bool) -> Rows:
     """What every check takes down; without the range, its images lie in none of its bands."""
     rows: Rows = {}
     for name, measure in CHECKS.items():
-        if with_range or name != INPUT_RANGE:
+        if with_range or name not in IN_DOUBLE:
             rows |= measure(inputs)
     if not with_range:
         nowhere = torch.full((len(inputs.labels),), -1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cartl_core.events import ArtifactWritten, Reporter
 from cartl_core.planning.estimates.work import EXPORT, PUBLISH
 from cartl_core.planning.plan import TransferPlan
 from cartl_core.render import html, markdown
-from cartl_core.render.cards import model_card, robustbench
+from cartl_core.render.cards import ml_bom, model_card, robustbench
 from cartl_core.render.evidence import document
 from cartl_core.render.figure import Pixels
 from cartl_core.report import Report
@@ -105,6 +106,7 @@ def write_cards(out: Path, final: Report, report: Reporter) -> Report:
 
 
 SAFETENSORS = "application/octet-stream"
+STUDENT = "student.safetensors"
 
 
 DRAWING = 0.9
@@ -123,7 +125,8 @@ def write_report(
     report: Reporter,
     drawn: Callable[[float], None] = lambda fraction: None,
 ) -> None:
-    """``report.json``, ``report.md``, ``evidence.json``, each figure, and ``report.html`` with them inside.
+    """``report.json``, ``report.md``, ``evidence.json``, the bill of materials, each figure, and
+    ``report.html`` with them inside.
 
     Args:
         pixels: of the report's gallery, if it has one.
@@ -137,6 +140,9 @@ def write_report(
     evidence = document(final)
     if evidence is not None:
         _write(out, "evidence.json", evidence.model_dump_json(indent=1).encode(), "application/json", report)
+    bill = ml_bom.render(final, _sha256(out / STUDENT))
+    if bill is not None:
+        _write(out, ml_bom.NAME, bill.encode(), ml_bom.MEDIA_TYPE, report)
     pictures = {picture.name: picture for picture in draw(final, pixels, drawn)}
     for picture in pictures.values():
         _write(out, picture.name, picture.content, picture.media_type, report)
@@ -145,10 +151,17 @@ def write_report(
 
 def write_student(out: Path, network: Path, report: Reporter) -> None:
     """``student.safetensors``: the very bytes that were evaluated."""
-    name = "student.safetensors"
-    with disk_faults(name):
-        copy_whole(network, out / name)
-    report(ArtifactWritten(name=name, path=name, media_type=SAFETENSORS))
+    with disk_faults(STUDENT):
+        copy_whole(network, out / STUDENT)
+    report(ArtifactWritten(name=STUDENT, path=STUDENT, media_type=SAFETENSORS))
+
+
+def _sha256(path: Path) -> str | None:
+    """Of a file; None where there is none."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_gallery(out: Path, gallery: Gallery, rows: dict[str, torch.Tensor], report: Reporter) -> Pixels:

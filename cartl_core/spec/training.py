@@ -73,6 +73,8 @@ class TrainingSpec(SpecModel):
     def _inner(cls, attack: AttackSpec | None) -> AttackSpec | None:
         if attack and (attack.name, attack.norm, attack.loss) != ("pgd", "linf", "ce"):
             raise refusal("the attack of training is another", "pgd, norm linf, loss ce")
+        if attack and attack.samples > 1:
+            raise refusal("the attack of training takes no mean of several passes", "samples 1")
         return attack
 
 

@@ -39,7 +39,7 @@ def report_of(job: dict[str, Any], *, complete: bool, told: str | None = None) -
 
 def values_of(answer: dict[str, Any]) -> dict[str, Any]:
     """An answer without the sentences that it came with."""
-    return {name: value for name, value in answer.items() if name != "text"}
+    return {name: value for name, value in answer.items() if name not in ("text", "measurements")}
 
 
 def test_a_report_is_there_from_the_start_and_grows(

@@ -43,6 +43,7 @@ ABOUT_A_JOB = (
     "logs",
     "logs -f",
     "download",
+    "remeasure",
     "priority",
     "delete",
 )

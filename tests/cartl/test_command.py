@@ -92,6 +92,25 @@ def test_evaluate_posts_the_student_of_a_job(service: Any, answer: Any) -> None:
     }
 
 
+def test_remeasure_posts_what_is_new(service: Any, answer: Any, tmp_path: Path) -> None:
+    service.reply = lambda asked: answer(201, {"id": "j2"})
+    attack = {"label": "square", "name": "square", "eps": 0.1, "steps": 50}
+    (tmp_path / "new.json").write_text(json.dumps({"attacks": [attack]}))
+    for arguments, evaluate in (
+        ([], {"preset": "ensemble"}),
+        (["--attacks", "pgd100"], {"preset": "pgd100"}),
+        ([str(tmp_path / "new.json")], {"attacks": [attack]}),
+    ):
+        service.asked.clear()
+        result = run("remeasure", "j1", *arguments, "--tag", "later", "--url", service.url)
+        assert (result.exit_code, result.stdout) == (0, "j2\n")
+        assert [one.path for one in service.asked] == [
+            "/jobs/j1/remeasure?dry_run=true",
+            "/jobs/j1/remeasure",
+        ]
+        assert [one.body for one in service.asked] == 2 * [{"evaluate": evaluate, "tags": ["later"]}]
+
+
 def test_evaluate_names_a_teacher_and_one_network_alone(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(201, {"id": "j1"})
     run("evaluate", "--teacher", "robust", "--dataset", "birds", "--url", service.url)

@@ -22,7 +22,7 @@ from tests.golden.data_directory import ARCHIVE, TWO_METHODS
 
 SECONDS = 120.0
 NAMES = {"two methods", "the run chooses", "a student"}
-FACES = {"report.json", "report.md", "report.html", "evidence.json"}
+FACES = {"report.json", "report.md", "report.html", "evidence.json", "ml-bom.cdx.json"}
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ GIVEN_PURPOSES = {"attack", "noise", "probe images"}
 """Purposes that are handed to something that makes the generator: a step, a sample."""
 START_LABELS = {"audit", "displacement", "curve", "gallery"}
 """Labels of attacks that are not those of an ``AttackSpec``; ``start`` is drawn for them."""
-CHECK_STARTS = {"gradients", "transfer"}
+CHECK_STARTS = {"gradients", "jumps", "transfer"}
 DIGEST_KEYS = {
     "kind",
     "recipe",
@@ -145,7 +145,7 @@ def test_labels_of_starts() -> None:
                 if isinstance(word.value, ast.Name) and word.value.id.isupper():
                     found.add(known[word.value.id])
     assert found | {"curve"} == START_LABELS
-    starts = {text for call in calls("starts") for text in texts(call.args)}
+    starts = {text for name in ("starts", "points") for call in calls(name) for text in texts(call.args)}
     assert starts == CHECK_STARTS
 
 
@@ -156,6 +156,7 @@ def test_labels_of_the_checks_attacks() -> None:
     last = ("eps-one", "square", "dlr", "rescaled", "transfer-from-vanilla")
     assert labels == [*(f"radius-{radius}" for radius in radii), *last]
     assert own_attacks(asked, 2, None)[-2].label == "margin"
+    assert own_attacks(asked, 5, None, straight=True)[-1].label == "straight-through"
     assert (RADIUS, RESCALED, TRANSFER, EPS_ONE.label) == ("radius-", "rescaled", "transfer-from-", "eps-one")
 
 
@@ -170,8 +171,8 @@ def test_stage_kinds_and_recipes() -> None:
     assert get_args(StageKind) == ("pretrain", "transfer", "evaluate")
     assert RECIPE_VERSION == {"pretrain": 1, "transfer": 1, "evaluate": 3}
     assert {name: facts.recipe for name, facts in DIAGNOSTIC_FACTS.items()} == dict.fromkeys(
-        ("curve", "corruptions", "checks", "audit", "smoothing", "gallery"), 1
-    )
+        ("curve", "corruptions", "audit", "smoothing", "gallery"), 1
+    ) | {"checks": 2}
 
 
 def test_fields_of_digests() -> None:

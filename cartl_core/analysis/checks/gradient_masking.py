@@ -14,8 +14,8 @@ from cartl_core.statistics.proportions import holm, mcnemar_above
 TOLERANCE = 0.01
 """A point of robust accuracy."""
 ALPHA = 0.05
-Kind = Literal["loss", "black_box", "transfer"]
-"""A loss other than the cross-entropy; or one that asks for no gradient of this network."""
+Kind = Literal["loss", "black_box", "transfer", "straight_through"]
+"""A loss other than the cross-entropy; or an attack that does not follow this network's own gradient."""
 
 
 @dataclass(frozen=True)

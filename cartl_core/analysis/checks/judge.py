@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from cartl_core.analysis.checks.attack_strength import convergence, eps_one, rising_eps
 from cartl_core.analysis.checks.gradient_masking import black_box, masking
-from cartl_core.analysis.checks.network import finite_outputs, gradients, input_range, logits, randomness
+from cartl_core.analysis.checks.network import (
+    finite_outputs,
+    gradients,
+    inference,
+    input_range,
+    jumps,
+    logits,
+    randomness,
+)
 from cartl_core.analysis.checks.observations import CheckObservations, compared_attacks, reference_attack
 from cartl_core.analysis.checks.status import found
 from cartl_core.analysis.metrics import AttackRecord, Outputs
@@ -63,6 +71,8 @@ OF_THE_NETWORK: tuple[CheckName, ...] = (
     "logits",
     "randomness",
     "input_range",
+    "jumps",
+    "inference",
     "rising_eps",
     "eps_one",
 )
@@ -97,6 +107,12 @@ def _of_the_network(observations: CheckObservations | None) -> tuple[Check, ...]
             normalised=at.normalises_first,
             bands=[(band.low, band.high, band.images, band.deaf) for band in at.bands],
         ),
+        found("jumps", "not_asked")
+        if at.jumping is None or at.unexplained is None
+        else jumps(right=at.right, jumping=at.jumping, unexplained=at.unexplained),
+        found("inference", "not_asked")
+        if at.inference is None
+        else inference(images=at.n, seen=at.inference, random=at.differing > 0),
         rising_eps(radii),
         eps_one(
             right=at.right,

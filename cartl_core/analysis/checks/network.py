@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cartl_core.analysis.checks.status import found
-from cartl_core.report.checks import Check, InputRangeFinding
+from cartl_core.report.checks import Check, Inference, InferenceFinding, InputRangeFinding
 
 BLIND_SHARE = 0.01
 """A point of robust accuracy: what may rest on images that an attack could not see."""
 PROBABLE_SHARE = 0.5
 DEAF_SHARE = 0.5
+JUMPING_SHARE = 0.5
+"""Of the right images."""
+MOST_RUNS = 4
+"""Of one layer for one answer: the mean over an image and its mirror image takes two."""
+NEIGHBOUR_SHARE = 0.01
 LEAST_SPREAD = 0.5
 """Of [0, 1] that the images use together."""
 ROUNDING = 1e-6
@@ -129,3 +134,40 @@ def _of_the_range(lowest: float, highest: float, insensitive: float) -> InputRan
     if highest - lowest < LEAST_SPREAD:
         return "narrow_range"
     return "insensitive" if insensitive > DEAF_SHARE else "whole_range"
+
+
+def jumps(*, right: int, jumping: int, unexplained: float) -> Check:
+    """Does the margin change where no gradient tells of it?
+
+    Args:
+        right: images that are right without an attack.
+        jumping: of them, those on whose way much of the change is told by no gradient.
+        unexplained: the share that no gradient tells of, the median over these images.
+    """
+    evidence = {"images": right, "jumping": jumping / right, "unexplained": unexplained}
+    return found("jumps", "jumps" if jumping / right > JUMPING_SHARE else "gradients_tell", evidence)
+
+
+def inference(*, images: int, seen: Inference, random: bool) -> Check:
+    """Is each answer one pass of the network on one image?
+
+    Args:
+        seen: what the network did while it answered.
+        random: it answers the same batch in two ways, so that neighbours cannot be blamed.
+    """
+    evidence: dict[str, float | int | str] = {
+        "images": images,
+        "layer_runs": seen.layer_runs,
+        "other_beside_others": seen.neighbours / images,
+    }
+    return found("inference", _of_answers(seen, seen.neighbours / images, random), evidence)
+
+
+def _of_answers(seen: Inference, neighbours: float, random: bool) -> InferenceFinding:
+    if seen.takes_gradients:
+        return "takes_gradients"
+    if seen.changes_itself:
+        return "changes_itself"
+    if seen.layer_runs > MOST_RUNS:
+        return "runs_layers_again"
+    return "neighbours_matter" if neighbours > NEIGHBOUR_SHARE and not random else "one_pass"

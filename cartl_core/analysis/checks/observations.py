@@ -8,7 +8,7 @@ from math import inf
 
 from cartl_core.analysis.checks.gradient_masking import ComparedAttack, Kind
 from cartl_core.analysis.metrics import AttackRecord, MinimalRadii
-from cartl_core.catalog.check_attacks import OF_JOB, RESCALED, TRANSFER
+from cartl_core.catalog.check_attacks import OF_JOB, RESCALED, STRAIGHT, TRANSFER
 from cartl_core.report.checks import CheckAttack, Checked
 from cartl_core.spec.measures.attack import ATTACKS, AttackSpec, steps_in_all
 
@@ -52,7 +52,9 @@ class CheckObservations:
         return tuple(
             attack
             for attack in self.checked.attacks
-            if attack.loss != "ce" or attack.label == RESCALED or attack.label.startswith(TRANSFER)
+            if attack.loss != "ce"
+            or attack.label in (RESCALED, STRAIGHT)
+            or attack.label.startswith(TRANSFER)
         )
 
 
@@ -90,8 +92,11 @@ def _comparable(attack: AttackSpec, reference: AttackSpec) -> bool:
     """Of another kind, and no stronger for its effort alone, as one that aims at every class is."""
     if attack.loss == "ce":
         return False
-    most = MUCH_HARDER * reference.steps * reference.restarts
-    return not _climbs(attack) or steps_in_all(attack.loss, attack.steps, attack.restarts) <= most
+    return not _climbs(attack) or _steps(attack) <= MUCH_HARDER * _steps(reference)
+
+
+def _steps(attack: AttackSpec) -> int:
+    return steps_in_all(attack.loss, attack.steps, attack.restarts, attack.samples)
 
 
 def _of_job(record: AttackRecord, reference: AttackRecord, climbed: Sequence[bool]) -> ComparedAttack:
@@ -106,6 +111,8 @@ def _of_checks(
     kind: Kind = "loss" if _climbs(attack) else "black_box"
     if attack.label.startswith(TRANSFER):
         kind = "transfer"
+    elif attack.label == STRAIGHT:
+        kind = "straight_through"
     queries = attack.steps if kind == "black_box" else None
     robust, before = observations.robust[attack.label], observations.of(reference.robust)
     return ComparedAttack(attack.label, robust, before, climbed, kind, queries)
@@ -113,7 +120,8 @@ def _of_checks(
 
 def _climbs(attack: AttackSpec | CheckAttack) -> bool:
     """Whether it follows gradients of the network itself."""
-    return ATTACKS[attack.name].gradients and not attack.label.startswith(TRANSFER)
+    other = attack.label.startswith(TRANSFER) or attack.label == STRAIGHT
+    return ATTACKS[attack.name].gradients and not other
 
 
 def _radius(attack: AttackSpec) -> tuple[str, float]:

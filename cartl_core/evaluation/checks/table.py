@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from cartl_core.attacks import misclassified, random_starts, run_attack
 from cartl_core.attacks.norm_balls import BALLS
 from cartl_core.catalog import check_attacks
-from cartl_core.evaluation.checks import input_sensitivity, outputs
+from cartl_core.evaluation.checks import inference, input_sensitivity, jumps, outputs
 from cartl_core.evaluation.checks.gradient_masking import Rescaled, transferred
 from cartl_core.evaluation.checks.gradients import gradient_faults
+from cartl_core.evaluation.checks.straight_through import StraightThrough, hides_gradients
 from cartl_core.nn.rng import generator
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.measures.diagnostics import ChecksSpec
@@ -70,12 +71,16 @@ class CheckInputs:
         )
         return {ROBUST + attack.label: ~outcome.broken}
 
+    def points(self, purpose: str) -> Tensor:
+        """(N, C, H, W): random points of the ball around each image."""
+        attack = self.asked.attack
+        ball = BALLS[attack.norm]
+        moved = self.images + self.starts(purpose)
+        return ball.project(moved, ball.bounds(self.images, attack.eps), attack.eps)
+
 
 def _gradients(inputs: CheckInputs) -> Rows:
-    ball, attack = BALLS[inputs.asked.attack.norm], inputs.asked.attack
-    moved = inputs.images + inputs.starts("gradients")
-    points = ball.project(moved, ball.bounds(inputs.images, attack.eps), attack.eps)
-    vanished, flat = gradient_faults(inputs.model, points, inputs.labels)
+    vanished, flat = gradient_faults(inputs.model, inputs.points("gradients"), inputs.labels)
     return {"vanished": vanished, "flat": flat}
 
 
@@ -105,6 +110,22 @@ def _input_range(inputs: CheckInputs) -> Rows:
     }
 
 
+def _jumps(inputs: CheckInputs) -> Rows:
+    ends = inputs.points("jumps")
+    return {"unexplained": jumps.unexplained_share(inputs.double, inputs.images, ends, inputs.labels)}
+
+
+def _inference(inputs: CheckInputs) -> Rows:
+    seen = inference.observe(inputs.model, inputs.images)
+    everyone = torch.ones_like(inputs.labels)
+    return {
+        "takes_gradients": everyone * seen.takes_gradients > 0,
+        "changes_itself": everyone * seen.changed > 0,
+        "layer_runs": everyone * seen.runs,
+        "neighbours": inference.by_neighbours(inputs.model, inputs.images),
+    }
+
+
 def _rising_eps(inputs: CheckInputs) -> Rows:
     rows: Rows = {}
     for attack in check_attacks.radius_attacks(inputs.asked):
@@ -124,6 +145,10 @@ def _black_box(inputs: CheckInputs) -> Rows:
 def _masking(inputs: CheckInputs) -> Rows:
     rows = inputs.robust_rows(check_attacks.scale_invariant_attack(inputs.asked, inputs.classes))
     rows |= inputs.robust_rows(check_attacks.rescaled_attack(inputs.asked), Rescaled(inputs.model))
+    # Asked of one grey image, so that all batches have the same rows.
+    if hides_gradients(inputs.model, torch.full_like(inputs.images[:1], 0.5)):
+        attack = check_attacks.straight_attack(inputs.asked)
+        rows |= inputs.robust_rows(attack, StraightThrough(inputs.model))
     if inputs.other is not None:
         name, source = inputs.other
         attack, start = check_attacks.transfer_attack(inputs.asked, name), inputs.starts("transfer")
@@ -136,6 +161,8 @@ CHECKS: dict[str, Callable[[CheckInputs], Rows]] = {
     "outputs": _outputs,
     "gradients": _gradients,
     "input_range": _input_range,
+    "jumps": _jumps,
+    "inference": _inference,
     "rising_eps": _rising_eps,
     "eps_one": _eps_one,
     "black_box": _black_box,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from cartl_core.analysis.checks import CheckObservations
-from cartl_core.catalog.check_attacks import own_attacks
+from cartl_core.catalog.check_attacks import STRAIGHT, own_attacks
 from cartl_core.evaluation.checks import (
     CHECKS,
     ROBUST,
@@ -52,7 +52,7 @@ def summarise(subject: Subject, asked: ChecksSpec, rows: Rows) -> Checked:
     other = next(iter(subject.others), None)
     return summary(
         rows,
-        own_attacks(asked, subject.network.arch.classes, other),
+        own_attacks(asked, subject.network.arch.classes, other, straight=ROBUST + STRAIGHT in rows),
         seed=subject.seed,
         normalises_first=normalises_first(subject.network),
     )

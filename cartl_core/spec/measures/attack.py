@@ -56,6 +56,8 @@ class AttackFacts:
     """Each of its steps asks for a gradient; else for logits alone."""
     always_random: bool = False
     """It has no start but a random one."""
+    averages: bool = False
+    """It can take the mean gradient of several passes."""
 
 
 ATTACKS: dict[str, AttackFacts] = {
@@ -70,16 +72,18 @@ ATTACKS: dict[str, AttackFacts] = {
             losses=("ce", "margin", "dlr"),
             sized=True,
             gradients=True,
+            averages=True,
         ),
         AttackFacts(
             "apgd",
-            "auto-PGD: momentum, and steps that halve where they no longer pay",
-            "Croce and Hein 2020, arXiv 2003.01690",
+            "auto-PGD: momentum, and steps that halve where they no longer pay; in l1 sparse steps",
+            "Croce and Hein 2020, arXiv 2003.01690; in l1: 2021, arXiv 2103.01208",
             "cartl_core.attacks.apgd:run_apgd",
-            norms=("linf", "l2"),
+            norms=("linf", "l2", "l1"),
             losses=("ce", "dlr", "targeted_dlr"),
             sized=False,
             gradients=True,
+            averages=True,
         ),
         AttackFacts(
             "fab",
@@ -94,9 +98,9 @@ ATTACKS: dict[str, AttackFacts] = {
         AttackFacts(
             "square",
             "Square: random search by squares, a black box attack; a step is a query",
-            "Andriushchenko et al. 2020, arXiv 1912.00049",
+            "Andriushchenko et al. 2020, arXiv 1912.00049; in l1: Croce and Hein 2021, arXiv 2103.01208",
             "cartl_core.attacks.square:run_square",
-            norms=("linf", "l2"),
+            norms=("linf", "l2", "l1"),
             losses=("margin",),
             sized=False,
             gradients=False,
@@ -112,9 +116,13 @@ else:
 """A name of ``ATTACKS``: requests are checked against them, and the schema lists them."""
 
 
-def steps_in_all(loss: AttackLoss, steps: int, restarts: int) -> int:
-    """Steps of an attack on an image that never falls, over restarts and targets, at most."""
-    return steps * restarts * (TARGETS if loss in TARGETED else 1)
+MOST_SAMPLES = 100
+"""Passes that a step takes the mean of."""
+
+
+def steps_in_all(loss: AttackLoss, steps: int, restarts: int, samples: int = 1) -> int:
+    """Steps of an attack on an image that never falls, over restarts, targets and samples, at most."""
+    return steps * restarts * samples * (TARGETS if loss in TARGETED else 1)
 
 
 class AttackSpec(SpecModel):
@@ -141,6 +149,13 @@ class AttackSpec(SpecModel):
     steps: int = Field(ge=1, le=10_000)
     restarts: int = Field(default=1, ge=1, le=100)
     random_start: bool = True
+    samples: int = Field(
+        default=1,
+        ge=1,
+        le=MOST_SAMPLES,
+        description="Passes of each iterate: the step follows their mean gradient, and their mean logits "
+        "decide. More than 1 for a network that answers at random (expectation over transformation).",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -196,6 +211,15 @@ class AttackSpec(SpecModel):
             raise refusal(f"this field is required: {facts.name} needs a step", "a number above 0")
         if facts and not facts.sized and value is not None:
             raise refusal(f"{facts.name} sizes its steps itself", "null, or leave it out")
+        return value
+
+    @field_validator("samples")
+    @classmethod
+    def _averages(cls, value: int, info: ValidationInfo) -> int:
+        facts = ATTACKS.get(info.data.get("name", ""))
+        if facts and value > 1 and not facts.averages:
+            able = ", ".join(name for name, other in ATTACKS.items() if other.averages)
+            raise refusal(f"{facts.name} takes no mean of several passes", f"1, or one of {able}")
         return value
 
     @field_validator("random_start")

@@ -154,9 +154,6 @@ def test_a_wrong_argument_is_named_with_what_is_allowed(case: str) -> None:
     assert isinstance(raised.value, ValueError)
 
 
-@pytest.mark.parametrize(
-    ("attack", "norm"), [("apgd", "l1"), ("fab", "l1"), ("square", "l1")], ids=["apgd", "fab", "square"]
-)
-def test_a_norm_that_an_attack_does_not_know_is_refused(attack: str, norm: str) -> None:
-    with pytest.raises(ArgumentInvalid, match=rf"norm: .*{attack} takes no {norm}; allowed: linf, l2"):
-        ATTACKS[attack](linear(), IMAGES, LABELS, eps=EPS, norm=norm)
+def test_a_norm_that_an_attack_does_not_know_is_refused() -> None:
+    with pytest.raises(ArgumentInvalid, match=r"norm: .*fab takes no l1; allowed: linf, l2"):
+        ATTACKS["fab"](linear(), IMAGES, LABELS, eps=EPS, norm="l1")

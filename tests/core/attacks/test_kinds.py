@@ -52,7 +52,7 @@ def data(model: nn.Module) -> tuple[Tensor, Tensor]:
 def spec(name: str, norm: str, loss: str, **changes: Any) -> AttackSpec:
     own: dict[str, dict[str, Any]] = {
         "pgd": {"step": EPS[norm] / 4, "steps": 6},
-        "square": {"steps": 130},
+        "square": {"steps": 104 if norm == "l1" else 130},
     }
     settings = own.get(name, {"steps": 8})
     return AttackSpec.model_validate(
@@ -112,6 +112,8 @@ def test_broken_images_leave_the_batch_and_cost_no_more_steps(name: str, norm: s
     model = small_net()
     images, labels = data(model)
     wide: dict[str, Any] = {"eps": 6 * EPS[norm], "restarts": 1}
+    if (name, norm) == ("apgd", "l1"):
+        wide["steps"] = 40  # three fifths are spent outside the ball, where nothing falls
     attack = spec(name, norm, loss, **wide, **({"step": EPS[norm]} if name == "pgd" else {}))
     outcome = run(model, images, labels, attack, torch.arange(COUNT))
     assert outcome.broken.float().mean() > 0.8

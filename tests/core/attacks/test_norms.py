@@ -95,7 +95,7 @@ def spec(name: str, norm: str, loss: str) -> AttackSpec:
     eps = EPS[norm]
     sizes: dict[str, dict[str, Any]] = {
         "pgd": {"step": eps / 8, "steps": 120 if norm == "l1" else 40},
-        "apgd": {"steps": 50},
+        "apgd": {"steps": 100 if norm == "l1" else 50},
         "fab": {"steps": 60},
     }
     return AttackSpec.model_validate(
@@ -105,7 +105,7 @@ def spec(name: str, norm: str, loss: str) -> AttackSpec:
 
 KINDS = [
     *(("pgd", norm, loss) for norm in NORMS for loss in ("ce", "margin", "dlr")),
-    *(("apgd", norm, loss) for norm in ("linf", "l2") for loss in ("ce", "dlr", "targeted_dlr")),
+    *(("apgd", norm, loss) for norm in NORMS for loss in ("ce", "dlr", "targeted_dlr")),
     *(("fab", norm, "targeted_margin") for norm in ("linf", "l2")),
 ]
 DEEP = ("ce", "margin", "dlr")

@@ -9,9 +9,10 @@ import pytest
 
 from cartl_core.analysis.checks.attack_strength import ALPHA, convergence, eps_one, rising_eps
 from cartl_core.analysis.checks.gradient_masking import ComparedAttack, Kind, black_box, masking
-from cartl_core.analysis.checks.network import gradients, input_range, logits, randomness
+from cartl_core.analysis.checks.network import gradients, inference, input_range, jumps, logits, randomness
 from cartl_core.analysis.metrics import AttackRecord
 from cartl_core.render.check_sentences import check_advice, check_words
+from cartl_core.report.checks import Inference
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics.proportions import mcnemar_above
 
@@ -159,3 +160,29 @@ def test_masking_tells_the_loss_from_the_gradient() -> None:
     assert "masking is likely" in check_words(gradient)
     for found in (loss, gradient):
         assert "The worst case counts those images." in check_words(found)
+
+
+def test_jumps_fail_when_most_right_images_change_by_what_no_gradient_tells() -> None:
+    assert jumps(right=100, jumping=50, unexplained=0.19).status == "passed"
+    failed = jumps(right=100, jumping=51, unexplained=0.21)
+    assert (failed.status, failed.finding) == ("failed", "jumps")
+    assert failed.evidence == {"images": 100, "jumping": 0.51, "unexplained": 0.21}
+
+
+@pytest.mark.parametrize(
+    ("change", "random", "finding"),
+    [
+        ({}, False, "one_pass"),
+        ({"layer_runs": 4, "neighbours": 1}, False, "one_pass"),
+        ({"layer_runs": 5}, False, "runs_layers_again"),
+        ({"neighbours": 2}, False, "neighbours_matter"),
+        ({"neighbours": 100}, True, "one_pass"),
+        ({"changes_itself": True, "layer_runs": 5}, False, "changes_itself"),
+        ({"takes_gradients": True, "changes_itself": True}, False, "takes_gradients"),
+    ],
+)
+def test_inference_is_one_pass_on_one_image(change: dict[str, Any], random: bool, finding: str) -> None:
+    plain = {"takes_gradients": False, "changes_itself": False, "layer_runs": 1, "neighbours": 0}
+    check = inference(images=100, seen=Inference.model_validate(plain | change), random=random)
+    assert check.finding == finding
+    assert check.status == ("passed" if finding == "one_pass" else "failed")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from cartl_core.analysis.checks import CheckObservations, judge
 from cartl_core.analysis.metrics import AttackRecord, Outputs
 from cartl_core.attacks import perturb, run_attack
-from cartl_core.catalog.check_attacks import own_attacks
+from cartl_core.catalog.check_attacks import STRAIGHT, own_attacks
 from cartl_core.evaluation.checks import (
     CHECKS,
     ROBUST,
@@ -81,7 +81,7 @@ def checked(digits: tuple[Tensor, Tensor], robust: nn.Module) -> Callable[..., d
         rows: Rows = {}
         for take_down in CHECKS.values():
             rows |= take_down(inputs)
-        own = own_attacks(ASKED, 10, "other")
+        own = own_attacks(ASKED, 10, "other", straight=ROBUST + STRAIGHT in rows)
         observations = CheckObservations(
             checked=summary(rows, own, seed=0, normalises_first=normalises_first(model)),
             attack=ASKED.attack,

@@ -1,0 +1,58 @@
+"""The bill of materials is CycloneDX by its own schema, and its metrics are the report's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from cartl_core.render.cards.ml_bom import render
+from cartl_core.report import Report
+from tests.fixtures.reports import full_report
+
+VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
+DIGEST = "ab" * 32
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return full_report()
+
+
+def test_it_is_valid_by_its_schema(report: Report) -> None:
+    bill = render(report, DIGEST)
+    assert bill is not None
+    assert VALIDATOR.validate_str(bill) is None
+    broken = bill.replace('"machine-learning-model"', '"network"')
+    assert VALIDATOR.validate_str(broken) is not None, "the schema sees a type that there is not"
+
+
+def test_every_figure_of_the_evidence_is_a_metric_with_its_interval(report: Report) -> None:
+    bill = json.loads(render(report, DIGEST) or "")
+    network = bill["components"][0]
+    metrics = network["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    assert report.evidence is not None
+    figures = [one for item in report.evidence.items for one in item.measured]
+    assert [metric["type"] for metric in metrics] == [one.quantity for one in figures]
+    for metric, one in zip(metrics, figures, strict=True):
+        assert float(metric["value"]) == pytest.approx(one.value, rel=1e-5, abs=1e-9)
+        if one.low is not None and one.high is not None:
+            bounds = metric["confidenceInterval"]
+            assert float(bounds["lowerBound"]) == pytest.approx(one.low, rel=1e-5, abs=1e-9)
+            assert float(bounds["upperBound"]) == pytest.approx(one.high, rel=1e-5, abs=1e-9)
+    assert any("confidenceInterval" in metric for metric in metrics)
+    assert network["hashes"] == [{"alg": "SHA-256", "content": DIGEST}]
+    refs = {one["bom-ref"] for one in bill["components"]}
+    assert {one["ref"] for one in network["modelCard"]["modelParameters"]["datasets"]} <= refs
+
+
+def test_the_same_report_has_the_same_bill_and_another_network_another_number(report: Report) -> None:
+    assert render(report, DIGEST) == render(report, DIGEST)
+    first, other = (json.loads(render(report, digest) or "") for digest in (DIGEST, "cd" * 32))
+    assert first["serialNumber"] != other["serialNumber"]
+
+
+def test_a_report_without_evidence_has_none(report: Report) -> None:
+    assert render(report.model_copy(update={"evidence": None}), DIGEST) is None
