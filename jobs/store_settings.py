@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings
 
 from cartl_core.storage.bucket_url import parse_bucket_url
+
+
+def forget_empty_variables() -> None:
+    """Empty ``AWS_*`` variables count as unset, as all others do; obstore would take them as they are."""
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]
 
 
 class StoreSettings(BaseSettings):

@@ -13,6 +13,7 @@ from cartl_core.storage.bucket import Bucket
 from cartl_core.storage.directory_store import DirectoryStore
 from cartl_core.storage.s3_store import S3Store
 from jobs.settings import Settings
+from jobs.store_settings import forget_empty_variables
 
 TASKS = "tasks"
 STORES = 64
@@ -65,4 +66,5 @@ def _in_bucket(settings: Settings, root: str) -> S3Store:
 @lru_cache(maxsize=STORES)
 def _opened(url: str, root: str, cache: Path, cache_bytes: int, process: int) -> S3Store:
     """Of one process: the connections of the one that it was forked from are not its own."""
+    forget_empty_variables()
     return S3Store(Bucket(url), root, cache, cache_bytes)

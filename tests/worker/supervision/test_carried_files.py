@@ -118,7 +118,8 @@ def test_a_bucket_that_is_away_is_waited_for_until_the_claim_is_lost_or_time_is_
     quick: Settings, record: Record, factory: sessionmaker[Session]
 ) -> None:
     record.submit()
-    claim, tries = record.claim(), []
+    claim = record.claim()
+    tries: list[int] = []
 
     def away_twice() -> str:
         tries.append(len(tries))
