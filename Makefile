@@ -11,7 +11,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos own-data fuzz load first-paint scaling fan-out memory time-left bench bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos own-data two-hosts fuzz load first-paint scaling fan-out memory time-left bench bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -46,7 +46,10 @@ test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a
 	$(BIN)/python docker/test
 
 own-data: $(STAMP)  ## 1,200 photographs and a published teacher to a student in ONNX, with the real command (minutes)
-	$(BIN)/python -m pytest tests/long
+	$(BIN)/python -m pytest tests/long/test_own_data.py
+
+two-hosts: $(STAMP)  ## A job over three hosts that share a database and a bucket alone, two of them killed (minutes)
+	$(BIN)/python -m pytest tests/long/test_two_hosts.py
 
 fuzz: $(STAMP)  ## Generate REQUESTS (20000) from SEED over the whole OpenAPI document, and judge each answer
 	$(BIN)/python -m benchmarks.fuzz --requests $(REQUESTS) --seed $(SEED)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-from jobs.files.artifacts import log_files
+from jobs.files.artifacts import logs_of
+from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 
 MAX_BYTES = 2 * 1024 * 1024
@@ -16,20 +14,15 @@ def log_tail(settings: Settings, job_id: str, lines: int) -> str:
 
     Bytes that are no UTF-8 are shown as replacement characters.
     """
+    store = artifact_store(settings)
     parts: list[str] = []
     room = MAX_BYTES
-    for path in reversed(log_files(settings, job_id)):
+    for entry in reversed(logs_of(settings, job_id)):
         if room <= 0:
             break
-        end = _end_of(path, room)
+        end = b"".join(store.stream(entry.key, max(0, entry.size - room), entry.size))
         room -= len(end)
-        parts.append(f"== {path.stem} ==\n{end.decode(errors='replace')}")
+        name = entry.key.rpartition("/")[2].removesuffix(".log")
+        parts.append(f"== {name} ==\n{end.decode(errors='replace')}")
     kept = "\n".join(reversed(parts)).splitlines()[-lines:]
     return "\n".join(kept) + "\n" if kept else ""
-
-
-def _end_of(path: Path, most: int) -> bytes:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - most))
-        return file.read(most)

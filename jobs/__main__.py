@@ -160,7 +160,8 @@ def adopt() -> None:
     settings.make_directories()
     with transaction(session_factory(ready_engine(settings))) as session:
         adopt_directories(session, settings)
-    say(f"The database belongs to {settings.stages_dir} and {settings.artifacts_dir}.")
+    places = settings.store or f"{settings.stages_dir} and {settings.artifacts_dir}"
+    say(f"The database belongs to {places}.")
 
 
 @app.command()

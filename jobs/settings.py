@@ -18,6 +18,7 @@ from jobs.devices import AUTO, ONE_CPU, Slot, parse_devices, slots_on
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
 from jobs.owner_settings import OwnerSettings
+from jobs.store_settings import StoreSettings
 from jobs.written_values import absolute, paths_in, with_scheme
 
 PREFIX = "CARTL_"
@@ -33,7 +34,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Bytes = Annotated[int, Field(ge=1024, le=2**50)]
 
 
-class Settings(OwnerSettings):
+class Settings(OwnerSettings, StoreSettings):
     """One value for api, worker and the administrator's command. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(
@@ -240,8 +241,9 @@ class Settings(OwnerSettings):
             "data_root": data_dir / "data",
             "artifacts_dir": data_dir / "artifacts",
             "stages_dir": data_dir / "stages",
+            "cache_dir": data_dir / "cache",
         }
-        for name in ("data_root", "artifacts_dir", "stages_dir"):
+        for name in ("data_root", "artifacts_dir", "stages_dir", "cache_dir"):
             defaults[name] = absolute(given.pop(name, defaults[name]))
         return {**defaults, **given, "data_dir": data_dir}
 
@@ -259,6 +261,13 @@ class Settings(OwnerSettings):
     def broker_dir(self) -> Path:
         """Where the filesystem broker keeps its messages."""
         return self.data_dir / "broker"
+
+    @property
+    def file_dirs(self) -> dict[str, Path]:
+        """Where files lie on this host, by what they are: beside an object store copies alone."""
+        if self.store:
+            return {"cache": self.cache_dir}
+        return {"stages": self.stages_dir, "artifacts": self.artifacts_dir}
 
     @property
     def worker_slots(self) -> tuple[Slot, ...]:
@@ -284,7 +293,7 @@ class Settings(OwnerSettings):
 
     def make_directories(self) -> None:
         """Create the data directory and its parts, for this user only."""
-        for path in (self.data_dir, self.data_root, self.artifacts_dir, self.stages_dir):
+        for path in (self.data_dir, self.data_root, *self.file_dirs.values()):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 from sqlalchemy.exc import DBAPIError
 
+from cartl_core.storage.bucket import StoreUnavailable
 from jobs import logs
 from jobs.database.engine import check, make_engine, session_factory, transaction
 from jobs.entry import ending_in_words, first_line
@@ -65,12 +67,42 @@ def _check_database(settings: Settings) -> None:
     engine = make_engine(settings)
     try:
         check(engine)
-        with transaction(session_factory(engine)) as session:
-            check_directories(session, settings)
+        if settings.store:
+            _check_bucket(settings)
+        else:
+            _check_files(settings)
     except DBAPIError as error:
         log.warning("the database is away: %s", first_line(error))
     finally:
         engine.dispose()
+
+
+def _check_files(settings: Settings) -> None:
+    engine = make_engine(settings)
+    try:
+        with transaction(session_factory(engine)) as session:
+            check_directories(session, settings)
+    finally:
+        engine.dispose()
+
+
+def _check_bucket(settings: Settings) -> None:
+    """The same in a process of its own: those that this one forks could use no bucket that it has opened."""
+    with ProcessPoolExecutor(max_workers=1) as process:
+        if (refused := process.submit(_refusal, settings).result()) is not None:
+            raise DirectoryMismatch(refused)
+
+
+def _refusal(settings: Settings) -> str | None:
+    try:
+        _check_files(settings)
+    except DirectoryMismatch as error:
+        return str(error)
+    except StoreUnavailable as error:
+        log.warning("the bucket is away: %s", error.strerror)
+    except DBAPIError as error:
+        log.warning("the database is away: %s", first_line(error))
+    return None
 
 
 if __name__ == "__main__":

@@ -27,10 +27,12 @@ from api.http.problems import (
     invalid,
     of_spec_error,
     storage_full,
+    store_unavailable,
     unavailable,
 )
 from cartl_core.errors import SpecError
 from cartl_core.spec.faults import MAX_REPORTED, in_words
+from cartl_core.storage.bucket import StoreUnavailable
 from jobs.files.space import database_has_no_room, is_disk_full
 
 log = logging.getLogger("cartl.api")
@@ -136,6 +138,9 @@ def install(app: FastAPI, table: Mapping[type[Exception], str], respond: Respond
         return respond(request, Problem(name, str(error)))
 
     def system(request: Request, error: Exception) -> Response:
+        if isinstance(error, StoreUnavailable):
+            log.error("%s %s: %s", request.method, request.url.path, error.strerror)
+            return respond(request, store_unavailable())
         return no_room(request, error) if is_disk_full(error) else unexpected(request, error)
 
     def no_room(request: Request, error: Exception) -> Response:

@@ -1,33 +1,31 @@
-"""Sending a finished file: Starlette's ``FileResponse``, with what it leaves out.
+"""Sending a finished file, from a directory or a bucket, or to where it is in a bucket.
 
-That is ``If-None-Match``; a problem where a range lies beyond the file; and the whole file where a Range
-header means nothing, as RFC 9110 (section 14.2) demands of an unknown unit. A file of a job never changes
-under its ETag, which is its SHA-256.
+A file of a job never changes under its ETag, which is its SHA-256.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 from fastapi import Request, Response
-from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import FileResponse
-from starlette.types import Message, Receive, Scope, Send
+from fastapi.responses import RedirectResponse
 
 from api.http.problems import Problem
+from api.http.stored_files import FileInBucket, StoredFile
+from cartl_core.storage.s3_store import S3Store
+from jobs.files.kept_file import KeptFile
 
 SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-RIGHTS_SECONDS = 2.0
+SIGNED_SECONDS = 300.0
+"""An address of the object store opens so long; a download that has begun goes on."""
 # What a browser shows by itself; everything else is offered for download.
 INLINE = ("text/html", "text/markdown", "text/plain", "image/svg+xml", "image/png", "application/json")
 
 
 def send_file(
     request: Request,
-    path: Path,
+    file: KeptFile,
     *,
     name: str,
     media_type: str,
@@ -38,11 +36,11 @@ def send_file(
 
     Args:
         request: what was asked.
-        path: the file.
+        file: in its store.
         name: what it is called where it is saved.
         media_type: of the file.
         etag: its SHA-256.
-        may_go_on: asked every ``RIGHTS_SECONDS`` of a long download, in a thread; when it says no, the
+        may_go_on: asked every other second of a long download, in a thread; when it says no, the
             connection ends in the midst of the file.
 
     Raises:
@@ -53,18 +51,41 @@ def send_file(
     if _matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     try:
-        found = path.stat()
+        answer = _answer_of(file)
     except FileNotFoundError as error:
         raise Problem("not-found", "The file has been removed.") from error
-    return StoredFile(
-        path,
+    return answer(
         headers=headers,
         media_type=media_type,
         filename=name,
-        stat_result=found,
         content_disposition_type=_disposition(media_type),
         may_go_on=may_go_on,
     )
+
+
+def redirect(request: Request, file: KeptFile, media_type: str) -> Response | None:
+    """To a signed address of the object store; None where the file is in none, or a browser would show it.
+
+    Pages are sent from here, in their sandbox.
+
+    Raises:
+        Problem: the file is gone (404).
+    """
+    if not isinstance(file.store, S3Store) or request.method != "GET" or _disposition(media_type) == "inline":
+        return None
+    try:
+        address = file.store.sign(file.key, SIGNED_SECONDS)
+    except FileNotFoundError as error:
+        raise Problem("not-found", "The file has been removed.") from error
+    return RedirectResponse(address, 307, {"Cache-Control": "private, no-store", **page_headers()})
+
+
+def _answer_of(file: KeptFile) -> Callable[..., StoredFile]:
+    """How a file of its store is answered. Raises ``FileNotFoundError``."""
+    if isinstance(file.store, S3Store):
+        return partial(FileInBucket, file.store, file.store.entry(file.key))
+    path = file.store.local(file.key)
+    return partial(StoredFile, path, stat_result=path.stat())
 
 
 def page_headers() -> dict[str, str]:
@@ -74,55 +95,6 @@ def page_headers() -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-
-
-class StoredFile(FileResponse):
-    """A file, or the ranges of it that are asked for."""
-
-    chunk_size = 256 * 1024
-
-    def __init__(self, path: Path, *, may_go_on: Callable[[], bool], **options: Any) -> None:
-        super().__init__(path, **options)
-        self._may_go_on = may_go_on
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as Starlette does, but for ranges that it refuses in plain text."""
-
-        asked_at = time.monotonic()
-
-        async def send_unless_refused(message: Message) -> None:
-            status = message.get("status")
-            if status == 400:
-                raise _MeaninglessRange
-            if status == 416:
-                size = self.headers["content-length"]
-                raise Problem(
-                    "range-not-satisfiable",
-                    f"The file has {size} bytes.",
-                    headers={"Content-Range": f"bytes */{size}"},
-                )
-            nonlocal asked_at
-            if time.monotonic() - asked_at >= RIGHTS_SECONDS:
-                if not await run_in_threadpool(self._may_go_on):
-                    raise _AccessEnded
-                asked_at = time.monotonic()
-            await send(message)
-
-        try:
-            await super().__call__(scope, receive, send_unless_refused)
-        except _MeaninglessRange:
-            headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
-            await super().__call__({**scope, "headers": headers}, receive, send)
-        except _AccessEnded:
-            return  # the server ends the connection of an answer that is not complete
-
-
-class _AccessEnded(Exception):
-    """The file may be seen no more."""
-
-
-class _MeaninglessRange(Exception):
-    """A Range header that is malformed, or in another unit than bytes."""
 
 
 def _disposition(media_type: str) -> str:

@@ -178,6 +178,13 @@ def unavailable() -> Problem:
     return Problem("unavailable", "The database did not answer; nothing was changed. Try again in a moment.")
 
 
+def store_unavailable() -> Problem:
+    """The object store is away, or refuses; the client may try again."""
+    return Problem(
+        "unavailable", "The object store did not answer; nothing was changed. Try again in a moment."
+    )
+
+
 def storage_full() -> Problem:
     """A disk of ours is full; somebody must make room."""
     return Problem(

@@ -162,11 +162,11 @@ def get_samples(ref: Ref, caller: Reader, context: ContextDep, request: Request)
         raise Problem("not-found", "Data sets of the catalog have no samples.")
     with context.reading() as session:
         row = find_resource(session, DATASET, caller.owner, ref, shared=True)
-    path = sheet_of_samples(context.settings, row.id)
-    if path is None:
+    sheet = sheet_of_samples(context.settings, row.id)
+    if sheet is None:
         raise Problem("not-found", "This data set has no samples yet, or was checked before they were made.")
-    etag = hashlib.sha256(f"{row.id} {row.sha256} {path.stat().st_mtime_ns}".encode()).hexdigest()
-    return send_file(request, path, name=SAMPLES, media_type=PNG, etag=etag)
+    etag = hashlib.sha256(f"{row.id} {row.sha256} {sheet.stamp()}".encode()).hexdigest()
+    return send_file(request, sheet, name=SAMPLES, media_type=PNG, etag=etag)
 
 
 @router.delete("/datasets/{id}", status_code=204, summary="Delete a data set", responses=problems(404, 409))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, PlainTextResponse
 from sqlalchemy.orm import Session
 
 from api.deps import ContextDep, JobId, Reader, ReadRequestDep
-from api.http.files import page_headers, send_file
+from api.http.files import page_headers, redirect, send_file
 from api.http.negotiate import choose
 from api.openapi import problems
 from api.report_page import asked_by_a_person, report_for_people
@@ -24,7 +22,8 @@ from cartl_core.spec.existing_network import spec_of
 from jobs import store
 from jobs.errors import ArtifactDamaged, ArtifactNotFound
 from jobs.files.artifacts import check_name
-from jobs.files.proven import proven_path
+from jobs.files.kept_file import KeptFile
+from jobs.files.proven import proven_file
 from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.measurements import measurements_of
@@ -109,15 +108,15 @@ def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Requ
         job = store.find(session, job_id, caller.owner)
         page = written_page(session, job, context.settings)
     if asked_by_a_person(request):
-        text = html.render(report_of(job)) if page is None else page[1].read_text(encoding="utf-8")
+        text = html.render(report_of(job)) if page is None else page[1].read_text()
         return report_for_people(request, job, text, written=page is not None)
     if page is not None:
-        row, path = page
-        return send_file(request, path, name=PAGE, media_type=row.media_type, etag=row.sha256)
+        row, file = page
+        return send_file(request, file, name=PAGE, media_type=row.media_type, etag=row.sha256)
     return HTMLResponse(html.render(report_of(job)), headers={**FRESH, **page_headers()})
 
 
-def written_page(session: Session, job: Job, settings: Settings) -> tuple[Artifact, Path] | None:
+def written_page(session: Session, job: Job, settings: Settings) -> tuple[Artifact, KeptFile] | None:
     """The page that the run of a job that succeeded wrote; runs of earlier versions wrote none.
 
     A damaged one is not shown: the record has the report as well.
@@ -126,7 +125,7 @@ def written_page(session: Session, job: Job, settings: Settings) -> tuple[Artifa
         return None
     try:
         row = store.artifact(session, job.id, PAGE)
-        return row, proven_path(settings, row)
+        return row, proven_file(settings, row)
     except (ArtifactNotFound, ArtifactDamaged):
         return None
 
@@ -154,6 +153,7 @@ def list_artifacts(job_id: JobId, caller: Reader, context: ContextDep) -> Artifa
             "description": "The bytes asked for with Range",
             "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
         },
+        307: {"description": "With CARTL_STORE_REDIRECTS: it is at this signed address of the object store"},
         304: {"description": "Not changed since the ETag in If-None-Match"},
     },
 )
@@ -162,9 +162,12 @@ def get_artifact(job_id: JobId, name: str, caller: Reader, context: ContextDep, 
     with context.reading() as session:
         store.find(session, job_id, caller.owner)
         row = store.artifact(session, job_id, check_name(name))
+    file = proven_file(context.settings, row)
+    if context.settings.store_redirects and (answer := redirect(request, file, row.media_type)):
+        return answer
     return send_file(
         request,
-        proven_path(context.settings, row),
+        file,
         name=row.name,
         media_type=row.media_type,
         etag=row.sha256,

@@ -11,9 +11,7 @@ import torch
 from cartl_core.errors import describe_error
 from cartl_core.evaluation.batches import Rows
 from cartl_core.execution.checkpoint import Checkpoint, CheckpointDamaged, read, write
-
-PART = "part.checkpoint"
-"""It has the form of a checkpoint, so it proves its own integrity."""
+from cartl_core.storage.checkpoint_files import PART as PART
 
 log = logging.getLogger(__name__)
 

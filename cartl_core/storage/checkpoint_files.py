@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 SUFFIX = ".checkpoint"
+PART = "part.checkpoint"
+"""A part of a measurement. It has the form of a checkpoint, so it proves its own integrity."""
 
 
 def in_order(directory: Path) -> list[Path]:

@@ -6,9 +6,8 @@ import errno
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -21,7 +20,8 @@ from cartl_core.storage.atomic_write import (
     sync_file,
     sync_tree,
 )
-from cartl_core.storage.store import CHUNK, NAME, Content, KeyRefused, check_key
+from cartl_core.storage.local_files import check_tree, chunks_of, files_below, read_range
+from cartl_core.storage.store import Content, Entry, KeyRefused, Pending, check_key
 
 INCOMING = ".incoming"
 """Below the root: files and trees that come or go. What a crash leaves here may be removed at any time."""
@@ -111,7 +111,7 @@ class DirectoryStore:
         return check_key(resolved.relative_to(self.root).as_posix())
 
     @contextmanager
-    def pending(self) -> Iterator[PendingInDirectory]:
+    def pending(self) -> Iterator[Pending]:
         """See ``Store``."""
         with PendingFile(self.root / INCOMING, "file-") as file:
             yield PendingInDirectory(self, file)
@@ -120,9 +120,23 @@ class DirectoryStore:
         """See ``Store``."""
         self.place(key)
         with self.pending() as file:
-            for chunk in _chunks_of(content):
+            for chunk in chunks_of(content):
                 file.write(chunk)
             return file.publish(key)
+
+    def put_new(self, key: str, content: Content) -> Stat:
+        """See ``Store``."""
+        target = self.place(key)
+        with PendingFile(self.root / INCOMING, "file-") as file:
+            for chunk in chunks_of(content):
+                file.write(chunk)
+            written = file.finish()
+            try:
+                in_its_folder(target, lambda: target.hardlink_to(file.path))
+            except FileExistsError as error:
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key) from error
+        sync_directory(target.parent)
+        return written
 
     def adopt(self, key: str, file: Path) -> None:
         """See ``Store``; one on another file system is copied, and then removed."""
@@ -140,7 +154,7 @@ class DirectoryStore:
     def put_tree(self, key: str, directory: Path) -> None:
         """See ``Store``; one on another file system is copied first, and then removed."""
         target = self.place(key)
-        _check_tree(directory, key)
+        check_tree(directory, key)
         sync_tree(directory)
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), key)
@@ -169,7 +183,7 @@ class DirectoryStore:
         """See ``Store``."""
         if start < 0 or (end is not None and end < start):
             raise ValueError(f"bytes {start} to {end} are no range; allowed: 0 <= start <= end")
-        return _read(self.open(key), start, end)
+        return read_range(self.open(key), start, end)
 
     def size(self, key: str) -> int:
         """See ``Store``."""
@@ -186,6 +200,11 @@ class DirectoryStore:
         """See ``Store``."""
         return self.stat(key).sha256 == sha256
 
+    def stamp(self, key: str) -> str:
+        """See ``Store``: one that is written, even if its times are set back, has another ``ctime``."""
+        found = self.local(key).stat()
+        return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
+
     def exists(self, key: str) -> bool:
         """See ``Store``."""
         try:
@@ -197,11 +216,18 @@ class DirectoryStore:
     def list(self, prefix: str = "") -> Iterator[str]:
         """See ``Store``; files that have names of no key are left out."""
         if not prefix:
-            return iter(sorted(_files(self.root)))
+            return iter(sorted(files_below(self.root)))
         if not self.exists(prefix):
             return iter(())
         path = self.root / prefix
-        return iter([prefix] if path.is_file() else sorted(f"{prefix}/{key}" for key in _files(path)))
+        return iter([prefix] if path.is_file() else sorted(f"{prefix}/{key}" for key in files_below(path)))
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """See ``Store``."""
+        for key in self.list(prefix):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                found = (self.root / key).stat()
+                yield Entry(key, found.st_size, found.st_mtime)
 
     def delete(self, key: str) -> bool:
         """See ``Store``; directories around it go when they are empty then."""
@@ -260,36 +286,3 @@ def _name_tree(directory: Path, target: Path) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target.name) from error
         raise
     sync_directory(target.parent)
-
-
-def _check_tree(directory: Path, key: str) -> None:
-    """Every file in a directory can have a key below ``key``, and none is a link."""
-    if directory.is_symlink() or not directory.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory.name)
-    for path in directory.rglob("*"):
-        check_key(f"{key}/{path.relative_to(directory).as_posix()}")
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise KeyRefused(f"{path.name} is neither a file nor a directory", key=key)
-
-
-def _files(directory: Path) -> Iterator[str]:
-    """Paths of the files below a directory that have a key, relative to it."""
-    for folder, folders, files in os.walk(directory):
-        folders[:] = filter(NAME.fullmatch, folders)
-        paths = (Path(folder, name) for name in files if NAME.fullmatch(name))
-        yield from (path.relative_to(directory).as_posix() for path in paths if not path.is_symlink())
-
-
-def _chunks_of(content: Content) -> Iterable[bytes]:
-    if isinstance(content, bytes):
-        return (content,)
-    return _read(content.open("rb"), 0, None) if isinstance(content, Path) else content
-
-
-def _read(file: BufferedReader, start: int, end: int | None) -> Iterator[bytes]:
-    with file:
-        file.seek(start)
-        left = sys.maxsize if end is None else end - start
-        while left > 0 and (chunk := file.read(min(CHUNK, left))):
-            left -= len(chunk)
-            yield chunk

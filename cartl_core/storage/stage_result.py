@@ -58,6 +58,15 @@ def read_result(directory: Path) -> dict[str, Any]:
     return facts
 
 
+def files_of(directory: Path) -> tuple[str, ...]:
+    """Names of the files that a result vouches for; none where it cannot be read. Nothing is proven."""
+    try:
+        content: Any = read_file(directory / RESULT, ANSWER)
+        return tuple(content["files"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ()
+
+
 def damage(directory: Path) -> str | None:
     """What is wrong with the finished result in ``directory``; None when it is as it was written."""
     try:

@@ -4,8 +4,8 @@ A store maps keys to files. A key is a path of plain names, as in ``datasets/3f1
 files whose keys begin with ``datasets/3f1c/`` are the tree ``datasets/3f1c``. A file, and a tree that is put
 as one, becomes visible whole or not at all. What is under way has no key.
 
-``DirectoryStore`` keeps files in a directory. Whoever needs a path asks for ``local_copy``, which another
-store can answer with a download.
+``DirectoryStore`` keeps files in a directory, ``S3Store`` in a bucket. Whoever needs a path asks for
+``local_copy``, which a bucket answers with a download.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +34,17 @@ Content = bytes | Path | Iterable[bytes]
 
 class KeyRefused(CartlError, ValueError):
     """A key is names of letters, digits, `.`, `_` and `-`, not beginning with `.` or `-`, joined by `/`."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a store, as a list shows it."""
+
+    key: str
+    size: int
+    """Bytes."""
+    modified: float
+    """Seconds since 1970, by the clock of the disk or the server."""
 
 
 def check_key(key: str) -> str:
@@ -85,6 +97,13 @@ class Store(Protocol):
     def put(self, key: str, content: Content) -> Stat:
         """Keep a file, in place of another of this key, whole or not at all."""
 
+    def put_new(self, key: str, content: Content) -> Stat:
+        """Keep a file where there is none of this key; of several at once, one does.
+
+        Raises:
+            FileExistsError: there is one.
+        """
+
     def adopt(self, key: str, file: Path) -> None:
         """Move a local file into the store, in place of another of this key, whole or not at all."""
 
@@ -116,11 +135,17 @@ class Store(Protocol):
     def verify(self, key: str, sha256: str) -> bool:
         """Whether the file has this digest. Raises ``FileNotFoundError``."""
 
+    def stamp(self, key: str) -> str:
+        """Another text once the file was written to since. Raises ``FileNotFoundError``."""
+
     def exists(self, key: str) -> bool:
         """Whether there is a file or a tree of this key."""
 
     def list(self, prefix: str = "") -> Iterator[str]:
         """Keys of the file or of the tree ``prefix``, in order; all keys where it is empty."""
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """What ``list`` names, with sizes and times."""
 
     def delete(self, key: str) -> bool:
         """Delete a file or a tree; False where there is none. Who has opened a file can read on."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from cartl_core.storage.store import KeyRefused
+from cartl_core.storage.store import Entry, KeyRefused
 from jobs.errors import ArtifactNameRefused, ArtifactNotFound
-from jobs.files.stores import artifact_store
+from jobs.files.kept_file import KeptFile
+from jobs.files.stores import artifact_store, own_artifacts
 from jobs.settings import Settings
 from jobs.tables import Artifact
 
@@ -28,7 +29,7 @@ def check_name(name: str) -> str:
 
 def output_directory(settings: Settings, job_id: str, token: int) -> Path:
     """Where one claim of a job writes its files: fencing for artifacts. Made on demand."""
-    path = settings.artifacts_dir / check_name(job_id) / str(token)
+    path = own_artifacts(settings).root / check_name(job_id) / str(token)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -40,26 +41,25 @@ def relative_path(settings: Settings, path: Path) -> str:
         ArtifactNameRefused: it lies elsewhere, symbolic links resolved.
     """
     try:
-        return artifact_store(settings).key_of(path)
+        return own_artifacts(settings).key_of(path)
     except KeyRefused as error:
         raise ArtifactNameRefused(
             f"{path.name} lies outside the artifacts directory", name=path.name
         ) from error
 
 
-def path_of(settings: Settings, artifact: Artifact) -> Path:
+def artifact_file(settings: Settings, artifact: Artifact) -> KeptFile:
     """The artifact's file.
 
     Raises:
-        ArtifactNotFound: the row is there but the file is gone, or lies outside the directory.
+        ArtifactNotFound: the row is there but the file is gone, or lies outside the store.
     """
+    file = KeptFile(artifact_store(settings), artifact.path)
     try:
-        path = artifact_store(settings).local(artifact.path)
+        file.stamp()
     except (FileNotFoundError, KeyRefused) as error:
         raise file_gone(artifact) from error
-    if not path.is_file():
-        raise file_gone(artifact)
-    return path
+    return file
 
 
 def file_gone(artifact: Artifact) -> ArtifactNotFound:
@@ -69,7 +69,7 @@ def file_gone(artifact: Artifact) -> ArtifactNotFound:
 
 def logs_directory(settings: Settings, job_id: str) -> Path:
     """Where a job's runs write their logs, one file an attempt, whose end a person may read."""
-    return settings.artifacts_dir / check_name(job_id) / LOGS
+    return own_artifacts(settings).root / check_name(job_id) / LOGS
 
 
 def log_file(settings: Settings, job_id: str, attempt: int) -> Path:
@@ -77,7 +77,7 @@ def log_file(settings: Settings, job_id: str, attempt: int) -> Path:
     return logs_directory(settings, job_id) / f"attempt-{attempt}.log"
 
 
-def log_files(settings: Settings, job_id: str) -> list[Path]:
-    """The logs of a job's attempts, oldest first by the last time that each was written."""
-    written = logs_directory(settings, job_id).glob("attempt-*.log")
-    return sorted(written, key=lambda path: (path.stat().st_mtime_ns, path.name))
+def logs_of(settings: Settings, job_id: str) -> list[Entry]:
+    """The logs of a job's attempts in the store, oldest first by the last time that each was written."""
+    written = artifact_store(settings).entries(f"{check_name(job_id)}/{LOGS}")
+    return sorted(written, key=lambda entry: (entry.modified, entry.key))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +15,9 @@ from cartl_core.spec.existing_network import EvaluateJobSpec
 from cartl_core.spec.resources.dataset import DataFacts, FoundDataset
 from cartl_core.spec.resources.samples import SAMPLES
 from cartl_core.spec.resources.teacher import FoundTeacher, NewTeacher
+from cartl_core.storage.bucket import StoreUnavailable
 from jobs.errors import ResourceNotFound
+from jobs.files.kept_file import KeptFile
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store.resources.kinds import DATASET, NETWORK, PACK, TEACHER
@@ -50,12 +51,10 @@ def _dataset(row: Dataset, told: dict[str, object]) -> KnownDataset:
     return KnownDataset(row.id, row.name, found.fingerprint, facts)
 
 
-def sheet_of_samples(settings: Settings, dataset_id: str) -> Path | None:
+def sheet_of_samples(settings: Settings, dataset_id: str) -> KeptFile | None:
     """The picture of some images of each class; None where the check made none, or has not ended."""
-    try:
-        return artifact_store(settings).local(DATASET.key(dataset_id, f"{PACK}/{SAMPLES}"))
-    except FileNotFoundError:
-        return None
+    sheet = KeptFile(artifact_store(settings), DATASET.key(dataset_id, f"{PACK}/{SAMPLES}"))
+    return sheet if sheet.store.exists(sheet.key) else None
 
 
 def known_teacher(session: Session, settings: Settings, owner: str, asked: TeacherRequest) -> KnownTeacher:
@@ -89,20 +88,19 @@ def teacher_file(settings: Settings, row: Teacher, *, field: str = "teacher") ->
         SpecError: it is gone, or damaged.
     """
     try:
-        return _inspected(artifact_store(settings).local(TEACHER.key(row.id, NETWORK)), field)
+        file = KeptFile(artifact_store(settings), TEACHER.key(row.id, NETWORK))
+        return _inspected(file, field, file.stamp())
+    except StoreUnavailable:
+        raise
     except OSError as error:
         raise SpecError(field, f"the file of teacher {row.name} is gone") from error
 
 
-def _inspected(path: Path, field: str) -> NetworkFile:
-    found = path.stat()
-    return _inspected_at(path, field, (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
-
-
 @lru_cache(maxsize=FILES_KNOWN)
-def _inspected_at(path: Path, field: str, stamp: tuple[int, ...]) -> NetworkFile:
+def _inspected(file: KeptFile, field: str, stamp: str) -> NetworkFile:
     """``stamp`` is another one once the file was written to."""
-    return inspect(path, field=field)
+    with file.store.local_copy(file.key) as path:
+        return inspect(path, field=field)
 
 
 def _refused(error: SpecError, why: ResourceNotFound) -> SpecError:

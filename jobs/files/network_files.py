@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from cartl_core.catalog.network_file import NetworkFile, inspect
 from cartl_core.errors import SpecError
 from cartl_core.spec.existing_network import NetworkRef
+from cartl_core.storage.bucket import StoreUnavailable
 from cartl_core.storage.store import KeyRefused
 from jobs.errors import ResourceNotFound
 from jobs.files.brought import teacher_file
@@ -83,5 +84,7 @@ def find_network(session: Session, settings: Settings, ref: NetworkRef, owner: s
             raise SpecError(field, "its file was damaged since it was kept: its SHA-256 is another")
         with store.local_copy(key) as path:
             return inspect(path, field=field)
+    except StoreUnavailable:
+        raise
     except (OSError, KeyRefused) as error:
         raise SpecError(field, "its file is gone") from error

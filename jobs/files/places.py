@@ -135,5 +135,6 @@ def demand_room(session: Session, settings: Settings, ledger: Ledger, size: int,
             f"{size} bytes are too many: {room} of {allowed} are left", left=room, allowed=allowed
         )
     coming = sum(session.execute(_counted(each.coming_size).where(each.coming)).one()[1] for each in LEDGERS)
-    if free_bytes(settings.artifacts_dir) - coming - size < settings.min_free_bytes:
+    here = settings.cache_dir if settings.store else settings.artifacts_dir
+    if free_bytes(here) - coming - size < settings.min_free_bytes:
         raise ledger.full("There is too little room on the disk for this upload.")

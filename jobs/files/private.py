@@ -14,7 +14,7 @@ from jobs.settings import SQLITE_NAME, Settings
 
 OTHERS = 0o077
 """What a file mode allows to the group and to everybody."""
-OURS = ("artifacts", "broker", "data", "logs", "stages")
+OURS = ("artifacts", "broker", "cache", "data", "logs", "stages")
 OUR_FILES = ("lost+found", "up.lock", "demo-report.", SQLITE_NAME)
 log = logging.getLogger("cartl.files")
 
@@ -36,7 +36,7 @@ def keep_private(settings: Settings) -> None:
 def _parts(settings: Settings) -> Iterator[Path]:
     """What lies in the data directory, or was moved elsewhere. Data sets may be shared, wherever they are."""
     logs = settings.data_dir / "logs"
-    yield from (settings.artifacts_dir, settings.stages_dir, settings.broker_dir, logs)
+    yield from (*settings.file_dirs.values(), settings.broker_dir, logs)
     yield from logs.glob("*.log*")
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and url.database:

@@ -6,12 +6,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 
-from cartl_core.storage.directory_store import DirectoryStore
+from cartl_core.storage.bucket import StoreUnavailable
+from cartl_core.storage.s3_store import S3Store
 from jobs.errors import ArtifactDamaged
-from jobs.files.artifacts import file_gone, path_of
-from jobs.files.stores import artifact_store
+from jobs.files.artifacts import artifact_file, file_gone
+from jobs.files.kept_file import KeptFile
+from jobs.files.stores import FileStore
 from jobs.settings import Settings
 from jobs.tables import Artifact
 
@@ -28,17 +29,21 @@ class ProvenFiles:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._proven: OrderedDict[tuple[Path, str], tuple[tuple[int, ...], float]] = OrderedDict()
+        self._proven: OrderedDict[tuple[FileStore, str, str], tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def holds(self, store: DirectoryStore, key: str, sha256: str) -> bool:
+    def holds(self, store: FileStore, key: str, sha256: str) -> bool:
         """Whether the file of a key has this digest.
+
+        One in a bucket is not read for it: it was kept under a digest, and is compared with that as it is
+        read.
 
         Raises:
             OSError: it cannot be read.
         """
-        path = store.local(key)
-        asked, stamp = (path, sha256), _stamp(path)
+        if isinstance(store, S3Store):
+            return store.recorded(key).sha256 == sha256
+        asked, stamp = (store, key, sha256), store.stamp(key)
         with self._lock:
             known = self._proven.get(asked)
         if known is not None and known[0] == stamp and self._clock() - known[1] < PROVEN_SECONDS:
@@ -53,25 +58,22 @@ class ProvenFiles:
         return True
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    found = path.stat()
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
 PROVEN = ProvenFiles()
 """Of this process."""
 
 
-def proven_path(settings: Settings, artifact: Artifact) -> Path:
+def proven_file(settings: Settings, artifact: Artifact) -> KeptFile:
     """The artifact's file, once it is proven to be the one that was written.
 
     Raises:
-        ArtifactNotFound: as ``path_of`` does.
+        ArtifactNotFound: as ``artifact_file`` does.
         ArtifactDamaged: its SHA-256 is another.
     """
-    path = path_of(settings, artifact)
+    file = artifact_file(settings, artifact)
     try:
-        whole = PROVEN.holds(artifact_store(settings), artifact.path, artifact.sha256)
+        whole = PROVEN.holds(file.store, artifact.path, artifact.sha256)
+    except StoreUnavailable:
+        raise
     except OSError as error:
         raise file_gone(artifact) from error
     if not whole:
@@ -80,4 +82,4 @@ def proven_path(settings: Settings, artifact: Artifact) -> Path:
             "a new job with the same specification makes it again",
             name=artifact.name,
         )
-    return path
+    return file

@@ -22,9 +22,7 @@ came: uploads that no job has measured. Everything else goes:
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +30,11 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased, sessionmaker
 
+from cartl_core.storage.s3_store import S3Store
 from cartl_core.storage.shared_arrays import FOLDER, SharedArrays
-from cartl_core.storage.store import KeyRefused
 from jobs.database.dialect import FromNow
 from jobs.files.artifacts import LOGS
+from jobs.files.listed_files import list_files
 from jobs.files.resource_retention import forget_resources, needed_trees
 from jobs.files.stores import TASKS, artifact_store, stage_store
 from jobs.files.uploads import forget_unused
@@ -89,7 +88,10 @@ def prune(
 
     The files are listed before the rows are read: what a run makes meanwhile is not on the list.
     """
-    found = [*_below(settings.stages_dir), *_below(settings.artifacts_dir)]
+    stores = (stage_store(settings), artifact_store(settings))
+    roots = (settings.stages_dir.resolve(), settings.artifacts_dir.resolve())
+    listed = {root: list_files(store, root) for store, root in zip(stores, roots, strict=True)}
+    found = [path for files in listed.values() for path in files.found]
     with factory() as session:
         stages, checkpoints = _forget_stages(session, older_than_days)
         checkpoints += _forget_superseded(session)
@@ -107,16 +109,27 @@ def prune(
         else:
             session.commit()
     around = needed.union(*(path.parents for path in needed))
+    settled = time.time() - SETTLED_SECONDS
     useless = [
-        path for path in found if path not in around and path.parent not in needed and _has_settled(path)
+        path
+        for path in found
+        if path not in around
+        and path.parent not in needed
+        and listed[path.parent.parent].newest(path) < settled
     ]
-    shared = SharedArrays(settings.stages_dir / FOLDER)
-    useless += shared.unused_for(DAY * older_than_days)
-    size = sum(_size(path) for path in useless)
+    shared = SharedArrays(settings.stages_dir / FOLDER).unused_for(DAY * older_than_days)
+    size = sum(listed[path.parent.parent].size(path) for path in useless) + sum(map(_bytes, shared))
     if not dry_run:
         for path in useless:
-            _remove(settings, path)
-    return Pruned(stages, checkpoints, uploads, tasks, resources, deliveries, len(keys), tuple(useless), size)
+            listed[path.parent.parent].remove(path)
+        for path in shared:
+            path.unlink(missing_ok=True)
+        for store in stores:
+            if isinstance(store, S3Store):
+                store.sweep(settled)
+    return Pruned(
+        stages, checkpoints, uploads, tasks, resources, deliveries, len(keys), (*useless, *shared), size
+    )
 
 
 def _forget_stages(session: Session, days: float) -> tuple[int, int]:
@@ -177,7 +190,7 @@ def _forget_superseded(session: Session) -> int:
 
 def _needed(session: Session, settings: Settings, found: list[Path]) -> frozenset[Path]:
     """Every file and directory that a row names or a live claim writes."""
-    stages, artifacts = settings.stages_dir, settings.artifacts_dir
+    stages, artifacts = settings.stages_dir.resolve(), settings.artifacts_dir.resolve()
     needed = {stages / path for path in session.scalars(select(Stage.path)) if path is not None}
     needed |= {stages / path for path in session.scalars(select(Checkpoint.path))}
     needed |= {artifacts / path for path in session.scalars(select(Artifact.path))}
@@ -195,39 +208,8 @@ def _needed(session: Session, settings: Settings, found: list[Path]) -> frozense
     return frozenset(needed)
 
 
-def _below(root: Path) -> list[Path]:
-    """What lies two levels down: ``DIGEST/CLAIM`` of stages, ``JOB/TOKEN`` and ``JOB/logs`` of artifacts."""
-    return sorted(path for path in root.glob("*/*") if path.parent.name != FOLDER and not path.is_symlink())
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from (file for file in path.rglob("*") if file.is_file() or file.is_symlink())
-    yield path
-
-
-def _has_settled(path: Path) -> bool:
-    newest = max((file.lstat().st_mtime for file in _files(path)), default=0.0)
-    return time.time() - newest > SETTLED_SECONDS
-
-
-def _size(path: Path) -> int:
-    return sum(file.lstat().st_size for file in _files(path) if not file.is_dir())
-
-
-def _remove(settings: Settings, path: Path) -> None:
-    """Remove a file or a directory, and its parent when that is empty then."""
-    store = next(
-        one
-        for one in (stage_store(settings), artifact_store(settings))
-        if path.parent.parent.resolve() == one.root
-    )
-    with suppress(KeyRefused):  # what has no key: temporaries that a crash has left
-        store.delete(store.key_of(path))
-        return
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-    with suppress(OSError):  # a claim of this moment writes there, or another prune was here
-        path.parent.rmdir()
+def _bytes(file: Path) -> int:
+    """0 where it is gone: another prune was here."""
+    with suppress(FileNotFoundError):
+        return file.stat().st_size
+    return 0

@@ -23,10 +23,11 @@ POSTGRESQL_DISK_FULL = "53100"
 
 @dataclass(frozen=True)
 class Space:
-    """What is free, by what is kept there: `artifacts`, `stages`, `data` and, with SQLite, `database`."""
+    """What is free, by what is kept there."""
 
     free: Mapping[str, int]
-    """Bytes that this user may still write."""
+    """Bytes that this user may still write: to `artifacts` and `stages`, or to `cache` with an object store;
+    to `data`; with SQLite to `database`."""
     low: tuple[str, ...]
     """With less than ``CARTL_MIN_FREE_BYTES``."""
     full: tuple[str, ...]
@@ -37,7 +38,7 @@ def space_left(settings: Settings) -> Space:
     """Look at every disk. What the API itself writes to is tried: a quota shows in no figure."""
     places = directories(settings)
     free = {name: free_bytes(path) for name, path in places.items()}
-    written = ("artifacts", "database")
+    written = ("artifacts", "cache", "database")
     full = {name for name, path in places.items() if name in written and not _takes(path)}
     return Space(
         free=free,
@@ -54,11 +55,7 @@ def database_has_no_room(settings: Settings) -> bool:
 
 def directories(settings: Settings) -> dict[str, Path]:
     """What is kept on a disk of this machine, and where."""
-    places = {
-        "artifacts": settings.artifacts_dir,
-        "stages": settings.stages_dir,
-        "data": settings.data_root,
-    }
+    places = {**settings.file_dirs, "data": settings.data_root}
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite" and url.database:
         places["database"] = Path(url.database).parent

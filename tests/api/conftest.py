@@ -16,7 +16,6 @@ from api.main import create_app
 from cartl_core.events import ArtifactWritten, Event
 from jobs import store
 from jobs.database.engine import transaction
-from jobs.files.artifacts import output_directory, relative_path
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from jobs.store import Claim
@@ -87,20 +86,19 @@ class Worker:
             store.fail(session, claim, reason, message)
 
     def write(self, claim: Claim, name: str, content: bytes, media_type: str) -> Path:
-        path = output_directory(self.settings, claim.job_id, claim.token) / name
-        path.write_bytes(content)
-        kept = artifact_store(self.settings).stat(relative_path(self.settings, path))
+        key = f"{claim.job_id}/{claim.token}/{name}"
+        kept = artifact_store(self.settings).put(key, content)
         event = ArtifactWritten(name=name, path=name, media_type=media_type)
         with transaction(self.factory) as session:
             store.record_artifact(
                 session,
                 claim,
                 event,
-                path=relative_path(self.settings, path),
+                path=key,
                 size=kept.size,
                 sha256=kept.sha256,
             )
-        return path
+        return self.settings.artifacts_dir / key
 
 
 @pytest.fixture

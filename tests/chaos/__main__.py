@@ -25,6 +25,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         alive=10,
         variants=arguments.variants,
         epochs=6,
+        bucket=arguments.bucket,
         away_seconds=60.0,
         # All else is as shipped. Jobs of seconds need checkpoints every second; and a job that is
         # struck dozens of times must not run out of attempts.
@@ -76,6 +77,7 @@ def main() -> int:
     parser.add_argument("--variants", type=int, default=4, help="distinct jobs, each with a reference run")
     parser.add_argument("--slots", type=int, default=4, help="of each of the two workers")
     parser.add_argument("--pause-seconds", type=float, default=12.0, help="mean between strikes, at most")
+    parser.add_argument("--bucket", action="store_true", help="files in an object store")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
     outcome = Campaign(plan_of(parser.parse_args()), lambda line: say(line)).run()
     verdict = "No violation." if not outcome.violations else "\n".join(outcome.violations)

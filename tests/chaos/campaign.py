@@ -67,7 +67,7 @@ class Campaign:
 
     def _run_in(self, scratch: Path) -> None:
         wanted = requests(self._plan.variants, self._plan.epochs)
-        stack = Stack(scratch, self._plan.settings)
+        stack = Stack(scratch, self._plan.settings, bucket=self._plan.bucket)
         try:
             with ThreadPoolExecutor(2) as pool:
                 root = stack.settings.data_root

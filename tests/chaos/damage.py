@@ -1,4 +1,7 @@
-"""What a bad disk does: a flipped bit or a lost file in a finished stage, a checkpoint, an artifact."""
+"""What a bad disk does: a flipped bit or a lost file in a finished stage, a checkpoint, an artifact.
+
+None of it strikes files in a bucket: tests/core/storage/test_s3_store.py does.
+"""
 
 from __future__ import annotations
 

@@ -83,6 +83,8 @@ class Plan:
     settings: dict[str, object] = field(default_factory=dict)
     patience_seconds: float = 120.0
     """How long a fault that finds nothing to strike is kept at the end."""
+    bucket: bool = False
+    """Files lie in an object store, and the workers share no directory."""
 
 
 @dataclass

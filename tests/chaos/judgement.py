@@ -14,7 +14,7 @@ from tests.chaos.load import Result, Watcher
 
 def judge(ground: Field, expected: dict[str, Result], watchers: list[Watcher]) -> list[str]:
     """Everything that is wrong, in words."""
-    stack, settings = ground.stack, ground.stack.settings
+    stack, settings = ground.stack, ground.stack.judged()
     told = stack.patiently(stories)
     wrong = [
         *broken_rules(told),
@@ -45,7 +45,7 @@ Account = tuple[dict[str, int], dict[str, object], dict[str, object]]
 
 def account(ground: Field, watchers: list[Watcher]) -> Account:
     """Final states, facts, and the effects of the faults."""
-    stack, settings = ground.stack, ground.stack.settings
+    stack, settings = ground.stack, ground.stack.judged()
     told = stack.patiently(stories)
     states = dict(Counter(story.job.state for story in told))
     facts: dict[str, object] = {

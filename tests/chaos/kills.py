@@ -88,14 +88,20 @@ def kill_redis(ground: Field) -> bool:
 
 
 def take_redis_away(ground: Field, kind: str, seconds: float, *, from_its_return: bool = False) -> bool:
-    """It forgets all its messages. Jobs must be claimed again once it is back."""
+    """It forgets all its messages, and the object store goes with it. Jobs must be claimed again then."""
     if not ground.stack.redis.is_up or not ground.running():
         return False
     struck = time.monotonic()
     ground.stack.redis.kill()
+    objects = ground.stack.objects
+    if objects is not None:
+        objects.service.kill()
+        ground.effects["object store killed with it"] += 1
 
     def back() -> None:
         ground.stack.redis.start()
+        if objects is not None:
+            objects.start()
         at = time.monotonic() if from_its_return else struck
         ground.recoveries.expect_claims(kind, ground.look, at)
 

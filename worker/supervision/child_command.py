@@ -16,8 +16,8 @@ from jobs.settings import Settings
 from jobs.store import Claim
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-SECRET_PREFIXES = ("CARTL_", "MLFLOW_", "WANDB_")
-"""Settings of the deployment and of its trackers hold passwords; a run needs none of them."""
+SECRET_PREFIXES = ("AWS_", "CARTL_", "MLFLOW_", "WANDB_")
+"""Settings of the deployment, its trackers and its object store hold passwords; a run needs none of them."""
 
 
 @dataclass(frozen=True)

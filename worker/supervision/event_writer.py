@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
@@ -25,11 +26,10 @@ from cartl_core.events import (
 from jobs import logs, store
 from jobs.errors import ArtifactNameRefused, LostClaim
 from jobs.files.artifacts import relative_path
-from jobs.files.stores import artifact_store, stage_store
-from jobs.settings import Settings
 from jobs.store.shards import ask_for_shards
 from worker.supervision.event_buffer import EventBuffer
 from worker.supervision.fenced_writer import FencedWriter, GaveUp
+from worker.supervision.run_files import RunFiles
 
 CHECKPOINTS = 8
 """Offered to a run that goes on: the newest, and older ones should it be damaged."""
@@ -45,8 +45,9 @@ class EventWriter:
     Args:
         writer: the claim's writes.
         answer: how a ``StageReply`` reaches the child.
-        settings: where artifacts and stages lie.
+        files: of the run, between this host and the stores.
         out: the claim's own directory for files; the paths in ``ArtifactWritten`` are relative to it.
+        log: of the run.
 
     Attributes:
         last_word: how the child said that it ended; None while it has not.
@@ -58,15 +59,17 @@ class EventWriter:
         writer: FencedWriter[store.Claim],
         answer: Callable[[StageReply], object],
         *,
-        settings: Settings,
+        files: RunFiles,
         out: Path,
+        log: Path,
         buffer: EventBuffer | None = None,
     ) -> None:
         self._writer = writer
         self._claim = writer.claim
         self._answer = answer
-        self._settings = settings
+        self._files = files
         self._out = out
+        self._log = log
         self._buffer = buffer or EventBuffer()
         self._newest: int | None = None
         self.last_word: LastWord | None = None
@@ -105,10 +108,16 @@ class EventWriter:
             case Finished() | Failed() | Stopped():
                 self.last_word = event
             case StageRequested():
-                self._answer(self._writer.write(lambda session: self._acquire(session, event)))
+                reply = self._writer.insist(
+                    lambda: self._writer.write(lambda session: self._acquire(session, event))
+                )
+                self._bring(reply)
+                self._answer(reply)
             case CheckpointWritten():
+                self._keep(lambda: self._files.keep_checkpoint(event.path))
                 self._once(event, lambda session: store.record_checkpoint(session, self._claim, event))
             case StageStored():
+                self._keep(lambda: self._files.keep_stage(event.path))
                 self._once(event, lambda session: store.record_stage_stored(session, self._claim, event))
             case ArtifactWritten():
                 self._write_artifact(event)
@@ -116,6 +125,11 @@ class EventWriter:
                 self._writer.write(lambda session: store.record(session, self._claim, event))
             case _:
                 self._once(event, lambda session: store.record(session, self._claim, event))
+
+    def _keep(self, step: Callable[[], object]) -> None:
+        """Put what was made where all hosts find it, and the log with it, before it is written down."""
+        self._writer.insist(step)
+        self._writer.insist(lambda: self._files.keep_log(self._log))
 
     def _once(self, event: Event, change: Callable[[Session], object]) -> None:
         """Make ``change``, which appends ``event``, unless a commit that seemed to fail has done so.
@@ -145,12 +159,12 @@ class EventWriter:
             kind=event.stage,
             label=event.label,
             shared=event.shared,
-            usable=self._has,
+            usable=self._files.has,
             damaged=event.damaged,
             identity=event.identity,
             basis=event.basis,
         )
-        there = [path for path in verdict.checkpoints if self._has(path)]
+        there = [path for path in verdict.checkpoints if self._files.has(path)]
         parts: tuple[str, ...] | None = ()
         if verdict.verdict == "compute" and event.parts and not there:
             parts = ask_for_shards(session, self._claim, event.digest, event.parts)
@@ -164,16 +178,19 @@ class EventWriter:
             parts=parts,
         )
 
-    def _has(self, path: str) -> bool:
-        return stage_store(self._settings).exists(path)
+    def _bring(self, reply: StageReply) -> None:
+        """Copy what the run is told of to this host: a result, or what it goes on from."""
+        finished = (reply.path,) if reply.verdict == "finished" else ()
+        for path in (*finished, *reply.checkpoints, *reply.parts):
+            self._writer.insist(partial(self._files.bring, str(path)))
 
     def _write_artifact(self, event: ArtifactWritten) -> None:
         """Size and digest are taken from the file that is there, inside the claim's own directory."""
         file = (self._out / event.path).resolve()
         if not file.is_relative_to(self._out.resolve()):
             raise ArtifactNameRefused(name=event.path)
-        path = relative_path(self._settings, file)
-        written = artifact_store(self._settings).stat(path)
+        path = relative_path(self._files.here, file)
+        written = self._writer.insist(lambda: self._files.keep_artifact(path))
         self._once(
             event,
             lambda session: store.record_artifact(

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Inter
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
+from cartl_core.storage.bucket import StoreUnavailable
 from jobs.database.engine import transaction
 from jobs.entry import first_line as first_line
 from jobs.errors import LostClaim
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class GaveUp(Exception):
-    """The database stayed away, and there is no more time to wait for it."""
+    """The database or the object store stayed away, and there is no more time to wait for it."""
 
 
 class FencedWriter(Generic[C]):
@@ -64,6 +65,26 @@ class FencedWriter(Generic[C]):
         self.claim = claim
         self.lost = threading.Event()
         self._out_of_time = out_of_time
+
+    def insist(self, step: Callable[[], T]) -> T:
+        """Do what needs the object store; waits as long as it takes for one that is away.
+
+        Raises:
+            LostClaim: the claim was lost meanwhile.
+            GaveUp: it is away, and time is up.
+        """
+        delay = FIRST_DELAY
+        while True:
+            try:
+                return step()
+            except StoreUnavailable as error:
+                log.warning("%s: %s", self.claim.subject, error.strerror)
+            if self.lost.is_set():
+                raise LostClaim
+            if self._out_of_time():
+                raise GaveUp
+            self.lost.wait(delay)
+            delay = min(delay * 2, LONGEST_DELAY)
 
     def write(self, change: Callable[[Session], T]) -> T:
         """Make ``change`` and commit it; waits as long as it takes for a database that is away.

@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 from cartl_core.errors import describe_error
 from cartl_core.events import Event, Failed, Ping, StageReply, StageRequested
 from jobs.errors import LostClaim, RecordError
-from jobs.files.stores import stage_store
 from jobs.store import shards, tasks
 from jobs.store.shards import ShardOrder
 from jobs.store.tasks import TaskClaim
@@ -29,6 +28,7 @@ from worker.supervision.fenced_writer import FencedWriter, GaveUp
 from worker.supervision.job_log import JobLog
 from worker.supervision.lease import Lease, do_task
 from worker.supervision.outcome import LIMIT_REACHED
+from worker.supervision.run_files import RunFiles, files_of_run
 from worker.supervision.supervisor import LONGEST_PING_SECONDS, PINGS_IN_A_LEASE, SupervisorContext
 
 POLL_SECONDS = 0.1
@@ -80,13 +80,16 @@ class ShardSupervisor:
     def _do(self) -> str:
         try:
             run = self._writer.write(lambda session: shards.run_of(session, self._claim, self._device))
-            launch = self._context.prepare(self._settings, run)
-            try:
-                self._run_child(launch)
-            finally:
-                shutil.rmtree(launch.out, ignore_errors=True)
+            with files_of_run(self._settings, run) as files:
+                launch = self._context.prepare(files.here, run)
+                try:
+                    self._writer.insist(lambda: files.bring_inputs(run))
+                    self._run_child(launch, files)
+                finally:
+                    shutil.rmtree(launch.out, ignore_errors=True)
+                self._writer.insist(lambda: files.keep_part(self._path))
             self._writer.write(lambda session: tasks.finish_task(session, self._claim, {}))
-        except _Interrupted:
+        except (_Interrupted, GaveUp):
             self._writer.write(lambda session: tasks.release_task(session, self._claim))
             return "queued"
         except _Broken as broken:
@@ -99,7 +102,7 @@ class ShardSupervisor:
             return self._fail(f"it could not be started: {describe_error(error)}")
         return "succeeded"
 
-    def _run_child(self, launch: Launch) -> None:
+    def _run_child(self, launch: Launch, files: RunFiles) -> None:
         """Until the part is written.
 
         Raises:
@@ -110,7 +113,7 @@ class ShardSupervisor:
             child = Child((*launch.command, "--shard", part), launch.environment, job_log)
             memory.offer_first(child.pid)
             try:
-                child.listen(lambda event: self._hear(event, child))
+                child.listen(lambda event: self._hear(event, child, files))
                 self._watch(child)
             finally:
                 code = child.end()
@@ -138,22 +141,23 @@ class ShardSupervisor:
                 ping_at = time.monotonic() + pause
             time.sleep(POLL_SECONDS)
 
-    def _hear(self, event: Event, child: Child) -> None:
+    def _hear(self, event: Event, child: Child, files: RunFiles) -> None:
         """Answer for stages; the rest of what a run tells is its job's, which has told it itself."""
         match event:
             case Failed():
                 self._failed = event
             case StageRequested():
-                with suppress(LostClaim, GaveUp, DBAPIError):  # the process is ended, or its lease
-                    child.send(self._reply(event.digest), patient=True)
+                with suppress(LostClaim, GaveUp, DBAPIError, OSError):  # the process is ended, or its lease
+                    child.send(self._reply(event.digest, files), patient=True)
 
-    def _reply(self, digest: str) -> StageReply:
+    def _reply(self, digest: str, files: RunFiles) -> StageReply:
         """Its own stage is computed into the claim's directory; any other is finished, or not to be had."""
         if digest == self._order.digest:
             return StageReply(digest=digest, verdict="compute", path=self._path)
         path = self._writer.write(lambda session: shards.finished_stage(session, self._claim.owner, digest))
-        if path is None or not stage_store(self._settings).exists(path):
+        if path is None or not self._writer.insist(lambda: files.has(path)):
             return StageReply(digest=digest, verdict="wait")
+        self._writer.insist(lambda: files.bring(path))
         return StageReply(digest=digest, verdict="finished", path=path)
 
     def _fail(self, words: str, *, final: bool = False) -> str:

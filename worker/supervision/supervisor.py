@@ -19,7 +19,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, sessionmaker
@@ -32,7 +31,7 @@ from jobs.state import Move
 from jobs.store import Claim
 from worker.supervision import memory
 from worker.supervision.child import Child, describe_exit
-from worker.supervision.child_command import Prepare, prepare
+from worker.supervision.child_command import Launch, Prepare, prepare
 from worker.supervision.event_writer import EventWriter
 from worker.supervision.fenced_writer import FencedWriter, GaveUp, first_line
 from worker.supervision.job_log import JobLog
@@ -46,6 +45,7 @@ from worker.supervision.outcome import (
     Verdict,
     judge,
 )
+from worker.supervision.run_files import RunFiles, files_of_run
 
 POLL_SECONDS = 0.1
 PINGS_IN_A_LEASE = 9
@@ -105,10 +105,22 @@ class Supervisor:
                 verdict = self._run_child(lease)
             except OSError as error:
                 verdict = _could_not_start(error)
+            except LostClaim:
+                verdict = None
+            except GaveUp:
+                verdict = Verdict(Move.RELEASE)
             return self._settle(verdict)
 
     def _run_child(self, lease: Lease[Claim]) -> Verdict | None:
-        launch = self._context.prepare(self._settings, self._claim)
+        with files_of_run(self._settings, self._claim) as files:
+            launch = self._context.prepare(files.here, self._claim)
+            self._writer.insist(lambda: files.bring_inputs(self._claim))
+            try:
+                return self._run_started(launch, files, lease)
+            finally:
+                self._keep_log(files, launch)
+
+    def _run_started(self, launch: Launch, files: RunFiles, lease: Lease[Claim]) -> Verdict | None:
         with JobLog(launch.log) as job_log:
             job_log.note(
                 f"attempt {self._claim.attempt} (token {self._claim.token}) on {socket.gethostname()}"
@@ -117,7 +129,7 @@ class Supervisor:
             child = Child(launch.command, launch.environment, job_log)
             memory.offer_first(child.pid)
             try:
-                event_writer = self._start_event_writer(child, launch.out)
+                event_writer = self._start_event_writer(child, files, launch)
                 child.listen(event_writer.tell)
                 self._watch(child, event_writer, lease)
             finally:
@@ -139,11 +151,18 @@ class Supervisor:
             )
             return _STRANGER if child.strange and verdict.move is Move.COMPLETE else verdict
 
-    def _start_event_writer(self, child: Child, out: Path) -> EventWriter:
+    def _keep_log(self, files: RunFiles, launch: Launch) -> None:
+        """A log that cannot be kept is no reason to do the run again."""
+        try:
+            files.keep_log(launch.log)
+        except OSError as error:
+            log.warning("job %s: its log is not kept: %s", self._claim.job_id, error.strerror)
+
+    def _start_event_writer(self, child: Child, files: RunFiles, launch: Launch) -> EventWriter:
         def answer(reply: StageReply) -> None:
             child.send(reply, patient=True)
 
-        event_writer = EventWriter(self._writer, answer, settings=self._settings, out=out)
+        event_writer = EventWriter(self._writer, answer, files=files, out=launch.out, log=launch.log)
         event_writer.start()
         return event_writer
 

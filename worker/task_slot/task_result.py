@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from cartl_core.storage.atomic_write import sync_file, sync_tree
+from cartl_core.storage.s3_store import S3Store
 from cartl_core.storage.store import Store
 from cartl_core.strict_json import Limits, read_file
+from jobs.files.stores import FileStore
 from worker.task_slot.task_command import TaskCommand
 
 RESULT = "result.json"
@@ -36,6 +39,15 @@ def read_result(out: Path, command: TaskCommand) -> dict[str, Any]:
     if result.get("found") is not None and not (out / command.product).exists():
         raise NoResult(f"it left no {command.product}")
     return result
+
+
+def carry_logs(store: FileStore, directory: Path, key: str) -> None:
+    """Move the logs of a task below ``key`` in the bucket, where there is one; what cannot be moved stays."""
+    if isinstance(store, S3Store):
+        with suppress(OSError):
+            for log in directory.glob("attempt-*.log"):
+                store.adopt(f"{key}/{log.name}", log)
+            directory.rmdir()
 
 
 class Product:

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from cartl_core.errors import describe_error
 from cartl_core.events import Event, Progress
 from jobs.errors import LostClaim, RecordError
-from jobs.files.stores import artifact_store, task_directory
+from jobs.files.stores import TASKS, artifact_store, task_directory
 from jobs.settings import Settings
 from jobs.store import tasks
 from jobs.store.tasks import TaskClaim
@@ -36,7 +36,7 @@ from worker.supervision.job_log import JobLog
 from worker.supervision.lease import LOOK_SECONDS, Lease, do_task
 from worker.supervision.outcome import HOST_IS_FULL, LIMIT_REACHED
 from worker.task_slot.task_command import COMMANDS, Program, command_line, program_of, task_environment
-from worker.task_slot.task_result import NoResult, Product, read_result
+from worker.task_slot.task_result import NoResult, Product, carry_logs, read_result
 
 POLL_SECONDS = 0.1
 SETTLE_SECONDS = 3.0
@@ -119,6 +119,7 @@ class TaskSupervisor:
             return self._do()
         finally:
             shutil.rmtree(self._out, ignore_errors=True)
+            carry_logs(self._store, self._directory, f"{TASKS}/{self._claim.task_id}")
 
     def _do(self) -> End:
         try:
@@ -197,8 +198,10 @@ class TaskSupervisor:
         try:
             result = read_result(self._out, self._command)
             product.make_last()
-            self._writer.write(
-                lambda session: tasks.finish_task(session, self._claim, result, product.publish)
+            self._writer.insist(
+                lambda: self._writer.write(
+                    lambda session: tasks.finish_task(session, self._claim, result, product.publish)
+                )
             )
         except NoResult as error:
             return self._fail(Failure(str(error)))

@@ -20,7 +20,7 @@ from cartl_core.report.report import Figures
 from jobs import store
 from jobs.errors import ArtifactDamaged, ArtifactNotFound, JobNotFound
 from jobs.files.outcomes import read_outcomes
-from jobs.files.proven import proven_path
+from jobs.files.proven import proven_file
 from jobs.tables import Job
 
 router = APIRouter(include_in_schema=False)
@@ -92,7 +92,7 @@ def _compared(session: Session, visit: Visit, chosen: list[str]) -> list[Compare
 def _outcomes(session: Session, visit: Visit, job: Job) -> Outcomes | None:
     try:
         row = store.artifact(session, job.id, STUDENT)
-        return read_outcomes(proven_path(visit.context.settings, row))
+        return read_outcomes(row.name, proven_file(visit.context.settings, row).read_bytes())
     except (ArtifactNotFound, ArtifactDamaged):
         return None
 

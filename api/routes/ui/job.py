@@ -145,8 +145,8 @@ def _report_page(request: Request, session: Session, job: Job, settings: Setting
     page = written_page(session, job, settings)
     if page is None:
         return HTMLResponse(html.render(report_of(job)), headers=FRAMED)
-    row, path = page
-    answer = send_file(request, path, name=row.name, media_type=row.media_type, etag=row.sha256)
+    row, file = page
+    answer = send_file(request, file, name=row.name, media_type=row.media_type, etag=row.sha256)
     answer.headers.update(FRAMED)
     return answer
 

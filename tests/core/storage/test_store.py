@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,7 +49,7 @@ REFUSED = (
 
 @pytest.fixture(params=IMPLEMENTATIONS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return IMPLEMENTATIONS[request.param](tmp_path)
+    return IMPLEMENTATIONS[request.param](request, tmp_path)
 
 
 def tree(folder: Path, files: dict[str, bytes]) -> Path:
@@ -97,6 +99,54 @@ def test_a_put_that_breaks_off_leaves_what_was_there(store: Store) -> None:
             store.put(key, broken())
     assert list(store.list()) == ["old"]
     assert read(store, "old") == b"old"
+
+
+def test_a_new_file_takes_no_key_that_is_taken(store: Store) -> None:
+    stat = store.put_new("a/b", chunks())
+    assert (stat.size, stat.sha256) == (len(BYTES), hashlib.sha256(BYTES).hexdigest())
+    with pytest.raises(FileExistsError):
+        store.put_new("a/b", b"other")
+    assert read(store, "a/b") == BYTES
+    assert store.stat("a/b") == stat
+
+
+def test_of_several_new_files_of_one_key_one_is_kept(store: Store) -> None:
+    contents = [bytes([number]) * 1000 for number in range(4)]
+    kept: list[bytes] = []
+
+    def put(content: bytes) -> None:
+        with suppress(FileExistsError):
+            store.put_new("a", content)
+            kept.append(content)
+
+    threads = [threading.Thread(target=put, args=(content,)) for content in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert kept == [read(store, "a")]
+
+
+def test_a_stamp_is_another_once_the_file_was_written(store: Store, tmp_path: Path) -> None:
+    store.put("a", b"old")
+    stamp = store.stamp("a")
+    assert store.stamp("a") == stamp
+    store.put("a", b"new")
+    assert store.stamp("a") != stamp
+    store.put_tree("tree", tree(tmp_path / "made", {"file": b"1"}))
+    assert store.stamp("tree/file") == store.stamp("tree/file")
+    with pytest.raises(FileNotFoundError):
+        store.stamp("missing")
+
+
+def test_entries_have_sizes_and_times(store: Store, tmp_path: Path) -> None:
+    store.put("a/b", BYTES)
+    store.put_tree("a/tree", tree(tmp_path / "made", {"deep/file": b"1"}))
+    found = {entry.key: entry for entry in store.entries("a")}
+    assert {key: entry.size for key, entry in found.items()} == {"a/b": len(BYTES), "a/tree/deep/file": 1}
+    assert all(abs(entry.modified - time.time()) < 3600 for entry in found.values())
+    assert list(store.entries("missing")) == []
+    assert [entry.key for entry in store.entries("a/tree/deep")] == ["a/tree/deep/file"]
 
 
 def test_a_file_under_way_is_seen_by_nobody_before_it_is_published(store: Store) -> None:
@@ -234,12 +284,14 @@ def test_what_is_deleted_is_gone_with_all_below_and_nothing_else(store: Store) -
 @pytest.mark.parametrize("key", REFUSED)
 def test_what_is_no_key_is_refused_by_every_method(store: Store, tmp_path: Path, key: str) -> None:
     made = tree(tmp_path / "made", {"a": b"1"})
-    asked = (store.open, store.stream, store.size, store.stat, store.exists, store.delete)
+    asked = (store.open, store.stream, store.size, store.stat, store.stamp, store.exists, store.delete)
     for ask in asked:
         with pytest.raises(KeyRefused):
             ask(key)
     with pytest.raises(KeyRefused):
         store.put(key, b"1")
+    with pytest.raises(KeyRefused):
+        store.put_new(key, b"1")
     with pytest.raises(KeyRefused):
         store.put_tree(key, made)
     with pytest.raises(KeyRefused):

@@ -8,10 +8,10 @@ import pytest
 
 from jobs.errors import ArtifactNameRefused, ArtifactNotFound
 from jobs.files.artifacts import (
+    artifact_file,
     log_file,
-    log_files,
+    logs_of,
     output_directory,
-    path_of,
     relative_path,
 )
 from jobs.files.stores import artifact_store
@@ -43,7 +43,7 @@ def test_a_file_is_read_back(local: Settings) -> None:
     file.write_bytes(b"abc" * 1000)
     kept = artifact_store(local).stat(relative_path(local, file))
     assert (kept.size, kept.sha256) == (3000, hashlib.sha256(b"abc" * 1000).hexdigest())
-    assert path_of(local, row(relative_path(local, file))).read_bytes() == b"abc" * 1000
+    assert artifact_file(local, row(relative_path(local, file))).read_bytes() == b"abc" * 1000
 
 
 def test_nothing_outside_the_directory_is_found(local: Settings, tmp_path: Path) -> None:
@@ -53,19 +53,20 @@ def test_nothing_outside_the_directory_is_found(local: Settings, tmp_path: Path)
     link.symlink_to(secret)
     for path in ("../../secret", str(secret), "job1/1/link", "job1/1", "job1/1/gone"):
         with pytest.raises(ArtifactNotFound):
-            path_of(local, row(path))
+            artifact_file(local, row(path))
     with pytest.raises(ArtifactNameRefused):
         relative_path(local, link)
 
 
 def test_logs_come_in_the_order_in_which_they_were_written(local: Settings) -> None:
-    assert log_files(local, "job1") == []
+    assert logs_of(local, "job1") == []
     assert log_file(local, "job1", 2) == local.artifacts_dir / "job1" / "logs" / "attempt-2.log"
     for age, attempt in ((20, 2), (10, 10), (30, 3)):
         file = log_file(local, "job1", attempt)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
         os.utime(file, (1e9 - age, 1e9 - age))
-    assert [file.stem for file in log_files(local, "job1")] == ["attempt-3", "attempt-2", "attempt-10"]
+    found = [entry.key.rpartition("/")[2] for entry in logs_of(local, "job1")]
+    assert found == ["attempt-3.log", "attempt-2.log", "attempt-10.log"]
     with pytest.raises(ArtifactNameRefused):
         log_file(local, "../job1", 1)

@@ -32,7 +32,7 @@ def test_a_file_of_a_run_is_read(tmp_path: Path) -> None:
         },
         path,
     )
-    found = read_outcomes(path)
+    found = read_outcomes(path.name, path.read_bytes())
     assert {name: list(map(bool, values)) for name, values in found.right.items()} == {
         name.removeprefix("robust."): values for name, values in right.items()
     }
@@ -78,4 +78,4 @@ def test_what_is_no_such_file_is_damaged(tmp_path: Path, content: bytes) -> None
     path = tmp_path / "outcomes-student.safetensors"
     path.write_bytes(content)
     with pytest.raises(ArtifactDamaged):
-        read_outcomes(path)
+        read_outcomes(path.name, path.read_bytes())

@@ -64,7 +64,7 @@ def test_a_check_gets_one_thread_a_low_priority_a_group_of_its_own_and_no_settin
     assert "OMP_NUM_THREADS" in facts["threads"]
     assert facts["nice"] == min(before + 10, 19)
     assert (facts["settings"], facts["group"]) == ([], True)
-    content = artifact_store(bench.settings).local("datasets/p1/content")
+    content = bench.settings.artifacts_dir / "datasets/p1/content"
     assert facts["arguments"][0] == "check-dataset"
     assert facts["arguments"][facts["arguments"].index("--content") + 1] == str(content)
 
