@@ -11,7 +11,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-hostile test-compose reference lint clean chaos own-data two-hosts fuzz load first-paint scaling fan-out memory time-left bench bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose locks image-size reference lint clean chaos own-data two-hosts fuzz load first-paint scaling fan-out memory time-left bench bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,6 +44,13 @@ chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINU
 
 test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a Docker engine, or root on Debian)
 	$(BIN)/python docker/test
+
+locks: $(STAMP)  ## What images are installed from (docker/requirements) anew, with the hash of every file
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[locks]'
+	$(BIN)/python -m tools.locks
+
+image-size: $(STAMP)  ## What we add to the base of the API's image, by package: at most 150 MB
+	$(BIN)/python -m tools.image_size
 
 own-data: $(STAMP)  ## 1,200 photographs and a published teacher to a student in ONNX, with the real command (minutes)
 	$(BIN)/python -m pytest tests/long/test_own_data.py

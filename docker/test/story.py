@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -9,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from commands import Failed, say, wait_for
+from images import base_image
 from stack import Stack
 
 from cartl.client import Client
 from cartl.http.problems import JobUnfinished, ServiceError
 
-UP_SECONDS = 600.0
 JOB_SECONDS = 900.0
 RECOVERY_SECONDS = 240.0
 UNAUTHORISED = 401
+ADDED_BYTES = 150 * 1000**2
+"""That we may add to the base of the API's image."""
 JOB = {
     "name": "compose test: digits 0-4 to 5-9",
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
@@ -35,20 +38,21 @@ def play(stack: Stack) -> None:
     say("docker compose build")
     stack.compose("build", seconds=1800)
     say("docker compose up --detach --wait")
-    stack.compose("up", "--detach", "--wait", "--wait-timeout", str(int(UP_SECONDS)), seconds=UP_SECONDS + 60)
+    stack.up()
     for line in stack.compose("ps", "--all", "--format", "{{.Service}}: {{.Status}}").splitlines():
         say(f"  {line}")
     _check_confinement(stack)
+    check_image(stack)
     url = f"http://127.0.0.1:{stack.port}"
     _nobody_without_a_key(url)
-    with Client(url, _first_key(stack)) as client:
+    with Client(url, first_key(stack)) as client:
         _job_survives(stack, client)
 
 
-def _first_key(stack: Stack) -> str:
+def first_key(stack: Stack) -> str:
     """As docs/how-to/run-with-compose.md says: a command prints it once, and no log has it."""
     key = stack.compose("exec", "--no-TTY", "api", "python", "-m", "jobs", "keys", "first").strip()
-    _expect("the first key in a log", key in stack.compose("logs", "--no-color"), False)
+    expect("the first key in a log", key in stack.compose("logs", "--no-color"), False)
     say("The first key was printed once; no log has it.")
     return key
 
@@ -58,7 +62,7 @@ def _nobody_without_a_key(url: str) -> None:
         try:
             stranger.submit(JOB)
         except ServiceError as error:
-            _expect("POST /jobs without a key", error.status, UNAUTHORISED)
+            expect("POST /jobs without a key", error.status, UNAUTHORISED)
         else:
             raise Failed("a job was taken from somebody without a key")
 
@@ -67,16 +71,35 @@ def _check_confinement(stack: Stack) -> None:
     """What runs, as the engine sees it, not only what the file asks for."""
     for service in stack.services():
         seen = stack.state(service)
-        _expect(f"{service}: root is read-only", seen["HostConfig"]["ReadonlyRootfs"], True)
-        _expect(f"{service}: user is root", seen["Config"]["User"].startswith("0"), False)
+        expect(f"{service}: root is read-only", seen["HostConfig"]["ReadonlyRootfs"], True)
+        expect(f"{service}: user is root", seen["Config"]["User"].startswith("0"), False)
     wrote = stack.compose("exec", "worker", "sh", "-c", "touch /usr/x 2>&1 || id -u").split()
-    _expect("worker: user id", wrote[-1], "10001")
+    expect("worker: user id", wrote[-1], "10001")
+
+
+def check_image(stack: Stack) -> None:
+    """What the API's image holds, by its own list, and what it adds to its base."""
+    held = json.loads(stack.compose("exec", "--no-TTY", "api", "cat", "/opt/cartl/sbom.cdx.json"))
+    expect("format of the bill of materials", held["bomFormat"], "CycloneDX")
+    names = {component["name"] for component in held["components"]}
+    expect(
+        "the API and torch in it",
+        [name in names for name in ("cartl", "fastapi", "torch")],
+        [True, True, False],
+    )
+    base = base_image(stack.clone / "docker/Dockerfile")
+    built, below = (
+        int(stack.engine.docker("image", "inspect", "--format", "{{.Size}}", name))
+        for name in (stack.services()["api"]["image"], base)
+    )
+    say(f"The API's image adds {(built - below) / 1e6:.0f} MB; its list has {len(names)} packages.")
+    expect("at most 150 MB are added", built - below <= ADDED_BYTES, True)
 
 
 def _job_survives(stack: Stack, client: Client) -> None:
     job_id = str(client.submit(JOB)["id"])
     say(f"POST /jobs: {job_id}; its robustness is asked for at once.")
-    _expect("complete, of a job that has just begun", client.robustness(job_id)["complete"], False)
+    expect("complete, of a job that has just begun", client.robustness(job_id)["complete"], False)
     _wait_for_checkpoint(client, job_id, attempt=1)
 
     _crash(stack, "worker")
@@ -85,19 +108,19 @@ def _job_survives(stack: Stack, client: Client) -> None:
     say("docker compose restart redis")
     stack.compose("restart", "redis")
     wait_for("redis is healthy", lambda: stack.is_healthy("redis"), seconds=60)
-    _expect("state of the job", client.job(job_id)["state"], "running")
+    expect("state of the job", client.job(job_id)["state"], "running")
 
     say("docker kill the worker's container; docker compose up")
     stack.engine.docker("kill", stack.container("worker"))
-    stack.compose("up", "--detach", "--wait", "--wait-timeout", str(int(UP_SECONDS)), seconds=UP_SECONDS + 60)
+    stack.up()
     _wait_for_attempt(client, job_id, 3)
 
     job = _wait_for_end(client, job_id)
-    _expect("state of the job", job["state"], "succeeded")
-    _expect("attempts lost", job["attempts_used"], 2)
+    expect("state of the job", job["state"], "succeeded")
+    expect("attempts lost", job["attempts_used"], 2)
     _tell_history(client, job_id)
     report = client.robustness(job_id)
-    _expect("complete", report["complete"], True)
+    expect("complete", report["complete"], True)
     say(f"GET robustness: {report['text']['headline']}")
 
 
@@ -121,7 +144,7 @@ def _wait_for_checkpoint(client: Client, job_id: str, attempt: int) -> None:
     took = wait_for("a checkpoint", _seen(client, job_id, "checkpoint_written", attempt), seconds=JOB_SECONDS)
     job = client.job(job_id)
     say(f"A checkpoint after {took:.0f} s, in {job['stage_label']}, {job['fraction']:.0%} done.")
-    _expect("state of the job", job["state"], "running")
+    expect("state of the job", job["state"], "running")
 
 
 def _wait_for_attempt(client: Client, job_id: str, number: int) -> None:
@@ -146,13 +169,14 @@ def _seen(client: Client, job_id: str, kind: str, attempt: int) -> Callable[[], 
 
 def _tell_history(client: Client, job_id: str) -> None:
     events = list(client.past_events(job_id))
-    _expect("event numbers", [event["number"] for event in events], list(range(1, len(events) + 1)))
-    _expect("events that the job succeeded", sum(event["type"] == "succeeded" for event in events), 1)
+    expect("event numbers", [event["number"] for event in events], list(range(1, len(events) + 1)))
+    expect("events that the job succeeded", sum(event["type"] == "succeeded" for event in events), 1)
     kinds = ("submitted", "claimed", "worker_died", "lease_expired", "succeeded")
     listed = [f"{event['number']} {event['type']}" for event in events if event["type"] in kinds]
     say(f"Events without a gap: {len(events)}; among them {', '.join(listed)}.")
 
 
-def _expect(what: str, seen: Any, wanted: Any) -> None:
+def expect(what: str, seen: Any, wanted: Any) -> None:
+    """Raise ``Failed`` unless both are the same."""
     if seen != wanted:
         raise Failed(f"{what}: {seen!r} instead of {wanted!r}")

@@ -13,12 +13,13 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from api.main import create_app
-from cartl_core.events import ArtifactWritten, Event
+from cartl_core.events import ArtifactWritten, Event, StageFinished
 from jobs import store
 from jobs.database.engine import transaction
+from jobs.devices import ONE_CPU, slots_on
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
-from jobs.store import Claim
+from jobs.store import Claim, tasks
 from jobs.store.rights.keys import Role, make_key
 from tests.factories import SMALL, claim_job
 
@@ -104,3 +105,24 @@ class Worker:
 @pytest.fixture
 def worker(factory: sessionmaker[Session], settings: Settings, engine: Engine) -> Worker:
     return Worker(factory, settings)
+
+
+@pytest.fixture
+def busy(client: TestClient, small: dict[str, Any], worker: Worker) -> TestClient:
+    """One job running with a stage behind it, one lost once and queued, one more queued; and two tasks."""
+    for _ in range(3):
+        client.post("/jobs", json=small)
+    claim, lost = worker.claim(), worker.claim()
+    for seconds in (2.0, 4.0, 9.0):
+        worker.tell(
+            claim, StageFinished(stage="pretrain", label="x", digest="d", reused=False, seconds=seconds)
+        )
+    with transaction(worker.factory) as session:
+        store.requeue_after_crash(session, lost)
+        store.worker_started(
+            session, worker_id="w1", host="h", pid=1, slots=slots_on(ONE_CPU, 2), version="0"
+        )
+        for parent in ("p1", "p2"):
+            tasks.add_task(session, "check_dataset", parent, "ann")
+        tasks.claim_task(session, "w1", 45.0, kinds=("check_dataset",))
+    return client

@@ -15,38 +15,13 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from cartl_core.events import StageFinished
-from jobs import store
-from jobs.database.engine import transaction
-from jobs.devices import ONE_CPU, slots_on
 from jobs.settings import Settings
-from jobs.store import tasks
 from tests.api.conftest import local_client
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "docker/prometheus/alerts.yml"
 # Of Prometheus itself, for each scrape.
 GIVEN = {"up"}
-
-
-@pytest.fixture
-def busy(client: TestClient, small: dict[str, Any], worker: Any) -> TestClient:
-    """One job running with a stage behind it, one lost once and queued, one more queued; and two tasks."""
-    for _ in range(3):
-        client.post("/jobs", json=small)
-    claim, lost = worker.claim(), worker.claim()
-    for seconds in (2.0, 4.0, 9.0):
-        worker.tell(
-            claim, StageFinished(stage="pretrain", label="x", digest="d", reused=False, seconds=seconds)
-        )
-    with transaction(worker.factory) as session:
-        store.requeue_after_crash(session, lost)
-        store.worker_started(
-            session, worker_id="w1", host="h", pid=1, slots=slots_on(ONE_CPU, 2), version="0"
-        )
-        for parent in ("p1", "p2"):
-            tasks.add_task(session, "check_dataset", parent, "ann")
-        tasks.claim_task(session, "w1", 45.0, kinds=("check_dataset",))
-    return client
 
 
 def samples(client: TestClient) -> dict[str, float]:

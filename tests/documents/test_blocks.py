@@ -32,6 +32,7 @@ SHOWN = {"mermaid", "text", "markdown"}
 
 SERVER = "it runs until somebody ends it; tests/end_to_end/test_up.py starts the same"
 DOCKER = "needs a Docker engine; test_deploying.py asks Compose, `make test-compose` tries the stack"
+CLUSTER = "needs a cluster; tests/deploy/test_chart.py renders the chart with the page's values"
 INSTALL = "installs packages"
 WALKED = "tests/api/test_backup.py takes a backup and restores it as the page says"
 LONG = "minutes or hours, and downloads"
@@ -73,6 +74,33 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/run-with-compose.md",
         "docker compose --profile gpu up -d  # `down` needs the profile too",
     ): DOCKER,
+    ("docs/how-to/run-with-compose.md", "docker compose up --scale worker=3 -d"): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
+        "export CARTL_DATABASE_URL='postgresql+psycopg://cartl:PASSWORD@db.example.org:5432/cartl?"
+        "sslmode=verify-full'",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
+        "docker compose exec -T api python -m jobs keys create --owner prometheus --scope read > metrics.key",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
+        f"export CARTL_PYTHON_IMAGE=python@sha256:{'0' * 64}",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
+        "docker compose run --rm --no-deps api cat /opt/cartl/sbom.cdx.json > api.cdx.json",
+    ): DOCKER,
+    ("docs/how-to/run-on-kubernetes.md", "kubectl create namespace robust"): CLUSTER,
+    (
+        "docs/how-to/run-on-kubernetes.md",
+        "helm install cartl charts/cartl --namespace robust --values values.yaml",
+    ): CLUSTER,
+    (
+        "docs/how-to/run-on-kubernetes.md",
+        "helm upgrade cartl charts/cartl --namespace robust --values values.yaml",
+    ): CLUSTER,
     (
         "docs/how-to/move-to-another-host.md",
         ".venv/bin/python -m jobs adopt",

@@ -19,16 +19,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from typer.testing import CliRunner
 
 from api.submission import prepare
 from cartl.client import Client
 from cartl.serving.up import Service, Settings, free_port
-from jobs.__main__ import app as jobs_command
 from jobs.settings import Settings as ServiceSettings
+from tests.deploy.test_stacks import ADDRESSES
 from tests.documents.test_blocks import DOCKER, JOB, NOT_RUN
+from tests.fixtures.administrator import refuse_unknown
 from tests.fixtures.documents import ROOT, Block, blocks_of, pages
-from tests.test_compose import BIN, compose
+from tests.test_compose import BIN, Config, compose
 
 MOVING = "docs/how-to/move-to-another-host.md"
 OF_DOCKER = [
@@ -157,25 +157,36 @@ def options_of(command: str) -> str:
 
 
 def check_compose(arguments: list[str]) -> None:
-    profiles = []
-    if arguments[0] == "--profile":
-        profiles, arguments = arguments[:2], arguments[2:]
+    given: list[str] = []
+    while arguments[0] in ("--profile", "-f"):
+        given, arguments = [*given, *arguments[:2]], arguments[2:]
     command, rest = arguments[0], arguments[1:]
-    named = [word for word in rest if not word.startswith("-")][:1]
-    if command == "exec":  # what comes after the service is the service's own
-        own, rest = rest[rest.index(named[0]) + 1 :], rest[: rest.index(named[0]) + 1]
+    config = compose(*given, **ADDRESSES)
     flags = [word for word in rest if word.startswith("-")]
+    if command in ("exec", "run"):  # what comes after the service is the service's own
+        place = next(n for n, word in enumerate(rest) if not word.startswith("-"))
+        flags = rest[:place]
+        check_own_command(config, rest[place], rest[place + 1 :])
     options = options_of(command)
     for flag in flags:
         assert re.search(rf"(^|[\s,]){re.escape(flag)}\b", options, re.MULTILINE), (command, flag)
-    config = compose(*profiles)
-    assert set(named) <= set(config["services"]), (command, named)
-    if command == "exec" and own[:3] == ["python", "-m", "jobs"]:
-        assert CliRunner().invoke(jobs_command, [*own[3:], "--help"]).exit_code == 0, own
-    elif command == "exec":
+    # `--scale worker=3` names a service too.
+    services = [word.partition("=")[0] for word in rest if not word.startswith("-")][:1]
+    assert set(services) <= set(config["services"]), (command, services)
+
+
+def check_own_command(config: Config, service: str, own: list[str]) -> None:
+    """What runs in a container: a client of the database as it is set up, our program, or `cat` of a file."""
+    if service == "postgres":
         given = config["services"]["postgres"]["environment"]
         assert own[own.index("--username") + 1] == given["POSTGRES_USER"]
         assert given["POSTGRES_DB"] in own
+    elif own[:3] == ["python", "-m", "jobs"]:
+        refuse_unknown(own[3:])
+    else:
+        folder, file = own[1].rsplit("/", 1)
+        dockerfile = (ROOT / "docker/Dockerfile").read_text()
+        assert own[0] == "cat" and f"WORKDIR {folder}\n" in dockerfile and f"/{file} ./\n" in dockerfile
 
 
 def check_run(arguments: list[str]) -> None:
