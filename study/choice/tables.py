@@ -21,6 +21,8 @@ NAMES = {
     "plain": "plain transfer always",
 }
 """Of the families, for people."""
+NEVER = 1e3
+"""Standard errors that no lead reaches."""
 
 
 def over_pairs(rows: Sequence[Judged], rule: str, figure: str, images: int | None = None) -> dict[str, float]:
@@ -93,6 +95,17 @@ def by_images(found: ChoiceFigures) -> str:
     return table("|".join(["rule", *titles]), lines)
 
 
+def by_pair(found: ChoiceFigures) -> str:
+    """Today's rule pair by pair: means over seeds and numbers of images."""
+    lines = []
+    for pair in dict.fromkeys(row.pair for row in found.counted):
+        rows = [row for row in found.counted if row.pair == pair and row.rule == TODAY]
+        shares = [f"{100 * fmean(getattr(row, name) for row in rows):.1f}" for name in ("near", "broken")]
+        points = [f"{100 * fmean(getattr(row, name) for row in rows):+.1f}" for name in ("gain", "clean")]
+        lines.append([pair, str(len({row.seed for row in rows})), *points, *shares])
+    return table("pair|seeds|robust over plain's best, points|clean, points|near, %|broken, %", lines)
+
+
 def settings(found: ChoiceFigures) -> str:
     """What of each family was counted, and its figures on the tuning half."""
     lines = []
@@ -140,6 +153,7 @@ def made() -> dict[str, Callable[[], str]]:
     """Each table by its name on the page."""
     return {
         "choice": lambda: counted(read_figures(), read_plan().decision),
+        "choice-pairs": lambda: by_pair(read_figures()),
         "choice-images": lambda: by_images(read_figures()),
         "choice-settings": lambda: settings(read_figures()),
         "choice-stopping": lambda: stopping(read_figures()),
@@ -160,7 +174,7 @@ def _parts(rule: Rule) -> Iterator[str]:
         ]
     if rule.folds:
         yield f"{rule.folds} folds"
-    yield f"lead {rule.lead:g}"
+    yield f"lead {rule.lead:g}" if rule.lead < NEVER else "no lead is enough"
 
 
 def _over(rows: Sequence[Stopped], figure: str) -> Interval:
