@@ -26,6 +26,7 @@ from cartl_core.render.plots.canvas import (
 )
 from cartl_core.storage.atomic_write import write_whole
 from study import ablations, summary
+from study.choice import drawing as choice
 from study.compare import HEADLINE, Point, accuracy, own
 from study.palette import COLOURS, PLAIN
 from study.radii import MULTIPLES, STEPS, robust_shares
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--png", action="store_true", help="bitmaps as well")
     asked = parser.parse_args(arguments)
-    for stem, draw in drawings(read_results()):
+    for stem, draw in (*drawings(read_results()), *choice.drawings()):
         for picture in files(stem, draw):
             if asked.png or picture.media_type == SVG:
                 write_whole(asked.out / picture.name, picture.content)

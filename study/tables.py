@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from study import ablations, reasons, summary, verdicts
+from study.choice import tables as choice
+from study.choice.areas import areas
 from study.compare import (
     HEADLINE,
     accuracy,
@@ -178,6 +180,12 @@ REFERENCES = _beside(
 FAR = _beside("vanilla", "vanilla-far", "turned-mild-far")
 FAR_OURS = _beside("turned-mild", "turned-mild-far")
 
+
+def _of_the_replay(made: Callable[[], str]) -> Table:
+    """A table of the committed figures of the replay, whatever the rows are."""
+    return lambda _: made()
+
+
 TABLES: dict[str, Table] = {
     "summary": summary.summary,
     "progress": _missing,
@@ -243,6 +251,8 @@ TABLES: dict[str, Table] = {
     "literature": _beside("vanilla", "linear", "turned-mild-linear", "relative", "cosine", "spread", "lwf"),
     "references": REFERENCES,
     "cells": _all,
+    "areas": areas,
+    **{name: _of_the_replay(made) for name, made in choice.made().items()},
 }
 """By the name in the document's markers."""
 

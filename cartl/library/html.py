@@ -67,7 +67,7 @@ def sweep_html(sweep: Sweep) -> str:
 
 
 def sweep_table_html(table: SweepTable) -> str:
-    """A row for each setting; test figures of those that were chosen."""
+    """A row for each setting; test figures of those that were chosen. Then a row for each method."""
     headings = (
         *("method", "freeze depth", "beta", "lambda", "seeds", "clean (validation)", "robust (validation)"),
         *("chosen", "clean (test)", "robust (test)"),
@@ -90,7 +90,11 @@ def sweep_table_html(table: SweepTable) -> str:
                 _mean(test.robust if test else None),
             )
         )
-    return _table(headings, cells)
+    areas = [
+        (area.method, f"{area.value:.3f}", str(area.settings), str(len(area.seeds))) for area in table.areas
+    ]
+    under = _table(("method", "area under its front", "settings", "seeds"), areas) if areas else ""
+    return _table(headings, cells) + under
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

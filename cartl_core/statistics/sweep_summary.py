@@ -17,6 +17,7 @@ from cartl_core.report import Validation
 from cartl_core.report.values import Interval, Value
 from cartl_core.spec import AttackSpec, Method
 from cartl_core.statistics.checkpoint_selection import by_preference
+from cartl_core.statistics.front_area import FrontArea, area_over_seeds
 from cartl_core.statistics.intervals import mean_interval
 
 
@@ -78,6 +79,9 @@ class SweepTable(Value):
     attacks: tuple[AttackSpec, ...] = Field(description="On validation images; one where all is comparable.")
     rows: tuple[SettingRow, ...]
     warnings: tuple[str, ...] = ()
+    areas: tuple[FrontArea, ...] = Field(
+        default=(), description="Of each method that has a figure: the area under the front of its settings."
+    )
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ def sweep_table(trials: Sequence[Trial], margin: float) -> SweepTable:
         attacks=tuple(attacks),
         rows=rows,
         warnings=tuple(_warnings(rows, len(attacks))),
+        areas=tuple(_areas(grouped)),
     )
 
 
@@ -138,6 +143,23 @@ def pareto_front(figures: dict[int, tuple[float, float]]) -> frozenset[int]:
             front.add(at)
             highest = max(highest, figures[at][1])
     return frozenset(front)
+
+
+def _areas(grouped: Sequence[Sequence[Trial]]) -> Iterator[FrontArea]:
+    """On validation images, in the order in which methods first occur."""
+    for method in dict.fromkeys(group[0].setting.method for group in grouped):
+        settings = [
+            {
+                trial.seed: (trial.validation.clean.value, trial.validation.robust.value)
+                for trial in group
+                if trial.validation is not None
+            }
+            for group in grouped
+            if group[0].setting.method == method
+        ]
+        area = area_over_seeds(method, settings)
+        if area is not None:
+            yield area
 
 
 def _row(

@@ -275,6 +275,12 @@ def test_the_table_when_all_have_ended(
     text = client.get(path, headers={"Accept": "text/markdown"})
     assert text.headers["content-type"].startswith("text/markdown")
     assert "| CARTL | 2 | 3 |" in text.text
+    areas = {area["method"]: area["value"] for area in sweep["table"]["areas"]}
+    assert areas == pytest.approx({"vanilla": 0.9 * 0.4, "cartl": 0.92 * 0.6})
+    assert "| CARTL | 0.552 | 1 | 1 |" in text.text
+    page = client.get(f"/ui{path}")
+    assert page.status_code == 200, page.text
+    assert "<strong>0.552</strong>" in page.text
     refused = client.get(path, headers={"Accept": "text/csv"})
     assert (refused.status_code, refused.json()["type"]) == (406, "/problems/not-acceptable")
 

@@ -154,6 +154,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/explanation/time.md",
         "make time-left                       # twenty jobs of different kinds as runs of the library",
     ): LONG,
+    (
+        "docs/study/choice.md",
+        ".venv/bin/python -m study.choice            # all figures anew into choice.json: minutes",
+    ): LONG,
     ("docs/study/data.md", "make study         # one pair, one seed, anew: minutes"): LONG,
 }
 
