@@ -41,7 +41,9 @@ ROUNDS, SIDE = 3, 1024
 class Convolutions(TorchDispatchMode):
     """Counts the operations of convolutions, forth and back; a multiplication with its addition is two."""
 
-    operations = 0
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.operations = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Called for each operation within."""
