@@ -28,6 +28,7 @@ class Setting:
         rounds: of each comparison.
         pgd_steps: of the long attack.
         backend: of ``torch.compile``.
+        inner_steps: of the attack of a training step.
         most_epochs: of the teacher.
         train_limit: images of its data set; None: all.
     """
@@ -40,6 +41,7 @@ class Setting:
     rounds: int
     pgd_steps: int
     backend: str
+    inner_steps: int = 10
     most_epochs: int = 100
     train_limit: int | None = None
 
@@ -87,4 +89,6 @@ FULL = Setting(
     backend="inductor",
 )
 TINY_MODEL = ModelSpec(name="tiny", image_size=8, channels=3)
-TINY = Setting("cpu", TINY_MODEL, TINY_MODEL, 8, 64, 1, 3, "eager", most_epochs=1, train_limit=40)
+TINY = Setting(
+    "cpu", TINY_MODEL, TINY_MODEL, 8, 64, 1, 3, "eager", inner_steps=2, most_epochs=1, train_limit=40
+)

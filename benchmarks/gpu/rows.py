@@ -24,7 +24,6 @@ from cartl_core.training.pretrain import adversarial, feature_distance_minimisin
 
 EPS = 8 / 255
 PRECISIONS = ("fp32", "bf16")
-INNER_STEPS = 10
 Found = dict[str, Any]
 
 
@@ -53,7 +52,7 @@ def place(setting: Setting, precision: str) -> StageContext:
 
 def our_step(setting: Setting, model: ModelSpec, precision: str, *, fdm: bool) -> Task:
     """One step of the library's loop, on images that lie on the host."""
-    spec, network = spec_of(setting.batch, INNER_STEPS, fdm=fdm), setting.build(model)
+    spec, network = spec_of(setting.batch, setting.inner_steps, fdm=fdm), setting.build(model)
     objective = adversarial(network, spec.attack, spec.radii)
     if fdm:
         objective = feature_distance_minimising(network, network.block_count // 2, spec)
@@ -73,7 +72,7 @@ def plain_step(setting: Setting, model: ModelSpec, precision: str, memory: torch
     lower, upper = network.split(network.block_count // 2)
     images, labels = setting.images(model)
     batch = (images.to(memory_format=memory), labels)
-    recipe = Recipe(eps=EPS, step=EPS / 4, steps=INNER_STEPS, fdm_weight=0.005)
+    recipe = Recipe(eps=EPS, step=EPS / 4, steps=setting.inner_steps, fdm_weight=0.005)
 
     def step() -> None:
         with precise(setting, precision):
@@ -140,7 +139,7 @@ def matrix_share(setting: Setting) -> Found:
         "step": our_step(setting, setting.large, "bf16", fdm=False),
     }
     seconds = setting.seconds(tasks)
-    passes = 2 * INNER_STEPS + 3
+    passes = 2 * setting.inner_steps + 3
     operations = 2 * network_size(setting.large, 10).macs * setting.batch * passes
     rates = {"matrices": 2 * setting.matrix**3 / seconds["matrices"], "step": operations / seconds["step"]}
     return {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.gpu.place import Setting
-from benchmarks.gpu.rows import EPS, INNER_STEPS, our_step, place
+from benchmarks.gpu.rows import EPS, our_step, place
 from cartl_core.data import load
 from cartl_core.spec import DataSpec, PretrainSpec
 from cartl_core.storage.stage_result import NETWORK, read_result
@@ -38,7 +38,7 @@ def train(setting: Setting, dataset: str, data_root: Path, out: Path, deadline: 
     spec = PretrainSpec.model_validate(
         {
             "objective": "at",
-            "attack": {"label": "training", "eps": EPS, "step": EPS / 4, "steps": INNER_STEPS},
+            "attack": {"label": "training", "eps": EPS, "step": EPS / 4, "steps": setting.inner_steps},
             "epochs": epochs,
             "batch_size": setting.batch,
             "lr": 0.1,
