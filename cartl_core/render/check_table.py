@@ -122,8 +122,8 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
                 "{other_class:percent} get another class: the network draws random numbers when it is used. "
                 "Attacks then climb noise, and their robust accuracy is too high.",
             ),
-            "Switch the noise off, or attack the mean of many passes: attacks named pgd or apgd with "
-            "`samples` 20 or more (expectation over transformation, Athalye et al. 2018).",
+            "Switch the noise off, or attack the mean of many passes (expectation over transformation, "
+            "Athalye et al. 2018).",
         ),
         "not_asked": _NOT_ASKED,
     },
