@@ -30,7 +30,7 @@ def list_webhooks(visit: VisitDep) -> Response:
         webhooks=webhooks,
         events=EVENTS,
         allowed=visit.context.settings.webhooks,
-        may_add="submit" in visit.caller.scopes,
+        may_add=visit.caller.has("submitter"),
         live=visit.live,
     )
 
@@ -50,7 +50,7 @@ def show_webhook(webhook_id: WebhookId, visit: VisitDep, cursor: Cursor = None) 
         here=HERE,
         webhook=webhook,
         deliveries=page.data,
-        mine="submit" in visit.caller.scopes,
+        mine=visit.caller.has("submitter"),
         older=f"{HERE}/{webhook_id}?{older}" if older else None,
         live=visit.live,
     )
