@@ -1,6 +1,6 @@
 """Quotas of owners, and how long their runs have held devices.
 
-Revision: 0023, after 0022
+Revision: 0022, after 0021
 
 Runs that are under way are counted from the next claim on.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

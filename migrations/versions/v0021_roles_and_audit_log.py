@@ -1,6 +1,6 @@
 """Keys have a role, expire and are rotated; the audit log.
 
-Revision: 0022, after 0020
+Revision: 0021, after 0020
 
 A key gets the smallest role with all that its scopes allowed. The scopes stay, for the version before.
 Rows of the audit log can be neither changed nor deleted.
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0022"
+revision = "0021"
 down_revision = "0020"
 branch_labels = None
 depends_on = None
