@@ -15,7 +15,6 @@ from statistics import NormalDist
 from typing import Literal, NamedTuple
 
 import torch
-from scipy.stats import beta as beta_distribution
 from torch import Tensor, nn
 
 from cartl_core.nn.module_state import preserve_model_state
@@ -93,7 +92,10 @@ def clopper_pearson_low(successes: int, n: int, alpha: float) -> float:
     """
     if not 0 <= successes <= n or n < 1 or not 0 < alpha < 1:
         raise ValueError(f"successes={successes} of n={n} at alpha={alpha} is no proportion")
-    return float(beta_distribution.ppf(alpha, successes, n - successes + 1)) if successes else 0.0
+    # Imported where it is needed: few runs are certified, and every run would wait for the import.
+    from scipy.special import betaincinv
+
+    return float(betaincinv(successes, n - successes + 1, alpha)) if successes else 0.0
 
 
 def _votes(

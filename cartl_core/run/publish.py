@@ -18,7 +18,7 @@ from cartl_core.planning.plan import TransferPlan
 from cartl_core.render import html, markdown
 from cartl_core.render.cards import model_card, robustbench
 from cartl_core.render.evidence import document
-from cartl_core.render.plots import Pixels, draw
+from cartl_core.render.figure import Pixels
 from cartl_core.report import Report
 from cartl_core.report.exports import Export
 from cartl_core.report.gallery import Gallery
@@ -113,6 +113,9 @@ def write_report(out: Path, final: Report, pixels: Pixels | None, report: Report
     Args:
         pixels: of the report's gallery, if it has one.
     """
+    # Imported at the end of a run: the import of Matplotlib takes a second, and many runs end before.
+    from cartl_core.render.plots import draw
+
     _write(out, "report.json", final.model_dump_json(indent=1).encode(), "application/json", report)
     _write(out, "report.md", markdown.render(final).encode(), "text/markdown; charset=utf-8", report)
     evidence = document(final)

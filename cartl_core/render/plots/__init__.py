@@ -10,14 +10,14 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from cartl_core.render.figure import Picture
+from cartl_core.render.figure import Picture, Pixels
 from cartl_core.render.plots.audit import audit
 from cartl_core.render.plots.canvas import files
 from cartl_core.render.plots.curve import curve
 from cartl_core.render.plots.history import history
 from cartl_core.render.plots.per_class import per_class
 from cartl_core.render.plots.selection import selection
-from cartl_core.render.plots.worst_images import Pixels, worst_images
+from cartl_core.render.plots.worst_images import worst_images
 from cartl_core.report import Report
 
 __all__ = ["PLOTS", "Pixels", "draw"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cartl_core.render import captions, numbers
+from cartl_core.render.figure import Pixels
 from cartl_core.render.plots.canvas import INK, QUIET, WIDTH, WRONG, sheet
 from cartl_core.report import Report
 from cartl_core.report.gallery import Gallery, WorstImage
@@ -31,14 +31,6 @@ SIDE = (WIDTH - 2 * MARGIN) / (COLUMNS * PICTURES + GAP + INNER * (COLUMNS * PIC
 GREY = 0.5
 SHORT = 14
 """Characters of a class name that fit above a picture."""
-
-
-@dataclass(frozen=True, eq=False)
-class Pixels:
-    """The images of a gallery, in its order: (k, C, H, W) in [0, 1]."""
-
-    clean: NDArray[np.float32]
-    adversarial: NDArray[np.float32]
 
 
 def worst_images(report: Report, pixels: Pixels) -> Figure | None:
