@@ -16,6 +16,7 @@ from pathlib import Path
 from commands import Failed, say
 from engine import engine
 from images import make_stand_ins, named, wheels_served
+from outside import play as play_outside
 from stack import stack
 from story import play
 
@@ -31,12 +32,13 @@ def main() -> int:
             with (
                 wheels_served(_wheels()) as pip_settings,
                 engine(directory) as found,
-                stack(found, directory) as shipped,
+                stack(found, directory, pip_settings.get("find-links")) as shipped,
             ):
                 if found.made:
                     names = named(shipped.services(), shipped.clone / "docker/Dockerfile")
                     make_stand_ins(found, directory, names, pip_settings)
                 play(shipped)
+                play_outside(shipped)
     except Failed as error:
         say(f"FAILED: {error}")
         return 1

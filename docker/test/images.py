@@ -21,7 +21,7 @@ PACKAGES = ("ca-certificates", "python3", "python3-pip", "python3-venv")
 BASE = "base:local"
 STAND_INS = Path(__file__).parent / "stand-ins"
 CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
-FIRST_IMAGE = re.compile(r"^FROM (\S+) AS base$", re.MULTILINE)
+FIRST_IMAGE = re.compile(r"^ARG PYTHON_IMAGE=(\S+)$", re.MULTILINE)
 
 
 def named(services: dict[str, dict[str, object]], dockerfile: Path) -> list[str]:

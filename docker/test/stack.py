@@ -6,9 +6,9 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,30 @@ ROOT = Path(__file__).resolve().parents[2]
 # Belongs to the person at the keyboard, not to this test.
 FOREIGN = ("COMPOSE_", "CARTL_")
 KINDS = ("container", "volume", "network")
+UP_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A Compose project of its own name, so that it meets no other stack on the same engine."""
+    """A Compose project of its own name, so that it meets no other stack on the same engine.
+
+    Attributes:
+        shipped: the files of the clone that make it, to which ``override`` is added.
+        variables: what its files read from the shell.
+    """
 
     engine: Engine
     clone: Path
     override: Path
     project: str
     port: int
+    shipped: tuple[str, ...] = ("docker-compose.yml",)
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def compose(self, *arguments: str, seconds: float = 120) -> str:
-        """Standard output of a ``docker compose`` command on the shipped file and the override."""
-        files = ("-f", str(self.clone / "docker-compose.yml"), "-f", str(self.override))
+        """Standard output of a ``docker compose`` command on the shipped files and the override."""
+        paths = [*(self.clone / name for name in self.shipped), self.override]
+        files = [word for path in paths for word in ("-f", str(path))]
         return run(
             [COMPOSE, "--progress", "plain", "-p", self.project, *files, *arguments],
             env=self._environment(),
@@ -53,6 +62,15 @@ class Stack:
         if len(found) != 1:
             raise Failed(f"{service}: {len(found)} containers instead of one")
         return found[0]
+
+    def up(self, *options: str) -> None:
+        """Start what is not there, and wait until everything is healthy."""
+        wait = ("--detach", "--wait", "--wait-timeout", str(int(UP_SECONDS)))
+        self.compose("up", *wait, *options, seconds=UP_SECONDS + 60)
+
+    def down(self) -> None:
+        """Remove containers, networks and volumes."""
+        self.compose("down", "--volumes", "--remove-orphans", "--timeout", "60", seconds=300)
 
     def state(self, service: str) -> dict[str, Any]:
         """What the engine says of a service's container."""
@@ -78,19 +96,27 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         foreign = dict.fromkeys((name for name in os.environ if name.startswith(FOREIGN)), "")
-        return {**foreign, **self.engine.env, "CARTL_PUBLISHED_PORT": str(self.port)}
+        own = {"CARTL_PUBLISHED_PORT": str(self.port), **self.variables}
+        return {**foreign, **self.engine.env, **own}
 
 
 @contextmanager
-def stack(engine: Engine, directory: Path) -> Iterator[Stack]:
-    """A stack from a fresh clone of this checkout's HEAD; whatever it made is removed in the end."""
+def stack(engine: Engine, directory: Path, index: str | None) -> Iterator[Stack]:
+    """A stack from a fresh clone of this checkout's HEAD; whatever it made is removed in the end.
+
+    Args:
+        engine: where it runs.
+        directory: for the clone.
+        index: one more index of packages for the builds, or None.
+    """
     project = f"cartl-test-{os.getpid()}"
     clone = directory / "clone"
     run(["git", "clone", "--quiet", ROOT, clone], seconds=120)
     say(f"Cloned {run(['git', '-C', clone, 'log', '-1', '--format=%h %s'], seconds=30).strip()}.")
     override = directory / "override.json"
     override.write_text("{}")
-    made = Stack(engine, clone, override, project, _free_port())
+    variables = {"PIP_EXTRA_INDEX_URL": index} if index else {}
+    made = Stack(engine, clone, override, project, _free_port(), variables=variables)
     override.write_text(json.dumps(_override(made), indent=2))
     try:
         yield made
@@ -124,7 +150,7 @@ def _tell_logs(stack: Stack) -> None:
 
 def _remove(stack: Stack) -> None:
     images = stack.own_images()
-    stack.compose("down", "--volumes", "--remove-orphans", "--timeout", "60", seconds=300)
+    stack.down()
     there = set(stack.engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
     if images & there:
         stack.engine.docker("image", "rm", *sorted(images & there), seconds=300)

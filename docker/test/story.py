@@ -14,7 +14,6 @@ from stack import Stack
 from cartl.client import Client
 from cartl.http.problems import JobUnfinished, ServiceError
 
-UP_SECONDS = 600.0
 JOB_SECONDS = 900.0
 RECOVERY_SECONDS = 240.0
 UNAUTHORISED = 401
@@ -35,17 +34,17 @@ def play(stack: Stack) -> None:
     say("docker compose build")
     stack.compose("build", seconds=1800)
     say("docker compose up --detach --wait")
-    stack.compose("up", "--detach", "--wait", "--wait-timeout", str(int(UP_SECONDS)), seconds=UP_SECONDS + 60)
+    stack.up()
     for line in stack.compose("ps", "--all", "--format", "{{.Service}}: {{.Status}}").splitlines():
         say(f"  {line}")
     _check_confinement(stack)
     url = f"http://127.0.0.1:{stack.port}"
     _nobody_without_a_key(url)
-    with Client(url, _first_key(stack)) as client:
+    with Client(url, first_key(stack)) as client:
         _job_survives(stack, client)
 
 
-def _first_key(stack: Stack) -> str:
+def first_key(stack: Stack) -> str:
     """As docs/how-to/run-with-compose.md says: it is in the log of `migrate`."""
     key = stack.compose("logs", "--no-log-prefix", "--no-color", "migrate").split()[-1]
     say("The first key is in the log of migrate.")
@@ -57,7 +56,7 @@ def _nobody_without_a_key(url: str) -> None:
         try:
             stranger.submit(JOB)
         except ServiceError as error:
-            _expect("POST /jobs without a key", error.status, UNAUTHORISED)
+            expect("POST /jobs without a key", error.status, UNAUTHORISED)
         else:
             raise Failed("a job was taken from somebody without a key")
 
@@ -66,16 +65,16 @@ def _check_confinement(stack: Stack) -> None:
     """What runs, as the engine sees it, not only what the file asks for."""
     for service in stack.services():
         seen = stack.state(service)
-        _expect(f"{service}: root is read-only", seen["HostConfig"]["ReadonlyRootfs"], True)
-        _expect(f"{service}: user is root", seen["Config"]["User"].startswith("0"), False)
+        expect(f"{service}: root is read-only", seen["HostConfig"]["ReadonlyRootfs"], True)
+        expect(f"{service}: user is root", seen["Config"]["User"].startswith("0"), False)
     wrote = stack.compose("exec", "worker", "sh", "-c", "touch /usr/x 2>&1 || id -u").split()
-    _expect("worker: user id", wrote[-1], "10001")
+    expect("worker: user id", wrote[-1], "10001")
 
 
 def _job_survives(stack: Stack, client: Client) -> None:
     job_id = str(client.submit(JOB)["id"])
     say(f"POST /jobs: {job_id}; its robustness is asked for at once.")
-    _expect("complete, of a job that has just begun", client.robustness(job_id)["complete"], False)
+    expect("complete, of a job that has just begun", client.robustness(job_id)["complete"], False)
     _wait_for_checkpoint(client, job_id, attempt=1)
 
     _crash(stack, "worker")
@@ -84,19 +83,19 @@ def _job_survives(stack: Stack, client: Client) -> None:
     say("docker compose restart redis")
     stack.compose("restart", "redis")
     wait_for("redis is healthy", lambda: stack.is_healthy("redis"), seconds=60)
-    _expect("state of the job", client.job(job_id)["state"], "running")
+    expect("state of the job", client.job(job_id)["state"], "running")
 
     say("docker kill the worker's container; docker compose up")
     stack.engine.docker("kill", stack.container("worker"))
-    stack.compose("up", "--detach", "--wait", "--wait-timeout", str(int(UP_SECONDS)), seconds=UP_SECONDS + 60)
+    stack.up()
     _wait_for_attempt(client, job_id, 3)
 
     job = _wait_for_end(client, job_id)
-    _expect("state of the job", job["state"], "succeeded")
-    _expect("attempts lost", job["attempts_used"], 2)
+    expect("state of the job", job["state"], "succeeded")
+    expect("attempts lost", job["attempts_used"], 2)
     _tell_history(client, job_id)
     report = client.robustness(job_id)
-    _expect("complete", report["complete"], True)
+    expect("complete", report["complete"], True)
     say(f"GET robustness: {report['text']['headline']}")
 
 
@@ -120,7 +119,7 @@ def _wait_for_checkpoint(client: Client, job_id: str, attempt: int) -> None:
     took = wait_for("a checkpoint", _seen(client, job_id, "checkpoint_written", attempt), seconds=JOB_SECONDS)
     job = client.job(job_id)
     say(f"A checkpoint after {took:.0f} s, in {job['stage_label']}, {job['fraction']:.0%} done.")
-    _expect("state of the job", job["state"], "running")
+    expect("state of the job", job["state"], "running")
 
 
 def _wait_for_attempt(client: Client, job_id: str, number: int) -> None:
@@ -145,13 +144,13 @@ def _seen(client: Client, job_id: str, kind: str, attempt: int) -> Callable[[], 
 
 def _tell_history(client: Client, job_id: str) -> None:
     events = list(client.past_events(job_id))
-    _expect("event numbers", [event["number"] for event in events], list(range(1, len(events) + 1)))
-    _expect("events that the job succeeded", sum(event["type"] == "succeeded" for event in events), 1)
+    expect("event numbers", [event["number"] for event in events], list(range(1, len(events) + 1)))
+    expect("events that the job succeeded", sum(event["type"] == "succeeded" for event in events), 1)
     kinds = ("submitted", "claimed", "worker_died", "lease_expired", "succeeded")
     listed = [f"{event['number']} {event['type']}" for event in events if event["type"] in kinds]
     say(f"Events without a gap: {len(events)}; among them {', '.join(listed)}.")
 
 
-def _expect(what: str, seen: Any, wanted: Any) -> None:
+def expect(what: str, seen: Any, wanted: Any) -> None:
     if seen != wanted:
         raise Failed(f"{what}: {seen!r} instead of {wanted!r}")
