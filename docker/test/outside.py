@@ -91,7 +91,7 @@ def _stack_on(stack: Stack, network: str) -> Iterator[Stack]:
 
 def _three_work(client: Client) -> None:
     """Each worker is there under a host name of its own, and jobs end wherever they are."""
-    hosts = {worker.host for worker in client.pages("/workers", Worker)}
+    hosts = {worker["host"] for worker in client.pages("/workers", Worker)}
     expect("hosts with a worker", len(hosts - {None}), WORKERS)
     jobs = [str(client.submit({**JOB, "seed": seed})["id"]) for seed in range(WORKERS)]
     for job in jobs:

@@ -152,5 +152,6 @@ def _tell_history(client: Client, job_id: str) -> None:
 
 
 def expect(what: str, seen: Any, wanted: Any) -> None:
+    """Raise ``Failed`` unless both are the same."""
     if seen != wanted:
         raise Failed(f"{what}: {seen!r} instead of {wanted!r}")
