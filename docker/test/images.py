@@ -27,7 +27,13 @@ FIRST_IMAGE = re.compile(r"^ARG PYTHON_IMAGE=(\S+)$", re.MULTILINE)
 def named(services: dict[str, dict[str, object]], dockerfile: Path) -> list[str]:
     """The images that somebody else publishes: of services that are not built, and below the built ones."""
     published = {str(service["image"]) for service in services.values() if "build" not in service}
-    return sorted(published | set(FIRST_IMAGE.findall(dockerfile.read_text())))
+    return sorted(published | {base_image(dockerfile)})
+
+
+def base_image(dockerfile: Path) -> str:
+    """The image that ours are made from, unless somebody names another one."""
+    (name,) = FIRST_IMAGE.findall(dockerfile.read_text())
+    return str(name)
 
 
 def make_stand_ins(engine: Engine, directory: Path, names: list[str], pip_settings: dict[str, str]) -> None:

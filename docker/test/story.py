@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from commands import Failed, say, wait_for
+from images import base_image
 from stack import Stack
 
 from cartl.client import Client
@@ -17,6 +19,8 @@ from cartl.http.problems import JobUnfinished, ServiceError
 JOB_SECONDS = 900.0
 RECOVERY_SECONDS = 240.0
 UNAUTHORISED = 401
+ADDED_BYTES = 150 * 1000**2
+"""That we may add to the base of the API's image."""
 JOB = {
     "name": "compose test: digits 0-4 to 5-9",
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
@@ -38,6 +42,7 @@ def play(stack: Stack) -> None:
     for line in stack.compose("ps", "--all", "--format", "{{.Service}}: {{.Status}}").splitlines():
         say(f"  {line}")
     _check_confinement(stack)
+    check_image(stack)
     url = f"http://127.0.0.1:{stack.port}"
     _nobody_without_a_key(url)
     with Client(url, first_key(stack)) as client:
@@ -69,6 +74,25 @@ def _check_confinement(stack: Stack) -> None:
         expect(f"{service}: user is root", seen["Config"]["User"].startswith("0"), False)
     wrote = stack.compose("exec", "worker", "sh", "-c", "touch /usr/x 2>&1 || id -u").split()
     expect("worker: user id", wrote[-1], "10001")
+
+
+def check_image(stack: Stack) -> None:
+    """What the API's image holds, by its own list, and what it adds to its base."""
+    held = json.loads(stack.compose("exec", "--no-TTY", "api", "cat", "/opt/cartl/sbom.cdx.json"))
+    expect("format of the bill of materials", held["bomFormat"], "CycloneDX")
+    names = {component["name"] for component in held["components"]}
+    expect(
+        "the API and torch in it",
+        [name in names for name in ("cartl", "fastapi", "torch")],
+        [True, True, False],
+    )
+    base = base_image(stack.clone / "docker/Dockerfile")
+    built, below = (
+        int(stack.engine.docker("image", "inspect", "--format", "{{.Size}}", name))
+        for name in (stack.services()["api"]["image"], base)
+    )
+    say(f"The API's image adds {(built - below) / 1e6:.0f} MB; its list has {len(names)} packages.")
+    expect("at most 150 MB are added", built - below <= ADDED_BYTES, True)
 
 
 def _job_survives(stack: Stack, client: Client) -> None:

@@ -42,7 +42,6 @@ VALUES: dict[str, dict[str, Any]] = {
         "secretSettings": {"CARTL_MLFLOW_URI": {"name": "trackers", "key": "mlflow"}},
         "storage": {"existingClaim": "images"},
         "stopGraceSeconds": 300,
-        "migrate": {"firstKey": True},
         "disruptionBudget": {"maxUnavailable": "50%"},
         "networkPolicy": {
             "database": {"port": 6432, "to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]},

@@ -17,6 +17,7 @@ from jsonschema_rs import Draft202012Validator
 from cartl_core import __version__
 from jobs.settings import Settings
 from tests.deploy.chart_values import DIGEST, REFUSED, SECRETS, VALUES
+from tests.fixtures.administrator import refuse_unknown
 from tests.fixtures.documents import ROOT, blocks_of
 
 CHART = ROOT / "charts/cartl"
@@ -222,9 +223,10 @@ def test_what_people_made_outlives_the_release(chart: helm.Chart) -> None:
 
 def test_the_notes_say_how_to_make_the_first_key(chart: helm.Chart) -> None:
     notes = chart.render(SECRETS, name="demo", namespace="robust")["cartl/templates/NOTES.txt"]
-    assert "exec deploy/demo-cartl-worker-cpu" in notes and "jobs keys create" in notes
-    asked = chart.render(SECRETS | {"migrate": {"firstKey": True}}, name="demo", namespace="robust")
-    assert "logs job/demo-cartl-migrate" in asked["cartl/templates/NOTES.txt"]
+    (pod, command) = re.findall(r"exec (\S+) -- \\\n\s+python -m jobs (.*)", notes)[0]
+    assert pod == "deploy/demo-cartl-worker-cpu"
+    assert f"python -m jobs {command}\n" in PAGE.read_text()
+    refuse_unknown(command.split())
 
 
 def test_the_chart_is_of_this_version_and_helm_finds_no_fault() -> None:

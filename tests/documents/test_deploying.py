@@ -16,19 +16,17 @@ import sys
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from typer.main import get_command
 
 from api.submission import prepare
 from cartl.client import Client
 from cartl.serving.up import Service, Settings, free_port
-from jobs.__main__ import app as administrator
 from jobs.settings import Settings as ServiceSettings
 from tests.deploy.test_stacks import ADDRESSES
 from tests.documents.test_blocks import DOCKER, JOB, NOT_RUN
+from tests.fixtures.administrator import refuse_unknown
 from tests.fixtures.documents import ROOT, Block, blocks_of, pages
 from tests.test_compose import BIN, Config, compose
 
@@ -184,12 +182,7 @@ def check_own_command(config: Config, service: str, own: list[str]) -> None:
         assert own[own.index("--username") + 1] == given["POSTGRES_USER"]
         assert given["POSTGRES_DB"] in own
     elif own[:3] == ["python", "-m", "jobs"]:
-        command: Any = get_command(administrator)
-        words = own[3:]
-        while hasattr(command, "commands"):
-            command, words = command.commands[words[0]], words[1:]
-        known = {option for parameter in command.params for option in parameter.opts}
-        assert {word for word in words if word.startswith("-")} <= known, own
+        refuse_unknown(own[3:])
     else:
         folder, file = own[1].rsplit("/", 1)
         dockerfile = (ROOT / "docker/Dockerfile").read_text()
