@@ -48,6 +48,14 @@ VALUES: dict[str, dict[str, Any]] = {
             "workerEgress": [{"ports": [{"port": 443}]}],
         },
     },
+    "files in a bucket": {
+        "objectStore": {
+            "url": "s3://cartl/production",
+            "endpoint": "https://s3.example",
+            "credentialsFrom": "bucket",
+        },
+        "workers": {"gpu": GPU},
+    },
     "no network policies": {"networkPolicy": {"enabled": False}},
 }
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -67,6 +75,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"image": {"api": {"repository": "a", "digest": "latest"}}},
         "/image/api/digest",
     ),
+    "a bucket without credentials": ({"objectStore": {"url": "s3://cartl"}}, "/objectStore/credentialsFrom"),
+    "a bucket that is none": ({"objectStore": {"url": "/srv/files"}}, "/objectStore/url"),
     "an ingress without TLS": ({"ingress": {"enabled": True, "host": "a"}}, "tlsSecret"),
     "an ingress that nobody trusts": (
         {"ingress": {"enabled": True, "host": "a", "tlsSecret": "t"}},

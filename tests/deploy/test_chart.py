@@ -25,6 +25,14 @@ PAGE = ROOT / "docs/how-to/run-on-kubernetes.md"
 SCHEMAS = Path(__file__).parent / "kubernetes"
 VERSIONS = ("1.29", "1.37")
 Manifest = dict[str, Any]
+# What the client of an object store reads beside the settings of the service.
+BUCKET = {
+    "CARTL_STORE",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+}
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +135,9 @@ def test_what_pods_are_told_are_settings_of_the_service(manifests: list[Manifest
     known = {f"CARTL_{name.upper()}" for name in Settings.model_fields}
     for pod in pods(manifests):
         told = environment(pod)
-        assert told.keys() <= known
+        assert told.keys() <= known | BUCKET
         plain = {name: value for name, value in told.items() if isinstance(value, str)}
+        plain = {name: value for name, value in plain.items() if name not in BUCKET}
         Settings.model_validate({name.removeprefix("CARTL_").lower(): value for name, value in plain.items()})
 
 
@@ -213,6 +222,22 @@ def test_pods_are_reached_and_reach_out_where_a_policy_says_so(chart: helm.Chart
         database = values.get("networkPolicy", {}).get("database", {}).get("port", 5432)
         assert ports == [53, 53, database, 6379]
     assert of_kind(rendered(chart, VALUES["no network policies"]), "NetworkPolicy") == []
+
+
+def test_with_a_bucket_pods_share_no_volume(chart: helm.Chart) -> None:
+    manifests = rendered(chart, VALUES["files in a bucket"])
+    assert of_kind(manifests, "PersistentVolumeClaim") == []
+    for pod in pods(manifests):
+        told = environment(pod)
+        assert told["CARTL_STORE"] == "s3://cartl/production"
+        assert told["AWS_SECRET_ACCESS_KEY"] == {
+            "secretKeyRef": {"name": "bucket", "key": "secret-access-key"}
+        }
+        assert all("emptyDir" in volume for volume in pod["spec"]["volumes"])
+    (every, *_) = of_kind(manifests, "NetworkPolicy")
+    assert [port["port"] for rule in every["spec"]["egress"] for port in rule["ports"]][-1] == 443
+    for pod in pods(rendered(chart, {})):
+        assert not environment(pod).keys() & BUCKET
 
 
 def test_what_people_made_outlives_the_release(chart: helm.Chart) -> None:

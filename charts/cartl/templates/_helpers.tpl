@@ -25,6 +25,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{/* The volume `data`: shared, or each pod's own where files lie in a bucket. */}}
+{{- define "cartl.data" -}}
+{{- if .Values.objectStore.url -}}
+emptyDir: {}
+{{- else -}}
+persistentVolumeClaim: {claimName: {{ include "cartl.claim" . }}}
+{{- end -}}
+{{- end }}
+
 {{- define "cartl.claim" -}}
 {{ default (printf "%s-data" (include "cartl.name" .)) .Values.storage.existingClaim }}
 {{- end }}
@@ -41,6 +50,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - {name: CARTL_DATA_DIR, value: /var/lib/cartl}
 - {name: CARTL_LOG_FORMAT, value: json}
 - {name: CARTL_STOP_GRACE_SECONDS, value: {{ $root.Values.stopGraceSeconds | toString | quote }}}
+{{- with $root.Values.objectStore }}
+{{- if .url }}
+- {name: CARTL_STORE, value: {{ .url | quote }}}
+- {name: AWS_ENDPOINT_URL, value: {{ .endpoint | quote }}}
+- {name: AWS_REGION, value: {{ .region | quote }}}
+- name: AWS_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef: {name: {{ .credentialsFrom }}, key: access-key-id}
+- name: AWS_SECRET_ACCESS_KEY
+  valueFrom:
+    secretKeyRef: {name: {{ .credentialsFrom }}, key: secret-access-key}
+{{- end }}
+{{- end }}
 {{- range $name, $from := $root.Values.secretSettings }}
 - name: {{ $name }}
   valueFrom:
