@@ -9,6 +9,7 @@ The settings below each cure something seen in practice or in the sources: see d
 from __future__ import annotations
 
 import logging
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,9 @@ def make_celery(settings: Settings, *, consumer: bool = False) -> Celery:
         broker_transport_options=_transport_options(settings, consumer),
         enable_utc=True,
     )
+    if settings.broker_url.startswith("rediss:"):
+        # Unless the address says otherwise: kombu would take any certificate.
+        app.conf.broker_use_ssl = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     if consumer:
         app.amqp.Connection = SoonBack
     return app

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import ssl
 import time
 from pathlib import Path
 
@@ -21,6 +22,23 @@ def test_the_settings_that_cure_known_traps(tmp_path: Path) -> None:
         assert conf.task_ignore_result is True and conf.task_acks_late is False
         assert conf.accept_content == ["json"]
         assert conf.result_backend is None
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("rediss://:a@redis.example:6379/0", ssl.CERT_REQUIRED),
+        ("rediss://:a@redis.example:6379/0?ssl_cert_reqs=none", ssl.CERT_NONE),
+        ("redis://:a@redis.example:6379/0", None),
+    ],
+)
+def test_the_certificate_of_a_broker_is_checked_unless_its_address_says_otherwise(
+    tmp_path: Path, address: str, expected: ssl.VerifyMode | None
+) -> None:
+    for consumer in (False, True):
+        made = make_celery(Settings(data_dir=tmp_path, broker_url=address), consumer=consumer)
+        for connection in (made.connection_for_write(), made.connection_for_read()):
+            assert (connection.ssl["ssl_cert_reqs"] if connection.ssl else None) == expected
 
 
 def test_folders_are_made_on_demand_inside_the_data_directory(tmp_path: Path) -> None:
