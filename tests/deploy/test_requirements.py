@@ -148,3 +148,5 @@ def test_each_image_says_what_it_holds() -> None:
         assert "cyclonedx-py environment" in lines[stage + 2]
         last = lines.index(f"FROM {image}-installed AS {image}")
         assert lines[last + 1] == f"COPY --from={image}-sbom /opt/sbom.cdx.json ./"
+    # Not every builder skips stages above the target that it does not need.
+    assert lines.index("FROM api-installed AS api") < lines.index("FROM base AS worker-installed")
