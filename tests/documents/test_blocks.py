@@ -82,7 +82,8 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ): DOCKER,
     (
         "docs/how-to/run-with-compose.md",
-        "docker compose exec -T api python -m jobs keys create --owner prometheus --role viewer > metrics.key",
+        "docker compose exec -T api python -m jobs keys create --owner prometheus "
+        "--role viewer > metrics.key",
     ): DOCKER,
     (
         "docs/how-to/run-with-compose.md",
