@@ -6,11 +6,13 @@ The slot for tasks is one, each tracker another.
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 
+from worker.host.companion import PARENT
 from worker.host.fork_lock import no_fork
 
 COMMAND = (sys.executable, "-m", "worker.task_slot")
@@ -43,7 +45,11 @@ class TaskSlotProcess:
                 log.warning("%s ended (%d); it is started again", self._name, self._process.returncode)
             # A pool process that is forked meanwhile would keep the pipe open that tells of success.
             with no_fork():
-                self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+                self._process = subprocess.Popen(
+                    self._command,
+                    stdin=subprocess.DEVNULL,
+                    env=os.environ | {PARENT: str(os.getpid())},
+                )
 
     def ask_to_end(self) -> None:
         """Let it put its task back; returns at once."""
