@@ -129,9 +129,10 @@ class Load:
         return answer.is_success
 
     def note(self, what: str, answer: httpx.Response) -> None:
-        """Count it. The database may be away, which is 503; a mistake of the service is trouble."""
+        """Count it. The database may be away (503) or have a full disk (507, which a failing COMMIT plays);
+        another mistake of the service is trouble."""
         self.answers[f"{what} {answer.status_code}"] += 1
-        if answer.status_code >= 500 and answer.status_code != 503:
+        if answer.status_code >= 500 and answer.status_code not in (503, 507):
             self.trouble.append(f"{what} was answered {answer.status_code}")
 
     def headers(self, job_id: str) -> dict[str, str]:
