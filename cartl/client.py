@@ -29,13 +29,9 @@ from cartl.http.connection import connection, exchange_errors, proxy_errors
 from cartl.http.event_stream import Tick as Tick
 from cartl.http.event_stream import stream_events
 from cartl.http.patience import Patience
-from cartl.http.problems import (
-    ClientError,
-    JobUnfinished,
-    ServiceUnreachable,
-    raise_for_problem,
-)
+from cartl.http.problems import ClientError, JobUnfinished, ServiceUnreachable, raise_for_problem
 from cartl.http.response_body import whole_body
+from cartl.keys import Keys
 from cartl.resources import Resources
 from cartl.webhooks import Webhooks
 
@@ -129,6 +125,11 @@ class Client:
         """Your webhooks."""
         return Webhooks(self._send)
 
+    @property
+    def keys(self) -> Keys:
+        """Keys, and the log of what was changed with them."""
+        return Keys(self._send)
+
     def job(self, job_id: str) -> Json:
         """State, progress and resolved spec of one job."""
         return self._json("GET", f"/jobs/{id_in_path(job_id)}", shape=answers.Job)
@@ -200,29 +201,6 @@ class Client:
         found = self._json("GET", "/attacks", shape=catalog_answers.Catalog)["methods"]
         return [shaped(one, "/attacks", catalog_answers.Method) for one in found]
 
-    def create_key(self, body: Mapping[str, Any]) -> Json:
-        """Make a key; its ``secret`` is in this answer alone. The key that asks needs the role operator."""
-        return self._json("POST", "/keys", shape=catalog_answers.Key, json=body)
-
-    def rotate_key(self, key_id: str, grace_seconds: int) -> Json:
-        """Give a key a new secret, which is in this answer alone; the one until now counts a while longer."""
-        path = f"/keys/{id_in_path(key_id)}/rotate"
-        return self._json("POST", path, shape=catalog_answers.Key, params={"grace_seconds": grace_seconds})
-
-    def audit(self, after: int) -> Iterator[Json]:
-        """The rows of the audit log after number ``after``, page by page; for an operator's key."""
-        while lines := self._send("GET", "/audit", params={"after": after}).splitlines():
-            for line in lines:
-                entry = read_answer(line, "/audit", catalog_answers.AuditEntry)
-                if entry["number"] <= after:
-                    raise not_the_service("/audit answered rows that were not asked for")
-                after = entry["number"]
-                yield entry
-
-    def revoke_key(self, key_id: str) -> None:
-        """Have a key refused from now on."""
-        self._send("DELETE", f"/keys/{id_in_path(key_id)}")
-
     def submit_sweep(
         self, request: Mapping[str, Any], *, dry_run: bool = False, idempotency_key: str | None = None
     ) -> Json:
@@ -243,10 +221,6 @@ class Client:
     def sweep_markdown(self, sweep_id: str) -> str:
         """The table of a sweep, as Markdown."""
         return self._text(f"/sweeps/{id_in_path(sweep_id)}", headers={"Accept": "text/markdown"})
-
-    def cancel_sweep(self, sweep_id: str) -> Json:
-        """Ask for the end of all jobs of a sweep."""
-        return self._json("POST", f"/sweeps/{id_in_path(sweep_id)}/cancel", shape=answers.Sweep)
 
     def ready(self) -> Json:
         """What ``/readyz`` says; raises ``ServiceError`` while the service is not ready."""

@@ -17,20 +17,17 @@ from cartl_core.storage.shared_arrays import DEFAULT_BYTES
 from jobs.devices import AUTO, ONE_CPU, Slot, parse_devices, slots_on
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
-from jobs.owner_settings import OwnerSettings
+from jobs.owner_settings import Count, OwnerSettings
 from jobs.store_settings import StoreSettings
-from jobs.written_values import absolute, paths_in, with_scheme
+from jobs.written_values import BROKERS, DATABASES, absolute, paths_in, with_scheme
 
 PREFIX = "CARTL_"
 SQLITE_NAME = "cartl.sqlite3"
-DATABASES = ("sqlite", "postgresql")
 MOST_ENTRIES = 10_000_000
 """Files of one folder or archive that are ever looked through."""
-BROKERS = ("filesystem", "redis", "rediss", "sentinel", "amqp", "amqps", "memory")
 
 Seconds = Annotated[float, Field(gt=0, le=1e9)]
 """A length of time; no longer than a date can be moved by it."""
-Count = Annotated[int, Field(ge=1, le=10**9)]
 Bytes = Annotated[int, Field(ge=1024, le=2**50)]
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+DATABASES = ("sqlite", "postgresql")
+BROKERS = ("filesystem", "redis", "rediss", "sentinel", "amqp", "amqps", "memory")
+"""Schemes of URLs."""
+
 
 def paths_in(listed: str) -> tuple[Path, ...]:
     """The folders of a list with `:` between them, as they were written."""

@@ -29,9 +29,9 @@ def audit(
     """
     with Client(url, key) as client:
         if as_json:
-            for entry in client.audit(after):
+            for entry in client.keys.audit(after):
                 typer.echo(json.dumps(entry))
             return
-        found = list(client.audit(after))
+        found = list(client.keys.audit(after))
     numbers = (str(entry["number"]) for entry in found)
     Output(as_json, quiet).answer(found, lambda console: show_audit(found, console), numbers)

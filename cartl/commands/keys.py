@@ -44,7 +44,7 @@ def create(
         with Client(url, key) as client:
             body = {"owner": owner, "role": role, "name": name}
             expiry = {} if expires_days is None else {"expires_in_days": expires_days}
-            made = client.create_key(body | expiry)
+            made = client.keys.create(body | expiry)
         output.line(made, str(made["secret"]), str(made["secret"]))
         return
     arguments = [
@@ -85,7 +85,7 @@ def rotate(
 ) -> None:
     """Give a key a new secret and print it: your own, or with an operator's key any."""
     with Client(url, key) as client:
-        made = client.rotate_key(key_id, round(grace_hours * 3600))
+        made = client.keys.rotate(key_id, round(grace_hours * 3600))
     output, secret = Output(as_json, quiet), str(made.get("secret") or "")
     output.line(made, secret, secret)
 
@@ -100,5 +100,5 @@ def revoke(
 ) -> None:
     """Revoke a key of yours: it is refused from now on."""
     with Client(url, key) as client:
-        client.revoke_key(key_id)
+        client.keys.revoke(key_id)
     Output(as_json, quiet).line({"revoked": key_id}, f"revoked {key_id}")

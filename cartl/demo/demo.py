@@ -71,7 +71,8 @@ def _save(client: Client, job_id: str, data_dir: Path, console: Console) -> Repo
     answer = client.robustness(job_id)
     text = json.dumps(answer, indent=2)
     try:
-        report = read_report({name: value for name, value in answer.items() if name != "text"})
+        # The service adds what is no part of the report, such as later measurements.
+        report = read_report({name: value for name, value in answer.items() if name in Report.model_fields})
     except (ValidationError, LookupError, TypeError, AttributeError) as error:
         raise not_the_service("it answered no robustness report of this version") from error
     show_report(markdown, console)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from cartl_core.render import certificate_sentences, numbers, phrases, sentences
-from cartl_core.render.check_sentences import check_title, check_words
+from cartl_core.render.checks.sentences import check_title, check_words
 from cartl_core.render.sentence_templates import fill
 from cartl_core.report import Figures, Report
 from cartl_core.report.evidence import ItemId, Measured, Quantity

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cartl_core.render import numbers, phrases
-from cartl_core.render.check_table import TITLES
+from cartl_core.render.checks.titles import TITLES
 from cartl_core.report import Report
 from cartl_core.report.frameworks import TABLE
 from cartl_core.spec.threat_model import ThreatModel

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from cartl_core.catalog import METHODS, facts_of
 from cartl_core.render import phrases
-from cartl_core.render.check_sentences import check_advice, check_title, check_words
+from cartl_core.render.checks.sentences import check_advice, check_title, check_words
 from cartl_core.render.numbers import capital, count, duration, interval, listed, number, percent, radius
 from cartl_core.report import ArmReport, AttackResult, Figures, Teacher
 from cartl_core.report.certificates import Displacement, SmoothingResult

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cartl_core.render.check_sentences import (
+from cartl_core.render.checks.sentences import (
     attack_and_points,
     check_advice,
     check_words,

@@ -137,7 +137,7 @@ Numbers = dict[str, float | int | str]
 class Check(Value):
     """One check: which of its outcomes it had, and the numbers behind it.
 
-    ``cartl_core.render.check_sentences`` says what it means and what to do.
+    ``cartl_core.render.checks.sentences`` says what it means and what to do.
     """
 
     name: CheckName

@@ -102,7 +102,7 @@ def test_a_long_download_ends_with_the_right_to_it(
     worker: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.http.files.RIGHTS_SECONDS", 0.0)
+    monkeypatch.setattr("api.http.stored_files.RIGHTS_SECONDS", 0.0)
     size = 64 * 1024 * 1024
     ada = new_key("ada")
     with serving(settings) as served:

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from cartl_core.render import (
     captions,
     certificate_sentences,
-    check_sentences,
     class_phrases,
     exports,
     frameworks,
@@ -22,6 +21,7 @@ from cartl_core.render import (
     selection_phrases,
     sentences,
 )
+from cartl_core.render.checks import sentences as check_sentences
 from cartl_core.render.evidence import document
 from cartl_core.render.html import bars, views
 from cartl_core.render.html.cell_labels import labelled

@@ -10,7 +10,7 @@ from typing import get_args
 from cartl_core.catalog import METHODS, facts_of
 from cartl_core.render import histories, numbers, phrases, selection_phrases, sentences
 from cartl_core.render.captions import Caption
-from cartl_core.render.check_table import TITLES
+from cartl_core.render.checks.titles import TITLES
 from cartl_core.render.figure import Picture
 from cartl_core.render.html.arms import ShownArm
 from cartl_core.report import (

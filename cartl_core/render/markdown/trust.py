@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cartl_core.render import certificate_sentences, numbers, phrases
-from cartl_core.render.check_sentences import check_advice, check_words
-from cartl_core.render.check_table import TITLES
+from cartl_core.render.checks.sentences import check_advice, check_words
+from cartl_core.render.checks.titles import TITLES
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
 from cartl_core.report import Report

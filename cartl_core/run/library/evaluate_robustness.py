@@ -45,7 +45,7 @@ from cartl_core.data import ImageSet
 from cartl_core.errors import ArgumentInvalid
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.render import numbers
-from cartl_core.render.check_sentences import check_title, check_words
+from cartl_core.render.checks.sentences import check_title, check_words
 from cartl_core.render.sentences import notice
 from cartl_core.report import AttackResult, Interval
 from cartl_core.report.checks import Check

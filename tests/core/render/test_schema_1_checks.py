@@ -16,7 +16,7 @@ from cartl_core.analysis.checks.attack_strength import convergence, rising_eps
 from cartl_core.analysis.evidence import evidence
 from cartl_core.analysis.retention import retention
 from cartl_core.render.certificate_sentences import audit, network_certificate, smoothing_result
-from cartl_core.render.check_sentences import check_advice, check_title, check_words
+from cartl_core.render.checks.sentences import check_advice, check_title, check_words
 from cartl_core.render.evidence import document
 from cartl_core.render.schema_1_checks import convert_arm_checks, convert_evidence, convert_figures
 from cartl_core.report import Report

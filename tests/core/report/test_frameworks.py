@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from cartl_core.render import frameworks, html, markdown
-from cartl_core.render.check_table import TITLES
+from cartl_core.render.checks.titles import TITLES
 from cartl_core.report import Report
 from cartl_core.report.evidence import Reference
 from cartl_core.report.frameworks import FILE, TABLE, about, read_table

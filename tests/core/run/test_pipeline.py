@@ -22,7 +22,7 @@ from cartl_core.events import (
 )
 from cartl_core.nn.files import load_network
 from cartl_core.render import sentences
-from cartl_core.render.check_sentences import check_words
+from cartl_core.render.checks.sentences import check_words
 from cartl_core.render.evidence import EvidenceDocument, document
 from cartl_core.report import Report
 from cartl_core.report.checks import FINDINGS

@@ -11,7 +11,7 @@ from cartl_core.analysis.checks.attack_strength import ALPHA, convergence, eps_o
 from cartl_core.analysis.checks.gradient_masking import ComparedAttack, Kind, black_box, masking
 from cartl_core.analysis.checks.network import gradients, inference, input_range, jumps, logits, randomness
 from cartl_core.analysis.metrics import AttackRecord
-from cartl_core.render.check_sentences import check_advice, check_words
+from cartl_core.render.checks.sentences import check_advice, check_words
 from cartl_core.report.checks import Inference
 from cartl_core.spec import AttackSpec
 from cartl_core.statistics.proportions import mcnemar_above

@@ -17,7 +17,7 @@ from cartl_core.analysis.checks import CheckObservations, judge
 from cartl_core.analysis.checks.network import input_range, logits
 from cartl_core.analysis.metrics import AttackRecord, Outputs
 from cartl_core.catalog.check_attacks import EPS_ONE, own_attacks
-from cartl_core.render.check_sentences import check_advice, check_words
+from cartl_core.render.checks.sentences import check_advice, check_words
 from cartl_core.report.checks import FINDINGS, Band, Check, CheckAttack, Checked, Inference
 from cartl_core.spec import AttackSpec
 from cartl_core.spec.measures.diagnostics import ChecksSpec

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.render.check_sentences import check_advice, check_words
+from cartl_core.render.checks.sentences import check_advice, check_words
 from cartl_core.report.checks import FINDINGS
 
 

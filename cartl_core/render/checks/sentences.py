@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 
 from cartl_core.catalog.check_attacks import BLACK_BOX, OF_JOB, RESCALED, STRAIGHT, TRANSFER
-from cartl_core.render.check_table import SENTENCES, TITLES
+from cartl_core.render.checks.table import SENTENCES
+from cartl_core.render.checks.titles import TITLES
 from cartl_core.render.sentence_templates import Number, fill, names
 from cartl_core.report.checks import Check, CheckName, Finding
 

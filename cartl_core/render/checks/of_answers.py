@@ -1,66 +1,14 @@
-"""What each check is called, what each of its outcomes means, and what to do about it.
+"""What outcomes of the checks of a network's answers and gradients mean.
 
-``{others}``, ``{stronger}`` and ``{normalisation}`` are spelled out by ``check_sentences``.
+Places such as ``{others}`` and ``{stronger}`` are spelled out by ``checks.sentences``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from cartl_core.render.checks.sentence import NO_IMAGE, NOT_ASKED, Sentence
 from cartl_core.report.checks import CheckName, Finding
 
-TITLES: dict[CheckName, str] = {
-    "finite_outputs": "Outputs are finite",
-    "gradients": "Gradients reach the input",
-    "logits": "Outputs are logits",
-    "randomness": "The same input gives the same output",
-    "input_range": "Inputs in [0, 1], all of it heard",
-    "jumps": "Gradients tell of every change",
-    "inference": "Each answer is one pass on one image",
-    "convergence": "More steps break no more images",
-    "rising_eps": "Accuracy does not rise with the radius",
-    "eps_one": "Nothing stands at eps = 1",
-    "black_box": "No black box beats the white box",
-    "masking": "Robustness is no masking of gradients",
-}
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """What is said of an outcome, as templates with places for the check's numbers.
-
-    Attributes:
-        words: what it means; of several, the first whose numbers are all there.
-        advice: what to do.
-    """
-
-    words: tuple[str, ...]
-    advice: str | None = None
-
-
-_NOT_ASKED = Sentence(("No checks of the network were asked for, or they are not finished.",))
-_NO_IMAGE = "No image is classified right, so there was "
-_NOTHING_RIGHT = Sentence((f"{_NO_IMAGE}nothing to judge.",))
-_NOT_FINITE = Sentence(
-    ("Outputs of the network are not finite, so there was nothing to judge.",),
-    "See the check that outputs are finite.",
-)
-_TOO_FEW = (
-    "It needs {needed_images:plain} images and two radii, and had {had_images:count} images and "
-    "{had_radii:plain} radii."
-)
-_ONLY_BLACK_BOX = (
-    "breaks {black_box_only_images:count} of {images:count} images that no white-box attack of the same norm "
-    "and radius breaks"
-)
-_BLACK_BOXES = (
-    f"{{attack}} with {{queries:plain}} queries {_ONLY_BLACK_BOX}",
-    f"{{attack}} {_ONLY_BLACK_BOX}",
-)
-"""One that the checks made, and one of the job's own."""
-_STRONGER = "Attacks of another kind break more images than {reference} (points): {stronger}. "
-
-_SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
+OF_ANSWERS: dict[CheckName, dict[Finding, Sentence]] = {
     "finite_outputs": {
         "finite": Sentence(
             ("All outputs on {images:count} images are finite, without an attack and under every one.",)
@@ -99,8 +47,8 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             "Believe black-box attacks only: add an attack named square with 5,000 steps. Look for rounding, "
             "thresholds or detached tensors in the network.",
         ),
-        "no_image_right": Sentence((f"{_NO_IMAGE}no gradient to look at.",)),
-        "not_asked": _NOT_ASKED,
+        "no_image_right": Sentence((f"{NO_IMAGE}no gradient to look at.",)),
+        "not_asked": NOT_ASKED,
     },
     "logits": {
         "logits": Sentence(("Outputs range from {lowest:three} to {highest:three}: no probabilities.",)),
@@ -112,7 +60,7 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             ),
             "Remove the softmax at the end of the network and measure again.",
         ),
-        "not_asked": _NOT_ASKED,
+        "not_asked": NOT_ASKED,
     },
     "randomness": {
         "same_outputs": Sentence(("Two passes of {images:count} images are the same.",)),
@@ -125,7 +73,7 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             "Switch the noise off, or attack the mean of many passes (expectation over transformation, "
             "Athalye et al. 2018).",
         ),
-        "not_asked": _NOT_ASKED,
+        "not_asked": NOT_ASKED,
     },
     "input_range": {
         "whole_range": Sentence(
@@ -159,7 +107,7 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             "approximation, Athalye et al. 2018) and with a black box.",
         ),
         "no_image_in_range": Sentence(("Too few images: none was moved to a part of the range.",)),
-        "not_asked": _NOT_ASKED,
+        "not_asked": NOT_ASKED,
     },
     "jumps": {
         "gradients_tell": Sentence(
@@ -178,7 +126,7 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             "Believe attacks that need no gradient, such as square with 5,000 steps, and attacks that go "
             "straight through such layers, as those of these checks do.",
         ),
-        "not_asked": _NOT_ASKED,
+        "not_asked": NOT_ASKED,
     },
     "inference": {
         "one_pass": Sentence(
@@ -218,115 +166,7 @@ _SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
             ),
             "Use the statistics of training, not of the batch, when the network answers.",
         ),
-        "not_asked": _NOT_ASKED,
+        "not_asked": NOT_ASKED,
     },
-    "convergence": {
-        "converged": Sentence(
-            (
-                "{longer_attack} breaks {more_broken:share} points more of the same {images:count} images "
-                "than {shorter_attack}, at most {allowed:share} is allowed.",
-            )
-        ),
-        "not_converged": Sentence(
-            (
-                "{longer_attack} breaks {more_broken:share} points more of the same {images:count} images "
-                "than {shorter_attack}: the attack has not converged, and still more steps may break still "
-                "more images. Read the robust accuracy as an upper bound.",
-            ),
-            "Add an attack with {more_steps:fourfold} steps and 5 restarts, or apgd, which sizes its steps "
-            "itself.",
-        ),
-        "no_pair": Sentence(
-            ("No attack was run twice with different numbers of steps and everything else the same.",),
-            "Add such a pair, e.g. pgd with 20 and with 100 steps.",
-        ),
-    },
-    "rising_eps": {
-        "no_rise": Sentence(
-            (
-                "Independent attacks at {radii:plain} radii from {from_eps:radius} to {to_eps:radius} on "
-                "{images:count} images: robust accuracy never rises by more than chance allows.",
-            )
-        ),
-        "accuracy_rises": Sentence(
-            (
-                "From eps {from_eps:radius} to {to_eps:radius} robust accuracy rises by {rise:points} points "
-                "on the same {images:count} images (one-sided McNemar p {smallest_adjusted_p:two} over "
-                "{tests:plain} tests), though what breaks an image within the smaller radius lies within the "
-                "larger one too: the attacks do not find what is there.",
-            ),
-            "Add attacks that search otherwise: square, apgd with loss dlr, more restarts.",
-        ),
-        "too_few_images": Sentence((_TOO_FEW,), "Raise test_limit."),
-        "too_few_radii": Sentence((_TOO_FEW,)),
-        "not_asked": _NOT_ASKED,
-    },
-    "eps_one": {
-        "all_misclassified": Sentence(("All {images:count} images fall at eps 1 in linf.",)),
-        "images_withstand": Sentence(
-            (
-                "{standing_images:count} of {images:count} images stand although the attack may paint any "
-                "image it likes (eps 1 in linf): what stops it there is no robustness, and may stop it at "
-                "small radii too.",
-            ),
-            "Look for gradients that vanish or mislead; believe black-box attacks only.",
-        ),
-        "no_image_right": Sentence((f"{_NO_IMAGE}nothing to break.",)),
-        "not_asked": _NOT_ASKED,
-    },
-    "black_box": {
-        "black_box_no_stronger": Sentence(
-            tuple(
-                f"{box}; the white box alone breaks {{white_box_only_images:count}}." for box in _BLACK_BOXES
-            )
-        ),
-        "black_box_stronger": Sentence(
-            tuple(
-                f"{box}, though it asks for no gradient: gradients of this network mislead. The worst case "
-                "counts those images."
-                for box in _BLACK_BOXES
-            ),
-            "Read the worst case, not a white-box figure; run square with 5,000 steps on all images.",
-        ),
-        "no_black_box": Sentence(
-            ("No black box was run at the norm and radius of an attack on the cross-entropy.",),
-            "Add an attack named square.",
-        ),
-    },
-    "masking": {
-        "no_sign": Sentence(
-            (
-                "Beside {reference} on the same images, other attacks break (points): {others}. None breaks "
-                "over {allowed:share} more beyond chance: no sign of masking.",
-            )
-        ),
-        "gradients_masked": Sentence(
-            (
-                f"{_STRONGER}Some need no gradient of this network and find what its gradients do not: "
-                "masking is likely, and the figure of {reference} is too high. The worst case counts "
-                "those images.",
-            ),
-            "Read the worst case; run square with 5,000 steps on all images, and an attack through whatever "
-            "hides the gradient (backward pass differentiable approximation, Athalye et al. 2018).",
-        ),
-        "cross_entropy_masked": Sentence(
-            (
-                f"{_STRONGER}They follow gradients too, but of losses that do not hang on the size of the "
-                "logits: the logits mask weakness from the cross-entropy, and the figure of {reference} is "
-                "too high. The worst case counts those images.",
-            ),
-            "Read the worst case; add apgd with loss dlr or targeted_dlr on all images.",
-        ),
-        "no_other_attack": Sentence(
-            ("No attack of another kind was run at the norm and radius of an attack on the cross-entropy.",),
-            "Leave the checks on, with an attack on the cross-entropy among the job's attacks.",
-        ),
-    },
-}
-SENTENCES: dict[CheckName, dict[Finding, Sentence]] = {
-    name: outcomes
-    if name == "finite_outputs"
-    else {"no_image_right": _NOTHING_RIGHT, **outcomes, "outputs_not_finite": _NOT_FINITE}
-    for name, outcomes in _SENTENCES.items()
 }
 """By check and outcome."""
