@@ -46,7 +46,7 @@ def orphan_files(session: Session, settings: Settings) -> list[str]:
     """Directories of stages that no claim was ever given, and rows whose files are gone."""
     tokens: dict[str, int] = dict(session.execute(select(Job.id, Job.token)).all())
     wrong = []
-    for directory in settings.stages_dir.glob("*/*"):
+    for directory in settings.stages_dir.glob("[!.]*/*"):
         job_id, _, token = directory.name.rpartition("-")
         if not 0 < int(token) <= tokens.get(job_id, 0):
             wrong.append(f"{directory.relative_to(settings.stages_dir)} belongs to no claim")
@@ -59,7 +59,7 @@ def leftovers(session: Session, settings: Settings) -> dict[str, int]:
     """Files of dead claims that nothing needs any more: not wrong, but for `prune` to take away."""
     finished = set(session.execute(select(Stage.path).where(Stage.path.is_not(None))).scalars())
     counted = set(session.execute(select(Checkpoint.path)).scalars())
-    directories = [path for path in settings.stages_dir.glob("*/*") if path.is_dir()]
+    directories = [path for path in settings.stages_dir.glob("[!.]*/*") if path.is_dir()]
     dead = [path for path in directories if str(path.relative_to(settings.stages_dir)) not in finished]
     return {
         "stage directories": len(directories),
