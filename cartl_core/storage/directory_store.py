@@ -27,7 +27,7 @@ INCOMING = ".incoming"
 """Below the root: files and trees that come or go. What a crash leaves here may be removed at any time."""
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 """How systems refuse to rename a directory to what is there."""
-TRIES = 10
+TRIES = 1000
 """Of naming a file, while others remove the empty directories that it is to lie in."""
 
 
@@ -202,7 +202,10 @@ class DirectoryStore:
 
     def stamp(self, key: str) -> str:
         """See ``Store``: one that is written, even if its times are set back, has another ``ctime``."""
-        found = self.local(key).stat()
+        path = self.local(key)
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), key)
+        found = path.stat()
         return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}"
 
     def exists(self, key: str) -> bool:

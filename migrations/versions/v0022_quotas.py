@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("work_id", sa.String(length=64), nullable=False),
         sa.Column("token", sa.Integer(), nullable=False),
         sa.Column("owner_id", sa.String(length=64), nullable=False),
-        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("work_id", "token", name=op.f("pk_device_uses")),
     )

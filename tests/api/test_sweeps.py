@@ -162,7 +162,7 @@ def test_the_deployments_limits(settings: Settings, stored: Callable[[], list[in
         assert client.post("/sweeps", json=three).status_code == 201
         full = client.post("/sweeps", json=three)
         assert (full.status_code, full.json()["type"]) == (429, "/problems/too-many-jobs")
-        assert "3 jobs are queued and the sweep has 3; allowed: at most 5" in full.json()["detail"]
+        assert "3 jobs are queued and 3 are new; allowed: at most 5" in full.json()["detail"]
         assert stored() == [3, 3, 1]
         assert client.post("/sweeps", json=BODY | {"grid": {"seed": [0, 1]}}).status_code == 201
 

@@ -24,8 +24,24 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return outcomes.everything(fixed(), chosen)
 
 
+LATER_ROWS = {"unexplained", "layer_runs", "neighbours", "takes_gradients", "changes_itself"}
+LATER_VALUES = {"jumping", "unexplained", "inference"}
+"""Of the checks; recipe 2 computes all that recipe 1 did, with these beside it."""
+
+
+def without_later(label: str, rows: Any, later: set[str]) -> Any:
+    if not label.startswith(("checks", "probe checks")):
+        return rows
+    assert rows.keys() >= later
+    kept = {name: row for name, row in rows.items() if name not in later}
+    for attack in kept.get("attacks", ()):
+        assert attack.pop("samples") == 1
+    return kept
+
+
 def test_outcomes_of_every_image(found: Any) -> None:
-    kept, rows = read("outcomes")["rows"], found[0]
+    kept = read("outcomes")["rows"]
+    rows = {label: without_later(label, own, LATER_ROWS) for label, own in found[0].items()}
     assert rows.keys() == kept.keys()
     wrong = [
         f"{label}, {name}: {shaken_copies.kept(rows[label], ())[name]}, not {kept[label][name]}"
@@ -66,7 +82,8 @@ def test_values_of_the_diagnostics(found: Any) -> None:
     assert values.keys() == kept.keys()
     for label, value in kept.items():
         name, _ = outcomes.diagnostics()[label]
-        assert list(shaken_copies.apart(in_current_form(name, value), values[label], label)) == []
+        own = without_later(label, values[label], LATER_VALUES)
+        assert list(shaken_copies.apart(in_current_form(name, value), own, label)) == []
 
 
 def test_digests() -> None:

@@ -72,7 +72,7 @@ def test_without_the_operators_leave_there_is_no_form(settings: Settings) -> Non
 def test_a_reader_adds_and_deletes_none_and_others_see_none(
     browser: TestClient, new_key: Callable[..., dict[str, str]]
 ) -> None:
-    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "read")
+    ada, eve, reader = new_key("ada"), new_key("eve"), new_key("ada", "viewer")
     hook = browser.post("/webhooks", json=HOOK, headers=ada).json()["id"]
     for path in ("/ui/webhooks", f"/ui/webhooks/{hook}"):
         assert DELETE in browser.get(path, headers=ada | HTML).text

@@ -35,9 +35,9 @@ def test_a_dry_run_tells_what_is_needed(client: Client) -> None:
 
 
 def test_keys_are_listed_and_revoked(script: Any, scripted: Any, kind: str) -> None:
-    key = {"id": "k1", "owner": "ada", "name": "notebook", "scopes": ["read"], "in_use": True}
+    key = {"id": "k1", "owner": "ada", "name": "notebook", "role": "viewer", "in_use": True}
     (found,) = scripted.run(kind, script((200, {"data": [key]})), "keys")
-    assert (found.id, found.scopes, found.in_use) == ("k1", ("read",), True)
+    assert (found.id, found.role, found.in_use) == ("k1", "viewer", True)
     told = script(204)
     assert scripted.run(kind, told, "revoke_key", "k1") is None
     assert (told.asked[0].method, told.asked[0].url.path) == ("DELETE", "/keys/k1")

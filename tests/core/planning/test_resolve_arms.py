@@ -61,6 +61,7 @@ CHANGED: dict[str, dict[str, Any]] = {
         "lwf_weight": 0.02,
         "lwf_head_epochs": 1,
         "anchor_weight": 0.05,
+        "feature_precision": "fp16",
     },
 }
 

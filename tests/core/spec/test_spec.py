@@ -215,7 +215,7 @@ def test_a_digest_sees_every_field() -> None:
         ({"loss": "hinge"}, "loss"),
         ({"loss": "targeted_dlr"}, "loss"),
         ({"name": "apgd"}, "step"),
-        ({"name": "apgd", "step": None, "norm": "l1"}, "norm"),
+        ({"name": "fab", "step": None, "norm": "l1"}, "norm"),
         ({"name": "apgd", "step": None, "loss": "margin"}, "loss"),
         ({"name": "square", "step": None, "loss": "ce"}, "loss"),
         ({"name": "square", "step": None, "random_start": False}, "random_start"),

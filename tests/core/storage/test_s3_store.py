@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,7 +151,7 @@ def test_errors_say_what_happened_and_no_credentials(
     store = S3Store(Bucket("s3://cartl-tests/x", config), "store", tmp_path, cache_bytes=0)
     with pytest.raises(OSError, match=r"refuses these credentials|cannot be reached") as caught:
         store.put("a", b"1")
-    shown = repr(caught.getrepr(style="long")) + repr(vars(store))
+    shown = "".join(traceback.format_exception(caught.value)) + repr(vars(store))
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     for secret in (SECRET_KEY, ACCESS_KEY, "not-the-secret"):

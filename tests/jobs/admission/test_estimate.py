@@ -113,8 +113,9 @@ def test_a_job_costs_what_its_parts_cost() -> None:
     student_epoch = 270 * (trunk + 3 * (1 - trunk)) + 30 + 30 * 0.6 * 2 * 10
     curve = 20 * (1 + radii_taken * 2 + radii_taken * 2 * 2 * 2)
     corruptions = 20 * 8
-    climbed = 2 + 0.4 * 10 * 5 + 0.1 * 40 * 2 + 0.6 * 2 * 5 + 5
-    checks = 20 * (2 + 2 * 2 + 0.6 * 10 + 2 * climbed)
+    # A line of 16 segments in double precision, forth and back; two passes forth for one back.
+    climbed = 2 + 16 * 2 + 0.4 * 10 * 5 + 0.1 * 40 * 2 + 0.6 * 2 * 5 + 5
+    checks = 20 * (5 + (3 + 16) * 2 + 0.6 * 10 + 2 * climbed)
     gallery = 20 * (2 + 2 * 4)
     probes = curve + corruptions + checks + gallery
     student = 2 * student_epoch + 100 * (2 + 0.6 * 2 * 5) + probes
