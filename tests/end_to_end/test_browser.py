@@ -64,6 +64,7 @@ def submit(page: Page, name: str) -> str:
     return page.url.rpartition("/")[2]
 
 
+@pytest.mark.timeout(1200)  # a busy machine takes its time; each wait has its own end
 def test_a_person_gets_from_images_to_a_report(new_postgres_database: str, tmp_path: Path) -> None:
     shots = SHOTS if SHOTS.name else tmp_path / "screenshots"
     with service(tmp_path / "data", new_postgres_database) as (base, key), browser() as chromium:
