@@ -50,10 +50,9 @@ def test_a_file_is_cut_and_put_together_and_a_damaged_piece_is_refused(tmp_path:
         join(tmp_path)
 
 
-def test_without_a_gpu_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a GPU, which the benchmark would use for minutes")
+def test_without_a_gpu_it_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(["--out", str(tmp_path)]) == 1
     assert "no usable GPU" in capsys.readouterr().out

@@ -21,6 +21,7 @@ from cartl_core.storage.atomic_write import (
     sync_tree,
 )
 from cartl_core.storage.local_files import check_tree, chunks_of, files_below, read_range
+from cartl_core.storage.local_pending import LocalPending
 from cartl_core.storage.store import Content, Entry, KeyRefused, Pending, check_key
 
 INCOMING = ".incoming"
@@ -29,39 +30,6 @@ TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 """How systems refuse to rename a directory to what is there."""
 TRIES = 1000
 """Of naming a file, while others remove the empty directories that it is to lie in."""
-
-
-class PendingInDirectory:
-    """See ``Pending``."""
-
-    def __init__(self, store: DirectoryStore, file: PendingFile) -> None:
-        self._store = store
-        self._file = file
-
-    @property
-    def size(self) -> int:
-        """Bytes that were written so far."""
-        return self._file.size
-
-    @property
-    def path(self) -> Path:
-        """Of the file under way."""
-        return self._file.path
-
-    def write(self, chunk: bytes) -> None:
-        """Append to it."""
-        self._file.write(chunk)
-
-    def finish(self) -> Stat:
-        """Make it last."""
-        return self._file.finish()
-
-    def publish(self, key: str) -> Stat:
-        """Give it its key."""
-        target = self._store.place(key)
-        written = self._file.finish()
-        in_its_folder(target, lambda: self._file.publish(target))
-        return written
 
 
 class DirectoryStore:
@@ -114,7 +82,13 @@ class DirectoryStore:
     def pending(self) -> Iterator[Pending]:
         """See ``Store``."""
         with PendingFile(self.root / INCOMING, "file-") as file:
-            yield PendingInDirectory(self, file)
+            yield LocalPending(file, lambda key: self._publish(file, key))
+
+    def _publish(self, file: PendingFile, key: str) -> Stat:
+        target = self.place(key)
+        written = file.finish()
+        in_its_folder(target, lambda: file.publish(target))
+        return written
 
     def put(self, key: str, content: Content) -> Stat:
         """See ``Store``."""

@@ -21,6 +21,7 @@ from cartl_core.storage.atomic_write import PendingFile, Stat, make_directory
 from cartl_core.storage.bucket import Bucket, Object, StaleObject
 from cartl_core.storage.content_cache import DAMAGED, ContentCache
 from cartl_core.storage.local_files import check_tree, chunks_of
+from cartl_core.storage.local_pending import LocalPending
 from cartl_core.storage.s3_layout import Layout
 from cartl_core.storage.store import CHUNK, Content, Entry, KeyRefused, Pending, check_key
 
@@ -28,36 +29,6 @@ TRIES = 5
 """Of reading a file that others replace meanwhile."""
 
 T = TypeVar("T")
-
-
-class PendingInBucket:
-    """See ``Pending``: a local file until it is published."""
-
-    def __init__(self, store: S3Store, file: PendingFile) -> None:
-        self._store = store
-        self._file = file
-
-    @property
-    def size(self) -> int:
-        """Bytes that were written so far."""
-        return self._file.size
-
-    @property
-    def path(self) -> Path:
-        """Of the file under way."""
-        return self._file.path
-
-    def write(self, chunk: bytes) -> None:
-        """Append to it."""
-        self._file.write(chunk)
-
-    def finish(self) -> Stat:
-        """Make it last."""
-        return self._file.finish()
-
-    def publish(self, key: str) -> Stat:
-        """Give it its key."""
-        return self._store.upload(key, self._file)
 
 
 class S3Store:
@@ -79,7 +50,7 @@ class S3Store:
     def pending(self) -> Iterator[Pending]:
         """See ``Store``."""
         with PendingFile(self._scratch, ".incoming-") as file:
-            yield PendingInBucket(self, file)
+            yield LocalPending(file, lambda key: self.upload(key, file))
 
     def upload(self, key: str, file: PendingFile, *, new: bool = False) -> Stat:
         """Keep a local file."""

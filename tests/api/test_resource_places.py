@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from cartl_core.spec.resources.dataset import NewDataset
 from cartl_core.spec.resources.teacher import NewTeacher
-from cartl_core.storage.directory_store import PendingInDirectory
+from cartl_core.storage.local_pending import LocalPending
 from jobs.database.dialect import FromNow
 from jobs.errors import NoSpace, NotReceiving, ResourceNotFound, StorageFull, TooManyUploads
 from jobs.files.places import forget_expired
@@ -177,7 +177,7 @@ def test_little_room_is_told(settings: Settings) -> None:
 def test_a_disk_that_fills_while_bytes_come_is_told_and_they_may_come_again(
     settings: Settings, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: PendingInDirectory, chunk: bytes) -> None:
+    def full(self: LocalPending, chunk: bytes) -> None:
         # A device that is always full raises the system's own error.
         with Path("/dev/full").open("wb", buffering=0) as device:
             device.write(chunk)
@@ -185,7 +185,7 @@ def test_a_disk_that_fills_while_bytes_come_is_told_and_they_may_come_again(
     with local_client(settings) as client:
         path = client.post("/datasets", json={"name": "a", "size": 10}).headers["location"]
         with monkeypatch.context() as patch:
-            patch.setattr(PendingInDirectory, "write", full)
+            patch.setattr(LocalPending, "write", full)
             answer = client.put(f"{path}/content", content=bytes(10), headers=BINARY)
         assert (answer.status_code, answer.json()["type"]) == (507, "/problems/no-space")
         assert "/dev" not in answer.text and "Errno" not in answer.text
