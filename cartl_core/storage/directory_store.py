@@ -28,7 +28,7 @@ INCOMING = ".incoming"
 """Below the root: files and trees that come or go. What a crash leaves here may be removed at any time."""
 TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 """How systems refuse to rename a directory to what is there."""
-TRIES = 1000
+TRIES = 10
 """Of naming a file, while others remove the empty directories that it is to lie in."""
 
 
@@ -238,6 +238,12 @@ def in_its_folder(target: Path, name: Callable[[], object]) -> None:
     for left in reversed(range(TRIES)):
         try:
             make_directory(target.parent)
+        # It was there, and was gone when Python looked whether it is a directory.
+        except (FileExistsError, FileNotFoundError):
+            if not left:
+                raise
+            continue
+        try:
             name()
         except FileNotFoundError:
             if not left:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from cartl_core.storage import atomic_write
+from cartl_core.storage import atomic_write, directory_store
 from cartl_core.storage.directory_store import INCOMING, DirectoryStore
 from cartl_core.storage.store import KeyRefused
 
@@ -169,3 +171,23 @@ def test_what_a_file_holds_is_no_tree(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r"exist|directory"):
             store.put(key, b"1")
     assert list(store.list()) == ["a", "t/b"]
+
+
+@pytest.mark.parametrize(("times", "is_kept"), [(1, True), (directory_store.TRIES, False)])
+def test_a_folder_that_goes_while_it_is_looked_at_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, is_kept: bool
+) -> None:
+    """``Path.mkdir`` says that it exists when it was there, and was removed before it looked what it is."""
+    store, raced, make = DirectoryStore(tmp_path), list[Path](), atomic_write.make_directory
+
+    def race(directory: Path) -> None:
+        if directory.name == "deep" and len(raced) < times:
+            raced.append(directory)
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(directory))
+        make(directory)
+
+    monkeypatch.setattr("cartl_core.storage.directory_store.make_directory", race)
+    with nullcontext() if is_kept else pytest.raises(FileExistsError):
+        store.put("deep/a", b"1")
+    assert len(raced) == times
+    assert store.exists("deep/a") is is_kept
