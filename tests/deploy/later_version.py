@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +77,18 @@ CONTRACTION = Change(
     upgrade=("op.execute('ALTER TABLE jobs RENAME COLUMN name TO title')",),
     downgrade=("op.execute('ALTER TABLE jobs RENAME COLUMN title TO name')",),
 )
+ADMINISTRATOR = """
+import sys
+from jobs.database import engine
+from jobs.settings import Settings
+
+database = engine.make_engine(Settings.from_env())
+for line in sys.stdin:
+    what, revision = line.split()
+    {"migrate": engine.migrate, "downgrade": engine.downgrade}[what](database, revision)
+    print(f"done: {what} {revision}", flush=True)
+"""
+"""What `python -m jobs` does, without a process for each command."""
 UNDECLARED = Change(
     expands=False,
     upgrade=("op.create_table('shapes', sa.Column('name', sa.String(16), primary_key=True))",),
@@ -121,6 +133,32 @@ class LaterVersion:
         )
         assert done.returncode == code, done.stderr
         return done.stdout
+
+    @contextmanager
+    def administrator(self) -> Iterator[Callable[[str, str], str]]:
+        """A process of this version that migrates and downgrades to what it is told, until the block ends."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", ADMINISTRATOR],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin is not None and process.stdout is not None
+        orders, answers = process.stdin, process.stdout
+
+        def order(what: str, revision: str) -> str:
+            orders.write(f"{what} {revision}\n")
+            orders.flush()
+            return answers.readline().strip()
+
+        try:
+            yield order
+        finally:
+            orders.close()
+            process.wait(60)
+            answers.close()
 
     @contextmanager
     def serving(self) -> Iterator[httpx.Client]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,12 +14,14 @@ from typer.testing import CliRunner
 
 from jobs.__main__ import app as administration
 from jobs.database.engine import make_engine, migrate, newest_revision
+from jobs.errors import DatabaseAhead
 from jobs.settings import SQLITE_NAME, Settings
 from jobs.state import JobState
 from tests.api.conftest import local_client
-from tests.deploy.later_version import CONTRACTION, EXPANSION, LaterVersion, after, later_version
+from tests.deploy.later_version import CONTRACTION, EXPANSION, after, later_version
 from tests.factories import SMALL
 from tests.fixtures.workers import Record, Worker
+from worker.__main__ import _check_database
 
 FAKE_WORKER = Path(__file__).parents[1] / "worker/fake_worker.py"
 
@@ -68,18 +67,6 @@ def readiness(client: TestClient) -> dict[str, Any]:
     return found
 
 
-def start_of(settings: Settings, *module: str) -> subprocess.CompletedProcess[str]:
-    """`python -m MODULE` of this version, which is to end."""
-    told = {"CARTL_DATA_DIR": str(settings.data_dir), "CARTL_DATABASE_URL": settings.database_url}
-    return subprocess.run(
-        [sys.executable, "-m", *module],
-        env={**os.environ, **told, "CARTL_PORT": "0"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-
-
 def test_api_and_worker_go_on_until_the_later_version_takes_something_away(
     settings: Settings,
     engine: Engine,
@@ -90,13 +77,12 @@ def test_api_and_worker_go_on_until_the_later_version_takes_something_away(
     jobs_command: Callable[..., tuple[int, str]],
     tmp_path: Path,
 ) -> None:
-    next_one = later_version(tmp_path / "next", settings, EXPANSION)
-    one_after = later_version(tmp_path / "after", settings, EXPANSION, CONTRACTION)
-    with local_client(settings) as client:
+    later = later_version(tmp_path / "later", settings, EXPANSION, CONTRACTION)
+    with local_client(settings) as client, later.administrator() as order:
         worker = start_worker([str(FAKE_WORKER)])
         in_state(post(client), JobState.SUCCEEDED)
 
-        assert next_one.run("-m", "jobs", "migrate") == f"The database is at migration {after(1)}.\n"
+        assert order("migrate", after(1)) == f"done: migrate {after(1)}"
         until(lambda: readiness(client)["database"] == "newer")
         found = readiness(client)
         assert found["status"] == "ready"
@@ -106,7 +92,7 @@ def test_api_and_worker_go_on_until_the_later_version_takes_something_away(
         new_processes_may_start(settings, jobs_command)
         assert set(values(engine, "SELECT colour FROM jobs")) == {"grey"}
 
-        one_after.run("-m", "jobs", "migrate")
+        assert order("migrate", after(2)) == f"done: migrate {after(2)}"
         until(lambda: client.get("/readyz").status_code == 503)
         for answer in (client.get("/readyz"), client.get("/jobs"), client.post("/jobs", json=SMALL)):
             assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not-ready")
@@ -114,10 +100,10 @@ def test_api_and_worker_go_on_until_the_later_version_takes_something_away(
         until(lambda: f"nothing is maintained: the database is at migration {after(2)}" in said(worker))
         code, told = jobs_command("migrate")
         assert code == 1 and "a newer version has migrated it" in told
-        refused = start_of(settings, "worker")
-        assert refused.returncode == 1 and "a newer version has migrated it" in refused.stderr
+        with pytest.raises(DatabaseAhead, match="a newer version has migrated it"):
+            _check_database(settings)
 
-        go_back(one_after)
+        assert order("downgrade", newest_revision()) == f"done: downgrade {newest_revision()}"
         until(lambda: client.get("/readyz").status_code == 200)
         assert readiness(client)["database"] == "ok"
         assert client.get(f"/jobs/{beside}").json()["state"] == "succeeded"
@@ -132,13 +118,9 @@ def new_processes_may_start(settings: Settings, jobs_command: Callable[..., tupl
         assert f"at migration {after(1)} of a newer version; this one, of migration" in told
     code, told = jobs_command("downgrade", newest_revision())
     assert code == 1 and "go back with its" in told
+    _check_database(settings)
     with local_client(settings) as another:
         assert another.get("/jobs").status_code == 200
-
-
-def go_back(later: LaterVersion) -> None:
-    told = later.run("-m", "jobs", "downgrade", newest_revision())
-    assert told.startswith(f"The database is at migration {newest_revision()}.")
 
 
 def said(worker: Worker) -> str:
