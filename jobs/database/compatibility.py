@@ -66,7 +66,7 @@ def compatible_from(scripts: ScriptDirectory, revision: str) -> str:
 
 
 def write_compatibility(connection: Connection, scripts: ScriptDirectory, revision: str | None) -> None:
-    """Say in a database that is now at ``revision`` which programs may use it; before 0023 it cannot."""
+    """Say in a database that is now at ``revision`` which programs may use it; before 0024 it cannot."""
     if revision is None or not inspect(connection).has_table(TABLE):
         return
     named = compatible_from(scripts, revision)

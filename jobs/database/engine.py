@@ -73,10 +73,12 @@ def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
 def _make_private(database: str) -> None:
     """Make the file for this user only; SQLite gives its mode to the files beside it.
 
-    Where it cannot be made, the first connection says so.
+    One that is there is not opened: to close it would drop the locks of this process's connections, and
+    another process would delete the write-ahead log that they read. Where it cannot be made, the first
+    connection says so.
     """
     with suppress(OSError):
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _json(value: object) -> str:

@@ -52,14 +52,15 @@ def test_the_job_of_a_drained_host_ends_on_another_one(
     until(lambda: "checkpoint_written" in record.types(job_id))
     family = [*first.runs(), *first.pool()]
     with local_client(quick) as client:
-        (drained,) = ids(client.get("/workers").json())
+        (drained,) = record.living_workers()
         start_worker([str(FAKE_WORKER)])
-        until(lambda: len(ids(client.get("/workers").json())) == 2)
+        until(lambda: len(record.living_workers()) == 2)
         drain(first)
         later = record.submit()
         assert first.wait() == 0
         assert [pid for pid in family if is_alive(pid)] == []
-        (left,) = ids(client.get("/workers").json())
+        assert drained not in ids(client.get("/workers").json())
+        (left,) = record.living_workers()
         for one in (job_id, later):
             in_state(one, JobState.SUCCEEDED)
         found = client.get(f"/jobs/{job_id}/artifacts/left.json").content

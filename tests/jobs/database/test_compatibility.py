@@ -15,7 +15,7 @@ from jobs.database.engine import _script_directory, check, downgrade, make_engin
 from jobs.errors import DatabaseAhead, DatabaseBehind
 from jobs.settings import Settings
 
-FIRST = "0023"
+FIRST = "0024"
 """The migration from which on each one says how far back it is understood."""
 LATER = "9999"
 
@@ -156,7 +156,7 @@ def test_a_later_migration_counts_if_the_database_names_this_version_for_it(
 
 
 def test_a_database_without_the_table_names_nobody(fresh: Engine) -> None:
-    migrate(fresh, "0022")
+    migrate(fresh, "0023")
     with fresh.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": LATER})
     with pytest.raises(DatabaseAhead):
@@ -164,11 +164,11 @@ def test_a_database_without_the_table_names_nobody(fresh: Engine) -> None:
 
 
 def test_a_later_program_says_what_becomes_of_the_running_one(fresh: Engine) -> None:
-    migrate(fresh, "0022")
-    for oldest, then in (("0022", "may go on beside this one"), ("0023", "must be stopped first")):
-        later = Program(newest="0024", known=frozenset({"0022", "0023", "0024"}), oldest_beside=oldest)
+    migrate(fresh, "0023")
+    for oldest, then in (("0023", "may go on beside this one"), ("0024", "must be stopped first")):
+        later = Program(newest="0025", known=frozenset({"0023", "0024", "0025"}), oldest_beside=oldest)
         with fresh.connect() as connection, pytest.raises(DatabaseBehind, match=then):
-            later.standing(connection, "0022")
+            later.standing(connection, "0023")
 
 
 def test_a_migration_names_none_that_is_later_or_unknown(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Which versions of the program may use the database.
 
-Revision: 0023, after 0022
+Revision: 0024, after 0023
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
-COMPATIBLE_FROM = "0023"
+COMPATIBLE_FROM = "0024"
 
 
 def upgrade() -> None:
