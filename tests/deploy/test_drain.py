@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -47,7 +46,7 @@ def test_the_job_of_a_drained_host_ends_on_another_one(
     in_state: Callable[..., None],
     until: Callable[..., None],
 ) -> None:
-    job_id = record.submit(name="drain go_on")
+    job_id = record.submit("local", name="drain go_on")
     first = start_worker([str(FAKE_WORKER)])
     until(lambda: "checkpoint_written" in record.types(job_id))
     family = [*first.runs(), *first.pool()]
@@ -63,14 +62,13 @@ def test_the_job_of_a_drained_host_ends_on_another_one(
         (left,) = record.living_workers()
         for one in (job_id, later):
             in_state(one, JobState.SUCCEEDED)
-        found = client.get(f"/jobs/{job_id}/artifacts/left.json").content
+        found = client.get(f"/jobs/{job_id}/artifacts/left.json")
+    assert found.status_code == 200, found.text
     assert left != drained
     assert claimed_by(record, job_id) == [drained, left]
     assert claimed_by(record, later) == [left]
     assert record.job(job_id).attempts_used == 0
-    assert json.loads(found) == ["weights", "weights"], (
-        "both checkpoints: the last one was written for the drain"
-    )
+    assert found.json() == ["weights", "weights"], "both checkpoints: the last one was written for the drain"
 
 
 def claimed_by(record: Record, job_id: str) -> list[str]:
