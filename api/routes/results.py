@@ -107,9 +107,12 @@ def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Requ
     with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
         page = written_page(session, job, context.settings)
-    if asked_by_a_person(request):
+        person = asked_by_a_person(request)
+        ended = job.state == JobState.SUCCEEDED
+        rows = measurement_rows(session, job_id, caller.owner) if person and ended else []
+    if person:
         text = html.render(report_of(job)) if page is None else page[1].read_text()
-        return report_for_people(request, job, text, written=page is not None)
+        return report_for_people(request, job, text, written=page is not None, measurements=rows)
     if page is not None:
         row, file = page
         return send_file(request, file, name=PAGE, media_type=row.media_type, etag=row.sha256)

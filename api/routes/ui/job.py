@@ -20,6 +20,7 @@ from api.routes.results import measurement_rows, report_of, written_page
 from api.routes.ui.visit import Visit, VisitDep
 from api.schemas import View
 from api.shared_links import LinkInvalid, make_link, read_link
+from api.web.charts import frame_of_series
 from api.web.timeline import WHOLE, stages_over_time
 from cartl_core.render import html, sentences
 from cartl_core.render.event_lines import event_line
@@ -130,7 +131,15 @@ def show_robustness(job_id: JobId, visit: VisitDep) -> Response:
             measurement_rows(session, job_id, visit.caller.owner) if job.state == JobState.SUCCEEDED else []
         )
     mine = job.owner_id == visit.caller.owner
-    return _page(visit, job, "job_robustness.html", mine=mine, files=files, measurements=rows)
+    return _page(
+        visit,
+        job,
+        "job_robustness.html",
+        mine=mine,
+        files=files,
+        measurements=rows,
+        frame=frame_of_series(len(rows)),
+    )
 
 
 @router.get("/ui/jobs/{job_id}/report")
