@@ -66,6 +66,9 @@ class AttackResult(Value):
     restarts: int
     random_start: bool
     samples: int = Field(default=1, description="Passes that each step took the mean of.")
+    targets: int | None = Field(
+        default=None, description="Of a targeted attack: other classes that it aims at, the likeliest first."
+    )
     seed: int
     n: int
     robust: Interval = Field(description="Right without an attack and never fooled by any iterate.")
