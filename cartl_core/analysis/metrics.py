@@ -12,7 +12,6 @@ from cartl_core.analysis.over_classes import over_classes
 from cartl_core.catalog.ensembles import autoattack_among
 from cartl_core.report import AttackResult, ClassResult, Figures, Interval
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.measures.attack import TARGETED
 from cartl_core.statistics.proportions import wilson
 
 
@@ -102,7 +101,7 @@ def attack_result(outcome: AttackRecord, seed: int) -> AttackResult:
         restarts=attack.restarts,
         random_start=attack.random_start,
         samples=attack.samples,
-        targets=attack.targets if attack.loss in TARGETED else None,
+        targets=attack.targets,
         seed=seed,
         n=n,
         robust=wilson(sum(outcome.robust), n),
