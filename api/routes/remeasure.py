@@ -23,7 +23,7 @@ from cartl_core.spec.job import Preset
 from cartl_core.spec.request import PRIORITY, EvaluateOverrides, Priority
 from jobs import store
 from jobs.state import JobState
-from jobs.store.measurements import measurements_of
+from jobs.store.measurements import other_specs, stored_report
 from jobs.store.rights.audit import note
 
 router = APIRouter(tags=["jobs"])
@@ -77,7 +77,8 @@ def remeasure_job(
         if job.owner_id != caller.owner or job.state != JobState.SUCCEEDED:
             raise Problem("not-allowed", "Only a job of yours that has succeeded can be measured again.")
         before = spec_of(job.spec)
-        earlier = [before, *(spec_of(one.spec) for one in measurements_of(session, job))]
+        stored = stored_report(session, job_id, caller.owner)
+        earlier = [before, *(spec_of(one) for one in other_specs(session, stored))]
     body_digest = digest({"remeasure": job_id, **wanted.model_dump(mode="json", exclude_unset=True)})
     if idempotency_key is not None and not dry_run:
         replay = _made_before(context, caller.owner, idempotency_key, body_digest)
