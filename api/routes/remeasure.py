@@ -23,7 +23,7 @@ from cartl_core.spec.job import Preset
 from cartl_core.spec.request import PRIORITY, EvaluateOverrides, Priority
 from jobs import store
 from jobs.state import JobState
-from jobs.store.measurements import measurements_of
+from jobs.store.measurements import other_specs, stored_report
 
 router = APIRouter(tags=["jobs"])
 
@@ -74,7 +74,8 @@ def remeasure_job(job_id: JobId, request: SubmitRequestDep, dry_run: DryRunFlag 
         if job.owner_id != caller.owner or job.state != JobState.SUCCEEDED:
             raise Problem("not-allowed", "Only a job of yours that has succeeded can be measured again.")
         before = spec_of(job.spec)
-        earlier = [before, *(spec_of(one.spec) for one in measurements_of(session, job))]
+        stored = stored_report(session, job_id, caller.owner)
+        earlier = [before, *(spec_of(one) for one in other_specs(session, stored))]
     submission = _submission(request, wanted, before, earlier, job_id, caller.owner)
     if dry_run:
         return json_of(dry_run_of(submission, context.settings))

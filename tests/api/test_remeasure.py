@@ -14,7 +14,7 @@ from cartl_core.nn.rng import generator
 from cartl_core.report import Report
 from cartl_core.spec import ModelSpec
 from cartl_core.statistics.proportions import wilson
-from jobs.store.measurements import measurements_of
+from jobs.store.measurements import other_measurements, stored_report
 from tests.api.conftest import Worker
 from tests.factories import SMALL
 from tests.fixtures.reports import attack_of, full_report, report_event
@@ -128,6 +128,4 @@ def test_only_a_job_that_has_succeeded_is_measured_again(
     assert client.post(f"/jobs/{'0' * 32}/remeasure", json={"evaluate": {}}).status_code == 404
     assert client.get(f"/jobs/{job_id}/robustness").json()["measurements"] == []
     with factory() as session:
-        from jobs.tables import Job
-
-        assert list(measurements_of(session, session.get_one(Job, job_id))) == []
+        assert other_measurements(session, stored_report(session, job_id, "local")) == ()
