@@ -75,6 +75,14 @@ def measurement_rows(
     return rows_of([(stored, report), *((other, report_in(other)) for other in others)])
 
 
+def measurements_of(session: Session, job: Job, reader: str) -> list[Measurement]:
+    """``measurement_rows`` of a job that has succeeded; of another one none."""
+    if job.state != JobState.SUCCEEDED:
+        return []
+    stored = stored_report(session, job.id, reader)
+    return measurement_rows(session, stored, report_in(stored), reader) if stored.report else []
+
+
 def report_in(stored: StoredReport) -> Report:
     """The report of a job that has succeeded."""
     assert stored.report is not None
@@ -116,9 +124,11 @@ def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Requ
     with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
         page = written_page(session, job, context.settings)
-    if asked_by_a_person(request):
+        person = asked_by_a_person(request)
+        rows = measurements_of(session, job, caller.owner) if person else []
+    if person:
         text = html.render(report_of(job)) if page is None else page[1].read_text()
-        return report_for_people(request, job, text, written=page is not None)
+        return report_for_people(request, job, text, written=page is not None, measurements=rows)
     if page is not None:
         row, file = page
         return send_file(request, file, name=PAGE, media_type=row.media_type, etag=row.sha256)

@@ -112,7 +112,7 @@ def measurement_cost(attack: AttackSpec | None, images: int) -> float:
     if attack is None:
         return float(FORWARD * images)
     a_step = ATTACK_STEP if ATTACKS[attack.name].gradients else FORWARD
-    steps = steps_in_all(attack.loss, attack.steps, attack.restarts, attack.samples)
+    steps = steps_in_all(attack.loss, attack.steps, attack.restarts, attack.samples, attack.targets)
     return images * (FORWARD + SHARE_OF_STEPS * a_step * steps)
 
 
