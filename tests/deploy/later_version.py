@@ -162,10 +162,10 @@ class LaterVersion:
 
     @contextmanager
     def serving(self) -> Iterator[httpx.Client]:
-        """`python -m api` of this version, until the block ends."""
+        """`python -m api --migrate` of this version, as `cartl up` starts it, until the block ends."""
         port = free_port()
         api = subprocess.Popen(
-            [sys.executable, "-m", "api"],
+            [sys.executable, "-m", "api", "--migrate"],
             cwd=self.folder,
             env={**self.environment, "CARTL_PORT": str(port)},
             stdout=subprocess.DEVNULL,
