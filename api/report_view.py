@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Self
 
@@ -12,6 +12,9 @@ from api.schemas import View
 from cartl_core.render import sentences
 from cartl_core.report import AttackResult, Interval, Report
 from jobs.store.measurements import StoredReport
+
+Radii = Mapping[str, float]
+"""Largest radii by norm, in pixel units."""
 
 
 class ReportText(View):
@@ -33,8 +36,8 @@ class Measurement(View):
     attacks: tuple[AttackResult, ...]
     worst_case: Interval | None = Field(description="Over this row's attacks alone.")
     at_most: float | None = Field(
-        description="The lowest worst case of this row and those before it on the same images: robust "
-        "accuracy against all of their attacks is no higher."
+        description="The lowest worst case of this row and of those before it on the same images, in the "
+        "same norms, at radii no larger: robust accuracy within this row's radii is no higher."
     )
 
 
@@ -58,14 +61,15 @@ class RobustnessReport(Report):
 def rows_of(measured: Sequence[tuple[StoredReport, Report]]) -> list[Measurement]:
     """A row for each job that has measured the student, oldest first."""
     rows: list[Measurement] = []
-    lowest: dict[tuple[str, int], float] = {}
+    told: list[tuple[tuple[str, int], Radii, float]] = []
     for stored, report in sorted(measured, key=_ended):
         if report.student is None or report.student.figures is None:
             continue
         figures = report.student.figures
-        images = (figures.data_fingerprint, figures.n)
+        images, radii = (figures.data_fingerprint, figures.n), _radii(figures.attacks)
         if figures.worst_case is not None:
-            lowest[images] = min(figures.worst_case.value, lowest.get(images, 1.0))
+            told.append((images, radii, figures.worst_case.value))
+        bounds = [value for where, within, value in told if where == images and _fit(within, radii)]
         rows.append(
             Measurement(
                 job_id=stored.job_id,
@@ -73,10 +77,22 @@ def rows_of(measured: Sequence[tuple[StoredReport, Report]]) -> list[Measurement
                 clean=figures.clean,
                 attacks=figures.attacks,
                 worst_case=figures.worst_case,
-                at_most=lowest.get(images),
+                at_most=min(bounds, default=None),
             )
         )
     return rows
+
+
+def _radii(attacks: Sequence[AttackResult]) -> Radii:
+    """The largest radius that was tried in each norm."""
+    return {
+        norm: max(one.eps for one in attacks if one.norm == norm) for norm in {one.norm for one in attacks}
+    }
+
+
+def _fit(inner: Radii, outer: Radii) -> bool:
+    """Whether what breaks an image within ``inner`` breaks it within ``outer``."""
+    return all(eps <= outer.get(norm, -1.0) for norm, eps in inner.items())
 
 
 def _ended(measured: tuple[StoredReport, Report]) -> tuple[datetime, str]:

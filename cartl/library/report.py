@@ -37,7 +37,9 @@ class Measurement(Value):
     attacks: tuple[AttackResult, ...]
     worst_case: Interval | None = Field(default=None, description="Over this row's attacks alone.")
     at_most: float | None = Field(
-        default=None, description="The lowest worst case of this row and those before it on the same images."
+        default=None,
+        description="The lowest worst case of this row and of those before it on the same images, in the "
+        "same norms, at radii no larger.",
     )
 
 

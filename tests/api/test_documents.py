@@ -143,7 +143,8 @@ def test_the_catalog_is_told(client: TestClient) -> None:
         "aa-square",
     ]
     assert standard["least_classes"] == 4
-    assert standard["norms"] == ["linf", "l2"]
+    assert standard["norms"] == ["linf", "l2", "l1"]
+    assert [one["in_l1"] for one in standard["members"]] == [{"restarts": 5}, {"targets": 5}, {}, {}]
     evaluations = {one["name"]: one for one in attacks["evaluations"]}
     assert set(evaluations) == set(EVALUATIONS)
     assert evaluations["autoattack"]["attacks"] == [one["label"] for one in standard["members"]]

@@ -153,3 +153,28 @@ def test_only_a_job_that_has_succeeded_is_measured_again(
     assert client.get(f"/jobs/{job_id}/robustness").json()["measurements"] == []
     with factory() as session:
         assert other_measurements(session, stored_report(session, job_id, "local")) == ()
+
+
+def test_a_larger_radius_and_another_norm_say_nothing_of_what_came_before(
+    client: TestClient, worker: Worker, made: str
+) -> None:
+    """A row is held to what was found within its own radii: the wide one takes no later row down with it."""
+
+    def row(robust: int, attack: dict[str, Any], **changes: Any) -> str:
+        answer = client.post(f"/jobs/{made}/remeasure", json={"evaluate": {"attacks": [NEW | attack]}})
+        claim = worker.claim()
+        report = report_with(robust, "square")
+        assert report.student is not None and report.student.figures is not None
+        told = report.student.figures.attacks[0].model_copy(update=changes)
+        figures = report.student.figures.model_copy(update={"attacks": (told,)})
+        student = report.student.model_copy(update={"figures": figures})
+        worker.tell(claim, report_event(report.model_copy(update={"student": student})))
+        worker.complete(claim)
+        return str(answer.json()["id"])
+
+    row(10, {"eps": 0.3}, eps=0.3)
+    row(40, {"norm": "l2", "eps": 1.0}, norm="l2", eps=1.0)
+    row(110, {"steps": 61})
+    last = row(50, {"eps": 0.4}, eps=0.4)
+    rows = client.get(f"/jobs/{last}/robustness").json()["measurements"]
+    assert [one["at_most"] for one in rows] == [0.6, 0.05, 0.2, 0.55, 0.05]

@@ -114,6 +114,8 @@ def test_broken_images_leave_the_batch_and_cost_no_more_steps(name: str, norm: s
     wide: dict[str, Any] = {"eps": 6 * EPS[norm], "restarts": 1}
     if (name, norm) == ("apgd", "l1"):
         wide["steps"] = 40  # three fifths are spent outside the ball, where nothing falls
+    if (name, norm) == ("fab", "l1"):
+        wide["steps"] = 40  # a step goes beyond the boundary by a twentieth of one coordinate's way
     attack = spec(name, norm, loss, **wide, **({"step": EPS[norm]} if name == "pgd" else {}))
     outcome = run(model, images, labels, attack, torch.arange(COUNT))
     assert outcome.broken.float().mean() > 0.8

@@ -116,7 +116,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no radius": ({"eps": 0}, "eps: .*allowed: above 0"),
     "no such attack": ({"attack": "cw"}, "attack: 'cw' is no known attack; allowed: quick, pgd20"),
     "too few classes": ({}, "attack: autoattack needs 4 classes, not 3; allowed: ensemble"),
-    "a norm it does not know": ({"norm": "l1"}, "norm: autoattack knows no l1; allowed: linf, l2"),
+    "a norm it does not know": ({"norm": "l0"}, "norm: 'l0' is no norm; allowed: linf, l2, l1"),
     "no batch": ({"batch_size": 0}, "batch_size: 0; allowed: a whole number from 1"),
     "seed": ({"seed": "x"}, "seed: 'x' is no seed"),
 }
