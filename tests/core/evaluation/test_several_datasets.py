@@ -33,6 +33,7 @@ from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from jobs.admission.estimate import estimated_evaluation
 from tests.core.run.test_own_objects import digits
+from tests.factories import HALF, make_runtime, make_spec
 
 HIGH, LOW = ({"name": "digits", "classes": list(range(first, first + 5))} for first in (5, 0))
 MEASURED = {"test_limit": 60, "batch_size": 32}
@@ -51,8 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("several")
 
 
-@pytest.fixture
-def go(folder: Path, runtime: Runtime) -> Callable[..., Report]:
+@pytest.fixture(scope="module")
+def go(folder: Path) -> Callable[..., Report]:
     def start(
         spec: JobSpec | EvaluateJobSpec,
         out: str,
@@ -69,16 +70,18 @@ def go(folder: Path, runtime: Runtime) -> Callable[..., Report]:
             data_root=folder / "data",
             out=folder / out,
             report=report,
-            runtime=runtime,
+            runtime=make_runtime(),
             network=network,
         )
 
     return start
 
 
-@pytest.fixture
-def network(go: Callable[..., Report], job: Callable[..., JobSpec], folder: Path) -> Path:
-    go(job(baselines=[], evaluate={"attacks": [], "checks": None, **MEASURED}), "original")
+@pytest.fixture(scope="module")
+def network(go: Callable[..., Report], folder: Path) -> Path:
+    """A student, made once for all tests of this file."""
+    changes = {"baselines": [], "evaluate": {"attacks": [], "checks": None, **MEASURED}}
+    go(make_spec(HALF | {"exports": []}, **changes), "original")
     return folder / "original" / "student.safetensors"
 
 
