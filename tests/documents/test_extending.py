@@ -22,6 +22,12 @@ TOUCHED = {
 """Modules of the project that a page writes, and those that it changes."""
 
 
+def copy(tree: Path) -> None:
+    """With what is compiled of it: what a page changes is compiled anew, by the times of the sources."""
+    for name in COPIED:
+        shutil.copytree(ROOT / name, tree / name)
+
+
 def follow(block: Block, tree: Path) -> None:
     """Write the block's file, or change it: the lines that stay or go must be there once."""
     assert block.file is not None
@@ -55,8 +61,7 @@ def run(block: Block, tree: Path, folder: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_can_be_followed_word_by_word(page: Path, tmp_path: Path) -> None:
     tree, folder = tmp_path / "tree", tmp_path / "folder"
-    for name in COPIED:
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy(tree)
     folder.mkdir()
     blocks = blocks_of(page)
     new = {block.file for block in blocks if block.file and block.language == "python"}
@@ -73,8 +78,7 @@ def test_a_page_can_be_followed_word_by_word(page: Path, tmp_path: Path) -> None
 def test_the_copy_is_what_is_run(tmp_path: Path) -> None:
     """Else a page could pass by the tree as it is."""
     tree = tmp_path / "tree"
-    for name in COPIED:
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy(tree)
     source = "import cartl_core, jobs; print(cartl_core.__file__, jobs.__file__)"
     env = {**os.environ, "PYTHONPATH": str(tree)}
     done = run_alone(Block("", 1, "python", None, ""), source, tmp_path, env)
