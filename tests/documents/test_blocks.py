@@ -25,7 +25,7 @@ from cartl_core.spec import JobRequest
 from cartl_core.spec.existing_network import request_class
 from cartl_core.spec.sweep import SweepRequest
 from tests.documents.not_run import NOT_RUN
-from tests.fixtures.documents import ROOT, Block, blocks_of, pages, run_alone
+from tests.fixtures.documents import ROOT, Block, blocks_of, pages, run_alone, with_short_jobs
 
 RUN = {"sh", "python"}
 SHOWN = {"mermaid", "text", "markdown"}
@@ -82,22 +82,6 @@ def service(fork_server: Mapping[str, str], tmp_path_factory: pytest.TempPathFac
         job = client.submit(JOB)["id"]
         assert client.wait(job, timeout=240, every=0.2)["state"] == "succeeded"
         yield Running(settings.url, job, fork_server)
-
-
-BRIEF = {
-    '"exports"': '"exports": []',
-    '"evaluate"': '"evaluate": {"preset": "quick", "test_limit": 20, "source_test_limit": 20}',
-}
-"""What is said besides in the jobs of the smallest preset, where a block does not: exports and measurements
-take longest of such a job."""
-
-
-def with_short_jobs(text: str) -> str:
-    """A block whose jobs export nothing and measure little; the command's own options stay as they are."""
-    if '"kind"' in text or "freeze_depth" not in text:
-        return text
-    said = [more for field, more in BRIEF.items() if field not in text]
-    return text.replace('"preset": "smoke"', ", ".join(['"preset": "smoke"', *said]))
 
 
 def newest(client: Client) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.workers import is_alive
+from worker.host.identity import is_alive
 
 LOOK = """
 import cartl_core, json, os, sys
@@ -52,7 +52,7 @@ def test_it_ends_as_a_started_program_ends(fork_server: Mapping[str, str], tmp_p
         started(f"import sys, cartl_core\nprint('said')\n{end}", tmp_path, more) for more in (fork_server, {})
     )
     assert (forked.returncode, forked.stdout) == (plain.returncode, plain.stdout) != (0, "said\n")
-    assert forked.stderr.splitlines()[-1] == plain.stderr.splitlines()[-1]
+    assert forked.stderr.splitlines()[-1:] == plain.stderr.splitlines()[-1:]
 
 
 def test_a_command_of_the_library_is_forked(fork_server: Mapping[str, str], tmp_path: Path) -> None:
