@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
@@ -42,9 +43,10 @@ JOB = {
 ABOUT_A_JOB = {
     "docs/how-to/evaluate-a-network.md",
     "docs/how-to/take-your-model-home.md",
+    "docs/how-to/use-from-python.md",
     "docs/how-to/use-the-command.md",
 }
-"""Pages for whom `ID` is a job that has succeeded."""
+"""Pages that need a job that has succeeded; `ID` is such a one."""
 
 
 def followed(block: Block) -> bool:
@@ -63,11 +65,18 @@ BY_PAGE = [(page, list(found)) for page, found in groupby(TO_RUN, key=lambda blo
 
 @dataclass
 class Running:
-    """A service, a job of it that has succeeded, and what programs that need torch start faster with."""
+    """A service, and what programs that need torch start faster with."""
 
     url: str
-    job: str
     faster: Mapping[str, str]
+
+    @cached_property
+    def job(self) -> str:
+        """A job of it that has succeeded; made when it is first asked for."""
+        with Client(self.url) as client:
+            job: str = client.submit(JOB)["id"]
+            assert client.wait(job, timeout=240, every=0.2)["state"] == "succeeded"
+        return job
 
 
 @pytest.fixture(scope="class")
@@ -78,10 +87,8 @@ def service(fork_server: Mapping[str, str], tmp_path_factory: pytest.TempPathFac
         port=free_port(),
         inherited={**inherited, **fork_server, "CARTL_THREADS": "1"},
     )
-    with Service(settings), Client(settings.url) as client:
-        job = client.submit(JOB)["id"]
-        assert client.wait(job, timeout=240, every=0.2)["state"] == "succeeded"
-        yield Running(settings.url, job, fork_server)
+    with Service(settings):
+        yield Running(settings.url, fork_server)
 
 
 def newest(client: Client) -> str:
