@@ -59,6 +59,7 @@ from cartl_core.spec.resources.teacher import NewTeacher
 from jobs import errors
 from jobs.database.engine import VersionGuard, make_engine, reading, session_factory
 from jobs.files.private import keep_private
+from jobs.files.store_probe import StoreProbe
 from jobs.networks import parse_networks
 from jobs.queue import make_celery
 from jobs.settings import Settings
@@ -200,6 +201,7 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
         engine = make_engine(settings)
         sessions = session_factory(engine)
         celery = make_celery(settings)
+        store_probe = StoreProbe(settings)
         app.state.context = AppContext(
             settings=settings,
             engine=engine,
@@ -208,7 +210,9 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             celery=celery,
             notify_bucket=Bucket(rate=NOTIFY_PER_SECOND, burst=NOTIFY_BURST),
             quota=QueueQuota(settings.owner_limits),
-            readiness=ComputedOnce(lambda: readiness(engine, celery, settings), READINESS_SECONDS),
+            readiness=ComputedOnce(
+                lambda: readiness(engine, celery, settings, store_probe), READINESS_SECONDS
+            ),
             version_guard=VersionGuard(),
             rates=KnownRates(sessions),
             key_uses=KeyUses(sessions),

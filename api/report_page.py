@@ -6,6 +6,7 @@ A program that asks for the page gets it as the run wrote it. Who asks for ``tex
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -13,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from api.http.files import page_headers
 from api.http.negotiate import choose
 from api.http.problems import Problem
+from api.report_view import Measurement
 from api.web.render import part
 from jobs.state import JobState
 from jobs.tables import Job
@@ -35,16 +37,30 @@ def asked_by_a_person(request: Request) -> bool:
 
 
 def report_for_people(
-    request: Request, job: Job, page: str, *, written: bool, links: bool = True
+    request: Request,
+    job: Job,
+    page: str,
+    *,
+    written: bool,
+    links: bool = True,
+    measurements: Sequence[Measurement] = (),
 ) -> HTMLResponse:
     """``page`` with a line above it; 304 where the browser has it.
 
     Args:
         written: a run wrote it, so it gets the sandbox of all files of runs.
         links: whoever reads it may see the job as well.
+        measurements: of the job's network, this one among them; told where there are several.
     """
     waits = job.state in UNFINISHED
-    line = part("report_line.html", job=job, links=links, waits=waits, seconds=AGAIN_SECONDS)
+    line = part(
+        "report_line.html",
+        job=job,
+        links=links,
+        waits=waits,
+        seconds=AGAIN_SECONDS,
+        measurements=measurements,
+    )
     text = page.replace(BEGIN, line + BEGIN, 1)
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()}"'
     headers = {**page_headers(), "ETag": etag, "Vary": "Accept", "Cache-Control": "private, no-cache"}

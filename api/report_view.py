@@ -10,9 +10,8 @@ from pydantic import Field
 
 from api.schemas import View
 from cartl_core.render import sentences
-from cartl_core.render.schema_1 import read_report
 from cartl_core.report import AttackResult, Interval, Report
-from jobs.tables import Job
+from jobs.store.measurements import StoredReport
 
 
 class ReportText(View):
@@ -56,23 +55,21 @@ class RobustnessReport(Report):
         return cls.model_validate({**dict(report), "text": text, "measurements": tuple(measurements)})
 
 
-def rows_of(jobs: Sequence[Job]) -> list[Measurement]:
+def rows_of(measured: Sequence[tuple[StoredReport, Report]]) -> list[Measurement]:
     """A row for each job that has measured the student, oldest first."""
     rows: list[Measurement] = []
     lowest: dict[tuple[str, int], float] = {}
-    for job in jobs:
-        report = read_report(job.report) if job.report else None
-        if report is None or report.student is None or report.student.figures is None:
+    for stored, report in sorted(measured, key=_ended):
+        if report.student is None or report.student.figures is None:
             continue
-        assert job.finished_at is not None
         figures = report.student.figures
         images = (figures.data_fingerprint, figures.n)
         if figures.worst_case is not None:
             lowest[images] = min(figures.worst_case.value, lowest.get(images, 1.0))
         rows.append(
             Measurement(
-                job_id=job.id,
-                at=job.finished_at,
+                job_id=stored.job_id,
+                at=stored.finished_at,
                 clean=figures.clean,
                 attacks=figures.attacks,
                 worst_case=figures.worst_case,
@@ -80,3 +77,9 @@ def rows_of(jobs: Sequence[Job]) -> list[Measurement]:
             )
         )
     return rows
+
+
+def _ended(measured: tuple[StoredReport, Report]) -> tuple[datetime, str]:
+    stored, _ = measured
+    assert stored.finished_at is not None
+    return stored.finished_at, stored.job_id

@@ -18,6 +18,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,7 @@ def autoattack_cell(
 def _facts(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "command": f"make bench-attacks OPTIONS='{' '.join(_without_folders(sys.argv[1:]))}'",
+        "date": datetime.now(UTC).date().isoformat(),
         "steps": options.steps,
         "threads": 1,
         "precision": "fp32",

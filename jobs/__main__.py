@@ -19,7 +19,6 @@ from jobs.database.engine import downgrade as downgrade_database
 from jobs.database.engine import (
     known_revisions,
     make_engine,
-    newest_revision,
     reading,
     session_factory,
     transaction,
@@ -64,8 +63,8 @@ def migrate(
     settings = Settings.from_env()
     engine = make_engine(settings)
     with in_words():
-        migrate_database(engine)
-    say(f"The database is at migration {newest_revision()}.")
+        standing = migrate_database(engine)
+    say(f"The database is {standing.words}.")
     if not first_key:
         return
     with transaction(session_factory(engine)) as session:
@@ -101,11 +100,11 @@ def check(
     settings = Settings.from_env()
     engine = make_engine(settings)
     try:
-        check_database(engine)
+        standing = check_database(engine)
     except (DatabaseMismatch, OperationalError) as error:
         say(f"database: {first_line(error)}")
         raise typer.Exit(1) from error
-    say(f"database: at migration {newest_revision()}")
+    say(f"database: {standing.words}")
     if worker:
         _check_worker(engine, settings.lease_seconds)
         return

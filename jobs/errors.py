@@ -34,9 +34,9 @@ RecordError
 |-- IdempotencyInFlight    the first request with this key is not finished
 |-- SettingsInvalid        a variable of the environment has no value that it may have
 |-- DirectoryMismatch      this host's files are not those of the database
-`-- DatabaseMismatch       the database is not at this version's newest migration
+`-- DatabaseMismatch       the database is at a migration that this version cannot use
     |-- DatabaseBehind     it lacks migrations
-    `-- DatabaseAhead      a newer version has migrated it
+    `-- DatabaseAhead      a newer version has migrated it, and does not let this one go on
 """
 
 from __future__ import annotations
@@ -185,11 +185,11 @@ class DirectoryMismatch(RecordError):
 
 
 class DatabaseMismatch(RecordError):
-    """The database is not at this version's newest migration."""
+    """The database is at a migration that this version cannot use."""
 
 
 class DatabaseAhead(DatabaseMismatch):
-    """A newer version has migrated the database."""
+    """A newer version has migrated the database, and does not let this one go on."""
 
 
 class DatabaseBehind(DatabaseMismatch):

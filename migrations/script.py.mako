@@ -14,6 +14,9 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+# The newest migration of the oldest program that may go on after this one; docs/explanation/migrations.md
+COMPATIBLE_FROM = ${repr(up_revision)}
+
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.ratios import attack_lines
 from benchmarks.ratios.__main__ import main
 from benchmarks.ratios.contest import Contest, Row, measure, what_it_returns
 from benchmarks.ratios.page import PAGE, filled
@@ -68,6 +69,23 @@ def test_each_file_of_results_belongs_to_a_row_and_its_cells() -> None:
     for path in FOLDER.glob("*.json"):
         assert path.stem in ROWS, path.name
         assert json.loads(path.read_text())["cells"].keys() <= ROWS[path.stem].cells.keys(), path.name
+
+
+def test_attacks_stand_beside_the_fastest_peer_of_each_layout(tmp_path: Path) -> None:
+    peers = {"a, as given": 9.0, "b, as given": 6.0, "a, channels_last": 3.0, "cartl": 2.0}
+    cell = {name: {"processor_s": seconds} for name, seconds in peers.items()}
+    at = {"network": "neft", "norm": "linf", "sought": 0.5, "eps": 0.1, "n": 7, "rounds": 2}
+    run = {"threads": 1, "machine": "x86_64", "steps": 100, "date": "2026-01-02", "command": "make it"}
+    file = tmp_path / "attacks.json"
+    file.write_text(json.dumps({"runs": [{**run, "pgd": [at | cell], "autoattack": []}]}))
+    first, second, last = attack_lines.lines(file)
+    assert first == (
+        "| PGD-100 in linf, 50 % robust | the fastest library, as given (b) | neft, radius 0.100, 7 images "
+        "| 2 | 6 processor seconds | **3.00** | 2 | 2 | 1 thread of x86_64 |"
+    )
+    assert "channels_last (a)" in second and "| **1.50** |  |" in second
+    assert "not measured yet" in last
+    assert list(attack_lines.commands(file)) == ["- 2026-01-02, neft linf 50 %: `make it`"]
 
 
 def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:

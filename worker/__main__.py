@@ -61,7 +61,7 @@ def _check_database(settings: Settings) -> None:
     """Refuse a database of another version, or of other directories; one that is away is waited for later.
 
     Raises:
-        DatabaseMismatch: it is not at this version's newest migration.
+        DatabaseMismatch: it is at a migration that this version cannot use.
         DirectoryMismatch: the other hosts of this database have other files.
     """
     engine = make_engine(settings)

@@ -13,7 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -33,6 +33,8 @@ from api.http.problems import (
 from cartl_core.errors import SpecError
 from cartl_core.spec.faults import MAX_REPORTED, in_words
 from cartl_core.storage.bucket import StoreUnavailable
+from jobs.database.engine import check
+from jobs.errors import DatabaseMismatch
 from jobs.files.space import database_has_no_room, is_disk_full
 
 log = logging.getLogger("cartl.api")
@@ -45,8 +47,9 @@ _KIND_OF_STATUS = {
     413: "body-too-large",
 }
 METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-# PostgreSQL's codes for a table and a column that are missing: the migrations have yet to run.
-_BEHIND = {"42P01", "42703"}
+# PostgreSQL's codes for a table and a column that are missing, and SQLite's words for it.
+_MISSING_CODES = {"42P01", "42703"}
+_MISSING_WORDS = ("no such table", "no such column", "has no column named")
 
 
 def _of_framework(request: Request, error: HTTPException) -> Problem:
@@ -101,6 +104,26 @@ def _allowed(fault: Mapping[str, Any]) -> str | None:
     return ", ".join(words[name].format(value) for name, value in context.items() if name in words) or None
 
 
+def _misses_something(error: Exception) -> bool:
+    """A table or a column is not there: the database is at the migration of another version."""
+    original = getattr(error, "orig", None)
+    words = str(original)
+    return getattr(original, "sqlstate", None) in _MISSING_CODES or any(
+        one in words for one in _MISSING_WORDS
+    )
+
+
+def _mismatch(request: Request) -> Problem | None:
+    """What is wrong with the migration of the database, if anything is."""
+    try:
+        check(request.app.state.context.engine)
+    except DatabaseMismatch as error:
+        return Problem("not-ready", str(error))
+    except SQLAlchemyError:
+        return None
+    return None
+
+
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
@@ -150,13 +173,14 @@ def install(app: FastAPI, table: Mapping[type[Exception], str], respond: Respond
     def database(request: Request, error: Exception) -> Response:
         if is_disk_full(error) or database_has_no_room(request.app.state.context.settings):
             return no_room(request, error)
+        if _misses_something(error) and (mismatch := _mismatch(request)) is not None:
+            return respond(request, mismatch)
         log.warning("the database did not answer: %s", type(error).__name__)
         return respond(request, unavailable())
 
     def database_fault(request: Request, error: Exception) -> Response:
         assert isinstance(error, DBAPIError)
-        away = error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _BEHIND
-        if away or is_disk_full(error):
+        if error.connection_invalidated or _misses_something(error) or is_disk_full(error):
             return database(request, error)
         return unexpected(request, error)
 

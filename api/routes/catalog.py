@@ -77,13 +77,14 @@ class AttackView(View):
 
 
 class MemberView(View):
-    """One attack of an ensemble, run with one restart."""
+    """One attack of an ensemble, run with one restart and nine target classes but for `in_l1`."""
 
     label: str = Field(description="Of the attack in the report.")
     name: AttackName
     loss: AttackLoss
     steps: int = Field(description="Of a targeted attack, for each of at most nine target classes.")
     random_start: bool
+    in_l1: dict[str, int] = Field(description="Restarts and targets that are others in l1.")
 
 
 class EnsembleView(View):

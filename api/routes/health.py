@@ -39,9 +39,9 @@ async def healthz() -> Health:
     responses=problems_only(503),
 )
 async def readyz(context: ContextDep, response: Response) -> Readiness:
-    """Looks at the database, its migrations, the broker and the disks; 503 when no request can be served.
+    """Looks at database, migrations, broker, disks and object store; 503 when no request can be served.
 
-    It looks once a second at most, however often it is asked.
+    It looks once a second at most (at the object store every ten seconds), however often it is asked.
     """
     response.headers["Cache-Control"] = "no-store"
     found = await context.readiness.get()

@@ -7,23 +7,24 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.deps import JobId, SubmitRequest, SubmitRequestDep
+from api.deps import AppContext, JobId, SubmitRequest, SubmitRequestDep
 from api.http.body import parse
-from api.http.idempotency import created
 from api.http.problems import FieldError, Problem, invalid
 from api.openapi import json_body, problems
-from api.routes.jobs import DryRunFlag, dry_run_of, json_of
+from api.routes.jobs import CREATED, DryRunFlag, IdempotencyKey, dry_run_of, json_of, view_of
 from api.schemas import JobView
 from api.submission import Submission, prepare
 from cartl_core.errors import SpecError
 from cartl_core.planning.networks.remeasurement import Measured, new_attacks, request_again
+from cartl_core.spec import digest
 from cartl_core.spec.data_and_model import NewName, Tag
 from cartl_core.spec.existing_network import EvaluateJobSpec, spec_of
 from cartl_core.spec.job import Preset
 from cartl_core.spec.request import PRIORITY, EvaluateOverrides, Priority
 from jobs import store
 from jobs.state import JobState
-from jobs.store.measurements import measurements_of
+from jobs.store.measurements import other_specs, stored_report
+from jobs.store.rights.audit import note
 
 router = APIRouter(tags=["jobs"])
 
@@ -56,13 +57,15 @@ BODIES: dict[str, dict[str, Any]] = {
     status_code=201,
     summary="Measure a job's network again, with what is new",
     response_model=JobView,
-    responses={
-        **problems(400, 404, 409, 413, 415),
-        **created("job", "The job is queued", "DryRun", "JobView"),
-    },
+    responses={**problems(400, 404, 409, 413, 415), **CREATED},
     openapi_extra=json_body((Remeasurement,), BODIES),
 )
-def remeasure_job(job_id: JobId, request: SubmitRequestDep, dry_run: DryRunFlag = False) -> Response:
+def remeasure_job(
+    job_id: JobId,
+    request: SubmitRequestDep,
+    dry_run: DryRunFlag = False,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """A job of kind `evaluate` on the same images, without the attacks that were made on them already.
 
     Once it has succeeded, `GET /jobs/{job_id}/robustness` of either job has a row for each measurement.
@@ -74,7 +77,13 @@ def remeasure_job(job_id: JobId, request: SubmitRequestDep, dry_run: DryRunFlag 
         if job.owner_id != caller.owner or job.state != JobState.SUCCEEDED:
             raise Problem("not-allowed", "Only a job of yours that has succeeded can be measured again.")
         before = spec_of(job.spec)
-        earlier = [before, *(spec_of(one.spec) for one in measurements_of(session, job))]
+        stored = stored_report(session, job_id, caller.owner)
+        earlier = [before, *(spec_of(one) for one in other_specs(session, stored))]
+    body_digest = digest({"remeasure": job_id, **wanted.model_dump(mode="json", exclude_unset=True)})
+    if idempotency_key is not None and not dry_run:
+        replay = _made_before(context, caller.owner, idempotency_key, body_digest)
+        if replay is not None:
+            return replay
     submission = _submission(request, wanted, before, earlier, job_id, caller.owner)
     if dry_run:
         return json_of(dry_run_of(submission, context.settings))
@@ -89,10 +98,25 @@ def remeasure_job(job_id: JobId, request: SubmitRequestDep, dry_run: DryRunFlag 
             priority=wanted.priority,
             max_attempts=context.settings.max_attempts,
         )
+        note(session, caller.actor, "job.submit", made.id)
+        if idempotency_key is not None:
+            store.remember(
+                session, owner=caller.owner, key=idempotency_key, body_digest=body_digest, job=made
+            )
     view = JobView.whole(made, place, context.settings)
     return json_of(
         view, status=201, headers={"Location": view.links.self}, background=context.notify_workers(view.id)
     )
+
+
+def _made_before(context: AppContext, owner: str, key: str, body_digest: str) -> Response | None:
+    """The job that the key stands for; asked before what is new, since nothing is once that job has ended."""
+    with context.writing() as session:
+        made = store.replayed(session, owner=owner, key=key, body_digest=body_digest)
+        if made is None:
+            return None
+        view = view_of(session, made, context.settings)
+    return json_of(view, headers={"Location": view.links.self, "Idempotent-Replay": "true"})
 
 
 def _submission(

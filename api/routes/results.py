@@ -26,7 +26,7 @@ from jobs.files.kept_file import KeptFile
 from jobs.files.proven import proven_file
 from jobs.settings import Settings
 from jobs.state import JobState
-from jobs.store.measurements import measurements_of
+from jobs.store.measurements import StoredReport, other_measurements, stored_report
 from jobs.tables import Artifact, Job
 
 router = APIRouter(tags=["results"])
@@ -50,26 +50,43 @@ def get_robustness(job_id: JobId, request: ReadRequestDep) -> Response:
     """What is known so far; `complete` is true at the end. `Accept: text/markdown` gives it as text."""
     with request.reading() as (session, caller):
         kind = choose(request.http.headers.get("accept"), (JSON, MARKDOWN))
-        report = _known(session, job_id, caller.owner)
-        rows = measurement_rows(session, job_id, caller.owner) if kind == JSON and report.complete else []
+        stored = stored_report(session, job_id, caller.owner)
+        if stored.report is None:
+            report = report_of(store.find(session, job_id, caller.owner))
+        else:
+            report = read_report_text(stored.report)
+        rows = measurement_rows(session, stored, report, caller.owner) if kind == JSON else []
     if kind == JSON:
         answer = RobustnessReport.of(report, rows)
         return Response(answer.model_dump_json(), headers=FRESH, media_type=JSON)
     return PlainTextResponse(markdown.render(report), media_type=MARKDOWN, headers=FRESH)
 
 
-def _known(session: Session, job_id: str, owner: str) -> Report:
-    """The report alone, where there is one: the rest of a job's row is as large again."""
-    stored = store.report_text(session, job_id, owner)
-    if stored is None:
-        return report_of(store.find(session, job_id, owner))
-    return read_report_text(stored)
+def measurement_rows(
+    session: Session, stored: StoredReport, report: Report, reader: str
+) -> list[Measurement]:
+    """The measurements of a job's network, once its own is complete.
+
+    Whom the job is shared with sees no other jobs.
+    """
+    if not report.complete or stored.finished_at is None or stored.owner_id != reader:
+        return []
+    others = other_measurements(session, stored)
+    return rows_of([(stored, report), *((other, report_in(other)) for other in others)])
 
 
-def measurement_rows(session: Session, job_id: str, owner: str) -> list[Measurement]:
-    """The measurements of a job's network; whom the job is shared with sees no other jobs."""
-    job = store.overview(session, job_id, owner)
-    return rows_of(measurements_of(session, job)) if job.owner_id == owner else []
+def measurements_of(session: Session, job: Job, reader: str) -> list[Measurement]:
+    """``measurement_rows`` of a job that has succeeded; of another one none."""
+    if job.state != JobState.SUCCEEDED:
+        return []
+    stored = stored_report(session, job.id, reader)
+    return measurement_rows(session, stored, report_in(stored), reader) if stored.report else []
+
+
+def report_in(stored: StoredReport) -> Report:
+    """The report of a job that has succeeded."""
+    assert stored.report is not None
+    return read_report_text(stored.report)
 
 
 def report_of(job: Job) -> Report:
@@ -107,9 +124,11 @@ def get_report(job_id: JobId, caller: Reader, context: ContextDep, request: Requ
     with context.reading() as session:
         job = store.find(session, job_id, caller.owner)
         page = written_page(session, job, context.settings)
-    if asked_by_a_person(request):
+        person = asked_by_a_person(request)
+        rows = measurements_of(session, job, caller.owner) if person else []
+    if person:
         text = html.render(report_of(job)) if page is None else page[1].read_text()
-        return report_for_people(request, job, text, written=page is not None)
+        return report_for_people(request, job, text, written=page is not None, measurements=rows)
     if page is not None:
         row, file = page
         return send_file(request, file, name=PAGE, media_type=row.media_type, etag=row.sha256)

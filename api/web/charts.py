@@ -1,4 +1,5 @@
-"""Charts as SVG, drawn on the server: a curve with its band for each job, and points with their intervals."""
+"""Charts as SVG, drawn on the server: a curve with its band for each job, points with their intervals, and
+a series of them."""
 
 from __future__ import annotations
 
@@ -79,6 +80,13 @@ def frame_of_dots(dots: Sequence[Dot]) -> Frame:
     x = _widened(min(dot.x_low for dot in dots), max(dot.x_high for dot in dots))
     y = _widened(min(dot.y_low for dot in dots), max(dot.y_high for dot in dots))
     return Frame(*x, *y)
+
+
+def frame_of_series(count: int) -> Frame:
+    """A place for each of ``count`` points, 1 to ``count``, y from 0 to 1; the last one is marked."""
+    apart = -(-count // TICKS)
+    marks = tuple(float(at) for at in range(count, 0, -apart))
+    return Frame(0.5, count + 0.5, 0.0, 1.0, marks[::-1])
 
 
 def path_of(line: Line, frame: Frame) -> str:

@@ -33,7 +33,9 @@ def main(arguments: list[str]) -> int:
             if options.cells and cell not in options.cells:
                 continue
             contest = prepare()
-            outcome = measure(contest, row.cost, rounds=options.rounds, seconds=options.seconds)
+            outcome = measure(
+                contest, row.cost, rounds=options.rounds, seconds=options.seconds, warm_up=row.warm_up
+            )
             _say(_line(row, cell, outcome))
             record(options.out, row, cell, contest, outcome, command)
     return 0

@@ -57,6 +57,7 @@ class Row:
         cells: by name, what prepares a contest; not called before its turn, so it may build networks.
         cost: of one task; less is better.
         unit: of ``cost``.
+        warm_up: everybody once, unmeasured; not where each task is a process of its own.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Row:
     cells: Mapping[str, Callable[[], Contest]]
     cost: Callable[[Task], float] = processor_seconds
     unit: str = "processor seconds"
+    warm_up: bool = True
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ratios import where_time_goes
+from benchmarks.ratios import attack_lines, where_time_goes
 from benchmarks.ratios.results import FOLDER, read
 from benchmarks.ratios.table import ROWS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "benchmarks.md"
 TABLES: dict[str, Callable[[Path], str]] = {
     "ratios": lambda folder: table(folder),
+    "commands": lambda folder: commands(folder),
     "profile": lambda folder: where_time_goes.table(),
 }
 """By the name between ``<!-- NAME -->`` and ``<!-- end of NAME -->``."""
@@ -44,7 +45,17 @@ def table(folder: Path = FOLDER) -> str:
             lines.append(f"| {row.what} | {row.against} | not measured yet | | | | {_aim(row.aim)} | | |")
             continue
         lines += _lines(found)
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *attack_lines.lines()]) + "\n"
+
+
+def commands(folder: Path = FOLDER) -> str:
+    """What was measured when, and by which command: a line for each command, and those of the attacks."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in ROWS.values():
+        for cell, its in ((read(folder, row) or {}).get("cells") or {}).items():
+            found.setdefault((its["date"], its["command"]), []).append(f"{row.name} ({cell})")
+    lines = [f"- {date}, {'; '.join(cells)}: `{command}`" for (date, command), cells in found.items()]
+    return "\n".join([*lines, *attack_lines.commands()]) + "\n"
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:

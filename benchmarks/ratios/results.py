@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def record(folder: Path, row: Row, cell: str, contest: Contest, outcome: Outcome
         "machine": machine(),
         "python": platform.python_version(),
         "torch": version("torch"),
+        "date": datetime.now(UTC).date().isoformat(),
         "command": command,
     }
     cells = {name: known[name] for name in row.cells if name in known}

@@ -223,6 +223,7 @@ def _rows() -> tuple[Row, ...]:
             },
             what_it_returns,
             "MiB",
+            warm_up=False,
         ),
     )
 

@@ -1,7 +1,7 @@
 """The jobs as runs of the library in this process, one after another, on rates that they measure themselves.
 
-A run has one thread. It is timed from its call to its report, the student's other forms left out. The rates
-go from run to run as a worker hands them on, the newest sixteen of each kind.
+A run has one thread. It is timed from its call to its report. The rates go from run to run as a worker hands
+them on, the newest sixteen of each kind.
 """
 
 from __future__ import annotations
@@ -138,7 +138,6 @@ def _run(
         network=network,
         timing=Timing(**kept),
         runtime=machine.resolve(spec, threads=1),
-        exporter=None,
     )
     record.seconds, record.state = time.monotonic() - began, "succeeded"
     record.points = seen(record.points, record.seconds)

@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from cartl import signing
 from cartl.commands.options import AsJson, Quiet
 from cartl.exit_codes import FAILED
 from cartl.http.problems import NotUsable
+from cartl.signing import attestation
+from cartl.signing.envelope import SignatureInvalid
+from cartl.signing.weights import check_weights, sign_weights
 from cartl.terminal.output import Output
 from cartl.words import printable
 from cartl_core.analysis.acceptance.outcomes_file import (
@@ -43,6 +45,9 @@ def verify(
         Path | None,
         typer.Option(help="The operator's public key in PEM: the files must be as they were signed."),
     ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="With --key: the weights' own signatures as well.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -51,13 +56,18 @@ def verify(
     The exit code is 0 where all criteria pass; 1 means that a criterion failed or is undecided, that there is
     none, or that the report says something else than its outcomes; 2 that a file is missing or damaged.
     """
+    if weights and key is None:
+        raise typer.BadParameter("--weights needs --key")
     path = report / REPORT if report.is_dir() else report
     written = _read(path)
     found = _verified(written, path.parent)
     lines = _lines(found)
     told = {"accepted": found.accepted, "lines": lines}
     Output(as_json, quiet).answer(told, lambda console: typer.echo(printable("\n".join(lines))))
-    signed = key is None or _is_signed(path, key, written, found, beside=as_json or quiet)
+    beside = as_json or quiet
+    signed = key is None or _is_signed(path, key, written, found, beside=beside)
+    if weights and key is not None:
+        signed = _has_signed_weights(path.parent, key, beside=beside) and signed
     if not found.accepted or not signed:
         raise typer.Exit(FAILED)
 
@@ -70,26 +80,45 @@ def sign(
     image: Annotated[
         str | None, typer.Option(help="SHA-256 of the container image that computed.", metavar="DIGEST")
     ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Sign each file of weights by itself as well: NAME.sig.")
+    ] = False,
 ) -> None:
-    """Sign the files of a run whose report agrees with its outcomes: an in-toto statement in DSSE."""
+    """Sign the files of a run whose report agrees with its outcomes: an in-toto statement in DSSE.
+
+    With --weights each file of weights has a signature in the form of OpenSSF model-signing besides, which
+    `model_signing verify key` reads.
+    """
     report = _read(folder / REPORT)
     found = _verified(report, folder)
     if found.differences:
         for line in _lines(found):
             typer.echo(printable(line))
         raise typer.Exit(FAILED)
-    typer.echo(signing.sign(folder, signing.statement(folder, report, found, image), key))
+    for signature in sign_weights(folder, key) if weights else ():
+        typer.echo(signature)
+    typer.echo(attestation.sign(folder, attestation.statement(folder, report, found, image), key))
 
 
 def _is_signed(path: Path, key: Path, report: Report, found: Verification, *, beside: bool) -> bool:
     needed = (path.name, *(outcomes_name(subject) for subject in subjects(report)))
     try:
-        signed = signing.check(path.parent, key, needed, found)
-    except signing.SignatureInvalid as error:
+        signed = attestation.check(path.parent, key, needed, found)
+    except SignatureInvalid as error:
         typer.echo(printable(f"signature: {error}"), err=beside)
         return False
     absent = f"; not here: {', '.join(signed.absent)}" if signed.absent else ""
     typer.echo(printable(f"signature: {len(signed.here)} files are as they were signed{absent}"), err=beside)
+    return True
+
+
+def _has_signed_weights(folder: Path, key: Path, *, beside: bool) -> bool:
+    try:
+        names = check_weights(folder, key)
+    except SignatureInvalid as error:
+        typer.echo(printable(f"weights: {error}"), err=beside)
+        return False
+    typer.echo(printable(f"weights: as they were signed: {', '.join(names)}"), err=beside)
     return True
 
 

@@ -14,11 +14,19 @@ import httpx
 from cartl.client import DEFAULT_URL
 from cartl.http.connection import connection
 from cartl.library import calls
-from cartl.library.bodies import Request, encoded, evaluation, network_of, plain, request_body
+from cartl.library.bodies import (
+    NEWEST,
+    Request,
+    encoded,
+    evaluation,
+    network_of,
+    plain,
+    remeasurement,
+    request_body,
+)
 from cartl.library.job_handle import AsyncJobHandle
 from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import AsyncSweepHandle
-from cartl.library.sync_client import new_key
 from cartl.library.transports import AsyncTransport
 from cartl.library.values import Delivery, DryRun, Estimate, Key, NewWebhook, Webhook
 
@@ -67,7 +75,7 @@ class AsyncClient:
         self, request: Request | None = None, /, *, idempotency_key: str | None = None, **fields: Any
     ) -> AsyncJobHandle:
         """Post a job, as ``Client.submit`` does."""
-        call = calls.submit(request_body(request, fields), idempotency_key or new_key())
+        call = calls.submit(request_body(request, fields), idempotency_key or calls.new_key())
         return AsyncJobHandle(self._transport, await self._transport.ask(call))
 
     async def estimate(self, request: Request | None = None, /, **fields: Any) -> Estimate:
@@ -93,6 +101,25 @@ class AsyncClient:
         request = evaluation(named, dataset)
         return await self.submit(request, idempotency_key=idempotency_key, **fields)
 
+    async def remeasure(
+        self,
+        job_id: str,
+        evaluate: str | Mapping[str, Any] = NEWEST,
+        *,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> AsyncJobHandle:
+        """Have the network of a job attacked again with what is new, as ``Client.remeasure`` does."""
+        call = calls.remeasure(job_id, remeasurement(evaluate, fields), idempotency_key or calls.new_key())
+        return AsyncJobHandle(self._transport, await self._transport.ask(call))
+
+    async def remeasure_dry_run(
+        self, job_id: str, evaluate: str | Mapping[str, Any] = NEWEST, **fields: Any
+    ) -> DryRun:
+        """What ``remeasure`` would attack with, and its cost; nothing is stored."""
+        call = calls.dry_run(calls.remeasure_path(job_id), remeasurement(evaluate, fields))
+        return await self._transport.ask(call)
+
     async def sweep(
         self,
         base: Request,
@@ -103,7 +130,7 @@ class AsyncClient:
     ) -> AsyncSweepHandle:
         """Post one job (``base``) and what is varied of it (``grid``)."""
         body = encoded(plain({"base": base, "grid": grid, **fields}))
-        call = calls.submit_sweep(body, idempotency_key or new_key())
+        call = calls.submit_sweep(body, idempotency_key or calls.new_key())
         return AsyncSweepHandle(self._transport, await self._transport.ask(call))
 
     async def job(self, job_id: str) -> AsyncJobHandle:

@@ -13,6 +13,9 @@ from cartl.http.problems import NotUsable
 
 Request = Mapping[str, Any] | BaseModel
 
+NEWEST = "ensemble"
+"""The evaluation that a network is measured again with where none is named: the strongest for any classes."""
+
 
 def request_body(request: Request | None, fields: Mapping[str, Any]) -> bytes:
     """``request`` with ``fields`` laid over it, as JSON.
@@ -65,6 +68,20 @@ def evaluation(network: Mapping[str, Any], dataset: str | Mapping[str, Any] | No
     """The request that has a network measured."""
     measured_on = {} if dataset is None else {"dataset": dataset}
     return {"kind": "evaluate", "network": network, **measured_on}
+
+
+def remeasurement(evaluate: str | Mapping[str, Any], fields: Mapping[str, Any]) -> bytes:
+    """What is new, as JSON.
+
+    Args:
+        evaluate: an evaluation by name, or the `evaluate` of a request.
+        fields: name, tags and the like.
+
+    Raises:
+        NotUsable: it holds what JSON cannot say.
+    """
+    asked = {"preset": evaluate} if isinstance(evaluate, str) else evaluate
+    return request_body({"evaluate": asked}, fields)
 
 
 def network_of(network: str | Path | Mapping[str, Any]) -> Path | dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -74,6 +75,11 @@ class Call(Generic[T]):
         return IDEMPOTENCY_KEY in self.headers
 
 
+def new_key() -> str:
+    """An Idempotency-Key that nobody has used."""
+    return uuid.uuid4().hex
+
+
 def submit(body: bytes, idempotency_key: str) -> Call[Job]:
     """Post a job."""
     return _post("/jobs", Job, body, {IDEMPOTENCY_KEY: _header(idempotency_key)})
@@ -82,6 +88,16 @@ def submit(body: bytes, idempotency_key: str) -> Call[Job]:
 def dry_run(path: str, body: bytes) -> Call[DryRun]:
     """What a job (``/jobs``) or a sweep (``/sweeps``) would cost; nothing is stored."""
     return Call("POST", path, partial(_read, DryRun, path), {"dry_run": "true"}, dict(JSON), body)
+
+
+def remeasure(job_id: str, body: bytes, idempotency_key: str) -> Call[Job]:
+    """Post a job that attacks the network of another one again."""
+    return _post(remeasure_path(job_id), Job, body, {IDEMPOTENCY_KEY: _header(idempotency_key)})
+
+
+def remeasure_path(job_id: str) -> str:
+    """Where the network of a job is measured again."""
+    return f"{_job(job_id)}/remeasure"
 
 
 def upload(file: Path) -> Call[Upload]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from cartl.http.answers import Answer
 from cartl.library import calls, flows
+from cartl.library.bodies import NEWEST, remeasurement
 from cartl.library.html import job_html
 from cartl.library.incoming import ALL
 from cartl.library.progress import progress as shown
@@ -110,6 +112,11 @@ class JobHandle:
         self.job = self._transport.ask(calls.retry(self.id))
         return self
 
+    def remeasure(self, evaluate: str | Mapping[str, Any] = NEWEST, **fields: Any) -> JobHandle:
+        """Have its network attacked again with what is new: the new job, as ``Client.remeasure`` gives it."""
+        call = calls.remeasure(self.id, remeasurement(evaluate, fields), calls.new_key())
+        return JobHandle(self._transport, self._transport.ask(call))
+
     def set_priority(self, priority: int) -> JobHandle:
         """Let it go before your others (up to 10) or behind them (down to -10). Returns the handle."""
         self.job = self._transport.ask(calls.set_priority(self.id, priority))
@@ -206,6 +213,11 @@ class AsyncJobHandle:
         """Queue it again once it has failed or was cancelled."""
         self.job = await self._transport.ask(calls.retry(self.id))
         return self
+
+    async def remeasure(self, evaluate: str | Mapping[str, Any] = NEWEST, **fields: Any) -> AsyncJobHandle:
+        """Have its network attacked again with what is new, as ``JobHandle.remeasure`` does."""
+        call = calls.remeasure(self.id, remeasurement(evaluate, fields), calls.new_key())
+        return AsyncJobHandle(self._transport, await self._transport.ask(call))
 
     async def set_priority(self, priority: int) -> AsyncJobHandle:
         """Let it go before your others or behind them. Returns the handle."""

@@ -6,6 +6,7 @@ version knows it: further fields are left out, notices without a class here beco
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, get_args
 
 from pydantic import Field, field_validator
@@ -13,7 +14,7 @@ from pydantic import Field, field_validator
 from cartl.library.frames import frame
 from cartl.library.html import report_html
 from cartl.library.rows import FigureRow, rows_of
-from cartl_core.report import Notice, Report
+from cartl_core.report import AttackResult, Interval, Notice, Report
 from cartl_core.report.values import Value
 
 KNOWN = {kind.model_fields["code"].default for kind in get_args(get_args(Notice)[0])}
@@ -27,6 +28,19 @@ class ReportText(Value):
     warnings: tuple[str, ...] = ()
 
 
+class Measurement(Value):
+    """What one job measured of the network: a row of the network's life."""
+
+    job_id: str
+    at: datetime = Field(description="When the job ended.")
+    clean: Interval
+    attacks: tuple[AttackResult, ...]
+    worst_case: Interval | None = Field(default=None, description="Over this row's attacks alone.")
+    at_most: float | None = Field(
+        default=None, description="The lowest worst case of this row and those before it on the same images."
+    )
+
+
 class JobReport(Report):
     """The robustness report of one job; ``complete`` is false while the job is at work.
 
@@ -36,6 +50,10 @@ class JobReport(Report):
 
     job_id: str
     text: ReportText = Field(default_factory=ReportText)
+    measurements: tuple[Measurement, ...] = Field(
+        default=(),
+        description="Of a complete report of a job of yours: every measurement of its network, oldest first.",
+    )
 
     @field_validator("warnings", mode="before")
     @classmethod

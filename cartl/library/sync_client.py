@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,17 +13,21 @@ import httpx
 from cartl.client import DEFAULT_URL
 from cartl.http.connection import connection
 from cartl.library import calls
-from cartl.library.bodies import Request, encoded, evaluation, network_of, plain, request_body
+from cartl.library.bodies import (
+    NEWEST,
+    Request,
+    encoded,
+    evaluation,
+    network_of,
+    plain,
+    remeasurement,
+    request_body,
+)
 from cartl.library.job_handle import JobHandle
 from cartl.library.retrying import Retries
 from cartl.library.sweep_handle import SweepHandle
 from cartl.library.transports import Transport
 from cartl.library.values import Delivery, DryRun, Estimate, Key, NewWebhook, Webhook
-
-
-def new_key() -> str:
-    """An Idempotency-Key that nobody has used."""
-    return uuid.uuid4().hex
 
 
 class Client:
@@ -79,7 +82,7 @@ class Client:
             idempotency_key: a text of your own that stands for this job; a fresh one each time by default.
             fields: of the request, e.g. ``dataset="digits", freeze_depth=3``; they win over ``request``.
         """
-        call = calls.submit(request_body(request, fields), idempotency_key or new_key())
+        call = calls.submit(request_body(request, fields), idempotency_key or calls.new_key())
         return JobHandle(self._transport, self._transport.ask(call))
 
     def estimate(self, request: Request | None = None, /, **fields: Any) -> Estimate:
@@ -112,6 +115,34 @@ class Client:
         request = evaluation(named, dataset)
         return self.submit(request, idempotency_key=idempotency_key, **fields)
 
+    def remeasure(
+        self,
+        job_id: str,
+        evaluate: str | Mapping[str, Any] = NEWEST,
+        *,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> JobHandle:
+        """Have the network of a job of yours attacked again, on the same images, with what is new.
+
+        Attacks that were made on these images already are left out, and not paid for again. Once the new job
+        has succeeded, ``report().measurements`` of either has a row for each measurement.
+
+        Args:
+            job_id: of a job that has succeeded.
+            evaluate: an evaluation by name, e.g. ``"autoattack"``, or the `evaluate` of a request.
+            fields: ``name``, ``tags``, ``priority`` and ``preset`` of the new job.
+        """
+        call = calls.remeasure(job_id, remeasurement(evaluate, fields), idempotency_key or calls.new_key())
+        return JobHandle(self._transport, self._transport.ask(call))
+
+    def remeasure_dry_run(
+        self, job_id: str, evaluate: str | Mapping[str, Any] = NEWEST, **fields: Any
+    ) -> DryRun:
+        """What ``remeasure`` would attack with, and its cost; nothing is stored."""
+        call = calls.dry_run(calls.remeasure_path(job_id), remeasurement(evaluate, fields))
+        return self._transport.ask(call)
+
     def sweep(
         self,
         base: Request,
@@ -122,7 +153,7 @@ class Client:
     ) -> SweepHandle:
         """Post one job (``base``) and what is varied of it (``grid``)."""
         body = encoded(plain({"base": base, "grid": grid, **fields}))
-        call = calls.submit_sweep(body, idempotency_key or new_key())
+        call = calls.submit_sweep(body, idempotency_key or calls.new_key())
         return SweepHandle(self._transport, self._transport.ask(call))
 
     def job(self, job_id: str) -> JobHandle:

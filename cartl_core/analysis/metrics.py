@@ -101,6 +101,7 @@ def attack_result(outcome: AttackRecord, seed: int) -> AttackResult:
         restarts=attack.restarts,
         random_start=attack.random_start,
         samples=attack.samples,
+        targets=attack.targets,
         seed=seed,
         n=n,
         robust=wilson(sum(outcome.robust), n),

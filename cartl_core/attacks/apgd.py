@@ -83,7 +83,7 @@ def _tries(state: AttackState, attack: AttackSpec) -> Iterator[Aim]:
         if attack.loss != "targeted_dlr":
             yield partial(_away, OBJECTIVES[attack.loss], state.labels)
             continue
-        for aimed_at in targets(state.logits, state.labels).unbind(1):
+        for aimed_at in targets(state.logits, state.labels, attack.targets).unbind(1):
             yield partial(_towards, state.labels, aimed_at)
 
 

@@ -1,4 +1,4 @@
-"""FAB (Croce and Hein, ICML 2020, arXiv 1907.02044, algorithm 1), the targeted one, in Linf and l2.
+"""FAB (Croce and Hein, ICML 2020, arXiv 1907.02044, algorithm 1), the targeted one, in Linf, l2 and l1.
 
 It looks for the nearest image on the other side of the boundary with a target class: each step goes to
 where the boundary would be if the network were linear, somewhat beyond, drawn back a little towards the
@@ -34,7 +34,7 @@ BACK = 0.9
 """beta: of the way from the original that an image keeps once it is on the other side."""
 START_SHARE = 0.5
 """Of the radius that random starts use."""
-ORDERS: dict[Norm, float] = {"linf": torch.inf, "l2": 2.0}
+ORDERS: dict[Norm, float] = {"linf": torch.inf, "l2": 2.0, "l1": 1.0}
 
 
 def run_fab(
@@ -52,7 +52,7 @@ def run_fab(
         model: maps (N, C, H, W) in [0, 1] to logits.
         images: (N, C, H, W) in [0, 1].
         labels: (N,) int64, the true classes.
-        attack: norm (linf, l2), radius, steps (for each target) and restarts.
+        attack: norm, radius, steps (for each target) and restarts.
         randomness: gives a perturbation (N, C, H, W) inside the ball for each try, 0 onwards, of which half
             is the start (the source starts on the sphere of half the radius); a restart is a try for each
             target. Needed when ``attack.random_start``; AutoAttack's first restart has none.
@@ -64,7 +64,7 @@ def run_fab(
     start_of = starts_for(attack, randomness)
     with preserve_model_state(model):
         state = AttackState.begin(model, images, labels, skip)
-        aims = targets(state.logits, labels)
+        aims = targets(state.logits, labels, attack.targets)
         for number in range(attack.restarts * aims.shape[1]):
             if state.broken.all():
                 break

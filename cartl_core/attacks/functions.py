@@ -140,7 +140,7 @@ def fab(
         x: (N, C, H, W), float32 or float64 in [0, 1].
         y: (N,) int64, the true classes, 0 to K - 1.
         eps: radius in ``norm``, in units of pixels in [0, 1], e.g. 8/255; at most 1 in linf.
-        norm: "linf" or "l2".
+        norm: "linf", "l2" or "l1".
         steps: 1 to 10,000 for each target, which are the nine likeliest other classes.
         restarts: 1 to 100; more than one needs ``random_start``.
         seed: of the random starts.

@@ -68,8 +68,8 @@ OBJECTIVES: dict[AttackLoss, Objective] = {
 """Targeted losses take a target besides: see ``targeted_ratio``."""
 
 
-def targets(logits: Tensor, labels: Tensor) -> Tensor:
-    """(N, T): the likeliest other classes of each image, the likeliest first; T at most ``TARGETS``.
+def targets(logits: Tensor, labels: Tensor, most: int = TARGETS) -> Tensor:
+    """(N, T): the likeliest other classes of each image, the likeliest first; T at most ``most``.
 
     Args:
         logits: (N, C) of the images themselves.
@@ -77,4 +77,4 @@ def targets(logits: Tensor, labels: Tensor) -> Tensor:
     """
     without = logits.scatter(1, labels.unsqueeze(1), -torch.inf)
     ranked = without.argsort(dim=1, descending=True, stable=True)
-    return ranked[:, : min(TARGETS, logits.shape[1] - 1)]
+    return ranked[:, : min(most, logits.shape[1] - 1)]

@@ -1,15 +1,16 @@
 """Attacks that are run together under one name, as tables that expand into single attacks; torch-free.
 
-AutoAttack (Croce and Hein, ICML 2020, arXiv 2003.01690) is a name with a meaning: these four attacks with
-these budgets, nothing more and nothing less. Anything else that combines attacks is called an ensemble.
+AutoAttack (Croce and Hein, ICML 2020, arXiv 2003.01690; in l1: ICML 2021, arXiv 2103.01208) is a name with a
+meaning: these four attacks with these budgets, nothing more and nothing less. Anything else that combines
+attacks is called an ensemble.
 AutoAttack runs them one after the other, each on what the earlier ones left; the worst case over the four
 is the same when each is run on all images, and ``run_attack(..., skip=...)`` saves the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cartl_core.spec.measures.attack import ATTACKS, LEAST_CLASSES, AttackLoss, AttackName, AttackSpec, Norm
@@ -19,17 +20,24 @@ EnsembleName = Literal["autoattack", "ensemble"]
 
 @dataclass(frozen=True)
 class Member:
-    """One attack of an ensemble: all of it but norm and radius."""
+    """One attack of an ensemble: all of it but norm and radius.
+
+    Attributes:
+        in_l1: restarts and targets that are others in l1.
+    """
 
     label: str
     name: AttackName
     loss: AttackLoss
     steps: int
     random_start: bool = True
+    in_l1: Mapping[str, int] = field(default_factory=dict)
 
     def at(self, norm: Norm, eps: float) -> AttackSpec:
         """The attack in the ball of ``eps``."""
-        return AttackSpec.model_validate({**vars(self), "norm": norm, "eps": eps})
+        own = {name: value for name, value in vars(self).items() if name != "in_l1"}
+        budget = self.in_l1 if norm == "l1" else {}
+        return AttackSpec.model_validate({**own, **budget, "norm": norm, "eps": eps})
 
 
 @dataclass(frozen=True)
@@ -76,12 +84,13 @@ class EnsembleFacts:
 
 
 AUTOATTACK = (
-    Member("aa-apgd-ce", "apgd", "ce", 100),
-    Member("aa-apgd-t", "apgd", "targeted_dlr", 100),
+    Member("aa-apgd-ce", "apgd", "ce", 100, in_l1={"restarts": 5}),
+    Member("aa-apgd-t", "apgd", "targeted_dlr", 100, in_l1={"targets": 5}),
     Member("aa-fab-t", "fab", "targeted_margin", 100, random_start=False),
     Member("aa-square", "square", "margin", 5_000),
 )
-"""The standard version: one restart each, nine target classes where there are so many, FAB from the image."""
+"""The standard version: one restart each, nine target classes where there are so many, FAB from the image.
+In l1 APGD-CE has five restarts and targeted APGD five targets."""
 
 ENSEMBLES: dict[str, EnsembleFacts] = {
     facts.name: facts
@@ -89,7 +98,7 @@ ENSEMBLES: dict[str, EnsembleFacts] = {
         EnsembleFacts(
             "autoattack",
             "AutoAttack, standard: APGD-CE, targeted APGD-DLR, targeted FAB, Square with 5,000 queries",
-            "Croce and Hein 2020, arXiv 2003.01690",
+            "Croce and Hein 2020, arXiv 2003.01690; in l1: 2021, arXiv 2103.01208",
             AUTOATTACK,
             exact=True,
         ),
@@ -98,9 +107,9 @@ ENSEMBLES: dict[str, EnsembleFacts] = {
             "the same four and untargeted APGD-DLR, of each what the number of classes allows",
             "after Croce and Hein 2020, arXiv 2003.01690",
             (
-                Member("en-apgd-ce", "apgd", "ce", 100),
+                Member("en-apgd-ce", "apgd", "ce", 100, in_l1={"restarts": 5}),
                 Member("en-apgd-dlr", "apgd", "dlr", 100),
-                Member("en-apgd-t", "apgd", "targeted_dlr", 100),
+                Member("en-apgd-t", "apgd", "targeted_dlr", 100, in_l1={"targets": 5}),
                 Member("en-fab-t", "fab", "targeted_margin", 100, random_start=False),
                 Member("en-square", "square", "margin", 5_000),
             ),

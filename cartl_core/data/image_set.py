@@ -19,6 +19,38 @@ Key = int | slice | Tensor | NDArray[Any] | list[int] | list[bool]
 
 INDEX_TYPES = (torch.bool, torch.int64, torch.int32, torch.int16, torch.int8)
 
+BYTES = 256
+"""Values that a byte has."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPixels:
+    """Images as bytes, a quarter of the room of the floats that they stand for, on any device.
+
+    Attributes:
+        pixels: (n, c, S, S) uint8; c divides ``channels``.
+        highest: the value of a white pixel.
+        channels: of the floats.
+    """
+
+    pixels: Tensor
+    highest: int
+    channels: int
+
+    @property
+    def shape(self) -> torch.Size:
+        """(n, C, S, S), of the floats."""
+        count, _, height, width = self.pixels.shape
+        return torch.Size((count, self.channels, height, width))
+
+    def floats(self) -> Tensor:
+        """(n, C, S, S) float32 in [0, 1], where the bytes are.
+
+        They are looked up in a table that the host divides: another device rounds a quotient in its own way.
+        """
+        table = (torch.arange(BYTES).float() / self.highest).to(self.pixels.device)
+        return table[self.pixels.int()].repeat(1, self.channels // self.pixels.shape[1], 1, 1)
+
 
 class ImageRows(Protocol):
     """Where images come from: arrays as files hold them, a pack, or floats in memory."""
@@ -29,6 +61,9 @@ class ImageRows(Protocol):
 
     def __call__(self, positions: Tensor) -> Tensor:
         """The images at ``positions`` (n,), int64: (n, C, S, S), contiguous, and nobody else's memory."""
+
+    def stored(self, positions: Tensor) -> StoredPixels | None:
+        """The same images as bytes that give these floats; None: no bytes do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +114,13 @@ class ImageSet:
         images = self.rows(chosen.reshape(-1))
         return images.reshape(*chosen.shape, *self.rows.shape)
 
+    def stored(self, positions: Tensor) -> StoredPixels | None:
+        """The images at ``positions`` (n,) of this set as bytes, whose floats are ``self[positions]``.
+
+        None: they are kept as floats, or in another size than the network's.
+        """
+        return self.rows.stored(self._chosen(positions))
+
     def subset(self, positions: Tensor) -> ImageSet:
         """The images at ``positions`` (n,) of this set, or where a mask (N,) is true; none is made yet."""
         return ImageSet(self.rows, self._chosen(positions))
@@ -122,3 +164,6 @@ class _InMemory:
 
     def __call__(self, positions: Tensor) -> Tensor:
         return self.images[positions]
+
+    def stored(self, positions: Tensor) -> None:
+        """They are floats."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cartl_core.data.image_set import StoredPixels
 from cartl_core.data.splits import Pixels, PixelSource
 from cartl_core.spec import ModelSpec
 
@@ -36,6 +38,14 @@ class NetworkInput:
     def __call__(self, positions: Tensor) -> Tensor:
         """(n, C, S, S)."""
         return network_input(self.pixels[positions.numpy()], self.highest, self.model)
+
+    def stored(self, positions: Tensor) -> StoredPixels | None:
+        """Their bytes, where they are bytes of the network's size."""
+        first = self.pixels[positions[:1].numpy()]
+        if first.dtype != np.uint8 or first.shape[1:3] != (self.model.image_size,) * 2:
+            return None
+        pixels = torch.from_numpy(self.pixels[positions.numpy()]).permute(0, 3, 1, 2).contiguous()
+        return StoredPixels(pixels, self.highest, self.model.channels)
 
 
 def network_input(pixels: Pixels, highest: int, model: ModelSpec) -> Tensor:

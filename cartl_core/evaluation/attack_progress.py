@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.measures.attack import TARGETED, TARGETS
+from cartl_core.spec.measures.attack import TARGETED
 
 LEAST_MOVE = 0.01
 """Less is not told: a long attack has thousands of steps."""
@@ -19,7 +19,7 @@ MOST = 0.99
 
 def most_passes(attack: AttackSpec, classes: int) -> int:
     """Passes that an image which never falls takes, about: one a step, and the first look at it."""
-    targets = min(TARGETS, classes - 1) if attack.loss in TARGETED else 1
+    targets = min(attack.targets, classes - 1) if attack.loss in TARGETED else 1
     return 1 + attack.steps * attack.restarts * targets
 
 

@@ -17,3 +17,8 @@ def to_device(
     if device.type == "cuda" and values.device.type == "cpu":
         return values.pin_memory().to(device, memory_format=memory_format, non_blocking=True)
     return values.to(device, memory_format=memory_format)
+
+
+def page_locked(values: Tensor, device: torch.device) -> Tensor:
+    """``values`` in memory that ``to_device`` need not copy first; themselves where no GPU is."""
+    return values.pin_memory() if device.type == "cuda" else values

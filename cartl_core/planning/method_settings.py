@@ -27,6 +27,10 @@ def _tail_on_clean_images(facts: MethodFacts) -> bool:
     return not (facts.adversarial or facts.distilled)
 
 
+def _trunk_on_altered_images(facts: MethodFacts) -> bool:
+    return not (facts.adversarial or facts.distilled or facts.displaced)
+
+
 @dataclass(frozen=True)
 class _Setting:
     """A setting that only some methods have: where it is written, who uses it, how "off" is written."""
@@ -58,6 +62,7 @@ _SETTINGS_OF_METHODS = (
     _Setting("transfer", "lwf_head_epochs", _body_on_clean_images, 0),
     _Setting("transfer", "attack", lambda facts: facts.adversarial),
     _Setting("transfer", "displacement", _tail_on_clean_images, needed=lambda facts: facts.displaced),
+    _Setting("transfer", "cached_views", _trunk_on_altered_images, needed=lambda facts: False),
     _Setting("transfer", "schedule", lambda facts: facts.adversarial, "constant"),
     _Setting("transfer", "tail_weights", lambda facts: facts.frozen_weights, "tuned", only="frozen"),
     _Setting("transfer", "tail_affine", lambda facts: not (facts.frozen_weights or facts.head_only), "tuned"),
@@ -174,10 +179,13 @@ def written_layer(written: JobRequest | BaselineRequest, where: str = "") -> Lay
 def shared_layer(request: JobRequest, facts: MethodFacts) -> Layer:
     """What an arm of another method takes over from the job: all that does not make the job's method."""
     written = written_layer(request)
-    still = frozenset(STILL) if facts.fixed_features else frozenset()
+    # Views are of altered images, so they go where the augmentation goes.
+    views = frozenset({"cached_views"})
+    still = frozenset(STILL) | views if facts.fixed_features else frozenset()
+    unused = views if ("transfer", "cached_views") in unused_by(facts.name) else frozenset()
     return Layer(
         _without(written.pretrain, OWN_FIELDS - SHARED_IN_PRETRAIN),
-        _without(written.transfer, OWN_FIELDS | still),
+        _without(written.transfer, OWN_FIELDS | still | unused),
         "",
     )
 

@@ -8,7 +8,13 @@ from pydantic import Field, create_model
 
 from cartl_core.report.values import Value
 from cartl_core.spec.terms import TERMS, Term
-from cartl_core.spec.training import ClassWeights, DisplacementSpec, Sampling, TransferSpec
+from cartl_core.spec.training import (
+    Augmentation,
+    ClassWeights,
+    DisplacementSpec,
+    Sampling,
+    TransferSpec,
+)
 
 MadeBy = Literal["this_attempt", "earlier_attempt", "another_job", "unknown"]
 """Who computed a stage. ``unknown``: an earlier version did, which did not record it."""
@@ -78,6 +84,14 @@ class BalancedClasses(Value):
     sampling: Sampling = Field(description="Of the images of an epoch.")
 
 
+class CachedViews(Value):
+    """Images were altered before the first epoch, and each epoch drew one of so many views of each."""
+
+    code: Literal["cached_views"] = "cached_views"
+    views: int = Field(description="Of each image.")
+    augmentation: Augmentation
+
+
 class WeightedTerm(Value):
     """A term was part of the loss, with this weight."""
 
@@ -100,13 +114,26 @@ _OF_TERMS: dict[str, type[WeightedTerm]] = {
 
 if TYPE_CHECKING:
     LearnedFrom = (
-        HeadFirst | TeacherFeatures | TeacherWeights | DisplacedFeatures | BalancedClasses | WeightedTerm
+        HeadFirst
+        | TeacherFeatures
+        | TeacherWeights
+        | DisplacedFeatures
+        | BalancedClasses
+        | CachedViews
+        | WeightedTerm
     )
 else:
     LearnedFrom = Annotated[
         Union[
             (
-                *(HeadFirst, TeacherFeatures, TeacherWeights, DisplacedFeatures, BalancedClasses),
+                *(
+                    HeadFirst,
+                    TeacherFeatures,
+                    TeacherWeights,
+                    DisplacedFeatures,
+                    BalancedClasses,
+                    CachedViews,
+                ),
                 *_OF_TERMS.values(),
             )
         ],
@@ -147,6 +174,8 @@ def learned_from(transfer: TransferSpec) -> tuple[LearnedFrom, ...]:
         found.append(DisplacedFeatures(displacement=transfer.displacement))
     if (transfer.class_weights, transfer.sampling) != ("none", "uniform"):
         found.append(BalancedClasses(class_weights=transfer.class_weights, sampling=transfer.sampling))
+    if transfer.cached_views is not None:
+        found.append(CachedViews(views=transfer.cached_views, augmentation=transfer.augmentation))
     return tuple(found)
 
 

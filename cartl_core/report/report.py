@@ -39,6 +39,7 @@ from cartl_core.spec import (
 )
 from cartl_core.spec.data_and_model import DataSpecOrName
 from cartl_core.spec.existing_network import MOST_DATASETS, AnySpec
+from cartl_core.spec.measures.attack import TARGETS
 from cartl_core.spec.threat_model import ThreatModel
 
 REPORT_SCHEMA: Final = 2
@@ -66,6 +67,10 @@ class AttackResult(Value):
     restarts: int
     random_start: bool
     samples: int = Field(default=1, description="Passes that each step took the mean of.")
+    targets: int = Field(
+        default=TARGETS,
+        description="Of a targeted attack: other classes that it aims at, the likeliest first.",
+    )
     seed: int
     n: int
     robust: Interval = Field(description="Right without an attack and never fooled by any iterate.")

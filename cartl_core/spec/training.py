@@ -204,6 +204,16 @@ class TransferSpec(TrainingSpec):
         "takes half the room and rounds them to 11 bits. Elsewhere none are kept, and it changes nothing.",
     )
 
+    cached_views: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="How many altered views of each training image there are, drawn before the first epoch: "
+        "the trunk's features of all of them are computed once, and a batch takes one view of each of its "
+        "images at random. Null: images are altered anew for every batch. It takes an augmentation, and a "
+        "trunk whose features nothing else moves.",
+    )
+
     @property
     def fixed_features(self) -> bool:
         """Whether what the frozen trunk makes of an image is the same in every epoch."""
@@ -218,6 +228,25 @@ class TransferSpec(TrainingSpec):
             raise refusal(f"the operator norm takes no beta of {given}", "a beta of at most 1")
         return norm
 
+    @field_validator("cached_views")
+    @classmethod
+    def _of_altered_images(cls, views: int | None, info: ValidationInfo) -> int | None:
+        """Views are of images that an augmentation alters, and of nothing else that moves features."""
+        if views is None:
+            return views
+        if info.data.get("augmentation") == "none":
+            raise refusal(
+                "there is one view of each image, since `augmentation` of transfer is none",
+                "null, or an augmentation",
+            )
+        for name, still in STILL.items():
+            if name != "augmentation" and name in info.data and info.data[name] not in still:
+                raise refusal(
+                    f"it needs features that nothing else moves, which `{name}` of transfer does",
+                    f"null, or {name} {_listed(still)}",
+                )
+        return views
+
     @field_validator("displacement")
     @classmethod
     def _of_a_fixed_trunk(
@@ -226,10 +255,9 @@ class TransferSpec(TrainingSpec):
         """What is found once holds for all epochs only where the trunk's features stay as they are."""
         for name, still in STILL.items() if displacement else ():
             if name in info.data and info.data[name] not in still:
-                allowed = " or ".join("null" if value is None else value for value in still)
                 raise refusal(
                     f"it needs features that stay as they are, which `{name}` of transfer does not leave",
-                    f"{name} {allowed}",
+                    f"{name} {_listed(still)}",
                 )
         return displacement
 
@@ -241,6 +269,11 @@ STILL: dict[str, tuple[str | None, ...]] = {
     "trunk_statistics": ("teacher", "recalibrated"),
 }
 """What must hold where the trunk's features stay as they are: by field, the values that go with it."""
+
+
+def _listed(values: tuple[str | None, ...]) -> str:
+    return " or ".join("null" if value is None else value for value in values)
+
 
 # Terms that have a module but no line above get their field here.
 if not TYPE_CHECKING:

@@ -38,11 +38,29 @@ DOWNLOAD = {"Content-Type": "binary/octet-stream", "Content-Disposition": "attac
 PART_BYTES = 8 * 1024 * 1024
 """Of one request for bytes, and of one part of a large upload."""
 PARTS_AT_ONCE = 4
-CONNECT_SECONDS, REQUEST_SECONDS, RETRY_SECONDS = 5, 60, 20
-RETRIES = 5
 STATUS = re.compile(r"status code: (\d{3})")
 _USED_BY: dict[str, int] = {}
 """The process that first opened a bucket."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is waited for.
+
+    Attributes:
+        connect_seconds: for a connection.
+        request_seconds: for the answer to one request.
+        retries: of a request that failed.
+        retry_seconds: in which they may begin.
+    """
+
+    connect_seconds: float = 5.0
+    request_seconds: float = 60.0
+    retries: int = 5
+    retry_seconds: float = 20.0
+
+
+PATIENT = Patience()
 
 
 @dataclass(frozen=True)
@@ -71,12 +89,15 @@ class Bucket:
     Args:
         url: ``s3://bucket/prefix``.
         config: of obstore, beside what the environment says.
+        patience: with the server.
 
     Raises:
         ValueError: it is no such address.
     """
 
-    def __init__(self, url: str, config: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, config: Mapping[str, str] | None = None, patience: Patience = PATIENT
+    ) -> None:
         bucket, prefix = parse_bucket_url(url)
         _check_process()
         with _in_words(url):
@@ -86,10 +107,13 @@ class Bucket:
                 config=dict(config or {}),  # type: ignore[arg-type]
                 client_options={
                     "allow_http": True,  # where the endpoint says so
-                    "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-                    "timeout": timedelta(seconds=REQUEST_SECONDS),
+                    "connect_timeout": timedelta(seconds=patience.connect_seconds),
+                    "timeout": timedelta(seconds=patience.request_seconds),
                 },
-                retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+                retry_config={
+                    "max_retries": patience.retries,
+                    "retry_timeout": timedelta(seconds=patience.retry_seconds),
+                },
             )
 
     def find(self, path: str) -> Object | None:

@@ -18,15 +18,14 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import fold_batch_norm, perturb, random_starts
 from cartl_core.data import ImageSet, Split
-from cartl_core.errors import SpecError
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training.gradient import TrainingInputs
+from cartl_core.training.trunk_features import BATCH as BATCH
+from cartl_core.training.trunk_features import batch_features, keep
 from cartl_core.training.trunk_identity import UNKNOWN, TrunkIdentity
-
-BATCH = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,10 +98,10 @@ def perturbed_inputs(
     def fill_features(kept: Tensor) -> None:
         for first in range(0, len(split), BATCH):
             parts = together(first).flatten(0, 1).split(BATCH)
-            found = torch.cat([_features(lower, part, ctx) for part in parts])
-            _keep(kept[first : first + BATCH], found.view(-1, *kept.shape[1:]))
+            found = torch.cat([batch_features(lower, part, ctx) for part in parts])
+            keep(kept[first : first + BATCH], found.view(-1, *kept.shape[1:]))
 
-    shape = (len(split), 1 + spec.copies, *_features(lower, split.images[:1], ctx).shape[1:])
+    shape = (len(split), 1 + spec.copies, *batch_features(lower, split.images[:1], ctx).shape[1:])
     if not ctx.scratch.fits(shape, dtype):
         shape = (len(split), spec.copies, *split.images.shape[1:])
         moved = ctx.kept(
@@ -179,48 +178,3 @@ def _farthest(
         start=start,
         objective=feature_distance,
     ).cpu()
-
-
-def cached_features(
-    lower: nn.Module,
-    images: ImageSet,
-    ctx: StageContext,
-    known: TrunkIdentity = UNKNOWN,
-    dtype: torch.dtype = torch.float32,
-) -> Tensor | None:
-    """Features of all ``images`` on the CPU; None when they exceed the limit of ``ctx.scratch``.
-
-    ``lower`` must be in eval mode: a fixed function. Other arguments are those of ``perturbed_inputs``.
-    """
-    shape = (len(images), *_features(lower, images[:1], ctx).shape[1:])
-    if not ctx.scratch.fits(shape, dtype):
-        return None
-
-    def fill(kept: Tensor) -> None:
-        for first in range(0, len(images), BATCH):
-            _keep(kept[first : first + BATCH], _features(lower, images[first : first + BATCH], ctx))
-
-    return ctx.kept(known.digest("features", dtype), shape, dtype, fill)
-
-
-def _features(lower: nn.Module, images: Tensor, ctx: StageContext) -> Tensor:
-    """Of one batch, in fp32 on the CPU."""
-    ctx.stop.check()
-    with torch.no_grad():
-        features: Tensor = lower(ctx.put(images)).float().cpu()
-    return features
-
-
-def _keep(rows: Tensor, features: Tensor) -> None:
-    """Write features into rows of the array that keeps them.
-
-    Raises:
-        SpecError: they are too large for its type.
-    """
-    rows.copy_(features)
-    if rows.dtype == torch.float16 and not rows.isfinite().all() and features.isfinite().all():
-        raise SpecError(
-            "transfer.feature_precision",
-            f"the trunk makes features up to {float(features.abs().max()):.3g}, above what fp16 holds",
-            allowed="fp32",
-        )

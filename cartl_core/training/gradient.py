@@ -8,10 +8,10 @@ piece and moves its running ones once a piece, and spectral norms take one power
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -30,6 +30,13 @@ class TrainingInputs(Protocol):
         """(n, ...) of those at ``positions`` (n,), int64."""
 
 
+class Noise(NamedTuple):
+    """Random numbers in the shape of a batch, as an objective asks a ``StepContext`` for them."""
+
+    distribution: Literal["uniform", "normal"]
+    purpose: str
+
+
 @dataclass(frozen=True)
 class StepContext:
     """One step of one epoch, both counted from 0: all randomness of the step follows from it.
@@ -38,6 +45,7 @@ class StepContext:
         first: which image of the step's batch is the first of those at hand.
         batch: images of the step's batch; None when those at hand are all.
         steps: of each epoch.
+        ready: noise of the step's batch that was drawn before the step began.
     """
 
     seed: int
@@ -46,6 +54,7 @@ class StepContext:
     first: int = 0
     batch: int | None = None
     steps: int = 1
+    ready: Mapping[Noise, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def count(self) -> int:
@@ -62,15 +71,22 @@ class StepContext:
 
     def uniform(self, purpose: str, images: Tensor) -> Tensor:
         """Numbers from [0, 1) in the shape of ``images``, on the CPU; an image has the same in any piece."""
-        return self._drawn(torch.rand, purpose, images)
+        return self._drawn(Noise("uniform", purpose), images)
 
     def normal(self, purpose: str, images: Tensor) -> Tensor:
         """Numbers from the standard normal distribution, likewise."""
-        return self._drawn(torch.randn, purpose, images)
+        return self._drawn(Noise("normal", purpose), images)
 
-    def _drawn(self, draw: Callable[..., Tensor], purpose: str, images: Tensor) -> Tensor:
-        count = len(images) if self.batch is None else self.batch
-        drawn = draw((count, *images.shape[1:]), generator=self.draw(purpose))
+    def noise(self, kind: Noise, shape: Sequence[int]) -> Tensor:
+        """``kind`` for the whole batch, whose ``shape`` is given."""
+        draw = torch.rand if kind.distribution == "uniform" else torch.randn
+        return draw(tuple(shape), generator=self.draw(kind.purpose))
+
+    def _drawn(self, kind: Noise, images: Tensor) -> Tensor:
+        shape = (len(images) if self.batch is None else self.batch, *images.shape[1:])
+        drawn = self.ready.get(kind)
+        if drawn is None or drawn.shape != shape:
+            drawn = self.noise(kind, shape)
         return drawn[self.first : self.first + len(images)]
 
 

@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from cartl_core.data.augment import augment
 from cartl_core.errors import Interruption, LossNotFinite
 from cartl_core.execution.memory_errors import memory_faults
 from cartl_core.execution.stage_context import StageContext
-from cartl_core.execution.to_device import to_device
 from cartl_core.nn.files import require_finite
 from cartl_core.nn.rng import generator
 from cartl_core.spec import TrainingSpec
+from cartl_core.training.batches import FEEDING, Batch, Batches, Feeding
 from cartl_core.training.class_balance import epoch_order
-from cartl_core.training.gradient import Objective, StepContext, TrainingInputs
+from cartl_core.training.gradient import Noise, Objective, TrainingInputs
 from cartl_core.training.memory import HALVINGS, BatchGradient
 from cartl_core.training.schedule import learning_rate
 from cartl_core.training.state import TrainingState
 from cartl_core.training.step_metrics import FETCH_EVERY, Unread
+from cartl_core.training.views import Views
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class TrainingTask:
             after the state was restored.
         prologue: run once, before the first step of the first epoch.
         undecayed: names in ``tuned`` of what weight decay leaves alone.
+        noise: what the objective draws in each step, so that it can be drawn ahead.
     """
 
     network: nn.Module
@@ -52,9 +54,10 @@ class TrainingTask:
     objective: Objective
     begin_epoch: Callable[[int], None]
     validate: Callable[[], dict[str, float]]
-    inputs: Callable[[], tuple[TrainingInputs, Tensor]]
+    inputs: Callable[[], tuple[TrainingInputs | Views, Tensor]]
     prologue: Callable[[], None] = lambda: None
     undecayed: frozenset[str] = frozenset()
+    noise: tuple[Noise, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def fit(
     ctx: StageContext,
     halvings: int | None = None,
     fetch_every: int | None = None,
+    feeding: Feeding | None = None,
 ) -> TrainingResult:
     """Train ``task.network``, or go on from the checkpoint that ``ctx`` has saved.
 
@@ -92,6 +96,7 @@ def fit(
             has it for the device.
         fetch_every: steps whose metrics are read together; None: as ``FETCH_EVERY`` has it. The numbers are
             the same.
+        feeding: how batches reach the device; None: as ``FEEDING`` has it. The numbers are the same.
 
     Raises:
         LossNotFinite: with the epoch; the loss, or another figure of the objective. It is raised when the
@@ -104,8 +109,10 @@ def fit(
     """
     if halvings is None:
         halvings = HALVINGS[ctx.runtime.device]
+    feeding = feeding or FEEDING.get(ctx.runtime.device, Feeding())
     with memory_faults(training.batch_size, ctx.key.label):
-        loop = _Loop(task, training, seed, ctx, Unread(fetch_every or FETCH_EVERY[ctx.runtime.device]))
+        unread = Unread(fetch_every or FETCH_EVERY[ctx.runtime.device])
+        loop = _Loop(task, training, seed, ctx, unread, feeding)
         return loop.run(most_accumulation_steps=2**halvings)
 
 
@@ -113,9 +120,16 @@ class _Loop:
     """One training under way: epochs, steps, and when to save, to tell and to stop."""
 
     def __init__(
-        self, task: TrainingTask, training: TrainingSpec, seed: int, ctx: StageContext, unread: Unread
+        self,
+        task: TrainingTask,
+        training: TrainingSpec,
+        seed: int,
+        ctx: StageContext,
+        unread: Unread,
+        feeding: Feeding,
     ) -> None:
         self.task, self.training, self.seed, self.ctx, self.unread = task, training, seed, ctx, unread
+        self.feeding = feeding
         self.state = TrainingState(task.network, task.tuned, task.undecayed, training)
 
     def run(self, most_accumulation_steps: int) -> TrainingResult:
@@ -124,34 +138,34 @@ class _Loop:
             self.task.prologue()
         else:
             self.state.restore(saved)
-        images, labels = self.task.inputs()
-        size = min(self.training.batch_size, len(images))
-        steps = len(images) // size
+        inputs, labels = self.task.inputs()
+        size = min(self.training.batch_size, len(inputs))
+        steps = len(inputs) // size
         gradient = BatchGradient(
             self.task.objective, self.state, self.ctx, most_accumulation_steps, lambda: self._save(steps)
+        )
+        batches = Batches(
+            inputs, labels, self.training, size, steps, self.seed, self.ctx, self.task.noise, self.feeding
         )
         position = self.state.position
         while position.epoch < self.training.epochs:
             self.task.begin_epoch(position.epoch)
             order = epoch_order(self.training.sampling, labels, generator(self.seed, "order", position.epoch))
-            while position.step < steps:
-                drawn = order[position.step * size : (position.step + 1) * size]
-                self._step(images[drawn], labels[drawn], steps, gradient)
-                self._pause(steps)
+            with closing(batches.of_epoch(position.epoch, order, position.step)) as drawn:
+                for batch in drawn:
+                    self._step(batch, steps, gradient)
+                    self._pause(steps)
             self._finish_epoch(steps)
         selected = self.state.select()
         require_finite(self.task.network.state_dict(), f"the weights of {self.ctx.key.label} after training")
         return TrainingResult(selected, position.history, position.accumulation_steps)
 
-    def _step(self, images: Tensor, labels: Tensor, steps: int, gradient: BatchGradient) -> None:
+    def _step(self, batch: Batch, steps: int, gradient: BatchGradient) -> None:
         position, training, optimizer = self.state.position, self.training, self.state.optimizer
-        step = StepContext(self.seed, position.epoch, position.step, steps=steps)
-        images = augment(images, training.augmentation, step.draw("augmentation"))
-        images, labels = self.ctx.put(images), to_device(labels, self.ctx.device)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(training, step.count, steps)
-        metrics = gradient.compute(images, labels, step)
-        self.unread.add(position.step, len(images), metrics)
+            group["lr"] = learning_rate(training, batch.step.count, steps)
+        metrics = gradient.compute(batch.inputs, batch.labels, batch.step)
+        self.unread.add(position.step, len(batch.inputs), metrics)
         if self.unread.due:
             self._read_metrics()
         optimizer.step()

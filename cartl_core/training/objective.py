@@ -13,16 +13,21 @@ from cartl_core.data import Split
 from cartl_core.execution.to_device import to_device
 from cartl_core.nn.losses import cross_entropy, divergence
 from cartl_core.spec import DisplacementSpec
-from cartl_core.training.feature_perturbation import cached_features, perturbed_features, perturbed_inputs
-from cartl_core.training.gradient import Loss, StepContext, TrainingInputs
-from cartl_core.training.pretrain import attack_batch
+from cartl_core.training.feature_perturbation import perturbed_features, perturbed_inputs
+from cartl_core.training.gradient import Loss, Noise, StepContext, TrainingInputs
+from cartl_core.training.pretrain import attack_batch, noise_of
 from cartl_core.training.schedule import attack_strength
 from cartl_core.training.student import Student
 from cartl_core.training.terms import TermInputs, active_terms
-from cartl_core.training.trunk_identity import trunk_identity
+from cartl_core.training.trunk_features import cached_features, view_features
+from cartl_core.training.trunk_identity import TrunkIdentity, trunk_identity
+from cartl_core.training.views import AlteredImages, Views
 
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 """In which features are kept; the tail computes in the precision of training, whichever it is."""
+
+GAUSSIAN = Noise("normal", "noise")
+"""Of ``transfer.noise_sigma``."""
 
 
 class TransferObjective:
@@ -47,17 +52,25 @@ class TransferObjective:
         replaced = any(active.term.replaces_decay for active in self.terms)
         return self.student.inherited if replaced else frozenset()
 
-    def inputs(self, train: Split) -> TrainingInputs:
+    @property
+    def noise(self) -> tuple[Noise, ...]:
+        """What is drawn for a batch of images."""
+        return noise_of(self.spec.attack) + ((GAUSSIAN,) if self.spec.noise_sigma is not None else ())
+
+    def inputs(self, train: Split) -> TrainingInputs | Views:
         """Images (N, C, H, W), or features (N, ...) where they are fixed and within the limit of scratch.
 
-        Where features are perturbed both have one more dimension: the clean first, then each copy.
+        Where features are perturbed both have one more dimension: the clean first, then each copy. Of altered
+        views both are those that a step draws.
         """
         student, spec = self.student, self.spec
-        if student.arm.freeze_depth == 0 or not spec.fixed_features:
+        if spec.cached_views is None and (student.arm.freeze_depth == 0 or not spec.fixed_features):
             return train.images
         student.lower.eval()
         depth, dtype = student.arm.freeze_depth, DTYPES[spec.feature_precision]
         known = trunk_identity(student.network, depth, self.fingerprint, self.place)
+        if spec.cached_views is not None:
+            return self._views(train, spec.cached_views, known, dtype)
         if spec.displacement is not None:
             found = perturbed_inputs(
                 student.lower,
@@ -73,6 +86,18 @@ class TransferObjective:
         features = cached_features(student.lower, train.images, self.place, known, dtype)
         self._features_cached = features is not None
         return train.images if features is None else features
+
+    def _views(self, train: Split, count: int, known: TrunkIdentity, dtype: torch.dtype) -> Views:
+        """Features of the views where these are within the limit of scratch, else the views as images."""
+        student = self.student
+        images = AlteredImages.of(train.images, self.spec.augmentation, count, student.seed)
+        if student.arm.freeze_depth == 0:
+            return Views(images, len(train), count)
+        features = view_features(student.lower, images, self.place, known, dtype)
+        if features is None:
+            return Views(images, len(train), count)
+        self._features_cached = True
+        return Views(lambda positions, views: features[positions, views], len(train), count)
 
     def __call__(self, inputs: Tensor, labels: Tensor, step: StepContext) -> Loss:
         """Cross-entropy of the tail, and what was asked for beside it.
@@ -111,7 +136,7 @@ class TransferObjective:
         """(N, C, H, W) with Gaussian noise, not clipped: what smoothing will show the network."""
         if self.spec.noise_sigma is None:
             return images
-        drawn = to_device(step.normal("noise", images), images.device).to(images)
+        drawn = to_device(step.normal(GAUSSIAN.purpose, images), images.device).to(images)
         return images + self.spec.noise_sigma * drawn
 
     def _features(self, images: Tensor) -> Tensor:

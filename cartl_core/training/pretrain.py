@@ -26,9 +26,12 @@ from cartl_core.statistics.checkpoint_selection import CLEAN, ROBUST
 from cartl_core.storage.disk_errors import disk_faults
 from cartl_core.storage.stage_result import NETWORK, write_result
 from cartl_core.training.class_balance import class_weights
-from cartl_core.training.gradient import Loss, Objective, StepContext
+from cartl_core.training.gradient import Loss, Noise, Objective, StepContext
 from cartl_core.training.loop import TrainingTask, fit
 from cartl_core.training.validation import clean_accuracy, robust_accuracy, validation_set
+
+START = Noise("uniform", "attack")
+"""Of the inner attack's first perturbation."""
 
 
 def pretrain(
@@ -84,6 +87,7 @@ def _train(
         begin_epoch=lambda epoch: _train_all(network),
         validate=validate,
         inputs=lambda: (source.train.images, source.train.labels),
+        noise=noise_of(spec.attack),
     )
     trained = fit(task, spec, seed=seed, ctx=ctx)
     with disk_faults("the teacher"):
@@ -188,6 +192,11 @@ def in_turn(radii: Sequence[float], step: StepContext) -> float:
     return radii[step.count % len(radii)]
 
 
+def noise_of(attack: AttackSpec | None) -> tuple[Noise, ...]:
+    """What ``attack_batch`` draws for a batch."""
+    return (START,) if attack is not None and attack.random_start else ()
+
+
 def attack_batch(
     network: nn.Module,
     images: Tensor,
@@ -205,7 +214,7 @@ def attack_batch(
         return images
     eps, start = strength * attack.eps, None
     if attack.random_start:
-        start = to_device((2 * step.uniform("attack", images) - 1) * eps, images.device).to(images)
+        start = to_device((2 * step.uniform(START.purpose, images) - 1) * eps, images.device).to(images)
     return perturb(
         network,
         images,

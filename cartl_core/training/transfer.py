@@ -106,6 +106,7 @@ def transfer_task(student: Student, target: TransferData, fingerprint: str | Non
         inputs=lambda: (objective.inputs(target.train), target.train.labels),
         prologue=lambda: _recalibrate_trunk(student, target),
         undecayed=objective.undecayed,
+        noise=objective.noise,
     )
 
 

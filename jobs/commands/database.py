@@ -1,4 +1,4 @@
-"""The database that commands work on, which must be at this version's newest migration."""
+"""The database that commands work on, which must be one that this version may use."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import NullPool
 
-from jobs.errors import DatabaseAhead, DatabaseBehind
+from jobs.database.compatibility import Program, Standing, write_compatibility
 from jobs.settings import Settings
 
 CONNECT_SECONDS = 5
@@ -73,10 +73,12 @@ def make_engine(settings: Settings, *, keep_open: bool = True) -> Engine:
 def _make_private(database: str) -> None:
     """Make the file for this user only; SQLite gives its mode to the files beside it.
 
-    Where it cannot be made, the first connection says so.
+    One that is there is not opened: to close it would drop the locks of this process's connections, and
+    another process would delete the write-ahead log that they read. Where it cannot be made, the first
+    connection says so.
     """
     with suppress(OSError):
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _json(value: object) -> str:
@@ -119,15 +121,21 @@ def reading(factory: sessionmaker[Session]) -> Iterator[Session]:
         session.rollback()
 
 
-def migrate(engine: Engine, revision: str = "head") -> None:
+def migrate(engine: Engine, revision: str = "head") -> Standing:
     """Bring the database up to ``revision``; safe when two processes do it at once.
 
+    One that a newer version has migrated, and that this version may use, is left as it is.
+
     Raises:
-        DatabaseAhead: a newer version has migrated it.
+        DatabaseAhead: a newer version has migrated it, and this one cannot use it.
     """
     with _migration(engine) as config:
-        _refuse_what_is_newer(_revision_of(config.attributes["connection"]))
+        connection: Connection = config.attributes["connection"]
+        found = _revision_of(connection)
+        if found is not None and found not in known_revisions():
+            return _program().standing(connection, found)
         command.upgrade(config, revision)
+        return Standing(_written(connection) or "", newest_revision())
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
@@ -137,8 +145,19 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
         DatabaseAhead: a newer version has migrated it.
     """
     with _migration(engine) as config:
-        _refuse_what_is_newer(_revision_of(config.attributes["connection"]))
+        connection: Connection = config.attributes["connection"]
+        found = _revision_of(connection)
+        if found is not None and found not in known_revisions():
+            raise _program().ahead(found)
         command.downgrade(config, revision)
+        _written(connection)
+
+
+def _written(connection: Connection) -> str | None:
+    """The migration that the database is at now, once it says which programs may use it."""
+    revision = _revision_of(connection)
+    write_compatibility(connection, _script_directory(), revision)
+    return revision
 
 
 @contextmanager
@@ -166,25 +185,39 @@ def _scripts() -> Path:
 
 
 @cache
-def newest_revision() -> str | None:
+def _script_directory() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+@cache
+def _program() -> Program:
+    return Program.of(_script_directory())
+
+
+def newest_revision() -> str:
     """The newest migration of this version of the program."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
+    return _program().newest
 
 
-def check(engine: Engine) -> None:
-    """Refuse a database that is not at this version's newest migration.
+def known_revisions() -> frozenset[str]:
+    """All migrations of this version of the program."""
+    return _program().known
+
+
+def check(engine: Engine) -> Standing:
+    """Where the database is; refused unless this version may use it.
 
     Raises:
         DatabaseBehind: it lacks migrations.
-        DatabaseAhead: a newer version has migrated it.
+        DatabaseAhead: a newer version has migrated it, and this one cannot use it.
     """
     with engine.connect().execution_options(begin="DEFERRED") as connection:
-        _compare(_revision_of(connection))
+        return _program().standing(connection, _revision_of(connection))
 
 
 def check_within(session: Session) -> None:
     """``check`` in a transaction that is about to be committed: nothing is written for another version."""
-    _compare(session.execute(_CURRENT).scalar_one_or_none())
+    _program().standing(session, session.execute(_CURRENT).scalar_one_or_none())
 
 
 class VersionGuard:
@@ -199,11 +232,11 @@ class VersionGuard:
         self._good_until = -math.inf
 
     def check(self, session: Session) -> None:
-        """Look, unless the last look was so short ago and found this version's newest migration.
+        """Look, unless the last look was so short ago and found what this version may use.
 
         Raises:
             DatabaseBehind: it lacks migrations.
-            DatabaseAhead: a newer version has migrated it.
+            DatabaseAhead: a newer version has migrated it, and this one cannot use it.
         """
         now = self._clock()
         if now < self._good_until:
@@ -214,34 +247,3 @@ class VersionGuard:
 
 def _revision_of(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_what_is_newer(current: str | None) -> None:
-    if current is not None and current not in known_revisions():
-        raise DatabaseAhead(
-            f"the database is at migration {current}, which this version does not know (its newest is "
-            f"{newest_revision()}): a newer version has migrated it. Run that version; or go back with its "
-            f"`python -m jobs downgrade {newest_revision()}`, or with the copy from before the upgrade "
-            "(docs/how-to/operate.md)",
-            current=current,
-            newest=newest_revision(),
-        )
-
-
-@cache
-def known_revisions() -> frozenset[str]:
-    """All migrations of this version of the program."""
-    scripts = ScriptDirectory.from_config(_config())
-    return frozenset(script.revision for script in scripts.walk_revisions())
-
-
-def _compare(current: str | None) -> None:
-    newest = newest_revision()
-    _refuse_what_is_newer(current)
-    if current != newest:
-        raise DatabaseBehind(
-            f"the database is at migration {current or 'none'}, this version needs {newest}; "
-            "run `python -m jobs migrate`",
-            current=current,
-            newest=newest,
-        )

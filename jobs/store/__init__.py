@@ -33,7 +33,6 @@ from jobs.store.observe import (
     list_jobs,
     metrics_of,
     overview,
-    report_text,
     state_counts,
 )
 from jobs.store.queue_order import queue_position, set_priority
@@ -114,7 +113,6 @@ __all__ = [
     "remember",
     "renew",
     "replayed",
-    "report_text",
     "request_cancel",
     "requeue_after_crash",
     "retry",

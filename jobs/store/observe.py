@@ -14,10 +14,6 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
-    String,
-    Text,
-    bindparam,
-    cast,
     func,
     literal,
     literal_column,
@@ -28,9 +24,9 @@ from sqlalchemy.orm import Session, defer
 
 from cartl_core.strict_json import SMALL, loads
 from jobs.database.dialect import HasTag, UtcTime
-from jobs.errors import ArtifactNotFound, BadCursor, JobNotFound
+from jobs.errors import ArtifactNotFound, BadCursor
 from jobs.state import JobState
-from jobs.store.change import is_in, job_of, printable, seen_by, shared_with
+from jobs.store.change import is_in, job_of, shared_with
 from jobs.tables import OF_ANYBODY, Artifact, Job, JobEvent, Metric
 
 LARGE = (Job.request, Job.spec, Job.report, Job.runtime, Job.estimate)
@@ -129,19 +125,6 @@ def overview(session: Session, job_id: str, owner: str | None = None) -> Job:
     return job_of(session, job_id, owner, shared=True, leave=(Job.request, Job.report))
 
 
-def report_text(session: Session, job_id: str, owner: str) -> str | None:
-    """The report as JSON text, as the database has it; None before the run has reported anything.
-
-    Raises:
-        JobNotFound: there is none that this owner may see.
-    """
-    found = session.execute(_REPORT, {"job_id": job_id, "owner": owner}).one_or_none()
-    if found is None:
-        raise JobNotFound(f"there is no job {printable(job_id)!r}", job_id=job_id)
-    text: str | None = found[0]
-    return text
-
-
 def events_after(session: Session, job_id: str, number: int = 0, limit: int = 100) -> Sequence[JobEvent]:
     """Events with a number above ``number``, oldest first."""
     return (
@@ -208,13 +191,6 @@ def artifact(session: Session, job_id: str, name: str) -> Artifact:
     if found is None:
         raise ArtifactNotFound(f"the job has no artifact {name!r}", name=name)
     return found
-
-
-# Made once: most requests for a job run them. Plain columns, so that no mapping is looked up.
-_JOB = Job.__table__.c
-_REPORT = select(cast(_JOB.report, Text)).where(
-    _JOB.id == bindparam("job_id", type_=String), seen_by(bindparam("owner", type_=String))
-)
 
 
 def state_counts(session: Session, owner: str | None = None) -> dict[JobState, int]:

@@ -7,6 +7,7 @@ from jobs.tables.job import COUNTED_EVENTS, OF_ANYBODY, STATES, DeletedJob, Job,
 from jobs.tables.quota import DeviceUse, OwnerQuota
 from jobs.tables.rate import JobPace, StageRate
 from jobs.tables.resource import Dataset, DatasetShare, Resource, Teacher, TeacherShare
+from jobs.tables.schema import SchemaCompatibility
 from jobs.tables.sink import TrackedJob, Webhook, WebhookDelivery
 from jobs.tables.stage import Artifact, Checkpoint, Stage
 from jobs.tables.task import TASK_STATES, Task
@@ -39,6 +40,7 @@ __all__ = [
     "Metric",
     "OwnerQuota",
     "Resource",
+    "SchemaCompatibility",
     "Stage",
     "StageRate",
     "Sweep",

@@ -75,6 +75,7 @@ class Artifact(Base):
     media_type: Mapped[str] = mapped_column(String(100))
     size: Mapped[int] = mapped_column(BigInteger)
     """Bytes."""
-    sha256: Mapped[str] = mapped_column(ID)
+    sha256: Mapped[str] = mapped_column(ID, index=True)
+    """Equal files are found by it: every job that has the same student."""
     token: Mapped[int] = mapped_column()
     created_at: Mapped[datetime] = mapped_column(insert_default=Now())

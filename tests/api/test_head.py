@@ -40,5 +40,6 @@ def test_a_postgresql_without_tables_is_503(new_postgres_database: str, tmp_path
         for path in ("/jobs", "/teachers", "/metrics"):
             answer = client.get(path)
             assert answer.status_code == 503, path
-            assert answer.json()["type"] == "/problems/unavailable"
+            assert answer.json()["type"] == "/problems/not-ready"
+            assert "python -m jobs migrate" in answer.json()["detail"]
         assert client.get("/readyz").status_code == 503

@@ -58,6 +58,7 @@ def test_a_file_that_is_gone_or_another_is_no_answer(
     client: TestClient, link: str, settings: Settings
 ) -> None:
     store = artifact_store(settings)
+    assert client.get("/readyz").json()["storage"] == "ok"
     (key,) = (key for key in store.list() if key.endswith("weights.safetensors"))
     store.put(key, b"another")
     assert client.get(link).json()["type"].endswith("/damaged")
@@ -128,8 +129,11 @@ def test_a_store_that_is_away_is_said_so_without_credentials(
     away = settings.model_copy(update={"store": f"{settings.store}/"})  # opened anew
     with local_client(away) as client:
         answer = client.get(link)
+        ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"], ready.json()["storage"]) == (200, "degraded", "away")
+    assert "refuses these credentials" in ready.json()["message"]
     assert answer.status_code == 503
     assert answer.json()["type"].endswith("/unavailable")
     assert "refuses these credentials" in caplog.text
     for secret in (SECRET_KEY, ACCESS_KEY, "not-the-secret"):
-        assert secret not in caplog.text + answer.text + repr(away)
+        assert secret not in caplog.text + answer.text + ready.text + repr(away)

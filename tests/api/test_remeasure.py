@@ -14,7 +14,7 @@ from cartl_core.nn.rng import generator
 from cartl_core.report import Report
 from cartl_core.spec import ModelSpec
 from cartl_core.statistics.proportions import wilson
-from jobs.store.measurements import measurements_of
+from jobs.store.measurements import other_measurements, stored_report
 from tests.api.conftest import Worker
 from tests.factories import SMALL
 from tests.fixtures.reports import attack_of, full_report, report_event
@@ -90,6 +90,30 @@ def test_a_measured_student_has_a_row_for_each_measurement(
         assert [row["at"] for row in rows] == sorted(row["at"] for row in rows)
     page = client.get(f"/ui/jobs/{made}/robustness").text
     assert "Measured again" in page and second[:12] in page and "45.0 %" in page
+    assert page.count("<circle") == 3 and page.count('class="at-most"') == 3
+    assert page.count('<g class="front">') == 1, "the point of this job alone is filled"
+    alone = client.get(f"/jobs/{made}/report", headers={"Accept": "text/html"}).text
+    assert "measured 3 times" in alone and "at most 45.0 %" in alone
+
+
+def test_a_student_that_was_measured_once_has_no_series(client: TestClient, made: str) -> None:
+    for path in (f"/ui/jobs/{made}/robustness", f"/jobs/{made}/report"):
+        page = client.get(path, headers={"Accept": "text/html"}).text
+        assert "Measured again" not in page and "times" not in page.partition("<main>")[0]
+
+
+def test_one_key_makes_one_measurement(client: TestClient, worker: Worker, made: str) -> None:
+    """Also once nothing of it is new any more; and the log has one submission of it."""
+    body, headers = {"evaluate": {"attacks": [NEW]}}, {"Idempotency-Key": "mine"}
+    first = client.post(f"/jobs/{made}/remeasure", json=body, headers=headers)
+    claim = worker.claim()
+    worker.tell(claim, report_event(report_with(90, "square")))
+    worker.complete(claim)
+    again = client.post(f"/jobs/{made}/remeasure", json=body, headers=headers)
+    assert (first.status_code, again.status_code, again.headers["idempotent-replay"]) == (201, 200, "true")
+    assert first.json()["id"] == again.json()["id"] == claim.job_id
+    other = client.post(f"/jobs/{made}/remeasure", json={**body, "name": "other"}, headers=headers)
+    assert other.status_code in (409, 422) and "key" in other.json()["detail"].lower()
 
 
 def test_what_was_measured_is_not_paid_for_twice(client: TestClient, worker: Worker, made: str) -> None:
@@ -128,6 +152,4 @@ def test_only_a_job_that_has_succeeded_is_measured_again(
     assert client.post(f"/jobs/{'0' * 32}/remeasure", json={"evaluate": {}}).status_code == 404
     assert client.get(f"/jobs/{job_id}/robustness").json()["measurements"] == []
     with factory() as session:
-        from jobs.tables import Job
-
-        assert list(measurements_of(session, session.get_one(Job, job_id))) == []
+        assert other_measurements(session, stored_report(session, job_id, "local")) == ()

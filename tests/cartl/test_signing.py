@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from cartl.http.problems import NotUsable
 from cartl.main import app
-from cartl.signing import FILE
+from cartl.signing.attestation import FILE
 from tests.cartl.reports_on_disk import outcome, rewrite, transfer
 
 Keys = dict[str, tuple[Path, Path]]
@@ -82,7 +82,7 @@ def test_the_statement_is_in_totos_and_says_what_came_of_each_criterion(attested
 def test_another_key_and_other_files_are_not_accepted(attested: Path, keys: Keys) -> None:
     key = str(keys["operator"][1])
     code, said = outcome(attested, "--key", str(keys["stranger"][1]))
-    assert code == 1 and "is not signed with the key" in said
+    assert code == 1 and "is not signed with this key" in said
     (attested / "student.safetensors").write_bytes(b"other weights")
     code, said = outcome(attested, "--key", key)
     assert code == 1 and "student.safetensors is not the file that was signed" in said
@@ -91,7 +91,7 @@ def test_another_key_and_other_files_are_not_accepted(attested: Path, keys: Keys
     envelope["payload"] = base64.b64encode(payload).decode()
     (attested / FILE).write_text(json.dumps(envelope))
     code, said = outcome(attested, "--key", key)
-    assert code == 1 and "is not signed with the key" in said
+    assert code == 1 and "is not signed with this key" in said
     (attested / FILE).unlink()
     code, said = outcome(attested, "--key", key)
     assert code == 2 and "nothing here was signed" in said

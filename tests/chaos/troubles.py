@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from cartl_core.storage.bucket import StoreUnavailable
 from jobs import store
 from jobs.database.engine import transaction
 from jobs.files.retention import DAY, prune
@@ -146,8 +147,11 @@ def two_reapers(ground: Field) -> bool:
 
 
 def prune_beside(ground: Field) -> bool:
-    """With a policy that forgets almost at once: teachers that are asked for again are trained again."""
-    with suppress(DBAPIError):
+    """With a policy that forgets almost at once: teachers that are asked for again are trained again.
+
+    Not while another trouble keeps the database or the object store away.
+    """
+    with suppress(DBAPIError, StoreUnavailable):
         days = UNUSED_SECONDS / DAY
         gone = prune(ground.stack.factory, ground.stack.settings, older_than_days=days)
         ground.effects["stages forgotten by prune"] += gone.stages

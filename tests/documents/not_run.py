@@ -85,11 +85,12 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "export CARTL_STORE=s3://cartl/production   # the bucket, and a prefix that may be empty",
     ): "needs a bucket; tests/api/test_object_store.py and tests/long/test_two_hosts.py set these variables",
     ("docs/how-to/operate.md", "python -m jobs downgrade 0009"): "takes back what later pages need; "
-    "tests/jobs/database/test_migrations.py goes down and up again",
+    "tests/deploy/test_upgrade.py runs it",
     (
         "docs/how-to/operate.md",
         "docker compose exec -T postgres pg_dump --username cartl --format custom cartl > cartl.dump",
     ): DOCKER,
+    ("docs/how-to/operate.md", "docker compose stop api worker"): DOCKER,
     (
         "docs/how-to/move-to-another-host.md",
         "rsync -a .cartl/ other-host:/srv/cartl/",

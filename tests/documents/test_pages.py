@@ -14,7 +14,7 @@ from tools.reference import PAGES, made
 
 README_LINES = 150
 PICTURE_BYTES = 300_000
-DECISION = re.compile(r"# (\d{4})\. [A-Z`a-z].*\n\nStatus: (accepted|superseded by \d{4})\.\n\n\S")
+DECISION = re.compile(r"# (\d{4})\. [A-Z`a-z].*\n\nStatus: (accepted|proposed|superseded by \d{4})\.\n\n\S")
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))

@@ -23,7 +23,7 @@ from cartl_core.nn.network import Network
 from cartl_core.planning.stage_digests import RunSetting, StageKey
 from cartl_core.planning.stages import DataRef, attacking, diagnosing
 from cartl_core.spec import AttackSpec
-from cartl_core.spec.measures.attack import ATTACKS
+from cartl_core.spec.measures.attack import ATTACKS, Norm
 from cartl_core.spec.measures.certificates import AuditSpec, SmoothingSpec
 from cartl_core.spec.measures.corruptions import CorruptionsSpec
 from cartl_core.spec.measures.curve import CurveSpec
@@ -45,8 +45,10 @@ CANDIDATES = 40
 """Images, of which the steady ones are kept, beside as many of those that are wrong anyway as ``WRONG``."""
 
 
-LATER_NORMS = {("apgd", "l1"), ("square", "l1")}
+LATER_NORMS = {("apgd", "l1"), ("square", "l1"), ("fab", "l1")}
 """Attacks that came later; ``tests.core.attacks`` has their oracles."""
+FIRST_NORMS: tuple[Norm, ...] = ("linf", "l2")
+"""Norms of ensembles; they know l1 since FAB does."""
 
 
 def attacks() -> dict[str, AttackSpec]:
@@ -73,7 +75,7 @@ def attacks() -> dict[str, AttackSpec]:
         found.append(spec.model_copy(update={"label": f"{spec.label}-again", "restarts": 2, "steps": 5}))
         found.append(spec.model_copy(update={"label": f"{spec.label}-from-the-image", "random_start": False}))
     for ensemble in ENSEMBLES.values():
-        for norm in ensemble.norms:
+        for norm in FIRST_NORMS:
             for one in ensemble.expand(norm, RADII[norm], CLASSES):
                 steps = QUERIES if one.name == "square" else STEPS
                 found.append(one.model_copy(update={"label": f"{one.label}-{norm}", "steps": steps}))
@@ -185,12 +187,12 @@ def ensembles() -> dict[str, list[dict[str, Any]]]:
     """The attacks that each ensemble stands for, in each of its norms, for few and for many classes."""
     return {
         f"{name}, {norm}, {classes} classes": [
-            # ``samples`` came later, and is 1 here.
-            one.model_dump(mode="json", exclude={"samples"})
+            # These came later, and are at their defaults here.
+            one.model_dump(mode="json", exclude={"samples", "targets"})
             for one in facts.expand(norm, RADII[norm], classes)
         ]
         for name, facts in ENSEMBLES.items()
-        for norm in facts.norms
+        for norm in FIRST_NORMS
         for classes in (2, 3, 10)
         if classes >= facts.least_classes
     }

@@ -42,10 +42,11 @@ PURPOSES = {
     "test split",
     "validated",
     "validation",
+    "views",
 }
 LATER_PURPOSES = {"test"}
 """Texts that come after the first."""
-GIVEN_PURPOSES = {"attack", "noise", "probe images"}
+GIVEN_PURPOSES = {"attack", "augmentation", "noise", "probe images", "view"}
 """Purposes that are handed to something that makes the generator: a step, a sample."""
 START_LABELS = {"audit", "displacement", "curve", "gallery"}
 """Labels of attacks that are not those of an ``AttackSpec``; ``start`` is drawn for them."""
@@ -132,6 +133,8 @@ def test_purposes_of_generators() -> None:
 
 def test_purposes_that_are_handed_on() -> None:
     found = {text for name in ("uniform", "normal") for call in calls(name) for text in texts(call.args[:1])}
+    found |= {text for call in calls("Noise") for text in texts(call.args[1:2])}
+    found |= {text for call in calls("draw") for text in texts(call.args[:1])}
     found |= {text for call in calls("some_of") for text in texts(call.args[3:4])}
     assert found >= GIVEN_PURPOSES
 

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
@@ -91,7 +90,7 @@ def test_a_job_goes_on_from_the_checkpoint_and_the_part_of_hosts_that_are_gone(
         begun = {task.id: task.worker_id for task in tasks_of(factory, job_id) if task.state == "succeeded"}
         start_worker(**on_a_host(tmp_path / "third"))
         in_state(job_id, JobState.SUCCEEDED, SECONDS)
-        report: dict[str, Any] = client.get(f"/jobs/{job_id}/robustness").json()
+        report = client.get(f"/jobs/{job_id}/artifacts/report.json").json()
         files = {name: client.get(f"/jobs/{job_id}/artifacts/{name}").content for name in RESULTS}
         log = client.get(f"/jobs/{job_id}/logs").text
     started = [event.body for event in record.events(job_id) if event.type == "stage_started"]

@@ -89,6 +89,17 @@ def strike() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def drain() -> None:
+    """Compute a stage until asked to stop, and write what there is by then."""
+    tell("stage_requested", stage="pretrain", label="teacher (fdm)", digest="a" * 64, shared=True)
+    directory = str(orders("stage_reply")["path"])
+    checkpoint(directory, 1)
+    order = orders("stop")
+    checkpoint(directory, 2)
+    tell("stopped", why=order["why"])
+    sys.exit(3)
+
+
 def go_on() -> None:
     """Finish a stage from the checkpoints of another process, and say what they were."""
     tell("stage_requested", stage="pretrain", label="teacher (fdm)", digest="a" * 64, shared=True)

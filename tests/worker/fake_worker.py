@@ -1,6 +1,6 @@
 """A real worker, Celery and all, whose jobs are played by fake_child.py, and whose tasks by fake_check.py.
 
-A job's name is the scenario of its first attempt; later attempts succeed.
+A job's name has the scenarios of its first claims, one after the other; later ones succeed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ FAKE_TASK_SLOT = (sys.executable, "-m", "tests.worker.fake_task_slot")
 
 def prepare(settings: Settings, claim: Claim) -> Launch:
     out = output_directory(settings, claim.job_id, claim.token)
-    scenario = (claim.spec.name or "succeed") if claim.token == 1 else "succeed"
+    played = dict(enumerate((claim.spec.name or "").split(), start=1))
+    scenario = played.get(claim.token, "succeed")
     return Launch(
         command=(sys.executable, str(FAKE_CHILD), scenario, str(out), str(settings.stages_dir)),
         environment=environment(settings, os.environ, claim.device),

@@ -133,6 +133,7 @@ class Maintenance:
         """Beat, free what is seen to be lost from here only; then, one worker at a time, the rest."""
         me = self._identity.worker_id
         with transaction(factory) as session:
+            check_within(session)  # before statements that another version's tables may not know
             self._wake_up(session)
             store.worker_beat(session, me)
             store.stop_dead_workers(session, pid_space=self._pid_space, is_running=is_running)

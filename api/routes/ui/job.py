@@ -16,10 +16,11 @@ from api.http.files import send_file
 from api.http.problems import Problem
 from api.logs import log_tail
 from api.report_page import UNFINISHED, report_for_people
-from api.routes.results import measurement_rows, report_of, written_page
+from api.routes.results import measurements_of, report_of, written_page
 from api.routes.ui.visit import Visit, VisitDep
 from api.schemas import View
 from api.shared_links import LinkInvalid, make_link, read_link
+from api.web.charts import frame_of_series
 from api.web.timeline import WHOLE, stages_over_time
 from cartl_core.render import html, sentences
 from cartl_core.render.event_lines import event_line
@@ -126,11 +127,17 @@ def show_robustness(job_id: JobId, visit: VisitDep) -> Response:
     with visit.reading() as session:
         job = store.overview(session, job_id, visit.caller.owner)
         files = [row for row in store.artifacts_of(session, job_id) if row.name.endswith(TAKEN_AWAY)]
-        rows = (
-            measurement_rows(session, job_id, visit.caller.owner) if job.state == JobState.SUCCEEDED else []
-        )
+        rows = measurements_of(session, job, visit.caller.owner)
     mine = job.owner_id == visit.caller.owner
-    return _page(visit, job, "job_robustness.html", mine=mine, files=files, measurements=rows)
+    return _page(
+        visit,
+        job,
+        "job_robustness.html",
+        mine=mine,
+        files=files,
+        measurements=rows,
+        frame=frame_of_series(len(rows)),
+    )
 
 
 @router.get("/ui/jobs/{job_id}/report")

@@ -96,7 +96,7 @@ def _comparable(attack: AttackSpec, reference: AttackSpec) -> bool:
 
 
 def _steps(attack: AttackSpec) -> int:
-    return steps_in_all(attack.loss, attack.steps, attack.restarts, attack.samples)
+    return steps_in_all(attack.loss, attack.steps, attack.restarts, attack.samples, attack.targets)
 
 
 def _of_job(record: AttackRecord, reference: AttackRecord, climbed: Sequence[bool]) -> ComparedAttack:

@@ -74,16 +74,17 @@ def teacher_cost(pretrain: PretrainSpec, images: Images) -> float:
 def student_cost(arm: Arm, model: ModelSpec, images: Images) -> float:
     """All passes of tuning a student: the trunk forth, the tail forth and back; its validation included.
 
-    A head alone learns from features that go through the trunk once.
+    A head alone learns from features that go through the trunk once, and cached views from one pass each.
     """
     transfer = arm.transfer
     trunk = trunk_share(model, CLASSES, arm.freeze_depth)
-    cached = trains_head_alone(arm, model) and transfer.fixed_features
+    views = transfer.cached_views if arm.freeze_depth else None
+    cached = views is not None or (trains_head_alone(arm, model) and transfer.fixed_features)
     trained = TRAINING_STEP_OF_BIASES if transfer.tail_weights == "frozen" else TRAINING_STEP
     a_step = trained * (1 - trunk) + (0 if cached else FORWARD * trunk)
     if transfer.attack is not None:
         a_step += ATTACK_STEP * transfer.attack.steps
-    once = FORWARD * trunk if cached else 0.0
+    once = FORWARD * trunk * (views or 1) if cached else 0.0
     if (moved := transfer.displacement) is not None:
         a_step *= 2
         if moved.direction == "tail":
@@ -111,7 +112,7 @@ def measurement_cost(attack: AttackSpec | None, images: int) -> float:
     if attack is None:
         return float(FORWARD * images)
     a_step = ATTACK_STEP if ATTACKS[attack.name].gradients else FORWARD
-    steps = steps_in_all(attack.loss, attack.steps, attack.restarts, attack.samples)
+    steps = steps_in_all(attack.loss, attack.steps, attack.restarts, attack.samples, attack.targets)
     return images * (FORWARD + SHARE_OF_STEPS * a_step * steps)
 
 

@@ -28,7 +28,8 @@ def of_teacher(pretrain: PretrainSpec, images: Images) -> Cost:
 
 def of_student(arm: Arm, model: ModelSpec, images: Images) -> Cost:
     """A student's tuning; a head alone is another kind."""
-    kind = HEAD if trains_head_alone(arm, model) and arm.transfer.fixed_features else STUDENT
+    cached = arm.transfer.fixed_features or arm.transfer.cached_views is not None
+    kind = HEAD if trains_head_alone(arm, model) and cached else STUDENT
     passes, shown = student_cost(arm, model, images), images.train * arm.transfer.epochs
     return _in_batches(kind, passes, shown, images.train, arm.transfer.batch_size)
 

@@ -70,8 +70,9 @@ OF_ANSWERS: dict[CheckName, dict[Finding, Sentence]] = {
                 "{other_class:percent} get another class: the network draws random numbers when it is used. "
                 "Attacks then climb noise, and their robust accuracy is too high.",
             ),
-            "Switch the noise off, or attack the mean of many passes (expectation over transformation, "
-            "Athalye et al. 2018).",
+            "Switch the noise off. Or attack the mean of several passes: write `samples` 20, as AutoAttack's "
+            "version for such networks has it, into each attack of `evaluate.attacks` that is named pgd or "
+            "apgd (expectation over transformation, Athalye et al. 2018).",
         ),
         "not_asked": NOT_ASKED,
     },

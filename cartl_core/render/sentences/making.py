@@ -8,6 +8,7 @@ from cartl_core.render import numbers
 from cartl_core.report import ArmReport
 from cartl_core.report.making import (
     BalancedClasses,
+    CachedViews,
     DisplacedFeatures,
     FrozenPart,
     HeadFirst,
@@ -61,6 +62,8 @@ def learning(source: LearnedFrom) -> str:
             return _displaced(source)
         case BalancedClasses():
             return numbers.listed(_balanced(source))
+        case CachedViews():
+            return _of_views(source)
         case TeacherFeatures() | WeightedTerm():
             return _SENTENCES[source.code].format(weight=source.weight)
 
@@ -74,6 +77,11 @@ def _balanced(source: BalancedClasses) -> list[str]:
     }
     drawn = "as many images of every class in an epoch" if source.sampling == "balanced" else ""
     return [words for words in (weights[source.class_weights], drawn) if words]
+
+
+def _of_views(source: CachedViews) -> str:
+    views = "one altered view" if source.views == 1 else f"{source.views} altered views"
+    return f"{views} of each image ({source.augmentation}), drawn before the first epoch"
 
 
 _SENTENCES: Mapping[str, str] = {term.code: term.sentence for term in TERMS.values()}

@@ -126,7 +126,7 @@ def evaluate_robustness(
         x: (N, C, H, W), float32 or float64 in [0, 1], or the images of a loaded split.
         y: (N,) int64, the true classes, 0 to K - 1.
         eps: radius in ``norm``, in units of pixels in [0, 1], above 0; at most 1 in linf.
-        norm: "linf" or "l2", with the PGD attacks "l1", too.
+        norm: "linf", "l2" or "l1".
         attack: "autoattack" (four classes or more), "ensemble", "pgd100", "pgd20" or "quick" (10 steps).
         seed: of all random numbers.
         batch_size: images at a time, at least 1.

@@ -90,7 +90,7 @@ ATTACKS: dict[str, AttackFacts] = {
             "fast adaptive boundary, targeted: the nearest image across each boundary, no step to size",
             "Croce and Hein 2020, arXiv 1907.02044",
             "cartl_core.attacks.fab:run_fab",
-            norms=("linf", "l2"),
+            norms=("linf", "l2", "l1"),
             losses=("targeted_margin",),
             sized=False,
             gradients=True,
@@ -120,9 +120,11 @@ MOST_SAMPLES = 100
 """Passes that a step takes the mean of."""
 
 
-def steps_in_all(loss: AttackLoss, steps: int, restarts: int, samples: int = 1) -> int:
+def steps_in_all(
+    loss: AttackLoss, steps: int, restarts: int, samples: int = 1, targets: int = TARGETS
+) -> int:
     """Steps of an attack on an image that never falls, over restarts, targets and samples, at most."""
-    return steps * restarts * samples * (TARGETS if loss in TARGETED else 1)
+    return steps * restarts * samples * (targets if loss in TARGETED else 1)
 
 
 class AttackSpec(SpecModel):
@@ -155,6 +157,14 @@ class AttackSpec(SpecModel):
         le=MOST_SAMPLES,
         description="Passes of each iterate: the step follows their mean gradient, and their mean logits "
         "decide. More than 1 for a network that answers at random (expectation over transformation).",
+    )
+
+    targets: int = Field(
+        default=TARGETS,
+        ge=1,
+        le=TARGETS,
+        description="Of a targeted attack: the likeliest other classes that it aims at, or all where there "
+        "are fewer.",
     )
 
     @model_validator(mode="before")
@@ -220,6 +230,14 @@ class AttackSpec(SpecModel):
         if facts and value > 1 and not facts.averages:
             able = ", ".join(name for name, other in ATTACKS.items() if other.averages)
             raise refusal(f"{facts.name} takes no mean of several passes", f"1, or one of {able}")
+        return value
+
+    @field_validator("targets")
+    @classmethod
+    def _aims(cls, value: int, info: ValidationInfo) -> int:
+        loss = info.data.get("loss")
+        if loss is not None and value != TARGETS and loss not in TARGETED:
+            raise refusal(f"loss {loss} aims at no class", f"{TARGETS}, or leave it out")
         return value
 
     @field_validator("random_start")

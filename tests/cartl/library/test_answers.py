@@ -135,6 +135,7 @@ HANDLE = [
 ]
 CLIENT: dict[str, tuple[Any, ...]] = {
     "submit": ({"dataset": "digits"},),
+    "remeasure": ("j",),
     "estimate": ({},),
     "evaluate": ("j", "digits"),
     "sweep": ({}, {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy.optimize import linprog
 from torch import Tensor, nn
 
 from cartl_core.attacks.fab import run_fab
@@ -46,16 +47,44 @@ def spec(norm: str, eps: float, **changes: object) -> AttackSpec:
 
 
 def nearest(model: Scores, images: Tensor, labels: Tensor, norm: str) -> Tensor:
-    """(N,): how far the nearest boundary is: gap / dual norm of the difference, the least over classes."""
+    """(N,): how far the nearest boundary is: gap / dual norm of the difference, the least over classes.
+
+    In l1, where walls stand in the way, the least of linear programs.
+    """
     scores = model(images) / model.scale
     gaps = scores.gather(1, labels.unsqueeze(1)) - scores
-    apart = (model.weight[labels].unsqueeze(1) - model.weight).norm(p=DUAL[norm], dim=2)
+    between = model.weight[labels].unsqueeze(1) - model.weight
+    if norm == "l1":
+        near = [
+            min(
+                least_in_l1(images[row].flatten(), -between[row, other], float(gaps[row, other]))
+                for other in range(CLASSES)
+                if other != labels[row]
+            )
+            for row in range(COUNT)
+        ]
+        return torch.tensor(near, dtype=torch.float64)
+    apart = between.norm(p=DUAL[norm], dim=2)
     result: Tensor = (gaps / apart).masked_fill(apart == 0, torch.inf).amin(1)
     return result
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e4])
+def least_in_l1(point: Tensor, slope: Tensor, height: float) -> float:
+    """The least sum of what goes up and what goes down in the box that gains ``height``; else infinite."""
+    up, down = (1 - point).tolist(), point.tolist()
+    answer = linprog(
+        c=[1.0] * (2 * SIZE),
+        A_ub=-torch.cat([slope, -slope]).numpy()[None],
+        b_ub=[-height],
+        bounds=[(0, room) for room in up + down],
+    )
+    return float(answer.fun) if answer.success else float("inf")
+
+
+@pytest.mark.parametrize(
+    ("norm", "scale"),
+    [*((norm, scale) for norm in ("linf", "l2") for scale in (1.0, 1e-6, 1e4)), ("l1", 1e-6)],
+)
 def test_an_image_falls_where_the_nearest_of_all_boundaries_is_inside_the_ball(
     norm: str, scale: float
 ) -> None:
@@ -70,12 +99,12 @@ def test_an_image_falls_where_the_nearest_of_all_boundaries_is_inside_the_ball(
         assert 0.1 < outcome.broken.float().mean() < 0.9
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_on_a_bent_model_more_falls_than_at_the_first_step(norm: str) -> None:
     """Linear once is not enough there: the steps after the first are needed, and the walls matter."""
     model = Scores(2, bend=0.8)
     images, labels = task(model, 0.0, 1.0)
-    eps = {"linf": 0.1, "l2": 0.3}[norm]
+    eps = {"linf": 0.1, "l2": 0.3, "l1": 0.8}[norm]
     fallen = [
         int(run_fab(model, images, labels, spec(norm, eps, steps=steps)).broken.sum()) for steps in (1, 3, 30)
     ]
@@ -117,3 +146,13 @@ def test_targets_are_the_likeliest_others_at_most_nine() -> None:
     labels = torch.tensor([1, 0])
     assert targets(logits, labels).tolist() == [[3, 2, 0], [2, 1, 3]]
     assert targets(torch.randn(2, 30), labels).shape == (2, 9)
+    assert targets(logits, labels, 2).tolist() == [[3, 2], [2, 1]]
+
+
+@pytest.mark.parametrize(("aims", "tries"), [(1, 1), (2, 2), (9, CLASSES - 1)])
+def test_it_aims_at_as_many_classes_as_it_is_told(aims: int, tries: int) -> None:
+    model = Scores(0)
+    images, labels = task(model)
+    outcome = run_fab(model, images, labels, spec("linf", 1e-4, steps=3, targets=aims))
+    assert not outcome.broken.any()
+    assert outcome.passes == COUNT * (1 + 2 * 3 * tries)

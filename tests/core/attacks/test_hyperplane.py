@@ -13,7 +13,7 @@ from torch import Tensor
 from cartl_core.attacks.hyperplane import to_hyperplane
 from cartl_core.nn.rng import generator
 
-ORDER = {"linf": torch.inf, "l2": 2}
+ORDER = {"linf": torch.inf, "l2": 2, "l1": 1}
 NORMS = tuple(ORDER)
 ROWS, SIZE = 40, 12
 
@@ -85,7 +85,22 @@ def by_least_squares(point: Tensor, slope: Tensor, height: float) -> float:
     return float(np.linalg.norm(answer.x))
 
 
-@pytest.mark.parametrize(("norm", "solve"), [("linf", by_linear_program), ("l2", by_least_squares)])
+def by_linear_program_in_l1(point: Tensor, slope: Tensor, height: float) -> float:
+    """The least sum of what goes up and what goes down, each coordinate within the box."""
+    answer = linprog(
+        c=[1.0] * (2 * len(point)),
+        A_eq=np.concatenate([slope.numpy(), -slope.numpy()])[None],
+        b_eq=[height],
+        bounds=[(0, 1 - x) for x in point.tolist()] + [(0, x) for x in point.tolist()],
+    )
+    assert answer.success
+    return float(answer.fun)
+
+
+SOLVERS = {"linf": by_linear_program, "l2": by_least_squares, "l1": by_linear_program_in_l1}
+
+
+@pytest.mark.parametrize(("norm", "solve"), SOLVERS.items())
 def test_no_other_way_is_shorter(norm: str, solve: object) -> None:
     point, slope, height = problem(7)
     meets = reachable(point, slope, height)
@@ -103,6 +118,23 @@ def test_far_from_the_walls_it_is_the_text_book_projection() -> None:
     torch.testing.assert_close(to_hyperplane(point, slope, height, "l2"), straight)
     even = height.unsqueeze(1) * slope.sign() / slope.abs().sum(1, keepdim=True)
     torch.testing.assert_close(to_hyperplane(point, slope, height, "linf"), even)
+    way, steepest = to_hyperplane(point, slope, height, "l1"), slope.abs().argmax(1, keepdim=True)
+    alone = (height.unsqueeze(1) / slope.gather(1, steepest)).expand_as(slope)
+    torch.testing.assert_close(way, torch.zeros_like(slope).scatter(1, steepest, alone))
+
+
+def test_in_l1_one_coordinate_after_the_other_goes_to_its_wall() -> None:
+    point = torch.tensor([[0.5, 0.9, 0.5, 0.5]])
+    slope = torch.tensor([[-1.0, 2.0, 0.0, 0.5]])
+    for height, expected in (
+        (0.1, [0.0, 0.05, 0.0, 0.0]),
+        (0.5, [-0.3, 0.1, 0.0, 0.0]),
+        (0.8, [-0.5, 0.1, 0.0, 0.2]),
+        (9.0, [-0.5, 0.1, 0.0, 0.5]),
+        (-0.2, [0.0, -0.1, 0.0, 0.0]),
+    ):
+        way = to_hyperplane(point, slope, torch.tensor([height]), "l1")
+        torch.testing.assert_close(way, torch.tensor([expected]))
 
 
 @pytest.mark.parametrize("norm", NORMS)

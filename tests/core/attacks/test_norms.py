@@ -106,7 +106,7 @@ def spec(name: str, norm: str, loss: str) -> AttackSpec:
 KINDS = [
     *(("pgd", norm, loss) for norm in NORMS for loss in ("ce", "margin", "dlr")),
     *(("apgd", norm, loss) for norm in NORMS for loss in ("ce", "dlr", "targeted_dlr")),
-    *(("fab", norm, "targeted_margin") for norm in ("linf", "l2")),
+    *(("fab", norm, "targeted_margin") for norm in NORMS),
 ]
 DEEP = ("ce", "margin", "dlr")
 """Losses whose last image lies as deep as can be: FAB wants the boundary, and a targeted attack ends with a

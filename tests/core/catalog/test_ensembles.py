@@ -35,15 +35,28 @@ def test_autoattack_is_the_published_four_with_their_budgets() -> None:
         ("aa-square", "square", "margin", 5000, 1, True),
     ]
     assert {(attack.norm, attack.eps) for attack in STANDARD.expand("l2", 0.5, 10)} == {("l2", 0.5)}
-    assert STANDARD.norms == ("linf", "l2")
+    assert STANDARD.norms == ("linf", "l2", "l1")
+
+
+def test_in_l1_the_published_budgets_are_others() -> None:
+    found = STANDARD.expand("l1", 12.0, 10)
+    assert [(attack.name, attack.loss, attack.restarts, attack.targets) for attack in found] == [
+        ("apgd", "ce", 5, 9),
+        ("apgd", "targeted_dlr", 1, 5),
+        ("fab", "targeted_margin", 1, 9),
+        ("square", "margin", 1, 9),
+    ]
+    assert exactly_autoattack(found)
+    usual = [attack.model_copy(update={"restarts": 1, "targets": 9}) for attack in found]
+    assert not exactly_autoattack(usual)
 
 
 def test_too_few_classes_and_other_norms_are_refused_with_what_is_allowed() -> None:
     assert STANDARD.least_classes == 4
     with pytest.raises(ValueError, match=r"at least 4 classes.*not 3; allowed: ensemble"):
         STANDARD.expand("linf", 0.1, 3)
-    with pytest.raises(ValueError, match="no l1; allowed: linf, l2"):
-        STANDARD.expand("l1", 0.1, 10)
+    with pytest.raises(ValueError, match="no l0; allowed: linf, l2, l1"):
+        STANDARD.expand("l0", 0.1, 10)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

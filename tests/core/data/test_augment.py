@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cartl_core.compat.torchvision_import import import_torchvision
-from cartl_core.data.augment import augment, crop, flip, rotated
+from cartl_core.data.augment import altered, augment, crop, draws, flip, rotated
 from cartl_core.nn.rng import generator
 from cartl_core.spec import Augmentation
 
@@ -74,3 +74,22 @@ def test_a_rotation_is_torchvisions(degrees: float) -> None:
     agree = (turned == rotate(images, degrees)).float().mean().item()
     assert agree > 0.995
     assert torch.equal(rotated(images, torch.zeros(6)), images)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("channels", "size"), [(1, 8), (1, 28), (3, 32)])
+def test_bytes_are_altered_as_their_floats_are(kind: Augmentation, channels: int, size: int) -> None:
+    pixels = torch.randint(0, 256, (9, channels, size, size), generator=generator(0, "bytes")).byte()
+    table = torch.arange(256).float() / 255
+    moved = augment(pixels, kind, generator(1, "augment"))
+    assert moved.dtype == torch.uint8
+    assert torch.equal(table[moved.int()], augment(table[pixels.int()], kind, generator(1, "augment")))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_drawn_for_some_images_alters_these_alike(kind: Augmentation) -> None:
+    images = batch(count=12)
+    whole = augment(images, kind, generator(1, "augment"))
+    drawn = draws(kind, 12, 32, generator(1, "augment"))
+    some = torch.tensor([7, 2, 2, 11])
+    assert torch.equal(altered(images[some], kind, tuple(one[some] for one in drawn)), whole[some])

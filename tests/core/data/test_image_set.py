@@ -156,8 +156,40 @@ def test_nothing_is_made_before_it_is_asked_for() -> None:
             asked.append(positions.tolist())
             return WHOLE[positions]
 
+        def stored(self, positions: Tensor) -> None:
+            pass
+
     images = ImageSet(Rows(), torch.arange(COUNT)).subset(torch.tensor([7, 3, 3, 9]))
     assert (len(images), images.shape[0]) == (4, 4)
     assert asked == []
     assert torch.equal(images[1:3], WHOLE[[3, 3]])
     assert asked == [[3, 3]]
+
+
+@pytest.mark.parametrize("highest", [255, 16])
+@pytest.mark.parametrize(("source", "channels"), [((8, 8, 1), 1), ((8, 8, 1), 3), ((9, 9, 3), 3)])
+def test_bytes_become_the_very_floats(source: tuple[int, int, int], channels: int, highest: int) -> None:
+    images = lazy(pixels_of("uint8", source), highest, source[0], channels)
+    order = torch.randperm(COUNT, generator=torch.Generator().manual_seed(1))[:7]
+    stored = images.subset(order).stored(torch.arange(2, 7))
+    assert stored is not None
+    assert (stored.pixels.dtype, stored.pixels.shape[1]) == (torch.uint8, source[2])
+    floats, wanted = stored.floats(), images[order[2:7]]
+    assert stored.shape == floats.shape == wanted.shape
+    assert torch.equal(floats, wanted)
+
+
+def test_every_byte_is_the_quotient_that_the_host_takes() -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    for highest in range(1, 256):
+        stored = lazy(pixels, highest, 16, 1).stored(torch.zeros(1, dtype=torch.int64))
+        assert stored is not None
+        assert torch.equal(stored.floats(), torch.from_numpy(pixels).view(1, 1, 16, 16).float() / highest)
+
+
+def test_images_that_are_computed_have_no_bytes() -> None:
+    """Floats of a person's own, and images whose size is not the network's."""
+    every = torch.arange(COUNT)
+    assert ImageSet.of(WHOLE).stored(torch.arange(3)) is None
+    assert lazy(pixels_of("float32", (8, 8, 1)), 1, 8, 1).stored(every) is None
+    assert lazy(pixels_of("uint8", (8, 8, 1)), 255, 9, 1).stored(every) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from cartl_core.catalog import DATASETS, METHODS, PRESETS
 from cartl_core.planning.method_settings import OWN_FIELDS
@@ -67,7 +68,7 @@ CHANGED: dict[str, dict[str, Any]] = {
 
 
 def test_the_overrides_below_touch_every_field() -> None:
-    absent = {"attack", "schedule", "noise_sigma", "augmentation", "tail_weights"}
+    absent = {"attack", "schedule", "noise_sigma", "augmentation", "cached_views", "tail_weights"}
     assert set(CHANGED["pretrain"]) == set(PretrainSpec.model_fields)
     assert set(CHANGED["transfer"]) == set(TransferSpec.model_fields) - absent
     spec, plain = resolved(**CHANGED), resolved()
@@ -84,6 +85,53 @@ def test_a_baseline_follows_what_does_not_go_with_displaced_features(method: str
     # But for the method that they do not go with.
     wanted = (None, "none") if METHODS[method].fixed_features else (0.25, "crop_flip")
     assert (arm.transfer.noise_sigma, arm.transfer.augmentation) == wanted
+
+
+DEPTHS: dict[str, dict[str, int]] = {"lwf": {"freeze_depth": 0}, "linear_probe": {"freeze_depth": 7}}
+"""Of methods that have one of their own."""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_baseline_follows_the_views_where_it_sees_altered_images_through_a_trunk(method: str) -> None:
+    views = {"augmentation": "crop_flip", "cached_views": 4}
+    shorter = {"method": method, "transfer": {"epochs": 6}}
+    arm = resolved(method="vanilla", transfer=views, baselines=[shorter]).baselines[0]
+    facts = METHODS[method]
+    drawn_anew = facts.fixed_features or facts.adversarial or facts.distilled
+    assert arm.transfer.cached_views == (None if drawn_anew else 4)
+    assert arm.transfer.augmentation == ("none" if facts.fixed_features else "crop_flip")
+
+
+@pytest.mark.parametrize(
+    ("method", "transfer", "why"),
+    [
+        ("vanilla", {}, "there is one view of each image"),
+        ("vanilla", {"augmentation": "none"}, "there is one view of each image"),
+        (
+            "vanilla",
+            {"augmentation": "crop_flip", "noise_sigma": 0.1},
+            "which `noise_sigma` of transfer does",
+        ),
+        ("vanilla", {"augmentation": "crop_flip", "trunk_statistics": "running"}, "`trunk_statistics`"),
+        ("linear_probe", {}, "there is one view of each image"),
+        ("consistent", {"augmentation": "crop_flip"}, "not used by method consistent"),
+        ("adversarial", {"augmentation": "crop_flip"}, "not used by method adversarial"),
+        ("lwf", {"augmentation": "crop_flip"}, "not used by method lwf"),
+    ],
+)
+def test_views_of_nothing_that_stays_are_refused(method: str, transfer: dict[str, Any], why: str) -> None:
+    error = refusal(method=method, transfer={**transfer, "cached_views": 4}, **DEPTHS.get(method, {}))
+    assert error.field == "transfer.cached_views"
+    assert why in str(error)
+
+
+def test_a_linear_probe_takes_views_of_altered_images() -> None:
+    views = {"augmentation": "crop_flip", "cached_views": 64}
+    found = transfer_of(resolved(method="linear_probe", transfer=views, **DEPTHS["linear_probe"]))
+    assert (found.cached_views, found.augmentation) == (64, "crop_flip")
+    for views_asked in (0, 65):
+        with pytest.raises(ValidationError, match=r"transfer\.cached_views"):
+            resolved(method="vanilla", transfer={**views, "cached_views": views_asked})
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "cartl"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import pytest
 
 from cartl_core.analysis.comparisons import compare
 from cartl_core.render import html, markdown, phrases, sentences
+from cartl_core.render.checks.sentences import check_advice
 from cartl_core.report import ArmReport, Report
 from cartl_core.report.checks import Check
 from cartl_core.report.making import FrozenPart, frozen_parts, learned_from
@@ -21,7 +23,8 @@ from cartl_core.report.notices import (
     RuntimeChanged,
     WeakTeacher,
 )
-from cartl_core.spec import TransferSpec
+from cartl_core.spec import AttackSpec, TransferSpec
+from cartl_core.spec.measures.attack import ATTACKS
 from cartl_core.statistics.proportions import wilson
 from tests.fixtures.choosing import choosing_report
 from tests.fixtures.reports import arm_of, figures_of, full_report
@@ -225,3 +228,16 @@ def test_the_promise_comes_first_then_failed_checks_then_the_notices_each_once()
 def test_only_a_promise_that_was_not_surely_kept_is_to_be_read_first(verdict: Any, told: bool) -> None:
     report = choosing_report(verdict)
     assert (sentences.promise(report) in sentences.read_first(report)) is told
+
+
+def test_a_network_that_answers_at_random_is_told_by_which_field_it_is_attacked() -> None:
+    evidence = {"images": 200, "differing": 1.0, "other_class": 0.1, "largest_relative_difference": 0.2}
+    check = Check(name="randomness", status="failed", finding="outputs_differ", evidence=evidence)
+    advice = check_advice(check) or ""
+    samples = re.search(r"`samples` (\d+)", advice)
+    assert samples is not None
+    assert {name for name in ATTACKS if re.search(rf"\b{name}\b", advice)} == {
+        name for name, facts in ATTACKS.items() if facts.averages
+    }
+    attack = AttackSpec(label="a", name="apgd", eps=0.1, steps=5, samples=int(samples[1]))
+    assert attack.samples > 1

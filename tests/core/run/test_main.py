@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +184,17 @@ def test_a_stage_that_cannot_be_read_is_told_without_its_path(tmp_path: Path) ->
         read_result(tmp_path / "gone")
     assert str(tmp_path) not in str(raised.value)
     assert "No such file" in str(raised.value)
+
+
+def test_a_process_ends_at_once_with_its_code_and_all_that_was_said() -> None:
+    said = """
+import atexit, logging, sys
+from cartl_core.__main__ import end_process
+logging.basicConfig(stream=sys.stderr, format="%(message)s")
+atexit.register(print, "taken apart")
+sys.stdout.write("told")
+logging.warning("logged")
+end_process(3)
+"""
+    ended = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "told", "logged\n")

@@ -187,6 +187,15 @@ def test_costs_of_stages_are_their_passes_by_hand(job: Any) -> None:
     probe = job(method="linear_probe", freeze_depth=4)
     below = trunk_share(probe.model, CLASSES, 4)
     assert student_cost(probe.arm, probe.model, ten) == pytest.approx(10 * (below + 2 * 3 * (1 - below)))
+    views = {"augmentation": "crop_flip", "cached_views": 3}
+    altered = job(transfer=views)
+    assert student_cost(altered.arm, altered.model, ten) == pytest.approx(10 * (3 * trunk + 2 * 3 * tail))
+    probed = job(method="linear_probe", freeze_depth=4, transfer=views)
+    assert student_cost(probed.arm, probed.model, ten) == pytest.approx(
+        10 * (3 * below + 2 * 3 * (1 - below))
+    )
+    unfrozen = job(method="vanilla", freeze_depth=0, transfer=views)
+    assert student_cost(unfrozen.arm, unfrozen.model, ten) == pytest.approx(10 * 2 * 3)
     noisy = job(method="linear_probe", freeze_depth=4, transfer={"noise_sigma": 0.1})
     assert student_cost(noisy.arm, noisy.model, ten) == pytest.approx(10 * 2 * (below + 3 * (1 - below)))
     assert measurement_cost(None, 50) == 50

@@ -19,12 +19,8 @@ from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.rng import generator
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training import feature_perturbation as module
-from cartl_core.training.feature_perturbation import (
-    cached_features,
-    farthest_images,
-    perturbed_features,
-    perturbed_inputs,
-)
+from cartl_core.training.feature_perturbation import farthest_images, perturbed_features, perturbed_inputs
+from cartl_core.training.trunk_features import cached_features
 
 SPEC = DisplacementSpec(eps=0.1, step=0.03, steps=10, copies=2)
 

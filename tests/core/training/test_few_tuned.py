@@ -68,7 +68,7 @@ def test_a_probe_has_the_same_bits_with_and_without_its_features_in_memory(
     arm, target = variant(name), task(classes=4, seed=9)
     cached, plain = workspace("cached"), workspace("plain")
     transfer(arm, teacher, target, seed=0, ctx=cached.context())
-    for module in ("objective", "feature_perturbation"):
+    for module in ("objective", "trunk_features"):
         monkeypatch.setattr(f"cartl_core.training.{module}.cached_features", lambda *_: None)
     transfer(arm, teacher, target, seed=0, ctx=plain.context())
     assert (cached.directory / NETWORK).read_bytes() == (plain.directory / NETWORK).read_bytes()

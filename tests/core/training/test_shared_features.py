@@ -22,6 +22,7 @@ from cartl_core.storage.stage_result import NETWORK
 from cartl_core.training import feature_perturbation
 from cartl_core.training.student import Student
 from cartl_core.training.transfer import transfer, transfer_task
+from cartl_core.training.views import Views
 from tests.fixtures.students import same_bits
 
 Tune = Callable[..., dict[str, Tensor]]
@@ -60,9 +61,15 @@ CASES: dict[str, tuple[str, dict[str, Any], int]] = {
     "consistent, as images": ("consistent", {"displacement": {"steps": 1, "copies": 2}}, 3_000),
     "linear probe": ("linear_probe", {}, 2**30),
     "recalibrated": ("vanilla", {"trunk_statistics": "recalibrated"}, 2**30),
+    "views": ("vanilla", {"augmentation": "crop_flip", "cached_views": 2}, 2**30),
     "too large to keep": ("vanilla", {}, 3_000),
 }
 """Method, settings, and the limit of one array."""
+ALTERED: tuple[dict[str, Any], ...] = (
+    {"augmentation": "crop_flip", "cached_views": 2},
+    {"augmentation": "crop_flip", "cached_views": 3},
+    {"augmentation": "crop_flip_rotate", "cached_views": 2},
+)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -130,6 +137,7 @@ def test_whatever_changes_what_a_trunk_makes_makes_another_array(
         (arm("consistent", transfer=ONCE | {"displacement": {"steps": 3}}), {}),
         (arm("consistent", transfer=ONCE | {"displacement": {"steps": 2, "copies": 2}}), {}),
         (arm("consistent", transfer=ONCE | half), {}),
+        *((arm("vanilla", transfer=ONCE | views), {}) for views in ALTERED),
     ]
     for number, (made, place) in enumerate(changed, start=1):
         tune(str(number), made, **place)
@@ -157,6 +165,7 @@ def test_half_precision_takes_half_the_room_and_little_else_changes(
         made = arm("consistent", transfer={"displacement": {"steps": 2}, "feature_precision": precision})
         student = Student(made, teacher, 4, 0, workspace(precision).context())
         inputs, _ = transfer_task(student, target).inputs()
+        assert not isinstance(inputs, Views)
         found[precision] = inputs[torch.arange(len(inputs))]
     assert found["fp16"].dtype == torch.float16
     assert torch.equal(found["fp16"], found["fp32"].half())

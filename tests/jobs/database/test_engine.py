@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from contextlib import ExitStack
@@ -218,3 +220,25 @@ def test_the_version_is_looked_at_once_in_a_while_and_a_refusal_is_not_remembere
         look()
     move_to(newest)
     look()
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_another_engine_of_this_process_leaves_the_locks_of_the_first_alone(
+    settings: Settings, engine: Engine
+) -> None:
+    """Without them another process deletes the write-ahead log, and the first reads what was for ever."""
+    write = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "c.execute('INSERT INTO n VALUES (1)'); c.commit(); c.close()"
+    )
+
+    def count() -> int:
+        with engine.connect().execution_options(begin="DEFERRED") as connection:
+            return int(connection.execute(text("SELECT count(*) FROM n")).scalar_one())
+
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE n (i INTEGER)"))
+    make_engine(settings).dispose()
+    for written in (1, 2, 3):
+        subprocess.run([sys.executable, "-c", write, str(engine.url.database)], check=True, timeout=60)
+        assert count() == written

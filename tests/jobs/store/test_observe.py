@@ -17,6 +17,7 @@ from jobs.database.engine import transaction
 from jobs.errors import BadCursor, JobNotFound
 from jobs.state import JobState
 from jobs.store import Claim
+from jobs.store.measurements import stored_report
 from jobs.store.observe import thinned
 from jobs.tables import Job
 from tests.factories import make_request, new_job
@@ -151,13 +152,13 @@ def test_an_overview_leaves_request_and_report_where_they_are(submit: Any, do: D
 def test_a_report_is_read_as_text(submit: Any, do: Do, factory: sessionmaker[Session]) -> None:
     told = {"complete": False, "headline": "é 0.5", "figures": [0.1, 1e-7, None]}
     job_id = submit(owner="ann")
-    assert do(store.report_text, job_id, "ann") is None
+    assert do(stored_report, job_id, "ann").report is None
     with transaction(factory) as session:
         session.execute(update(Job).where(Job.id == job_id).values(report=told))
-    assert json.loads(do(store.report_text, job_id, "ann")) == told
+    assert json.loads(do(stored_report, job_id, "ann").report) == told
     for stranger, there in (("bob", job_id), ("ann", "0" * 32)):
         with pytest.raises(JobNotFound):
-            do(store.report_text, there, stranger)
+            do(stored_report, there, stranger)
 
 
 def test_state_counts(submit: Any, do: Do, claim: Callable[..., Claim]) -> None:

@@ -41,7 +41,7 @@ def term_to_all(worker: Worker) -> None:
     os.killpg(worker.process.pid, signal.SIGTERM)
 
 
-@pytest.mark.parametrize("shut_down", [to_main, to_group, term_to_all])
+@pytest.mark.parametrize("shut_down", [to_group, term_to_all])  # to_main: tests/deploy/test_drain.py
 def test_a_shutdown_puts_the_job_back_and_leaves_no_process(
     record: Fixture,
     start_fake: Fixture,

@@ -1,41 +1,37 @@
 """A signed statement of a run's files and of what its criteria came to.
 
-The statement is in-toto's (Statement v1 with the predicate test-result v0.1), its envelope is DSSE, made and
-checked by securesystemslib with an operator's own key. What signs and checks is imported when it is used.
+The statement is in-toto's (Statement v1 with the predicate test-result v0.1), its envelope is DSSE.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from cartl.http.problems import NotUsable
+from cartl.signing.envelope import (
+    STATEMENT_TYPE,
+    SignatureInvalid,
+    enclosed,
+    sha256_of,
+    statement_in,
+    written_at,
+)
+from cartl.signing.keys import private_key, public_key
 from cartl_core.analysis.acceptance.verify import Verification
 from cartl_core.report import Report
 from cartl_core.spec import JobSpec
 from cartl_core.storage.atomic_write import write_whole
-from cartl_core.strict_json import Limits, loads, read_file
 
 FILE = "attestation.dsse.json"
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
-NEEDED = ("securesystemslib", "cryptography")
 MOST_FILES = 1000
-LARGEST_KEY = 64 * 1024
-LIMITS = Limits(size=4 * 1024**2, values=20_000, items=2_000)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _RESULTS = {"passed": "PASSED", "undecided": "WARNED", "failed": "FAILED"}
-
-
-class SignatureInvalid(ValueError):
-    """The envelope is not signed with this key, or says something else than the files beside it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def statement(folder: Path, report: Report, found: Verification, image: str | No
     told = {status: [one.criterion for one in found.verdicts if one.status == status] for status in _RESULTS}
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": _sha256(folder / name)}} for name in names],
+        "subject": [{"name": name, "digest": {"sha256": sha256_of(folder / name)}} for name in names],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "result": _result(found),
@@ -92,6 +88,8 @@ def _configuration(report: Report, image: str | None) -> list[dict[str, Any]]:
         "network": None if isinstance(report.spec, JobSpec) else report.spec.network.sha256,
         "container image": image,
     }
+    for other in (one.figures for one in report.further if one.figures):
+        digests[f"images of {other.data}"] = other.data_fingerprint
     found: list[dict[str, Any]] = [
         {"name": name, "digest": {"sha256": digest}}
         for name, digest in digests.items()
@@ -109,19 +107,8 @@ def sign(folder: Path, stated: Mapping[str, Any], key: Path) -> Path:
     Raises:
         NotUsable: the key is none, or the packages are missing.
     """
-    _require_packages()
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-    from securesystemslib.dsse import Envelope
-    from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]
-
-    try:
-        signer = CryptoSigner(load_pem_private_key(_key(key), password=None))
-    except (TypeError, ValueError) as error:
-        raise NotUsable(f"{key} is no private key in PEM without a passphrase") from error
-    payload = json.dumps(stated, sort_keys=True).encode()
-    envelope = Envelope(payload, PAYLOAD_TYPE, {})
-    envelope.sign(signer)
-    write_whole(folder / FILE, json.dumps(envelope.to_dict(), indent=1).encode())
+    written = enclosed(stated, private_key(key))
+    write_whole(folder / FILE, json.dumps(written, indent=1).encode())
     return folder / FILE
 
 
@@ -137,46 +124,19 @@ def check(folder: Path, key: Path, needed: tuple[str, ...], found: Verification)
         SignatureInvalid: saying what is wrong.
         NotUsable: the envelope or the key cannot be read, or the packages are missing.
     """
-    stated = _opened(folder / FILE, key)
+    public = public_key(key)
+    stated = statement_in(written_at(folder / FILE), public, folder / FILE)
     subjects = _subjects(stated)
     here = tuple(name for name in subjects if (folder / name).is_file())
     for name in needed:
         if name not in subjects:
             raise SignatureInvalid(f"{name} is not among the files that were signed")
     for name in here:
-        if _sha256(folder / name) != subjects[name]:
+        if sha256_of(folder / name) != subjects[name]:
             raise SignatureInvalid(f"{name} is not the file that was signed")
     if stated["predicate"].get("result") != _result(found):
         raise SignatureInvalid("the statement has another result than the outcomes give")
     return Signed(here, tuple(name for name in subjects if name not in here))
-
-
-def _opened(path: Path, key: Path) -> Any:
-    """The statement inside an envelope, once the key has verified it."""
-    _require_packages()
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-    from securesystemslib.dsse import Envelope
-    from securesystemslib.exceptions import VerificationError
-    from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined]
-
-    try:
-        public = SSlibKey.from_crypto(load_pem_public_key(_key(key)))
-    except ValueError as error:
-        raise NotUsable(f"{key} is no public key in PEM") from error
-    try:
-        written: Any = read_file(path, LIMITS)
-        envelope = Envelope.from_dict(written)
-    except FileNotFoundError as error:
-        raise NotUsable(f"{path} is missing: nothing here was signed") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NotUsable(f"{path} is no signed envelope") from error
-    try:
-        envelope.verify([public], 1)
-    except VerificationError as error:
-        raise SignatureInvalid(f"{path.name} is not signed with the key {key}") from error
-    if envelope.payload_type != PAYLOAD_TYPE:
-        raise SignatureInvalid(f"{path.name} holds no in-toto statement")
-    return loads(envelope.payload, LIMITS)
 
 
 def _subjects(stated: Any) -> dict[str, str]:
@@ -194,25 +154,3 @@ def _subjects(stated: Any) -> dict[str, str]:
 
 def _is_subject(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and path.name != FILE and not path.name.startswith(".")
-
-
-def _key(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_KEY + 1)
-    except OSError as error:
-        raise NotUsable(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST_KEY:
-        raise NotUsable(f"{path} is too large for a key")
-    return content
-
-
-def _require_packages() -> None:
-    absent = [name for name in NEEDED if find_spec(name) is None]
-    if absent:
-        raise NotUsable(f"signatures need {' and '.join(absent)}: pip install 'cartl[signing]'")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
