@@ -105,7 +105,7 @@ def run(arguments: list[str], capsys: Any, **environment: str) -> tuple[int, str
     return code, text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_argument(files: Path, capsys: Any, data: st.DataObject) -> None:
     command = data.draw(COMMANDS)
@@ -178,7 +178,7 @@ ASKING: list[list[str]] = [
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(arguments=st.sampled_from(ASKING), answer=ANSWERS)
 def test_any_answer(server: RawServer, files: Path, capsys: Any, arguments: list[str], answer: bytes) -> None:
     server.answer, server.asked = answer, 0

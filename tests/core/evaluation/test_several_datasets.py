@@ -12,6 +12,7 @@ import safetensors.torch
 from pydantic import ValidationError
 
 from cartl_core.catalog.network_file import NetworkFile, inspect
+from cartl_core.commands.run import _read_spec
 from cartl_core.errors import SpecError
 from cartl_core.events import Event, ReportUpdated, StageFinished
 from cartl_core.planning.make_plan import further_roles, plan_evaluation
@@ -154,6 +155,17 @@ def test_an_evaluation_on_one_data_set_is_stored_as_it_was(network: Path) -> Non
     both = resolved(found, datasets=[HIGH, LOW])
     assert spec_of(json.loads(both.model_dump_json())) == both
     assert [part.dataset for part in both.on_each()] == [spec.dataset, both.further[0].dataset]
+
+
+def test_the_command_reads_what_a_worker_writes(network: Path, tmp_path: Path) -> None:
+    """A resolved specification, with settings of its own for each data set."""
+    both = resolved(inspect(network), datasets=[HIGH, LOW])
+    (tmp_path / "spec.json").write_text(both.model_dump_json())
+    assert _read_spec(tmp_path / "spec.json", network, None, Brought()) == both
+    (tmp_path / "spec.json").write_text(json.dumps(both.model_dump(mode="json") | {"more": 1}))
+    with pytest.raises(SpecError) as refused:
+        _read_spec(tmp_path / "spec.json", network, None, Brought())
+    assert refused.value.field == "more"
 
 
 def test_a_job_on_several_costs_what_jobs_on_each_cost(network: Path) -> None:
