@@ -123,9 +123,7 @@ class Settings(OwnerSettings, StoreSettings):
     max_jobs_per_sweep: int = Field(default=100, ge=1, le=1000, description="Combinations of its grid.")
     max_epochs: int = Field(default=1000, ge=1, le=1000, description="Of one stage.")
     max_batch_size: int = Field(default=8192, ge=2, le=65_536, description="Of every batch.")
-    max_attack_steps: int = Field(
-        default=5000, ge=1, le=10_000, description="Of each attack; the standard ensemble has one of 5,000."
-    )
+    max_attack_steps: int = Field(default=5000, ge=1, le=10_000, description="Of each attack.")
     max_restarts: int = Field(default=100, ge=1, le=100, description="Of each attack.")
     max_job_exaflop: float = Field(
         default=100.0, gt=0, le=1e12, description="Estimated operations of a whole job, in 1e18."

@@ -49,7 +49,7 @@ def _evaluation(name: str, of: str, number: int, **fields: Any) -> Asked:
 
 def jobs() -> tuple[Asked, ...]:
     """In the order in which they run; the first ones meet a service that has measured nothing."""
-    alone = {"baselines": []}
+    alone: dict[str, Any] = {"baselines": []}
     return (
         _transfer("cartl", 1, method="cartl", **alone),
         _transfer("vanilla, longer training", 2, method="vanilla", pretrain={"epochs": 80}, **alone),

@@ -14,6 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cartl_core.execution.to_device import to_device
+
 Key = int | slice | Tensor | NDArray[Any] | list[int] | list[bool]
 """A position, a slice, positions in any shape, or a mask (N,) of bool."""
 
@@ -48,7 +50,7 @@ class StoredPixels:
 
         They are looked up in a table that the host divides: another device rounds a quotient in its own way.
         """
-        table = (torch.arange(BYTES).float() / self.highest).to(self.pixels.device)
+        table = to_device(torch.arange(BYTES).float() / self.highest, self.pixels.device)
         return table[self.pixels.int()].repeat(1, self.channels // self.pixels.shape[1], 1, 1)
 
 

@@ -192,6 +192,9 @@ def test_what_was_learned_from_besides_is_said(job: Any) -> None:
     assert "decays by 0.01" in anchored
     (lwf, _) = learned(job(method="lwf", freeze_depth=0).transfer)
     assert lwf.startswith("for the first epoch the head")
+    for count, said in ((1, "one altered view"), (8, "8 altered views")):
+        views = job(method="vanilla", transfer={"augmentation": "crop_flip", "cached_views": count})
+        assert learned(views.transfer) == (f"{said} of each image (crop_flip), drawn before the first epoch",)
 
 
 WEAK = WeakTeacher(objective="at", robust=wilson(19, 100))

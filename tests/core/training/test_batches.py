@@ -21,6 +21,7 @@ from cartl_core.training.gradient import Loss, Noise, Objective, StepContext
 from cartl_core.training.loop import TrainingResult, TrainingTask, fit
 from cartl_core.training.pretrain import START, adversarial, noise_of
 from tests.core.training.loop_runs import bits, settings
+from tests.core.training.test_step_metrics import on_no_device
 from tests.fixtures.runs import in_training_mode
 
 IN_THE_STEP = Feeding()
@@ -134,6 +135,32 @@ def test_images_go_to_the_device_as_bytes(workspace: Any, monkeypatch: pytest.Mo
     images, labels = copied[::2], copied[1::2]
     assert {(one.dtype, *one.shape) for one in images} == {(torch.uint8, 4, 1, 8, 8)}
     assert {(one.dtype, *one.shape) for one in labels} == {(torch.int64, 4)}
+
+
+def test_no_number_is_read_on_the_way_to_the_device(workspace: Any) -> None:
+    """Bytes become floats, and steps run, on a device that has no numbers."""
+    network = small_network().to("meta")
+    attacked, shapes = adversarial(network, ATTACK), list[tuple[torch.device, torch.dtype, torch.Size]]()
+
+    def objective(images: Tensor, labels: Tensor, step: StepContext) -> Loss:
+        shapes.append((images.device, images.dtype, images.shape))
+        return attacked(images, labels, step)
+
+    task = TrainingTask(
+        network=network,
+        tuned=dict(network.named_parameters()),
+        objective=objective,
+        begin_epoch=in_training_mode(network),
+        validate=dict,
+        inputs=lambda: (byte_images(), torch.arange(14) % 2),
+        noise=noise_of(ATTACK),
+    )
+    feeding = Feeding(as_bytes=True, ahead=2)
+    with pytest.raises(NotImplementedError, match="meta tensor"):
+        ctx = on_no_device(workspace("a").context())
+        fit(task, settings(), seed=0, ctx=ctx, halvings=0, fetch_every=100, feeding=feeding)
+    assert shapes == [(torch.device("meta"), torch.float32, torch.Size((4, 3, 8, 8)))] * 3
+    assert threads_that_draw() == 0
 
 
 def test_noise_is_drawn_before_its_step_begins(workspace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
