@@ -22,6 +22,7 @@ settings.register_profile(
 settings.load_profile("tests")
 pytest_plugins = [
     "tests.fixtures.databases",
+    "tests.fixtures.fork_server",
     "tests.fixtures.object_store",
     "tests.fixtures.redis",
     "tests.fixtures.tasks",

@@ -35,7 +35,7 @@ from cartl_core.run.pipeline import run
 from cartl_core.run.supervised import LOST_SUPERVISOR, Orders, SupervisedStageCache
 from cartl_core.run.timing.expected import Timing, process_began
 from cartl_core.spec import JobRequest, JobSpec, Runtime
-from cartl_core.spec.existing_network import EvaluateJobSpec, request_class
+from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
 from cartl_core.spec.faults import first_fault
 from cartl_core.storage.shared_arrays import DEFAULT_BYTES, FOLDER, SharedArrays
 from cartl_core.storage.stage_cache import LocalStageCache, StageCache
@@ -187,6 +187,12 @@ def _read_spec(
     """A request or a resolved specification, resolved; an evaluation by what its network's file says."""
     written = read_json(path, "spec")
     kind = request_class(written)
+    if kind is EvaluateJobRequest and isinstance(written, dict) and written.get("further"):
+        # No request has the settings of each data set. The run itself refuses another network's file.
+        try:
+            return EvaluateJobSpec.model_validate(written)
+        except ValidationError as error:
+            raise first_fault(EvaluateJobSpec, error, written, whole="spec") from error
     try:
         request = kind.model_validate(written)
     except ValidationError as error:

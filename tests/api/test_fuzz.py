@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FEWEST = 40
+FEWEST = 10
 
 
 def test_generated_requests_find_no_fault() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.fuzz", "--seconds", "25", "--seed", "3"],
+        [sys.executable, "-m", "benchmarks.fuzz", "--seconds", "12", "--seed", "3"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -25,7 +25,8 @@ from cartl.client import Client
 from cartl.serving.up import Service, Settings, free_port
 from jobs.settings import Settings as ServiceSettings
 from tests.deploy.test_stacks import ADDRESSES
-from tests.documents.test_blocks import DOCKER, JOB, NOT_RUN
+from tests.documents.not_run import DOCKER, NOT_RUN
+from tests.documents.test_blocks import JOB
 from tests.fixtures.administrator import refuse_unknown
 from tests.fixtures.documents import ROOT, Block, blocks_of, pages
 from tests.test_compose import BIN, Config, compose
@@ -80,6 +81,7 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path)
             return
 
 
+@pytest.mark.usefixtures("forked_starts")
 def test_a_service_moves_to_another_host_as_the_page_says(tmp_path: Path) -> None:
     here, other, tools = tmp_path / "here", tmp_path / "other", tmp_path / "bin"
     one_thread = {**plain_environment(), "CARTL_THREADS": "1"}

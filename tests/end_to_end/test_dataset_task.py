@@ -24,6 +24,8 @@ from tests.fixtures.tasks import KIND
 from tests.fixtures.workers import Worker
 from worker.task_slot.task_supervisor import TaskContext, TaskSupervisor
 
+pytestmark = pytest.mark.usefixtures("forked_starts")
+
 
 @pytest.fixture
 def backend() -> str:

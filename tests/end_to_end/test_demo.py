@@ -15,6 +15,8 @@ from cartl.client import Client
 from cartl.demo import demo, pairs
 from cartl.serving.up import Service, Settings, free_port
 
+pytestmark = pytest.mark.usefixtures("forked_starts")
+
 SMALL_REQUEST = {
     "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9], "train_limit": 60},
     "source": {"name": "digits", "classes": [0, 1, 2, 3, 4], "train_limit": 60},

@@ -13,6 +13,8 @@ from jobs.state import JobState
 from tests.api.conftest import local_client
 from tests.fixtures.workers import Worker
 
+pytestmark = pytest.mark.usefixtures("forked_starts")
+
 FIVE = {"name": "digits", "classes": [5, 6, 7, 8, 9]}
 MEASURED = {"test_limit": 60}
 TRANSFER = {

@@ -23,6 +23,8 @@ from tests.api.conftest import local_client
 from tests.fixtures.brought import network_file
 from tests.fixtures.workers import Record, Worker
 
+pytestmark = pytest.mark.usefixtures("forked_starts")
+
 ATTACK = {"name": "pgd", "label": "pgd5", "eps": 0.01, "step": 0.004, "steps": 5}
 MEASURED = {
     "attacks": [ATTACK],

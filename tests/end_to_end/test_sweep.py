@@ -13,6 +13,8 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from tests.fixtures.workers import Record, Worker
 
+pytestmark = pytest.mark.usefixtures("forked_starts")
+
 SECONDS = 120.0
 BODY: dict[str, Any] = {
     "base": {

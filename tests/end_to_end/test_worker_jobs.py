@@ -96,6 +96,7 @@ def test_a_job_survives_a_restart_of_its_worker_on_postgresql_and_redis(
     check_result(record, factory, quick, job_id)
 
 
+@pytest.mark.usefixtures("forked_starts")
 @pytest.mark.parametrize("backend", ["sqlite"])
 def test_a_damaged_teacher_is_trained_again_for_the_next_job(
     record: Record,

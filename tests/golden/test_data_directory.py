@@ -93,6 +93,7 @@ def test_the_sweep_is_compared(client: TestClient) -> None:
     assert sum(row["best"] for row in found["table"]["rows"]) == 1
 
 
+@pytest.mark.usefixtures("forked_starts")
 def test_stages_of_before_are_trained_anew_once_and_the_run_says_why(
     settings: Settings,
     factory: sessionmaker[Session],

@@ -19,10 +19,11 @@ from cartl_core.planning.networks.existing_network import resolve_existing_netwo
 from cartl_core.render import html, markdown
 from cartl_core.report import Report
 from cartl_core.run.pipeline import run
-from cartl_core.spec import JobSpec, Runtime
+from cartl_core.spec import JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
+from tests.factories import HALF, make_runtime, make_spec
 
 DATASET = {"name": "digits", "classes": [5, 6, 7, 8, 9]}
 MEASURED = {"test_limit": 60, "batch_size": 32}
@@ -33,8 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("given")
 
 
-@pytest.fixture
-def go(folder: Path, runtime: Runtime) -> Callable[..., Report]:
+@pytest.fixture(scope="module")
+def go(folder: Path) -> Callable[..., Report]:
     def start(
         spec: JobSpec | EvaluateJobSpec, out: str, told: list[Event] | None = None, **more: Any
     ) -> Report:
@@ -46,19 +47,19 @@ def go(folder: Path, runtime: Runtime) -> Callable[..., Report]:
             data_root=folder / "data",
             out=folder / out,
             report=report,
-            runtime=runtime,
+            runtime=make_runtime(),
             **more,
         )
 
     return start
 
 
-@pytest.fixture
-def original(go: Callable[..., Report], job: Callable[..., JobSpec]) -> Report:
-    return go(job(baselines=[], evaluate=MEASURED), "original")
+@pytest.fixture(scope="module")
+def original(go: Callable[..., Report]) -> Report:
+    return go(make_spec(HALF | {"exports": []}, baselines=[], evaluate=MEASURED), "original")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network(folder: Path, original: Report) -> Path:
     return folder / "original" / "student.safetensors"
 

@@ -12,6 +12,7 @@ import safetensors.torch
 from pydantic import ValidationError
 
 from cartl_core.catalog.network_file import NetworkFile, inspect
+from cartl_core.commands.run import _read_spec
 from cartl_core.errors import SpecError
 from cartl_core.events import Event, ReportUpdated, StageFinished
 from cartl_core.planning.make_plan import further_roles, plan_evaluation
@@ -33,6 +34,7 @@ from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from jobs.admission.estimate import estimated_evaluation
 from tests.core.run.test_own_objects import digits
+from tests.factories import HALF, make_runtime, make_spec
 
 HIGH, LOW = ({"name": "digits", "classes": list(range(first, first + 5))} for first in (5, 0))
 MEASURED = {"test_limit": 60, "batch_size": 32}
@@ -51,8 +53,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("several")
 
 
-@pytest.fixture
-def go(folder: Path, runtime: Runtime) -> Callable[..., Report]:
+@pytest.fixture(scope="module")
+def go(folder: Path) -> Callable[..., Report]:
     def start(
         spec: JobSpec | EvaluateJobSpec,
         out: str,
@@ -69,16 +71,18 @@ def go(folder: Path, runtime: Runtime) -> Callable[..., Report]:
             data_root=folder / "data",
             out=folder / out,
             report=report,
-            runtime=runtime,
+            runtime=make_runtime(),
             network=network,
         )
 
     return start
 
 
-@pytest.fixture
-def network(go: Callable[..., Report], job: Callable[..., JobSpec], folder: Path) -> Path:
-    go(job(baselines=[], evaluate={"attacks": [], "checks": None, **MEASURED}), "original")
+@pytest.fixture(scope="module")
+def network(go: Callable[..., Report], folder: Path) -> Path:
+    """A student, made once for all tests of this file."""
+    changes = {"baselines": [], "evaluate": {"attacks": [], "checks": None, **MEASURED}}
+    go(make_spec(HALF | {"exports": []}, **changes), "original")
     return folder / "original" / "student.safetensors"
 
 
@@ -151,6 +155,17 @@ def test_an_evaluation_on_one_data_set_is_stored_as_it_was(network: Path) -> Non
     both = resolved(found, datasets=[HIGH, LOW])
     assert spec_of(json.loads(both.model_dump_json())) == both
     assert [part.dataset for part in both.on_each()] == [spec.dataset, both.further[0].dataset]
+
+
+def test_the_command_reads_what_a_worker_writes(network: Path, tmp_path: Path) -> None:
+    """A resolved specification, with settings of its own for each data set."""
+    both = resolved(inspect(network), datasets=[HIGH, LOW])
+    (tmp_path / "spec.json").write_text(both.model_dump_json())
+    assert _read_spec(tmp_path / "spec.json", network, None, Brought()) == both
+    (tmp_path / "spec.json").write_text(json.dumps(both.model_dump(mode="json") | {"more": 1}))
+    with pytest.raises(SpecError) as refused:
+        _read_spec(tmp_path / "spec.json", network, None, Brought())
+    assert refused.value.field == "more"
 
 
 def test_a_job_on_several_costs_what_jobs_on_each_cost(network: Path) -> None:

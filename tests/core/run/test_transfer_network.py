@@ -77,6 +77,7 @@ def test_a_job_s_student_is_made_again_from_its_teacher(tmp_path: Path) -> None:
         "dataset": {"name": "digits", "classes": [5, 6, 7, 8, 9]},
         "freeze_depth": 2,
         "preset": "smoke",
+        "exports": [],
         "method": "consistent",
         "baselines": [],
         "device": "cpu",
