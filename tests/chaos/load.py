@@ -174,7 +174,7 @@ class Load:
                 for _ in range(EXTRA_BELLS):
                     notify_workers(self._celery, answer.json()["id"])
                 return str(answer.json()["id"])
-            if answer.status_code not in (409, 429, 500, 503):
+            if answer.status_code not in (409, 429, 500, 503, 507):
                 break
             time.sleep(0.3)
         self.trouble.append(f"job {idempotency_key} was not accepted")
