@@ -84,7 +84,7 @@ def frame_of_dots(dots: Sequence[Dot]) -> Frame:
 
 def frame_of_series(count: int) -> Frame:
     """A place for each of ``count`` points, 1 to ``count``, y from 0 to 1; the last one is marked."""
-    apart = -(-count // TICKS)
+    apart = max(1, -(-count // TICKS))
     marks = tuple(float(at) for at in range(count, 0, -apart))
     return Frame(0.5, count + 0.5, 0.0, 1.0, marks[::-1])
 

@@ -39,6 +39,14 @@ PART_BYTES = 8 * 1024 * 1024
 """Of one request for bytes, and of one part of a large upload."""
 PARTS_AT_ONCE = 4
 STATUS = re.compile(r"status code: (\d{3})")
+REFUSED = "the object store refuses these credentials; see the variables AWS_*"
+OF_STATUS: dict[str | None, tuple[int, str]] = {
+    None: (errno.EIO, "the object store cannot be reached"),
+    "401": (errno.EACCES, REFUSED),
+    "403": (errno.EACCES, REFUSED),
+    "404": (errno.ENOENT, "there is no such bucket"),
+}
+"""Of lists, whose refusals obstore tells by their status alone."""
 _USED_BY: dict[str, int] = {}
 """The process that first opened a bucket."""
 
@@ -220,9 +228,9 @@ def _in_words(path: str) -> Iterator[None]:
     except PreconditionError:
         raise StaleObject(errno.ESTALE, "it was replaced while it was read", path) from None
     except (PermissionDeniedError, UnauthenticatedError):
-        words = "the object store refuses these credentials; see the variables AWS_*"
-        raise StoreUnavailable(errno.EACCES, words, path) from None
+        raise StoreUnavailable(errno.EACCES, REFUSED, path) from None
     except BaseError as error:
-        status = STATUS.search(str(error))
-        words = f"answers with status {status[1]}" if status else "cannot be reached"
-        raise StoreUnavailable(errno.EIO, f"the object store {words}", path) from None
+        found = STATUS.search(str(error))
+        status = found[1] if found else None
+        number, words = OF_STATUS.get(status, (errno.EIO, f"the object store answers with status {status}"))
+        raise StoreUnavailable(number, words, path) from None

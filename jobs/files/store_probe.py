@@ -47,8 +47,6 @@ class StoreProbe:
                 forget_empty_variables()
                 self._bucket = Bucket(self._url, patience=BRIEF)
             next(self._bucket.list("deployment"), None)
-        except FileNotFoundError:
-            return "there is no such bucket"
         except StoreUnavailable as error:
             return error.strerror
         return None

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from api.http.computed_once import ComputedOnce
 from api.http.middleware import takes
 from api.main import create_app
+from jobs.database.compatibility import Standing
 from jobs.networks import contains, parse_networks
 from jobs.settings import Settings
 from tests.api.conftest import local_client
@@ -157,8 +159,13 @@ def test_the_pages_for_all_are_made_once(client: TestClient, monkeypatch: pytest
 
 
 def test_readiness_is_looked_at_once_a_second(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = []
-    monkeypatch.setattr("api.readiness.check", lambda engine: looks.append(engine))
+    looks: list[Engine] = []
+
+    def look(engine: Engine) -> Standing:
+        looks.append(engine)
+        return Standing("0001", "0001")
+
+    monkeypatch.setattr("api.readiness.check", look)
     context = client.app.state.context  # type: ignore[attr-defined]
     now = [0.0]
     monkeypatch.setattr(context.readiness, "_clock", lambda: now[0])

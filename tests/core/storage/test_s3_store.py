@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from cartl_core.storage import bucket as bucket_module
-from cartl_core.storage.bucket import PART_BYTES, Bucket, Object
+from cartl_core.storage.bucket import PART_BYTES, PATIENT, Bucket, Object
 from cartl_core.storage.s3_store import S3Store
 from cartl_core.storage.store import KeyRefused
 from tests.fixtures.object_store import ACCESS_KEY, SECRET_KEY, ObjectServer
@@ -143,12 +143,13 @@ def test_an_address_opens_one_file_to_anybody(store: S3Store) -> None:
 
 @pytest.mark.parametrize("changed", ["aws_secret_access_key", "aws_endpoint_url"])
 def test_errors_say_what_happened_and_no_credentials(
-    object_server: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+    object_server: ObjectServer, tmp_path: Path, changed: str
 ) -> None:
-    monkeypatch.setattr(bucket_module, "RETRIES", 0)
     wrong = {"aws_secret_access_key": "not-the-secret", "aws_endpoint_url": "http://127.0.0.1:1"}
     config = {**object_server.config, changed: wrong[changed]}
-    store = S3Store(Bucket("s3://cartl-tests/x", config), "store", tmp_path, cache_bytes=0)
+    store = S3Store(
+        Bucket("s3://cartl-tests/x", config, replace(PATIENT, retries=0)), "store", tmp_path, cache_bytes=0
+    )
     with pytest.raises(OSError, match=r"refuses these credentials|cannot be reached") as caught:
         store.put("a", b"1")
     shown = "".join(traceback.format_exception(caught.value)) + repr(vars(store))

@@ -50,7 +50,7 @@ def observations(n: int = 4, /, **outcomes: Sequence[bool]) -> CheckObservations
     by_label |= {label.replace("_", "-"): tuple(found) for label, found in outcomes.items()}
     attacks = tuple(
         CheckAttack(
-            **attack.model_dump(exclude={"random_start"}),
+            **attack.model_dump(include=set(CheckAttack.model_fields) & set(AttackSpec.model_fields)),
             seed=0,
             n=n,
             robust=wilson(sum(by_label[attack.label]), n),
