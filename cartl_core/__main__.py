@@ -11,9 +11,9 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from cartl_core.commands import COMMANDS
+from cartl_core.compat.end_process import end_process
 from cartl_core.compat.openmp import bound_spinning
 
 
@@ -42,17 +42,6 @@ def command_line(first: str | None = None) -> argparse.ArgumentParser:
         if first not in COMMANDS or first == name:
             command.complete(one)
     return parser
-
-
-def end_process(code: int) -> NoReturn:
-    """End this process at once: all results are in their files.
-
-    Taking torch and what exports load apart again costs a second of processor time a run.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Twenty jobs of different kinds, about a minute each on two idle cores, without a download."""
+"""Twenty jobs of different kinds, small enough for two cores and without a download."""
 
 from __future__ import annotations
 

@@ -67,11 +67,6 @@ def altered(images: Tensor, kind: Augmentation, drawn: Draws) -> Tensor:
     return images
 
 
-def crop(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift each image by up to H / 8 pixels either way in both directions; black comes in."""
-    return cropped(images, _offsets(len(images), images.shape[2], generator))
-
-
 def cropped(images: Tensor, offsets: Tensor) -> Tensor:
     """``images`` (N, C, H, W) with a margin, of each the window at its offsets (N, 2), rows and columns."""
     count, _, height, width = images.shape
@@ -83,11 +78,6 @@ def cropped(images: Tensor, offsets: Tensor) -> Tensor:
     image = torch.arange(count, device=images.device)
     # Indexed dimensions come first: (N, H, W, C).
     return padded[image[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-def flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Mirror each image left to right with probability one half."""
-    return flipped(images, _mirrored(len(images), images.shape[2], generator))
 
 
 def flipped(images: Tensor, mirrored: Tensor) -> Tensor:
@@ -110,12 +100,13 @@ def rotated(images: Tensor, angles: Tensor) -> Tensor:
 
 
 def _offsets(count: int, height: int, generator: torch.Generator) -> Tensor:
-    """(N, 2)."""
+    """(N, 2): up to H / 8 pixels either way in both directions; black comes in."""
     highest = 2 * (height // PADDING_SHARE)
     return torch.randint(0, highest + 1, (2, count), generator=generator).T
 
 
 def _mirrored(count: int, height: int, generator: torch.Generator) -> Tensor:
+    """(N,), true with probability one half."""
     return torch.rand(count, generator=generator) < 0.5
 
 

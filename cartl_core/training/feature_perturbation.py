@@ -23,8 +23,7 @@ from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training.gradient import TrainingInputs
-from cartl_core.training.trunk_features import BATCH as BATCH
-from cartl_core.training.trunk_features import batch_features, keep
+from cartl_core.training.trunk_features import BATCH, batch_features, keep
 from cartl_core.training.trunk_identity import UNKNOWN, TrunkIdentity
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cartl_core.compat.torchvision_import import import_torchvision
-from cartl_core.data.augment import altered, augment, crop, draws, flip, rotated
+from cartl_core.data.augment import CROP, FLIP, altered, augment, draws, rotated
 from cartl_core.nn.rng import generator
 from cartl_core.spec import Augmentation
 
@@ -46,7 +46,11 @@ def test_a_crop_is_a_window_of_the_padded_image() -> None:
     padded = torch.nn.functional.pad(images, (4, 4, 4, 4))
     windows = padded.unfold(2, 32, 1).unfold(3, 32, 1)  # (N, C, 9, 9, 32, 32)
     places = set()
-    for image, cropped in zip(windows, crop(images, generator(0, "crop")), strict=True):
+    for image, cropped in zip(
+        windows,
+        CROP.apply(images, CROP.draw(len(images), images.shape[2], generator(0, "crop"))),
+        strict=True,
+    ):
         same = (image == cropped[:, None, None]).all(dim=(0, 3, 4))
         assert same.sum() == 1
         places.add(tuple(same.nonzero()[0].tolist()))
@@ -56,7 +60,7 @@ def test_a_crop_is_a_window_of_the_padded_image() -> None:
 
 def test_a_flip_mirrors_about_half_of_the_images() -> None:
     images = batch(count=200, size=8)
-    flipped = flip(images, generator(0, "flip"))
+    flipped = FLIP.apply(images, FLIP.draw(len(images), images.shape[2], generator(0, "flip")))
     mirrored = [torch.equal(new, old.flip(2)) for new, old in zip(flipped, images, strict=True)]
     same = [torch.equal(new, old) for new, old in zip(flipped, images, strict=True)]
     assert all(a != b for a, b in zip(mirrored, same, strict=True))

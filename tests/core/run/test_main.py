@@ -189,7 +189,7 @@ def test_a_stage_that_cannot_be_read_is_told_without_its_path(tmp_path: Path) ->
 def test_a_process_ends_at_once_with_its_code_and_all_that_was_said() -> None:
     said = """
 import atexit, logging, sys
-from cartl_core.__main__ import end_process
+from cartl_core.compat.end_process import end_process
 logging.basicConfig(stream=sys.stderr, format="%(message)s")
 atexit.register(print, "taken apart")
 sys.stdout.write("told")
