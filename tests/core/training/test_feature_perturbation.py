@@ -20,7 +20,7 @@ from cartl_core.nn.rng import generator
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training import feature_perturbation as module
 from cartl_core.training.feature_perturbation import farthest_images, perturbed_features, perturbed_inputs
-from cartl_core.training.trunk_features import cached_features
+from cartl_core.training.trunk_features import BATCH, cached_features
 
 SPEC = DisplacementSpec(eps=0.1, step=0.03, steps=10, copies=2)
 
@@ -113,7 +113,7 @@ def eager(trunk: nn.Module, split: Split, ctx: StageContext) -> tuple[Tensor, Te
     copies = [farthest_images(trunk, split, SPEC, copy=copy, seed=0, ctx=ctx) for copy in range(SPEC.copies)]
     images = torch.stack([split.images.tensor(), *copies], dim=1)
     with torch.no_grad():
-        found = [trunk(ctx.put(part)) for part in images.flatten(0, 1).split(module.BATCH)]
+        found = [trunk(ctx.put(part)) for part in images.flatten(0, 1).split(BATCH)]
     return images, torch.cat(found).unflatten(0, images.shape[:2])
 
 
