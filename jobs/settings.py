@@ -64,11 +64,7 @@ class Settings(OwnerSettings, StoreSettings):
         "that is seen, else `cpu`.",
     )
     threads: int | None = Field(
-        default=None,
-        ge=1,
-        le=4096,
-        description="Threads of a run, of all that it computes at a time; unset: the cores / slots of the "
-        "worker.",
+        default=None, ge=1, le=4096, description="Threads of a run; unset: the cores / slots of the worker."
     )
     slots: int = Field(default=1, ge=1, le=1024, description="Runs at a time on each device of a worker.")
     evaluation_shards: int = Field(
