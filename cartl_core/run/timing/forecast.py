@@ -33,8 +33,9 @@ NOISE = 1.5
 """The same of what one second of computing shows."""
 SETTING_UP = 1.0
 """Seconds that a stage may take before its first work is counted, which say nothing of its rate."""
-PATIENCE = 5.0
-"""Seconds of computing that count as if they had gone as predicted, while the last minute is not over."""
+PATIENCE = {True: 30.0, False: 5.0}
+"""Seconds of computing that count as if they had gone as predicted, while the last minute is not over: where
+rates were measured, and where not."""
 MOST_OFF = log(1e4)
 """A prediction is off by no more."""
 MOST = 20.0
@@ -128,7 +129,7 @@ class Forecast:
             (share.predicted - before.get(kind, Share()).predicted) * factors.of(kind)
             for kind, share in self._done.items()
         )
-        patience = PATIENCE * max(0.0, 1 - taken / MINUTE)
+        patience = PATIENCE[self.measured] * max(0.0, 1 - taken / MINUTE)
         if taken <= 0 or expected <= 0:
             return 1.0
         return min(MOST, max(1 / MOST, (taken + patience) / (expected + patience)))
