@@ -16,21 +16,26 @@ import torch
 
 import cartl_core
 from cartl_core.errors import SpecError
+from cartl_core.run.code_version import code_version
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
 
 
-def resolve(spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None) -> Runtime:
+def resolve(
+    spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None, image: str | None = None
+) -> Runtime:
     """Fill in every ``auto`` of ``spec`` for this machine.
 
     Args:
         spec: its ``device`` and ``precision`` are followed.
         threads: CPU threads to use; None takes all that this process may use.
+        image: SHA-256 of the container image that this process runs in, where somebody knows it.
 
     Raises:
         SpecError: ``cuda`` was asked for and there is none.
     """
-    return of_machine(spec.device, spec.precision, threads or _usable_threads())
+    runtime = of_machine(spec.device, spec.precision, threads or _usable_threads())
+    return runtime.model_copy(update={"image": image})
 
 
 def of_machine(
@@ -41,7 +46,7 @@ def of_machine(
     Raises:
         SpecError: ``cuda`` was asked for and there is none.
     """
-    device = _device(device_asked)
+    device, code = _device(device_asked), code_version()
     return Runtime(
         device=device,
         device_name=torch.cuda.get_device_name() if device == "cuda" else _processor(),
@@ -52,7 +57,13 @@ def of_machine(
         torchvision=version("torchvision"),
         cartl=cartl_core.__version__,
         machine=platform.machine(),
+        commit=code.commit,
+        tree_changed=code.changed,
     )
+
+
+OF_THE_CODE = frozenset({"commit", "tree_changed", "image"})
+"""Fields of a runtime that say which code computes, and by which nothing is computed anew."""
 
 
 def settle(recorded: Runtime, here: Runtime) -> tuple[Runtime, tuple[str, ...]]:
@@ -60,14 +71,16 @@ def settle(recorded: Runtime, here: Runtime) -> tuple[Runtime, tuple[str, ...]]:
 
     Threads and precision are taken over; what the machine itself fixes (device, versions) is not
     negotiable. Returns the runtime and, where it differs from the recorded one, the names of the
-    fields that differ: stages of the other runtime are then computed anew.
+    fields that differ: stages of the other runtime are then computed anew. The code is this machine's.
     """
     kept: dict[str, Any] = {"threads": recorded.threads}
     if recorded.device == here.device:
         kept["precision"] = recorded.precision
     runtime = here.model_copy(update=kept)
     changed = tuple(
-        name for name in Runtime.model_fields if getattr(runtime, name) != getattr(recorded, name)
+        name
+        for name in Runtime.model_fields
+        if name not in OF_THE_CODE and getattr(runtime, name) != getattr(recorded, name)
     )
     return runtime, changed
 
