@@ -20,7 +20,7 @@ from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.base import ARRAY as ARRAY
 from cartl_core.spec.base import OBJECTS
 from cartl_core.spec.base import SpecModel as SpecModel
-from cartl_core.spec.measures.attack import MOST_ATTACKS
+from cartl_core.spec.measures.attack import MOST_ATTACKS, Norm
 from cartl_core.spec.measures.attack import AttackSpec as AttackSpec
 from cartl_core.spec.measures.certificates import AuditSpec as AuditSpec
 from cartl_core.spec.measures.certificates import SmoothingSpec as SmoothingSpec
@@ -50,6 +50,11 @@ class EvaluateSpec(SpecModel):
         default=None,
         description="Attacks and probes by name; null takes those of the job's preset. What is written "
         "beside it replaces its own part.",
+    )
+    norm: Norm = Field(
+        default="linf",
+        description="Of attacks and curve that come from a preset. `linf`: at the radius of the data set; "
+        "`l2`: at 0.5, `l1`: at 12, of networks that take 3 x 32 x 32.",
     )
     attacks: Annotated[tuple[AttackSpec, ...], OBJECTS, Field(max_length=MOST_ATTACKS)]
     threat_models: Annotated[tuple[ThreatModel, ...], OBJECTS, Field(max_length=MOST_THREAT_MODELS)] = Field(
