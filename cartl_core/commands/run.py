@@ -80,7 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", type=Path, help="JSON of the rates that earlier runs have measured")
     parser.add_argument("--run-id", help="the same for all attempts of one job (default: by OUT and SPEC)")
     parser.add_argument(
-        "--threads", type=threads, help="CPU threads (default: all that this process may use)"
+        "--threads",
+        type=threads,
+        help="CPU threads of all stages together (default: all that this process may use)",
     )
     parser.add_argument(
         "--image", type=image_digest, metavar="DIGEST", help="SHA-256 of the container image, for the report"

@@ -145,11 +145,12 @@ def layer_norms(norms: Mapping[str, float], transfer: TransferSpec) -> str:
     )
 
 
-def times(seconds: Mapping[str, float]) -> str:
-    """All time, and what took longest."""
+def times(seconds: Mapping[str, float], at_once: int = 1) -> str:
+    """All time of stages, so many of which were computed ``at_once``, and what took longest."""
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:LONGEST_TIMES]
     shares = ", ".join(f"{label} {duration(taken)}" for label, taken in longest)
-    return f"{duration(sum(seconds.values()))}; the longest: {shares}"
+    together = "" if at_once == 1 else f" of stages, {at_once} at a time"
+    return f"{duration(sum(seconds.values()))}{together}; the longest: {shares}"
 
 
 def worst_case(figures: Figures) -> str:

@@ -117,13 +117,16 @@ class Runtime(SpecModel):
 
     device: Literal["cpu", "cuda"]
     device_name: str
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, description="Of each stage.")
     precision: Literal["fp32", "bf16"] = Field(description="Of training; evaluation is always fp32.")
     python: str
     torch: str
     torchvision: str
     cartl: str
     machine: str = Field(description="Processor architecture, e.g. x86_64.")
+    stages_at_once: int = Field(
+        default=1, ge=1, description="Stages that are computed at a time. It changes no number."
+    )
     commit: Commit | None = Field(
         default=None, description="Of the code, by git; null where it is not known. It changes no digest."
     )
