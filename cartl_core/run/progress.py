@@ -217,11 +217,11 @@ class Meter:
         factors = self._forecast.factors()
         left = self._expected.until_done(
             {
-                digest: (stage.seconds - done[digest]) * factors.get(stage.kind, factors[""])
+                digest: (stage.seconds - done[digest]) * factors.of(stage.kind)
                 for digest, stage in self._expected.stages.items()
             }
         )
-        left += sum(seconds * factors.get(kind, factors[""]) for kind, seconds in self._after_left().items())
+        left += sum(seconds * factors.of(kind) for kind, seconds in self._after_left().items())
         return max(0.0, left * self._forecast.pace_now(factors))
 
     def _after_left(self) -> dict[str, float]:

@@ -201,7 +201,8 @@ class StageRunner:
                 raise
             self._services.report(Warned(message=f"{stage.key.label} begins anew: {error}"))
             compute(stage.work, self._inputs, replace(ctx, saved=None))
-        write_origin(answer.directory, self._services.run_id, ctx.checkpoints.seconds)
+        services = self._services
+        write_origin(answer.directory, services.run_id, ctx.checkpoints.seconds, services.runtime.commit)
 
     @contextmanager
     def _place(self, stage: StageSpec[Work]) -> Iterator[StageLocation]:

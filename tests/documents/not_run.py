@@ -63,6 +63,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ): DOCKER,
     (
         "docs/how-to/run-with-compose.md",
+        "export CARTL_IMAGE_DIGEST=$(docker image inspect --format '{{.Id}}' cartl-worker:0.1.0)",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
         "docker compose run --rm --no-deps api cat /opt/cartl/sbom.cdx.json > api.cdx.json",
     ): DOCKER,
     ("docs/how-to/run-on-kubernetes.md", "kubectl create namespace robust"): CLUSTER,

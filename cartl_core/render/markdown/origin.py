@@ -116,7 +116,7 @@ def how_it_was_made(report: Report) -> Iterator[str]:
             yield f"  Test images fingerprint `{arm.figures.data_fingerprint[:12]}`."
     if runtime:
         yield (
-            f"- cartl {runtime.cartl}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
+            f"- {phrases.code(runtime)}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
             f"{runtime.python}; {runtime.device} ({runtime.device_name}, {runtime.machine}), "
             f"{threads(runtime.threads, runtime.stages_at_once)}, training in {runtime.precision}, "
             "evaluation in fp32."
