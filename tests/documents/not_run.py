@@ -119,6 +119,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
         ".venv/bin/python -m benchmarks.gpu --data-root .cartl/data --dataset cifar10 --out gpu   "
         "# eight minutes, no network",
     ): "needs a GPU; tests/test_gpu_benchmark.py rehearses it",
+    ("docs/explanation/benchmarks.md", ".venv/bin/python -m benchmarks.side_by_side"): LONG,
     (
         "docs/explanation/benchmarks.md",
         ".venv/bin/python -m benchmarks.startup",
