@@ -11,7 +11,7 @@ SEED ?= 0
 MINUTES ?= 75
 REQUESTS ?= 20000
 
-.PHONY: help install demo serve test test-fast test-hostile test-compose locks image-size reference lint clean chaos own-data two-hosts fuzz load first-paint scaling fan-out memory time-left bench bench-attacks study study-full
+.PHONY: help install demo serve test test-fast test-hostile test-compose locks images image-size reference lint clean chaos own-data two-hosts fuzz load first-paint scaling fan-out memory time-left bench bench-attacks study study-full
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -41,6 +41,9 @@ test-hostile: $(STAMP)  ## OPTIONS of pytest (the fast tests) twice, with strang
 
 chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINUTES, and print the table
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --minutes $(MINUTES)
+
+images:  ## Images of the stack with the commit in them, which reports name; OPTIONS go to Compose (--profile gpu)
+	CARTL_COMMIT="$$(git describe --always --exclude '*' --abbrev=40 --dirty=-changed)" docker compose $(OPTIONS) build
 
 test-compose: $(STAMP)  ## The Docker stack: up, killed midway, removed (needs a Docker engine, or root on Debian)
 	$(BIN)/python docker/test

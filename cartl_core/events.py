@@ -108,7 +108,11 @@ class StageMeasured(EventBase):
         ge=0, allow_inf_nan=False, description="Multiply-adds that were computed, as counted."
     )
     batches: float = Field(ge=0, allow_inf_nan=False, description="Passes of a batch, as counted.")
-    seconds: float = Field(gt=0, allow_inf_nan=False)
+    seconds: float = Field(
+        gt=0,
+        allow_inf_nan=False,
+        description="Wall time, divided by the number of stages that the run computes at a time.",
+    )
 
 
 class AttackFinished(EventBase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from cartl_core.planning.estimates.scratch import DEFAULT_SCRATCH_BYTES
@@ -14,11 +14,11 @@ from cartl_core.spec.architecture import MOST_CLASSES
 from cartl_core.spec.faults import WHOLE, Fault, faults_of
 from cartl_core.spec.resources.dataset import GIB, DatasetLimits
 from cartl_core.storage.shared_arrays import DEFAULT_BYTES
-from jobs.devices import AUTO, ONE_CPU, Slot, parse_devices, slots_on
 from jobs.errors import SettingsInvalid
 from jobs.networks import parse_networks
 from jobs.owner_settings import Count, OwnerSettings
 from jobs.store_settings import StoreSettings
+from jobs.worker_settings import WorkerSettings
 from jobs.written_values import BROKERS, DATABASES, absolute, paths_in, with_scheme
 
 PREFIX = "CARTL_"
@@ -31,7 +31,7 @@ Seconds = Annotated[float, Field(gt=0, le=1e9)]
 Bytes = Annotated[int, Field(ge=1024, le=2**50)]
 
 
-class Settings(OwnerSettings, StoreSettings):
+class Settings(OwnerSettings, StoreSettings, WorkerSettings):
     """One value for api, worker and the administrator's command. Empty variables count as unset."""
 
     model_config = SettingsConfigDict(
@@ -55,24 +55,6 @@ class Settings(OwnerSettings, StoreSettings):
     )
 
     default_preset: Preset = Field(default="quick", description="Of jobs that name none.")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="What runs compute on; `auto`: a GPU where one is seen."
-    )
-    devices: str = Field(
-        default=AUTO,
-        description="Those of a worker, one slot on each: `cpu` and `cuda:N`, with commas; `auto`: every GPU "
-        "that is seen, else `cpu`.",
-    )
-    threads: int | None = Field(
-        default=None, ge=1, le=4096, description="Threads of a run; unset: the cores / slots of the worker."
-    )
-    slots: int = Field(default=1, ge=1, le=1024, description="Runs at a time on each device of a worker.")
-    evaluation_shards: int = Field(
-        default=1,
-        ge=1,
-        le=1024,
-        description="Parts that an attack on test images is cut into, for the slots of all workers; 1: none.",
-    )
     download: bool = Field(default=True, description="May a run download a data set that is missing?")
 
     lease_seconds: Seconds = Field(
@@ -201,15 +183,6 @@ class Settings(OwnerSettings, StoreSettings):
         except ValidationError as error:
             raise SettingsInvalid("\n".join(map(_in_words, faults_of(cls, error)))) from error
 
-    @field_validator("devices")
-    @classmethod
-    def _are_devices(cls, listed: str, info: ValidationInfo) -> str:
-        """Of the kind that ``device`` lets runs compute on."""
-        wanted, devices = info.data.get("device", AUTO), parse_devices(listed)
-        if wanted != AUTO and any(device.kind != wanted for device in devices):
-            raise ValueError(f"CARTL_DEVICE is {wanted}, so no others are expected")
-        return listed.strip()
-
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, listed: str) -> str:
@@ -265,11 +238,6 @@ class Settings(OwnerSettings, StoreSettings):
         if self.store:
             return {"cache": self.cache_dir}
         return {"stages": self.stages_dir, "artifacts": self.artifacts_dir}
-
-    @property
-    def worker_slots(self) -> tuple[Slot, ...]:
-        """Of a worker that has these settings; while its devices are `auto`, as without a GPU."""
-        return slots_on(parse_devices(self.devices) or ONE_CPU, self.slots)
 
     @property
     def root_folders(self) -> tuple[Path, ...]:

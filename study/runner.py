@@ -17,10 +17,9 @@ from cartl_core.data import Loaded, keep_apart, load
 from cartl_core.execution.checkpoint import Checkpoints
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.network import Network
-from cartl_core.planning.resolve import resolve
 from cartl_core.planning.stage_digests import RECIPE_VERSION, StageKey
 from cartl_core.run import runtime as machine
-from cartl_core.spec import JobRequest, Runtime, digest
+from cartl_core.spec import Runtime, digest
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stage_result import NETWORK, read_result
 from cartl_core.storage.stop_flag import StopFlag
@@ -203,5 +202,4 @@ class StudyRunner:
 
 
 def _runtime(threads: int) -> Runtime:
-    asked = JobRequest.model_validate({"dataset": "digits", "freeze_depth": 1, "device": "auto"})
-    return machine.resolve(resolve(asked), threads=threads)
+    return machine.of_machine("auto", "auto", threads)

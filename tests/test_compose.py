@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from cartl_core.run.code_version import FILE, UNKNOWN, CodeVersion, version_of
+
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
 PROFILES = {
@@ -160,6 +162,32 @@ def test_the_settings_of_the_stack_are_settings_of_the_service(config: Config) -
     for name, service in config["services"].items():
         if name in OURS:
             assert set(service["environment"]) <= known | of_the_bucket
+
+
+def test_reports_may_name_the_commit_and_the_image() -> None:
+    commit, digest = "a" * 40, f"sha256:{'b' * 64}"
+    services = compose("--profile", "*", CARTL_COMMIT=commit, CARTL_IMAGE_DIGEST=digest)["services"]
+    built = [service["build"]["args"] for service in services.values() if "build" in service]
+    assert built and {arguments["CARTL_COMMIT"] for arguments in built} == {commit}
+    told = {name for name in OURS if "CARTL_IMAGE_DIGEST" in services[name]["environment"]}
+    assert told == {"worker", "worker-gpu"}
+
+
+@pytest.mark.parametrize(
+    ("commit", "code"), [("a" * 40, 0), (f"{'a' * 64}-changed", 0), ("", 0), ("main", 1), ("a" * 12, 1)]
+)
+def test_an_image_is_of_a_whole_commit_or_of_none(tmp_path: Path, commit: str, code: int) -> None:
+    """The step of the Dockerfile that writes it, and the file that the package takes along."""
+    (step,) = re.findall(r"^RUN (if \[ -n .*?fi) \\$", (ROOT / "docker/Dockerfile").read_text(), re.M | re.S)
+    (tmp_path / "cartl_core").mkdir()
+    shell = ["/bin/sh", "-c", step]
+    done = subprocess.run(shell, cwd=tmp_path, env={"PATH": os.defpath, "CARTL_COMMIT": commit}, check=False)
+    assert done.returncode == code
+    if code == 0:
+        known = CodeVersion(commit.partition("-")[0], "-changed" in commit) if commit else UNKNOWN
+        assert version_of(tmp_path / "cartl_core") == known
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert FILE in project["tool"]["setuptools"]["package-data"]["*"]
 
 
 def test_the_build_takes_only_what_is_installed() -> None:

@@ -51,6 +51,9 @@ BODIES: dict[str, dict[str, Any]] = {
     },
 }
 
+_OF_ALL_ATTACKS = ("preset", "threat_models")
+"""Parts of an evaluation that name or state all its attacks."""
+
 
 @router.post(
     "/jobs/{job_id}/remeasure",
@@ -153,5 +156,6 @@ def _submission(
     if left == whole.spec.evaluate.attacks:
         return whole
     attacks = [attack.model_dump(mode="json") for attack in left]
-    named = {name: part for name, part in value["evaluate"].items() if name != "preset"}
+    # Threat models were checked against all attacks that were asked for; those that are left have their own.
+    named = {name: part for name, part in value["evaluate"].items() if name not in _OF_ALL_ATTACKS}
     return prepared({**value, "evaluate": {**named, "attacks": attacks}})

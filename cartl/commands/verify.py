@@ -78,7 +78,11 @@ def sign(
     ],
     key: Annotated[Path, typer.Option(help="The operator's private key in PEM, e.g. of Ed25519.")],
     image: Annotated[
-        str | None, typer.Option(help="SHA-256 of the container image that computed.", metavar="DIGEST")
+        str | None,
+        typer.Option(
+            help="SHA-256 of the container image that computed, where the report does not say it.",
+            metavar="DIGEST",
+        ),
     ] = None,
     weights: Annotated[
         bool, typer.Option("--weights", help="Sign each file of weights by itself as well: NAME.sig.")

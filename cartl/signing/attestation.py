@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,16 @@ def statement(folder: Path, report: Report, found: Verification, image: str | No
     """The in-toto statement of a folder that a run, or a download, has filled.
 
     Args:
-        image: SHA-256 of the container image that computed, where there was one.
+        image: SHA-256 of the container image that computed, where the report does not say it.
 
     Raises:
-        NotUsable: the folder has too many files, or the digest of the image is none.
+        NotUsable: the folder has too many files, the digest of the image is none, or the report has another.
     """
     if image is not None and not SHA256.fullmatch(image):
         raise NotUsable("the digest of the image must be 64 hexadecimal digits, without sha256: before them")
+    known = report.runtime.image if report.runtime else None
+    if image is not None and known not in (None, image):
+        raise NotUsable(f"the report was computed by the image {known}; leave --image out")
     names = sorted(path.name for path in folder.iterdir() if _is_subject(path))
     if len(names) > MOST_FILES:
         raise NotUsable(f"{folder} has {len(names)} files; at most {MOST_FILES} are signed")
@@ -63,7 +66,7 @@ def statement(folder: Path, report: Report, found: Verification, image: str | No
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "result": _result(found),
-            "configuration": _configuration(report, image),
+            "configuration": _configuration(report, known or image),
             "passedTests": told["passed"],
             "warnedTests": told["undecided"],
             "failedTests": told["failed"],
@@ -95,10 +98,24 @@ def _configuration(report: Report, image: str | None) -> list[dict[str, Any]]:
         for name, digest in digests.items()
         if digest and SHA256.fullmatch(digest)
     ]
-    if report.runtime is not None:
-        version = report.runtime.cartl
-        found.append({"name": "cartl", "uri": f"pkg:pypi/cartl@{version}"})
+    found += _code(report)
     return found
+
+
+def _code(report: Report) -> Iterator[dict[str, Any]]:
+    """The code that computed: of the run, and of what it took over from runs of other commits."""
+    runtime = report.runtime
+    if runtime is None:
+        return
+    own: dict[str, Any] = {"name": "cartl", "uri": f"pkg:pypi/cartl@{runtime.cartl}"}
+    if runtime.commit is not None:
+        tree = {None: "unknown", True: "changed", False: "unchanged"}[runtime.tree_changed]
+        own |= {"digest": {"gitCommit": runtime.commit}, "annotations": {"tree": tree}}
+    yield own
+    arms = [arm for arm in (report.student, *report.baselines) if arm]
+    origins = [arm.origin for arm in arms] + [teacher.origin for teacher in report.teachers]
+    for commit in sorted({origin.commit or "" for origin in origins} - {"", runtime.commit}):
+        yield {"name": "cartl, of networks that were made before", "digest": {"gitCommit": commit}}
 
 
 def sign(folder: Path, stated: Mapping[str, Any], key: Path) -> Path:

@@ -34,7 +34,6 @@ from cartl_core.report.making import frozen_parts, learned_from
 from cartl_core.report.notices import DataRole
 from cartl_core.report.selection import Promise, Selection
 from cartl_core.spec import AutoSpec, PretrainSpec
-from cartl_core.spec.threat_model import threat_models
 from cartl_core.statistics.candidate_selection import ModelSelection
 
 
@@ -52,7 +51,7 @@ def build_report(plan: Plan, state: RunState, *, complete: bool) -> Report:
         update={
             "evidence": evidence(known),
             "acceptance": verdicts,
-            "threat_models": threat_models(plan.spec.evaluate.attacks),
+            "threat_models": plan.spec.evaluate.threat_models,
         }
     )
 

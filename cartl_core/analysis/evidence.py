@@ -9,9 +9,10 @@ from cartl_core.analysis.evidence_items import items
 from cartl_core.report import Report
 from cartl_core.report.evidence import Evidence, Subject
 from cartl_core.report.frameworks import gaps
+from cartl_core.spec import Runtime
 
-VERSIONS = ("cartl", "torch", "torchvision", "python", "device_name", "machine", "precision")
-"""Of the runtime, what the figures depend on."""
+VERSIONS = ("cartl", "code", "image", "torch", "torchvision", "python", "device_name", "machine", "precision")
+"""Of the runtime, what the figures depend on; ``code`` is the commit."""
 
 
 def evidence(report: Report) -> Evidence | None:
@@ -26,8 +27,14 @@ def evidence(report: Report) -> Evidence | None:
             spec_digest=report.spec_digest,
             target_fingerprint=student.figures.data_fingerprint,
             seed=report.spec.seed,
-            versions={name: str(getattr(runtime, name)) for name in VERSIONS} if runtime else {},
+            versions=_versions(runtime) if runtime else {},
         ),
         items=items(student, student.figures),
         gaps=gaps(),
     )
+
+
+def _versions(runtime: Runtime) -> dict[str, str]:
+    """As far as they are known."""
+    found = {name: getattr(runtime, name) for name in VERSIONS}
+    return {name: str(value) for name, value in found.items() if value is not None}

@@ -9,12 +9,49 @@ from dataclasses import dataclass
 from typing import Any
 
 from cartl_core.catalog.ensembles import EnsembleName
-from cartl_core.spec import Arm, EvaluationPreset
+from cartl_core.spec import Arm, EvaluationPreset, ModelSpec
 from cartl_core.spec.datasets import DatasetFacts
-from cartl_core.spec.measures.attack import ATTACKS, AttackSpec
+from cartl_core.spec.measures.attack import ATTACKS, AttackSpec, Norm, largest_radius
 
 AttackRow = dict[str, Any]
-"""Fields of an ``AttackSpec``; radius and step come from the data set where they are not given."""
+"""Fields of an ``AttackSpec``; norm, radius and step are those of a ``Ball`` where they are not given."""
+
+
+@dataclass(frozen=True)
+class Ball:
+    """Where named evaluations search, in pixel units of ``norm``.
+
+    Attributes:
+        eps: the usual radius.
+        step: of attacks that take one.
+        end: no two images are further apart.
+    """
+
+    norm: Norm
+    eps: float
+    step: float
+    end: float
+
+
+USUAL_INPUT = (3, 32)
+"""Channels and side of the input that ``USUAL_RADII`` are for; in l2 and l1 a radius hangs on the size."""
+USUAL_RADII: dict[Norm, float] = {"l2": 0.5, "l1": 12.0}
+"""l2: RobustBench (Croce et al. 2021, arXiv 2010.09670); l1: Croce and Hein 2021, arXiv 2103.01208."""
+STEP_SHARE = 0.25
+"""A step as a share of the radius, as 2/255 is of 8/255."""
+
+
+def own_ball(data: DatasetFacts) -> Ball:
+    """The data set's own, in linf."""
+    return Ball("linf", data.eval_eps, data.eval_step, 1.0)
+
+
+def usual_ball(norm: Norm, model: ModelSpec) -> Ball | None:
+    """In ``norm``, which is not linf; None where the network's input has no usual radius."""
+    if (model.channels, model.image_size) != USUAL_INPUT:
+        return None
+    eps = USUAL_RADII[norm]
+    return Ball(norm, eps, STEP_SHARE * eps, largest_radius(norm, model.channels * model.image_size**2))
 
 
 @dataclass(frozen=True)
@@ -24,7 +61,7 @@ class EvaluationFacts:
     name: EvaluationPreset
     title: str
     attacks: tuple[AttackRow, ...] = ()
-    """In linf at the data set's evaluation radius."""
+    """In linf at the data set's evaluation radius, in another norm at its usual one."""
     ensemble: EnsembleName | None = None
     """Attacks that go by one name, after those."""
     diagnostics: tuple[str, ...] = ()
@@ -71,11 +108,11 @@ EVALUATIONS: dict[str, EvaluationFacts] = {
 }
 
 
-def attack_settings(row: AttackRow, data: DatasetFacts) -> AttackRow:
-    """A row with the radius of the data set, and with its step where the attack takes one."""
+def attack_settings(row: AttackRow, ball: Ball) -> AttackRow:
+    """A row with the radius of the ball, and with its step where the attack takes one."""
     # A null that was written is refused where the row becomes an attack.
     sized = ATTACKS[row.get("name") or "pgd"].sized
-    return {"eps": data.eval_eps, "step": data.eval_step if sized else None, **row}
+    return {"norm": ball.norm, "eps": ball.eps, "step": ball.step if sized else None, **row}
 
 
 STUDENT_STEPS = 10

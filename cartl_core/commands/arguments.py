@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from cartl_core.errors import SpecError
-from cartl_core.spec.data_and_model import DATA_NAME
+from cartl_core.spec.data_and_model import DATA_NAME, SHA256
 from cartl_core.strict_json import JsonRefused, read_file
 
 LONGEST_SECONDS = 1e9
@@ -46,6 +46,14 @@ def byte_count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= MOST_BYTES):
         raise argparse.ArgumentTypeError(f"allowed: a whole number of bytes, 0 to {MOST_BYTES}")
     return int(text)
+
+
+def image_digest(text: str) -> str:
+    """SHA-256 of a container image."""
+    found = text.removeprefix("sha256:")
+    if not re.fullmatch(SHA256, found):
+        raise argparse.ArgumentTypeError("allowed: 64 hexadecimal digits, sha256: may precede")
+    return found
 
 
 def read_json(path: Path, argument: str) -> object:

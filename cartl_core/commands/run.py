@@ -11,7 +11,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from cartl_core.commands.arguments import byte_count, dataset, make_folders, read_json, seconds, threads
+from cartl_core.commands.arguments import (
+    byte_count,
+    dataset,
+    image_digest,
+    make_folders,
+    read_json,
+    seconds,
+    threads,
+)
 from cartl_core.commands.exit_codes import FAILED, FINISHED, STOPPED, WRONG_SPEC
 from cartl_core.commands.progress import REPORTERS, stopped_by_signals
 from cartl_core.errors import (
@@ -72,7 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rates", type=Path, help="JSON of the rates that earlier runs have measured")
     parser.add_argument("--run-id", help="the same for all attempts of one job (default: by OUT and SPEC)")
     parser.add_argument(
-        "--threads", type=threads, help="CPU threads (default: all that this process may use)"
+        "--threads",
+        type=threads,
+        help="CPU threads of all stages together (default: all that this process may use)",
+    )
+    parser.add_argument(
+        "--image", type=image_digest, metavar="DIGEST", help="SHA-256 of the container image, for the report"
     )
     parser.add_argument(
         "--checkpoint-seconds", type=seconds, default=30.0, help="longest time between two checkpoints"
@@ -225,7 +238,7 @@ def _runtime(
     spec: JobSpec | EvaluateJobSpec, options: argparse.Namespace
 ) -> tuple[Runtime, tuple[Notice, ...]]:
     """This machine's runtime, or the recorded one as far as this machine allows."""
-    here = machine.resolve(spec, threads=options.threads)
+    here = machine.resolve(spec, threads=options.threads, image=options.image)
     if options.runtime is None:
         return here, ()
     written = read_json(options.runtime, "runtime")

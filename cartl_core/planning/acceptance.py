@@ -8,7 +8,8 @@ from math import isclose
 from cartl_core.catalog.candidates import PLAIN
 from cartl_core.errors import SpecError
 from cartl_core.spec import Arm, EvaluateSpec
-from cartl_core.spec.acceptance import SAME_RADIUS, AcceptSpec, EvaluationAcceptSpec
+from cartl_core.spec.acceptance import AcceptSpec, EvaluationAcceptSpec
+from cartl_core.spec.measures.radius import SAME_RADIUS
 
 
 def check_acceptance(accept: EvaluationAcceptSpec | None, evaluate: EvaluateSpec) -> None:

@@ -15,7 +15,7 @@ from cartl_core.catalog.candidates import (
     depths_to_try,
     rows_of,
 )
-from cartl_core.catalog.evaluations import attack_settings
+from cartl_core.catalog.evaluations import attack_settings, own_ball
 from cartl_core.errors import SpecError
 from cartl_core.planning.evaluation import check_attack
 from cartl_core.planning.networks.given_teacher import GivenTeacher
@@ -82,7 +82,7 @@ def _attack(asked: AutoRequest, target: DataSpec) -> AttackSpec:
     """PGD at the data set's own radius, or what was written; fit for so many classes."""
     written: dict[str, Any] = asked.attack.model_dump(exclude_unset=True) if asked.attack else {}
     row = {"label": "selection", "steps": SELECTION_STEPS, **written}
-    attack = build(AttackSpec, attack_settings(row, facts_of(target)), "auto.attack")
+    attack = build(AttackSpec, attack_settings(row, own_ball(facts_of(target))), "auto.attack")
     check_attack("auto.attack", attack, target)
     return attack
 

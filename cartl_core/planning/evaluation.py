@@ -13,12 +13,20 @@ from pydantic import BaseModel
 
 from cartl_core.catalog import EVALUATIONS, DatasetFacts, EvaluationFacts, PresetFacts, facts_of
 from cartl_core.catalog.ensembles import ENSEMBLES
-from cartl_core.catalog.evaluations import AttackRow, attack_settings
+from cartl_core.catalog.evaluations import (
+    STEP_SHARE,
+    USUAL_INPUT,
+    AttackRow,
+    Ball,
+    attack_settings,
+    own_ball,
+    usual_ball,
+)
 from cartl_core.errors import SpecError
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
-from cartl_core.spec import AttackSpec, ChecksSpec, DataSpec, EvaluateSpec
+from cartl_core.spec import AttackSpec, ChecksSpec, DataSpec, EvaluateSpec, ModelSpec
 from cartl_core.spec.faults import build
-from cartl_core.spec.measures.attack import ATTACKS, LEAST_CLASSES, AttackLoss
+from cartl_core.spec.measures.attack import ATTACKS, LEAST_CLASSES, AttackLoss, Norm
 from cartl_core.spec.measures.curve import USUAL_PACE, rising_to
 
 FEWEST_STEPS = 2
@@ -32,12 +40,17 @@ OF_TEACHERS: dict[str, Any] = {"source_attacks": (), "source_test_limit": None}
 
 
 def resolve_evaluation(
-    asked: BaseModel | None, source: DataSpec | None, target: DataSpec, preset: PresetFacts
+    asked: BaseModel | None,
+    source: DataSpec | None,
+    target: DataSpec,
+    preset: PresetFacts,
+    model: ModelSpec,
 ) -> EvaluateSpec:
     """Fill in everything that ``asked`` (an ``EvaluateOverrides``) leaves open.
 
     Args:
         source: what a teacher is measured on; None where none is.
+        model: what is measured.
 
     Raises:
         SpecError: a value is out of range, or an attack does not fit the data set.
@@ -47,9 +60,13 @@ def resolve_evaluation(
     if source is None:
         _refuse_of_teachers(asked)
     target_facts = facts_of(target)
+    norm: Norm = written.get("norm") or "linf"
+    ball = _ball(norm, target_facts, model)
     settings: dict[str, Any] = {
-        "attacks": _named(named, target) if named else _attacks(preset.attacks, target_facts),
-        "source_attacks": _attacks(preset.source_attacks, facts_of(source)) if source else (),
+        "attacks": _named(named, target, ball) if named else _attacks(preset.attacks, ball),
+        "source_attacks": _attacks(preset.source_attacks, _ball(norm, facts_of(source), model))
+        if source
+        else (),
         "test_limit": preset.test_limit,
         "source_test_limit": preset.source_test_limit if source else None,
         **{diagnostic: {} for diagnostic in (named.diagnostics if named else preset.diagnostics)},
@@ -59,7 +76,7 @@ def resolve_evaluation(
         if settings.get(diagnostic) is not None:
             amounts = {**preset.diagnostics.get(diagnostic, {}), **settings[diagnostic]}
             settings[diagnostic] = (
-                _FILLED[diagnostic](amounts, target_facts) if diagnostic in _FILLED else amounts
+                _FILLED[diagnostic](amounts, target_facts, ball) if diagnostic in _FILLED else amounts
             )
     if settings.get("gallery") is not None:
         settings["gallery"] = _gallery(settings["gallery"], settings["attacks"] or (), target_facts)
@@ -87,18 +104,31 @@ def _refuse_of_teachers(asked: BaseModel | None) -> None:
             )
 
 
-def _attacks(rows: tuple[AttackRow, ...], data: DatasetFacts) -> tuple[AttackRow, ...]:
-    return tuple(attack_settings(row, data) for row in rows)
+def _ball(norm: Norm, data: DatasetFacts, model: ModelSpec) -> Ball:
+    if norm == "linf":
+        return own_ball(data)
+    if (found := usual_ball(norm, model)) is None:
+        (channels, side), size = USUAL_INPUT, model.image_size
+        raise SpecError(
+            "evaluate.norm",
+            f"a network that takes {model.channels} x {size} x {size} has no usual radius in {norm}",
+            allowed=f"linf, or a network that takes {channels} x {side} x {side}; in evaluate.attacks "
+            "any norm and radius",
+        )
+    return found
 
 
-def _named(named: EvaluationFacts, data: DataSpec) -> tuple[AttackRow, ...]:
+def _attacks(rows: tuple[AttackRow, ...], ball: Ball) -> tuple[AttackRow, ...]:
+    return tuple(attack_settings(row, ball) for row in rows)
+
+
+def _named(named: EvaluationFacts, data: DataSpec, ball: Ball) -> tuple[AttackRow, ...]:
     """The attacks that a preset stands for, on a task of so many classes."""
-    facts = facts_of(data)
-    rows = _attacks(named.attacks, facts)
+    rows = _attacks(named.attacks, ball)
     if named.ensemble is None:
         return rows
     try:
-        attacks = ENSEMBLES[named.ensemble].expand("linf", facts.eval_eps, _classes(data))
+        attacks = ENSEMBLES[named.ensemble].expand(ball.norm, ball.eps, _classes(data))
     except ValueError as error:
         fitting = (other.name for other in EVALUATIONS.values() if _fits(other, data))
         raise SpecError("evaluate.preset", str(error), allowed=", ".join(fitting)) from error
@@ -109,21 +139,24 @@ def _fits(named: EvaluationFacts, data: DataSpec) -> bool:
     return named.ensemble is None or _classes(data) >= ENSEMBLES[named.ensemble].least_classes
 
 
-def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
-    """Radii around the data set's own, to the end; a pace that fits the steps."""
+def _curve(asked: dict[str, Any], data: DatasetFacts, ball: Ball) -> dict[str, Any]:
+    """Radii around the usual one, to the end; a pace that fits the steps."""
     multiples = asked.pop("multiples", None)
-    norm = asked.get("norm") or "linf"
+    asked.setdefault("norm", ball.norm)
+    norm = asked["norm"] or "linf"
+    if norm == "linf":
+        ball = own_ball(data)
     for field in ("eps", "expected_to"):
-        if norm != "linf" and asked.get(field) is None:
+        if norm != ball.norm and asked.get(field) is None:
             raise SpecError(
                 f"evaluate.curve.{field}",
                 f"`evaluate.curve.norm` is {norm}, in which {data.name} has no usual radius to take it from",
                 allowed="radii in pixel units" if field == "eps" else "a radius of the curve or below",
             )
-    if norm == "linf":
-        asked.setdefault("eps", rising_to(1.0, data.eval_eps, *((multiples,) if multiples else ())))
+    if norm == ball.norm:
+        asked.setdefault("eps", rising_to(ball.end, ball.eps, *((multiples,) if multiples else ())))
         if asked["eps"]:
-            asked.setdefault("expected_to", min(EXPECTED_OVER * data.eval_eps, asked["eps"][-1]))
+            asked.setdefault("expected_to", min(EXPECTED_OVER * ball.eps, asked["eps"][-1]))
     if asked.get("steps"):
         if asked["steps"] < FEWEST_STEPS and asked.get("step_of_eps") is None:
             raise SpecError(
@@ -135,11 +168,12 @@ def _curve(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
     return asked
 
 
-def _audit(asked: dict[str, Any], data: DatasetFacts) -> dict[str, Any]:
+def _audit(asked: dict[str, Any], data: DatasetFacts, _ball: Ball) -> dict[str, Any]:
+    """It moves features within a radius of linf, whatever the norm of the attacks is."""
     return {"eps": data.eval_eps, **asked}
 
 
-_FILLED: dict[str, Callable[[dict[str, Any], DatasetFacts], dict[str, Any]]] = {
+_FILLED: dict[str, Callable[[dict[str, Any], DatasetFacts, Ball], dict[str, Any]]] = {
     "curve": _curve,
     "audit": _audit,
 }
@@ -196,8 +230,6 @@ def _classes(data: DataSpec) -> int:
 
 STEPS = 50
 """At most, of the checks' own attack."""
-STEP_SHARE = 0.25
-"""Its step as a share of the radius, where the job's attack has none."""
 
 
 def attack_of_checks(attacks: Sequence[AttackSpec], data: DatasetFacts) -> AttackSpec:

@@ -6,6 +6,7 @@ existing network. Either carries its specification, so that who reads a plan nee
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cartl_core.planning.estimates.costs import Cost
@@ -126,6 +127,18 @@ class TransferPlan:
         """The networks that are measured on the target: the job's own first."""
         return self.students
 
+    @property
+    def stages(self) -> tuple[StageSpec[Work], ...]:
+        """All of them, each once, in the order in which a run comes to them."""
+        return _each_once(
+            *(teacher.stages for teacher in self.teachers),
+            (student.stage for student in self.trained),
+            *(candidate.measurements for candidate in self.candidates),
+            *(student.measurements for student in self.students),
+            *(teacher.measurements for teacher in self.teachers),
+            *(student.diagnostics for student in self.students),
+        )
+
 
 @dataclass(frozen=True)
 class EvaluationPlan:
@@ -145,6 +158,19 @@ class EvaluationPlan:
     def measured(self) -> tuple[ExistingNetworkPlan, ...]:
         """The one network, once for each data set that it is measured on."""
         return (self.network, *self.further)
+
+    @property
+    def stages(self) -> tuple[StageSpec[Work], ...]:
+        """All of them, each once, in the order in which a run comes to them."""
+        return _each_once(
+            (self.network.stage,),
+            *(network.measurements for network in self.measured),
+            *(network.diagnostics for network in self.measured),
+        )
+
+
+def _each_once(*groups: Iterable[StageSpec[Work]]) -> tuple[StageSpec[Work], ...]:
+    return tuple({stage.digest: stage for group in groups for stage in group}.values())
 
 
 NetworkPlan = StudentPlan | ExistingNetworkPlan

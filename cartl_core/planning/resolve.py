@@ -73,7 +73,7 @@ def resolve(request: JobRequest, default_preset: str = "quick", lookup: Lookup =
         for index, baseline in enumerate(request.baselines if chosen or main else ())
     )
     _refuse_idle_epochs(ground, (*(auto.candidates if auto else (main,)), *baselines))
-    evaluate = resolve_evaluation(request.evaluate, source, target, preset)
+    evaluate = resolve_evaluation(request.evaluate, source, target, preset, ground.model)
     check_radii(evaluate, ground.model, auto)
     check_acceptance(request.accept, evaluate)
     check_plain_baseline(request.accept, baselines, chooses=auto is not None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cartl_core.render.numbers import threads
+
 Body = dict[str, Any]
 
 
@@ -73,7 +75,8 @@ def _chosen(body: Body) -> str:
 
 def _runtime(body: Body) -> str:
     machine = body["runtime"]
-    return f"on {machine['device_name']}, {machine['threads']} threads, {machine['precision']} for training"
+    computing = threads(machine["threads"], machine.get("stages_at_once", 1))
+    return f"on {machine['device_name']}, {computing}, {machine['precision']} for training"
 
 
 def _message(body: Body) -> str:

@@ -70,3 +70,8 @@ def number(value: float | int | str | None) -> str:
 def spaced(name: str) -> str:
     """``lowest_pixel`` -> ``lowest pixel``."""
     return name.replace("_", " ")
+
+
+def threads(each: int, at_once: int) -> str:
+    """What a run computes with: ``2 threads``, or ``2 stages at a time, threads of each: 1``."""
+    return f"{each} threads" if at_once == 1 else f"{at_once} stages at a time, threads of each: {each}"

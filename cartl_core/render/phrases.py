@@ -21,12 +21,14 @@ from cartl_core.report.curves import (
     RobustnessCurve,
 )
 from cartl_core.report.evidence import Reference
-from cartl_core.spec import AttackSpec, DataSpec, JobSpec, Method, TransferSpec
+from cartl_core.spec import AttackSpec, DataSpec, JobSpec, Method, Runtime, TransferSpec
 
 MAX_NAMED_CLASSES = 10
 UNKNOWN = "not yet known"
 NOT_TRAINED = "not trained here"
 LONGEST_TIMES = 5
+SHOWN = 12
+"""Of the digits of a commit or a digest."""
 WORST_CASE = (
     "An image counts as robust when no iterate of any restart fools the network. The worst case counts what "
     "every attack broke, and what fell on the curve or in the checks within their radius."
@@ -42,6 +44,14 @@ KEPT = (
     "This is a ratio across data sets: other images and other classes. It tells how much of a level was "
     "carried over; it does not compare two networks. Koopman's 95 % interval for two independent proportions."
 )
+
+
+def code(runtime: Runtime) -> str:
+    """Version and commit of the code, and the image that it lay in, as far as they are known."""
+    commit = f", commit {runtime.commit[:SHOWN]}" if runtime.commit else ""
+    changed = " and changes to it" if runtime.tree_changed else ""
+    image = f", image {runtime.image[:SHOWN]}" if runtime.image else ""
+    return f"cartl {runtime.cartl}{commit}{changed}{image}"
 
 
 def data(spec: DataSpec) -> str:
@@ -135,11 +145,12 @@ def layer_norms(norms: Mapping[str, float], transfer: TransferSpec) -> str:
     )
 
 
-def times(seconds: Mapping[str, float]) -> str:
-    """All time, and what took longest."""
+def times(seconds: Mapping[str, float], at_once: int = 1) -> str:
+    """All time of stages, so many of which were computed ``at_once``, and what took longest."""
     longest = sorted(seconds.items(), key=lambda item: -item[1])[:LONGEST_TIMES]
     shares = ", ".join(f"{label} {duration(taken)}" for label, taken in longest)
-    return f"{duration(sum(seconds.values()))}; the longest: {shares}"
+    together = "" if at_once == 1 else f" of stages, {at_once} at a time"
+    return f"{duration(sum(seconds.values()))}{together}; the longest: {shares}"
 
 
 def worst_case(figures: Figures) -> str:

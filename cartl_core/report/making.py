@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 from pydantic import Field, create_model
 
 from cartl_core.report.values import Value
+from cartl_core.spec.data_and_model import Commit
 from cartl_core.spec.terms import TERMS, Term
 from cartl_core.spec.training import (
     Augmentation,
@@ -27,6 +28,9 @@ class StageOrigin(Value):
     seconds: float | None = Field(
         ge=0,
         description="Wall time of computing it, over all attempts; null where `made_by` is `unknown`.",
+    )
+    commit: Commit | None = Field(
+        default=None, description="Of the code that finished it; null where it is not known."
     )
 
     @property

@@ -1,10 +1,12 @@
-"""A run under way: its stages are run one by one, and whoever listens is told what is known by then."""
+"""A run under way: it comes to its stages one by one, and whoever listens is told what is known by then."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from cartl_core.analysis.build_report import build_report
 from cartl_core.analysis.metrics import AttackRecord, attack_result
@@ -25,6 +27,9 @@ from cartl_core.run.timing.expected import expectation
 
 class ActiveRun:
     """The plan of a run, what is known of it, and what runs its stages.
+
+    Its stages are run within a ``with`` block: where several are computed at a time, the others end with one
+    that fails.
 
     Args:
         samples: the data by role.
@@ -62,6 +67,16 @@ class ActiveRun:
         self._stages = StageRunner(services, self.inputs, self.state, self._meter)
         self._feed = ReportFeed(services.report)
 
+    def __enter__(self) -> Self:
+        self._stages.begin(self.plan.stages)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stages.close()
+
     def make(self, stage: StageSpec[Work]) -> None:
         """A network is there afterwards: made before, found, or made now."""
         if not self.state.knows(stage):
@@ -92,6 +107,7 @@ class ActiveRun:
         """From here on these are the stages of the run; what is known of them stays."""
         self.plan = plan
         self._meter.replan(self._expect(plan))
+        self._stages.begin(plan.stages)
 
     def after_stages(self, kind: str | None) -> None:
         """All stages are done, and work of this kind begins; None: nothing is left."""

@@ -39,8 +39,8 @@ def run_evaluation(
         runtime=services.runtime,
     )
     remarks = (*remarks, *skipped_files("target", target.data))
-    run = ActiveRun(plan, samples, services, file=file, remarks=remarks)
-    run.make(plan.network.stage)
-    evaluate_all(run)
-    diagnose_all(run)
+    with ActiveRun(plan, samples, services, file=file, remarks=remarks) as run:
+        run.make(plan.network.stage)
+        evaluate_all(run)
+        diagnose_all(run)
     return run

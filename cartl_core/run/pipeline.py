@@ -59,7 +59,8 @@ def run(
         cache: where stages are kept.
         data_root: where data sets lie, or are downloaded to.
         out: where the report, the student's weights and the outcomes are written.
-        report: told of everything that happens.
+        report: told of everything that happens; from several threads where the runtime has several stages at
+            a time.
         stop: may be raised from elsewhere; the run then checkpoints and raises the interruption.
         runtime: what an earlier attempt resolved; None resolves it for this machine.
         remarks: notices for the report that are known before the start.

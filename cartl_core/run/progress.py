@@ -2,14 +2,17 @@
 
 The share hangs on no pace. The time left follows what the run has shown, see ``cartl_core.run.timing``: a
 busy neighbour that has gone is forgotten a minute later.
+
+Where stages are computed at a time, a second of one of them counts as its part of a second of the run.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from cartl_core.events import Progress, Reporter, StageMeasured
 from cartl_core.planning.estimates.work import START
@@ -24,10 +27,21 @@ WORTH_MEASURING = 0.5
 REPORT = StageKey("evaluate", "report and files", "")
 
 
+@dataclass
+class _AtWork:
+    """A stage under way: since when, and the fraction that it had before; lately, when which was done."""
+
+    key: StageKey
+    since: float
+    before: float
+    images: deque[tuple[float, float]] = field(default_factory=deque)
+
+
 class Meter:
     """Turns the progress of single stages into that of the run, reported at most once a second.
 
-    Each stage that was computed is told with its seconds, from the end of the one before it.
+    Each stage that was computed is told with its seconds, from the end of the one before it in its thread.
+    Stages of several threads may be under way.
 
     Args:
         began: when the run's process was started, by ``clock``; None: what is before the first stage is not
@@ -56,66 +70,91 @@ class Meter:
         """Of those the one at work: since when."""
         self._after_done = 0.0
         """What is done of it."""
-        self._mark = clock()
-        """Until here all time has been counted."""
-        self._begun: tuple[float, float] | None = None
-        """Of the stage at work: since when, and the fraction that it had before."""
-        self._images: deque[tuple[float, float]] = deque()
+        self._made_at = clock()
+        self._marks: dict[int, float] = {}
+        """By thread: until here all its time has been counted."""
+        self._at_work: dict[str, _AtWork] = {}
+        """By digest, in the order in which they began."""
         self._told_at: float | None = None
+        self._lock = threading.RLock()
 
     def replan(self, expected: RunForecast) -> None:
         """From here on these are the stages of the run; what is done of those that stay is kept."""
-        self._expected = replace(expected, start=self._expected.start)
-        self._fractions = {digest: self._fractions.get(digest, 0.0) for digest in expected.stages}
+        with self._lock:
+            self._expected = replace(expected, start=self._expected.start)
+            self._fractions = {digest: self._fractions.get(digest, 0.0) for digest in expected.stages}
+
+    def waited(self) -> None:
+        """This thread had nothing to compute until now: no stage took that time."""
+        with self._lock:
+            self._mark = self._clock()
 
     def begin(self, key: StageKey, fraction: float) -> None:
         """A stage is being computed; the ``fraction`` it had done before is not part of the rate."""
-        if self._began is not None:
-            taken = self._clock() - self._began
-            self._measured(Expected(START, 0.0), 1.0, taken)
-            self._forecast.computed(START, self._expected.start, taken)
-            self._began = None
-        self._begun = (self._mark, fraction)
-        self._fractions[key.digest] = fraction
-        self._images = deque([(self._clock(), fraction)])
-        self._tell(key)
+        with self._lock:
+            if self._began is not None:
+                taken = self._clock() - self._began
+                self._measured(Expected(START, 0.0), 1.0, taken)
+                self._forecast.computed(START, self._expected.start, taken)
+                self._began = None
+            self._at_work[key.digest] = _AtWork(key, self._mark, fraction)
+            self._fractions[key.digest] = fraction
+            self._at_work[key.digest].images.append((self._clock(), fraction))
+            self._tell(key)
 
     def advance(self, key: StageKey, fraction: float) -> None:
         """``fraction`` of the stage is done."""
-        now = self._clock()
-        self._count(key, fraction, now)
-        if self._told_at is None or now - self._told_at >= self._every_seconds:
-            self._tell(key)
+        with self._lock:
+            now = self._clock()
+            self._count(key, fraction, now)
+            if self._told_at is None or now - self._told_at >= self._every_seconds:
+                self._tell(key)
 
     def finish(self, key: StageKey) -> None:
         """A stage is done, computed or found."""
-        now = self._clock()
-        if self._begun is None:
-            self._fractions[key.digest] = 1.0
-        else:
-            self._count(key, 1.0, now)
-            self._tell_measured(key, now, *self._begun)
-        self._mark, self._begun = now, None
-        self._tell(key)
+        with self._lock:
+            now = self._clock()
+            if (at_work := self._at_work.get(key.digest)) is None:
+                self._fractions[key.digest] = 1.0
+            else:
+                self._count(key, 1.0, now)
+                self._tell_measured(at_work, now)
+            self._mark = now
+            self._tell(key)
+            self._at_work.pop(key.digest, None)
 
     def after_stages(self, kind: str | None) -> None:
         """All stages are done, and work of ``kind`` begins; None: nothing is left."""
-        if self._after is not None and kind == self._after[0]:
-            return
-        now = self._clock()
-        if self._after is not None:
-            self._count_after(1.0, now)
-            self._measured(Expected(self._after[0], 0.0), 1.0, now - self._after[1])
-        kinds = [*self._expected.after]
-        self._over = frozenset(kinds if kind is None else kinds[: kinds.index(kind)] if kind in kinds else ())
-        self._after, self._after_done = None if kind is None else (kind, now), 0.0
-        self._images.clear()
-        self._tell(REPORT)
+        with self._lock:
+            if self._after is not None and kind == self._after[0]:
+                return
+            now = self._clock()
+            if self._after is None:
+                self._mark = max(self._marks.values(), default=self._made_at)
+            else:
+                self._count_after(1.0, now)
+                self._measured(Expected(self._after[0], 0.0), 1.0, now - self._after[1])
+            kinds = [*self._expected.after]
+            self._over = frozenset(
+                kinds if kind is None else kinds[: kinds.index(kind)] if kind in kinds else ()
+            )
+            self._after, self._after_done = None if kind is None else (kind, now), 0.0
+            self._tell(REPORT)
 
     def advance_after(self, fraction: float, label: str = REPORT.label) -> None:
         """``fraction`` of the work after the stages that is under way is done; it is at ``label``."""
-        self._count_after(fraction, self._clock())
-        self._tell(replace(REPORT, label=label))
+        with self._lock:
+            self._count_after(fraction, self._clock())
+            self._tell(replace(REPORT, label=label))
+
+    @property
+    def _mark(self) -> float:
+        """Until here all time of this thread has been counted."""
+        return self._marks.get(threading.get_ident(), self._made_at)
+
+    @_mark.setter
+    def _mark(self, now: float) -> None:
+        self._marks[threading.get_ident()] = now
 
     def _count_after(self, fraction: float, now: float) -> None:
         """Time and work since the last count, of the work after the stages."""
@@ -129,17 +168,19 @@ class Meter:
         """Time and work since the last count."""
         fresh = max(0.0, fraction - self._fractions.get(key.digest, 0.0))
         if (stage := self._expected.stages.get(key.digest)) is not None:
-            self._forecast.computed(stage.kind, fresh * stage.seconds, now - self._mark)
+            taken = (now - self._mark) / self._expected.at_once
+            self._forecast.computed(stage.kind, fresh * stage.seconds, taken)
         self._mark = now
         self._fractions[key.digest] = fraction
-        self._images.append((now, fraction))
-        while len(self._images) > 2 and self._images[1][0] <= now - RECENT_SECONDS:
-            self._images.popleft()
+        if (at_work := self._at_work.get(key.digest)) is not None:
+            at_work.images.append((now, fraction))
+            while len(at_work.images) > 2 and at_work.images[1][0] <= now - RECENT_SECONDS:
+                at_work.images.popleft()
 
-    def _tell_measured(self, key: StageKey, now: float, since: float, fraction: float) -> None:
-        stage = self._expected.stages.get(key.digest)
-        if stage is not None and 1 - fraction >= WORTH_MEASURING:
-            self._measured(stage, 1 - fraction, now - since)
+    def _tell_measured(self, done: _AtWork, now: float) -> None:
+        stage = self._expected.stages.get(done.key.digest)
+        if stage is not None and 1 - done.before >= WORTH_MEASURING:
+            self._measured(stage, 1 - done.before, (now - done.since) / self._expected.at_once)
 
     def _measured(self, stage: Expected, fraction: float, seconds: float) -> None:
         if seconds > 0:
@@ -154,6 +195,8 @@ class Meter:
             )
 
     def _tell(self, key: StageKey) -> None:
+        """Of several stages at work the one that began first is told; ``key`` where there is none."""
+        key = next((one.key for one in self._at_work.values()), key)
         self._told_at = self._clock()
         expected, stages = self._expected, self._expected.stages
         done = {digest: stage.seconds * self._fractions[digest] for digest, stage in stages.items()}
@@ -172,11 +215,13 @@ class Meter:
 
     def _seconds_left(self, done: Mapping[str, float]) -> float:
         factors = self._forecast.factors()
-        left = sum(
-            (stage.seconds - done[digest]) * factors.get(stage.kind, factors[""])
-            for digest, stage in self._expected.stages.items()
+        left = self._expected.until_done(
+            {
+                digest: (stage.seconds - done[digest]) * factors.of(stage.kind)
+                for digest, stage in self._expected.stages.items()
+            }
         )
-        left += sum(seconds * factors.get(kind, factors[""]) for kind, seconds in self._after_left().items())
+        left += sum(seconds * factors.of(kind) for kind, seconds in self._after_left().items())
         return max(0.0, left * self._forecast.pace_now(factors))
 
     def _after_left(self) -> dict[str, float]:
@@ -189,10 +234,10 @@ class Meter:
         }
 
     def _images_per_second(self, key: StageKey) -> float | None:
-        stage = self._expected.stages.get(key.digest)
-        if stage is None or len(self._images) < 2:
+        stage, at_work = self._expected.stages.get(key.digest), self._at_work.get(key.digest)
+        if stage is None or at_work is None or len(at_work.images) < 2:
             return None
-        (since, before), (now, fraction) = self._images[0], self._images[-1]
+        (since, before), (now, fraction) = at_work.images[0], at_work.images[-1]
         if now <= since or fraction <= before:
             return None
         return (fraction - before) * stage.images / (now - since)

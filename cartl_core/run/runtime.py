@@ -16,21 +16,28 @@ import torch
 
 import cartl_core
 from cartl_core.errors import SpecError
+from cartl_core.planning.estimates.side_by_side import share_threads
+from cartl_core.run.code_version import code_version
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec
 
 
-def resolve(spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None) -> Runtime:
+def resolve(
+    spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None, image: str | None = None
+) -> Runtime:
     """Fill in every ``auto`` of ``spec`` for this machine.
 
     Args:
         spec: its ``device`` and ``precision`` are followed.
-        threads: CPU threads to use; None takes all that this process may use.
+        threads: CPU threads to use, of all stages together; None takes all that this process may use.
+        image: SHA-256 of the container image that this process runs in, where somebody knows it.
 
     Raises:
         SpecError: ``cuda`` was asked for and there is none.
     """
-    return of_machine(spec.device, spec.precision, threads or _usable_threads())
+    whole = of_machine(spec.device, spec.precision, threads or _usable_threads())
+    each, at_once = share_threads(whole.device, spec.model, whole.threads)
+    return whole.model_copy(update={"threads": each, "stages_at_once": at_once, "image": image})
 
 
 def of_machine(
@@ -41,7 +48,7 @@ def of_machine(
     Raises:
         SpecError: ``cuda`` was asked for and there is none.
     """
-    device = _device(device_asked)
+    device, code = _device(device_asked), code_version()
     return Runtime(
         device=device,
         device_name=torch.cuda.get_device_name() if device == "cuda" else _processor(),
@@ -52,22 +59,35 @@ def of_machine(
         torchvision=version("torchvision"),
         cartl=cartl_core.__version__,
         machine=platform.machine(),
+        commit=code.commit,
+        tree_changed=code.changed,
     )
+
+
+CHANGES_NOTHING = frozenset({"stages_at_once", "commit", "tree_changed", "image"})
+"""Fields of a runtime by which nothing is computed anew: how many stages at a time, and which code."""
 
 
 def settle(recorded: Runtime, here: Runtime) -> tuple[Runtime, tuple[str, ...]]:
     """The runtime to use on this machine when an earlier attempt has ``recorded`` one.
 
-    Threads and precision are taken over; what the machine itself fixes (device, versions) is not
-    negotiable. Returns the runtime and, where it differs from the recorded one, the names of the
-    fields that differ: stages of the other runtime are then computed anew.
+    The threads of a stage and the precision are taken over; what the machine itself fixes (device, versions)
+    is not negotiable. No more stages are computed at a time than there are threads for. Returns the runtime
+    and, where it differs from the recorded one, the names of the fields that differ: stages of the other
+    runtime are then computed anew. The code is this machine's.
     """
-    kept: dict[str, Any] = {"threads": recorded.threads}
+    room = here.threads * here.stages_at_once // recorded.threads
+    kept: dict[str, Any] = {
+        "threads": recorded.threads,
+        "stages_at_once": max(1, min(here.stages_at_once, room)),
+    }
     if recorded.device == here.device:
         kept["precision"] = recorded.precision
     runtime = here.model_copy(update=kept)
     changed = tuple(
-        name for name in Runtime.model_fields if getattr(runtime, name) != getattr(recorded, name)
+        name
+        for name in Runtime.model_fields
+        if name not in CHANGES_NOTHING and getattr(runtime, name) != getattr(recorded, name)
     )
     return runtime, changed
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,8 +21,11 @@ from cartl_core.execution.stage_context import StageContext
 from cartl_core.planning.estimates.scratch import DEFAULT_SCRATCH_BYTES
 from cartl_core.planning.shards import WHOLE, FanOut, edges
 from cartl_core.planning.stages import Attacking, StageSpec, Work, networks_of
+from cartl_core.report.making import StageOrigin
+from cartl_core.run import runtime as machine
 from cartl_core.run.progress import Meter
 from cartl_core.run.runners import RUNNERS, Inputs
+from cartl_core.run.side_by_side import SideBySide
 from cartl_core.run.timing.expected import Timing
 from cartl_core.spec import Runtime
 from cartl_core.storage.disk_errors import disk_faults
@@ -62,17 +67,55 @@ class Services:
     shared: SharedArrays | None = None
 
 
+@dataclass(frozen=True)
+class FoundStage:
+    """A finished stage.
+
+    Attributes:
+        seconds: of wall time that computing or finding it took.
+    """
+
+    stage: StageSpec[Work]
+    result: StageResult
+    origin: StageOrigin
+    seconds: float
+
+
 class StageRunner:
-    """Runs the stages of one run, one after the other.
+    """Runs the stages of one run, one after the other or some of them at a time.
 
     Args:
-        state: results are recorded there.
+        state: results are recorded there, in the order in which ``result_of`` is asked for them.
         meter: told of the progress.
     """
 
     def __init__(self, services: Services, inputs: Inputs, state: RunState, meter: Meter) -> None:
         self._services, self._inputs, self._state, self._meter = services, inputs, state, meter
+        self._stop = StopFlag(services.stop)
         self._asked: dict[str, StageSpec[Work]] = {}
+        self._locks: dict[str, threading.RLock] = {}
+        self._again: deque[FoundStage] = deque()
+        """Stages that were computed once more, since they were damaged, and are not recorded yet."""
+        self._ahead: SideBySide[FoundStage] | None = None
+        # Parts of a measurement are for other slots, and a process in such a slot computes one part alone.
+        if services.runtime.stages_at_once > 1 and services.fan_out == WHOLE:
+            self._ahead = SideBySide(
+                self._found,
+                services.runtime.stages_at_once,
+                self._stop,
+                enter=self._enter_thread,
+                waited=meter.waited,
+            )
+
+    def begin(self, stages: Iterable[StageSpec[Work]]) -> None:
+        """These stages will be asked for, in this order: where several are computed at a time, begin."""
+        if self._ahead:
+            self._ahead.add(stages)
+
+    def close(self) -> None:
+        """The run has ended before its time: end what is computed, too."""
+        if self._ahead:
+            self._ahead.close()
 
     def result_of(self, stage: StageSpec[Work]) -> StageResult:
         """What the stage found; computed unless the cache has it.
@@ -81,9 +124,41 @@ class StageRunner:
             Interruption: the run was asked to stop, or another run computes this stage.
             StageDamaged: its files were damaged ``TRIES`` times before they could be read.
         """
+        found = self._ahead.result_of(stage) if self._ahead else self._found(stage)
+        while self._again:
+            self._record(self._again.popleft())
+        self._record(found)
+        return found.result
+
+    def directory(self, digest: str) -> Path:
+        """Where a finished stage of this run lies; one that was damaged since is computed again.
+
+        Raises:
+            Interruption: as ``result_of`` does.
+        """
+        with self._alone(digest):
+            if damage(self._inputs.directories[digest]) is not None:
+                self._again.append(self._found(self._asked[digest]))
+        return self._inputs.directories[digest]
+
+    def _enter_thread(self) -> None:
+        # OpenMP keeps the number of threads of each thread that begins a parallel region.
+        machine.enter(self._services.runtime)
+        self._meter.waited()
+
+    def _record(self, found: FoundStage) -> None:
+        self._state.record(found.stage.key, found.result, origin=found.origin, seconds=found.seconds)
+
+    def _alone(self, digest: str) -> threading.RLock:
+        """Held while a stage is looked for or computed; by its thread as often as it likes."""
+        return self._locks.setdefault(digest, threading.RLock())
+
+    def _found(self, stage: StageSpec[Work]) -> FoundStage:
+        """Find or compute a stage, and tell of it."""
         started = time.monotonic()
         self._asked[stage.digest] = stage
-        answer, result = self._found_or_computed(stage)
+        with self._alone(stage.digest):
+            answer, result = self._found_or_computed(stage)
         seconds = time.monotonic() - started
         origin = read_origin(answer.directory, self._services.run_id)
         if not answer.finished:
@@ -98,18 +173,7 @@ class StageRunner:
                 seconds=seconds,
             )
         )
-        self._state.record(stage.key, result, origin=origin, seconds=seconds)
-        return result
-
-    def directory(self, digest: str) -> Path:
-        """Where a finished stage of this run lies; one that was damaged since is computed again.
-
-        Raises:
-            Interruption: as ``result_of`` does.
-        """
-        if damage(self._inputs.directories[digest]) is not None:
-            self.result_of(self._asked[digest])
-        return self._inputs.directories[digest]
+        return FoundStage(stage, result, origin, seconds)
 
     def _found_or_computed(self, stage: StageSpec[Work]) -> tuple[StageLocation, StageResult]:
         """Where the stage lies, and what it found."""
@@ -137,12 +201,13 @@ class StageRunner:
                 raise
             self._services.report(Warned(message=f"{stage.key.label} begins anew: {error}"))
             compute(stage.work, self._inputs, replace(ctx, saved=None))
-        write_origin(answer.directory, self._services.run_id, ctx.checkpoints.seconds)
+        services = self._services
+        write_origin(answer.directory, services.run_id, ctx.checkpoints.seconds, services.runtime.commit)
 
     @contextmanager
     def _place(self, stage: StageSpec[Work]) -> Iterator[StageLocation]:
         """The cache's answer; what was computed meanwhile is stored, and the stage let go."""
-        self._services.stop.check()
+        self._stop.check()
         cache, key = self._services.cache, stage.key
         with disk_faults(key.label):
             answer = cache.locate(key, self._parts(stage.work))
@@ -186,7 +251,7 @@ class StageRunner:
             saved=saved,
             runtime=services.runtime,
             report=services.report,
-            stop=services.stop,
+            stop=self._stop,
             progress=lambda fraction: self._meter.advance(key, fraction),
             scratch=Scratch(answer.directory, services.scratch_bytes),
             shared=services.shared,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
@@ -85,7 +85,9 @@ class Orders:
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._heard_at = clock()
-        self._replies: queue.Queue[StageReply] = queue.Queue()
+        self._replies: defaultdict[str, deque[StageReply]] = defaultdict(deque)
+        """By digest: of stages that are computed at the same time each thread waits for its own."""
+        self._replied = threading.Condition()
         self._closed = threading.Event()
         self._done = threading.Event()
 
@@ -99,20 +101,16 @@ class Orders:
         self._done.set()
 
     def reply(self, digest: str) -> StageReply:
-        """Wait for the answer to ``StageRequested(digest)``.
+        """Wait for the answer to ``StageRequested(digest)``; of one digest a thread at a time.
 
         Raises:
             Interruption: the run was asked to stop meanwhile.
         """
         while True:
             self._stop.check()
-            try:
-                reply = self._replies.get(timeout=WATCH_SECONDS)
-            except queue.Empty:
-                continue
-            if reply.digest == digest:
-                return reply
-            log.warning("a reply about stage %s came unasked", reply.digest)
+            with self._replied:
+                if self._replied.wait_for(lambda: self._replies[digest], WATCH_SECONDS):
+                    return self._replies[digest].popleft()
 
     def _listen(self) -> None:
         for line in self._stream:
@@ -130,7 +128,9 @@ class Orders:
                 case Stop():
                     self._stop.request(order.why)
                 case StageReply():
-                    self._replies.put(order)
+                    with self._replied:
+                        self._replies[order.digest].append(order)
+                        self._replied.notify_all()
         self._closed.set()
 
     def _watch(self) -> None:

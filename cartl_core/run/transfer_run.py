@@ -55,18 +55,18 @@ def run_transfer(
         images=len(samples["target"].data.train),
         limit_bytes=services.scratch_bytes,
     )
-    run = ActiveRun(plan, samples, services, file=file, remarks=(*remarks, *found))
-    train(run, plan)
-    if spec.auto is not None:
-        choice = choose(run, plan, spec.auto)
-        plan = plan_after(choice=choice)
-        run.replan(plan)
-        announce_selection(run, plan, choice)
+    with ActiveRun(plan, samples, services, file=file, remarks=(*remarks, *found)) as run:
         train(run, plan)
-    evaluate_all(run)
-    for teacher in plan.teachers:
-        run.measure("teacher", teacher.measurements)
-    diagnose_all(run)
+        if spec.auto is not None:
+            choice = choose(run, plan, spec.auto)
+            plan = plan_after(choice=choice)
+            run.replan(plan)
+            announce_selection(run, plan, choice)
+            train(run, plan)
+        evaluate_all(run)
+        for teacher in plan.teachers:
+            run.measure("teacher", teacher.measurements)
+        diagnose_all(run)
     return run
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from cartl_core.spec.data_and_model import DATA_NAME, NAME, SHA256, TAG
+from cartl_core.spec.data_and_model import COMMIT, DATA_NAME, NAME, SHA256, TAG
 from cartl_core.spec.existing_network import ID
 from cartl_core.spec.measures.attack import LABEL_PATTERN
 from cartl_core.spec.resources.common import RESOURCE_NAME
@@ -25,6 +25,7 @@ PATTERNS = {
     LABEL_PATTERN: "1 to 64 small letters, digits and _ . -, the first a letter or a digit",
     ID: "1 to 64 characters: digits, a to f and -, as an id was printed",
     DATA_NAME: "1 to 64 letters, digits and . _ -, the first a letter or a digit",
+    COMMIT: "a whole commit: 40 or 64 digits and letters a to f",
     SHA256: "64 characters: digits and a to f",
 }
 """What the patterns of specifications say, in words."""

@@ -57,6 +57,9 @@ DATA_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 DataName = Annotated[str, StringConstraints(pattern=DATA_NAME)]
 SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=SHA256)]
+COMMIT = r"^[0-9a-f]{40}([0-9a-f]{24})?$"
+Commit = Annotated[str, StringConstraints(pattern=COMMIT)]
+"""Of a git repository, in whole."""
 
 Resize = Literal["fit_crop", "squash"]
 """How an image that is not square becomes square: scaled until its shorter side fits and cropped about its

@@ -25,7 +25,7 @@ from cartl_core.spec.arm import MethodOrAuto as MethodOrAuto
 from cartl_core.spec.base import ARRAY as ARRAY
 from cartl_core.spec.base import OBJECTS
 from cartl_core.spec.base import SpecModel as SpecModel
-from cartl_core.spec.data_and_model import DataSpecOrName, ModelSpecOrName, Name, Tag
+from cartl_core.spec.data_and_model import Commit, DataSpecOrName, ModelSpecOrName, Name, Sha256, Tag
 from cartl_core.spec.evaluation import EvaluateSpec
 from cartl_core.spec.exports import ALL_EXPORTS, Exports
 from cartl_core.spec.given_teacher import TeacherSpec
@@ -117,13 +117,31 @@ class Runtime(SpecModel):
 
     device: Literal["cpu", "cuda"]
     device_name: str
-    threads: int = Field(ge=1)
+    threads: int = Field(ge=1, description="Of each stage.")
     precision: Literal["fp32", "bf16"] = Field(description="Of training; evaluation is always fp32.")
     python: str
     torch: str
     torchvision: str
     cartl: str
     machine: str = Field(description="Processor architecture, e.g. x86_64.")
+    stages_at_once: int = Field(
+        default=1, ge=1, description="Stages that are computed at a time. It changes no number."
+    )
+    commit: Commit | None = Field(
+        default=None, description="Of the code, by git; null where it is not known. It changes no digest."
+    )
+    tree_changed: bool | None = Field(
+        default=None,
+        description="Whether tracked files were others than the commit's; null where that is not known.",
+    )
+    image: Sha256 | None = Field(
+        default=None, description="SHA-256 of the container image, where the deployment names it."
+    )
+
+    @property
+    def code(self) -> str | None:
+        """The commit, with ``-changed`` behind it where the tree was another one; None: not known."""
+        return self.commit and f"{self.commit}{'-changed' if self.tree_changed else ''}"
 
 
 def without_defaults(value: BaseModel) -> dict[str, Any]:

@@ -19,13 +19,16 @@ from cartl_core.strict_json import SMALL, read_file
 ORIGIN = "origin.json"
 
 
-def write_origin(directory: Path, run_id: str, seconds: float) -> None:
+def write_origin(directory: Path, run_id: str, seconds: float, commit: str | None) -> None:
     """Note that the run ``run_id`` computed the stage in ``seconds`` of wall time, over all its attempts.
+
+    Args:
+        commit: of the code that finished it; None where it is not known.
 
     Raises:
         DiskFull: no space is left.
     """
-    content = json.dumps({"run": _mark(run_id), "seconds": seconds}).encode()
+    content = json.dumps({"run": _mark(run_id), "seconds": seconds, "commit": commit}).encode()
     with disk_faults("a stage's origin"):
         write_whole(directory / ORIGIN, content)
 
@@ -35,8 +38,9 @@ def read_origin(directory: Path, run_id: str) -> StageOrigin:
     try:
         content: Any = read_file(directory / ORIGIN, SMALL)
         made_by: MadeBy = "earlier_attempt" if content["run"] == _mark(run_id) else "another_job"
-        return StageOrigin(made_by=made_by, seconds=float(content["seconds"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        seconds, commit = float(content["seconds"]), content.get("commit")
+        return StageOrigin(made_by=made_by, seconds=seconds, commit=commit)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return StageOrigin(made_by="unknown", seconds=None)
 
 

@@ -10,15 +10,21 @@ Why = Literal["cancelled", "interrupted"]
 
 
 class StopFlag:
-    """Raised at most once; the first reason stands, but a cancellation overrules an interruption."""
+    """Raised at most once; the first reason stands, but a cancellation overrules an interruption.
 
-    def __init__(self) -> None:
+    Args:
+        outer: when it is raised, so is this one; not the other way round.
+    """
+
+    def __init__(self, outer: StopFlag | None = None) -> None:
         self._why: Why | None = None
+        self._outer = outer
 
     @property
     def why(self) -> Why | None:
         """The reason, or None while the run may go on."""
-        return self._why
+        outer = self._outer.why if self._outer else None
+        return outer if self._why is None or outer == "cancelled" else self._why
 
     def request(self, why: Why) -> None:
         """Ask the run to checkpoint and stop. Safe from any thread and from signal handlers."""
@@ -32,7 +38,8 @@ class StopFlag:
             Cancelled: the owner cancelled the run.
             Interrupted: the run should go on another time.
         """
-        if self._why == "cancelled":
-            raise Cancelled
-        if self._why == "interrupted":
-            raise Interrupted
+        match self.why:
+            case "cancelled":
+                raise Cancelled
+            case "interrupted":
+                raise Interrupted

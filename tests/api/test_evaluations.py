@@ -68,6 +68,10 @@ def test_the_student_of_a_job_is_measured(
     assert again.status_code == 201 and again.json()["spec"] == spec
 
 
+QUERIES_ALONE = {"norm": "linf", "radii": [0.15], "knowledge": "scores"}
+"""Of the radius of the attack on digits, which follows gradients."""
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -82,6 +86,7 @@ def test_the_student_of_a_job_is_measured(
         ({"kind": "train"}, "kind"),
         ({"kind": ["evaluate"]}, "kind"),
         ({"evaluate": {"attacks": [{"label": "a"}]}}, "evaluate.attacks.0.eps"),
+        ({"evaluate": {"threat_models": [QUERIES_ALONE]}}, "evaluate.threat_models.0.knowledge"),
     ],
 )
 def test_what_is_wrong_is_named(client: TestClient, made: str, changes: dict[str, Any], field: str) -> None:

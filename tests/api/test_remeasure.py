@@ -60,7 +60,9 @@ def remeasured(client: TestClient, worker: Worker, job_id: str, robust: int, **a
 def test_only_what_is_new_is_measured(client: TestClient, made: str) -> None:
     before = client.get(f"/jobs/{made}").json()["spec"]
     known = before["evaluate"]["attacks"][0]
-    body = {"evaluate": {"attacks": [known | {"label": "by-another-name"}, NEW]}, "name": "a year later"}
+    stated = {"norm": "linf", "radii": [NEW["eps"], known["eps"]], "knowledge": "white_box"}
+    attacks = [known | {"label": "by-another-name"}, NEW]
+    body = {"evaluate": {"attacks": attacks, "threat_models": [stated]}, "name": "a year later"}
     told = client.post(f"/jobs/{made}/remeasure?dry_run=true", json=body)
     assert told.status_code == 200, told.text
     answer = client.post(f"/jobs/{made}/remeasure", json=body)
@@ -68,6 +70,7 @@ def test_only_what_is_new_is_measured(client: TestClient, made: str) -> None:
     spec = answer.json()["spec"]
     assert told.json()["spec"] == spec
     assert [attack["label"] for attack in spec["evaluate"]["attacks"]] == ["square"]
+    assert [model["knowledge"] for model in spec["evaluate"]["threat_models"]] == ["scores"]
     assert spec["network"]["job"] == made
     assert (spec["dataset"], spec["seed"]) == (before["dataset"], before["seed"])
     assert spec["evaluate"]["test_limit"] == before["evaluate"]["test_limit"]

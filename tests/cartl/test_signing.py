@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -77,6 +78,29 @@ def test_the_statement_is_in_totos_and_says_what_came_of_each_criterion(attested
     assert told["container image"]["digest"] == {"sha256": "e" * 64}
     assert told["images of the target"]["digest"] == {"sha256": "f" * 64}
     assert "specification" in told and told["cartl"]["uri"].startswith("pkg:pypi/cartl@")
+
+
+def test_the_statement_names_the_commit_that_computed_and_not_the_one_that_signs(
+    tmp_path: Path, keys: Keys
+) -> None:
+    transfer(tmp_path, 70)
+    commits = "a" * 40, "b" * 40
+
+    def by_commits(report: Any) -> None:
+        report["runtime"] |= {"commit": commits[0], "tree_changed": True, "image": "d" * 64}
+        report["student"]["origin"] |= {"made_by": "another_job", "commit": commits[1]}
+
+    rewrite(tmp_path, by_commits)
+    operator = str(keys["operator"][0])
+    done = CliRunner().invoke(app, ["sign", str(tmp_path), "--key", operator, "--image", "e" * 64])
+    assert isinstance(done.exception, NotUsable) and f"by the image {'d' * 64}" in str(done.exception)
+    signed(tmp_path, keys["operator"][0])
+    stated = json.loads(base64.b64decode(json.loads((tmp_path / FILE).read_text())["payload"]))
+    told = {one["name"]: one for one in stated["predicate"]["configuration"]}
+    assert told["cartl"]["digest"] == {"gitCommit": commits[0]}
+    assert told["cartl"]["annotations"] == {"tree": "changed"}
+    assert told["cartl, of networks that were made before"]["digest"] == {"gitCommit": commits[1]}
+    assert told["container image"]["digest"] == {"sha256": "d" * 64}
 
 
 def test_another_key_and_other_files_are_not_accepted(attested: Path, keys: Keys) -> None:

@@ -66,6 +66,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"settings": {"CARTL_DATABASE_URL": "sqlite:///x"}},
         "CARTL_DATABASE_URL",
     ),
+    "a digest of another image than the one that runs": (
+        {"settings": {"CARTL_IMAGE_DIGEST": DIGEST}},
+        "CARTL_IMAGE_DIGEST",
+    ),
     "a setting of something else": ({"settings": {"PATH": "/"}}, "PATH"),
     "a GPU class without GPUs": ({"workers": {"gpu": {"device": "cuda"}}}, "needs gpus"),
     "a device that is none": ({"workers": {"cpu": {"device": "tpu"}}}, "/workers/cpu"),

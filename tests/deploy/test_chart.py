@@ -189,6 +189,7 @@ def test_a_class_of_devices_has_a_deployment_of_its_own(chart: helm.Chart) -> No
         told = environment(spec["template"])
         assert (told["CARTL_DEVICE"], told["CARTL_DEVICES"]) == ("cuda", "auto")
         assert told["CARTL_DEFAULT_PRESET"] == "paper"
+        assert told["CARTL_IMAGE_DIGEST"] == DIGEST
     assert classes["demo-cartl-worker-small"]["replicas"] == 3
 
 
@@ -236,6 +237,7 @@ def test_with_a_bucket_pods_share_no_volume(chart: helm.Chart) -> None:
     (every, *_) = of_kind(manifests, "NetworkPolicy")
     assert [port["port"] for rule in every["spec"]["egress"] for port in rule["ports"]][-1] == 443
     for pod in pods(rendered(chart, {})):
+        assert "CARTL_IMAGE_DIGEST" not in environment(pod), "nobody there knows it"
         assert not environment(pod).keys() & (BUCKET | {"CARTL_STORE"})
 
 

@@ -63,6 +63,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ): DOCKER,
     (
         "docs/how-to/run-with-compose.md",
+        "export CARTL_IMAGE_DIGEST=$(docker image inspect --format '{{.Id}}' cartl-worker:0.1.0)",
+    ): DOCKER,
+    (
+        "docs/how-to/run-with-compose.md",
         "docker compose run --rm --no-deps api cat /opt/cartl/sbom.cdx.json > api.cdx.json",
     ): DOCKER,
     ("docs/how-to/run-on-kubernetes.md", "kubectl create namespace robust"): CLUSTER,
@@ -115,6 +119,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
         ".venv/bin/python -m benchmarks.gpu --data-root .cartl/data --dataset cifar10 --out gpu   "
         "# eight minutes, no network",
     ): "needs a GPU; tests/test_gpu_benchmark.py rehearses it",
+    ("docs/explanation/benchmarks.md", ".venv/bin/python -m benchmarks.side_by_side"): LONG,
     (
         "docs/explanation/benchmarks.md",
         ".venv/bin/python -m benchmarks.startup",

@@ -199,11 +199,17 @@ def check_run(arguments: list[str]) -> None:
     assert named and set(named) <= {volume["name"] for volume in config["volumes"].values()}
 
 
+def check_image(arguments: list[str]) -> None:
+    """An image of the stack is looked at."""
+    built = {service.get("image") for service in compose()["services"].values() if "build" in service}
+    assert arguments[:2] == ["inspect", "--format"] and arguments[3] in built
+
+
 @pytest.mark.parametrize("block", OF_DOCKER, ids=str)
 def test_what_a_block_asks_of_docker_is_known_there(block: Block, tmp_path: Path) -> None:
     calls = docker_calls(block, tmp_path)
     for kind, *arguments in calls:
-        {"compose": check_compose, "run": check_run}[kind](arguments)
+        {"compose": check_compose, "run": check_run, "image": check_image}[kind](arguments)
     assert calls or "curl" in block.text
 
 

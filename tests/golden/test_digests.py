@@ -174,6 +174,7 @@ def test_recording_other_data_by_the_same_recipe_is_refused() -> None:
         {"torchvision": "9"},
         {"torch": "2.13.1"},
         {"torch": "2.13.0+cpu"},
+        {"stages_at_once": 2},
     ],
 )
 def test_an_upgrade_that_changes_no_numbers_forgets_nothing(change: dict[str, str]) -> None:

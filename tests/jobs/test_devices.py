@@ -77,3 +77,10 @@ def test_devices_that_the_deployment_does_not_compute_on_are_refused(
     monkeypatch.setenv("CARTL_DEVICES", devices)
     with pytest.raises(SettingsInvalid, match=f"CARTL_DEVICES: CARTL_DEVICE is {device}"):
         Settings.from_env()
+
+
+@pytest.mark.parametrize("digest", ["latest", "sha256:", "e" * 63, f"sha512:{'e' * 64}"])
+def test_the_digest_of_an_image_is_one(monkeypatch: pytest.MonkeyPatch, digest: str) -> None:
+    monkeypatch.setenv("CARTL_IMAGE_DIGEST", digest)
+    with pytest.raises(SettingsInvalid, match="CARTL_IMAGE_DIGEST: 64 hexadecimal digits are expected"):
+        Settings.from_env()

@@ -130,7 +130,8 @@ def _evaluations() -> str:
         )
         for facts in EVALUATIONS.values()
     )
-    return f"## Evaluations\n\nNames for `evaluate.preset`.\n\n{table(('name', 'title', 'attacks'), rows)}"
+    said = "Names for `evaluate.preset`; `evaluate.norm` has them in another norm than linf."
+    return f"## Evaluations\n\n{said}\n\n{table(('name', 'title', 'attacks'), rows)}"
 
 
 def _attacks() -> str:

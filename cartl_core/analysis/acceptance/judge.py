@@ -14,13 +14,13 @@ from cartl_core.catalog.candidates import PLAIN
 from cartl_core.report import PairedComparison, Report
 from cartl_core.report.acceptance import CriterionStatus, CriterionVerdict
 from cartl_core.spec.acceptance import (
-    SAME_RADIUS,
     AcceptSpec,
     CleanAccuracyCriterion,
     EvaluationAcceptSpec,
     KeptAgainstPlainCriterion,
     RobustAccuracyCriterion,
 )
+from cartl_core.spec.measures.radius import SAME_RADIUS
 from cartl_core.statistics.exact_bounds import exact_bounds, images_to_decide
 from cartl_core.statistics.proportions import paired_difference, pairs_to_decide
 

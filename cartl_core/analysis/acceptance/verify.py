@@ -18,7 +18,6 @@ from cartl_core.analysis.comparisons import compare
 from cartl_core.analysis.metrics import AttackRecord, MinimalRadii, TestSet, figures, worst_case
 from cartl_core.report import ArmReport, CriterionVerdict, Figures, PairedComparison, Report
 from cartl_core.spec import EvaluateSpec, digest
-from cartl_core.spec.threat_model import threat_models
 
 Stored = Callable[[str], StoredOutcomes]
 """The outcomes of a network by its subject, e.g. ``student``."""
@@ -76,8 +75,8 @@ def verify(report: Report, stored: Stored) -> Verification:
             fresh = _comparisons(own, networks[subject], evaluate)
             found += _differences(f"{where}.comparisons", _plain(arm.comparisons), _plain(fresh))
     if report.threat_models:  # earlier versions did not say it
-        fresh_models = threat_models(evaluate.attacks)
-        found += _differences("threat_models", _plain(report.threat_models), _plain(fresh_models))
+        said, follow = _plain(report.threat_models), _plain(evaluate.threat_models)
+        found += _differences("threat_models", said, follow)
     verdicts = _verdicts(report, own, networks)
     found += _differences("acceptance", _plain(report.acceptance), _plain(verdicts))
     return Verification(tuple(found), verdicts)

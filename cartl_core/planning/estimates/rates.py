@@ -45,7 +45,7 @@ Device = Literal["cpu", "cuda"]
 
 
 class Machine(NamedTuple):
-    """What a rate belongs to."""
+    """What a rate belongs to; ``threads`` are those of a run, of all stages that it computes at a time."""
 
     device: str
     device_name: str
@@ -55,7 +55,8 @@ class Machine(NamedTuple):
     @classmethod
     def of(cls, runtime: Runtime) -> Machine:
         """That of a run."""
-        return cls(runtime.device, runtime.device_name, runtime.threads, runtime.precision)
+        threads = runtime.threads * runtime.stages_at_once
+        return cls(runtime.device, runtime.device_name, threads, runtime.precision)
 
 
 class Measurement(NamedTuple):

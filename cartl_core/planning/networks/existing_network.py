@@ -54,7 +54,7 @@ def resolve_existing_network(
         )
     if facts.channels > architecture.model.channels:
         raise SpecError("dataset", f"{target.name} has colour images, the network takes one channel")
-    evaluate = resolve_evaluation(request.evaluate, None, target, preset)
+    evaluate = resolve_evaluation(request.evaluate, None, target, preset, architecture.model)
     check_radii(evaluate, architecture.model)
     check_acceptance(request.accept, evaluate)
     evaluate = without_audit(evaluate, request.evaluate, architecture.model.name)

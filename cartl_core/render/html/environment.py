@@ -51,6 +51,7 @@ MODULES = {
     "exports": exports,
     "frameworks": frameworks,
     "histories": histories,
+    "numbers": numbers,
     "phrases": phrases,
     "selection_phrases": selection_phrases,
     "sentences": sentences,

@@ -10,6 +10,7 @@ from cartl_core.render import phrases, selection_phrases, sentences
 from cartl_core.render.evidence import document
 from cartl_core.render.markdown.methods import arms_of
 from cartl_core.render.markdown.tables import table
+from cartl_core.render.numbers import threads
 from cartl_core.report import ArmReport, Report
 from cartl_core.spec import JobSpec
 
@@ -115,12 +116,13 @@ def how_it_was_made(report: Report) -> Iterator[str]:
             yield f"  Test images fingerprint `{arm.figures.data_fingerprint[:12]}`."
     if runtime:
         yield (
-            f"- cartl {runtime.cartl}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
+            f"- {phrases.code(runtime)}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
             f"{runtime.python}; {runtime.device} ({runtime.device_name}, {runtime.machine}), "
-            f"{runtime.threads} threads, training in {runtime.precision}, evaluation in fp32."
+            f"{threads(runtime.threads, runtime.stages_at_once)}, training in {runtime.precision}, "
+            "evaluation in fp32."
         )
     if report.seconds:
-        yield f"- Time: {phrases.times(report.seconds)}."
+        yield f"- Time: {phrases.times(report.seconds, runtime.stages_at_once if runtime else 1)}."
 
 
 def _making(arm: ArmReport) -> str:

@@ -23,6 +23,7 @@ from cartl_core.run.library.own_objects import (
     inspected,
     with_network,
 )
+from cartl_core.run.side_by_side import in_turn
 from cartl_core.spec import JobRequest, JobSpec
 from cartl_core.spec.existing_network import EvaluateJobRequest, EvaluateJobSpec, request_class
 from cartl_core.spec.faults import first_fault
@@ -65,7 +66,8 @@ def run(
         networks: networks of your own, by the name that ``network`` of a request of ``kind: evaluate`` has
             for one: in memory, or the path of a file.
         download: fetch a data set that is missing.
-        report: told of everything that happens, see ``cartl_core.events``.
+        report: told of everything that happens, see ``cartl_core.events``; one event at a time, but from
+            other threads where stages are computed at the same time.
 
     Raises:
         SpecError: the request cannot be run as written; it names the field and what is allowed.
@@ -78,7 +80,7 @@ def run(
         request, file = _with_networks(request, networks, file, out)
     spec = _resolved(request, file, brought)
     brought.refuse_unused()
-    stages = out / "stages"
+    stages, report = out / "stages", in_turn(report)
     return pipeline.run(
         spec,
         cache=LocalStageCache(stages, report, stop),

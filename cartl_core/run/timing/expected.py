@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log
 from pathlib import Path
 
 from cartl_core.planning.estimates.costs import Cost, macs_of_a_pass, size_class
 from cartl_core.planning.estimates.rates import Machine, MeasuredRate, Rates, rates_on
+from cartl_core.planning.estimates.side_by_side import seconds_until_done
 from cartl_core.planning.estimates.work import outside_stages
 from cartl_core.planning.plan import Plan
+from cartl_core.planning.stages import networks_of
 from cartl_core.spec import JobSpec, Runtime
 
 NINE_TENTHS = 1.28
@@ -53,7 +55,8 @@ class Expected:
     """What is known of a stage before it runs.
 
     Attributes:
-        seconds: predicted; more than 0.
+        seconds: by which it makes the run longer, where all stages that are computed at a time have work to
+            do; predicted; more than 0.
         macs: multiply-adds of all its passes.
         images: that go through the network.
         batches: the same passes, of a batch each.
@@ -71,12 +74,14 @@ class RunForecast:
     """What is expected of a whole run.
 
     Attributes:
-        stages: by digest.
+        stages: by digest, in the order in which they are begun.
         start: seconds before the first stage.
         after: seconds after the last one, by the kind of work, in order.
         size_class: of the network, see ``cartl_core.planning.estimates.costs``.
         measured: whether any of it was measured before, on this machine with a network of this size.
         spreads: of the kinds that were, see ``Forecast``.
+        needs: digests of the stages that a stage waits for.
+        at_once: stages that are computed at a time.
     """
 
     stages: Mapping[str, Expected]
@@ -85,6 +90,13 @@ class RunForecast:
     size_class: int = 0
     measured: bool = False
     spreads: Mapping[str, float] | None = None
+    needs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    at_once: int = 1
+
+    def until_done(self, seconds: Mapping[str, float]) -> float:
+        """Seconds until the last stage is done, where each makes the run longer by so many ``seconds``."""
+        alone = {digest: one * self.at_once for digest, one in seconds.items()}
+        return seconds_until_done(alone, self.needs, self.at_once)
 
 
 def expect(
@@ -128,4 +140,9 @@ def expectation(plan: Plan, runtime: Runtime, timing: Timing) -> RunForecast:
     """What is expected of a plan on the machine that it runs on."""
     exports = timing.exports and isinstance(plan.spec, JobSpec) and bool(plan.spec.exports)
     rates = rates_on(Machine.of(runtime), timing.rates)
-    return expect(plan.costs, macs_of_a_pass(plan.spec.model), rates, exports=exports)
+    costs = {stage.digest: stage.cost for stage in plan.stages} | plan.costs
+    return replace(
+        expect(costs, macs_of_a_pass(plan.spec.model), rates, exports=exports),
+        needs={stage.digest: tuple(key.digest for key in networks_of(stage.work)) for stage in plan.stages},
+        at_once=runtime.stages_at_once,
+    )

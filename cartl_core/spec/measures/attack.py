@@ -15,6 +15,8 @@ AttackLoss = Literal["ce", "margin", "dlr", "targeted_dlr", "targeted_margin"]
 """What an attack climbs; FAB crosses the boundary where the targeted margin is 0."""
 
 LABEL_PATTERN = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
+MOST_ATTACKS = 32
+"""On one network."""
 
 SMALLEST_SIDE, LARGEST_SIDE = 8, 384
 """Height and width of a network's input, in pixels."""

@@ -200,9 +200,11 @@ def test_samples_are_a_picture_of_the_pack_for_those_who_may_see_it(
 def test_workers_are_shown_with_what_they_do_and_what_jobs_ran_on(
     browser: TestClient, worker: Worker, factory: sessionmaker[Session]
 ) -> None:
-    submit_job(factory, "local")
-    claim = worker.claim()
-    worker.tell(claim, RuntimeResolved(runtime=make_runtime(device_name="A card of ours")))
+    for commit in "ab":
+        submit_job(factory, "local")
+        claim = worker.claim()
+        runtime = make_runtime(device_name="A card of ours", commit=commit * 40)
+        worker.tell(claim, RuntimeResolved(runtime=runtime))
     with factory.begin() as session:
         store.worker_started(
             session, worker_id=claim.worker_id, host="host", pid=1, slots=(Slot(0, ONE_CPU[0]),), version="1"
@@ -210,6 +212,7 @@ def test_workers_are_shown_with_what_they_do_and_what_jobs_ran_on(
     page = browser.get("/ui/workers").text
     for words in ("cpu:0", "free", "A card of ours", "host"):
         assert words in page
+    assert page.count("A card of ours") == 1, "whichever commit computed on it"
 
 
 def test_jobs_are_filtered_by_their_data(browser: TestClient, factory: sessionmaker[Session]) -> None:

@@ -12,6 +12,7 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import EvaluateSpec, EvaluationPreset, JobRequest, JobSpec
+from cartl_core.spec.measures.attack import Norm
 from cartl_core.spec.measures.corruptions import CORRUPTION_FACTS
 
 
@@ -64,6 +65,49 @@ def test_a_preset_names_its_attacks_and_diagnostics(
     facts = DATASETS["cifar10"]
     assert {(attack.norm, attack.eps) for attack in found.attacks} == {("linf", facts.eval_eps)}
     assert {attack.step for attack in found.attacks if attack.name == "pgd"} <= {facts.eval_step}
+
+
+@pytest.mark.parametrize(("norm", "eps", "end"), [("l2", 0.5, 3072**0.5), ("l1", 12.0, 3072.0)])
+@pytest.mark.parametrize("preset", get_args(EvaluationPreset))
+def test_a_preset_in_another_norm_is_at_its_usual_radius(
+    preset: str, norm: Norm, eps: float, end: float
+) -> None:
+    spec = job({"preset": preset, "norm": norm})
+    found, same = spec.evaluate, evaluation({"preset": preset})
+    assert labels(found) == labels(same)
+    for attack in (*found.attacks, *found.source_attacks):
+        assert (attack.norm, attack.eps) == (norm, eps)
+        assert attack.step == (eps / 4 if attack.name == "pgd" else None)
+    assert bool(autoattack_among(found.attacks)) == (preset in ("autoattack", "ensemble"))
+    assert [(model.norm, model.radii) for model in found.threat_models] == [(norm, (eps,))]
+    if same.curve is not None:
+        assert found.curve is not None and found.checks is not None and found.gallery is not None
+        assert (found.curve.norm, found.curve.eps[3], found.curve.eps[-1]) == (norm, eps, end)
+        assert found.curve.expected_to == 2 * eps
+        assert (found.checks.attack.norm, found.checks.attack.eps) == (norm, eps)
+        assert (found.gallery.norm, found.gallery.eps) == (norm, eps)
+    assert resolve(JobRequest.model_validate(spec.model_dump(mode="json"))) == spec
+
+
+def test_a_norm_is_of_what_comes_from_a_preset() -> None:
+    attack = {"label": "own", "eps": 0.1, "step": 0.02, "steps": 3}
+    found = evaluation({"norm": "l2", "attacks": [attack], "curve": {"norm": "linf"}})
+    assert [(one.norm, one.eps) for one in found.attacks] == [("linf", 0.1)]
+    assert found.curve == evaluation().curve
+    assert {one.norm for one in found.source_attacks} == {"l2"}
+    with pytest.raises(SpecError) as refused:
+        evaluation({"norm": "l2", "curve": {"norm": "l1"}})
+    assert refused.value.field == "evaluate.curve.eps"
+    with pytest.raises(SpecError, match="is l2, in which cifar10 has no usual radius"):
+        evaluation({"curve": {"norm": "l2"}})
+
+
+def test_networks_of_another_size_have_no_usual_radius() -> None:
+    """A radius in l2 or l1 hangs on how many numbers an image has; one in linf does not."""
+    with pytest.raises(SpecError, match="takes 1 x 8 x 8 has no usual radius in l2") as refused:
+        evaluation({"norm": "l2"}, dataset={"name": "digits", "classes": [5, 6, 7, 8, 9]}, preset="smoke")
+    assert refused.value.field == "evaluate.norm"
+    assert "3 x 32 x 32" in str(refused.value.allowed)
 
 
 def test_what_goes_by_the_name_of_autoattack_is_it() -> None:

@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from cartl_core.render import html, markdown
 from cartl_core.render.cards.ml_bom import render
 from cartl_core.report import Report
-from tests.fixtures.reports import full_report
+from tests.fixtures.reports import full_report, with_evidence
 
 DIGEST = "ab" * 32
 
@@ -54,6 +55,23 @@ def test_the_same_report_has_the_same_bill_and_another_network_another_number(re
     assert render(report, DIGEST) == render(report, DIGEST)
     first, other = (json.loads(render(report, digest) or "") for digest in (DIGEST, "cd" * 32))
     assert first["serialNumber"] != other["serialNumber"]
+
+
+def test_commit_and_image_are_told_where_they_are_known(report: Report) -> None:
+    assert report.runtime is not None
+    runtime = report.runtime.model_copy(update={"commit": "a" * 40, "tree_changed": True, "image": "d" * 64})
+    known = with_evidence(report.model_copy(update={"runtime": runtime}))
+    bills = [json.loads(render(one, DIGEST) or "") for one in (known, report)]
+    told, before = (
+        {one["name"]: one["value"] for one in bill["components"][0]["properties"]} for bill in bills
+    )
+    assert told.items() - before.items() == {
+        ("cartl:version.code", f"{'a' * 40}-changed"),
+        ("cartl:version.image", "d" * 64),
+    }
+    for page in (markdown.render(known), html.render(known)):
+        said = f"commit {'a' * 12} and changes to it, image {'d' * 12}, torch"
+        assert said in " ".join(page.split())
 
 
 def test_a_report_without_evidence_has_none(report: Report) -> None:

@@ -52,6 +52,7 @@ def go(tmp_path: Path, stages: Path, runtime: Runtime) -> Run:
         cache_at: Path | None = None,
         stop: StopFlag | None = None,
         listen: Callable[[Event], None] = lambda event: None,
+        runtime: Runtime = runtime,
     ) -> Report:
         told, flag = events if events is not None else [], stop or StopFlag()
 

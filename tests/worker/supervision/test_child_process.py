@@ -57,6 +57,10 @@ def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: py
     assert "--no-download" not in launch.command
     assert "--rates" not in launch.command, "nothing was measured yet"
     assert "--no-download" in prepare(settings.model_copy(update={"download": False}), claim).command
+    assert "--image" not in launch.command
+    monkeypatch.setenv("CARTL_IMAGE_DIGEST", f"sha256:{'e' * 64}")
+    command = prepare(Settings(data_dir=tmp_path), claim).command
+    assert command[command.index("--image") + 1] == "e" * 64
 
 
 def test_a_run_is_told_what_stages_have_taken(tmp_path: Path) -> None:
