@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.surroundings import Surroundings
 
 # Before any other module of the tests is imported: what it reads then is the same on every machine too.
 SURROUNDINGS = Surroundings()
+# Some machines ask for no compiled files; then each process would compile all tests anew.
+sys.dont_write_bytecode = False
 # What is collected is kept, so that looking for garbage in it is in vain; see ``pytest_collection_finish``.
 gc.disable()
 # How long an example takes says how busy the machine is. Hypothesis has a profile of its own where CI is set.

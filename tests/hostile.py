@@ -72,7 +72,7 @@ def _install_fashion_mnist(folder: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Both machines at once, each in one process of its own: what they find is printed one after the other."""
+    """Both machines at once, each in one process; what they find is printed one after the other."""
     with ExitStack() as stack:
         started = []
         for name, machine in MACHINES.items():
