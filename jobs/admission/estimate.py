@@ -16,6 +16,7 @@ from cartl_core.catalog.candidates import plain_ones
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.estimates.costs import Cost, Images, macs_of_a_pass, size_class
 from cartl_core.planning.estimates.rates import MACS_PER_SECOND, OUTSIDE, MeasuredRate, Rates, Span, rates_for
+from cartl_core.planning.estimates.side_by_side import share_threads
 from cartl_core.planning.estimates.work import (
     IMPORT,
     of_attack,
@@ -94,12 +95,17 @@ def _plain(whole: Estimate) -> dict[str, Any]:
     }
 
 
+OUTSIDE_LEVEL, TEACHERS, STUDENTS, MEASUREMENTS = range(4)
+"""Of a stage: it needs one of the level before."""
+
+
 @dataclass(frozen=True)
 class _Work:
-    """A stage, and the network that goes through it."""
+    """A stage, the network that goes through it, and its level: what it waits for."""
 
     cost: Cost
     model: ModelSpec
+    level: int
 
 
 def estimated(spec: JobSpec, measured: Sequence[MeasuredRate] = ()) -> Estimate:
@@ -122,15 +128,17 @@ def estimated_together(specs: Sequence[JobSpec], measured: Sequence[MeasuredRate
     work: list[_Work] = []
     disk = len(specs) * REPORT_BYTES
     for pretrain, source, spec in teachers.values():
-        work += [_Work(cost, spec.model) for cost in _teacher_costs(pretrain, source, spec.evaluate)]
+        trained, *measured_too = _teacher_costs(pretrain, source, spec.evaluate)
+        work.append(_Work(trained, spec.model, TEACHERS))
+        work += [_Work(cost, spec.model, STUDENTS) for cost in measured_too]
         disk += _disk(1, network_size(spec.model, classes_of(source)))
     for spec in specs:
-        trained = dict.fromkeys(spec.arms)
+        arms = dict.fromkeys(spec.arms)
         images = images_of(spec.dataset)
-        work += [_Work(of_student(arm, spec.model, images), spec.model) for arm in trained]
-        work += [_Work(cost, spec.model) for cost in _target_costs(spec)]
+        work += [_Work(of_student(arm, spec.model, images), spec.model, STUDENTS) for arm in arms]
+        work += [_Work(cost, spec.model, MEASUREMENTS) for cost in _target_costs(spec)]
         work += _outside(spec)
-        disk += _disk(len(trained), network_size(spec.model, classes_of(spec.dataset)))
+        disk += _disk(len(arms), network_size(spec.model, classes_of(spec.dataset)))
     return _summed(work, disk, len(teachers), rates_for(specs[0].device, measured))
 
 
@@ -139,7 +147,7 @@ def estimated_evaluation(spec: EvaluateJobSpec, measured: Sequence[MeasuredRate]
     costs = [
         cost for alone in spec.on_each() for cost in _measurements(alone.evaluate, alone.dataset, own=True)
     ]
-    work = [_Work(cost, spec.model) for cost in (of_import(), *costs)] + _outside(spec)
+    work = [_Work(cost, spec.model, MEASUREMENTS) for cost in (of_import(), *costs)] + _outside(spec)
     student = network_size(spec.model, classes_of(spec.dataset))
     disk = student.parameters * BYTES_PER_NUMBER + REPORT_BYTES
     return _summed(work, disk, 0, rates_for(spec.device, measured))
@@ -148,21 +156,22 @@ def estimated_evaluation(spec: EvaluateJobSpec, measured: Sequence[MeasuredRate]
 def _outside(spec: JobSpec | EvaluateJobSpec) -> list[_Work]:
     """Before the first stage and after the last one."""
     exports = isinstance(spec, JobSpec) and bool(spec.exports)
-    return [_Work(cost, spec.model) for cost in outside_stages(exports=exports)]
+    return [_Work(cost, spec.model, OUTSIDE_LEVEL) for cost in outside_stages(exports=exports)]
 
 
 def _summed(work: Sequence[_Work], disk: int, teachers: int, rates: Rates) -> Estimate:
-    seconds, macs = Span(0, 0, 0), 0.0
+    macs = 0.0
+    spans: list[Span] = []
     found: dict[tuple[str, int], MeasuredRate | None] = {}
     for one in work:
         of_a_pass = macs_of_a_pass(one.model)
-        seconds += rates.seconds(one.cost, of_a_pass)
+        spans.append(rates.seconds(one.cost, of_a_pass))
         macs += one.cost.passes * of_a_pass
         size = size_class(of_a_pass)
         found[one.cost.kind, size] = rates.rate_of(one.cost.kind, size)
     stages = sum(rate.stages for rate in found.values() if rate is not None)
     return Estimate(
-        span=seconds,
+        span=_together(work, spans, rates),
         disk_bytes=disk,
         basis=_basis(stages, rates),
         measured_stages=stages,
@@ -171,6 +180,23 @@ def _summed(work: Sequence[_Work], disk: int, teachers: int, rates: Rates) -> Es
         forward_passes=sum(one.cost.passes for one in work),
         macs=macs,
     )
+
+
+def _together(work: Sequence[_Work], spans: Sequence[Span], rates: Rates) -> Span:
+    """Of all stages: their sum, or the longest chain of those that wait for each other, where that is longer.
+
+    A stage's seconds are those by which it makes a run longer while all stages that are computed at a time
+    have work; one that has no other beside it takes as many times longer.
+    """
+    inside, chain = 0.0, dict.fromkeys((TEACHERS, STUDENTS, MEASUREMENTS), 0.0)
+    for one, span in zip(work, spans, strict=True):
+        if one.level != OUTSIDE_LEVEL:
+            at_once = share_threads(rates.device, one.model, rates.threads).at_once
+            inside += span.likely
+            chain[one.level] = max(chain[one.level], at_once * span.likely)
+    low, likely, high = (sum(ends) for ends in zip(*spans, strict=True))
+    longer = 1 + max(0.0, sum(chain.values()) - inside) / likely
+    return Span(low * longer, likely * longer, high * longer)
 
 
 def _basis(stages: int, rates: Rates) -> str:

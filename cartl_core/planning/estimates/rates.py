@@ -163,6 +163,9 @@ class Rates:
 
     def __init__(self, device: str, measured: Iterable[MeasuredRate] = ()) -> None:
         self.device = device
+        measured = tuple(measured)
+        self.threads = measured[0].threads if measured else 1
+        """Of a run; 1 where nothing was measured."""
         self._measured = {(rate.kind, rate.size_class): rate for rate in measured}
         likely = [log(rate.likely) for (kind, _), rate in self._measured.items() if kind not in OUTSIDE]
         self._machine = exp(median(likely)) if likely else None

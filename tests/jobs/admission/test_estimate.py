@@ -251,9 +251,9 @@ def test_no_job_is_estimated_at_nothing() -> None:
     assert estimate_together([smallest, smallest])["seconds"] >= 2 * least
 
 
-def slower(job: JobSpec, factor: float, *kinds: str) -> Any:
+def slower(job: JobSpec, factor: float, *kinds: str, threads: int = 1) -> Any:
     """Rates of a machine on which these kinds took so many times the first guess, thrice each."""
-    here = Machine("cpu", "a processor", 2, "fp32")
+    here = Machine("cpu", "a processor", threads, "fp32")
     size = size_class(macs_of_a_pass(job.model))
     seconds = {kind: factor * first_guess("cpu", kind, 1e12, 10.0) for kind in kinds}
     return summarise(Measurement(here, kind, size, 1e12, 10.0, seconds[kind]) for kind in kinds * 3)
@@ -273,6 +273,25 @@ def test_an_estimate_follows_what_stages_have_shown() -> None:
     assert guessed["seconds"] < part["seconds"] < known["seconds"]
     assert part["basis"] == "measured on 3 stages"
     assert "carried over to others" in part["assumes"] and "student" in part["assumes"]
+
+
+def test_a_chain_of_stages_has_one_of_two_threads() -> None:
+    """A teacher takes nearly all the time. It alone computes then, at half of what both threads would do; of
+    two teachers each has a thread."""
+    alone, other = spec(**SMALLEST), spec(**SMALLEST, seed=1)
+    kinds = ("student", "clean", "attack-pgd", *(f"diagnostic-{name}" for name in alone.evaluate.diagnostics))
+
+    def seconds(threads: int, *jobs: JobSpec) -> float:
+        rates = slower(alone, 1.0, *kinds, threads=threads) + slower(alone, 1e4, "teacher", threads=threads)
+        low, likely, high = estimate_together(jobs, rates)["seconds_range"].values()
+        assert low < likely < high
+        return float(likely)
+
+    assert seconds(2, alone) == pytest.approx(2 * seconds(1, alone), rel=0.05)
+    assert seconds(2, alone, other) == pytest.approx(seconds(1, alone, other), rel=0.05)
+    assert seconds(2, alone, other) == pytest.approx(seconds(2, alone), rel=0.05)
+    large = alone.model_copy(update={"model": ModelSpec(name="wrn-28-10", image_size=32, stem_stride=1)})
+    assert seconds(2, large) == seconds(1, large), "a large network uses both threads"
 
 
 def test_a_job_for_another_device_is_not_estimated_by_this_one() -> None:
