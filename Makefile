@@ -37,7 +37,7 @@ test-fast: $(STAMP)  ## Tests that need no server and no training: under two min
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope -m "not slow"
 
 test-hostile: $(STAMP)  ## OPTIONS of pytest (the fast tests) twice, with strange settings, proxies, locale, HOME, umask, time zone
-	$(BIN)/python -m tests.hostile --numprocesses auto --dist loadscope $(or $(OPTIONS),-m "not slow")
+	$(BIN)/python -m tests.hostile $(or $(OPTIONS),-m "not slow")
 
 chaos: $(STAMP)  ## Kill everything at random, KILLS times from SEED within MINUTES, and print the table
 	$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --minutes $(MINUTES)

@@ -3,9 +3,12 @@ are slow, is said here."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,10 @@ from tests.surroundings import Surroundings
 
 # Before any other module of the tests is imported: what it reads then is the same on every machine too.
 SURROUNDINGS = Surroundings()
+# Some machines ask for no compiled files; then each process would compile all tests anew.
+sys.dont_write_bytecode = False
+# What is collected is kept, so that looking for garbage in it is in vain; see ``pytest_collection_finish``.
+gc.disable()
 # How long an example takes says how busy the machine is. Hypothesis has a profile of its own where CI is set.
 settings.register_profile(
     "tests", settings.get_profile("default"), deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -113,9 +120,14 @@ SLOW = tuple(
 SERVERS = {"postgres", "new_postgres_database", "migrated_postgres", "redis_server", "redis_url", "own_redis"}
 
 
+@cache
+def is_slow_module(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in SLOW)
+
+
 def is_slow(item: pytest.Item) -> bool:
     """Whether ``make test-fast`` leaves a test out."""
-    if any(item.path.is_relative_to(place) for place in SLOW):
+    if is_slow_module(item.path):
         return True
     if not isinstance(item, pytest.Function):
         return False
@@ -130,6 +142,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if is_slow(item):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: let no garbage collection walk through it again."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

@@ -33,6 +33,9 @@ from jobs.tables import Job, Stage, Task
 
 OWNERS_TRIED = 32
 """Owners whose best job is tried before a claim comes back empty; all but one are held by other claims."""
+_FIRST, _OTHER, _MINE, _CANDIDATE, _RUNNING, _HOLDER = (aliased(Job) for _ in range(6))
+"""The roles of jobs in the statements below. Each claim writes its statements anew: to make an alias of all
+columns of a job takes longer than the rest of that."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,7 @@ def _owners_in_order(caps: Caps) -> Select[str, int]:
 
     Values of the best job are looked up by its id one by one: for a join PostgreSQL would read all jobs.
     """
-    first, other, mine = aliased(Job), aliased(Job), aliased(Job)
+    first, other, mine = _FIRST, _OTHER, _MINE
     owners = select(func.min(first.owner_id).label("owner_id")).where(is_in(first, JobState.QUEUED))
     walk = owners.cte("owners", recursive=True)
     following = select(func.min(other.owner_id)).where(
@@ -194,7 +197,7 @@ def _owners_in_order(caps: Caps) -> Select[str, int]:
 
 def _best_of(owner: str, priority: int | None) -> ScalarSelect[str]:
     """Id of the owner's best claimable job that no other claim holds, locked."""
-    candidate = aliased(Job)
+    candidate = _CANDIDATE
     chosen = _first(candidate, candidate.owner_id == owner)
     if priority is not None:
         chosen = chosen.where(candidate.priority == priority)
@@ -211,7 +214,7 @@ def _first(job: type[Job], condition: ColumnElement[bool]) -> Select[str]:
 
 
 def _running_of(owner: ColumnElement[str] | InstrumentedAttribute[str] | str) -> ScalarSelect[int]:
-    other = aliased(Job)
+    other = _RUNNING
     return (
         select(func.count())
         .select_from(other)
@@ -234,7 +237,7 @@ def claimable(job: type[Job]) -> ColumnElement[bool]:
 
     A holder whose lease has lapsed counts until maintenance has taken its job: it may only have slept.
     """
-    holder = aliased(Job)
+    holder = _HOLDER
     computed_elsewhere = exists().where(
         Stage.owner_id == job.owner_id,
         Stage.digest == job.waiting_for,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cartl_core.attacks import misclassified, random_numbers, run_attack
+from cartl_core.attacks import AttackOutcome, misclassified, random_numbers, run_attack
 from cartl_core.attacks.apgd import checkpoints
 from cartl_core.attacks.square import window_side
 from cartl_core.nn.rng import generator
@@ -66,13 +67,22 @@ def run(model: nn.Module, images: Tensor, labels: Tensor, attack: AttackSpec, wh
     return run_attack(model, images[which], labels[which], attack, seed=0, label=attack.label, indices=which)
 
 
+@cache
+def outcome_of_all(name: str, norm: str, loss: str) -> AttackOutcome:
+    """What several tests compare with; none may write into it."""
+    model = small_net()
+    images, labels = data(model)
+    found: AttackOutcome = run(model, images, labels, spec(name, norm, loss), torch.arange(COUNT))
+    return found
+
+
 @pytest.mark.parametrize(("name", "norm", "loss"), KINDS)
 def test_batching_changes_nothing(name: str, norm: str, loss: str) -> None:
     model = small_net()
     images, labels = data(model)
     attack = spec(name, norm, loss)
     everyone = torch.arange(COUNT)
-    whole = run(model, images, labels, attack, everyone)
+    whole = outcome_of_all(name, norm, loss)
     parts = [run(model, images, labels, attack, part) for part in (everyone[5:], everyone[:5])]
     assert torch.equal(torch.cat([parts[1].broken, parts[0].broken]), whole.broken)
     torch.testing.assert_close(
@@ -129,8 +139,11 @@ def test_the_seed_matters_and_nothing_global(name: str, norm: str, loss: str) ->
     attack, everyone = spec(name, norm, loss), torch.arange(COUNT)
     state = torch.get_rng_state()
     found = [
-        run_attack(model, images, labels, attack, seed=seed, label="a", indices=everyone).adversarial
-        for seed in (0, 0, 1)
+        outcome_of_all(name, norm, loss).adversarial,
+        *(
+            run_attack(model, images, labels, attack, seed=seed, label="a", indices=everyone).adversarial
+            for seed in (0, 1)
+        ),
     ]
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(found[0], found[1])
@@ -165,7 +178,7 @@ def test_what_is_skipped_costs_nothing_and_changes_nothing_for_the_others(
     model = small_net()
     images, labels = data(model)
     attack, everyone = spec(name, norm, loss), torch.arange(COUNT)
-    whole = run(model, images, labels, attack, everyone)
+    whole = outcome_of_all(name, norm, loss)
     skip = whole.broken.clone()
     skip[::4] = True
     rest = run_attack(model, images, labels, attack, seed=0, label="a", indices=everyone, skip=skip)

@@ -18,6 +18,9 @@ from cartl_core.run.pipeline import run
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
+from tests.fixtures.figures import saved_figures, unsaved_figures
+
+__all__ = ["saved_figures", "unsaved_figures"]
 
 Run = Callable[..., Report]
 REQUEST = {

@@ -94,6 +94,7 @@ def test_a_run_from_data_to_report(go: Run, job: Any, tmp_path: Path) -> None:
     assert fractions[-1] == pytest.approx(1.0)
 
 
+@pytest.mark.usefixtures("saved_figures")
 def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
     events: list[Event] = []
     report = go(job(), events)
@@ -104,6 +105,7 @@ def test_the_files_for_the_person(go: Run, job: Any, tmp_path: Path) -> None:
     assert (out / "report.md").read_text().startswith("# Robustness report")
     assert load_network(out / "student.safetensors").arch.classes == 5
     assert {"report.html", "curve.svg", "curve.png", "per-class.svg", "evidence.json"} <= written
+    assert len((out / "curve.svg").read_bytes()) > 5_000 < len((out / "curve.png").read_bytes())
     page = (out / "report.html").read_text()
     assert page.startswith("<!doctype html>")
     assert page.count('<img src="data:image/') == len(
