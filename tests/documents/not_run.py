@@ -6,7 +6,7 @@ SERVER = "it runs until somebody ends it; tests/end_to_end/test_up.py starts the
 DOCKER = "needs a Docker engine; test_deploying.py asks Compose, `make test-compose` tries the stack"
 CLUSTER = "needs a cluster; tests/deploy/test_chart.py renders the chart with the page's values"
 INSTALL = "installs packages"
-WALKED = "tests/api/test_backup.py takes a backup and restores it as the page says"
+WALKED = "tests/api/operating/test_backup.py takes a backup and restores it as the page says"
 LONG = "minutes or hours, and downloads"
 NOT_RUN: dict[tuple[str, str], str] = {
     (
@@ -87,7 +87,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
     (
         "docs/how-to/keep-files-in-a-bucket.md",
         "export CARTL_STORE=s3://cartl/production   # the bucket, and a prefix that may be empty",
-    ): "needs a bucket; tests/api/test_object_store.py and tests/long/test_two_hosts.py set these variables",
+    ): "needs a bucket; tests/api/operating/test_object_store.py and tests/long/test_two_hosts.py set them",
     ("docs/how-to/operate.md", "python -m jobs downgrade 0009"): "takes back what later pages need; "
     "tests/deploy/test_upgrade.py runs it",
     (
@@ -108,7 +108,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/how-to/track-jobs.md",
         ".venv/bin/cartl webhooks add https://example.com/cartl --event job.succeeded --event job.failed   "
         "# prints the secret",
-    ): "needs a service that allows webhooks; tests/cartl/test_webhooks.py types the same",
+    ): "needs a service that allows webhooks; tests/cartl/commands/test_webhooks.py types the same",
     ("docs/how-to/move-to-another-host.md", "docker compose up --build --no-start"): DOCKER,
     (
         "docs/explanation/benchmarks.md",

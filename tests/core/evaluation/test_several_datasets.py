@@ -33,7 +33,7 @@ from cartl_core.spec.faults import first_fault
 from cartl_core.storage.stage_cache import LocalStageCache
 from cartl_core.storage.stop_flag import StopFlag
 from jobs.admission.estimate import estimated_evaluation
-from tests.core.run.test_own_objects import digits
+from tests.core.run.library.test_own_objects import digits
 from tests.factories import HALF, make_runtime, make_spec
 
 HIGH, LOW = ({"name": "digits", "classes": list(range(first, first + 5))} for first in (5, 0))

@@ -15,7 +15,7 @@ from cartl_core.data.splits import Archive, Originals
 from cartl_core.errors import DatasetInvalid, DatasetMissing, SpecError
 from cartl_core.report.notices import DefaultRadius, SourceStandsIn
 from cartl_core.spec import JobSpec
-from tests.core.run.test_own_objects import figures
+from tests.core.run.library.test_own_objects import figures
 from tests.fixtures.brought import digits_pack, network_file
 
 CLASSES = [5, 6, 7, 8, 9]

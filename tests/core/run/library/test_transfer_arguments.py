@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from cartl_core import SpecError, load_network, transfer
-from tests.core.run.test_transfer_network import blocks, some
+from tests.core.run.library.test_transfer_network import blocks, some
 
 GOOD: dict[str, Any] = {"method": "vanilla", "freeze_depth": 1, "epochs": 1, "device": "cpu"}
 SHARED = nn.Linear(8, 8)

@@ -14,7 +14,7 @@ import yaml
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DASHBOARD = json.loads((ROOT / "docker/grafana/cartl.json").read_text())
 GIVEN = {"up": {"job": "cartl"}, "ALERTS": {"alertstate": "firing", "alertname": "CartlDown"}}
 """Series of Prometheus itself."""

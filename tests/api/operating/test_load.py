@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.load.__main__ import ROUTES, row
 from benchmarks.load.client import Tally
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_both_services_answer_alike_under_load() -> None:

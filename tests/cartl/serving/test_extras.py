@@ -14,7 +14,7 @@ import pytest
 
 from cartl.serving.extras import EXTRAS, missing
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 API, WORKER = set(EXTRAS["api"]), set(EXTRAS["worker"])
 
 

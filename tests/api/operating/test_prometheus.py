@@ -18,7 +18,7 @@ from cartl_core.events import StageFinished
 from jobs.settings import Settings
 from tests.api.conftest import local_client
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RULES = ROOT / "docker/prometheus/alerts.yml"
 # Of Prometheus itself, for each scrape.
 GIVEN = {"up"}

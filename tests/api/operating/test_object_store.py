@@ -15,7 +15,7 @@ from jobs.files.artifacts import log_file
 from jobs.files.stores import artifact_store
 from jobs.settings import Settings
 from tests.api.conftest import Worker, local_client
-from tests.api.test_uploads import BINARY, asked, network  # noqa: F401  a fixture
+from tests.api.uploads.test_uploads import BINARY, asked, network  # noqa: F401  a fixture
 from tests.fixtures.object_store import ACCESS_KEY, SECRET_KEY
 
 CONTENT = os.urandom(700_000)
