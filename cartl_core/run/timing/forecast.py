@@ -18,7 +18,7 @@ from cartl_core.planning.estimates.work import EXPORT, PUBLISH, START
 
 MINUTE = 60.0
 """Seconds of computing: as far back as the machine's pace of now is measured."""
-MACHINE_SPREAD = {True: 0.2, False: 1.2}
+MACHINE_SPREAD = {True: 0.4, False: 1.2}
 """Standard deviation of the logarithm of the machine's factor: where it was measured, and where not."""
 OUTSIDE = frozenset({START, EXPORT, PUBLISH})
 """Kinds of the group that is no passes of the network: the start, files, the report."""

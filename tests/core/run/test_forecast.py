@@ -52,7 +52,7 @@ def test_a_stage_that_sets_up_says_little_of_its_rate() -> None:
     forecast = Forecast(measured=True, spreads={"start": 0.2, "teacher": 0.3})
     forecast.computed("start", 5.0, 5.0)
     forecast.computed("teacher", 0.01, 2.0)
-    assert forecast.factors().of("teacher") == pytest.approx(1.0, abs=0.15)
+    assert 1.0 < forecast.factors().of("teacher") < 1.25
 
 
 def test_a_kind_that_is_off_by_itself_keeps_its_factor_to_itself() -> None:
