@@ -45,6 +45,7 @@ SLOW = tuple(
         "api/operating/test_front_door.py",
         "api/uploads/test_resource_places.py",
         "core/catalog/test_network_file.py",
+        "core/catalog/test_safetensors_header.py",
         "api/test_documents.py",
         "core/render/test_plots.py",
         "core/statistics/test_candidate_selection.py",

@@ -23,12 +23,12 @@ MACHINE_SPREAD = {True: 0.4, False: 1.2}
 OUTSIDE = frozenset({START, EXPORT, PUBLISH})
 """Kinds of the group that is no passes of the network: the start, files, the report."""
 COMPUTING_SPREAD = {True: 0.1, False: 1.2}
-"""The same of the factor of all passes of the network."""
+"""The same of the factor of all passes of the network, where rates were measured, and where not."""
 OUTSIDE_SPREAD = 0.1
 """The same of what is outside of them."""
 KIND_SPREAD = {False: 0.8, True: 0.4}
-"""The same of the factor of a kind that was never measured: of passes of the network, whose kinds lay so far
-apart in recorded first runs; and of what is outside of them."""
+"""The same of the factor of a kind that was never measured, by whether it is outside: kinds of passes lay so
+far apart in recorded first runs."""
 NOISE = 1.5
 """The same of what one second of computing shows."""
 SETTING_UP = 1.0
@@ -62,7 +62,12 @@ class Share:
 
 @dataclass(frozen=True)
 class Factors:
-    """On predicted seconds: of each kind that was computed, and of the others by their group."""
+    """On predicted seconds.
+
+    Attributes:
+        kinds: of each that was computed.
+        others: of those that were not, by whether they are outside of the passes of the network.
+    """
 
     kinds: Mapping[str, float]
     others: Mapping[bool, float]
