@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from http import HTTPStatus
 from pathlib import Path
 
 from pydantic import ValidationError
 from rich.console import Console
 
-from cartl.client import Client, Json
+from cartl.client import TERMINAL, Client, Json
 from cartl.demo import pairs
 from cartl.demo.promises import acceptance_criteria
 from cartl.http.answers import not_the_service
+from cartl.http.problems import ServiceError
 from cartl.serving.up import Service, Settings
 from cartl.show import follow, show_outcome, show_report
 from cartl.words import duration, expected
@@ -55,10 +57,19 @@ def adopt_or_post(client: Client, pair: pairs.Pair, console: Console) -> str:
             if job["spec_digest"] == wanted["spec_digest"]:
                 _say(console, f"An earlier demo was interrupted: going on with its job {job['id']}.")
                 return str(job["id"])
-            client.cancel(job["id"])
+            cancel_unless_over(client, str(job["id"]))
     job = client.submit(pair.request)
     _say(console, f"Posted job {job['id']} ({_estimate(job)}).")
     return str(job["id"])
+
+
+def cancel_unless_over(client: Client, job_id: str) -> None:
+    """Ask for the end of a job that was under way when it was listed; it may have ended since."""
+    try:
+        client.cancel(job_id)
+    except ServiceError as refused:
+        if refused.status != HTTPStatus.CONFLICT or client.job(job_id)["state"] not in TERMINAL:
+            raise
 
 
 def _estimate(job: Json) -> str:

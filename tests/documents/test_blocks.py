@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from cartl.client import Client
+from cartl.demo.demo import cancel_unless_over
 from cartl.serving.up import Service, Settings, free_port
 from cartl_core.planning.resolve import resolve
 from cartl_core.spec import JobRequest
@@ -126,7 +127,7 @@ def run_page(blocks: list[Block], folder: Path, service: Running) -> None:
         # No page waits for the jobs of another one.
         for job in found:
             if job["state"] in ("queued", "running"):
-                client.cancel(job["id"])
+                cancel_unless_over(client, job["id"])
 
 
 TUTORIALS = {
