@@ -74,7 +74,7 @@ class Contest:
     def __init__(self, network: Network, bf16: type[LowPrecision]) -> None:
         layout = torch.channels_last
         self.network: Network = network.to(memory_format=layout)  # type: ignore[call-overload]
-        self.surrogate: Network = fold(self.network).to(memory_format=layout)  # type: ignore[call-overload]
+        self.surrogate: Network = fold(self.network).to(memory_format=layout)
         self.low = bf16(self.surrogate)
         self.now: Way | None = None
         for module, precision in ((self.network, "fp32"), (self.surrogate, "fp32"), (self.low, "bf16")):
