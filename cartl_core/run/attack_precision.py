@@ -84,13 +84,12 @@ def pass_seconds(spec: AnySpec, runtime: Runtime) -> PassSeconds:
     if device.type == "cpu":
         count = min(count, MOST_IMAGES)
     flat = (0.5,) * model.channels
-    network = build_network(model, CLASSES, flat, flat, generator(0, "attack precision"))
+    draw = generator(0, "attack precision")
+    network = build_network(model, CLASSES, flat, flat, draw)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     surrogate = fold_batch_norm(network)
-    images = torch.rand(
-        (count, model.channels, model.image_size, model.image_size),
-        generator=generator(0, "images of the attack precision"),
-    ).to(device=device, memory_format=torch.channels_last)
+    images = torch.rand((count, model.channels, model.image_size, model.image_size), generator=draw)
+    images = images.to(device=device, memory_format=torch.channels_last)
     threads = torch.get_num_threads()
     torch.set_num_threads(runtime.threads)
     try:
