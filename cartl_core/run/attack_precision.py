@@ -26,7 +26,7 @@ ROUNDS = 3
 CLASSES = 10
 """Of the network that is measured: the head takes no time worth telling."""
 MOST_IMAGES = 32
-"""On a CPU: a large network takes seconds for these, and no other rate for more."""
+"""On a CPU, where a large network takes seconds for them; on a GPU it is a batch of the job."""
 
 log = logging.getLogger(__name__)
 
