@@ -81,15 +81,19 @@ def test_attacks_stand_beside_the_fastest_peer_of_each_layout(tmp_path: Path) ->
     at = {"network": "neft", "norm": "linf", "sought": 0.5, "eps": 0.1, "n": 7, "rounds": 2}
     run = {"threads": 1, "machine": "x86_64", "steps": 100, "date": "2026-01-02", "command": "make it"}
     file = tmp_path / "attacks.json"
-    file.write_text(json.dumps({"runs": [{**run, "pgd": [at | cell], "autoattack": []}]}))
-    first, second, last = attack_lines.lines(file)
+    authors = {name: {"processor_s": seconds} for name, seconds in (("cartl", 2.0), ("pyautoattack", 5.0))}
+    file.write_text(json.dumps({"runs": [{**run, "pgd": [at | cell], "autoattack": [at | authors]}]}))
+    first, second, third = attack_lines.lines(file)
     assert first == (
         "| PGD-100 in linf, 50 % robust | the fastest library, as given (b) | neft, radius 0.100, 7 images "
         "| 2 | 6 processor seconds | **3.00** | 2 | 2 | 1 thread of x86_64 |"
     )
     assert "channels_last (a)" in second and "| **1.50** |  |" in second
-    assert "not measured yet" in last
-    assert list(attack_lines.commands(file)) == ["- 2026-01-02, neft linf 50 %: `make it`"]
+    assert third == (
+        "| standard AutoAttack | the authors' own (pyautoattack) | neft, linf radius 0.100, 7 images "
+        "| 2 | 5 processor seconds | **2.50** | 1.5 | 1 | 1 thread of x86_64 |"
+    )
+    assert list(attack_lines.commands(file)) == ["- 2026-01-02, neft linf 50 %, neft linf 50 %: `make it`"]
 
 
 def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:
