@@ -109,11 +109,19 @@ def wanted(plan: Plan, asked: argparse.Namespace) -> Iterator[Cell]:
             yield cell
 
 
-def run_cell(runner: StudyRunner, cell: Cell, folder: Path, *, attacks: int | None = None) -> None:
+def run_cell(
+    runner: StudyRunner,
+    cell: Cell,
+    folder: Path,
+    *,
+    on_teacher: int | None = None,
+    on_student: int = ATTACKS_OF_THE_GRID,
+) -> None:
     """Append the row of a cell, and that of its teacher, where they are missing.
 
     Args:
-        attacks: so many, from the first; None: all on a teacher, those of the grid on a student.
+        on_teacher: attacks on it, from the first; None: all.
+        on_student: likewise, after its last epoch.
     """
     rows = read_rows(cell.pair, folder)
     if cell.name in {row["cell"] for row in students(rows)}:
@@ -122,9 +130,9 @@ def run_cell(runner: StudyRunner, cell: Cell, folder: Path, *, attacks: int | No
     teacher = runner.teacher(cell)
     if teacher.key.digest not in {row["digest"] for row in teachers(rows)}:
         seconds = time.process_time() - began
-        row = evaluation_rows.teacher_row(runner, cell, teacher, seconds, attacks=attacks)
+        row = evaluation_rows.teacher_row(runner, cell, teacher, seconds, attacks=on_teacher)
         append_row(cell.pair, row, folder)
-    row = evaluation_rows.cell_row(runner, cell, teacher, attacks=attacks or ATTACKS_OF_THE_GRID)
+    row = evaluation_rows.cell_row(runner, cell, teacher, attacks=on_student)
     append_row(cell.pair, row, folder)
     clean, robust = row["validation"][row["chosen"] - 1]
     log.info("%s: epoch %d, validation %.3f clean, %.3f robust", cell.name, row["chosen"], clean, robust)

@@ -62,8 +62,10 @@ def run_seed(
     runner: StudyRunner, plan: RivalsPlan, pair: str, seed: int, wanted: list[Cell], folder: Path
 ) -> None:
     """Append the rows of these cells; then of the soups whose students are there, and of what is chosen."""
+    # Only what is compared is attacked on test images: what is chosen, or the last epochs across domains.
+    on_student = ATTACKS if pair in plan.across else 0
     for cell in wanted:
-        run_cell(runner, cell, folder, attacks=ATTACKS)
+        run_cell(runner, cell, folder, on_teacher=ATTACKS, on_student=on_student)
     if pair in plan.across:
         return
     results = read_results(folder, plan)

@@ -1,6 +1,7 @@
-"""``python -m study.rivals.teacher_step``: what a step of adversarial training costs on a stronger teacher's network.
+"""``python -m study.rivals.teacher_step``: what a step of a stronger teacher's training costs.
 
-WRN-16-4, stem stride 1, 32 x 32 pixels, batch 128, PGD with two steps, one thread, processor time.
+Adversarial training of a WRN-16-4, stem stride 1, 32 x 32 pixels, batch 128, PGD with two steps; one thread,
+processor time.
 """
 
 from __future__ import annotations
@@ -31,9 +32,8 @@ def main(arguments: list[str]) -> int:
     torch.set_num_threads(1)
     seconds = statistics.median(step_seconds(asked.steps, asked.batch))
     epochs = HOURS * 3600 / (seconds * IMAGES / asked.batch)
-    print(
-        f"{seconds:.2f} s a step of {asked.batch} images; {epochs:.2f} epochs of {IMAGES:,} images in {HOURS} h"
-    )
+    took = f"{seconds:.2f} s a step of {asked.batch} images"
+    sys.stdout.write(f"{took}; {epochs:.2f} epochs of {IMAGES:,} images in {HOURS} h\n")
     return 0
 
 
