@@ -51,9 +51,8 @@ def groups(plan: Plan, asked: argparse.Namespace) -> dict[tuple[str, int], list[
     """The cells that are asked for, those of one pair and seed together, in the plan's order."""
     found: dict[tuple[str, int], list[Cell]] = {}
     for cell in cells(plan):
-        if all(
-            not named or value in named for named, value in ((asked.pair, cell.pair), (asked.seed, cell.seed))
-        ):
+        named = ((asked.pair, cell.pair), (asked.seed, cell.seed), (asked.method, cell.method))
+        if all(not chosen or value in chosen for chosen, value in named):
             found.setdefault((cell.pair, cell.seed), []).append(cell)
     return found
 
@@ -92,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--results", type=Path, default=RESULTS)
     made.add_argument("--pair", action="append", default=[], help="only this pair; may be repeated")
     made.add_argument("--seed", action="append", type=int, default=[], help="only this seed")
+    made.add_argument("--method", action="append", default=[], help="only this method")
     made.add_argument("--rounds", type=int, help="only so many rounds of the plan, from its first")
     return made
 
