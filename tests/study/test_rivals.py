@@ -17,11 +17,13 @@ from study.compare import Point, difference
 from study.plan import cells, plan_digest
 from study.rivals.__main__ import run_seed
 from study.rivals.choices import beside, own_choice, soup_rows, unexamined
-from study.rivals.comparisons import beside_rivals, finished, read
+from study.rivals.comparisons import across_domains, beside_rivals, finished, read
+from study.rivals.drawing import forest
 from study.rivals.plan import RESULTS, RivalsPlan, read_rivals_plan
 from study.rivals.processor import UNKNOWN, one_processor, processor
 from study.rivals.soups import greedy, mean_state, one_figure
 from study.rivals.tables import beside as table_of_rivals
+from study.rivals.tables import domains, progress, teachers, under_fronts
 from study.rows import append_row, read_rows, students
 from study.runner import StudyRunner
 from study.study_results import StudyResults, results_of
@@ -196,6 +198,43 @@ def test_what_is_chosen_stands_in_the_table(small: RivalsPlan, ran: tuple[StudyR
     cut = results_of(small, {"digits": [r for r in results.rows["digits"] if r["kind"] != "soup"]})
     assert not beside_rivals(small, finished(small, cut))
     assert own_choice(cut, "digits", 0, "uniform") is None
+
+
+def test_two_seeds_have_intervals_in_every_table_and_in_the_figure(
+    small: RivalsPlan, ran: tuple[StudyRunner, Path]
+) -> None:
+    rounds = [part.model_copy(update={"seeds": (0, 1)}) for part in small.rounds]
+    compared = small.compared.model_copy(update={"domains": ("ours",)})
+    plan = small.model_copy(update={"rounds": tuple(rounds), "compared": compared})
+    rows = read_rows("digits", ran[1])
+    again = [json.loads(json.dumps(row | {"seed": 1}).replace("digits/0/", "digits/1/")) for row in rows]
+    results = results_of(plan, {"digits": [*rows, *again]})
+    for made in (table_of_rivals, under_fronts):
+        assert " to " in made(plan, results)
+    assert "| digits | at | 2 |" in teachers(plan, results)
+    assert "| digits | 0, 1 | 0, 1 | 8 | 8 |" in progress(plan, results)
+    # Two seeds with the same images have the same differences.
+    for line in beside_rivals(plan, finished(plan, results)):
+        assert line.robust is not None and line.clean is not None
+        for found, at in ((line.robust, 1), (line.clean, 0)):
+            assert found == pytest.approx((line.first[at] - line.second[at],) * 3)
+    names = [text.get_text() for text in forest(plan, beside_rivals(plan, results)).axes[0].get_yticklabels()]
+    assert names == ["t", "t", "uniform", "greedy"]
+    across = plan.model_copy(update={"across": ("digits",)})
+    (line,) = across_domains(across, examined(results))
+    assert (line.name, line.seeds) == ("ours", 2)
+    assert "| digits | t | 2 |" in domains(across, examined(results))
+
+
+def examined(results: StudyResults) -> StudyResults:
+    """Every last epoch as it would be if it had been attacked: nothing holds."""
+    rows = [
+        row | {"outcomes": {"2": {"clean": "10", "fate": "10", "attacks": ["pgd20"]}}}
+        if row["kind"] == "cell"
+        else row
+        for row in results.rows["digits"]
+    ]
+    return results_of(results.plan, {"digits": rows})
 
 
 def test_every_committed_row_is_of_the_committed_plan_and_of_a_counted_seed() -> None:
