@@ -63,7 +63,7 @@ def finished(plan: RivalsPlan, results: StudyResults) -> StudyResults:
 
 def beside_rivals(plan: RivalsPlan, results: StudyResults) -> list[Line]:
     """Ours less each rival, each at its choice on validation images."""
-    made = []
+    made: list[Line] = []
     for pair in plan.within():
         found = [one for seed in results.seeds(pair) for one in beside(plan, results, pair, seed)]
         for name in rivals(plan):
@@ -74,7 +74,7 @@ def beside_rivals(plan: RivalsPlan, results: StudyResults) -> list[Line]:
 
 def across_domains(plan: RivalsPlan, results: StudyResults) -> list[Line]:
     """Every method less plain tuning from the usual teacher: the same k, the last epoch of both."""
-    made = []
+    made: list[Line] = []
     for pair in plan.across:
         for name in plan.compared.domains:
             both = list(_same_depth(results, pair, name, plan.compared.plain[0]))
