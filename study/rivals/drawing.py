@@ -29,8 +29,8 @@ def forest(plan: RivalsPlan, found: Sequence[Line]) -> Figure:
     rules = plan.rules
     figure = sheet(
         0.33 * len(names) + 1.3,
-        "`consistent` less each rival, in points of test accuracy: mean over seeds and Student's 95 % "
-        "interval. Each at its choice on validation images, `consistent` as clean as the rival there. "
+        "consistent less each rival, in points of test accuracy: mean over seeds and Student's 95 % "
+        "interval. Each at its choice on validation images, consistent as clean as the rival there. "
         f"PGD-20 on {rules.attacked_images} test images, clean on {rules.test_images:,}.",
     )
     robust, clean = figure.subplots(1, 2, sharey=True)
@@ -42,7 +42,7 @@ def forest(plan: RivalsPlan, found: Sequence[Line]) -> Figure:
         for axes, interval in ((robust, line.robust), (clean, line.clean)):
             assert interval is not None
             mean, low, high = (100 * value for value in interval)
-            label = line.pair if line.pair not in named and axes is robust else None
+            label = f"{line.pair}, {line.seeds} seeds" if line.pair not in named and axes is robust else None
             axes.plot([low, high], [place, place], color=colour, linewidth=1.3)
             axes.plot(
                 [mean], [place], marker=MARKERS[at], markersize=4.5, color=colour, label=label, linestyle=""
@@ -52,9 +52,14 @@ def forest(plan: RivalsPlan, found: Sequence[Line]) -> Figure:
         axes.axvline(0.0, color=palette.PLAIN, linewidth=0.8)
         axes.set_title(title, fontsize=8.5)
         axes.set_xlabel("points more than the rival", fontsize=8)
-    robust.set_yticks(range(len(names)), [rivals(plan)[name] for name in names], fontsize=7.5)
+    robust.set_yticks(range(len(names)), [_plain(rivals(plan)[name]) for name in names], fontsize=7.5)
     robust.invert_yaxis()
     figure.legend(
         *robust.get_legend_handles_labels(), loc="outside upper center", ncols=len(pairs), fontsize=7.5
     )
     return figure
+
+
+def _plain(title: str) -> str:
+    """Without the marks of code, which a figure does not have."""
+    return title.replace("`", "")
