@@ -142,9 +142,5 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/study/rivals.md",
         ".venv/bin/python -m study.rivals                 # what is left of the plan: hours",
     ): LONG,
-    (
-        "docs/study/rivals.md",
-        ".venv/bin/python -m study.rivals.teacher_step    # a step of a stronger teacher's training: a minute",
-    ): LONG,
     ("docs/study/data.md", "make study         # one pair, one seed, anew: minutes"): LONG,
 }
