@@ -123,6 +123,11 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("docs/explanation/benchmarks.md", ".venv/bin/python -m benchmarks.profiles consistent-epoch"): LONG,
     (
         "docs/explanation/benchmarks.md",
+        ".venv/bin/python -m benchmarks.low_precision   "
+        "# 1,000 images, six cells: a quarter of an hour of processor time",
+    ): LONG,
+    (
+        "docs/explanation/benchmarks.md",
         ".venv/bin/python -m benchmarks.startup",
     ): "starts the service twice; tests/end_to_end/test_up.py starts the same",
     (
