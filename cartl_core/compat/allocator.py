@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Mapping
 
 THRESHOLD = 2**20
-"""Bytes from which an array is taken from the machine by itself; most arrays of a small network are smaller."""
+"""Bytes from which an array comes from the machine by itself; most arrays of a small network are smaller."""
 SETTINGS = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "GLIBC_TUNABLES")
 """What a person may have set; then it stays as it is."""
 _M_MMAP_THRESHOLD = -3
