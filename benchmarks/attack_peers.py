@@ -21,6 +21,10 @@ Attack = Callable[[nn.Module, Tensor, Tensor, str, float, float, int], Tensor]
 """Of model, images, labels, norm, eps, step, steps: what each image became."""
 
 
+AutoAttack = Callable[[nn.Module, Tensor, Tensor, str, float], Tensor]
+"""Of model, images, labels, norm, eps: what each image became."""
+
+
 def foolbox(model: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, step: float, steps: int) -> Tensor:
     """foolbox's LinfPGD or L2PGD."""
     import foolbox as fb
@@ -76,7 +80,7 @@ def adv_lib(model: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float, step:
     return result
 
 
-def torchattacks_autoattack(steps: int | None) -> Callable[[nn.Module, Tensor, Tensor, str, float], Tensor]:
+def torchattacks_autoattack(steps: int | None) -> AutoAttack:
     """Its AutoAttack: as it comes (its own default is 10 steps), or its four attacks with ``steps``."""
 
     def attack(model: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float) -> Tensor:
@@ -101,6 +105,30 @@ def torchattacks_autoattack(steps: int | None) -> Callable[[nn.Module, Tensor, T
     return attack
 
 
+def authors_autoattack(model: nn.Module, x: Tensor, y: Tensor, norm: str, eps: float) -> Tensor:
+    """The standard AutoAttack of its authors (Croce and Hein, 2020), packed as pyautoattack.
+
+    Against fewer than ten classes its targeted attacks take all others in the place of nine: they would look
+    for classes that are not there.
+    """
+    from pyautoattack import AutoAttack as Standard
+
+    attack = Standard(model, norm={"linf": "Linf", "l2": "L2"}[norm], eps=eps, version="standard", seed=0)
+    others = int(model(x[:1]).shape[1]) - 1
+    for targeted in (attack.apgd_targeted, attack.fab):
+        targeted.n_target_classes = min(targeted.n_target_classes, others)
+    moved, _ = attack.run_standard_evaluation(x, y)
+    result: Tensor = moved
+    return result
+
+
+AUTOATTACKS: dict[str, tuple[str, AutoAttack]] = {
+    "torchattacks, as it comes": ("torchattacks", torchattacks_autoattack(None)),
+    "torchattacks, 100 steps": ("torchattacks", torchattacks_autoattack(100)),
+    "pyautoattack": ("pyautoattack", authors_autoattack),
+}
+"""Name: its package, its standard AutoAttack."""
+
 PEERS: dict[str, tuple[str, Attack, tuple[str, ...]]] = {
     "foolbox": ("foolbox", foolbox, ("linf", "l2")),
     "torchattacks": ("torchattacks", torchattacks, ("linf", "l2")),
@@ -113,4 +141,5 @@ PEERS: dict[str, tuple[str, Attack, tuple[str, ...]]] = {
 def versions() -> dict[str, str]:
     """Of the peers and what they stand on."""
     packages = [package for package, _, _ in PEERS.values()]
+    packages += [package for package, _ in AUTOATTACKS.values()]
     return {name: version(name) for name in (*packages, "torch", "numpy")}

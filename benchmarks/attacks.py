@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.attack_networks import NETWORKS, images, networks
-from benchmarks.attack_peers import PEERS, torchattacks_autoattack, versions
+from benchmarks.attack_peers import AUTOATTACKS, PEERS, versions
 from benchmarks.attack_runs import (
     Run,
     autoattack,
@@ -167,12 +167,11 @@ def autoattack_cell(
     options: argparse.Namespace,
     deadline: float,
 ) -> dict[str, Any]:
-    """Our AutoAttack and torchattacks': as it comes, and with the standard's 100 steps."""
+    """Our AutoAttack, and those of the peers that were asked for."""
     x, y = x[: options.autoattack_images], y[: options.autoattack_images]
     runs: dict[str, Run] = {"cartl": partial(autoattack, network, x, y, norm, eps)}
-    for name, steps in (("torchattacks, as it comes", None), ("torchattacks, 100 steps", 100)):
-        peer = torchattacks_autoattack(steps)
-        runs[name] = partial(judged_peer, peer, network, x, y, norm, eps)
+    for name in options.autoattack_peers:
+        runs[name] = partial(judged_peer, AUTOATTACKS[name][1], network, x, y, norm, eps)
     taken, _ = interleaved(runs, 1, deadline)
     mine = taken["cartl"].broken
     found: dict[str, Any] = {"n": len(x)}
@@ -180,6 +179,7 @@ def autoattack_cell(
         found[name] = its.as_row()
         if name != "cartl":
             found[name]["breaks_what_ours_does_not"] = int((its.broken & ~mine).sum())
+            found[name]["leaves_what_ours_breaks"] = int((~its.broken & mine).sum())
     return found
 
 
@@ -222,6 +222,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--channels-last", nargs="*", default=list(PEERS), help="peers to run in it, too")
     parser.add_argument("--autoattack-cells", nargs="*", default=["robust:linf:50", "neft:l2:50"])
     parser.add_argument("--autoattack-images", type=int, default=64)
+    parser.add_argument("--autoattack-peers", nargs="*", choices=list(AUTOATTACKS), default=list(AUTOATTACKS))
     parser.add_argument("--only-radii", action="store_true", help="train and seek the radii, measure nothing")
     options = parser.parse_args()
     unknown = [cell for cell in (*options.cells, *options.autoattack_cells) if cell not in every]

@@ -47,6 +47,12 @@ def depth(text: str) -> int | str:
         return text
 
 
+def evaluation(preset: str | None, norm: str | None) -> Json | None:
+    """The `evaluate` of a request; None where neither was typed."""
+    given = {"preset": preset, "norm": norm}
+    return {name: value for name, value in given.items() if value is not None} or None
+
+
 def read(spec: Path) -> Json:
     """The JSON object in a file.
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from benchmarks.profiles import tables as profiles
+from benchmarks.profiles.cases import PROFILES
+from benchmarks.profiles.shares import Convolutions, shares_of, whole
 from benchmarks.ratios import attack_lines
 from benchmarks.ratios.__main__ import main
 from benchmarks.ratios.contest import Contest, Row, measure, what_it_returns
 from benchmarks.ratios.page import PAGE, filled
 from benchmarks.ratios.results import FOLDER, read, record
 from benchmarks.ratios.table import ROWS
-from benchmarks.ratios.where_time_goes import Convolutions
 
 
 def test_everybody_takes_turns_and_ratios_are_taken_in_each_round() -> None:
@@ -77,15 +81,19 @@ def test_attacks_stand_beside_the_fastest_peer_of_each_layout(tmp_path: Path) ->
     at = {"network": "neft", "norm": "linf", "sought": 0.5, "eps": 0.1, "n": 7, "rounds": 2}
     run = {"threads": 1, "machine": "x86_64", "steps": 100, "date": "2026-01-02", "command": "make it"}
     file = tmp_path / "attacks.json"
-    file.write_text(json.dumps({"runs": [{**run, "pgd": [at | cell], "autoattack": []}]}))
-    first, second, last = attack_lines.lines(file)
+    authors = {name: {"processor_s": seconds} for name, seconds in (("cartl", 2.0), ("pyautoattack", 5.0))}
+    file.write_text(json.dumps({"runs": [{**run, "pgd": [at | cell], "autoattack": [at | authors]}]}))
+    first, second, third = attack_lines.lines(file)
     assert first == (
         "| PGD-100 in linf, 50 % robust | the fastest library, as given (b) | neft, radius 0.100, 7 images "
         "| 2 | 6 processor seconds | **3.00** | 2 | 2 | 1 thread of x86_64 |"
     )
     assert "channels_last (a)" in second and "| **1.50** |  |" in second
-    assert "not measured yet" in last
-    assert list(attack_lines.commands(file)) == ["- 2026-01-02, neft linf 50 %: `make it`"]
+    assert third == (
+        "| standard AutoAttack | the authors' own (pyautoattack) | neft, linf radius 0.100, 7 images "
+        "| 2 | 5 processor seconds | **2.50** | 1.5 | 1 | 1 thread of x86_64 |"
+    )
+    assert list(attack_lines.commands(file)) == ["- 2026-01-02, neft linf 50 %, neft linf 50 %: `make it`"]
 
 
 def test_an_unknown_row_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,3 +108,25 @@ def test_operations_of_convolutions_are_counted_forth_and_back() -> None:
         layer(images).sum().backward()
     once = 2 * images.shape[0] * 64 * 3 * 5 * 9
     assert counted.operations == 2 * once, "forth, and back to the weights; images ask for no gradient"
+
+
+def test_only_the_part_that_is_asked_about_is_profiled() -> None:
+    layer, images = torch.nn.Conv2d(3, 5, 3), torch.rand(2, 3, 8, 8)
+
+    def run(around: AbstractContextManager[Any]) -> None:
+        layer(images)
+        with around:
+            torch.nn.functional.leaky_relu(images)
+
+    of_a_part, of_all = shares_of(run, rounds=1), shares_of(whole(lambda: layer(images)), rounds=1)
+    assert of_a_part["convolution_gflops"] is None
+    assert of_a_part["shares"]["activations"] > 0
+    assert of_a_part["shares"]["convolutions, forth"] == 0
+    assert of_all["shares"]["convolutions, forth"] > 0
+    assert of_all["shares"]["activations"] == 0
+    assert sum(of_all["shares"].values()) == pytest.approx(1, abs=0.01)
+
+
+def test_every_profile_has_its_file() -> None:
+    assert tuple(PROFILES) == profiles.NAMES
+    assert {path.stem for path in profiles.FOLDER.glob("*.json")} == set(profiles.NAMES)

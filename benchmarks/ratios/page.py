@@ -6,16 +6,21 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ratios import attack_lines, where_time_goes
+from benchmarks.profiles import tables as profiles
+from benchmarks.ratios import attack_lines
 from benchmarks.ratios.results import FOLDER, read
 from benchmarks.ratios.table import ROWS
+
+
+def _profile(name: str) -> Callable[[Path], str]:
+    return lambda folder: profiles.table(name)
+
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "benchmarks.md"
 TABLES: dict[str, Callable[[Path], str]] = {
     "ratios": lambda folder: table(folder),
     "commands": lambda folder: commands(folder),
-    "profile": lambda folder: where_time_goes.table(),
-}
+} | {f"profile {name}": _profile(name) for name in profiles.NAMES}
 """By the name between ``<!-- NAME -->`` and ``<!-- end of NAME -->``."""
 HEAD = "| what | against | cell | ours | theirs | times (lowest to highest) | aim | rounds | machine |"
 

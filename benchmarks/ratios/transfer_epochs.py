@@ -11,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -122,14 +124,19 @@ def student_of(case: Case, directory: Path) -> Student:
     return Student(case.arm(epochs=1), teacher, case.classes, 0, ctx)
 
 
-def ours(case: Case, directory: Path) -> Seconds:
-    """One epoch of the library's loop, and what comes once: the caching pass, and checks of the weights."""
+def ours(case: Case, directory: Path, epoch_begins: Callable[[], object] = lambda: None) -> Seconds:
+    """One epoch of the library's loop, and what comes once: the caching pass, and checks of the weights.
+
+    Args:
+        epoch_begins: called between the caching pass and the epoch.
+    """
     student, moments = student_of(case, directory), list[float]()
     split, ctx, arm = case.split(), student.place, student.arm
     task = transfer_task(student, Images(split, split))
 
     def begin_epoch(epoch: int) -> None:
         task.begin_epoch(epoch)
+        epoch_begins()
         moments.append(time.process_time())
 
     def end_epoch() -> dict[str, float]:
@@ -142,13 +149,14 @@ def ours(case: Case, directory: Path) -> Seconds:
     return Seconds(ended - began, began - before + time.process_time() - ended)
 
 
-def plain(case: Case) -> Seconds:
-    """One epoch of the plain loop."""
+def plain(case: Case, around: AbstractContextManager[Any] | None = None) -> Seconds:
+    """One epoch of the plain loop, within ``around``."""
     arm, (images, labels) = case.arm(), case.data()
     student = PlainTransfer(case.network(), arm.freeze_depth, arm.transfer)
     optimizer = student.begin()
     began = time.process_time()
-    student.epoch(images, labels, optimizer)
+    with around or nullcontext():
+        student.epoch(images, labels, optimizer)
     return Seconds(time.process_time() - began)
 
 

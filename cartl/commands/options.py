@@ -27,4 +27,5 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No words; of an answer its ids or names alone.")]
+Norm = Annotated[str | None, typer.Option(help="Of its attacks: linf, l2 or l1.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it costs much, or is lost.")]

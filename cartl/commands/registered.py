@@ -9,22 +9,18 @@ import typer
 from cartl.commands import (
     about,
     audit,
-    catalog,
-    datasets,
     doctor,
     download,
     jobs,
-    keys,
     local,
     remeasure,
     results,
     service,
     submit,
-    teachers,
     verify,
     watch,
-    webhooks,
 )
+from cartl.commands.resources import catalog, datasets, keys, teachers, webhooks
 
 app = typer.Typer(
     help="Move a robust network to new data without losing its robustness, and measure it honestly.",

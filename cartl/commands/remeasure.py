@@ -10,7 +10,7 @@ import typer
 from cartl import request as asked
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.agreement import agree, tell_dry_run, tell_posted
-from cartl.commands.options import AsJson, JobId, Key, Quiet, Url, Yes
+from cartl.commands.options import AsJson, JobId, Key, Norm, Quiet, Url, Yes
 from cartl.commands.watch import watch_to_end
 from cartl.terminal.output import Output
 
@@ -24,6 +24,7 @@ def remeasure(
     attacks: Annotated[
         str | None, typer.Option(help="In its place an evaluation by name, e.g. pgd100 or autoattack.")
     ] = None,
+    norm: Norm = None,
     name: Annotated[str | None, typer.Option(help="For you.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="For filters; repeatable.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would become.")] = False,
@@ -38,9 +39,8 @@ def remeasure(
 
     The new job adds a row to the robustness of both. With neither file nor --attacks: the ensemble.
     """
-    written: dict[str, Any] = asked.read(evaluate) if evaluate else {"preset": attacks or "ensemble"}
-    if evaluate and attacks:
-        written["preset"] = attacks
+    written: dict[str, Any] = asked.read(evaluate) if evaluate else {"preset": "ensemble"}
+    written |= asked.evaluation(attacks, norm) or {}
     others = {"name": name, "tags": tag}
     body = {"evaluate": written, **{field: value for field, value in others.items() if value}}
     output = Output(as_json, quiet)

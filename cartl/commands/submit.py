@@ -10,7 +10,7 @@ import typer
 from cartl import request as asked
 from cartl.client import DEFAULT_URL, Client, Json
 from cartl.commands.agreement import agree, cost_of, tell_downloads, tell_dry_run, tell_posted
-from cartl.commands.options import AsJson, Key, Quiet, Url, Yes
+from cartl.commands.options import AsJson, Key, Norm, Quiet, Url, Yes
 from cartl.commands.watch import watch_sweep_to_end, watch_to_end
 from cartl.terminal.output import Output
 
@@ -99,6 +99,7 @@ def evaluate(
         str | None, typer.Option(help="In their place: one of `cartl teachers list`, by name or id.")
     ] = None,
     attacks: Annotated[str | None, typer.Option(help="An evaluation by name, e.g. quick or pgd100.")] = None,
+    norm: Norm = None,
     preset: Annotated[str | None, typer.Option(help="smoke, quick or paper.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     name: Annotated[str | None, typer.Option(help="For you.")] = None,
@@ -118,7 +119,7 @@ def evaluate(
             "kind": "evaluate",
             "network": ref,
             **_measured_on(dataset),
-            "evaluate": {"preset": attacks} if attacks else None,
+            "evaluate": asked.evaluation(attacks, norm),
             "preset": preset,
             "seed": seed,
             "name": name,

@@ -26,6 +26,7 @@ from cartl_core.analysis.acceptance.verify import NotVerifiable, Verification, s
 from cartl_core.analysis.acceptance.verify import verify as compute_again
 from cartl_core.render import sentences
 from cartl_core.report import Report
+from cartl_core.spec.faults import first_fault
 from cartl_core.strict_json import ANSWER, read_file
 
 REPORT = "report.json"
@@ -129,11 +130,13 @@ def _has_signed_weights(folder: Path, key: Path, *, beside: bool) -> bool:
 def _read(path: Path) -> Report:
     try:
         written = read_file(path, ANSWER)
-        return Report.model_validate(written)
-    except ValidationError as error:
-        raise NotUsable(f"{path} is no report of this version: {error.error_count()} faults") from error
     except ValueError as error:
         raise NotUsable(f"{path} cannot be read as JSON: {error}") from error
+    try:
+        return Report.model_validate(written)
+    except ValidationError as error:
+        first = first_fault(Report, error, written, whole="the file")
+        raise NotUsable(f"{path} is no report of this version: {first}") from error
 
 
 def _verified(report: Report, folder: Path) -> Verification:

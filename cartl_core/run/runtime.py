@@ -16,7 +16,7 @@ import torch
 
 import cartl_core
 from cartl_core.errors import SpecError
-from cartl_core.planning.estimates.side_by_side import share_threads
+from cartl_core.planning.estimates.shared_threads import share_threads
 from cartl_core.run.code_version import code_version
 from cartl_core.spec import JobSpec, Runtime
 from cartl_core.spec.existing_network import EvaluateJobSpec

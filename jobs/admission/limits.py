@@ -13,7 +13,7 @@ from cartl_core.errors import SpecError
 from cartl_core.planning.estimates.scratch import check_scratch
 from cartl_core.spec import JobSpec
 from cartl_core.spec.existing_network import EvaluateJobSpec
-from jobs.admission.estimate import training_images
+from jobs.admission.image_counts import training_images
 from jobs.settings import Settings
 
 # The field of a part of the specification -> the setting that bounds it, wherever that field occurs.

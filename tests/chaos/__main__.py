@@ -11,7 +11,7 @@ import sys
 
 from tests.chaos.campaign import Campaign
 from tests.chaos.faults import FAULTS, Outcome, Plan
-from tests.chaos.recovery import freed, own, row, whole
+from tests.chaos.judging.recovery import freed, own, row, whole
 
 
 def plan_of(arguments: argparse.Namespace) -> Plan:

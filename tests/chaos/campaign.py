@@ -21,10 +21,10 @@ from jobs.store.claim import claimable
 from jobs.tables import Job
 from tests.chaos.faults import FAULTS, KILLS, Outcome, Plan, schedule
 from tests.chaos.field import Field
-from tests.chaos.invariants import ProcessWatch, broken_rules, stories
-from tests.chaos.judgement import account, judge
+from tests.chaos.judging.invariants import ProcessWatch, broken_rules, stories
+from tests.chaos.judging.judgement import account, judge
+from tests.chaos.judging.recovery import Look, Recoveries, Sight
 from tests.chaos.load import Load, Watcher, reference, requests
-from tests.chaos.recovery import Look, Recoveries, Sight
 from tests.chaos.service import marked, send
 from tests.chaos.stack import CLOCK_SECONDS, Stack
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos import damage, kills, troubles
 from tests.chaos.field import Field
-from tests.chaos.recovery import Recoveries
+from tests.chaos.judging.recovery import Recoveries
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from jobs.state import JobState
-from tests.chaos.checks import Checks
-from tests.chaos.invariants import claim_of
+from tests.chaos.judging.checks import Checks
+from tests.chaos.judging.invariants import claim_of
+from tests.chaos.judging.recovery import Look, Recoveries, all_heard_of
 from tests.chaos.load import Load
-from tests.chaos.recovery import Look, Recoveries, all_heard_of
 from tests.chaos.service import Service
 from tests.chaos.stack import Stack
 

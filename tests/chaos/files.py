@@ -14,7 +14,7 @@ from jobs.settings import Settings
 from jobs.state import JobState
 from jobs.store.stages import claim_directory
 from jobs.tables import Artifact, Checkpoint, Job, Stage
-from tests.chaos.invariants import Story
+from tests.chaos.judging.invariants import Story
 from tests.chaos.load import Result
 
 

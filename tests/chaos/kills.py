@@ -7,9 +7,9 @@ import time
 
 import httpx
 
-from tests.chaos.checks import strike_check
 from tests.chaos.field import Field, claims_of
-from tests.chaos.invariants import claim_of
+from tests.chaos.judging.checks import strike_check
+from tests.chaos.judging.invariants import claim_of
 from tests.chaos.service import children, send
 
 RESTART_SECONDS = 1.0

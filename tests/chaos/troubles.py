@@ -17,8 +17,8 @@ from jobs import store
 from jobs.database.engine import transaction
 from jobs.files.retention import DAY, prune
 from jobs.queue import QUEUE
-from tests.chaos.effects import refused_commits
 from tests.chaos.field import Field, claims_of
+from tests.chaos.judging.effects import refused_commits
 from tests.chaos.kills import take_redis_away
 from tests.chaos.service import send
 

@@ -120,6 +120,7 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "# eight minutes, no network",
     ): "needs a GPU; tests/test_gpu_benchmark.py rehearses it",
     ("docs/explanation/benchmarks.md", ".venv/bin/python -m benchmarks.side_by_side"): LONG,
+    ("docs/explanation/benchmarks.md", ".venv/bin/python -m benchmarks.profiles consistent-epoch"): LONG,
     (
         "docs/explanation/benchmarks.md",
         ".venv/bin/python -m benchmarks.startup",

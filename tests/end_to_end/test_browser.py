@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 KINDS = ("bar", "cross", "ring")
 EACH = 40
-SMALL = {
+SMALL: dict[str, Any] = {
     "pretrain": {"epochs": 1},
     "transfer": {"epochs": 1},
     "evaluate": {"test_limit": 20, "checks": None, "corruptions": None},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cartl_core.planning.estimates.costs import Cost, macs_of_a_pass, size_class
 from cartl_core.planning.estimates.rates import Machine, MeasuredRate, Rates, rates_on
-from cartl_core.planning.estimates.side_by_side import seconds_until_done
+from cartl_core.planning.estimates.shared_threads import seconds_until_done
 from cartl_core.planning.estimates.work import outside_stages
 from cartl_core.planning.plan import Plan
 from cartl_core.planning.stages import networks_of

@@ -19,13 +19,14 @@ def run(*arguments: str) -> Any:
 
 def test_evaluate_posts_the_student_of_a_job(service: Any, answer: Any) -> None:
     service.reply = lambda asked: answer(201, {"id": "j2"})
-    result = run("evaluate", "j1", "--dataset", "digits:5,6", "--attacks", "pgd100", "--url", service.url)
+    measured = ("--attacks", "pgd100", "--norm", "l2")
+    result = run("evaluate", "j1", "--dataset", "digits:5,6", *measured, "--url", service.url)
     assert (result.exit_code, result.stdout) == (0, "j2\n")
     assert service.asked[0].body == {
         "kind": "evaluate",
         "network": {"job": "j1"},
         "dataset": {"name": "digits", "classes": [5, 6]},
-        "evaluate": {"preset": "pgd100"},
+        "evaluate": {"preset": "pgd100", "norm": "l2"},
     }
 
 
@@ -36,7 +37,9 @@ def test_remeasure_posts_what_is_new(service: Any, answer: Any, tmp_path: Path) 
     for arguments, evaluate in (
         ([], {"preset": "ensemble"}),
         (["--attacks", "pgd100"], {"preset": "pgd100"}),
+        (["--norm", "l2"], {"preset": "ensemble", "norm": "l2"}),
         ([str(tmp_path / "new.json")], {"attacks": [attack]}),
+        ([str(tmp_path / "new.json"), "--norm", "l1"], {"attacks": [attack], "norm": "l1"}),
     ):
         service.asked.clear()
         result = run("remeasure", "j1", *arguments, "--tag", "later", "--url", service.url)

@@ -122,6 +122,15 @@ def test_outcomes_that_do_not_fit_are_refused(copied: Path, name: str, change: A
     assert (code, why in said) == (2, True), said
 
 
+def test_what_is_no_report_is_refused_with_its_first_fault(copied: Path) -> None:
+    rewrite(copied, lambda report: report.update(complete=7))
+    code, said = outcome(copied)
+    assert code == 2 and "no report of this version: complete: true or false is expected" in said
+    (copied / "report.json").write_text("[]")
+    code, said = outcome(copied)
+    assert code == 2 and "no report of this version: the file: an object is expected" in said
+
+
 def test_files_that_are_cut_off_or_missing_are_refused(copied: Path) -> None:
     outcomes, report = copied / "outcomes-student.safetensors", copied / "report.json"
     outcomes.write_bytes(outcomes.read_bytes()[:-1])

@@ -29,12 +29,11 @@ from cartl_core.spec import JobSpec, ModelSpec
 from cartl_core.spec.architecture import Architecture
 from jobs.admission.estimate import (
     FIRST_GUESS,
-    classes_of,
     estimate,
     estimate_together,
     estimated,
-    training_images,
 )
+from jobs.admission.image_counts import classes_of, training_images
 from jobs.admission.network_size import Size, block_sizes, network_size
 from tests.factories import HALF, make_spec
 from tests.fixtures.requests import source_of

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cartl_core.planning.estimates.costs import macs_of_a_pass
-from cartl_core.planning.estimates.side_by_side import SMALL_MACS, Sharing, seconds_until_done, share_threads
+from cartl_core.planning.estimates.shared_threads import (
+    SMALL_MACS,
+    Sharing,
+    seconds_until_done,
+    share_threads,
+)
 from cartl_core.spec import ModelSpec
 
 SMALL = ModelSpec(name="wrn-16-2", stem_stride=4, image_size=28, channels=1)

@@ -10,7 +10,7 @@ import typer
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.numbers import SeveralNumbers, numbers, radius
 from cartl.commands.options import AsJson, Key, Quiet, Url, Yes
-from cartl.commands.resources import (
+from cartl.commands.resources.named import (
     Group,
     Licence,
     Name,
@@ -25,7 +25,7 @@ from cartl.commands.resources import (
     show,
     show_all,
 )
-from cartl.commands.resources import add as add_to
+from cartl.commands.resources.named import add as add_to
 from cartl.content import name_for
 from cartl.show_resources import show_teacher
 from cartl.terminal.output import Output

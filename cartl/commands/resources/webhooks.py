@@ -9,7 +9,7 @@ import typer
 from cartl.client import DEFAULT_URL, Client
 from cartl.commands.agreement import ask
 from cartl.commands.options import AsJson, Key, Quiet, Url, Yes
-from cartl.commands.resources import given
+from cartl.commands.resources.named import given
 from cartl.terminal.output import Output
 from cartl.terminal.webhook_tables import show_webhook, show_webhooks
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from jobs.state import JobState
-from tests.chaos import recovery
-from tests.chaos.recovery import (
+from tests.chaos.judging import recovery
+from tests.chaos.judging.recovery import (
     Look,
     Recoveries,
     Sight,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
-from tests.chaos.invariants import Story
+from tests.chaos.judging.invariants import Story
 from tests.chaos.stack import Stack
 
 WORDS = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.chaos import effects
-from tests.chaos.checks import wrong_checks
 from tests.chaos.field import Field
 from tests.chaos.files import late_files, late_rows, leftovers, orphan_files, wrong_results
-from tests.chaos.invariants import broken_rules, stories, wrong_ends
+from tests.chaos.judging import effects
+from tests.chaos.judging.checks import wrong_checks
+from tests.chaos.judging.invariants import broken_rules, stories, wrong_ends
 from tests.chaos.load import Result, Watcher
 
 

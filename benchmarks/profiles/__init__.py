@@ -1,0 +1,1 @@
+"""Where the time goes, by kind of operation, in a plain way and in ours."""
