@@ -138,5 +138,9 @@ NOT_RUN: dict[tuple[str, str], str] = {
         "docs/study/choice.md",
         ".venv/bin/python -m study.choice            # all figures anew into choice.json: minutes",
     ): LONG,
+    (
+        "docs/study/rivals.md",
+        ".venv/bin/python -m study.rivals                 # what is left of the plan: hours",
+    ): LONG,
     ("docs/study/data.md", "make study         # one pair, one seed, anew: minutes"): LONG,
 }
