@@ -1,4 +1,4 @@
-"""Batches in pieces: near-equal ones on a CPU, and what a frozen trunk makes of them has the same bits."""
+"""Batches in pieces: near-equal ones on a CPU, and a frozen trunk makes the same of them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from cartl_core.training.trunk_features import cached_features
 from cartl_core.training.validation import clean_accuracy
 
 CPU = torch.device("cpu")
+SAME_BITS = torch.backends.cpu.get_cpu_capability() == "AVX2"
+"""Where it was measured that passes of 16 images and more have the bits of larger ones (decision 0197)."""
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def split() -> Split:
     return Split(ImageSet.of(images), labels, torch.arange(293), (b"",) * 293)
 
 
-def test_features_and_attacks_have_the_bits_of_whole_batches(
+def test_features_and_attacks_are_those_of_whole_batches(
     network: Any, split: Split, workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lower, spec = network.split(2)[0], DisplacementSpec(eps=0.1, step=0.03, steps=3, copies=2)
@@ -86,9 +88,15 @@ def test_features_and_attacks_have_the_bits_of_whole_batches(
     in_pieces = found()
     monkeypatch.setattr(module, "PIECE", {})
     whole = found()
-    assert torch.equal(in_pieces[0], whole[0])
-    assert torch.equal(in_pieces[1], whole[1])
-    assert in_pieces[2] == whole[2] > 0
+    torch.testing.assert_close(in_pieces[0], whole[0])
+    # A slope that is nearly 0 may have another sign after another rounding: then one pixel moves otherwise.
+    moved, displaced = in_pieces[1] - whole[1], whole[1] - whole[1].mean(0)
+    assert moved.abs().mean() < 1e-3 * displaced.abs().mean()
+    assert abs(in_pieces[2] - whole[2]) <= 1 / len(split)
+    if SAME_BITS:
+        assert torch.equal(in_pieces[0], whole[0])
+        assert torch.equal(in_pieces[1], whole[1])
+        assert in_pieces[2] == whole[2] > 0
 
 
 def test_no_more_than_a_piece_passes_at_once(network: Any, split: Split, workspace: Any) -> None:
