@@ -6,7 +6,6 @@ out of both. Networks are untrained and images random: what they have learned ch
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,6 @@ from benchmarks.ratios.contest import Contest, Row, what_it_returns
 from benchmarks.ratios.plain_transfer import PlainTransfer
 from benchmarks.ratios.training_steps import context
 from cartl_core.catalog import DATASETS
-from cartl_core.compat.allocator import return_freed_memory
 from cartl_core.data import ImageSet, Split
 from cartl_core.execution.scratch import Scratch
 from cartl_core.nn.build import build_network
@@ -40,7 +38,6 @@ from cartl_core.training.student import Student
 from cartl_core.training.transfer import transfer_task
 
 PLAIN = "a plain loop"
-RETURNING = "a plain loop that returns what it frees as ours does"
 WRN_28_4 = ModelSpec(name="wrn-28-4", image_size=32, channels=3)
 MIB = 2**20
 
@@ -181,7 +178,7 @@ def memory(case: Case) -> Contest:
         told = subprocess.run([*command, who], capture_output=True, text=True, check=True)
         return float(told.stdout) / MIB
 
-    rivals = {PLAIN: partial(of, "plain"), RETURNING: partial(of, "returning")}
+    rivals = {PLAIN: partial(of, "plain")}
     return Contest(partial(of, "ours"), rivals, _facts(case, case.arm()))
 
 
@@ -197,12 +194,10 @@ def _facts(case: Case, arm: Arm) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """The peak of one process: METHOD TUNED_BLOCKS IMAGES BATCH STEPS ours|plain|returning; prints bytes."""
+    """The peak of one process: METHOD TUNED_BLOCKS IMAGES BATCH STEPS ours|plain; prints bytes."""
     method, *numbers, who = arguments
     blocks, images, batch, steps = map(int, numbers)
     torch.set_num_threads(1)
-    if who != "plain":
-        return_freed_memory(os.environ)
     case = Case(method, blocks, images, batch, attack_steps=steps or None)
     before = anonymous_bytes()
     with watched() as peak, tempfile.TemporaryDirectory() as directory:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from cartl_core.compat.allocator import return_freed_memory
 from cartl_core.errors import Interruption, LossNotFinite
 from cartl_core.execution.memory_errors import memory_faults
 from cartl_core.execution.stage_context import StageContext
@@ -139,6 +140,7 @@ class _Loop:
         else:
             self.state.restore(saved)
         inputs, labels = self.task.inputs()
+        return_freed_memory()  # of what was computed once, before the arrays of steps are taken
         size = min(self.training.batch_size, len(inputs))
         steps = len(inputs) // size
         gradient = BatchGradient(
