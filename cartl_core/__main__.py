@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from cartl_core.commands import COMMANDS
+from cartl_core.compat.allocator import return_freed_memory
 from cartl_core.compat.end_process import end_process
 from cartl_core.compat.openmp import bound_spinning
 
@@ -24,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         # This process is the command's own, and no command has loaded torch yet.
         bound_spinning(os.environ)
+        return_freed_memory(os.environ)
     options = command_line(next(iter(given), None)).parse_args(given)
     code: int = options.command(options)
     return code

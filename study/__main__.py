@@ -29,6 +29,7 @@ from cartl_core.errors import Interruption
 from cartl_core.storage.stop_flag import StopFlag
 from study import evaluation_rows
 from study.compared import unevaluated, unweighed
+from study.evaluation import ATTACKS_OF_THE_GRID
 from study.plan import (
     PLAN,
     Cell,
@@ -108,17 +109,30 @@ def wanted(plan: Plan, asked: argparse.Namespace) -> Iterator[Cell]:
             yield cell
 
 
-def run_cell(runner: StudyRunner, cell: Cell, folder: Path) -> None:
-    """Append the row of a cell, and that of its teacher, where they are missing."""
+def run_cell(
+    runner: StudyRunner,
+    cell: Cell,
+    folder: Path,
+    *,
+    on_teacher: int | None = None,
+    on_student: int = ATTACKS_OF_THE_GRID,
+) -> None:
+    """Append the row of a cell, and that of its teacher, where they are missing.
+
+    Args:
+        on_teacher: attacks on it, from the first; None: all.
+        on_student: likewise, after its last epoch.
+    """
     rows = read_rows(cell.pair, folder)
     if cell.name in {row["cell"] for row in students(rows)}:
         return
     began = time.process_time()
     teacher = runner.teacher(cell)
     if teacher.key.digest not in {row["digest"] for row in teachers(rows)}:
-        row = evaluation_rows.teacher_row(runner, cell, teacher, time.process_time() - began)
+        seconds = time.process_time() - began
+        row = evaluation_rows.teacher_row(runner, cell, teacher, seconds, attacks=on_teacher)
         append_row(cell.pair, row, folder)
-    row = evaluation_rows.cell_row(runner, cell, teacher)
+    row = evaluation_rows.cell_row(runner, cell, teacher, attacks=on_student)
     append_row(cell.pair, row, folder)
     clean, robust = row["validation"][row["chosen"] - 1]
     log.info("%s: epoch %d, validation %.3f clean, %.3f robust", cell.name, row["chosen"], clean, robust)

@@ -12,6 +12,7 @@ from typing import Any
 
 from cartl_core.statistics.proportions import mcnemar, paired_difference
 from study.evaluation import ATTACKS, robust_images
+from study.rivals.processor import one_processor
 from study.rows import Row
 
 HEADLINE = "pgd100"
@@ -118,11 +119,13 @@ def difference(first: Point, second: Point, attack: str | None) -> Difference:
         attack: None compares accuracy without an attack.
 
     Raises:
-        ValueError: the two were not examined on the same images, or not by this attack.
+        ValueError: the two were not examined on the same images, or not by this attack, or were made on two
+            processors.
     """
     places = [(point.row["pair"], point.row["seed"]) for point in (first, second)]
     if places[0] != places[1]:
         raise ValueError(f"{first.row['cell']} and {second.row['cell']} have no images in common")
+    one_processor([first.row, second.row], f"{first.row['cell']} and {second.row['cell']}")
     ours, theirs = _robust(first, attack), _robust(second, attack)
     only_first = sum(a and not b for a, b in zip(ours, theirs, strict=True))
     only_second = sum(b and not a for a, b in zip(ours, theirs, strict=True))

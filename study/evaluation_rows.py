@@ -24,8 +24,14 @@ from study.strongest import DRAWN, ensemble_evaluation
 from study.tune import Tuned, chosen_epoch, validation_attack
 
 
-def teacher_row(runner: StudyRunner, cell: Cell, teacher: Teacher, seconds: float) -> Row:
-    """How good a teacher is on its own data, and how its features scale on source and target."""
+def teacher_row(
+    runner: StudyRunner, cell: Cell, teacher: Teacher, seconds: float, *, attacks: int | None = None
+) -> Row:
+    """How good a teacher is on its own data, and how its features scale on source and target.
+
+    Args:
+        attacks: so many, from the first; None: all.
+    """
     task, pair = runner.task(cell.pair, cell.seed), runner.plan.pairs[cell.pair]
     rules = runner.plan.rules.model_copy(
         update={
@@ -36,7 +42,8 @@ def teacher_row(runner: StudyRunner, cell: Cell, teacher: Teacher, seconds: floa
     with runner.scratch(teacher.key) as ctx:
         network = load_network(teacher.network)
         ctx.install(network)
-        outcome = evaluate(network, evaluation_of(pair, rules, task.source.test, cell.seed), ctx)
+        evaluation = evaluation_of(pair, rules, task.source.test, cell.seed)
+        outcome = evaluate(network, replace(evaluation, attacks=evaluation.attacks[:attacks]), ctx)
         scaled = {
             side: scale_of(network, data.validation, pair, limit=SCALE_IMAGES, seed=cell.seed, ctx=ctx)
             for side, data in (("source", task.source), ("target", task.target))
@@ -56,8 +63,12 @@ def teacher_row(runner: StudyRunner, cell: Cell, teacher: Teacher, seconds: floa
     }
 
 
-def cell_row(runner: StudyRunner, cell: Cell, teacher: Teacher) -> Row:
-    """Tune, choose the cell's own epoch on validation images, then look at the test images at the end."""
+def cell_row(runner: StudyRunner, cell: Cell, teacher: Teacher, *, attacks: int = ATTACKS_OF_THE_GRID) -> Row:
+    """Tune, choose the cell's own epoch on validation images, then look at the test images at the end.
+
+    Args:
+        attacks: so many, from the first.
+    """
     began = time.process_time()
     key, settings = runner.student_key(cell)
     tuned = runner.tuned(cell, teacher)
@@ -78,9 +89,7 @@ def cell_row(runner: StudyRunner, cell: Cell, teacher: Teacher) -> Row:
         "loss": [round(value, 5) for value in tuned.loss],
         "chosen": chosen,
         "outcomes": {
-            str(end): _outcome(
-                runner, cell, teacher, tuned, end, _evaluation_of(runner, cell, ATTACKS_OF_THE_GRID)
-            )
+            str(end): _outcome(runner, cell, teacher, tuned, end, _evaluation_of(runner, cell, attacks))
         },
         "seconds": {"tune": round(tuning, 1), "test": round(time.process_time() - began - tuning, 1)},
         **runner.origin(),

@@ -31,6 +31,7 @@ from study.compare import HEADLINE, Point, accuracy, own
 from study.palette import COLOURS, PLAIN
 from study.radii import MULTIPLES, STEPS, robust_shares
 from study.reasons import cells_with_radii, peak, regimes, seeds_with_radii, ways
+from study.rivals import drawing as rivals
 from study.rows import Row
 from study.study_results import SELECTABLE, USUAL_K, StudyResults, read_results
 
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=FOLDER)
     parser.add_argument("--png", action="store_true", help="bitmaps as well")
     asked = parser.parse_args(arguments)
-    for stem, draw in (*drawings(read_results()), *choice.drawings()):
+    for stem, draw in (*drawings(read_results()), *choice.drawings(), *rivals.drawings()):
         for picture in files(stem, draw):
             if asked.png or picture.media_type == SVG:
                 write_whole(asked.out / picture.name, picture.content)

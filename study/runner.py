@@ -34,6 +34,7 @@ from study.plan import (
     plan_digest,
     pretrain_of,
 )
+from study.rivals.processor import processor
 from study.rows import Row
 from study.tune import Tuned, keep, kept, network_of, tune
 
@@ -164,7 +165,7 @@ class StudyRunner:
             "model": pair.model.model_dump(mode="json"),
             "data": data.fingerprint,
             "seed": seed,
-            "runtime": self.runtime.model_dump(mode="json"),
+            "runtime": self.runtime.model_dump(mode="json", exclude=set(machine.CHANGES_NOTHING)),
         }
         return StageKey(kind, name, digest(whole))
 
@@ -197,6 +198,7 @@ class StudyRunner:
             "versions": {"cartl": runtime.cartl, "torch": runtime.torch, "python": runtime.python},
             "threads": runtime.threads,
             "device": runtime.device,
+            "processor": processor(),
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
 

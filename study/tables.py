@@ -30,6 +30,7 @@ from study.marks import (
     place,
     table,
 )
+from study.rivals import tables as rivals
 from study.rows import Row
 from study.strongest import under_the_ensemble
 from study.study_results import SELECTABLE, StudyResults, read_results
@@ -181,8 +182,8 @@ FAR = _beside("vanilla", "vanilla-far", "turned-mild-far")
 FAR_OURS = _beside("turned-mild", "turned-mild-far")
 
 
-def _of_the_replay(made: Callable[[], str]) -> Table:
-    """A table of the committed figures of the replay, whatever the rows are."""
+def _of_another_study(made: Callable[[], str]) -> Table:
+    """A table of committed figures or rows of another study, whatever the rows are."""
     return lambda _: made()
 
 
@@ -252,7 +253,7 @@ TABLES: dict[str, Table] = {
     "references": REFERENCES,
     "cells": _all,
     "areas": areas,
-    **{name: _of_the_replay(made) for name, made in choice.made().items()},
+    **{name: _of_another_study(made) for name, made in (choice.made() | rivals.made()).items()},
 }
 """By the name in the document's markers."""
 

@@ -23,6 +23,7 @@ KINDS = {
     "aten::native_batch_norm": "batch norm",
     "aten::native_batch_norm_backward": "batch norm",
     "aten::leaky_relu": "activations",
+    "aten::leaky_relu_": "activations",
     "aten::leaky_relu_backward": "activations",
 }
 REST = "all else"

@@ -6,6 +6,7 @@ out of both. Networks are untrained and images random: what they have learned ch
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,9 +26,11 @@ from benchmarks.ratios.contest import Contest, Row, what_it_returns
 from benchmarks.ratios.plain_transfer import PlainTransfer
 from benchmarks.ratios.training_steps import context
 from cartl_core.catalog import DATASETS
+from cartl_core.compat.allocator import return_freed_memory
 from cartl_core.data import ImageSet, Split
 from cartl_core.execution.scratch import Scratch
 from cartl_core.nn.build import build_network
+from cartl_core.nn.files import save_network
 from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
 from cartl_core.planning.arms import resolve_transfer
@@ -37,6 +40,7 @@ from cartl_core.training.student import Student
 from cartl_core.training.transfer import transfer_task
 
 PLAIN = "a plain loop"
+RETURNING = "a plain loop that returns what it frees as ours does"
 WRN_28_4 = ModelSpec(name="wrn-28-4", image_size=32, channels=3)
 MIB = 2**20
 
@@ -48,6 +52,7 @@ class Case:
     Attributes:
         tuned_blocks: of the network's last ones, the head included.
         images: that an epoch goes through.
+        attack_steps: of the displacement of ``consistent``; None: as many as by default.
     """
 
     method: Method
@@ -56,6 +61,7 @@ class Case:
     batch_size: int
     model: ModelSpec = WRN_28_4
     classes: int = 10
+    attack_steps: int | None = None
 
     def network(self) -> Network:
         """An untrained one: what it has learned changes no cost."""
@@ -65,6 +71,9 @@ class Case:
     def arm(self, epochs: int | None = None) -> Arm:
         """As preset `quick` has it, without augmentation."""
         blocks = self.network().block_count
+        settings: dict[str, Any] = {"select": "last", "lr_schedule": "constant"}
+        if self.attack_steps is not None:
+            settings["displacement"] = {"steps": self.attack_steps}
         return resolve_transfer(
             self.method,
             blocks - self.tuned_blocks,
@@ -72,7 +81,7 @@ class Case:
             data=replace(DATASETS["cifar10"], augmentation="none"),
             preset="quick",
             named={"epochs": epochs, "lr": None, "batch_size": self.batch_size},
-            settings={"select": "last", "lr_schedule": "constant"},
+            settings=settings,
         )
 
     def data(self) -> tuple[Tensor, Tensor]:
@@ -98,7 +107,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Seconds:
-    """Of processor time: of an epoch, and of what comes once before all epochs."""
+    """Of processor time: of an epoch, and of what comes once before and after all epochs."""
 
     epoch: float
     once: float = 0.0
@@ -110,15 +119,16 @@ class Seconds:
 
 def student_of(case: Case, directory: Path) -> Student:
     """What is tuned, for an epoch; large arrays go to files in ``directory``."""
-    ctx = replace(context(), scratch=Scratch(directory))
-    return Student(case.arm(epochs=1), case.network(), case.classes, 0, ctx)
+    ctx, teacher = replace(context(), scratch=Scratch(directory)), directory / "teacher.safetensors"
+    save_network(teacher, case.network())
+    return Student(case.arm(epochs=1), teacher, case.classes, 0, ctx)
 
 
 def ours(case: Case, directory: Path, epoch_begins: Callable[[], object] = lambda: None) -> Seconds:
-    """One epoch of the library's loop, and its caching pass into files in ``directory``.
+    """One epoch of the library's loop, and what comes once: the caching pass, and checks of the weights.
 
     Args:
-        epoch_begins: called between the two.
+        epoch_begins: called between the caching pass and the epoch.
     """
     student, moments = student_of(case, directory), list[float]()
     split, ctx, arm = case.split(), student.place, student.arm
@@ -129,10 +139,14 @@ def ours(case: Case, directory: Path, epoch_begins: Callable[[], object] = lambd
         epoch_begins()
         moments.append(time.process_time())
 
+    def end_epoch() -> dict[str, float]:
+        moments.append(time.process_time())
+        return {}
+
     moments.append(time.process_time())
-    fit(replace(task, begin_epoch=begin_epoch, validate=dict), arm.transfer, seed=0, ctx=ctx)
-    before, began = moments
-    return Seconds(time.process_time() - began, began - before)
+    fit(replace(task, begin_epoch=begin_epoch, validate=end_epoch), arm.transfer, seed=0, ctx=ctx)
+    before, began, ended = moments
+    return Seconds(ended - began, began - before + time.process_time() - ended)
 
 
 def plain(case: Case, around: AbstractContextManager[Any] | None = None) -> Seconds:
@@ -161,13 +175,14 @@ def epochs(case: Case, *, with_what_comes_once: bool) -> Contest:
 def memory(case: Case) -> Contest:
     """Peak of anonymous memory, each in a process of its own: above what the process had before, in MiB."""
     command = [sys.executable, "-m", __name__, *map(str, (case.method, case.tuned_blocks))]
-    command += map(str, (case.images, case.batch_size))
+    command += map(str, (case.images, case.batch_size, case.attack_steps or 0))
 
     def of(who: str) -> float:
         told = subprocess.run([*command, who], capture_output=True, text=True, check=True)
         return float(told.stdout) / MIB
 
-    return Contest(partial(of, "ours"), {PLAIN: partial(of, "plain")}, _facts(case, case.arm()))
+    rivals = {PLAIN: partial(of, "plain"), RETURNING: partial(of, "returning")}
+    return Contest(partial(of, "ours"), rivals, _facts(case, case.arm()))
 
 
 def _facts(case: Case, arm: Arm) -> dict[str, Any]:
@@ -182,11 +197,13 @@ def _facts(case: Case, arm: Arm) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """The peak of one process: METHOD TUNED_BLOCKS IMAGES BATCH ours|plain; prints bytes."""
+    """The peak of one process: METHOD TUNED_BLOCKS IMAGES BATCH STEPS ours|plain|returning; prints bytes."""
     method, *numbers, who = arguments
-    blocks, images, batch = map(int, numbers)
+    blocks, images, batch, steps = map(int, numbers)
     torch.set_num_threads(1)
-    case = Case(method, blocks, images, batch)
+    if who != "plain":
+        return_freed_memory(os.environ)
+    case = Case(method, blocks, images, batch, attack_steps=steps or None)
     before = anonymous_bytes()
     with watched() as peak, tempfile.TemporaryDirectory() as directory:
         _ = ours(case, Path(directory)) if who == "ours" else plain(case)
@@ -227,7 +244,9 @@ def _rows() -> tuple[Row, ...]:
             2.0,
             {
                 "NEFT, 512 images, batch 128": partial(memory, Case("neft", 4, 512, 128)),
-                "consistent, 512 images, batch 128": partial(memory, Case("consistent", 4, 512, 128)),
+                "consistent, 256 images, batch 128, one step of attack": partial(
+                    memory, Case("consistent", 4, 256, 128, attack_steps=1)
+                ),
             },
             what_it_returns,
             "MiB",

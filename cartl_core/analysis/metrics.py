@@ -12,6 +12,7 @@ from cartl_core.analysis.over_classes import over_classes
 from cartl_core.catalog.ensembles import autoattack_among
 from cartl_core.report import AttackResult, ClassResult, Figures, Interval
 from cartl_core.spec import AttackSpec
+from cartl_core.spec.job import AttackPrecision
 from cartl_core.statistics.proportions import wilson
 
 
@@ -41,12 +42,14 @@ class AttackRecord:
     Attributes:
         not_finite: positions of those with an output that was infinite or not a number; they count as
             misclassified.
+        begun_in: the precision of its first steps; all that it found is confirmed in fp32.
     """
 
     attack: AttackSpec
     robust: tuple[bool, ...]
     seconds: float
     not_finite: frozenset[int] = frozenset()
+    begun_in: AttackPrecision = "fp32"
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ def attack_result(outcome: AttackRecord, seed: int) -> AttackResult:
         random_start=attack.random_start,
         samples=attack.samples,
         targets=attack.targets,
+        begun_in=outcome.begun_in,
         seed=seed,
         n=n,
         robust=wilson(sum(outcome.robust), n),

@@ -14,6 +14,7 @@ from cartl_core.analysis.results import (
     TeacherResult,
 )
 from cartl_core.analysis.selection import OnValidation
+from cartl_core.catalog.low_precision import begun_in
 from cartl_core.planning.plan import NetworkPlan, StudentPlan, TeacherPlan
 from cartl_core.planning.stage_digests import StageKey
 from cartl_core.planning.stages import Attacking, StageSpec, Work
@@ -92,7 +93,9 @@ class RunState:
     def attacks(self, measurements: Measurements) -> list[AttackRecord]:
         """The outcomes of the attacks that are finished."""
         return [
-            AttackRecord(attack, found.robust, found.seconds, found.not_finite)
+            AttackRecord(
+                attack, found.robust, found.seconds, found.not_finite, begun_in(attack, self.runtime)
+            )
             for attack, found in self._outcomes(measurements)
             if attack is not None
         ]

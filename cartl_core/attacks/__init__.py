@@ -7,6 +7,7 @@ A job runs its attacks by their specs: ``run_attack``.
 from cartl_core.attacks.attack_state import AttackOutcome, misclassified, not_finite
 from cartl_core.attacks.fold_batch_norm import attack_with_surrogate, fold_batch_norm
 from cartl_core.attacks.functions import apgd, fab, pgd, square
+from cartl_core.attacks.low_precision import LowPrecision, attack_begun_low
 from cartl_core.attacks.minimal_radius import minimal_radii
 from cartl_core.attacks.pgd import perturb
 from cartl_core.attacks.random_starts import random_numbers, random_starts
@@ -14,7 +15,9 @@ from cartl_core.attacks.run_attack import run_attack
 
 __all__ = [
     "AttackOutcome",
+    "LowPrecision",
     "apgd",
+    "attack_begun_low",
     "attack_with_surrogate",
     "fab",
     "fold_batch_norm",

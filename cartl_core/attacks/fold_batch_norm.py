@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,8 @@ from cartl_core.attacks.attack_state import AttackOutcome, misclassified, not_fi
 from cartl_core.attacks.run_attack import run_attack
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import AttackSpec
+
+M = TypeVar("M", bound=nn.Module)
 
 
 class Affine(nn.Module):
@@ -43,7 +46,7 @@ class Affine(nn.Module):
         return torch.addcmul(self.shift, x, self.scale)
 
 
-def fold_batch_norm(network: nn.Module) -> nn.Module:
+def fold_batch_norm(network: M) -> M:
     """A copy of ``network`` in eval mode with its batch norms folded; parameters ask for no gradient.
 
     Reparametrised convolutions are left as they are.

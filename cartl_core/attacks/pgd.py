@@ -6,7 +6,7 @@ usual last iterate and, since a sample leaves at its first misclassified iterate
 model as it was.
 
 In an evaluation an image also leaves when it moves in a circle: two steps on it is where it was and the
-model says what it said, so that all its further iterates have been tried (``cycle_detection``). In linf that
+model says what it said, so that all its further iterates have been tried (``CycleDetector``). In linf that
 is where most of what is still correct ends, at a corner of the ball, after some thirty to fifty steps of a
 tenth of the radius.
 """
@@ -17,8 +17,7 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from cartl_core.attacks.attack_state import AttackOutcome, AttackState, packed
-from cartl_core.attacks.cycle_detection import CycleDetector
+from cartl_core.attacks.attack_state import AttackOutcome, AttackState, CycleDetector, packed
 from cartl_core.attacks.losses import OBJECTIVES, Objective
 from cartl_core.attacks.norm_balls import BALLS, Ball, Bounds
 from cartl_core.attacks.random_starts import AttackRandomness, starts_for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pkgutil import resolve_name
 from typing import Protocol
 
@@ -64,15 +65,18 @@ def run_attack(
         ValueError: the attack does not fit the model, e.g. its loss needs more classes.
     """
 
+    randomness = randomness_of(attack, images.shape[1:], seed=seed, label=label, indices=indices)
+    return IMPLEMENTATIONS[attack.name](model, images, labels, attack, randomness=randomness, skip=skip)
+
+
+def randomness_of(
+    attack: AttackSpec, shape: Sequence[int], *, seed: int, label: str, indices: Tensor
+) -> AttackRandomness:
+    """All chance of an attack on images of ``shape`` (C, H, W) at ``indices`` (N,) of their data set."""
+
     def starts(restart: int) -> Tensor:
         return random_starts(
-            images.shape[1:],
-            attack.eps,
-            seed=seed,
-            label=label,
-            restart=restart,
-            indices=indices,
-            norm=attack.norm,
+            shape, attack.eps, seed=seed, label=label, restart=restart, indices=indices, norm=attack.norm
         )
 
     def numbers(restart: int, chapter: int, count: int) -> Tensor:
@@ -80,5 +84,4 @@ def run_attack(
             count, seed=seed, label=label, restart=restart, chapter=chapter, indices=indices
         )
 
-    randomness = AttackRandomness(starts=starts, numbers=numbers)
-    return IMPLEMENTATIONS[attack.name](model, images, labels, attack, randomness=randomness, skip=skip)
+    return AttackRandomness(starts=starts, numbers=numbers)

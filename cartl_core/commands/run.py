@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 from pydantic import ValidationError
 
@@ -38,6 +39,7 @@ from cartl_core.planning.resolve import resolve
 from cartl_core.planning.shards import FanOut, read_shard
 from cartl_core.report.notices import Notice, RuntimeChanged
 from cartl_core.run import runtime as machine
+from cartl_core.run.attack_precision import Asked, choose
 from cartl_core.run.library.own_objects import Brought, inspected, pack_in
 from cartl_core.run.pipeline import run
 from cartl_core.run.supervised import LOST_SUPERVISOR, Orders, SupervisedStageCache
@@ -83,6 +85,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threads",
         type=threads,
         help="CPU threads of all stages together (default: all that this process may use)",
+    )
+    parser.add_argument(
+        "--attack-precision",
+        choices=get_args(Asked),
+        default="auto",
+        help="in which long attacks begin, where no runtime is recorded (default: as measured)",
     )
     parser.add_argument(
         "--image", type=image_digest, metavar="DIGEST", help="SHA-256 of the container image, for the report"
@@ -239,18 +247,25 @@ def _runtime(
 ) -> tuple[Runtime, tuple[Notice, ...]]:
     """This machine's runtime, or the recorded one as far as this machine allows."""
     here = machine.resolve(spec, threads=options.threads, image=options.image)
-    if options.runtime is None:
+    recorded = _recorded(options.runtime)
+    if recorded is None or not machine.same_device(recorded, here):
+        here = choose(spec, here, asked=options.attack_precision)
+    if recorded is None:
         return here, ()
-    written = read_json(options.runtime, "runtime")
+    runtime, changed = machine.settle(recorded, here)
+    return runtime, (RuntimeChanged(changed=changed),) if changed else ()
+
+
+def _recorded(path: Path | None) -> Runtime | None:
+    """What an earlier attempt resolved; None where no file is named."""
+    if path is None:
+        return None
+    written = read_json(path, "runtime")
     try:
-        recorded = Runtime.model_validate(written)
+        return Runtime.model_validate(written)
     except ValidationError as error:
         fault = first_fault(Runtime, error, written)
-        raise SpecError("runtime", f"{options.runtime.name} is no recorded runtime: {fault}") from error
-    runtime, changed = machine.settle(recorded, here)
-    if not changed:
-        return runtime, ()
-    return runtime, (RuntimeChanged(changed=changed),)
+        raise SpecError("runtime", f"{path.name} is no recorded runtime: {fault}") from error
 
 
 def _stopped(interruption: Interruption) -> Stopped:

@@ -54,10 +54,22 @@ class AttackProgress:
 
 
 @contextmanager
-def watched(network: nn.Module, attack: AttackSpec, tell: Callable[[float], None]) -> Iterator[None]:
-    """While ``attack`` on a batch asks ``network``, tell how far it is."""
-    hook = network.register_forward_hook(AttackProgress(attack, tell))
+def watched(
+    network: nn.Module, attack: AttackSpec, tell: Callable[[float], None], *, low: nn.Module | None = None
+) -> Iterator[None]:
+    """While ``attack`` on a batch asks ``network``, tell how far it is.
+
+    Args:
+        low: the copy in bf16 on which each restart begins; None: all of it is on ``network``.
+    """
+    asked = [network] if low is None else [network, low]
+    if low is not None:
+        # Both begin each restart with a look at the images themselves and end it with one at the last points.
+        attack = attack.model_copy(update={"steps": attack.steps + 3})
+    progress = AttackProgress(attack, tell)
+    hooks = [module.register_forward_hook(progress) for module in asked]
     try:
         yield
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()

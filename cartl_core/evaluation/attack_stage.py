@@ -1,4 +1,4 @@
-"""Stage 3: one attack on one network, image by image, in eval mode and fp32.
+"""Stage 3: one attack on one network, image by image, in eval mode and judged in fp32.
 
 Outcomes are kept per image, so that attacks are combined and methods compared on the very same images.
 """
@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from cartl_core.attacks import attack_with_surrogate, fold_batch_norm, misclassified, not_finite
+from cartl_core.attacks import (
+    LowPrecision,
+    attack_begun_low,
+    attack_with_surrogate,
+    fold_batch_norm,
+    misclassified,
+    not_finite,
+)
+from cartl_core.attacks.attack_state import AttackOutcome
+from cartl_core.catalog.low_precision import begun_in
 from cartl_core.data import Split
 from cartl_core.errors import PartFinished
 from cartl_core.evaluation.attack_progress import watched
@@ -66,10 +76,7 @@ def evaluate(
     Raises:
         PartFinished: only a part was asked for (``ctx.rows``), and it is written.
     """
-    network = ready_network(network_directory, ctx)
-    surrogate = fold_batch_norm(network)
-    ctx.install(surrogate)
-
+    doubles = _doubles(ready_network(network_directory, ctx), attack, ctx)
     first, last = ctx.rows or (0, len(images.labels))
 
     def measure(part: slice) -> Rows:
@@ -78,7 +85,7 @@ def evaluate(
         def tell(share: float) -> None:
             ctx.progress((part.start + share * (part.stop - part.start)) / (last - first))
 
-        return _batch(network, surrogate, images, there, attack, seed, ctx, tell)
+        return _batch(doubles, images, there, attack, seed, ctx, tell)
 
     rows, seconds = in_batches(last - first, batch_size, measure, ctx)
     if ctx.rows is not None:
@@ -123,9 +130,34 @@ def store_rows(rows: Rows, ctx: StageContext) -> None:
         write_whole(ctx.directory / OUTCOMES, safetensors.torch.save(whole))
 
 
+@dataclass(frozen=True)
+class _Doubles:
+    """A network, and the copies of it that are attacked in its place.
+
+    Attributes:
+        surrogate: with batch norm folded.
+        low: the same in bf16, where the attack begins so.
+    """
+
+    network: Network
+    surrogate: Network
+    low: LowPrecision | None
+
+    def attack(self, x: Tensor, labels: Tensor, attack: AttackSpec, seed: int, at: Tensor) -> AttackOutcome:
+        """Images (n, C, H, W) at positions ``at`` (n,): the copies are attacked, the network decides."""
+        run = attack_with_surrogate if self.low is None else partial(attack_begun_low, self.low)
+        return run(self.network, self.surrogate, x, labels, attack, seed=seed, label=attack.label, indices=at)
+
+
+def _doubles(network: Network, attack: AttackSpec | None, ctx: StageContext) -> _Doubles:
+    surrogate = fold_batch_norm(network)
+    ctx.install(surrogate)
+    low = LowPrecision(surrogate) if begun_in(attack, ctx.runtime) == "bf16" else None
+    return _Doubles(network, surrogate, low)
+
+
 def _batch(
-    network: Network,
-    surrogate: nn.Module,
+    doubles: _Doubles,
     images: Split,
     part: slice,
     attack: AttackSpec | None,
@@ -133,18 +165,16 @@ def _batch(
     ctx: StageContext,
     tell: Callable[[float], None],
 ) -> Rows:
-    """Which images of this batch are correct; the faster surrogate is attacked, the network decides."""
+    """Which images of this batch are correct."""
     x, labels = ctx.put(images.images[part]), images.labels[part].to(ctx.device)
     if attack is None:
         with torch.no_grad():
-            logits = network(x)
+            logits = doubles.network(x)
         return {
             "held": ~misclassified(logits, labels),
             "answer": logits.argmax(dim=1),
             "not_finite": not_finite(logits),
         }
-    with watched(surrogate, attack, tell):
-        outcome = attack_with_surrogate(
-            network, surrogate, x, labels, attack, seed=seed, label=attack.label, indices=images.index[part]
-        )
+    with watched(doubles.surrogate, attack, tell, low=doubles.low):
+        outcome = doubles.attack(x, labels, attack, seed, images.index[part])
     return {"held": ~outcome.broken, "not_finite": outcome.not_finite}

@@ -16,6 +16,7 @@ from cartl_core.events import StageKind
 from cartl_core.spec import Runtime, digest, without_defaults
 from cartl_core.spec.base import SpecModel
 from cartl_core.spec.existing_network import AnySpec
+from cartl_core.spec.job import AttackPrecision
 
 # Raise a number when the code of that stage gives other numbers for the same specification. The
 # golden losses of the first steps, and the list of what was recorded by which recipe, fail until it is done.
@@ -63,16 +64,25 @@ def spec_digest(spec: AnySpec) -> str:
 
 
 def stage_key(
-    kind: StageKind, label: str, setting: RunSetting, *, shared: bool = False, recipe: int = 0, **parts: Any
+    kind: StageKind,
+    label: str,
+    setting: RunSetting,
+    *,
+    shared: bool = False,
+    recipe: int = 0,
+    begun_in: AttackPrecision = "fp32",
+    **parts: Any,
 ) -> StageKey:
     """The key of a stage: its digest is of its kind, its recipe, the run's setting and ``parts``.
 
     Args:
         recipe: of what the stage does, beside that of its kind.
+        begun_in: the precision in which its attack begins; fp32, as of all other stages, is in no digest.
         parts: values as ``plain`` gives them, and the keys of the stages that this one stands on.
     """
     recipes = {"recipe": RECIPE_VERSION[kind]} | ({"probe_recipe": recipe} if recipe else {})
-    machine = machine_of(setting.runtime)
+    begins = {} if begun_in == "fp32" else {"attack_precision": begun_in}
+    machine = {**machine_of(setting.runtime), **begins}
     asked = {"kind": kind, "seed": setting.seed}
     whole = {**asked, **recipes, "runtime": machine, **_named(parts, "digest")}
     basis = tuple((name, str(value)) for name, value in {**recipes, **machine}.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from cartl_core.catalog.low_precision import begun_in
 from cartl_core.planning.diagnostic_table import DIAGNOSTIC_FACTS
 from cartl_core.planning.estimates.costs import Cost, Images
 from cartl_core.planning.estimates.work import of_attack, of_diagnostic, of_import, of_student, of_teacher
@@ -259,6 +260,7 @@ def attacking(
         data=data.fingerprint,
         test_limit=data.limit,
         batch_size=setting.batch_size,
+        begun_in=begun_in(attack, setting.runtime),
         **images,
     )
     return StageSpec(

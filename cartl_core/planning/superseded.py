@@ -16,10 +16,13 @@ NAMES = {
     "device_name": "processor",
     "threads": "threads",
     "precision": "precision",
+    "attack_precision": "precision in which attacks begin",
     "machine": "architecture",
     "torch": "torch",
 }
 """What a stage's basis is made of, in words and in the order in which it is told."""
+UNSAID = {"attack_precision": "fp32"}
+"""What a basis without such an entry means."""
 OF_AN_EARLIER_VERSION = (
     "what an earlier version of this program has finished is not found, since digests are made in another "
     "way now; this happens once"
@@ -42,6 +45,7 @@ def superseded(
 def _reason(earlier: Mapping[str, str] | None, basis: Mapping[str, str]) -> tuple[Why, str]:
     if earlier is None:
         return "digests", OF_AN_EARLIER_VERSION
+    earlier, basis = {**UNSAID, **earlier}, {**UNSAID, **basis}
     changed = [name for name in NAMES if earlier.get(name) != basis.get(name)]
     if not changed:
         return "recipe", "what it stands on is computed anew"

@@ -76,7 +76,9 @@ def _chosen(body: Body) -> str:
 def _runtime(body: Body) -> str:
     machine = body["runtime"]
     computing = threads(machine["threads"], machine.get("stages_at_once", 1))
-    return f"on {machine['device_name']}, {computing}, {machine['precision']} for training"
+    low = machine.get("attack_precision", "fp32")
+    attacks = "" if low == "fp32" else f", long attacks begin in {low}"
+    return f"on {machine['device_name']}, {computing}, {machine['precision']} for training{attacks}"
 
 
 def _message(body: Body) -> str:

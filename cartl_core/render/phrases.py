@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from cartl_core.catalog import METHODS, facts_of
+from cartl_core.catalog.low_precision import LEAST_STEPS
 from cartl_core.render import phrases
 from cartl_core.render.checks.sentences import check_advice, check_title, check_words
 from cartl_core.render.numbers import capital, count, duration, interval, listed, number, percent, radius
@@ -121,10 +122,18 @@ def _recipe(result: AttackResult, steps: str) -> str:
     start = "random start" if result.random_start else "no random start"
     restarts = f"{result.restarts} restart{'s' if result.restarts != 1 else ''}"
     step = "steps of its own size" if result.step is None else f"step {radius(result.step)}"
+    begun = "" if result.begun_in == "fp32" else f", begun in {result.begun_in} and finished in fp32"
     return (
         f"{result.name.upper()}, {result.norm}, loss {result.loss}, eps {radius(result.eps)}, {step}, "
-        f"{steps}, {restarts}, {start}, seed {result.seed}"
+        f"{steps}, {restarts}, {start}, seed {result.seed}{begun}"
     )
+
+
+def precisions(runtime: Runtime) -> str:
+    """In which precision a run trained and measured."""
+    low = runtime.attack_precision
+    attacks = "" if low == "fp32" else f", PGD of {LEAST_STEPS} steps or more begun in {low}"
+    return f"training in {runtime.precision}, evaluation in fp32{attacks}"
 
 
 def layer_norms(norms: Mapping[str, float], transfer: TransferSpec) -> str:

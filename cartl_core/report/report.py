@@ -39,6 +39,7 @@ from cartl_core.spec import (
 )
 from cartl_core.spec.data_and_model import DataSpecOrName
 from cartl_core.spec.existing_network import MOST_DATASETS, AnySpec
+from cartl_core.spec.job import AttackPrecision
 from cartl_core.spec.measures.attack import TARGETS
 from cartl_core.spec.threat_model import ThreatModel
 
@@ -70,6 +71,10 @@ class AttackResult(Value):
     targets: int = Field(
         default=TARGETS,
         description="Of a targeted attack: other classes that it aims at, the likeliest first.",
+    )
+    begun_in: AttackPrecision = Field(
+        default="fp32",
+        description="Precision of its first steps. Whatever it was, the last steps and the verdict are fp32.",
     )
     seed: int
     n: int

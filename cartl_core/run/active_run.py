@@ -12,6 +12,7 @@ from cartl_core.analysis.build_report import build_report
 from cartl_core.analysis.metrics import AttackRecord, attack_result
 from cartl_core.analysis.results import AttackOutcomes
 from cartl_core.analysis.run_state import FurtherTestSet, RunState
+from cartl_core.catalog.low_precision import begun_in
 from cartl_core.data import skipped_files
 from cartl_core.events import AttackFinished
 from cartl_core.planning.plan import NetworkPlan, Plan
@@ -88,7 +89,8 @@ class ActiveRun:
         for stage in measurements:
             outcome, attack = self._stages.result_of(stage), stage.work.attack
             if attack is not None and isinstance(outcome, AttackOutcomes):
-                record = AttackRecord(attack, outcome.robust, outcome.seconds)
+                precision = begun_in(attack, self.state.runtime)
+                record = AttackRecord(attack, outcome.robust, outcome.seconds, begun_in=precision)
                 result = attack_result(record, self.plan.spec.seed)
                 self.report(AttackFinished(subject=subject, result=result))
                 self.tell()

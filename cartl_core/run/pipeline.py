@@ -17,6 +17,7 @@ from cartl_core.planning.shards import WHOLE, FanOut
 from cartl_core.planning.stage_digests import spec_digest
 from cartl_core.report import Notice, Report
 from cartl_core.run import runtime as machine
+from cartl_core.run.attack_precision import choose
 from cartl_core.run.evaluation_run import run_evaluation
 from cartl_core.run.exports.export_student import export_student
 from cartl_core.run.publish import Exporter, publish
@@ -82,7 +83,7 @@ def run(
         PartFinished: the one part that this process was to compute is written.
         Interruption: the run was stopped, or waits for another run; it can go on later.
     """
-    runtime = runtime or machine.resolve(spec)
+    runtime = runtime or choose(spec, machine.resolve(spec))
     machine.enter(runtime)
     report(RuntimeResolved(runtime=runtime))
     services = Services(

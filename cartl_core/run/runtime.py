@@ -25,7 +25,9 @@ from cartl_core.spec.existing_network import EvaluateJobSpec
 def resolve(
     spec: JobSpec | EvaluateJobSpec, *, threads: int | None = None, image: str | None = None
 ) -> Runtime:
-    """Fill in every ``auto`` of ``spec`` for this machine.
+    """Fill in every ``auto`` of ``spec`` for this machine; attacks begin in fp32.
+
+    Whether they pay in bf16 is measured by ``cartl_core.run.attack_precision.choose``.
 
     Args:
         spec: its ``device`` and ``precision`` are followed.
@@ -71,10 +73,11 @@ CHANGES_NOTHING = frozenset({"stages_at_once", "commit", "tree_changed", "image"
 def settle(recorded: Runtime, here: Runtime) -> tuple[Runtime, tuple[str, ...]]:
     """The runtime to use on this machine when an earlier attempt has ``recorded`` one.
 
-    The threads of a stage and the precision are taken over; what the machine itself fixes (device, versions)
-    is not negotiable. No more stages are computed at a time than there are threads for. Returns the runtime
-    and, where it differs from the recorded one, the names of the fields that differ: stages of the other
-    runtime are then computed anew. The code is this machine's.
+    The threads of a stage and the precision are taken over, on the same device also that in which attacks
+    begin; what the machine itself fixes (device, versions) is not negotiable. No more stages are computed at
+    a time than there are threads for. Returns the runtime and, where it differs from the recorded one, the
+    names of the fields that differ: stages of the other runtime are then computed anew. The code is this
+    machine's.
     """
     room = here.threads * here.stages_at_once // recorded.threads
     kept: dict[str, Any] = {
@@ -83,6 +86,8 @@ def settle(recorded: Runtime, here: Runtime) -> tuple[Runtime, tuple[str, ...]]:
     }
     if recorded.device == here.device:
         kept["precision"] = recorded.precision
+    if same_device(recorded, here):
+        kept["attack_precision"] = recorded.attack_precision
     runtime = here.model_copy(update=kept)
     changed = tuple(
         name
@@ -90,6 +95,16 @@ def settle(recorded: Runtime, here: Runtime) -> tuple[Runtime, tuple[str, ...]]:
         if name not in CHANGES_NOTHING and getattr(runtime, name) != getattr(recorded, name)
     )
     return runtime, changed
+
+
+def same_device(recorded: Runtime, here: Runtime) -> bool:
+    """Whether both are the same kind of device: what was measured on one is true of the other."""
+    return (recorded.device, recorded.device_name) == (here.device, here.device_name)
+
+
+def multiplies_bf16(device: str) -> bool:
+    """Whether this machine's ``device`` has bf16 in hardware: without, it is ten times slower than fp32."""
+    return torch.cuda.is_bf16_supported() if device == "cuda" else torch.cpu._is_amx_tile_supported()
 
 
 def enter(runtime: Runtime) -> None:
@@ -117,11 +132,9 @@ def _device(asked: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
 
 
 def _precision(asked: Literal["auto", "fp32", "bf16"], device: str) -> Literal["fp32", "bf16"]:
-    """bf16 only where the hardware multiplies it: without that it is ten times slower than fp32."""
     if asked != "auto":
         return asked
-    fast = torch.cuda.is_bf16_supported() if device == "cuda" else torch.cpu._is_amx_tile_supported()
-    return "bf16" if fast else "fp32"
+    return "bf16" if multiplies_bf16(device) else "fp32"
 
 
 def _processor() -> str:

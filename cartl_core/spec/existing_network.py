@@ -105,7 +105,7 @@ class EvaluateJobRequest(SpecModel):
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="Of training, so of nothing here: evaluation is always fp32."
+        default="auto", description="Of training; `fp32` also keeps attacks from beginning in bf16."
     )
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     priority: Priority = Field(default=0, description=PRIORITY)

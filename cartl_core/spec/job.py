@@ -112,13 +112,16 @@ class JobSpec(SpecModel):
         return (*self.own, *self.baselines)
 
 
+AttackPrecision = Literal["fp32", "bf16"]
+
+
 class Runtime(SpecModel):
     """What the machine decided: fixed at the first claim, reused by every retry and resume."""
 
     device: Literal["cpu", "cuda"]
     device_name: str
     threads: int = Field(ge=1, description="Of each stage.")
-    precision: Literal["fp32", "bf16"] = Field(description="Of training; evaluation is always fp32.")
+    precision: Literal["fp32", "bf16"] = Field(description="Of training; measurements are judged in fp32.")
     python: str
     torch: str
     torchvision: str
@@ -126,6 +129,11 @@ class Runtime(SpecModel):
     machine: str = Field(description="Processor architecture, e.g. x86_64.")
     stages_at_once: int = Field(
         default=1, ge=1, description="Stages that are computed at a time. It changes no number."
+    )
+    attack_precision: AttackPrecision = Field(
+        default="fp32",
+        description="In which long attacks begin (PGD with 100 steps or more, in linf or l2). What fell is "
+        "confirmed and what stands is finished in fp32.",
     )
     commit: Commit | None = Field(
         default=None, description="Of the code, by git; null where it is not known. It changes no digest."

@@ -208,7 +208,9 @@ class JobRequest(SpecModel):
     auto: AutoRequest | None = Field(default=None, description="Only beside a method or a depth `auto`.")
     preset: Preset | None = Field(default=None, description="Null takes the deployment's default.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="Of training; `fp32` also keeps attacks from beginning in bf16."
+    )
     pretrain: PretrainOverrides | None = None  # type: ignore[valid-type]
     transfer: TransferOverrides | None = None  # type: ignore[valid-type]
     evaluate: EvaluateOverrides | None = None  # type: ignore[valid-type]

@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from cartl_core.attacks import fold_batch_norm, perturb, random_starts
 from cartl_core.data import ImageSet, Split
+from cartl_core.execution.pieces import pieces
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.losses import cross_entropy, feature_distance
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.spec import DisplacementSpec
 from cartl_core.training.gradient import TrainingInputs
-from cartl_core.training.trunk_features import BATCH, batch_features, keep
+from cartl_core.training.trunk_features import BATCH, batch_features, keep_features
 from cartl_core.training.trunk_identity import UNKNOWN, TrunkIdentity
 
 
@@ -96,9 +97,9 @@ def perturbed_inputs(
 
     def fill_features(kept: Tensor) -> None:
         for first in range(0, len(split), BATCH):
-            parts = together(first).flatten(0, 1).split(BATCH)
-            found = torch.cat([batch_features(lower, part, ctx) for part in parts])
-            keep(kept[first : first + BATCH], found.view(-1, *kept.shape[1:]))
+            images, rows = (each.flatten(0, 1) for each in (together(first), kept[first : first + BATCH]))
+            for part, its in zip(images.split(BATCH), rows.split(BATCH), strict=True):
+                keep_features(its, lower, part, ctx)
 
     shape = (len(split), 1 + spec.copies, *batch_features(lower, split.images[:1], ctx).shape[1:])
     if not ctx.scratch.fits(shape, dtype):
@@ -159,7 +160,17 @@ def farthest_images(
 def _farthest(
     surrogate: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, ctx: StageContext
 ) -> Tensor:
-    """The same of one batch."""
+    """The same of one batch, piece by piece."""
+    parts = pieces(torch.arange(len(split)), ctx.device)
+    return torch.cat(
+        [_farthest_at_once(surrogate, split.at(part), spec, copy=copy, seed=seed, ctx=ctx) for part in parts]
+    )
+
+
+def _farthest_at_once(
+    surrogate: nn.Module, split: Split, spec: DisplacementSpec, *, copy: int, seed: int, ctx: StageContext
+) -> Tensor:
+    """The same of images that go through the trunk together."""
     ctx.stop.check()
     images = ctx.put(split.images.tensor())
     start = random_starts(

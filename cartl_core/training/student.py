@@ -15,11 +15,13 @@ from torch import Tensor, nn
 
 from cartl_core.data import ImageSet
 from cartl_core.execution.stage_context import StageContext
+from cartl_core.nn.activations_in_place import set_in_place
 from cartl_core.nn.block_list import BlockNetwork
 from cartl_core.nn.files import load_network
 from cartl_core.nn.module_state import batch_norms, biases_and_norms, preserve_model_state
 from cartl_core.nn.neft import apply_nonexpansive, bake
 from cartl_core.nn.neft_operator import apply_operator, bake_operator
+from cartl_core.nn.network import Network
 from cartl_core.nn.rng import generator
 from cartl_core.spec import Arm, TransferSpec
 
@@ -45,6 +47,8 @@ class Student:
         ctx.install(self.network)
         self.lower, self.upper = self.network.split(arm.freeze_depth)
         self._make_nonexpansive()
+        if isinstance(self.network, Network):
+            set_in_place(self.network, in_place=True)
         self.tuned = _tuned(self.network, self.upper, self.spec)
         self.body = without_head(self.upper)
 
@@ -68,6 +72,8 @@ class Student:
 
     def settle(self) -> None:
         """End of transfer: converged norms are baked in, so that what is evaluated is what is exported."""
+        if isinstance(self.network, Network):
+            set_in_place(self.network, in_place=False)
         self.network.eval()
         self.network.requires_grad_(False)
         if self.spec.norm == "operator":

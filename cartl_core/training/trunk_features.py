@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from cartl_core.data import ImageSet
 from cartl_core.errors import SpecError
+from cartl_core.execution.pieces import pieces
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.training.trunk_identity import UNKNOWN, TrunkIdentity
 from cartl_core.training.views import AlteredImages
@@ -38,7 +39,7 @@ def cached_features(
 
     def fill(kept: Tensor) -> None:
         for first in range(0, len(images), BATCH):
-            keep(kept[first : first + BATCH], batch_features(lower, images[first : first + BATCH], ctx))
+            keep_features(kept[first : first + BATCH], lower, images[first : first + BATCH], ctx)
 
     return ctx.kept(known.digest("features", dtype), shape, dtype, fill)
 
@@ -62,14 +63,24 @@ def view_features(
         for positions in torch.arange(len(images)).split(BATCH):
             for view in range(images.count):
                 altered = images(positions, torch.full_like(positions, view))
-                keep(kept[positions[0] : positions[-1] + 1, view], batch_features(lower, altered, ctx))
+                keep_features(kept[positions[0] : positions[-1] + 1, view], lower, altered, ctx)
 
     digest = known.digest("views", dtype, seed=images.seed, augmentation=images.kind, views=images.count)
     return ctx.kept(digest, shape, dtype, fill)
 
 
+def keep_features(rows: Tensor, lower: nn.Module, images: Tensor, ctx: StageContext) -> None:
+    """Write the features of one batch into rows of the array that keeps them, piece by piece.
+
+    Raises:
+        SpecError: they are too large for its type.
+    """
+    for kept, piece in zip(pieces(rows, ctx.device), pieces(images, ctx.device), strict=True):
+        keep(kept, batch_features(lower, piece, ctx))
+
+
 def batch_features(lower: nn.Module, images: Tensor, ctx: StageContext) -> Tensor:
-    """Of one batch, in fp32 on the CPU."""
+    """Of images that go through the trunk at once, in fp32 on the CPU."""
     ctx.stop.check()
     with torch.no_grad():
         features: Tensor = lower(ctx.put(images)).float().cpu()

@@ -10,6 +10,7 @@ from torch import nn
 from cartl_core.attacks import misclassified, run_attack
 from cartl_core.data import Split
 from cartl_core.data.stratified import stratified
+from cartl_core.execution.pieces import pieces
 from cartl_core.execution.stage_context import StageContext
 from cartl_core.nn.module_state import preserve_model_state
 from cartl_core.nn.rng import generator
@@ -25,8 +26,10 @@ def clean_accuracy(network: nn.Module, split: Split, ctx: StageContext) -> float
         for first in range(0, len(split), BATCH):
             ctx.stop.check()
             part = slice(first, first + BATCH)
-            logits = network(ctx.put(split.images[part]))
-            right += int((~misclassified(logits, split.labels[part].to(ctx.device))).sum())
+            images, labels = (pieces(rows, ctx.device) for rows in (split.images[part], split.labels[part]))
+            for some, answers in zip(images, labels, strict=True):
+                logits = network(ctx.put(some))
+                right += int((~misclassified(logits, answers.to(ctx.device))).sum())
     return right / max(1, len(split.labels))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import fmean
 
 from cartl_core.statistics.front_area import front_area
@@ -34,6 +35,11 @@ def areas(results: StudyResults) -> str:
     return table("pair|method|seeds|plain transfer|this method|difference (95 %)", rows)
 
 
+def area_of(rows: Iterable[Row]) -> float:
+    """Under the front of every epoch of these cells, on validation images."""
+    return front_area((point.clean, point.robust) for point in points_of(rows))
+
+
 def _areas(results: StudyResults, pair: str, seed: int) -> dict[str, float]:
     """Of every method that has each k."""
     cells: dict[str, list[Row]] = {}
@@ -41,7 +47,5 @@ def _areas(results: StudyResults, pair: str, seed: int) -> dict[str, float]:
         if row["k"] in TUNED:
             cells.setdefault(row["method"], []).append(row)
     return {
-        method: front_area((point.clean, point.robust) for point in points_of(rows))
-        for method, rows in cells.items()
-        if {row["k"] for row in rows} == set(TUNED)
+        method: area_of(rows) for method, rows in cells.items() if {row["k"] for row in rows} == set(TUNED)
     }

@@ -123,6 +123,11 @@ NOT_RUN: dict[tuple[str, str], str] = {
     ("docs/explanation/benchmarks.md", ".venv/bin/python -m benchmarks.profiles consistent-epoch"): LONG,
     (
         "docs/explanation/benchmarks.md",
+        ".venv/bin/python -m benchmarks.low_precision   "
+        "# 1,000 images, six cells: a quarter of an hour of processor time",
+    ): LONG,
+    (
+        "docs/explanation/benchmarks.md",
         ".venv/bin/python -m benchmarks.startup",
     ): "starts the service twice; tests/end_to_end/test_up.py starts the same",
     (
@@ -137,6 +142,10 @@ NOT_RUN: dict[tuple[str, str], str] = {
     (
         "docs/study/choice.md",
         ".venv/bin/python -m study.choice            # all figures anew into choice.json: minutes",
+    ): LONG,
+    (
+        "docs/study/rivals.md",
+        ".venv/bin/python -m study.rivals                 # what is left of the plan: hours",
     ): LONG,
     ("docs/study/data.md", "make study         # one pair, one seed, anew: minutes"): LONG,
 }

@@ -203,6 +203,16 @@ def test_what_changes_numbers_is_in_every_digest(change: dict[str, Any]) -> None
     assert all(before[name] != after[name] for name in before)
 
 
+@pytest.mark.parametrize(("steps", "changed"), [(5, set()), (99, set()), (100, {"attack"})])
+def test_where_attacks_begin_in_bf16_is_in_the_digests_of_long_ones_alone(
+    steps: int, changed: set[str]
+) -> None:
+    settings = {"attack": {"steps": steps}}
+    low = replace(SETTING, runtime=RUNTIME.model_copy(update={"attack_precision": "bf16"}))
+    before, after = stages(settings=settings), stages(settings=settings, setting=low)
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
 def test_a_recipe_changes_its_own_stage_and_what_stands_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before = stages()
     monkeypatch.setitem(RECIPE_VERSION, "transfer", RECIPE_VERSION["transfer"] + 1)

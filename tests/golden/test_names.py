@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2] / "cartl_core"
 
 PURPOSES = {
     # The first text beside the seed of ``generator(seed, ...)``.
+    "attack precision",
     "audit",
     "checks images",
     "checks noise",
@@ -79,9 +80,12 @@ DIGEST_KEYS = {
     "device_name",
     "threads",
     "precision",
+    "attack_precision",
     "machine",
     "torch",
 }
+NOT_HASHED = ("shared", "begun_in")
+"""Arguments of ``stage_key`` that go into no digest under their own names."""
 MAKERS = ("stage_key", "machine_of", "diagnosing", "attacking")
 """Fields of what a stage's digest is made of, beside those of the specification's own parts."""
 
@@ -186,7 +190,7 @@ def test_fields_of_digests() -> None:
 def digest_keys() -> set[str]:
     found: set[str] = set()
     for call in calls("stage_key"):
-        found.update(word.arg for word in call.keywords if word.arg and word.arg != "shared")
+        found.update(word.arg for word in call.keywords if word.arg and word.arg not in NOT_HASHED)
     for tree in trees():
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef) and node.name in MAKERS:

@@ -67,6 +67,15 @@ def test_a_cell_is_a_function_of_the_plan(runner: StudyRunner, plan: Plan, tmp_p
     assert [but_times(row) for row in once] == [but_times(row) for row in again]
 
 
+def test_a_commit_gives_no_student_another_name_and_a_version_does(runner: StudyRunner, plan: Plan) -> None:
+    cell, runtime = next(cells(plan)), runner.runtime
+    before = runner.student_key(cell)[0].digest
+    runner.runtime = runtime.model_copy(update={"commit": "0" * 40, "tree_changed": True})
+    assert runner.student_key(cell)[0].digest == before
+    runner.runtime = runtime.model_copy(update={"torch": "0"})
+    assert runner.student_key(cell)[0].digest != before
+
+
 def test_an_exam_is_of_the_kept_weights_or_of_those_that_tuning_anew_gives(
     runner: StudyRunner, plan: Plan, tmp_path: Path
 ) -> None:

@@ -58,6 +58,8 @@ def prepare(settings: Settings, claim: Claim) -> Launch:
     command += ["--feature-cache-bytes", str(settings.feature_cache_bytes)]
     if settings.evaluation_shards > 1:
         command += ["--shards", str(settings.evaluation_shards)]
+    if settings.attack_precision != "auto":
+        command += ["--attack-precision", settings.attack_precision]
     if settings.image_digest:
         command += ["--image", settings.image_digest]
     if not settings.download:

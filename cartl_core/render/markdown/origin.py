@@ -118,8 +118,7 @@ def how_it_was_made(report: Report) -> Iterator[str]:
         yield (
             f"- {phrases.code(runtime)}, torch {runtime.torch}, torchvision {runtime.torchvision}, Python "
             f"{runtime.python}; {runtime.device} ({runtime.device_name}, {runtime.machine}), "
-            f"{threads(runtime.threads, runtime.stages_at_once)}, training in {runtime.precision}, "
-            "evaluation in fp32."
+            f"{threads(runtime.threads, runtime.stages_at_once)}, {phrases.precisions(runtime)}."
         )
     if report.seconds:
         yield f"- Time: {phrases.times(report.seconds, runtime.stages_at_once if runtime else 1)}."

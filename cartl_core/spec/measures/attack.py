@@ -60,6 +60,8 @@ class AttackFacts:
     """It has no start but a random one."""
     averages: bool = False
     """It can take the mean gradient of several passes."""
+    goes_on: bool = False
+    """It can go on from any point: the next step hangs on the point alone."""
 
 
 ATTACKS: dict[str, AttackFacts] = {
@@ -75,6 +77,7 @@ ATTACKS: dict[str, AttackFacts] = {
             sized=True,
             gradients=True,
             averages=True,
+            goes_on=True,
         ),
         AttackFacts(
             "apgd",

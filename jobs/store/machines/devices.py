@@ -14,8 +14,8 @@ from jobs.state import JobState
 from jobs.store.change import is_in
 from jobs.tables import Job
 
-ANY_CODE = {"commit": None, "tree_changed": None, "image": None}
-"""A device is the same whatever commit computed on it."""
+ANY_JOB = {"commit": None, "tree_changed": None, "image": None, "attack_precision": "fp32"}
+"""A device is the same whatever commit computed on it, and whatever network's attacks pay there in bf16."""
 LOOKED_AT = 200
 """The newest jobs of everybody, among which devices are looked for."""
 
@@ -50,7 +50,7 @@ def devices(session: Session) -> tuple[Device, ...]:
     )
     found: dict[Runtime, Device] = {}
     for told, started_at in rows:
-        runtime = Runtime.model_validate(told, strict=False).model_copy(update=ANY_CODE)
+        runtime = Runtime.model_validate(told, strict=False).model_copy(update=ANY_JOB)
         known = found.get(runtime)
         found[runtime] = Device(
             runtime, 1 if known is None else known.jobs + 1, started_at if known is None else known.last_used

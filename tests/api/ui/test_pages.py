@@ -200,10 +200,10 @@ def test_samples_are_a_picture_of_the_pack_for_those_who_may_see_it(
 def test_workers_are_shown_with_what_they_do_and_what_jobs_ran_on(
     browser: TestClient, worker: Worker, factory: sessionmaker[Session]
 ) -> None:
-    for commit in "ab":
+    for commit, precision in (("a", "fp32"), ("b", "bf16")):
         submit_job(factory, "local")
         claim = worker.claim()
-        runtime = make_runtime(device_name="A card of ours", commit=commit * 40)
+        runtime = make_runtime(device_name="A card of ours", commit=commit * 40, attack_precision=precision)
         worker.tell(claim, RuntimeResolved(runtime=runtime))
     with factory.begin() as session:
         store.worker_started(
@@ -212,7 +212,7 @@ def test_workers_are_shown_with_what_they_do_and_what_jobs_ran_on(
     page = browser.get("/ui/workers").text
     for words in ("cpu:0", "free", "A card of ours", "host"):
         assert words in page
-    assert page.count("A card of ours") == 1, "whichever commit computed on it"
+    assert page.count("A card of ours") == 1, "whichever commit computed on it, however attacks began"
 
 
 def test_jobs_are_filtered_by_their_data(browser: TestClient, factory: sessionmaker[Session]) -> None:

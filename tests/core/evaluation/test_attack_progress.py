@@ -19,7 +19,7 @@ CLASSES = 4
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     generator = torch.Generator().manual_seed(0)
-    layer = nn.Linear(16, CLASSES)
+    layer = nn.Linear(16, CLASSES, bias=False)  # a bias would be drawn from the global generator
     with torch.no_grad():
         layer.weight.copy_(torch.randn(CLASSES, 16, generator=generator))
     return nn.Sequential(nn.Flatten(), layer).eval()

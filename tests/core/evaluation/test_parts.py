@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from cartl_core.errors import PartFinished, SpecError
+from cartl_core.errors import Interrupted, PartFinished, SpecError
 from cartl_core.evaluation.attack_stage import evaluate, read_outcomes
 from cartl_core.evaluation.parts import PART, joined_parts
 from cartl_core.nn.build import build_network
@@ -18,6 +18,7 @@ from cartl_core.nn.rng import generator
 from cartl_core.planning.shards import Shard, edges, read_shard
 from cartl_core.spec import AttackSpec
 from cartl_core.storage.stage_result import NETWORK
+from tests.factories import make_runtime
 
 ATTACKS = [
     AttackSpec(label="pgd3", eps=0.01, step=0.004, steps=3, restarts=2),
@@ -79,18 +80,22 @@ def network(tiny: Any, tmp_path: Path) -> Path:
     return tmp_path / "stored"
 
 
-def computed(network: Path, images: Any, place: Any, attack: AttackSpec, **given: Any) -> None:
+def computed(
+    network: Path, images: Any, place: Any, attack: AttackSpec, batch_size: int = BATCH, **given: Any
+) -> None:
     ctx = replace(place.context(), **given)
-    evaluate(network, images, attack, seed=0, batch_size=BATCH, ctx=ctx)
+    evaluate(network, images, attack, seed=0, batch_size=batch_size, ctx=ctx)
 
 
-def parts_of(network: Path, images: Any, workspace: Any, attack: AttackSpec) -> list[Path]:
+def parts_of(
+    network: Path, images: Any, workspace: Any, attack: AttackSpec, batch_size: int = BATCH, **given: Any
+) -> list[Path]:
     """The parts of a measurement, computed last to first, each in a place of its own."""
     places: list[Path] = []
-    for first, last in reversed(edges(IMAGES, BATCH, PARTS)):
+    for first, last in reversed(edges(IMAGES, batch_size, PARTS)):
         place = workspace(f"{attack.label}-{first}")
         with pytest.raises(PartFinished):
-            computed(network, images, place, attack, rows=(first, last))
+            computed(network, images, place, attack, batch_size, rows=(first, last), **given)
         places.insert(0, place.directory)
     return places
 
@@ -123,3 +128,26 @@ def test_what_follows_a_damaged_part_is_computed_again(network: Path, task: Any,
     assert torch.equal(read_outcomes(joined.directory).robust, read_outcomes(whole.directory).robust)
     (parts[0] / PART).unlink()
     assert joined_parts(parts, IMAGES) is None
+
+
+def test_an_attack_that_begins_in_bf16_is_the_same_in_parts_and_resumed(
+    network: Path, task: Any, workspace: Any
+) -> None:
+    images, attack = task().test, AttackSpec(label="pgd100", norm="l2", eps=0.1, step=0.01, steps=100)
+    runtime = make_runtime(attack_precision="bf16")
+    found = []
+    for name in ("whole", "stopped", "joined"):
+        place = workspace(name)
+        more: dict[str, Any] = {"runtime": runtime}
+        if name == "stopped":
+            with pytest.raises(Interrupted):
+                ctx = replace(place.context(stop_after=6), **more)
+                evaluate(network, images, attack, seed=0, batch_size=10, ctx=ctx)
+        if name == "joined":
+            saved = joined_parts(parts_of(network, images, workspace, attack, 10, **more), IMAGES)
+            assert saved is not None and saved.fraction == 1.0
+            more["saved"] = saved
+        computed(network, images, place, attack, 10, **more)
+        found.append(read_outcomes(place.directory).robust)
+    assert all(torch.equal(robust, found[0]) for robust in found)
+    assert 0 < int(found[0].sum()) < IMAGES

@@ -8,6 +8,7 @@ import pytest
 
 from cartl_core.planning.make_plan import plan_transfer
 from cartl_core.planning.plan import DataCounts, StudentPlan, TeacherPlan, TransferPlan
+from cartl_core.planning.superseded import superseded
 from cartl_core.spec import JobSpec, Runtime
 
 SOURCE, TARGET = DataCounts("source", 1000, 100), DataCounts("target", 500, 100)
@@ -135,3 +136,14 @@ def test_costs_cover_every_stage(plan: Any, job: Any) -> None:
     assert "worst images of vanilla" not in probings(made), "only the job's own student is looked at"
     assert set(made.costs) == digests
     assert all(cost.passes > 0 and cost.images > 0 for cost in made.costs.values())
+
+
+def test_an_attack_that_begins_in_another_precision_is_computed_anew_and_says_why() -> None:
+    before = {"recipe": "3", "device": "cpu", "precision": "fp32"}
+    told = superseded(
+        "evaluate", "attack", "0" * 64, earlier=before, basis={**before, "attack_precision": "bf16"}
+    )
+    assert told.why == "machine"
+    assert told.words == "attack: the finished one is of precision in which attacks begin fp32, now bf16"
+    again = superseded("evaluate", "attack", "0" * 64, earlier=before, basis=before)
+    assert "precision" not in again.words

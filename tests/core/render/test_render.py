@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from cartl_core.render import histories, numbers, phrases
+from cartl_core.render.event_lines import event_line
 from cartl_core.render.markdown import render
 from cartl_core.report import Report
 from cartl_core.spec import DataSpec, JobSpec, digest
 from cartl_core.statistics.proportions import wilson
+from tests.factories import make_runtime
 from tests.fixtures.reports import arm_of, attack_of, full_report, spec_of, training_of
 from tests.fixtures.requests import transfer_of
 
@@ -93,6 +95,22 @@ def test_attacks_that_differ_in_their_steps_share_a_phrase() -> None:
     other = twenty.model_copy(update={"norm": "l2", "label": "far"})
     assert phrases.attacks((twenty, other)).count("seed 7") == 2
     assert phrases.attacks(()) == "none"
+
+
+def test_in_which_precision_an_attack_began_is_told_where_it_was_not_fp32() -> None:
+    hundred = attack_of(4, 10, "pgd100", 100)
+    low = hundred.model_copy(update={"begun_in": "bf16"})
+    assert phrases.attack(low) == f"{phrases.attack(hundred)}, begun in bf16 and finished in fp32"
+    plain, runtime = make_runtime(), make_runtime(attack_precision="bf16")
+    assert phrases.precisions(plain) == "training in fp32, evaluation in fp32"
+    assert phrases.precisions(runtime).endswith(", PGD of 100 steps or more begun in bf16")
+    told = [
+        {"type": "runtime_resolved", "runtime": made.model_dump(mode="json")} for made in (plain, runtime)
+    ]
+    assert [str(event_line(event)).endswith(", long attacks begin in bf16") for event in told] == [
+        False,
+        True,
+    ]
 
 
 def test_every_part_has_its_heading_and_its_figures(report: Report) -> None:

@@ -61,6 +61,10 @@ def test_a_run_gets_what_it_needs_and_no_secrets(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("CARTL_IMAGE_DIGEST", f"sha256:{'e' * 64}")
     command = prepare(Settings(data_dir=tmp_path), claim).command
     assert command[command.index("--image") + 1] == "e" * 64
+    assert "--attack-precision" not in command
+    monkeypatch.setenv("CARTL_ATTACK_PRECISION", "fp32")
+    command = prepare(Settings(data_dir=tmp_path), claim).command
+    assert command[command.index("--attack-precision") + 1] == "fp32"
 
 
 def test_a_run_is_told_what_stages_have_taken(tmp_path: Path) -> None:
