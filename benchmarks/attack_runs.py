@@ -122,7 +122,7 @@ def theirs(
     return judged(network, x, y, attack.norm, attack.eps, moved)
 
 
-def autoattack(network: nn.Module, x: Tensor, y: Tensor, norm: Any, eps: float) -> Tensor:
+def autoattack(network: nn.Module, x: Tensor, y: Tensor, norm: Any, eps: float, *, seed: int = 0) -> Tensor:
     """Ours: each attack on what the earlier ones left."""
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     surrogate = fold_batch_norm(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -130,9 +130,22 @@ def autoattack(network: nn.Module, x: Tensor, y: Tensor, norm: Any, eps: float) 
     everyone = torch.arange(len(x))
     for attack in ENSEMBLES["autoattack"].expand(norm, eps, int(network(x[:1]).shape[1])):
         fallen = attack_with_surrogate(
-            network, surrogate, x, y, attack, seed=0, label=attack.label, indices=everyone, skip=fallen
+            network, surrogate, x, y, attack, seed=seed, label=attack.label, indices=everyone, skip=fallen
         ).broken
     return fallen
+
+
+def fall_to_more_seeds(
+    network: nn.Module, x: Tensor, y: Tensor, norm: Any, eps: float, missed: Tensor
+) -> int:
+    """Of the images ``missed`` (N,) bool, how many our AutoAttack breaks with ``RETRIES`` other seeds."""
+    x, y = x[missed], y[missed]
+    fallen = torch.zeros(len(x), dtype=torch.bool)
+    for seed in range(1, 1 + RETRIES):
+        if fallen.all():
+            break
+        fallen[~fallen] = autoattack(network, x[~fallen], y[~fallen], norm, eps, seed=seed)
+    return int(fallen.sum())
 
 
 def fall_to_more_starts(network: nn.Module, x: Tensor, y: Tensor, attack: AttackSpec, missed: Tensor) -> int:

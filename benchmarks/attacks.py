@@ -31,6 +31,7 @@ from benchmarks.attack_peers import AUTOATTACKS, PEERS, versions
 from benchmarks.attack_runs import (
     Run,
     autoattack,
+    fall_to_more_seeds,
     fall_to_more_starts,
     interleaved,
     judged,
@@ -174,13 +175,19 @@ def autoattack_cell(
         runs[name] = partial(judged_peer, AUTOATTACKS[name][1], network, x, y, norm, eps)
     taken, _ = interleaved(runs, 1, deadline)
     mine = taken["cartl"].broken
+    any_peer = torch.zeros_like(mine)
     found: dict[str, Any] = {"n": len(x)}
     for name, its in taken.items():
         found[name] = its.as_row()
         if name != "cartl":
             found[name]["breaks_what_ours_does_not"] = int((its.broken & ~mine).sum())
             found[name]["leaves_what_ours_breaks"] = int((~its.broken & mine).sum())
-    return found
+            any_peer |= its.broken
+    missed = any_peer & ~mine
+    return found | {
+        "some_peer_breaks_and_ours_does_not": int(missed.sum()),
+        "of_these_ours_breaks_with_other_seeds": fall_to_more_seeds(network, x, y, norm, eps, missed),
+    }
 
 
 def _facts(options: argparse.Namespace) -> dict[str, Any]:
