@@ -88,6 +88,12 @@ def test_tasks_are_done_while_every_training_slot_is_busy(
     assert len(worker.runs()) == 1
 
 
+def end_orphan(child: int) -> None:
+    """A check alone is tied to its slot: where the slot is killed, what the check has started goes on."""
+    if is_alive(child):
+        os.kill(child, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("victim", ["check", "slot"])
 def test_a_task_whose_process_is_killed_is_tried_again_three_times(
     desk: Desk, start_fake: Fixture, until: Fixture, victim: str
@@ -105,8 +111,8 @@ def test_a_task_whose_process_is_killed_is_tried_again_three_times(
         until(partial(has_ended, check))
         if victim == "check":
             until(partial(has_ended, child))
-        elif is_alive(child):
-            os.kill(child, signal.SIGKILL)  # its parent alone is tied to the slot
+        else:
+            end_orphan(child)
     until(lambda: desk.record.row(task_id).state == "failed")
     assert desk.record.row(task_id).attempts == 3
     assert "3 times" in desk.told("p1")["message"]
@@ -136,9 +142,11 @@ def test_a_worker_and_its_slot_that_are_killed_at_once_cost_one_attempt(
     worker = start_fake(lease_seconds=600.0)
     until(lambda: len(desk.pids("p1")) == 2)
     slot, check = worker.task_slot()
+    _, child = desk.pids("p1")
     for pid in (slot, worker.process.pid):
         os.kill(pid, signal.SIGKILL)
     until(lambda: not is_alive(check))
+    end_orphan(child)
     assert desk.record.row(task_id).state == "running", "nobody is left to write anything"
     desk.change("p1", "ready")
     start_fake(lease_seconds=600.0)
